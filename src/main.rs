@@ -1,1 +1,10 @@
-fn main() {}
+//! The `voxgate` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use voxgate::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

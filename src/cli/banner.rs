@@ -1,0 +1,75 @@
+//! What a person reads when the gateway starts. It goes to standard output and never to the log, since it may hold a
+//! token.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::token;
+use crate::config::Settings;
+use crate::identity::{KeyMaterial, is_short_secret};
+
+/// What is worth saying of these settings.
+pub(super) struct Banner {
+    sandbox: bool,
+    exposed: bool,
+    weak_secret: bool,
+    /// A token to try the gateway with, where the secret was made for this run.
+    token: Option<SecretString>,
+}
+
+impl Banner {
+    pub(super) fn of(settings: &Settings, made_up: bool) -> Self {
+        Self {
+            sandbox: settings.uses_sandbox(),
+            exposed: !settings.server.is_loopback(),
+            weak_secret: matches!(
+                settings.identity.secret.as_ref().map(|key| &key.material),
+                Some(KeyMaterial::Secret(secret)) if is_short_secret(secret)
+            ),
+            token: if made_up { token::for_trying(settings).ok() } else { None },
+        }
+    }
+
+    pub(super) fn print(&self, address: SocketAddr) {
+        let mut out = std::io::stdout().lock();
+        let text = self.text(address);
+        // A closed standard output is no reason not to serve.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn text(&self, address: SocketAddr) -> String {
+        let mut lines = vec![format!("\nVoxgate listens on http://{address}   (API: http://{address}/docs)\n")];
+        if self.sandbox {
+            lines.push(
+                "SANDBOX: no OPENAI_API_KEY is set, so nothing is recognised. The gateway does everything else for\n\
+                 real and answers with what it measured. Set OPENAI_API_KEY for transcripts.\n"
+                    .to_owned(),
+            );
+        }
+        if self.exposed {
+            lines.push(
+                "HTTPS: this address is not loopback and the gateway speaks plain HTTP. Put a TLS-terminating proxy\n\
+                 in front of it.\n"
+                    .to_owned(),
+            );
+        }
+        if self.weak_secret {
+            lines.push(
+                "VOXGATE_JWT_SECRET is shorter than 32 bytes: fine for a try, refused off loopback.\n".to_owned(),
+            );
+        }
+        if let Some(token) = &self.token {
+            lines.push(format!(
+                "No VOXGATE_JWT_SECRET is set, so one was made for this run. A token for the next hour, and a try:\n\n\
+                 export VOXGATE_TOKEN={}\n\n\
+                 curl http://{address}/v1/audio/transcriptions \\\n  \
+                 -H \"Authorization: Bearer $VOXGATE_TOKEN\" \\\n  \
+                 -F model=gpt-transcribe -F file=@tests/media/pcm16.wav\n",
+                token.expose_secret()
+            ));
+        }
+        lines.join("\n") + "\n"
+    }
+}

@@ -1,0 +1,40 @@
+//! `voxgate serve`
+
+use secrecy::SecretString;
+
+use super::{Failure, banner};
+use crate::config::{Problems, Settings};
+use crate::identity::{KeyMaterial, KeySpec, VerifierError};
+use crate::server::Application;
+use crate::telemetry;
+
+pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Failure> {
+    let mut settings = settings?;
+    telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
+    let made_up = settings.identity.is_empty();
+    if made_up {
+        settings.identity.secret = Some(secret_of_this_run());
+    }
+    let verifier = settings.identity.verifier().map_err(|errors| Failure::other(listed(&errors)))?;
+    let banner = banner::Banner::of(&settings, made_up);
+    let application = Application::build(settings, verifier).map_err(Failure::other)?;
+    tracing::info!(
+        address = %application.address(),
+        ops_address = %application.ops_address(),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+    banner.print(application.address());
+    application.run().await.map_err(Failure::other)
+}
+
+fn listed(errors: &[VerifierError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A secret that nobody else knows and that ends with the process.
+fn secret_of_this_run() -> KeySpec {
+    let random = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let material = KeyMaterial::Secret(SecretString::from(random));
+    KeySpec { kid: None, algorithm: jsonwebtoken::Algorithm::HS256, material }
+}

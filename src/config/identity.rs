@@ -1,0 +1,129 @@
+//! `[identity]`: the keys that tokens are checked with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use secrecy::{ExposeSecret, SecretString};
+use toml::Value;
+
+use super::reader::Section;
+use super::secret;
+use super::value::Setting;
+use crate::identity::{KeyMaterial, KeySpec, MIN_SECRET_BYTES, Rules, Verifier, VerifierError, is_short_secret};
+
+/// `[identity]`
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The secret of `VOXGATE_JWT_SECRET`, with which `voxgate token` also signs.
+    pub secret: Option<KeySpec>,
+    /// `[[identity.keys]]`
+    pub keys: Vec<KeySpec>,
+    /// Leeway, issuer and audience.
+    pub rules: Rules,
+}
+
+impl Identity {
+    pub(super) fn read(mut section: Section, loopback: bool) -> Self {
+        let algorithm = section.value("jwt_algorithm", HmacAlgorithm(Algorithm::HS256)).0;
+        let given = secret::read(&mut section, "jwt_secret", "jwt_secret_file");
+        if let Some(secret) = &given {
+            check_length(&section, "jwt_secret", secret, loopback);
+        }
+        let secret = given.map(|secret| KeySpec { kid: None, algorithm, material: KeyMaterial::Secret(secret) });
+        let rules = Rules {
+            leeway: section.value("leeway", Duration::from_secs(30)),
+            issuer: section.optional("issuer"),
+            audience: section.value("audience", Vec::new()),
+        };
+        let tables = section.listed_sections("keys");
+        let keys = tables.into_iter().filter_map(|table| read_key(table, loopback)).collect();
+        let settings = Self { secret, keys, rules };
+        if !settings.is_empty() {
+            for error in settings.verifier().err().into_iter().flatten() {
+                section.problem("keys", error.to_string());
+            }
+        }
+        section.finish();
+        settings
+    }
+
+    /// Whether there is no key to check a token with.
+    pub fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.keys.is_empty()
+    }
+
+    /// What checks tokens by these settings.
+    pub fn verifier(&self) -> Result<Verifier, Vec<VerifierError>> {
+        Verifier::new(self.secret.iter().chain(&self.keys).cloned().collect(), self.rules.clone())
+    }
+}
+
+fn read_key(mut section: Section, loopback: bool) -> Option<KeySpec> {
+    let kid = section.optional("kid");
+    let algorithm: Option<KeyAlgorithm> = section.optional("algorithm");
+    let secret = secret::read(&mut section, "secret", "secret_file");
+    let inline = section.optional("public_key");
+    let file = section.optional("public_key_file");
+    let public = public_key(&section, inline, file);
+    if let Some(secret) = &secret {
+        check_length(&section, "secret", secret, loopback);
+    }
+    if algorithm.is_none() {
+        section.problem("algorithm", format!("is required; takes {}", KeyAlgorithm::TAKES));
+    }
+    let material = match (secret, public) {
+        (Some(secret), None) => Some(KeyMaterial::Secret(secret)),
+        (None, Some(pem)) => Some(KeyMaterial::PublicPem(pem)),
+        _ => {
+            section.problem("public_key", "give exactly one of secret, secret_file, public_key, public_key_file");
+            None
+        }
+    };
+    section.finish();
+    Some(KeySpec { kid, algorithm: algorithm?.0, material: material? })
+}
+
+fn public_key(section: &Section, inline: Option<String>, file: Option<PathBuf>) -> Option<String> {
+    let path = match file {
+        Some(path) if inline.is_none() => path,
+        Some(_) => {
+            section.problem("public_key_file", "public_key is given too; give one of them");
+            return None;
+        }
+        None => return inline,
+    };
+    std::fs::read_to_string(&path)
+        .map_err(|error| section.problem("public_key_file", format!("{} cannot be read: {error}", path.display())))
+        .ok()
+}
+
+/// RFC 7518 §3.2: an HMAC key is at least as long as the hash. A short one is let pass where only this machine can
+/// connect, so that a first try needs no ceremony.
+fn check_length(section: &Section, key: &str, secret: &SecretString, loopback: bool) {
+    if is_short_secret(secret) && !loopback {
+        let length = secret.expose_secret().len();
+        section.problem(key, format!("got {length} bytes; takes {MIN_SECRET_BYTES} or more (openssl rand -hex 32)"));
+    }
+}
+
+struct HmacAlgorithm(Algorithm);
+
+impl Setting for HmacAlgorithm {
+    const TAKES: &'static str = "\"HS256\", \"HS384\" or \"HS512\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let algorithm = KeyAlgorithm::parse(value)?.0;
+        matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512).then_some(Self(algorithm))
+    }
+}
+
+struct KeyAlgorithm(Algorithm);
+
+impl Setting for KeyAlgorithm {
+    const TAKES: &'static str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok().map(Self)
+    }
+}

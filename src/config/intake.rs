@@ -1,0 +1,48 @@
+//! `[intake]`: how much a request may send, and in what time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::Section;
+
+/// `[intake]`
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// The largest recording in bytes; 26214400, which is what OpenAI takes.
+    pub max_audio_bytes: u64,
+    /// The most fields, repeated ones counted each time; 128.
+    pub max_fields: usize,
+    /// All text fields together in bytes, speaker references left out; 262144.
+    pub max_text_bytes: usize,
+    /// One `known_speaker_references` value in bytes; 1048576.
+    pub max_reference_bytes: usize,
+    /// A larger recording goes to a file; 1048576 bytes.
+    pub spool_memory_bytes: usize,
+    /// The directory of those files; the system's for temporary files.
+    pub spool_dir: PathBuf,
+    /// The longest silence of a client that is sending; 30s.
+    pub idle_timeout: Duration,
+    /// The longest time for a whole body; 5m.
+    pub body_timeout: Duration,
+}
+
+impl Intake {
+    pub(super) fn read(mut section: Section) -> Self {
+        let settings = Self {
+            max_audio_bytes: section.value("max_audio_bytes", 26_214_400),
+            max_fields: section.value("max_fields", 128),
+            max_text_bytes: section.value("max_text_bytes", 262_144),
+            max_reference_bytes: section.value("max_reference_bytes", 1_048_576),
+            spool_memory_bytes: section.value("spool_memory_bytes", 1_048_576),
+            spool_dir: section.value("spool_dir", std::env::temp_dir()),
+            idle_timeout: section.value("idle_timeout", Duration::from_secs(30)),
+            body_timeout: section.value("body_timeout", Duration::from_mins(5)),
+        };
+        if let Err(error) = tempfile::tempfile_in(&settings.spool_dir) {
+            let place = settings.spool_dir.display();
+            section.problem("spool_dir", format!("no file can be made in {place}: {error}"));
+        }
+        section.finish();
+        settings
+    }
+}

@@ -1,0 +1,131 @@
+//! Settings: read once, checked whole, every mistake named.
+//!
+//! A TOML file and the environment become one tree ([`source`]); each topic reads its table out of it ([`reader`]) and
+//! checks it; what is left over is an unknown key. Nothing here knows what the settings are used for.
+
+mod identity;
+mod intake;
+mod models;
+mod reader;
+mod secret;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use identity::Identity;
+pub use intake::Intake;
+pub use models::{Model, Plan};
+pub use reader::Problems;
+pub use server::{LogFormat, RedisUrl, Server};
+pub use upstream::{OPENAI, Provider, Relay, Upstream};
+
+use reader::Section;
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[identity]`
+    pub identity: Identity,
+    /// `[intake]`
+    pub intake: Intake,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[relay]`
+    pub relay: Relay,
+    /// `log.format`
+    pub log_format: LogFormat,
+    /// `redis.url`, `REDIS_URL`
+    pub redis: Option<RedisUrl>,
+    /// `[providers]` by name; `openai` is always there.
+    pub providers: BTreeMap<String, Provider>,
+    /// `[models]` by name.
+    pub models: BTreeMap<String, Model>,
+    /// `[plans]` by name; `default` is always there.
+    pub plans: BTreeMap<String, Plan>,
+    /// The model of a request that names none; always a key of `models`.
+    pub default_model: String,
+}
+
+impl Settings {
+    /// Reads `file`, or the one that `VOXGATE_CONFIG` names, and the environment of this process.
+    pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
+        // Variables that are not UTF-8 cannot be ours.
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::from_source(file, environment)
+    }
+
+    fn from_source(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut source = source::read(file, environment)?;
+        models::merge_built_in(&mut source.table);
+        let mut root = Section::root(source.table, source.origins);
+        let server = Server::read(root.section("server"));
+        let identity = Identity::read(root.section("identity"), server.is_loopback());
+        let providers = upstream::read_providers(&mut root);
+        let models = models::read_models(&mut root, &providers);
+        let mut settings = Self {
+            intake: Intake::read(root.section("intake")),
+            upstream: Upstream::read(root.section("upstream")),
+            relay: Relay::read(root.section("relay")),
+            log_format: server::read_log(root.section("log")),
+            redis: server::read_redis(root.section("redis")),
+            plans: models::read_plans(&mut root, &models),
+            default_model: root.value("default_model", "gpt-transcribe".to_owned()),
+            server,
+            identity,
+            providers,
+            models,
+        };
+        settings.check_default_model(&root);
+        settings.check_secrets(&root);
+        let notes = root.notes();
+        root.finish();
+        let problems = notes.problems();
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+
+    /// Whether OpenAI's models are served by the sandbox, for want of a key.
+    pub fn uses_sandbox(&self) -> bool {
+        self.providers.get(OPENAI).is_some_and(|openai| openai.api_key.is_none())
+            && self.models.values().any(|model| model.provider == OPENAI)
+    }
+
+    fn check_default_model(&self, root: &Section) {
+        if !self.models.contains_key(&self.default_model) {
+            let known: Vec<_> = self.models.keys().map(String::as_str).collect();
+            let what = format!("got \"{}\"; takes one of: {}", self.default_model, known.join(", "));
+            root.problem("default_model", what);
+        }
+    }
+
+    /// Secrets may be made up only where nobody else can connect.
+    fn check_secrets(&mut self, root: &Section) {
+        if self.server.is_loopback() {
+            return;
+        }
+        let address = self.server.bind;
+        if self.identity.is_empty() {
+            let what = format!("is required to listen on {address}; set VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE");
+            root.problem("identity.jwt_secret", what);
+        }
+        if self.uses_sandbox() {
+            if self.models.get(&self.default_model).is_some_and(|model| model.provider == OPENAI) {
+                let what = format!("is required to listen on {address}; set OPENAI_API_KEY or OPENAI_API_KEY_FILE");
+                root.problem("providers.openai.api_key", what);
+            }
+            // The operator works with another provider: what only OpenAI has is not on offer.
+            self.models.retain(|_, model| model.provider != OPENAI);
+        }
+    }
+}

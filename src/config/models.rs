@@ -1,0 +1,143 @@
+//! `[models]` and `[plans]`: what can be asked for, and who may ask for it. Models are settings, never code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use toml::{Table, Value};
+
+use super::reader::Section;
+use super::upstream::{OPENAI, Provider};
+use crate::terms::{Format, Task};
+use crate::units::AudioMs;
+
+const BUILT_IN: &str = include_str!("models.toml");
+
+/// `[models.NAME]`: one row of the table of models.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What clients call it.
+    pub name: String,
+    /// A key of `[providers]`.
+    pub provider: String,
+    /// What the provider calls it.
+    pub upstream_model: String,
+    /// What it does.
+    pub tasks: Vec<Task>,
+    /// The formats that it takes; `None`: any.
+    pub formats: Option<Vec<Format>>,
+    /// Whether the provider can stream it.
+    pub streams: bool,
+    /// Which of the options that the gateway knows it takes; `None`: any.
+    pub options: Option<BTreeSet<String>>,
+    /// The longest audio.
+    pub longest: Option<AudioMs>,
+    /// The shortest audio.
+    pub shortest: Option<AudioMs>,
+}
+
+impl Model {
+    /// A row for a model that is not configured: nothing is known of it, so the provider decides.
+    pub fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            provider: OPENAI.to_owned(),
+            upstream_model: name.to_owned(),
+            tasks: vec![Task::Transcribe, Task::Translate],
+            formats: None,
+            streams: true,
+            options: None,
+            longest: None,
+            shortest: None,
+        }
+    }
+
+    fn read(name: String, mut section: Section, providers: &BTreeMap<String, Provider>) -> Self {
+        let provider = section.value("provider", OPENAI.to_owned());
+        if !providers.contains_key(&provider) {
+            let known: Vec<_> = providers.keys().map(String::as_str).collect();
+            section.problem("provider", format!("got \"{provider}\"; takes one of: {}", known.join(", ")));
+        }
+        let tasks = words(&mut section, "tasks").unwrap_or_else(|| vec![Task::Transcribe, Task::Translate]);
+        let model = Self {
+            upstream_model: section.value("upstream_model", name.clone()),
+            provider,
+            tasks,
+            formats: words(&mut section, "formats"),
+            streams: section.value("streams", true),
+            options: section.optional::<Vec<String>>("options").map(|names| names.into_iter().collect()),
+            longest: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
+            shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
+            name,
+        };
+        section.finish();
+        model
+    }
+}
+
+/// A list of words that each name one `T`.
+fn words<T: FromStr<Err: std::fmt::Display>>(section: &mut Section, key: &'static str) -> Option<Vec<T>> {
+    let names: Vec<String> = section.optional(key)?;
+    let parse = |name: String| name.parse().map_err(|error| section.problem(key, format!("\"{name}\" {error}"))).ok();
+    Some(names.into_iter().filter_map(parse).collect())
+}
+
+/// Lays the operator's models over the built-in ones, key by key.
+pub(super) fn merge_built_in(root: &mut Table) {
+    let Ok(built_in) = BUILT_IN.parse::<Table>() else { return };
+    let entry = root.entry("models").or_insert_with(|| Value::Table(Table::new()));
+    let Value::Table(models) = entry else { return };
+    for (name, row) in built_in {
+        match (models.get_mut(&name), row) {
+            (Some(Value::Table(given)), Value::Table(row)) => {
+                for (key, value) in row {
+                    given.entry(key).or_insert(value);
+                }
+            }
+            (Some(_), _) => {}
+            (None, row) => {
+                models.insert(name, row);
+            }
+        }
+    }
+}
+
+pub(super) fn read_models(root: &mut Section, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
+    let sections = root.named_sections("models");
+    sections.into_iter().map(|(name, section)| (name.clone(), Model::read(name, section, providers))).collect()
+}
+
+/// `[plans.NAME]`: what the callers of a plan may do.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    models: Option<BTreeSet<String>>,
+}
+
+impl Plan {
+    fn read(mut section: Section, known: &BTreeMap<String, Model>) -> Self {
+        let models = section.optional::<Vec<String>>("models");
+        for name in models.iter().flatten().filter(|name| *name != "*" && !known.contains_key(*name)) {
+            section.problem("models", format!("\"{name}\" is not a model of [models]"));
+        }
+        section.finish();
+        Self { models: models.map(|names| names.into_iter().collect()) }
+    }
+
+    /// Whether the plan allows a model that is configured.
+    pub fn allows(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(model) || models.contains("*"))
+    }
+
+    /// Whether the plan allows models that are not configured.
+    pub fn allows_unknown(&self) -> bool {
+        self.models.as_ref().is_some_and(|models| models.contains("*"))
+    }
+}
+
+/// Reads the plans; `default` is always among them.
+pub(super) fn read_plans(root: &mut Section, models: &BTreeMap<String, Model>) -> BTreeMap<String, Plan> {
+    let sections = root.named_sections("plans");
+    let mut plans: BTreeMap<_, _> =
+        sections.into_iter().map(|(name, section)| (name, Plan::read(section, models))).collect();
+    plans.entry("default".to_owned()).or_default();
+    plans
+}

@@ -1,0 +1,188 @@
+//! Reads settings out of a TOML tree and notes every mistake instead of stopping at the first.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+use toml::{Table, Value};
+
+use super::value::Setting;
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
+    key: String,
+    what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.what)
+    }
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes that `key` is wrong.
+    pub fn add(&mut self, key: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Problem { key: key.into(), what: what.into() });
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{} {plural} in the settings:", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+/// Which environment variable a key came from, so that messages name what the operator wrote.
+pub(super) type Origins = HashMap<String, String>;
+
+/// What the sections of one tree share: the mistakes found so far.
+pub(super) struct Notes {
+    problems: RefCell<Problems>,
+    origins: Origins,
+}
+
+impl Notes {
+    /// The mistakes found so far.
+    pub(super) fn problems(&self) -> Problems {
+        self.problems.borrow().clone()
+    }
+}
+
+/// One table of the settings. Reading a key takes it out; what is left over at the end is unknown.
+pub(super) struct Section {
+    path: String,
+    table: Table,
+    known: Vec<&'static str>,
+    notes: Rc<Notes>,
+}
+
+impl Section {
+    pub(super) fn root(table: Table, origins: Origins) -> Self {
+        let notes = Rc::new(Notes { problems: RefCell::default(), origins });
+        Self { path: String::new(), table, known: Vec::new(), notes }
+    }
+
+    /// The value of `key`, or `default` where it is left out (or wrong, which is noted).
+    pub(super) fn value<T: Setting>(&mut self, key: &'static str, default: T) -> T {
+        self.optional(key).unwrap_or(default)
+    }
+
+    /// The value of `key`, if it is there and right.
+    pub(super) fn optional<T: Setting>(&mut self, key: &'static str) -> Option<T> {
+        self.known.push(key);
+        let value = self.table.remove(key)?;
+        let parsed = T::parse(&value);
+        if parsed.is_none() {
+            let got = if T::SECRET { "a value that is not shown".to_owned() } else { shown(&value) };
+            self.problem(key, format!("got {got}; takes {}", T::TAKES));
+        }
+        parsed
+    }
+
+    /// The table at `key`; an empty one where it is left out.
+    pub(super) fn section(&mut self, key: &'static str) -> Section {
+        self.known.push(key);
+        let value = self.table.remove(key).unwrap_or_else(|| Value::Table(Table::new()));
+        self.child(key, value)
+    }
+
+    /// The tables of tables at `key`, such as `[models."…"]`, by name.
+    pub(super) fn named_sections(&mut self, key: &'static str) -> Vec<(String, Section)> {
+        let tables = self.section(key);
+        let children = tables.table.iter().map(|(name, value)| (name.clone(), tables.child(name, value.clone())));
+        children.collect()
+    }
+
+    /// The array of tables at `key`, such as `[[identity.keys]]`.
+    pub(super) fn listed_sections(&mut self, key: &'static str) -> Vec<Section> {
+        self.known.push(key);
+        match self.table.remove(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                items.into_iter().enumerate().map(|(i, value)| self.child(&format!("{key}[{i}]"), value)).collect()
+            }
+            Some(other) => {
+                self.problem(key, format!("got {}; takes tables, each written [[{}]]", shown(&other), self.full(key)));
+                Vec::new()
+            }
+        }
+    }
+
+    /// An empty table at `path`, for a section that is there without being written down.
+    pub(super) fn empty_child(&self, path: &str) -> Section {
+        self.child(path, Value::Table(Table::new()))
+    }
+
+    /// Whether `key` was given and is not read yet.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn child(&self, key: &str, value: Value) -> Section {
+        let table = match value {
+            Value::Table(table) => table,
+            other => {
+                self.problem(key, format!("got {}; takes a table", shown(&other)));
+                Table::new()
+            }
+        };
+        Section { path: self.full(key), table, known: Vec::new(), notes: Rc::clone(&self.notes) }
+    }
+
+    /// Notes that the value of `key` is wrong.
+    pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
+        let key = self.full(key);
+        let named = match self.notes.origins.get(&key) {
+            Some(variable) => format!("{key} ({variable})"),
+            None => key,
+        };
+        self.notes.problems.borrow_mut().add(named, what);
+    }
+
+    /// Notes the keys that nobody asked for, each with the nearest that exists.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(key, known));
+            let hint = match nearest {
+                Some(known) if strsim::normalized_damerau_levenshtein(key, known) > 0.5 => {
+                    format!("unknown key; did you mean {known}?")
+                }
+                _ => format!("unknown key; this table takes {}", self.known.join(", ")),
+            };
+            self.problem(key, hint);
+        }
+    }
+
+    /// Where the mistakes of this whole tree of sections are noted.
+    pub(super) fn notes(&self) -> Rc<Notes> {
+        Rc::clone(&self.notes)
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

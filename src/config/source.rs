@@ -1,0 +1,88 @@
+//! Where settings come from: a TOML file, then the environment, which wins.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::reader::{Origins, Problems};
+
+/// Variables with names of their own.
+const NAMED: [(&str, &str); 9] = [
+    ("VOXGATE_BIND", "server.bind"),
+    ("VOXGATE_OPS_BIND", "server.ops_bind"),
+    ("VOXGATE_JWT_SECRET", "identity.jwt_secret"),
+    ("VOXGATE_JWT_SECRET_FILE", "identity.jwt_secret_file"),
+    ("OPENAI_API_KEY", "providers.openai.api_key"),
+    ("OPENAI_API_KEY_FILE", "providers.openai.api_key_file"),
+    ("OPENAI_BASE_URL", "providers.openai.base_url"),
+    ("REDIS_URL", "redis.url"),
+    ("VOXGATE_DEFAULT_MODEL", "default_model"),
+];
+
+/// The settings as they were written, before anything is checked.
+pub(super) struct Source {
+    pub(super) table: Table,
+    pub(super) origins: Origins,
+}
+
+/// Reads `file` (or the file that `VOXGATE_CONFIG` names) and lays the variables in `environment` over it.
+pub(super) fn read(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Source, Problems> {
+    // A variable that is set to nothing counts as unset: compose files pass such on for what the operator left out.
+    let environment: Vec<_> = environment.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+    let named_file = environment.iter().find(|(name, _)| name == "VOXGATE_CONFIG").map(|(_, value)| value.into());
+    let mut table = match file.map(PathBuf::from).or(named_file) {
+        Some(path) => read_file(&path)?,
+        None => Table::new(),
+    };
+    let mut origins = Origins::new();
+    for (name, value) in environment {
+        let Some(key) = key_of(&name) else { continue };
+        set(&mut table, &key, value);
+        origins.insert(key, name);
+    }
+    Ok(Source { table, origins })
+}
+
+fn read_file(path: &Path) -> Result<Table, Problems> {
+    let mut problems = Problems::default();
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        problems.add(&name, format!("cannot be read: {error}"));
+        problems.clone()
+    })?;
+    text.parse().map_err(|error: toml::de::Error| {
+        // The message alone: the excerpt that the error also carries could hold a secret.
+        let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        problems.add(&name, format!("is not TOML: {place}{}", error.message()));
+        problems
+    })
+}
+
+/// The key that a variable sets. Other variables that start with `VOXGATE_` are left alone: Kubernetes makes
+/// `VOXGATE_PORT` and its like for a service of that name.
+fn key_of(variable: &str) -> Option<String> {
+    if let Some((_, key)) = NAMED.iter().find(|(name, _)| *name == variable) {
+        return Some((*key).to_owned());
+    }
+    let path = variable.strip_prefix("VOXGATE_")?;
+    path.contains("__").then(|| path.to_lowercase().split("__").collect::<Vec<_>>().join("."))
+}
+
+fn set(table: &mut Table, key: &str, value: String) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), Value::String(value));
+        }
+        Some((section, rest)) => {
+            let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            // What is not a table in the file is wrong in any case; the reader says so.
+            if let Value::Table(inner) = entry {
+                set(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! How each kind of setting is written, in TOML or as the text of an environment variable.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use toml::Value;
+use url::Url;
+
+/// A kind of setting.
+pub(super) trait Setting: Sized {
+    /// What is allowed, to end the sentence "takes …".
+    const TAKES: &'static str;
+    /// Whether a wrong value must not be shown.
+    const SECRET: bool = false;
+
+    fn parse(value: &Value) -> Option<Self>;
+}
+
+impl Setting for String {
+    const TAKES: &'static str = "a text that is not empty";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+}
+
+impl Setting for bool {
+    const TAKES: &'static str = "true or false";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_bool().or_else(|| value.as_str()?.parse().ok())
+    }
+}
+
+impl Setting for u64 {
+    const TAKES: &'static str = "a whole number, 0 or more";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(number) => Self::try_from(*number).ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for usize {
+    const TAKES: &'static str = "a whole number, 0 or more";
+
+    fn parse(value: &Value) -> Option<Self> {
+        u64::parse(value).and_then(|number| Self::try_from(number).ok())
+    }
+}
+
+/// A span of time of at least one millisecond and at most a day.
+impl Setting for Duration {
+    const TAKES: &'static str = "a duration from 1ms to 24h, such as \"250ms\", \"30s\" or \"5m\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let span = humantime::parse_duration(value.as_str()?).ok()?;
+        (Duration::from_millis(1)..=Duration::from_hours(24)).contains(&span).then_some(span)
+    }
+}
+
+/// An address to listen on; a host name is looked up once, at start.
+impl Setting for SocketAddr {
+    const TAKES: &'static str = "an address and a port, such as \"127.0.0.1:8080\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let text = value.as_str()?;
+        text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
+    }
+}
+
+impl Setting for Url {
+    const TAKES: &'static str = "an address that starts with https:// or http://";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let url = Url::parse(value.as_str()?).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.host().is_some()).then_some(url)
+    }
+}
+
+impl Setting for PathBuf {
+    const TAKES: &'static str = "a path";
+
+    fn parse(value: &Value) -> Option<Self> {
+        String::parse(value).map(Into::into)
+    }
+}
+
+impl Setting for SecretString {
+    const TAKES: &'static str = "a text that is not empty";
+    const SECRET: bool = true;
+
+    fn parse(value: &Value) -> Option<Self> {
+        String::parse(value).map(Into::into)
+    }
+}
+
+/// A TOML array, or one text with commas, as an environment variable has it.
+impl Setting for Vec<String> {
+    const TAKES: &'static str = "a list of texts, such as [\"a\", \"b\"], or \"a,b\" in a variable";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::Array(items) => items.iter().map(String::parse).collect(),
+            Value::String(text) => text.split(',').map(|item| String::parse(&Value::String(item.to_owned()))).collect(),
+            _ => None,
+        }
+    }
+}

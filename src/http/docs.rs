@@ -1,0 +1,52 @@
+//! The contract, as a file and as a page whose assets are in the binary.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::Path;
+use utoipa_swagger_ui::{Config, SwaggerFile, serve};
+
+use super::error::ApiError;
+use super::routes::OPENAPI;
+
+static CONFIG: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.yaml").try_it_out_enabled(true).use_base_layout()));
+
+/// Swagger UI sets styles on its elements and draws its icons from data URLs; it loads nothing from elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/yaml; charset=utf-8")).body(OPENAPI)
+}
+
+pub(super) async fn page() -> Result<HttpResponse, ApiError> {
+    // The page names its assets relative to itself.
+    let SwaggerFile { bytes, .. } = file("index.html")?;
+    let page = String::from_utf8_lossy(&bytes)
+        .replace("\"./", "\"/docs/")
+        .replace("\"index.css", "\"/docs/index.css")
+        .replace("Swagger UI", "Voxgate API");
+    Ok(document("text/html; charset=utf-8").body(page))
+}
+
+pub(super) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
+    let file = file(&name)?;
+    Ok(document(&file.content_type).body(file.bytes.into_owned()))
+}
+
+fn file(name: &str) -> Result<SwaggerFile<'static>, ApiError> {
+    let missing = || ApiError::not_found("GET", &format!("/docs/{name}"));
+    serve(name, Arc::clone(&CONFIG)).ok().flatten().ok_or_else(missing)
+}
+
+fn document(content_type: &str) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
+}

@@ -1,0 +1,280 @@
+//! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+
+use crate::admission::{Refusal, Unfit};
+use crate::identity::{Code, IdentityError};
+use crate::intake::json::JsonError;
+use crate::intake::media::MediaError;
+use crate::intake::{IntakeError, OptionError};
+use crate::upstream::{Refused, RefusedBody, UpstreamError};
+
+/// An error as the client sees it.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    body: Body,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Ours(ErrorObject),
+    /// A provider's error, which is in OpenAI's shape already.
+    Provider(String),
+}
+
+/// The four members that OpenAI's SDKs read.
+#[derive(Debug, Serialize)]
+struct ErrorObject {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<String>,
+    code: &'static str,
+}
+
+const INVALID: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        let object = ErrorObject { message: message.into(), kind, param: None, code };
+        Self { status, body: Body::Ours(object), headers: Vec::new() }
+    }
+
+    fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, code, message)
+    }
+
+    fn param(mut self, name: &str) -> Self {
+        if let Body::Ours(object) = &mut self.body {
+            object.param = Some(name.to_owned());
+        }
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// No such path.
+    pub(super) fn not_found(method: &str, path: &str) -> Self {
+        let path: String = path.chars().filter(|c| !c.is_control()).take(200).collect();
+        let message = format!("Unknown request URL: {method} {path}. See /docs for what there is.");
+        Self::new(StatusCode::NOT_FOUND, INVALID, "not_found", message)
+    }
+
+    /// The path is there, for another method.
+    pub(super) fn method_not_allowed(method: &str, allowed: &str) -> Self {
+        let message = format!("Method {method} is not allowed here. Use {allowed}.");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed", message).header(header::ALLOW, allowed)
+    }
+
+    /// Something that should not happen did.
+    pub(super) fn internal() -> Self {
+        let message = "The gateway failed to process the request.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, "internal_error", message)
+    }
+
+    /// The code for the log.
+    pub(super) fn code(&self) -> &str {
+        match &self.body {
+            Body::Ours(object) => object.code,
+            Body::Provider(_) => "provider_error",
+        }
+    }
+
+    /// The JSON that the client gets.
+    pub(super) fn json(&self) -> String {
+        match &self.body {
+            Body::Ours(object) => serde_json::json!({ "error": object }).to_string(),
+            Body::Provider(json) => json.clone(),
+        }
+    }
+
+    fn of_json(error: &JsonError, message: String) -> Self {
+        use JsonError as E;
+        match error {
+            E::Empty | E::NotAnObject { .. } | E::CutShort | E::AudioCutShort { .. } | E::Malformed(_) => {
+                Self::invalid("invalid_json", message)
+            }
+            E::TooLarge { .. } => Self::invalid("field_too_large", message),
+            E::Repeated { name } => Self::invalid("duplicate_parameter", message).param(name),
+            E::AudioMissing => Self::invalid("missing_required_parameter", message).param("audio"),
+            E::AudioRepeated { second, .. } => Self::invalid("duplicate_parameter", message).param(second.name()),
+            E::AudioNotString { field, .. } => Self::invalid("invalid_value", message).param(field.name()),
+            E::InputAudioNotObject { .. } => Self::invalid("invalid_value", message).param("input_audio"),
+            E::ControlCharacter { field, .. }
+            | E::UnknownEscape { field }
+            | E::DataUrl { field, .. }
+            | E::NotBase64 { field, .. } => Self::invalid("invalid_base64", message).param(field.name()),
+        }
+    }
+
+    /// Writes an error into the middle of a stream, where there is no status any more.
+    pub(super) fn describe_in_stream(error: &UpstreamError) -> String {
+        let mut error = Self::from_upstream(error);
+        if let Body::Ours(object) = &mut error.body
+            && object.code == "provider_error"
+        {
+            object.code = "provider_stream_broken";
+        }
+        error.json()
+    }
+
+    fn from_upstream(error: &UpstreamError) -> Self {
+        let (status, code) = match error {
+            UpstreamError::Refused(refused) => return Self::from_refused(refused),
+            UpstreamError::NoProvider | UpstreamError::BadHeader => return Self::internal(),
+            UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
+            UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
+            UpstreamError::Broken | UpstreamError::TooLarge { .. } => (StatusCode::BAD_GATEWAY, "provider_error"),
+        };
+        Self::new(status, SERVER, code, error.to_string())
+    }
+
+    fn from_refused(refused: &Refused) -> Self {
+        let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut error = match &refused.body {
+            RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
+            // The client's own token was right: a 401 would send it to log in again.
+            RefusedBody::Credentials => {
+                let message = "The transcription provider did not accept the gateway's credentials.";
+                Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
+            }
+            RefusedBody::Message(message) => Self::of_status(status, Some(message)),
+            RefusedBody::Opaque => Self::of_status(status, None),
+        };
+        let pairs = refused.headers.iter().filter_map(|(name, value)| super::answer_header(name, value));
+        error.headers.extend(pairs);
+        error
+    }
+
+    /// An error for a provider's status alone, as a proxy in between gives it with a page of HTML.
+    fn of_status(status: StatusCode, said: Option<&str>) -> Self {
+        let (status, kind, code) = match status.as_u16() {
+            413 => (status, INVALID, "file_too_large"),
+            429 => (status, "rate_limit_error", "provider_error"),
+            503 => (status, SERVER, "provider_unavailable"),
+            504 => (status, SERVER, "provider_timeout"),
+            400..=499 => (status, INVALID, "provider_error"),
+            500..=599 => (status, SERVER, "provider_error"),
+            _ => (StatusCode::BAD_GATEWAY, SERVER, "provider_error"),
+        };
+        let message = said.map_or_else(
+            || format!("The transcription provider answered with status {}.", status.as_u16()),
+            ToOwned::to_owned,
+        );
+        Self::new(status, kind, code, message)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response.content_type("application/json").body(self.json())
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        let code = error.code().as_str();
+        let (status, kind) = match error.code() {
+            Code::InvalidToken | Code::TokenExpired => (StatusCode::UNAUTHORIZED, "authentication_error"),
+            Code::InsufficientScope => (StatusCode::FORBIDDEN, "permission_error"),
+        };
+        // RFC 6750 §3: without a token no error is named, and the three errors are not ours to add to.
+        let challenge = match (&error, error.code()) {
+            (IdentityError::Missing, _) => "Bearer",
+            (_, Code::InvalidToken | Code::TokenExpired) => "Bearer error=\"invalid_token\"",
+            (_, Code::InsufficientScope) => "Bearer error=\"insufficient_scope\"",
+        };
+        Self::new(status, kind, code, error.to_string()).header(header::WWW_AUTHENTICATE, challenge)
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        use IntakeError as E;
+        let message = error.to_string();
+        match error {
+            E::NoContentType | E::ContentType { .. } => {
+                Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, "unsupported_media_type", message)
+            }
+            E::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "file_too_large", message).param("file")
+            }
+            E::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message),
+            E::CutShort => Self::invalid("incomplete_body", message),
+            E::Multipart(_) => Self::invalid("invalid_multipart", message),
+            E::FieldName => Self::invalid("invalid_value", message),
+            E::TooManyFields { .. } => Self::invalid("too_many_fields", message),
+            E::FieldTooLarge { name, .. } => Self::invalid("field_too_large", message).param(&name),
+            E::NotText { name } => Self::invalid("invalid_value", message).param(&name),
+            E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
+            E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
+            E::Media(MediaError::Read(error)) | E::Spool(error) => {
+                tracing::error!(%error, "the spool failed");
+                Self::internal()
+            }
+            E::Media(_) => Self::invalid("invalid_audio", message).param("file"),
+            E::Json(error) => Self::of_json(&error, message),
+            E::Option(error) => {
+                let code = match &error {
+                    OptionError::Repeated { .. } => "duplicate_parameter",
+                    _ => "invalid_value",
+                };
+                Self::invalid(code, message).param(error.name())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        let forbidden = |code| Self::new(StatusCode::FORBIDDEN, "permission_error", code, message.clone());
+        match refusal {
+            Refusal::UnknownPlan { .. } => forbidden("unknown_plan"),
+            Refusal::ModelNotAllowed { .. } => forbidden("model_not_allowed").param("model"),
+            Refusal::ModelNotFound { .. } => {
+                Self::new(StatusCode::NOT_FOUND, INVALID, "model_not_found", message).param("model")
+            }
+            Refusal::Unfit(Unfit::Task { .. }) => Self::invalid("unsupported_value", message).param("model"),
+            Refusal::Unfit(Unfit::Format { .. }) => {
+                Self::invalid("unsupported_value", message).param("response_format")
+            }
+            Refusal::Unfit(Unfit::Option { option, .. }) => Self::invalid("unsupported_value", message).param(option),
+            Refusal::Unfit(Unfit::TooLong { .. }) => Self::invalid("audio_too_long", message).param("file"),
+            Refusal::Unfit(Unfit::TooShort { .. }) => Self::invalid("audio_too_short", message).param("file"),
+        }
+    }
+}
+
+impl From<UpstreamError> for ApiError {
+    fn from(error: UpstreamError) -> Self {
+        Self::from_upstream(&error)
+    }
+}

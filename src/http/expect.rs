@@ -1,0 +1,37 @@
+//! `Expect: 100-continue`: a client that asks before it sends is answered before it sends.
+//!
+//! actix writes `100 Continue` as soon as this service says yes, so what the gate refuses is refused here. RFC 9110
+//! §10.1.1.
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_web::body::BoxBody;
+use actix_web::http::header::HeaderValue;
+use actix_web::{HttpResponse, ResponseError};
+
+use super::record::REQUEST_ID;
+use super::{House, gate};
+use crate::telemetry::{Outcome, Record, new_request_id};
+use crate::terms::Task;
+
+/// Lets a request pass that may send its body, or answers it.
+pub fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
+    let task = match request.path() {
+        "/v1/audio/transcriptions" => Task::Transcribe,
+        "/v1/audio/translations" => Task::Translate,
+        // The router answers, and no other route reads a body.
+        _ => return Ok(request),
+    };
+    if request.method() != actix_web::http::Method::POST {
+        return Ok(request);
+    }
+    let Err(error) = gate::check(house, task, request.headers()) else { return Ok(request) };
+    let record = Record::start(new_request_id(), request.method().as_str(), request.path());
+    record.status(error.status_code().as_u16());
+    record.error(error.code());
+    record.outcome(Outcome::Answered);
+    let mut response: HttpResponse = error.error_response();
+    if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    Err(response.into())
+}

@@ -1,0 +1,35 @@
+//! What can be refused by the head of a request alone, before a byte of its body is asked for.
+
+use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+
+use super::House;
+use super::error::ApiError;
+use crate::identity::{Caller, Scope};
+use crate::intake::{BodyForm, IntakeError};
+use crate::terms::Task;
+
+/// The caller and the form of the body that they announce, both good so far.
+pub(super) fn check(house: &House, task: Task, headers: &HeaderMap) -> Result<(Caller, BodyForm), ApiError> {
+    let caller = identify(house, headers)?;
+    caller.require(match task {
+        Task::Transcribe => Scope::Transcribe,
+        Task::Translate => Scope::Translate,
+    })?;
+    house.admission.check_plan(&caller)?;
+    let form = BodyForm::of(text(headers, &CONTENT_TYPE))?;
+    let declared = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let settings = &house.settings.intake;
+    if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
+        return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
+    }
+    Ok((caller, form))
+}
+
+/// Who is calling.
+pub(super) fn identify(house: &House, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    Ok(house.verifier.from_header(text(headers, &AUTHORIZATION))?)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &actix_web::http::header::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,21 @@
+//! `GET /v1/models`: what this caller may use, as OpenAI lists it.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+
+use super::error::ApiError;
+use super::{House, gate, record};
+
+pub(super) async fn list(request: HttpRequest, house: Data<House>) -> Result<HttpResponse, ApiError> {
+    let caller = gate::identify(&house, request.headers())?;
+    record::of(&request).caller(&caller);
+    let models = house.admission.models(&caller)?;
+    let data: Vec<_> = models
+        .map(|model| {
+            let owner = house.provider_name(model);
+            json!({ "id": model.name, "object": "model", "created": 0, "owned_by": owner })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": data })))
+}

@@ -1,0 +1,119 @@
+//! Opens the record of each request, tells the client its id, and holds the record until the body is out.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tracing_actix_web::RequestId;
+
+use super::House;
+use super::error::ApiError;
+use crate::telemetry::{Outcome, Record, new_request_id};
+use crate::upstream::SANDBOX;
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROVIDER: HeaderName = HeaderName::from_static("x-voxgate-provider");
+
+/// The middleware.
+pub async fn record_requests(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
+    // The pattern, not the path: a client can make up paths without end.
+    let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let sandboxed = request.app_data::<Data<House>>().is_some_and(|house| house.settings.uses_sandbox());
+    let record = Record::start(id.clone(), request.method().as_str(), &route);
+    request.extensions_mut().insert(record.clone());
+
+    let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let mut response = match handled {
+        Ok(response) => response?.map_into_boxed_body(),
+        // The panic itself is in the log; its request still gets an answer, and no other request is harmed.
+        Err(_) => {
+            let error = ApiError::internal().header(REQUEST_ID, &id);
+            record.status(error.status_code().as_u16());
+            record.error(error.code());
+            record.outcome(Outcome::Answered);
+            return Err(error.into());
+        }
+    };
+    if response.request().method() == Method::HEAD {
+        // A body that is not sent is never asked for.
+        record.outcome(Outcome::Answered);
+    }
+    record.status(response.status().as_u16());
+    if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
+        record.error(error.code());
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    // A sandbox says that it is one in every answer, whatever was asked.
+    let provider = record.provider().or_else(|| sandboxed.then(|| SANDBOX.to_owned()));
+    if let Some(Ok(provider)) = provider.as_deref().map(HeaderValue::from_str) {
+        headers.insert(PROVIDER, provider);
+    }
+    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record })))
+}
+
+/// The record of a request that is being handled.
+pub(super) fn of(request: &HttpRequest) -> Record {
+    let record = request.extensions().get::<Record>().cloned();
+    record.unwrap_or_else(|| Record::start(new_request_id(), request.method().as_str(), "unrecorded"))
+}
+
+/// A body that keeps the record of its request open until it is out.
+struct Recorded {
+    body: BoxBody,
+    record: Record,
+}
+
+impl MessageBody for Recorded {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        let size = self.body.size();
+        if matches!(size, BodySize::None | BodySize::Sized(0)) {
+            self.record.outcome(Outcome::Answered);
+        }
+        size
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let chunk = ready!(Pin::new(&mut self.body).poll_next(cx));
+        // A body of known size is never polled past its last byte.
+        let last = match (&chunk, self.body.size()) {
+            (None, _) => true,
+            (Some(Ok(chunk)), BodySize::Sized(left)) => {
+                left == 0 || u64::try_from(chunk.len()).is_ok_and(|n| n >= left)
+            }
+            _ => false,
+        };
+        if last {
+            self.record.outcome(Outcome::Answered);
+        }
+        Poll::Ready(chunk)
+    }
+
+    fn try_into_bytes(self) -> Result<Bytes, Self> {
+        let Self { body, record } = self;
+        match body.try_into_bytes() {
+            Ok(bytes) => {
+                record.outcome(Outcome::Answered);
+                Ok(bytes)
+            }
+            Err(body) => Err(Self { body, record }),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Every route, in one place.
+
+use std::future::ready;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
+
+use super::error::ApiError;
+use super::{audio, docs, health, models};
+
+/// The contract, as it is served at `/openapi.yaml`.
+pub const OPENAPI: &str = include_str!("../../openapi.yaml");
+
+/// Method and path of each public route, as `openapi.yaml` names them.
+pub const ROUTES: [(&str, &str); 8] = [
+    ("POST", "/v1/audio/transcriptions"),
+    ("POST", "/v1/audio/translations"),
+    ("GET", "/v1/models"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/openapi.yaml"),
+    ("GET", "/docs"),
+    ("GET", "/docs/{asset}"),
+];
+
+/// The routes of the public listener.
+pub fn public(config: &mut ServiceConfig) {
+    config
+        .service(post("/v1/audio/transcriptions", audio::transcriptions))
+        .service(post("/v1/audio/translations", audio::translations))
+        .service(get("/v1/models", models::list))
+        .service(get("/openapi.yaml", docs::openapi))
+        .service(get("/docs", docs::page))
+        .service(get("/docs/{asset}", docs::asset));
+    operational(config);
+}
+
+/// The routes of the operational listener.
+pub fn operational(config: &mut ServiceConfig) {
+    config
+        .service(get("/health/live", health::live))
+        .service(get("/health/ready", health::ready))
+        .default_service(web::to(unknown_path));
+}
+
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler));
+    resource.default_service(wrong_method("GET, HEAD"))
+}
+
+fn post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(path).route(web::post().to(handler));
+    resource.default_service(wrong_method("POST"))
+}
+
+fn wrong_method(allowed: &'static str) -> Route {
+    web::to(move |request: HttpRequest| {
+        let error = ApiError::method_not_allowed(request.method().as_str(), allowed);
+        ready(Err::<HttpResponse, _>(error))
+    })
+}
+
+async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found(request.method().as_str(), request.path()))
+}

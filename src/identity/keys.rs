@@ -1,0 +1,225 @@
+//! The keys that tokens are checked with, each bound to its one algorithm.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::token::Token;
+use super::{Flaw, IdentityError, Part};
+
+/// The shortest secret that is fit for HMAC with SHA-256 (RFC 7518 §3.2).
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// RSA keys under this size may not be used with JWTs (RFC 7518 §3.3, §3.5).
+const MIN_RSA_BITS: u32 = 2048;
+
+/// Whether `secret` is shorter than [`MIN_SECRET_BYTES`]. The settings decide what follows from it.
+pub fn is_short_secret(secret: &SecretString) -> bool {
+    secret.expose_secret().len() < MIN_SECRET_BYTES
+}
+
+/// A key as the settings give it.
+#[derive(Debug, Clone)]
+pub struct KeySpec {
+    /// The name by which tokens refer to it.
+    pub kid: Option<String>,
+    /// The one algorithm that it is for.
+    pub algorithm: Algorithm,
+    /// The key itself.
+    pub material: KeyMaterial,
+}
+
+/// What a key is made of.
+#[derive(Clone)]
+pub enum KeyMaterial {
+    /// For HMAC: whoever has it can also make tokens.
+    Secret(SecretString),
+    /// For RSA, ECDSA and EdDSA: a public key or an X.509 certificate, as PEM.
+    PublicPem(String),
+}
+
+/// Neither is shown: someone may have put a private key where the public one belongs.
+impl fmt::Debug for KeyMaterial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret(_) => "Secret(…)",
+            Self::PublicPem(_) => "PublicPem(…)",
+        })
+    }
+}
+
+/// Why a set of keys cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifierError {
+    /// With no key, no token could ever be good.
+    #[error("there is no key to check tokens with")]
+    NoKeys,
+    /// A token could mean either of them.
+    #[error("{second} has the kid of {first}")]
+    SameKid {
+        /// The one that came first.
+        first: KeyLabel,
+        /// The one that repeats its name.
+        second: KeyLabel,
+    },
+    /// A key is not fit for its purpose.
+    #[error("{key}: {fault}")]
+    Key {
+        /// Which one.
+        key: KeyLabel,
+        /// Why not.
+        fault: KeyFault,
+    },
+}
+
+/// How a key is told from others in a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLabel {
+    /// Its place in the list, from 0.
+    pub position: usize,
+    /// Its name.
+    pub kid: Option<String>,
+}
+
+impl fmt::Display for KeyLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {}", self.position.saturating_add(1))?;
+        self.kid.as_ref().map_or(Ok(()), |kid| write!(f, " (kid {kid:?})"))
+    }
+}
+
+/// What is wrong with a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// An HMAC secret of no bytes: anybody has it.
+    #[error("the secret is empty")]
+    EmptySecret,
+    /// A PEM text as an HMAC secret. If it is a public key, anybody has it.
+    #[error("the secret is a PEM text; {0:?} needs a secret of its own, not a key pair")]
+    PemAsSecret(Algorithm),
+    /// A secret where the two sides have different keys.
+    #[error("{0:?} is checked with a public key, and this is a secret")]
+    SecretForPublic(Algorithm),
+    /// A public key where the two sides share a secret.
+    #[error("{0:?} is checked with a secret, and this is a public key")]
+    PublicForSecret(Algorithm),
+    /// The half that must stay with the issuer.
+    #[error("this is a private key; give the public key that belongs to it, and keep this one with the issuer")]
+    PrivateKey,
+    /// The text holds no key that can be read.
+    #[error("the PEM text holds no RSA, P-256, P-384 or Ed25519 public key that can be read")]
+    UnreadablePem,
+    /// A key, but of another kind.
+    #[error("{algorithm:?} needs {needs}, and this is {found}")]
+    WrongType {
+        /// What it should be for.
+        algorithm: Algorithm,
+        /// What that takes.
+        needs: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// An RSA key that is too small to be safe.
+    #[error("the RSA key has {bits} bits; {MIN_RSA_BITS} is the least")]
+    WeakRsa {
+        /// Its size.
+        bits: u32,
+    },
+}
+
+/// A key that is ready for use.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) kid: Option<String>,
+    pub(super) algorithm: Algorithm,
+    decoding: DecodingKey,
+}
+
+impl Key {
+    /// Reads a key and makes sure that it is one for its algorithm.
+    pub(super) fn load(spec: KeySpec) -> Result<Self, KeyFault> {
+        let KeySpec { kid, algorithm, material } = spec;
+        let decoding = match (material, algorithm.family()) {
+            (KeyMaterial::Secret(secret), AlgorithmFamily::Hmac) => load_secret(secret.expose_secret(), algorithm)?,
+            (KeyMaterial::Secret(_), _) => return Err(KeyFault::SecretForPublic(algorithm)),
+            (KeyMaterial::PublicPem(_), AlgorithmFamily::Hmac) => return Err(KeyFault::PublicForSecret(algorithm)),
+            (KeyMaterial::PublicPem(pem), _) => load_public(&pem, algorithm)?,
+        };
+        Ok(Self { kid, algorithm, decoding })
+    }
+
+    /// Whether this key made the token's signature.
+    pub(super) fn signed(&self, token: &Token<'_>) -> Result<bool, IdentityError> {
+        // The algorithm is the key's own, never the token's. It fits the key, so only the signature's encoding can err.
+        crypto::verify(token.signature, token.signed.as_bytes(), &self.decoding, self.algorithm)
+            .map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(Part::Signature)))
+    }
+}
+
+fn load_secret(secret: &str, algorithm: Algorithm) -> Result<DecodingKey, KeyFault> {
+    if secret.is_empty() {
+        return Err(KeyFault::EmptySecret);
+    }
+    if secret.trim_start().starts_with("-----BEGIN ") {
+        return Err(KeyFault::PemAsSecret(algorithm));
+    }
+    Ok(DecodingKey::from_secret(secret.as_bytes()))
+}
+
+fn load_public(pem: &str, algorithm: Algorithm) -> Result<DecodingKey, KeyFault> {
+    if pem.contains("PRIVATE KEY-----") {
+        return Err(KeyFault::PrivateKey);
+    }
+    let bytes = pem.as_bytes();
+    let key = DecodingKey::from_rsa_pem(bytes)
+        .or_else(|_| DecodingKey::from_ec_pem(bytes))
+        .or_else(|_| DecodingKey::from_ed_pem(bytes))
+        .map_err(|_| KeyFault::UnreadablePem)?;
+    // As a JWK the key shows what it is made of.
+    let parts = Jwk::from_decoding_key(&key, None).map_err(|_| KeyFault::UnreadablePem)?.algorithm;
+    let found = describe(&parts)?;
+    let needs = needed_by(algorithm);
+    if found != needs {
+        return Err(KeyFault::WrongType { algorithm, needs, found });
+    }
+    Ok(key)
+}
+
+const RSA: &str = "an RSA key";
+const P256: &str = "a P-256 key";
+const P384: &str = "a P-384 key";
+const ED25519: &str = "an Ed25519 key";
+
+fn needed_by(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::ES256 => P256,
+        Algorithm::ES384 => P384,
+        Algorithm::EdDSA => ED25519,
+        _ => RSA,
+    }
+}
+
+fn describe(parts: &AlgorithmParameters) -> Result<&'static str, KeyFault> {
+    match parts {
+        AlgorithmParameters::RSA(rsa) => match modulus_bits(&rsa.n) {
+            bits if bits < MIN_RSA_BITS => Err(KeyFault::WeakRsa { bits }),
+            _ => Ok(RSA),
+        },
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => Ok(P256),
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P384 => Ok(P384),
+        AlgorithmParameters::OctetKeyPair(_) => Ok(ED25519),
+        _ => Err(KeyFault::UnreadablePem),
+    }
+}
+
+/// The size of a number in big-endian bytes, base64url-encoded.
+fn modulus_bits(encoded: &str) -> u32 {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
+    let mut significant = bytes.iter().skip_while(|byte| **byte == 0);
+    let first = significant.next().map_or(0, |byte| u8::BITS.saturating_sub(byte.leading_zeros()));
+    u32::try_from(significant.count()).unwrap_or(u32::MAX).saturating_mul(u8::BITS).saturating_add(first)
+}

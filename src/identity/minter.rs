@@ -1,0 +1,104 @@
+//! Makes tokens that this gateway's [`Verifier`](super::Verifier) takes: for `voxgate token` and the first run.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use super::time::{self, LAST_SECOND};
+use super::{KeyMaterial, KeySpec, Rules, Scopes, Subject};
+
+/// Signs tokens with one HMAC key.
+pub struct Minter {
+    key: EncodingKey,
+    header: Header,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+/// What a new token is to say.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Whom it stands for.
+    pub subject: Subject,
+    /// The key of `[plans]` whose limits apply; the default one where it is `None`.
+    pub plan: Option<String>,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// How long it is good.
+    pub ttl: Duration,
+    /// Its own name (`jti`).
+    pub token_id: Option<String>,
+}
+
+/// Why no token could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// Only the holder of a private key can sign for it, and that is not the gateway.
+    #[error("tokens can be made here only with a secret (HS256, HS384, HS512), and this key is for {0:?}")]
+    NotASecret(Algorithm),
+    /// The token would be over at once, or hardly ever.
+    #[error("a token must be good for at least a second, and end before the year 10000")]
+    Ttl,
+    /// The library would not sign.
+    #[error("the token could not be signed: {0}")]
+    Signing(jsonwebtoken::errors::Error),
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    iat: u64,
+    exp: u64,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
+}
+
+impl Minter {
+    /// A minter whose tokens carry the key's `kid` and what `rules` ask for.
+    pub fn new(key: &KeySpec, rules: &Rules) -> Result<Self, MintError> {
+        let (KeyMaterial::Secret(secret), AlgorithmFamily::Hmac) = (&key.material, key.algorithm.family()) else {
+            return Err(MintError::NotASecret(key.algorithm));
+        };
+        let mut header = Header::new(key.algorithm);
+        header.kid.clone_from(&key.kid);
+        Ok(Self {
+            key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
+            header,
+            issuer: rules.issuer.clone(),
+            audience: rules.audience.first().cloned(),
+        })
+    }
+
+    /// A token that is good from now on.
+    pub fn mint(&self, grant: &Grant) -> Result<SecretString, MintError> {
+        self.mint_at(grant, time::now())
+    }
+
+    /// A token that is good from `now` on, in seconds since 1970.
+    pub fn mint_at(&self, grant: &Grant, now: u64) -> Result<SecretString, MintError> {
+        let exp = now.saturating_add(grant.ttl.as_secs());
+        if exp == now || exp > LAST_SECOND {
+            return Err(MintError::Ttl);
+        }
+        let claims = Claims {
+            sub: grant.subject.as_str(),
+            iat: now,
+            exp,
+            scope: grant.scopes.to_string(),
+            plan: grant.plan.as_deref(),
+            iss: self.issuer.as_deref(),
+            aud: self.audience.as_deref(),
+            jti: grant.token_id.as_deref(),
+        };
+        encode(&self.header, &claims, &self.key).map(SecretString::from).map_err(MintError::Signing)
+    }
+}

@@ -1,0 +1,151 @@
+//! What a token allows its bearer to do.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that a caller may be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Turn speech into text.
+    Transcribe,
+    /// Turn speech into English text.
+    Translate,
+    /// See what was used and what it cost.
+    Usage,
+}
+
+/// A word that names no scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a scope; the scopes are {all}", all = Scopes::ALL)]
+pub struct UnknownScope(String);
+
+impl Scope {
+    /// Every scope, in the order in which they are written.
+    pub const ALL: [Self; 3] = [Self::Transcribe, Self::Translate, Self::Usage];
+
+    /// The word that stands for it in a token.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transcribe => "transcribe",
+            Self::Translate => "translate",
+            Self::Usage => "usage",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Transcribe => 1,
+            Self::Translate => 1 << 1,
+            Self::Usage => 1 << 2,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word).ok_or_else(|| UnknownScope(word.to_owned()))
+    }
+}
+
+/// A set of scopes; none by default.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Everything that there is to allow.
+    pub const ALL: Self = Self(Scope::Transcribe.bit() | Scope::Translate.bit() | Scope::Usage.bit());
+
+    /// The scopes that a token's `scope` claim names. Words that mean nothing here are left out: an issuer may serve
+    /// other services with the same token.
+    pub fn from_claim(claim: &str) -> Self {
+        claim.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// Whether `scope` is among them.
+    pub const fn contains(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The scopes, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+    }
+}
+
+/// Unlike [`Scopes::from_claim`], every word must be a scope: whoever writes one by hand wants to hear of a slip.
+impl FromStr for Scopes {
+    type Err = UnknownScope;
+
+    fn from_str(words: &str) -> Result<Self, Self::Err> {
+        words.split_ascii_whitespace().map(str::parse).collect()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+/// As in the claim: `transcribe usage`.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, scope) in self.iter().enumerate() {
+            write!(f, "{}{scope}", if place == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_gives_the_scopes_it_names_and_ignores_other_words() {
+        for (claim, scopes) in [
+            ("", ""),
+            ("transcribe", "transcribe"),
+            ("usage  transcribe", "transcribe usage"),
+            ("openid email translate translate", "translate"),
+            ("Transcribe transcribe:all transcribes", ""),
+        ] {
+            assert_eq!(Scopes::from_claim(claim).to_string(), scopes, "{claim:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_written_by_hand_must_all_be_known() {
+        assert_eq!("translate transcribe usage".parse(), Ok(Scopes::ALL));
+        assert_eq!("".parse(), Ok(Scopes::default()));
+        let slip = "transcribe translat".parse::<Scopes>().unwrap_err();
+        assert_eq!(slip.to_string(), r#""translat" is not a scope; the scopes are transcribe translate usage"#);
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let some = Scopes::from_iter([Scope::Usage, Scope::Translate]);
+        assert!(some.contains(Scope::Usage) && some.contains(Scope::Translate) && !some.contains(Scope::Transcribe));
+        assert_eq!(format!("{some:?}"), "{Translate, Usage}");
+        assert!(Scopes::default().is_empty() && !some.is_empty());
+    }
+}

@@ -1,0 +1,75 @@
+//! A token taken apart (JWS compact serialisation, RFC 7515 §7.1), before anything in it is believed.
+
+use std::str::{self, FromStr};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+
+use super::{Flaw, IdentityError, Part};
+
+/// The longest token that is looked at. Real ones are well under 2 KiB; the cap bounds the work done for a stranger.
+pub const MAX_TOKEN_BYTES: usize = 8192;
+
+/// The parts of a token whose header makes sense. The payload stays closed.
+pub(super) struct Token<'a> {
+    /// How it says it is signed.
+    pub(super) algorithm: Algorithm,
+    /// The key that it names.
+    pub(super) kid: Option<String>,
+    /// What the signature is of: header and payload as they came.
+    pub(super) signed: &'a str,
+    /// The signature, still encoded.
+    pub(super) signature: &'a str,
+    payload: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "is_present")]
+    crit: bool,
+}
+
+impl<'a> Token<'a> {
+    /// Takes `text` apart and reads the header.
+    pub(super) fn parse(text: &'a str) -> Result<Self, IdentityError> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(IdentityError::TooLong { bytes: text.len() });
+        }
+        let parts =
+            text.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signature, signed.split_once('.')?)));
+        let (signed, signature, (header, payload)) = match parts {
+            Some(parts @ (_, _, (_, payload))) if !payload.contains('.') => parts,
+            _ => return Err(IdentityError::Malformed(Flaw::NotThreeParts)),
+        };
+        let Header { alg, kid, crit } = read_object(header, Part::Header)?;
+        if crit {
+            return Err(IdentityError::CriticalHeader);
+        }
+        // Exact names only: neither `none` in any spelling nor an algorithm that the library does not do is one.
+        let algorithm = Algorithm::from_str(&alg).map_err(|_| IdentityError::UnknownAlgorithm)?;
+        Ok(Self { algorithm, kid, signed, signature, payload })
+    }
+
+    /// Opens the payload. Call it only once the signature has been found good.
+    pub(super) fn payload<T: DeserializeOwned>(&self) -> Result<T, IdentityError> {
+        read_object(self.payload, Part::Payload)
+    }
+}
+
+fn read_object<T: DeserializeOwned>(encoded: &str, part: Part) -> Result<T, IdentityError> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(part)))?;
+    let json = str::from_utf8(&bytes).unwrap_or_default();
+    // serde would fill a struct from an array just as well, field by field.
+    let object = json.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(json).ok()).flatten();
+    object.ok_or(IdentityError::Malformed(Flaw::NotAnObject(part)))
+}
+
+/// For a field that matters by being there, whatever it holds, `null` included.
+fn is_present<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(field).map(|_| true)
+}

@@ -1,0 +1,309 @@
+//! Base64, decoded as it arrives and in pieces of any size, so that a recording is never held as text.
+//!
+//! The standard and the URL-safe alphabet are both taken, with padding or without, and ASCII whitespace is passed over
+//! because encoders wrap their lines.
+
+use std::fmt;
+
+use ::base64::Engine as _;
+use ::base64::engine::GeneralPurpose;
+use ::base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// How much text the engine is given at once: small enough that a second look at it, where it holds more than symbols
+/// of one alphabet, comes from the processor's cache.
+const BLOCK: usize = 16 * 1024;
+
+/// Pieces below this are gathered: the engine's own start costs about as much as copying them.
+const SHORT: usize = 256;
+
+/// Why a text is not base64. Offsets count the bytes of the base64 text from 0, whitespace included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Base64Error {
+    /// Something that no base64 alphabet has.
+    #[error("{} at offset {offset} is not a base64 character", Shown(*byte))]
+    InvalidByte {
+        /// Where it is.
+        offset: usize,
+        /// What it is; never a symbol of the alphabet, so never content.
+        byte: u8,
+    },
+    /// A `=` that does not complete a group of four.
+    #[error("the `=` at offset {offset} is out of place: padding only completes the last group of four characters")]
+    MisplacedPadding {
+        /// Where it is.
+        offset: usize,
+    },
+    /// More symbols after the padding, as when two encoded pieces are joined.
+    #[error("more base64 follows the padding, at offset {offset}: the recording must be encoded as one piece")]
+    DataAfterPadding {
+        /// Where it begins.
+        offset: usize,
+    },
+    /// The last group of four has one symbol, or less padding than it began.
+    #[error("the base64 text breaks off after {length} bytes, in the middle of a group of four characters")]
+    Truncated {
+        /// The length of the whole text.
+        length: usize,
+    },
+    /// Bits in the last symbol that belong to no byte.
+    #[error("the last base64 character, at offset {offset}, is one that no encoder ends with: the text is damaged")]
+    TrailingBits {
+        /// Where the symbol is.
+        offset: usize,
+    },
+}
+
+/// A byte as a message shows it.
+struct Shown(u8);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            byte if byte.is_ascii_graphic() => write!(f, "`{}`", char::from(byte)),
+            byte if byte.is_ascii() => write!(f, "control character 0x{byte:02x}"),
+            _ => f.write_str("a character outside ASCII"),
+        }
+    }
+}
+
+/// Decodes one base64 text that arrives in pieces. After an error it is of no further use.
+pub struct Decoder {
+    /// Symbols not yet decoded, in the standard alphabet; never more than about one block.
+    symbols: Vec<u8>,
+    /// The `=` seen so far.
+    padding: usize,
+    /// The bytes of text seen so far.
+    offset: usize,
+    /// Where the last symbol was, for the message about it.
+    last_symbol: usize,
+    /// The alphabet that the text before used, and so, most likely, does what follows.
+    alphabet: &'static GeneralPurpose,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of its text.
+    pub const fn new() -> Self {
+        Self { symbols: Vec::new(), padding: 0, offset: 0, last_symbol: 0, alphabet: &STANDARD_NO_PAD }
+    }
+
+    /// Takes the next piece of the text and appends what is decoded. Short pieces are gathered first, so that text cut
+    /// up by escapes or by a slow network still reaches the engine in blocks; faults are found at once all the same.
+    pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Base64Error> {
+        if text.len() < SHORT {
+            self.sort(text)?;
+            return if self.symbols.len() < BLOCK { Ok(()) } else { self.decode_groups(out) };
+        }
+        let mut rest = text;
+        while !rest.is_empty() {
+            self.decode_groups(out)?;
+            let between_groups = self.symbols.is_empty();
+            if between_groups {
+                let (block, after) = rest.split_at(rest.len().min(BLOCK) / 4 * 4);
+                if !block.is_empty() && self.decode_block(block, out) {
+                    rest = after;
+                    continue;
+                }
+                self.alphabet = &STANDARD_NO_PAD;
+            }
+            // Up to the end of the group where one is open, so that the engine can have what follows as it is.
+            let take = if between_groups { BLOCK } else { 4 - self.symbols.len() };
+            let (some, after) = rest.split_at(rest.len().min(take));
+            self.sort(some)?;
+            rest = after;
+        }
+        self.decode_groups(out)
+    }
+
+    /// Decodes what is left; to be called when the text is complete.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Base64Error> {
+        self.decode_groups(out)?;
+        let whole = match (self.symbols.len(), self.padding) {
+            (1, _) => false,
+            (_, 0) => true,
+            (symbols, padding) => symbols + padding == 4,
+        };
+        if !whole {
+            return Err(Base64Error::Truncated { length: self.offset });
+        }
+        // Encoders leave unused bits zero (RFC 4648 §3.5), so a set one is no encoder's habit to be borne with: it is
+        // an unpadded text that was cut, which would pass for a shorter recording.
+        decode(&STANDARD_NO_PAD, &self.symbols, out)
+            .map_err(|()| Base64Error::TrailingBits { offset: self.last_symbol })
+    }
+
+    /// Decodes whole groups if they are nothing but symbols of the current alphabet; otherwise leaves all as it was.
+    fn decode_block(&mut self, block: &[u8], out: &mut Vec<u8>) -> bool {
+        let decoded = decode(self.alphabet, block, out).is_ok();
+        if decoded {
+            self.offset += block.len();
+        }
+        decoded
+    }
+
+    /// Sorts text into symbols, which are kept, padding, whitespace and faults.
+    fn sort(&mut self, text: &[u8]) -> Result<(), Base64Error> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let run = rest.iter().position(|&byte| !is_standard_symbol(byte)).unwrap_or(rest.len());
+            let (symbols, odd) = rest.split_at(run);
+            self.keep(symbols)?;
+            let Some((&byte, after)) = odd.split_first() else { return Ok(()) };
+            rest = after;
+            let offset = self.offset;
+            match byte {
+                b'-' | b'_' => {
+                    self.alphabet = &URL_SAFE_NO_PAD;
+                    self.keep(if byte == b'-' { b"+" } else { b"/" })?;
+                    continue;
+                }
+                b'=' => {
+                    let in_group = self.symbols.len() % 4;
+                    if in_group < 2 || in_group + self.padding == 4 {
+                        return Err(Base64Error::MisplacedPadding { offset });
+                    }
+                    self.padding += 1;
+                }
+                _ if byte.is_ascii_whitespace() => {}
+                _ => return Err(Base64Error::InvalidByte { offset, byte }),
+            }
+            self.offset += 1;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, symbols: &[u8]) -> Result<(), Base64Error> {
+        if symbols.is_empty() {
+            return Ok(());
+        }
+        if self.padding > 0 {
+            return Err(Base64Error::DataAfterPadding { offset: self.offset });
+        }
+        self.symbols.extend_from_slice(symbols);
+        self.offset += symbols.len();
+        self.last_symbol = self.offset - 1;
+        Ok(())
+    }
+
+    /// Decodes the groups of four that have been kept.
+    fn decode_groups(&mut self, out: &mut Vec<u8>) -> Result<(), Base64Error> {
+        let whole = self.symbols.len() / 4 * 4;
+        let (groups, _) = self.symbols.split_at(whole);
+        // Only symbols of the standard alphabet are kept, so the engine finds nothing to refuse.
+        decode(&STANDARD_NO_PAD, groups, out).map_err(|()| Base64Error::Truncated { length: self.offset })?;
+        self.symbols.drain(..whole);
+        Ok(())
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn is_standard_symbol(byte: u8) -> bool {
+    // Without short cuts: in encoded audio every branch would be a coin toss.
+    byte.is_ascii_alphabetic() | byte.is_ascii_digit() | (byte == b'+') | (byte == b'/')
+}
+
+/// Appends what `text` decodes to, or nothing if the engine refuses it. Why it does is found out by looking with care.
+fn decode(engine: &GeneralPurpose, text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
+    let before = out.len();
+    engine.decode_vec(text, out).map_err(|_| out.truncate(before))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode_in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Base64Error> {
+        let (mut decoder, mut out) = (Decoder::new(), Vec::new());
+        for piece in pieces {
+            decoder.push(piece, &mut out)?;
+        }
+        decoder.finish(&mut out)?;
+        Ok(out)
+    }
+
+    fn decode_whole(text: &[u8]) -> Result<Vec<u8>, Base64Error> {
+        decode_in_pieces([text])
+    }
+
+    #[test]
+    fn both_alphabets_with_and_without_padding_decode_to_the_same() {
+        let audio = [0xfb, 0xff, 0xfe, 0x00];
+        for text in ["+//+AA==", "+//+AA", "-__-AA==", "-__-AA", "+_/-AA", " +//+\r\nAA==\n", "+//+A A = =\t"] {
+            assert_eq!(decode_whole(text.as_bytes()).as_deref(), Ok(&audio[..]), "{text:?}");
+        }
+        assert_eq!(decode_whole(b""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn faults_are_told_by_kind_and_offset() {
+        let cases = [
+            ("AAAA%AAA", Base64Error::InvalidByte { offset: 4, byte: b'%' }),
+            ("AA\nAA\u{e9}", Base64Error::InvalidByte { offset: 5, byte: 0xc3 }),
+            ("AA==!", Base64Error::InvalidByte { offset: 4, byte: b'!' }),
+            ("=", Base64Error::MisplacedPadding { offset: 0 }),
+            ("AAAAA=", Base64Error::MisplacedPadding { offset: 5 }),
+            ("AAAA=", Base64Error::MisplacedPadding { offset: 4 }),
+            ("AA===", Base64Error::MisplacedPadding { offset: 4 }),
+            ("AA== AAAA", Base64Error::DataAfterPadding { offset: 5 }),
+            ("AAA=A", Base64Error::DataAfterPadding { offset: 4 }),
+            ("AA=", Base64Error::Truncated { length: 3 }),
+            ("AAAAA", Base64Error::Truncated { length: 5 }),
+            ("AAAAAB==", Base64Error::TrailingBits { offset: 5 }),
+            ("AAAAAA/ ", Base64Error::TrailingBits { offset: 6 }),
+        ];
+        for (text, fault) in cases {
+            assert_eq!(decode_whole(text.as_bytes()), Err(fault), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_character_at_the_end_of_a_long_text_is_found_where_it_is() {
+        let mut text = vec![b'A'; 1 << 20];
+        text.extend_from_slice(b"AA*A");
+        assert_eq!(decode_whole(&text), Err(Base64Error::InvalidByte { offset: (1 << 20) + 2, byte: b'*' }));
+    }
+
+    #[test]
+    fn messages_show_the_byte_and_never_content() {
+        let message = |byte| Base64Error::InvalidByte { offset: 7, byte }.to_string();
+        assert_eq!(message(b'%'), "`%` at offset 7 is not a base64 character");
+        assert_eq!(message(7), "control character 0x07 at offset 7 is not a base64 character");
+        assert_eq!(message(0xc3), "a character outside ASCII at offset 7 is not a base64 character");
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_crate_encodes_comes_back_however_it_is_cut(
+            audio in prop::collection::vec(any::<u8>(), 0..40_000),
+            url_safe: bool,
+            line in prop::option::of(1..100_usize),
+            piece in 1..20_000_usize,
+        ) {
+            let mut text = if url_safe { URL_SAFE.encode(&audio) } else { STANDARD.encode(&audio) }.into_bytes();
+            if let Some(line) = line {
+                text = text.chunks(line).collect::<Vec<_>>().join(&b"\r\n"[..]);
+            }
+            prop_assert_eq!(decode_in_pieces(text.chunks(piece)), Ok(audio));
+        }
+
+        #[test]
+        fn any_text_gets_the_crates_verdict_however_it_is_cut(
+            text in r"[A-D+/=_ \n-]{0,12}|[A-D]{0,9}[AQgw]={0,3}|.{0,6}",
+            piece in 1..8_usize,
+        ) {
+            let whole = decode_whole(text.as_bytes());
+            prop_assert_eq!(decode_in_pieces(text.as_bytes().chunks(piece)), whole.clone());
+
+            let plain = text.replace([' ', '\n', '\r', '\t', '\u{c}'], "").replace('-', "+").replace('_', "/");
+            let verdict = STANDARD.decode(&plain).or_else(|_| STANDARD_NO_PAD.decode(&plain));
+            prop_assert_eq!(whole.ok(), verdict.ok());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Everything that can be wrong with what came. Each message is what the client reads.
+
+use std::io;
+
+use actix_multipart::MultipartError;
+use actix_web::error::PayloadError;
+
+use super::json::JsonError;
+use super::media::MediaError;
+use super::options::OptionError;
+
+/// Why a request could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// There is no `Content-Type`.
+    #[error(
+        "The request has no Content-Type. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+    )]
+    NoContentType,
+    /// The `Content-Type` is none of those that are taken.
+    #[error(
+        "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+    )]
+    ContentType {
+        /// What came.
+        got: String,
+    },
+    /// The recording, or the body that holds it, is too large.
+    #[error("Maximum content size limit ({allowed}) exceeded.")]
+    TooLarge {
+        /// The largest recording in bytes.
+        allowed: u64,
+    },
+    /// The client was silent for too long, or took too long in all.
+    #[error("The request body did not arrive in time.")]
+    TooSlow,
+    /// The connection ended before the body did.
+    #[error("The request body ended before it was complete.")]
+    CutShort,
+    /// The body is no multipart form.
+    #[error("The multipart form cannot be read: {0}.")]
+    Multipart(String),
+    /// The body is not the JSON that is taken.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A field name that no form of OpenAI's has.
+    #[error("A field name may have up to 128 letters, digits and the signs _ - . [ ].")]
+    FieldName,
+    /// More fields than are allowed.
+    #[error("The request has more than {allowed} fields.")]
+    TooManyFields {
+        /// How many may be.
+        allowed: usize,
+    },
+    /// A text field is too long.
+    #[error("Field '{name}' is too large: it and the other text fields may have {allowed} bytes.")]
+    FieldTooLarge {
+        /// The field.
+        name: String,
+        /// How many bytes there may be.
+        allowed: usize,
+    },
+    /// A text field is not UTF-8.
+    #[error("Field '{name}' is not UTF-8 text.")]
+    NotText {
+        /// The field.
+        name: String,
+    },
+    /// There is no audio.
+    #[error("No audio was sent: field 'file' is missing.")]
+    NoFile,
+    /// There is more than one recording.
+    #[error("Field 'file' was sent more than once.")]
+    SecondFile,
+    /// An option is wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The audio is not what can be transcribed.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The spool could not be written or read.
+    #[error("The recording could not be stored.")]
+    Spool(#[from] io::Error),
+}
+
+impl IntakeError {
+    /// What an error of the body's stream means. `allowed` is the largest recording.
+    pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
+        match error {
+            PayloadError::Overflow => Self::TooLarge { allowed },
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::TooSlow,
+            _ => Self::CutShort,
+        }
+    }
+
+    pub(super) fn of_multipart(error: &MultipartError, allowed: u64) -> Self {
+        match error {
+            MultipartError::Payload(error) => Self::of_payload(error, allowed),
+            MultipartError::Incomplete => Self::Multipart("it ends before its last boundary".to_owned()),
+            MultipartError::BoundaryMissing => Self::Multipart("the Content-Type names no boundary".to_owned()),
+            MultipartError::Parse(_) => Self::Multipart("the headers of a part are malformed".to_owned()),
+            other => {
+                let text = other.to_string();
+                let mut letters = text.chars();
+                let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+                Self::Multipart(first.into_iter().chain(letters).collect())
+            }
+        }
+    }
+}

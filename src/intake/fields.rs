@@ -1,0 +1,71 @@
+//! The text fields of a request as they arrive, held to their limits.
+
+use super::IntakeError;
+use crate::config;
+
+const REFERENCES: &str = "known_speaker_references";
+
+/// Names and values in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Fields {
+    pairs: Vec<(String, String)>,
+    text_bytes: usize,
+    most: usize,
+    max_text_bytes: usize,
+    max_reference_bytes: usize,
+}
+
+impl Fields {
+    pub(super) fn new(settings: &config::Intake) -> Self {
+        Self {
+            pairs: Vec::new(),
+            text_bytes: 0,
+            most: settings.max_fields,
+            max_text_bytes: settings.max_text_bytes,
+            max_reference_bytes: settings.max_reference_bytes,
+        }
+    }
+
+    /// The most bytes that a field of this name may have now.
+    pub(super) fn room_for(&self, name: &str) -> usize {
+        if base_name(name) == REFERENCES {
+            self.max_reference_bytes
+        } else {
+            self.max_text_bytes.saturating_sub(self.text_bytes)
+        }
+    }
+
+    /// Adds a field. Its name must be one that can stand in a form without quoting, so that nothing in it can pass for
+    /// something else there.
+    pub(super) fn add(&mut self, name: String, value: String) -> Result<(), IntakeError> {
+        if self.pairs.len() >= self.most {
+            return Err(IntakeError::TooManyFields { allowed: self.most });
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) {
+            return Err(IntakeError::FieldName);
+        }
+        if value.len() > self.room_for(&name) {
+            return Err(self.too_large(&name));
+        }
+        if base_name(&name) != REFERENCES {
+            self.text_bytes += value.len();
+        }
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
+    pub(super) fn too_large(&self, name: &str) -> IntakeError {
+        let allowed = if base_name(name) == REFERENCES { self.max_reference_bytes } else { self.max_text_bytes };
+        IntakeError::FieldTooLarge { name: base_name(name).to_owned(), allowed }
+    }
+
+    pub(super) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+}
+
+/// `timestamp_granularities` of `timestamp_granularities[]`, `chunking_strategy` of `chunking_strategy[type]`.
+pub(super) fn base_name(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(base, _)| base)
+}

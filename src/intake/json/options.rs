@@ -1,0 +1,74 @@
+//! What stays in the sieve, read by `serde_json`.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Map, Value};
+
+use super::{JsonError, kind_of_value};
+
+/// Some editors and .NET's encoders write it (RFC 8259 §8.1 lets a reader pass over it).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Longer names are shortened where a message repeats them.
+const SHOWN_NAME: usize = 64;
+
+/// The options in a body whose audio has been taken out, without the empty string in its place.
+pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    let text = skeleton.strip_prefix(BYTE_ORDER_MARK).unwrap_or(skeleton);
+    let Some(&first) = text.trim_ascii_start().first() else { return Err(JsonError::Empty) };
+
+    let mut repeated = None;
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let read = Members { repeated: &mut repeated }.deserialize(&mut json);
+    let mut options = read.and_then(|options| json.end().map(|()| options)).map_err(|error| {
+        match (repeated.take(), error.classify()) {
+            (Some(name), _) => JsonError::Repeated { name },
+            (None, Category::Eof) => JsonError::CutShort,
+            (None, Category::Data) if first != b'{' => JsonError::NotAnObject { came: kind_of_value(first) },
+            _ => JsonError::Malformed(error),
+        }
+    })?;
+    if let Some(Value::Object(input_audio)) = options.get_mut("input_audio") {
+        input_audio.shift_remove("data");
+    }
+    Ok(options)
+}
+
+/// Reads the body's members, `audio` left out. Of two members of one name `serde_json` would keep the last and say
+/// nothing; here that is an error, and the name is left in `repeated`.
+struct Members<'a> {
+    repeated: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut options = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if name == "audio" {
+                members.next_value::<IgnoredAny>()?;
+            } else if options.contains_key(&name) {
+                *self.repeated = Some(name.chars().take(SHOWN_NAME).collect());
+                return Err(A::Error::custom("repeated member"));
+            } else {
+                options.insert(name, members.next_value()?);
+            }
+        }
+        Ok(options)
+    }
+}

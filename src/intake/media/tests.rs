@@ -1,0 +1,239 @@
+//! The promises of this room, on real files: `tests/media/make.sh` made them.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media")
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap()
+}
+
+fn look(bytes: &[u8]) -> Result<MediaInfo, MediaError> {
+    inspect(Cursor::new(bytes.to_vec()), bytes.len() as u64)
+}
+
+fn length(bytes: &[u8]) -> Length {
+    look(bytes).unwrap().length
+}
+
+fn measured(bytes: &[u8]) -> u64 {
+    length(bytes).measured().unwrap_or_else(|| panic!("not measured: {:?}", length(bytes))).get()
+}
+
+/// Within 1 %, or 50 ms where that is more: a frame or two at the ends.
+fn assert_close(name: &str, got: u64, truth: u64) {
+    let allowed = (truth / 100).max(50);
+    assert!(got.abs_diff(truth) <= allowed, "{name}: measured {got} ms, is {truth} ms");
+}
+
+fn lengths() -> Vec<(String, String, String, u64)> {
+    let table = std::fs::read_to_string(folder().join("lengths.tsv")).unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+    rows.map(|row| (row[0].clone(), row[1].clone(), row[2].clone(), row[3].parse().unwrap())).collect()
+}
+
+fn truth(name: &str) -> u64 {
+    lengths().into_iter().find(|row| row.0 == name).unwrap().3
+}
+
+#[test]
+fn every_container_is_recognised_and_measured() {
+    for (name, container, codec, ms) in lengths() {
+        let info = look(&file(&name)).unwrap();
+        assert_eq!((info.container.name(), info.codec.map(Codec::name)), (&*container, Some(&*codec)), "{name}");
+        assert_close(&name, info.length.measured().unwrap_or_else(|| panic!("{name}: {info:?}")).get(), ms);
+    }
+}
+
+#[test]
+fn what_is_not_taken_is_named() {
+    for (bytes, said) in [
+        (&b"These are only words, renamed speech.mp3."[..], "plain text"),
+        (b"{\"audio\": \"UklGRg==\"}", "JSON text"),
+        (b"<!DOCTYPE html><html></html>", "an HTML page"),
+        (b"#!AMR\n\x3c", "AMR audio"),
+        (b"FORM\0\0\0\x04AIFF", "AIFF"),
+        (b"MThd\0\0\0\x06", "MIDI"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\xff\xf1\x50\x80\x02\x1f\xfc", "raw AAC"),
+        (b"RIFF\0\0\0\0AVI LIST", "RIFF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "image"),
+        (b"\0\0\0\x10moof\0\0\0\0", "without its beginning"),
+        (b"\x1f\x43\xb6\x75\x01\xff\xff\xff", "without its beginning"),
+    ] {
+        let err = look(bytes).unwrap_err().to_string();
+        assert!(err.contains(said), "{err}");
+        assert!(err.contains("flac"), "says what is taken: {err}");
+    }
+}
+
+#[test]
+fn noise_and_nothing_are_refused() {
+    assert!(matches!(look(b""), Err(MediaError::Empty)));
+    let noise: Vec<u8> = (0_u32..5000).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    assert!(matches!(look(&noise), Err(MediaError::NotAudio { bytes: 5000 })));
+    assert!(matches!(look(b"ID3\x03\0\0\0\0\0\x04\0\0\0\0 and then words"), Err(MediaError::Unsupported { .. })));
+}
+
+#[test]
+fn a_video_without_sound_has_no_audio_track() {
+    assert!(matches!(look(&file("video-only.mp4")), Err(MediaError::NoAudioTrack { container: Container::Mp4 })));
+    assert!(matches!(look(&file("pcm16.wav")[..40]), Err(MediaError::NoAudioTrack { container: Container::Wav })));
+}
+
+#[test]
+fn tags_around_the_audio_are_passed_over() {
+    // A tag of 40 000 bytes that is full of what looks like sync words.
+    let mut tag = b"ID3\x03\0\0\0\x02\x38\x40".to_vec();
+    tag.resize(10 + 40_000, 0xff);
+    let mut ape = vec![b' '; 9000];
+    for at in [0, 9000 - 32] {
+        ape[at..at + 8].copy_from_slice(b"APETAGEX");
+        ape[at + 8..at + 16].copy_from_slice(&[0xd0, 7, 0, 0, 0x08, 0x23, 0, 0]);
+        ape[at + 20..at + 24].copy_from_slice(&0x8000_0000_u32.to_le_bytes());
+    }
+    for name in ["cbr.mp3", "speech.flac"] {
+        let bytes = [&tag[..], &file(name), &ape, b"TAG", &[0; 125]].concat();
+        assert_close(name, measured(&bytes), truth(name));
+    }
+}
+
+#[test]
+fn a_wav_that_understates_its_data_is_charged_for_what_is_there() {
+    for stated in [0, 16, u32::MAX] {
+        let mut bytes = file("pcm16.wav");
+        let at = memchr::memmem::find(&bytes, b"data").unwrap() + 4;
+        bytes[at..at + 4].copy_from_slice(&stated.to_le_bytes());
+        assert_close("pcm16.wav", measured(&bytes), truth("pcm16.wav"));
+    }
+}
+
+#[test]
+fn a_second_data_chunk_counts_and_other_chunks_do_not() {
+    let wav = file("pcm16.wav");
+    let sound = [b"data", &16_000_u32.to_le_bytes()[..], &[1; 16_000]].concat();
+    let list = [b"LIST", &16_000_u32.to_le_bytes()[..], &[b'x'; 16_000]].concat();
+    assert_close("twice", measured(&[&wav[..], &list, &sound, &list].concat()), truth("pcm16.wav") + 1000);
+}
+
+#[test]
+fn lengths_stated_in_headers_are_not_believed() {
+    // Samples in FLAC's stream information: 36 bits, of which these are the last 32.
+    let mut flac = file("speech.flac");
+    flac[22..26].copy_from_slice(&1_u32.to_be_bytes());
+    assert_close("flac", measured(&flac), truth("speech.flac"));
+    // Frames in the Xing tag.
+    let mut mp3 = file("vbr.mp3");
+    let at = memchr::memmem::find(&mp3, b"Xing").unwrap() + 8;
+    mp3[at..at + 4].copy_from_slice(&1_u32.to_be_bytes());
+    assert_close("mp3", measured(&mp3), truth("vbr.mp3"));
+    // The duration in Matroska's segment information: a float behind ID 4489.
+    let mut webm = file("opus.webm");
+    let at = memchr::memmem::find(&webm, b"\x44\x89\x88").unwrap() + 3;
+    for ms in [1.0_f64, 1e9] {
+        webm[at..at + 8].copy_from_slice(&ms.to_be_bytes());
+        assert_close("webm", measured(&webm), truth("opus.webm"));
+    }
+    // The durations of the movie and of the media, and the time that each sample is said to take.
+    let mut mp4 = file("aac.m4a");
+    for (atom, offset) in [(b"mvhd", 20), (b"mdhd", 20), (b"stts", 16)] {
+        let at = memchr::memmem::find(&mp4, atom).unwrap() + offset;
+        mp4[at..at + 4].copy_from_slice(&1_u32.to_be_bytes());
+    }
+    assert_close("mp4", measured(&mp4), truth("aac.m4a"));
+}
+
+#[test]
+fn frames_that_change_their_rate_count_at_their_own() {
+    // Telephone frames of 72 ms after two of 24 ms: a demuxer that goes by the first sees 24 ms throughout.
+    let mut bytes = Vec::new();
+    for (head, size, count) in [([0xff, 0xfb, 0x14, 0xc0], 96, 2), ([0xff, 0xe3, 0x18, 0xc0], 72, 100)] {
+        for _ in 0..count {
+            bytes.extend(head);
+            bytes.resize(bytes.len() + size - 4, 0);
+        }
+    }
+    assert_close("changing", measured(&bytes), 2 * 24 + 100 * 72);
+}
+
+#[test]
+fn what_is_cut_off_is_measured_up_to_the_cut() {
+    for name in ["pcm16.wav", "cbr.mp3", "speech.flac", "opus.webm", "live.webm", "recorder.webm", "fragmented.mp4"] {
+        let bytes = file(name);
+        let half = length(&bytes[..bytes.len() / 2]).upper_bound().get();
+        let whole = truth(name);
+        assert!((whole / 5..=whole * 4 / 5).contains(&half), "{name}: {half} ms of {whole}");
+    }
+}
+
+#[test]
+fn damage_in_the_middle_does_not_make_the_rest_free() {
+    for (name, container, ..) in lengths().into_iter().filter(|row| row.1 != "wav") {
+        let mut bytes = file(&name);
+        let (third, two_thirds) = (bytes.len() / 3, bytes.len() * 2 / 3);
+        bytes[third..two_thirds].fill(0x55);
+        let charged = length(&bytes).upper_bound().get();
+        let least = truth(&name) * 6 / 10;
+        assert!(charged >= least, "{name} ({container}): {charged} ms charged of {}", truth(&name));
+    }
+}
+
+#[test]
+fn what_cannot_be_walked_is_bounded_by_its_size() {
+    for name in ["opus.webm", "aac.m4a", "opus.ogg", "speech.flac"] {
+        let bytes = &file(name)[..40];
+        match look(bytes) {
+            Ok(MediaInfo { length: Length::AtMost(most), .. }) => assert!(most.get() > 0, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_chained_ogg_is_the_sum_of_its_links() {
+    let bytes = [file("opus.ogg"), file("vorbis.ogg")].concat();
+    assert_close("chained", measured(&bytes), truth("opus.ogg") + truth("vorbis.ogg"));
+}
+
+fn fixtures() -> Vec<Vec<u8>> {
+    let names = lengths().into_iter().map(|row| row.0).chain(["video-only.mp4".to_owned()]);
+    names.map(|name| file(&name)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_files_come_to_an_end(
+        which in 0_usize..1000,
+        cut in proptest::option::of(0.0_f64..1.0),
+        edits in proptest::collection::vec((0.0_f64..1.0, any::<bool>(), any::<[u8; 4]>()), 0..12),
+    ) {
+        let all = fixtures();
+        let mut bytes = all[which % all.len()].clone();
+        for (place, early, with) in edits {
+            // Half of the edits hit the headers, where they do most harm.
+            let span = if early { bytes.len().min(400) } else { bytes.len() };
+            let at = (place * span as f64) as usize;
+            for (to, from) in bytes[at..].iter_mut().zip(with) {
+                *to = from;
+            }
+        }
+        if let Some(cut) = cut {
+            bytes.truncate((cut * bytes.len() as f64) as usize);
+        }
+        let started = Instant::now();
+        let _ = look(&bytes);
+        prop_assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+    }
+}

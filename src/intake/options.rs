@@ -1,0 +1,360 @@
+//! The options of a request in one normal form, whichever body form they came in.
+//!
+//! What the gateway knows is parsed and checked here as far as it can be without knowing the model. What it has never
+//! heard of is kept as it came and sent on: OpenAI adds fields.
+
+use std::fmt;
+
+use super::fields::base_name;
+use crate::terms::Format;
+
+/// The options of a request. What each may be is in `openapi.yaml`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `model`; the default one is used where it is left out.
+    pub model: Option<String>,
+    /// `response_format`
+    pub format: Option<Format>,
+    /// `stream`
+    pub stream: bool,
+    /// `language`
+    pub language: Option<String>,
+    /// `languages[]`
+    pub languages: Vec<String>,
+    /// `keywords[]`
+    pub keywords: Vec<String>,
+    /// `prompt`
+    pub prompt: Option<String>,
+    /// `temperature`, as it was written.
+    pub temperature: Option<String>,
+    /// `include[]`
+    pub include: Vec<String>,
+    /// `timestamp_granularities[]`
+    pub granularities: Vec<String>,
+    /// `chunking_strategy`
+    pub chunking: Option<Chunking>,
+    /// `known_speaker_names[]`
+    pub speaker_names: Vec<String>,
+    /// `known_speaker_references[]`: data URLs.
+    pub speaker_references: Vec<String>,
+    /// What the gateway does not know, by its full name.
+    pub others: Vec<(String, String)>,
+}
+
+/// `chunking_strategy`
+#[derive(Clone, PartialEq, Eq)]
+pub enum Chunking {
+    /// One word: `auto`.
+    Named(String),
+    /// The members of an object such as `{"type": "server_vad", …}`, each by its name and its text.
+    Object(Vec<(String, String)>),
+}
+
+/// An option that cannot be what it is.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum OptionError {
+    /// The value is not allowed.
+    #[error("Invalid value for '{name}': {got}. {allowed}")]
+    Invalid {
+        /// The option.
+        name: &'static str,
+        /// What came, for people.
+        got: String,
+        /// What is allowed, as a sentence.
+        allowed: &'static str,
+    },
+    /// An option that may be given once came again.
+    #[error("'{name}' was given more than once.")]
+    Repeated {
+        /// The option.
+        name: &'static str,
+    },
+    /// Two options that exclude each other.
+    #[error("'{name}' cannot be used together with '{with}'.")]
+    Conflict {
+        /// The one to leave out.
+        name: &'static str,
+        /// The other.
+        with: &'static str,
+    },
+}
+
+impl OptionError {
+    /// The option that is wrong.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid { name, .. } | Self::Repeated { name } | Self::Conflict { name, .. } => name,
+        }
+    }
+}
+
+impl Options {
+    /// Parses fields by their names on the wire: `include[]` repeated, `chunking_strategy[type]`, and so on.
+    pub fn parse(pairs: Vec<(String, String)>) -> Result<Self, OptionError> {
+        let mut options = Self::default();
+        let mut stream = None;
+        for (name, value) in pairs {
+            match base_name(&name) {
+                "model" => once(&mut options.model, "model", one_line("model", value, 256)?)?,
+                "response_format" => once(&mut options.format, "response_format", parse_format(&value)?)?,
+                "stream" => once(&mut stream, "stream", parse_stream(&value)?)?,
+                "language" => once(&mut options.language, "language", parse_language("language", value)?)?,
+                "languages" => options.languages.push(parse_language("languages", value)?),
+                "keywords" => options.keywords.push(parse_keyword(value)?),
+                "prompt" => once(&mut options.prompt, "prompt", value)?,
+                "temperature" => once(&mut options.temperature, "temperature", parse_temperature(&value)?)?,
+                "include" => options.include.push(one_line("include", value, 64)?),
+                "timestamp_granularities" => options.granularities.push(parse_granularity(value)?),
+                "chunking_strategy" => options.add_chunking(&name, value)?,
+                "known_speaker_names" => options.speaker_names.push(one_line("known_speaker_names", value, 256)?),
+                "known_speaker_references" => options.speaker_references.push(parse_reference(value)?),
+                _ => options.others.push((name, value)),
+            }
+        }
+        options.stream = stream.unwrap_or(false);
+        options.check()?;
+        Ok(options)
+    }
+
+    /// `response_format`, or what OpenAI takes where it is left out.
+    pub fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Json)
+    }
+
+    /// The names of the options that were given, of those that not every model takes.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("language", self.language.is_some()),
+            ("languages", !self.languages.is_empty()),
+            ("keywords", !self.keywords.is_empty()),
+            ("prompt", self.prompt.is_some()),
+            ("temperature", self.temperature.is_some()),
+            ("include", !self.include.is_empty()),
+            ("timestamp_granularities", !self.granularities.is_empty()),
+            ("chunking_strategy", self.chunking.is_some()),
+            ("known_speaker_names", !self.speaker_names.is_empty()),
+            ("known_speaker_references", !self.speaker_references.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+    }
+
+    /// Everything but the model and `stream`, as the fields of OpenAI's form.
+    pub fn form_fields(&self) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        let mut one = |name: &str, value: &Option<String>| {
+            fields.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+        };
+        one("response_format", &self.format.map(|format| format.to_string()));
+        one("language", &self.language);
+        one("prompt", &self.prompt);
+        one("temperature", &self.temperature);
+        let mut many = |name: &str, values: &[String]| {
+            fields.extend(values.iter().map(|value| (name.to_owned(), value.clone())));
+        };
+        many("languages[]", &self.languages);
+        many("keywords[]", &self.keywords);
+        many("include[]", &self.include);
+        many("timestamp_granularities[]", &self.granularities);
+        many("known_speaker_names[]", &self.speaker_names);
+        many("known_speaker_references[]", &self.speaker_references);
+        match &self.chunking {
+            None => {}
+            Some(Chunking::Named(name)) => fields.push(("chunking_strategy".to_owned(), name.clone())),
+            Some(Chunking::Object(members)) => {
+                let member = |(name, value): &(String, String)| (format!("chunking_strategy[{name}]"), value.clone());
+                fields.extend(members.iter().map(member));
+            }
+        }
+        fields.extend(self.others.iter().cloned());
+        fields
+    }
+
+    /// `chunking_strategy` comes as `auto`, as a JSON object in one field (go-openai), or as one field for each member
+    /// (the official SDKs).
+    fn add_chunking(&mut self, name: &str, value: String) -> Result<(), OptionError> {
+        const NAME: &str = "chunking_strategy";
+        const ALLOWED: &str =
+            "Use \"auto\" or {\"type\": \"server_vad\"} with prefix_padding_ms, silence_duration_ms or threshold.";
+        let invalid = || OptionError::Invalid { name: NAME, got: shown(&value), allowed: ALLOWED };
+        if let Some(member) = name.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('[')) {
+            let member = member.strip_suffix(']').filter(|member| is_word(member)).ok_or_else(invalid)?;
+            check_member(member, &value).ok_or_else(invalid)?;
+            let entry = (member.to_owned(), value);
+            match &mut self.chunking {
+                None => self.chunking = Some(Chunking::Object(vec![entry])),
+                Some(Chunking::Object(members)) if members.iter().all(|(known, _)| *known != entry.0) => {
+                    members.push(entry);
+                }
+                Some(_) => return Err(OptionError::Repeated { name: NAME }),
+            }
+            return Ok(());
+        }
+        if !value.trim_start().starts_with('{') {
+            if !is_word(&value) {
+                return Err(invalid());
+            }
+            return once(&mut self.chunking, NAME, Chunking::Named(value));
+        }
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&value).map_err(|_| invalid())?;
+        let mut members = Vec::new();
+        for (member, value) in object {
+            let text = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Number(number) => number.to_string(),
+                serde_json::Value::Bool(flag) => flag.to_string(),
+                serde_json::Value::Null => continue,
+                serde_json::Value::Array(_) | serde_json::Value::Object(_) => return Err(invalid()),
+            };
+            if !is_word(&member) {
+                return Err(invalid());
+            }
+            check_member(&member, &text).ok_or_else(invalid)?;
+            members.push((member, text));
+        }
+        once(&mut self.chunking, NAME, Chunking::Object(members))
+    }
+
+    fn check(&self) -> Result<(), OptionError> {
+        const SPEAKERS: &str = "At most 4 speakers are allowed, each with a name and a reference.";
+        if self.language.is_some() && !self.languages.is_empty() {
+            return Err(OptionError::Conflict { name: "languages", with: "language" });
+        }
+        if !self.granularities.is_empty() && self.format() != Format::VerboseJson {
+            let got = format!("it came with response_format '{}'", self.format());
+            let allowed = "It needs response_format 'verbose_json'.";
+            return Err(OptionError::Invalid { name: "timestamp_granularities", got, allowed });
+        }
+        if self.include.iter().any(|item| item == "logprobs") && self.format() != Format::Json {
+            let got = format!("'logprobs' came with response_format '{}'", self.format());
+            return Err(OptionError::Invalid { name: "include", got, allowed: "It needs response_format 'json'." });
+        }
+        if let Some(Chunking::Object(members)) = &self.chunking
+            && !members.iter().any(|(name, _)| name == "type")
+        {
+            let got = "an object without 'type'".to_owned();
+            return Err(OptionError::Invalid { name: "chunking_strategy", got, allowed: "Its type is 'server_vad'." });
+        }
+        for (name, count) in [
+            ("known_speaker_names", self.speaker_names.len()),
+            ("known_speaker_references", self.speaker_references.len()),
+        ] {
+            if count > 4 {
+                return Err(OptionError::Invalid { name, got: format!("{count} of them"), allowed: SPEAKERS });
+            }
+        }
+        if self.speaker_names.len() != self.speaker_references.len() {
+            let got = format!("{} names, {} references", self.speaker_names.len(), self.speaker_references.len());
+            return Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: SPEAKERS });
+        }
+        Ok(())
+    }
+}
+
+/// Prompts, keywords and names are the caller's own words: only the names of the options are shown.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Options");
+        debug.field("model", &self.model).field("format", &self.format).field("stream", &self.stream);
+        debug.field("given", &self.given().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), OptionError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(OptionError::Repeated { name }),
+    }
+}
+
+fn parse_format(value: &str) -> Result<Format, OptionError> {
+    value.parse().map_err(|_| OptionError::Invalid {
+        name: "response_format",
+        got: shown(value),
+        allowed: "Use one of json, text, srt, verbose_json, vtt, diarized_json.",
+    })
+}
+
+/// `null` is what OpenAI documents for "not streamed"; an SDK may send it as an empty field.
+fn parse_stream(value: &str) -> Result<bool, OptionError> {
+    match value {
+        "true" | "True" | "1" => Ok(true),
+        "false" | "False" | "0" | "null" | "" => Ok(false),
+        _ => Err(OptionError::Invalid { name: "stream", got: shown(value), allowed: "Use true or false." }),
+    }
+}
+
+/// ISO 639-1 is two letters; ISO 639-3 and subtags (`pt-BR`) are let through, since providers differ.
+fn parse_language(name: &'static str, value: String) -> Result<String, OptionError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (2..=35).contains(&value.len()) && value.bytes().all(plain) {
+        Ok(value)
+    } else {
+        Err(OptionError::Invalid { name, got: shown(&value), allowed: "Use an ISO 639-1 code such as 'en'." })
+    }
+}
+
+fn parse_keyword(value: String) -> Result<String, OptionError> {
+    if value.trim().is_empty() || value.contains(['<', '>', '\r', '\n']) {
+        let allowed = "Each keyword is one line without '<' and '>'.";
+        Err(OptionError::Invalid { name: "keywords", got: shown(&value), allowed })
+    } else {
+        Ok(value)
+    }
+}
+
+fn parse_temperature(value: &str) -> Result<String, OptionError> {
+    match value.trim().parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(value.trim().to_owned()),
+        _ => {
+            let allowed = "Use a number from 0 to 1.";
+            Err(OptionError::Invalid { name: "temperature", got: shown(value), allowed })
+        }
+    }
+}
+
+fn parse_granularity(value: String) -> Result<String, OptionError> {
+    if matches!(value.as_str(), "word" | "segment") {
+        return Ok(value);
+    }
+    let allowed = "Use 'word' or 'segment'.";
+    Err(OptionError::Invalid { name: "timestamp_granularities", got: shown(&value), allowed })
+}
+
+fn parse_reference(value: String) -> Result<String, OptionError> {
+    if value.starts_with("data:") {
+        return Ok(value);
+    }
+    let got = "something else".to_owned();
+    Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: "Each is a data: URL of audio." })
+}
+
+fn one_line(name: &'static str, value: String, longest: usize) -> Result<String, OptionError> {
+    if !value.is_empty() && value.len() <= longest && !value.chars().any(char::is_control) {
+        return Ok(value);
+    }
+    let allowed = "It is a short text on one line.";
+    Err(OptionError::Invalid { name, got: shown(&value), allowed })
+}
+
+/// A member that the gateway knows must be in its range; others are left to the provider.
+fn check_member(name: &str, value: &str) -> Option<()> {
+    let right = match name {
+        "prefix_padding_ms" | "silence_duration_ms" => value.parse::<u32>().is_ok(),
+        "threshold" => value.parse::<f64>().is_ok_and(|number| (0.0..=1.0).contains(&number)),
+        _ => value.len() <= 256 && !value.chars().any(char::is_control),
+    };
+    right.then_some(())
+}
+
+fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// What came, short and printable, in quotes.
+fn shown(value: &str) -> String {
+    let short: String = value.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let more = if value.chars().nth(40).is_some() { "…" } else { "" };
+    format!("'{short}{more}'")
+}

@@ -1,0 +1,96 @@
+//! What does the client get? A whole answer byte for byte, or a stream of server-sent events.
+//!
+//! A client that asks for a stream gets one from every model: where the provider answers whole, the same events are made
+//! from its answer. This room reads what passes for its usage and changes nothing in it.
+
+pub mod events;
+mod stream;
+mod whole;
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::header::{HeaderMap, HeaderValue};
+use tokio::time::timeout;
+
+use crate::config;
+use crate::ledger::Usage;
+use crate::telemetry::{Outcome, Record};
+use crate::terms::Format;
+use crate::upstream::{Answer, Reply, UpstreamError};
+
+pub use stream::Forwarding;
+use stream::Relay;
+
+/// What goes to the client.
+pub enum Relayed {
+    /// The provider's answer as it is.
+    Whole {
+        /// The provider's headers that may be passed on.
+        headers: HeaderMap,
+        /// As the provider gave it.
+        content_type: Option<HeaderValue>,
+        /// Byte for byte.
+        body: Bytes,
+    },
+    /// Server-sent events.
+    Events {
+        /// The provider's headers that may be passed on, if it has answered yet.
+        headers: HeaderMap,
+        /// The bytes of the stream.
+        body: Pin<Box<dyn Stream<Item = Bytes>>>,
+    },
+}
+
+/// How an answer is to be relayed.
+pub struct Manner<'a> {
+    /// The client asked for events.
+    pub events: bool,
+    /// The format that it asked for.
+    pub format: Format,
+    /// `[relay]`
+    pub settings: &'a config::Relay,
+    /// How an error is written in the middle of a stream: OpenAI's JSON.
+    pub describe: fn(&UpstreamError) -> String,
+    /// Where the usage goes.
+    pub record: Record,
+}
+
+/// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
+/// client has its head and an error becomes an event.
+pub async fn relay(mut forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
+    if !manner.events {
+        let reply = forwarding.await?;
+        return Ok(as_it_is(reply, &manner));
+    }
+    let first = timeout(manner.settings.keep_alive, &mut forwarding).await;
+    let (headers, relay) = if let Ok(reply) = first {
+        let reply = reply?;
+        (reply.headers.clone(), Relay::of_reply(reply, &manner))
+    } else {
+        (HeaderMap::new(), Relay::of_forwarding(forwarding, &manner))
+    };
+    Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
+}
+
+fn as_it_is(reply: Reply, manner: &Manner<'_>) -> Relayed {
+    let headers = reply.headers.clone();
+    match reply.answer {
+        Answer::Whole { content_type, body } => {
+            manner.record.provider_finished();
+            manner.record.usage(Usage::of_json(&body));
+            Relayed::Whole { headers, content_type, body }
+        }
+        // Nobody asked for a stream and the provider streams all the same: the client gets what was said.
+        Answer::Events { .. } => {
+            Relayed::Events { headers, body: Box::pin(Relay::of_reply(reply, manner).into_stream()) }
+        }
+    }
+}
+
+/// Says how a stream ended when it is over.
+fn ended(record: &Record, broken: bool) {
+    record.provider_finished();
+    record.outcome(if broken { Outcome::StreamBroken } else { Outcome::Answered });
+}

@@ -1,0 +1,220 @@
+//! A stream of server-sent events to the client, whatever the provider does meanwhile.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::time::timeout;
+
+use super::events::{Event, Scanner};
+use super::{Manner, ended, whole};
+use crate::ledger::Usage;
+use crate::telemetry::Record;
+use crate::terms::Format;
+use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, without_key};
+
+/// The provider's reply, still to come.
+pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
+
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// Where the next bytes come from.
+enum Source {
+    /// The provider has not answered yet.
+    Forwarding(Forwarding),
+    /// It streams.
+    Events { bytes: EventBytes, key: Option<SecretString> },
+    /// Nothing more comes.
+    Ended,
+}
+
+/// Relays one stream. Whole events go out as the provider framed them, so that a keep-alive or an error of our own never
+/// stands in the middle of one.
+pub(super) struct Relay {
+    source: Source,
+    /// Taken at the end of the stream.
+    scanner: Option<Scanner>,
+    ready: VecDeque<Bytes>,
+    /// The last event of the transcript, or `[DONE]`, went out: the stream is whole.
+    complete: bool,
+    /// `[DONE]` went out.
+    marked: bool,
+    /// An error went out: nothing may follow.
+    failed: bool,
+    keep_alive: Duration,
+    format: Format,
+    describe: fn(&UpstreamError) -> String,
+    record: Record,
+}
+
+/// What an event says, as far as it matters here.
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    error: Option<IgnoredAny>,
+}
+
+impl Relay {
+    /// Relays what a provider has begun to say, or has said.
+    pub(super) fn of_reply(reply: Reply, manner: &Manner<'_>) -> Self {
+        let mut relay = Self::new(Source::Ended, manner);
+        relay.take(reply);
+        relay
+    }
+
+    /// Relays what a provider will say, and keeps the client waiting until then.
+    pub(super) fn of_forwarding(forwarding: Forwarding, manner: &Manner<'_>) -> Self {
+        let mut relay = Self::new(Source::Forwarding(forwarding), manner);
+        relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
+        relay
+    }
+
+    fn new(source: Source, manner: &Manner<'_>) -> Self {
+        Self {
+            source,
+            scanner: Some(Scanner::new(manner.settings.max_event_bytes)),
+            ready: VecDeque::new(),
+            complete: false,
+            marked: false,
+            failed: false,
+            keep_alive: manner.settings.keep_alive,
+            format: manner.format,
+            describe: manner.describe,
+            record: manner.record.clone(),
+        }
+    }
+
+    /// The bytes for the client.
+    pub(super) fn into_stream(self) -> impl Stream<Item = Bytes> {
+        stream::unfold(self, |mut relay| async move { Some((relay.next().await?, relay)) })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(bytes);
+            }
+            let waited = match &mut self.source {
+                Source::Ended => return None,
+                Source::Forwarding(forwarding) => timeout(self.keep_alive, forwarding).await.map(|reply| match reply {
+                    Ok(reply) => self.take(reply),
+                    Err(error) => self.fail(&error),
+                }),
+                Source::Events { bytes, .. } => timeout(self.keep_alive, bytes.next()).await.map(|chunk| match chunk {
+                    Some(Ok(chunk)) => self.scan(chunk),
+                    Some(Err(error)) => self.fail(&error),
+                    None => self.end(),
+                }),
+            };
+            if waited.is_err() {
+                return Some(Bytes::from_static(KEEP_ALIVE));
+            }
+        }
+    }
+
+    fn take(&mut self, reply: Reply) {
+        match reply.answer {
+            Answer::Events { bytes, key } => self.source = Source::Events { bytes, key },
+            Answer::Whole { body, .. } => {
+                self.record.usage(Usage::of_json(&body));
+                for data in whole::events(&body, self.format) {
+                    self.ready.push_back(framed(&data));
+                }
+                self.complete = true;
+                self.end();
+            }
+        }
+    }
+
+    fn scan(&mut self, chunk: Bytes) {
+        let Some(scanner) = &mut self.scanner else { return };
+        let mut events = Vec::new();
+        let scanned = scanner.push(chunk, &mut events);
+        for event in events {
+            self.pass(&event);
+        }
+        if let Err(error) = scanned {
+            self.fail(&UpstreamError::TooLarge { allowed: error.limit });
+        }
+    }
+
+    /// Sends an event on and notes what it means.
+    fn pass(&mut self, event: &Event) {
+        let mut raw = event.raw().clone();
+        if event.is_done_marker() {
+            self.complete = true;
+            self.marked = true;
+        } else if let Some(data) = event.data()
+            && let Ok(said) = serde_json::from_slice::<Said<'_>>(&data)
+        {
+            if said.kind.as_deref() == Some("transcript.text.done") {
+                self.complete = true;
+                self.record.usage(Usage::of_json(&data));
+            }
+            if said.error.is_some() {
+                self.failed = true;
+                raw = self.without_key(raw);
+            }
+        }
+        self.ready.push_back(raw);
+    }
+
+    /// What a provider says of an error may quote the key that it was asked with.
+    fn without_key(&self, raw: Bytes) -> Bytes {
+        let Source::Events { key, .. } = &self.source else { return raw };
+        match std::str::from_utf8(&raw).map(|text| without_key(text, key.as_ref())) {
+            Ok(Cow::Owned(clean)) => clean.into(),
+            Ok(Cow::Borrowed(_)) | Err(_) => raw,
+        }
+    }
+
+    /// The provider has ended its stream.
+    fn end(&mut self) {
+        if let Some(event) = self.scanner.take().and_then(Scanner::finish) {
+            // The blank line after the last event is missing; without it clients would not see the event.
+            self.pass(&event);
+            self.ready.push_back(Bytes::from_static(b"\n\n"));
+        }
+        if self.failed {
+            return self.stop(true);
+        }
+        if !self.complete {
+            return self.fail(&UpstreamError::Broken);
+        }
+        if !self.marked {
+            self.ready.push_back(Bytes::from_static(DONE));
+        }
+        self.stop(false);
+    }
+
+    /// The stream cannot go on: the client is told why, unless all that matters has been said.
+    fn fail(&mut self, error: &UpstreamError) {
+        if self.complete {
+            if !self.marked {
+                self.ready.push_back(Bytes::from_static(DONE));
+            }
+            return self.stop(false);
+        }
+        if !self.failed {
+            self.ready.push_back(framed(&(self.describe)(error)));
+        }
+        self.stop(true);
+    }
+
+    fn stop(&mut self, broken: bool) {
+        self.source = Source::Ended;
+        ended(&self.record, broken);
+    }
+}
+
+fn framed(data: &str) -> Bytes {
+    format!("data: {data}\n\n").into()
+}

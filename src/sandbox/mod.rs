@@ -1,0 +1,105 @@
+//! A provider in this process, for a first try without a key.
+//!
+//! It speaks OpenAI's protocol over a real loopback connection, so that a request takes the whole path of the gateway:
+//! it checks the key, takes the form apart, measures the audio, and answers in every format, streams included. The one
+//! thing that it does not do is recognise speech: its text says so, and says what it measured.
+
+mod answers;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::{self, Data, Payload};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::config::{self, Settings};
+use crate::intake::{self, BodyForm, Incoming};
+use crate::terms::Task;
+
+/// A sandbox that runs.
+pub struct Sandbox {
+    base_url: Url,
+    key: SecretString,
+    handle: ServerHandle,
+    running: JoinHandle<io::Result<()>>,
+}
+
+/// What its handlers share.
+struct Desk {
+    key: SecretString,
+    intake: config::Intake,
+}
+
+impl Sandbox {
+    /// Starts it on a free port of the loopback address, with a key of its own.
+    pub fn start(settings: &Settings) -> io::Result<Self> {
+        let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let base_url = format!("http://{}/v1", socket.local_addr()?);
+        let desk = Data::new(Desk { key: key.clone(), intake: settings.intake.clone() });
+        let server = HttpServer::new(move || App::new().app_data(desk.clone()).configure(routes));
+        let server: Server = server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run();
+        Ok(Self {
+            base_url: Url::parse(&base_url).map_err(io::Error::other)?,
+            key,
+            handle: server.handle(),
+            running: tokio::spawn(server),
+        })
+    }
+
+    /// Its address, up to `/v1`.
+    pub fn base_url(&self) -> Url {
+        self.base_url.clone()
+    }
+
+    /// The key that it wants.
+    pub fn api_key(&self) -> SecretString {
+        self.key.clone()
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Err(error) = self.running.await {
+            tracing::error!(%error, "the sandbox failed");
+        }
+    }
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/v1/audio/transcriptions", web::post().to(transcribe))
+        .route("/v1/audio/translations", web::post().to(translate));
+}
+
+async fn transcribe(request: HttpRequest, body: Payload, desk: Data<Desk>) -> HttpResponse {
+    work(Task::Transcribe, &request, body, &desk).await
+}
+
+async fn translate(request: HttpRequest, body: Payload, desk: Data<Desk>) -> HttpResponse {
+    work(Task::Translate, &request, body, &desk).await
+}
+
+async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Desk) -> HttpResponse {
+    let expected = format!("Bearer {}", desk.key.expose_secret());
+    let given = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
+    if given != Some(expected.as_bytes()) {
+        return HttpResponse::Unauthorized().json(error("Incorrect API key provided.", "invalid_api_key"));
+    }
+    let incoming =
+        Incoming { task, form: BodyForm::Multipart, headers: request.headers(), query: request.query_string(), body };
+    match intake::take_in(&desk.intake, incoming).await {
+        Ok(job) => answers::answer(&job),
+        Err(problem) => HttpResponse::BadRequest().json(error(&problem.to_string(), "invalid_value")),
+    }
+}
+
+fn error(message: &str, code: &str) -> serde_json::Value {
+    json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } })
+}

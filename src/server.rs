@@ -1,0 +1,206 @@
+//! Wiring: builds the house from its settings, opens its doors, closes them in order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Request};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tracing_actix_web::TracingLogger;
+
+use crate::config::{OPENAI, Provider, Settings};
+use crate::http::{self, House};
+use crate::identity::Verifier;
+use crate::sandbox::Sandbox;
+use crate::telemetry::RequestSpan;
+use crate::upstream::{SANDBOX, Upstream};
+
+/// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not of this machine.
+    #[error("{key} {address} cannot be listened on: {error}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system refuses something else.
+    #[error("the server cannot be started: {0}")]
+    Io(#[from] io::Error),
+    /// The HTTP client cannot be made, for want of trusted certificates perhaps.
+    #[error("the client for the providers cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A gateway that listens and is ready to run.
+pub struct Application {
+    address: SocketAddr,
+    ops_address: SocketAddr,
+    house: Data<House>,
+    public: Server,
+    operational: actix_web::dev::Server,
+    sandbox: Option<Sandbox>,
+    closing: Arc<Notify>,
+}
+
+impl Application {
+    /// Opens the doors: after this, connections are accepted, and answered once [`Application::run`] is polled. To be
+    /// called on a tokio runtime.
+    pub fn build(settings: Settings, verifier: Verifier) -> Result<Self, StartError> {
+        let public_socket = listen("server.bind", settings.server.bind)?;
+        let ops_socket = listen("server.ops_bind", settings.server.ops_bind)?;
+        let address = public_socket.local_addr()?;
+        let ops_address = ops_socket.local_addr()?;
+        let sandbox = if settings.uses_sandbox() { Some(Sandbox::start(&settings)?) } else { None };
+        let providers = providers(&settings, sandbox.as_ref());
+        // Made once here so that an error stops the start; each worker makes its own.
+        Upstream::new(&settings, Arc::clone(&providers))?;
+        let house = Data::new(House::new(settings, verifier, providers));
+        let closing = Arc::new(Notify::new());
+        Ok(Self {
+            address,
+            ops_address,
+            public: public(public_socket, &house, &closing)?,
+            operational: operational(ops_socket, &house)?,
+            house,
+            sandbox,
+            closing,
+        })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where probes connect.
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops_address
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
+    pub async fn run(self) -> io::Result<()> {
+        let Self { house, public, operational, sandbox, closing, .. } = self;
+        let doors = (public.handle(), operational.handle());
+        let public = tokio::spawn(public);
+        let operational = tokio::spawn(operational);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        house.stop();
+        tracing::info!(at_most = ?house.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
+        closing.notify_waiters();
+        let finish = async {
+            stop(&doors.0, public).await?;
+            // Last, so that probes are told that the gateway stops while it does, and requests in flight are served.
+            if let Some(sandbox) = sandbox {
+                sandbox.stop().await;
+            }
+            doors.1.stop(false).await;
+            operational.await.map_err(io::Error::other)?
+        };
+        tokio::select! {
+            finished = finish => finished?,
+            _ = terminate.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
+            _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn stop(handle: &ServerHandle, server: tokio::task::JoinHandle<io::Result<()>>) -> io::Result<()> {
+    handle.stop(true).await;
+    server.await.map_err(io::Error::other)?
+}
+
+fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let socket = TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    socket.map_err(|error| StartError::Listen { key, address, error })
+}
+
+/// The providers of the settings, with the sandbox in the place of OpenAI where there is no key for it.
+fn providers(settings: &Settings, sandbox: Option<&Sandbox>) -> Arc<BTreeMap<String, Provider>> {
+    let mut providers = settings.providers.clone();
+    if let Some(sandbox) = sandbox {
+        let stand_in = Provider {
+            name: SANDBOX.to_owned(),
+            base_url: sandbox.base_url(),
+            api_key: Some(sandbox.api_key()),
+            organization: None,
+            project: None,
+        };
+        providers.insert(OPENAI.to_owned(), stand_in);
+    }
+    Arc::new(providers)
+}
+
+/// Builds the public server from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`.
+fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io::Result<Server> {
+    let settings = house.settings.server.clone();
+    let mut server = Server::build().disable_signals().shutdown_timeout(settings.shutdown_timeout.as_secs().max(1));
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    let (house, closing) = (house.clone(), Arc::clone(closing));
+    let server = server.listen("voxgate", socket, move || {
+        let (gate, closing) = (house.clone(), Arc::clone(&closing));
+        let own = house.clone();
+        let application = App::new()
+            .app_data(house.clone())
+            .data_factory(move || {
+                let house = own.clone();
+                async move { Upstream::new(&house.settings, Arc::clone(&house.providers)).map(Rc::new) }
+            })
+            .wrap(from_fn(http::record_requests))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .configure(http::public);
+        HttpService::build()
+            .keep_alive(settings.keep_alive)
+            .client_request_timeout(settings.header_timeout)
+            .client_disconnect_timeout(LINGER)
+            // A client that closes its side is gone, and the provider's request with it.
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .graceful_shutdown_signal(move || {
+                let closing = Arc::clone(&closing);
+                async move { closing.notified().await }
+            })
+            .expect(fn_service(move |request: Request| {
+                let gate = gate.clone();
+                async move { http::before_continue(&gate, request) }
+            }))
+            .finish(map_config(application.into_factory().map_err(|error| error.error_response()), |()| {
+                AppConfig::default()
+            }))
+            .tcp()
+    })?;
+    Ok(server.run())
+}
+
+/// The second listener: for probes and, later, whoever else runs the gateway. Never for clients.
+fn operational(socket: TcpListener, house: &Data<House>) -> io::Result<actix_web::dev::Server> {
+    let house = house.clone();
+    let server = HttpServer::new(move || App::new().app_data(house.clone()).configure(http::operational));
+    Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run())
+}

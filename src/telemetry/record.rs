@@ -1,0 +1,190 @@
+//! One log event for each request, when the last byte of its answer is out or the client is gone.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::identity::Caller;
+use crate::intake::Job;
+use crate::ledger::Usage;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole answer was given, be it an error.
+    Answered,
+    /// The client went before that.
+    ClientGone,
+    /// A stream had begun and the provider broke it off.
+    StreamBroken,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::ClientGone => "client_gone",
+            Self::StreamBroken => "stream_broken",
+        }
+    }
+}
+
+/// The facts of one request, gathered along its path. Each holder adds what it learns; the event is written when the last
+/// holder lets go, so a request that is dropped anywhere is recorded all the same.
+#[derive(Clone)]
+pub struct Record(Rc<RefCell<Facts>>);
+
+struct Facts {
+    started: Instant,
+    request_id: String,
+    method: String,
+    route: String,
+    subject: Option<String>,
+    plan: Option<String>,
+    model: Option<String>,
+    container: Option<&'static str>,
+    codec: Option<String>,
+    audio_ms: Option<u64>,
+    bytes: Option<u64>,
+    stream: bool,
+    status: Option<u16>,
+    error: Option<String>,
+    provider: Option<String>,
+    asked: Option<Instant>,
+    provider_time: Option<Duration>,
+    usage: Option<Usage>,
+    outcome: Outcome,
+}
+
+impl Record {
+    /// A record of a request that starts now.
+    pub fn start(request_id: String, method: &str, route: &str) -> Self {
+        Self(Rc::new(RefCell::new(Facts {
+            started: Instant::now(),
+            request_id,
+            method: method.to_owned(),
+            route: route.to_owned(),
+            subject: None,
+            plan: None,
+            model: None,
+            container: None,
+            codec: None,
+            audio_ms: None,
+            bytes: None,
+            stream: false,
+            status: None,
+            error: None,
+            provider: None,
+            asked: None,
+            provider_time: None,
+            usage: None,
+            outcome: Outcome::ClientGone,
+        })))
+    }
+
+    /// The id that the client is told.
+    pub fn request_id(&self) -> String {
+        self.0.borrow().request_id.clone()
+    }
+
+    /// Who calls.
+    pub fn caller(&self, caller: &Caller) {
+        let mut facts = self.0.borrow_mut();
+        facts.subject = Some(caller.subject.as_str().to_owned());
+        facts.plan = Some(caller.plan.clone());
+    }
+
+    /// What they sent.
+    pub fn job(&self, job: &Job) {
+        let mut facts = self.0.borrow_mut();
+        facts.container = Some(job.media.container.name());
+        facts.codec = job.media.codec.as_ref().map(ToString::to_string);
+        facts.audio_ms = job.media.length.measured().map(crate::units::AudioMs::get);
+        facts.bytes = Some(job.media.bytes);
+        facts.stream = job.options.stream;
+    }
+
+    /// The provider is asked now.
+    pub fn asked(&self, model: &str, provider: &str) {
+        let mut facts = self.0.borrow_mut();
+        facts.model = Some(model.to_owned());
+        facts.provider = Some(provider.to_owned());
+        facts.asked = Some(Instant::now());
+    }
+
+    /// Who was asked, if anybody.
+    pub fn provider(&self) -> Option<String> {
+        self.0.borrow().provider.clone()
+    }
+
+    /// The provider has said its last.
+    pub fn provider_finished(&self) {
+        let mut facts = self.0.borrow_mut();
+        facts.provider_time = facts.asked.map(|asked| asked.elapsed());
+    }
+
+    /// What the provider reports.
+    pub fn usage(&self, usage: Option<Usage>) {
+        let mut facts = self.0.borrow_mut();
+        facts.usage = usage.or(facts.usage);
+    }
+
+    /// The status that the client is told.
+    pub fn status(&self, status: u16) {
+        self.0.borrow_mut().status = Some(status);
+    }
+
+    /// The code of the error that the client is told.
+    pub fn error(&self, code: &str) {
+        self.0.borrow_mut().error = Some(code.to_owned());
+    }
+
+    /// How it ended. Until this is said, the client has gone.
+    pub fn outcome(&self, outcome: Outcome) {
+        let mut facts = self.0.borrow_mut();
+        if facts.outcome != Outcome::StreamBroken {
+            facts.outcome = outcome;
+        }
+    }
+}
+
+impl Drop for Facts {
+    fn drop(&mut self) {
+        let whole = self.started.elapsed();
+        // A provider that was asked and has not finished was busy until now.
+        let provider = self.provider_time.or_else(|| self.asked.map(|asked| asked.elapsed()));
+        let (input_tokens, output_tokens, billed_ms) = match self.usage {
+            Some(Usage::Tokens { input, output }) => (Some(input), Some(output), None),
+            Some(Usage::Length(length)) => (None, None, Some(length.get())),
+            None => (None, None, None),
+        };
+        tracing::info!(
+            request_id = self.request_id,
+            method = self.method,
+            route = self.route,
+            subject = self.subject.as_deref(),
+            plan = self.plan.as_deref(),
+            model = self.model.as_deref(),
+            container = self.container,
+            codec = self.codec.as_deref(),
+            audio_ms = self.audio_ms,
+            bytes = self.bytes,
+            stream = self.stream,
+            status = self.status,
+            error = self.error.as_deref(),
+            outcome = self.outcome.as_str(),
+            provider = self.provider.as_deref(),
+            provider_ms = provider.map(millis),
+            gateway_ms = millis(whole.saturating_sub(provider.unwrap_or_default())),
+            usage_input_tokens = input_tokens,
+            usage_output_tokens = output_tokens,
+            usage_audio_ms = billed_ms,
+            "request"
+        );
+    }
+}
+
+/// Milliseconds with three places.
+fn millis(span: Duration) -> f64 {
+    f64::from(u32::try_from(span.as_micros()).unwrap_or(u32::MAX)) / 1000.0
+}

@@ -1,0 +1,44 @@
+//! Why the provider did not answer.
+
+use super::Refused;
+
+/// Why there is no answer to relay.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The model names a provider that is not configured.
+    #[error("The model's provider is not configured.")]
+    NoProvider,
+    /// A key or another setting cannot stand in a header.
+    #[error("The provider's settings cannot be sent as headers.")]
+    BadHeader,
+    /// No connection could be made.
+    #[error("The transcription provider cannot be reached.")]
+    Unreachable,
+    /// It took too long.
+    #[error("The transcription provider did not answer in time.")]
+    Timeout,
+    /// The connection broke, or what came is no HTTP.
+    #[error("The connection to the transcription provider broke before its answer was complete.")]
+    Broken,
+    /// The answer is larger than `upstream.max_answer_bytes`.
+    #[error("The transcription provider's answer is larger than {allowed} bytes.")]
+    TooLarge {
+        /// How large it may be.
+        allowed: usize,
+    },
+    /// It answered with an error.
+    #[error("The transcription provider refused the request with status {}.", .0.status)]
+    Refused(Box<Refused>),
+}
+
+impl UpstreamError {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_connect() {
+            Self::Unreachable
+        } else {
+            Self::Broken
+        }
+    }
+}

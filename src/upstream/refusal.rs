@@ -1,0 +1,86 @@
+//! A provider's error, made fit to be shown: in OpenAI's shape, without a trace of the key.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use super::reply::{allowed, chunks};
+use super::secret_trace::without_key;
+use crate::config::Provider;
+
+/// The most that is read of an error's body, and for how long.
+const MOST: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A provider's error.
+#[derive(Debug)]
+pub struct Refused {
+    /// Who it was.
+    pub provider: String,
+    /// As the provider gave it.
+    pub status: StatusCode,
+    /// The headers that may be passed on.
+    pub headers: HeaderMap,
+    /// What to say.
+    pub body: RefusedBody,
+}
+
+/// What a provider's error says.
+#[derive(Debug)]
+pub enum RefusedBody {
+    /// A JSON error in OpenAI's shape, to be passed on as it is.
+    OpenAi(String),
+    /// A sentence out of a body of another shape.
+    Message(String),
+    /// Nothing that a client could use: an HTML page, or nothing at all.
+    Opaque,
+    /// The provider does not accept the gateway's key. What it says of that is for the operator alone.
+    Credentials,
+}
+
+/// Reads the body of a response that is no success.
+pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
+    let status = response.status();
+    let headers = allowed(response.headers());
+    let body = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            RefusedBody::Credentials
+        }
+        _ => said(&read_some(response).await, provider),
+    };
+    Refused { provider: provider.name.clone(), status, headers, body }
+}
+
+async fn read_some(response: Response) -> BytesMut {
+    let mut chunks = chunks(response, PATIENCE);
+    let mut body = BytesMut::new();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        let room = MOST.saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() == MOST {
+            break;
+        }
+    }
+    body
+}
+
+fn said(body: &[u8], provider: &Provider) -> RefusedBody {
+    let Ok(text) = std::str::from_utf8(body) else { return RefusedBody::Opaque };
+    let text = without_key(text, provider.api_key.as_ref());
+    let Ok(Value::Object(object)) = serde_json::from_str(&text) else { return RefusedBody::Opaque };
+    match object.get("error") {
+        Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
+            RefusedBody::OpenAi(text.into_owned())
+        }
+        // Self-hosted servers say `{"error": "…"}`, `{"detail": "…"}` (FastAPI) or `{"message": "…"}`.
+        error => [error, object.get("detail"), object.get("message")]
+            .into_iter()
+            .flatten()
+            .find_map(Value::as_str)
+            .map_or(RefusedBody::Opaque, |message| RefusedBody::Message(message.to_owned())),
+    }
+}

@@ -1,0 +1,110 @@
+//! What the provider sent back, ready to be relayed: a whole answer, or a stream of events.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use secrecy::SecretString;
+use tokio::time::timeout;
+
+use super::UpstreamError;
+use crate::config::Provider;
+
+/// The headers of a provider that clients are shown. No other crosses.
+const ALLOWED: [&str; 5] =
+    ["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"];
+
+/// A provider's answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Who served it.
+    pub provider: String,
+    /// The provider's headers that may be passed on.
+    pub headers: HeaderMap,
+    /// What it says.
+    pub answer: Answer,
+}
+
+/// The body of a [`Reply`].
+pub enum Answer {
+    /// All of it.
+    Whole {
+        /// As the provider gave it.
+        content_type: Option<reqwest::header::HeaderValue>,
+        /// Byte for byte.
+        body: Bytes,
+    },
+    /// Server-sent events, as they arrive.
+    Events {
+        /// The bytes of the stream.
+        bytes: EventBytes,
+        /// The key of the provider, to be kept out of what it says of errors.
+        key: Option<SecretString>,
+    },
+}
+
+/// The bytes of a stream of events.
+pub type EventBytes = BoxStream<'static, Result<Bytes, UpstreamError>>;
+
+/// A transcript is not for logs: only its size is shown.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole { body, .. } => write!(f, "Whole({} bytes)", body.len()),
+            Self::Events { .. } => f.write_str("Events"),
+        }
+    }
+}
+
+/// The headers that may be passed on.
+pub(super) fn allowed(headers: &HeaderMap) -> HeaderMap {
+    let shown = |name: &HeaderName| ALLOWED.contains(&name.as_str());
+    headers.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Reads a successful response: to its end, unless it is a stream of events.
+pub(super) async fn read(
+    response: Response,
+    provider: &Provider,
+    idle: Duration,
+    most: usize,
+) -> Result<Reply, UpstreamError> {
+    let headers = allowed(response.headers());
+    let content_type = response.headers().get(CONTENT_TYPE).cloned();
+    let events = content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(is_event_stream);
+    let mut bytes = chunks(response, idle);
+    let answer = if events {
+        Answer::Events { bytes, key: provider.api_key.clone() }
+    } else {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = bytes.next().await {
+            body.extend_from_slice(&chunk?);
+            if body.len() > most {
+                return Err(UpstreamError::TooLarge { allowed: most });
+            }
+        }
+        Answer::Whole { content_type, body: body.freeze() }
+    };
+    Ok(Reply { provider: provider.name.clone(), headers, answer })
+}
+
+fn is_event_stream(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The chunks of a body. A silence longer than `idle` ends it with an error.
+pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
+    stream::unfold(Some(response), move |response| async move {
+        let mut response = response?;
+        match timeout(idle, response.chunk()).await {
+            Err(_) => Some((Err(UpstreamError::Timeout), None)),
+            Ok(Err(error)) => Some((Err(UpstreamError::of(&error)), None)),
+            Ok(Ok(Some(chunk))) => Some((Ok(chunk), Some(response))),
+            Ok(Ok(None)) => None,
+        }
+    })
+    .boxed()
+}
