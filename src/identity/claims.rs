@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::caller::is_name;
@@ -36,9 +36,8 @@ impl Rules {
 
 /// The claims that the gateway looks at, each as it came; all others are the issuer's own business. A claim that is
 /// given twice is an error, as two readers could believe different ones.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(super) struct Claims {
     sub: Claim,
     exp: Claim,
@@ -56,7 +55,7 @@ pub(super) struct Claims {
 struct Claim(Option<Value>);
 
 impl<'de> Deserialize<'de> for Claim {
-    fn deserialize<D: serde::Deserializer<'de>>(claim: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(claim: D) -> Result<Self, D::Error> {
         Value::deserialize(claim).map(|value| Self(Some(value)))
     }
 }

@@ -38,7 +38,7 @@ pub struct KeySpec {
 pub enum KeyMaterial {
     /// For HMAC: whoever has it can also make tokens.
     Secret(SecretString),
-    /// For RSA, ECDSA and EdDSA: a public key or an X.509 certificate, as PEM.
+    /// For RSA, ECDSA and `EdDSA`: a public key or an X.509 certificate, as PEM.
     PublicPem(String),
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use jsonwebtoken::Algorithm;
-
 use super::keys::Key;
 use super::token::Token;
 use super::{Caller, IdentityError, KeyLabel, KeySpec, Rules, VerifierError, claims::Claims, time};

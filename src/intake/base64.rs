@@ -96,17 +96,19 @@ impl Decoder {
         let mut rest = text;
         while !rest.is_empty() {
             self.decode_groups(out)?;
-            let between_groups = self.symbols.is_empty();
-            if between_groups {
-                let (block, after) = rest.split_at(rest.len().min(BLOCK) / 4 * 4);
-                if !block.is_empty() && self.decode_block(block, out) {
-                    rest = after;
-                    continue;
-                }
-                self.alphabet = &STANDARD_NO_PAD;
-            }
             // Up to the end of the group where one is open, so that the engine can have what follows as it is.
-            let take = if between_groups { BLOCK } else { 4 - self.symbols.len() };
+            let mut take = 4 - self.symbols.len();
+            if self.symbols.is_empty() {
+                let (block, after) = rest.split_at(rest.len().min(BLOCK) / 4 * 4);
+                if !block.is_empty() {
+                    if self.decode_block(block, out) {
+                        rest = after;
+                        continue;
+                    }
+                    self.alphabet = &STANDARD_NO_PAD;
+                    take = block.len();
+                }
+            }
             let (some, after) = rest.split_at(rest.len().min(take));
             self.sort(some)?;
             rest = after;
@@ -144,8 +146,7 @@ impl Decoder {
     fn sort(&mut self, text: &[u8]) -> Result<(), Base64Error> {
         let mut rest = text;
         while !rest.is_empty() {
-            let run = rest.iter().position(|&byte| !is_standard_symbol(byte)).unwrap_or(rest.len());
-            let (symbols, odd) = rest.split_at(run);
+            let (symbols, odd) = rest.split_at(standard_symbols_at_start(rest));
             self.keep(symbols)?;
             let Some((&byte, after)) = odd.split_first() else { return Ok(()) };
             rest = after;
@@ -202,8 +203,18 @@ impl Default for Decoder {
 }
 
 fn is_standard_symbol(byte: u8) -> bool {
-    // Without short cuts: in encoded audio every branch would be a coin toss.
-    byte.is_ascii_alphabetic() | byte.is_ascii_digit() | (byte == b'+') | (byte == b'/')
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    letter | digit | (byte == b'+') | (byte == b'/')
+}
+
+/// How many standard symbols `text` begins with. Sixteen at a time the compiler can compare at once; one at a time, it
+/// would branch on what in encoded audio is chance (measured: four times slower).
+fn standard_symbols_at_start(text: &[u8]) -> usize {
+    let (sixteens, _) = text.as_chunks::<16>();
+    let all_symbols = |bytes: &&[u8; 16]| bytes.iter().fold(true, |all, &byte| all & is_standard_symbol(byte));
+    let sure = sixteens.iter().take_while(all_symbols).count() * 16;
+    sure + text.iter().skip(sure).take_while(|&&byte| is_standard_symbol(byte)).count()
 }
 
 /// Appends what `text` decodes to, or nothing if the engine refuses it. Why it does is found out by looking with care.

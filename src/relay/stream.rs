@@ -137,11 +137,11 @@ impl Relay {
     fn scan(&mut self, chunk: Bytes) {
         let Some(scanner) = &mut self.scanner else { return };
         let mut events = Vec::new();
-        let scanned = scanner.push(chunk, &mut events);
+        let pushed = scanner.push(chunk, &mut events);
         for event in events {
             self.pass(&event);
         }
-        if let Err(error) = scanned {
+        if let Err(error) = pushed {
             self.fail(&UpstreamError::TooLarge { allowed: error.limit });
         }
     }

@@ -21,7 +21,8 @@ fn log_panics() {
 /// what is logged.
 pub fn start(format: LogFormat) -> Result<(), TryInitError> {
     log_panics();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,symphonia=off"));
     let registry = tracing_subscriber::registry().with(filter);
     let terminal = io::stderr().is_terminal();
     let json = match format {

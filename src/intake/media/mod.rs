@@ -30,7 +30,7 @@ use thiserror::Error;
 
 use crate::units::AudioMs;
 
-/// The containers that the gateway takes: those of OpenAI's list.
+/// The containers that the gateway takes: those that the provider lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Container {
     /// RIFF or RF64 WAVE.
@@ -43,7 +43,7 @@ pub enum Container {
     Ogg,
     /// The ISO base media family: mp4, m4a, mov, whole or in fragments.
     Mp4,
-    /// WebM, and Matroska, of which it is a part.
+    /// Matroska and its part for the web.
     Webm,
 }
 

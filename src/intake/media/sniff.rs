@@ -33,6 +33,7 @@ pub(super) fn sniff<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Found,
         let trailer = match container {
             Container::Flac => trailing_tags(source, start, bytes)?,
             Container::Mp4 => trailing_index(source, bytes)?,
+            Container::Webm => trailing_cues(source, bytes)?,
             _ => 0,
         };
         // The movie box of such a file is small, and comes first: its tables are empty.
@@ -61,7 +62,7 @@ fn window<S: Read + Seek>(source: &mut S, at: u64) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The size of the ID3v2 tag that `head` starts with: header, content and, where flagged, footer (ID3v2.4 §3.1).
+/// The size of the `ID3v2` tag that `head` starts with: header, content and, where flagged, footer (its version 2.4, §3.1).
 fn id3v2_bytes(head: &[u8]) -> Option<u64> {
     let &[b'I', b'D', b'3', major, minor, flags, a, b, c, d] = head.first_chunk()? else { return None };
     let size = [a, b, c, d];
@@ -72,7 +73,7 @@ fn id3v2_bytes(head: &[u8]) -> Option<u64> {
     Some(content + if flags & 0x10 == 0 { 10 } else { 20 })
 }
 
-/// The bytes of the ID3v1 and APE tags at the end. They would pass for audio that could not be read.
+/// The bytes of the `ID3v1` and APE tags at the end. They would pass for audio that could not be read.
 fn trailing_tags<S: Read + Seek>(source: &mut S, start: u64, bytes: u64) -> io::Result<u64> {
     let mut tags = 0;
     if read_back(source, start, bytes, 128)?.is_some_and(|tag| tag.starts_with(b"TAG")) {
@@ -102,6 +103,30 @@ fn trailing_index<S: Read + Seek>(source: &mut S, bytes: u64) -> io::Result<u64>
     let index = read_back(source, 0, bytes, size.into())?;
     let begins = index.is_some_and(|index| index.get(4..8) == Some(b"mfra"));
     Ok(if begins { size.into() } else { 0 })
+}
+
+/// The bytes of the index, the Cues, that a Matroska file may end with (RFC 9559 §5.1.5). In hours of audio it grows past
+/// what a demuxer may leave unread without arousing suspicion.
+fn trailing_cues<S: Read + Seek>(source: &mut S, bytes: u64) -> io::Result<u64> {
+    const ID: &[u8] = b"\x1c\x53\xbb\x6b";
+    const LONGEST: u64 = 256 * 1024;
+    let mut end = Vec::new();
+    source.seek(SeekFrom::Start(bytes.saturating_sub(LONGEST)))?;
+    source.by_ref().take(LONGEST).read_to_end(&mut end)?;
+    let Some(index) = memchr::memmem::rfind(&end, ID).and_then(|at| end.get(at..)) else { return Ok(0) };
+    let size = index.get(ID.len()..).and_then(element_size);
+    let whole = size.and_then(|(header, content)| content.checked_add(header + 4));
+    let present = u64::try_from(index.len()).unwrap_or_default();
+    Ok(if whole == Some(present) { present } else { 0 })
+}
+
+/// An element's size: how many bytes state it, and what they state (RFC 8794 §4).
+fn element_size(bytes: &[u8]) -> Option<(u64, u64)> {
+    let first = *bytes.first()?;
+    let more = first.leading_zeros();
+    let marked = u64::from(first) & 0x7f_u64.checked_shr(more)?;
+    let rest = bytes.get(1..=usize::try_from(more).ok()?)?;
+    Some((u64::from(more) + 1, rest.iter().fold(marked, |size, byte| size << 8 | u64::from(*byte))))
 }
 
 /// The first bytes, up to 128, of the last `size` before `end`, if there are so many.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
-use symphonia::core::io::{MediaSourceStream, ReadBytes};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions, ReadBytes};
 use symphonia::core::packet::Packet;
 use symphonia::default::formats::{FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader};
 
@@ -23,7 +23,7 @@ use crate::units::AudioMs;
 
 /// A demuxer can go on behind damage. It is not asked to for ever.
 const MAX_ERRORS: usize = 64;
-/// The largest recording that OpenAI takes is walked in a fraction of a second. Tables that are made to be slow to search
+/// The largest recording that is taken by default is walked in a fraction of a second. Tables that are made to be slow to search
 /// are left after this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,7 +39,7 @@ where
     // Demuxers see hostile input, and a panic in one is a fault of theirs that must not become a fault of ours. What was
     // counted before stays counted, and what was not is bounded.
     let ended = catch_unwind(AssertUnwindSafe(|| walk.run(gauge))).unwrap_or(Ok(End::Broken));
-    walk.conclude(ended?)
+    Ok(walk.conclude(ended?))
 }
 
 fn open<'s>(container: Container, mut stream: MediaSourceStream<'s>) -> Result<Box<dyn FormatReader + 's>, Error> {
@@ -58,6 +58,7 @@ fn open<'s>(container: Container, mut stream: MediaSourceStream<'s>) -> Result<B
 }
 
 /// How a walk came to its end.
+#[derive(Clone, Copy)]
 enum End {
     /// The demuxer found the end of the file.
     Reached,
@@ -114,7 +115,7 @@ impl Walk {
         S: Read + Seek + Send + Sync + 'static,
     {
         let started = Instant::now();
-        let stream = MediaSourceStream::new(Box::new(gauge), Default::default());
+        let stream = MediaSourceStream::new(Box::new(gauge), MediaSourceStreamOptions::default());
         let Ok(mut reader) = open(self.container, stream) else { return Ok(End::Broken) };
         self.take_tracks(reader.tracks())?;
         if let Some(rate) = self.uncompressed(reader.tracks()) {
@@ -188,18 +189,18 @@ impl Walk {
         self.tracks.clear();
     }
 
-    fn conclude(mut self, end: End) -> Result<(Option<Codec>, Length), MediaError> {
+    fn conclude(mut self, end: End) -> (Option<Codec>, Length) {
         let floor = bound::floor(self.container, self.codec);
         let guessed = self.tracks.iter().any(Meter::is_guessed);
         self.close_link();
         let counted = u64::try_from(self.before.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let missing = match end {
-            End::Uncompressed(rate) => return Ok((self.codec, Length::AtMost(bound::longest(self.bytes, rate)))),
+            End::Uncompressed(rate) => return (self.codec, Length::AtMost(bound::longest(self.bytes, rate))),
             _ if self.first.is_none() || guessed => {
                 let longest = bound::longest(self.bytes, floor).get().max(counted);
-                return Ok((self.codec, Length::AtMost(AudioMs::new(longest))));
+                return (self.codec, Length::AtMost(AudioMs::new(longest)));
             }
-            End::Reached | End::CutOff | End::Broken => self.missing(&end),
+            End::Reached | End::CutOff | End::Broken => self.missing(end),
         };
         // A last packet that was cut off, and what the position is not known more closely than.
         let slack = self.largest * 2 + gauge::STEP;
@@ -209,11 +210,11 @@ impl Walk {
             let rest = bound::longest(missing, floor).get();
             Length::AtMost(AudioMs::new(counted.saturating_add(rest)))
         };
-        Ok((self.codec, length))
+        (self.codec, length)
     }
 
     /// The bytes that should have held packets and gave none.
-    fn missing(&self, end: &End) -> u64 {
+    fn missing(&self, end: End) -> u64 {
         match (self.container, end) {
             // These demuxers look for the next packet wherever there is something else, and say nothing.
             (Container::Mp3 | Container::Flac | Container::Ogg, _) => {

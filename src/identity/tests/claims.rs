@@ -1,0 +1,193 @@
+//! What a token says is judged by the clock and the rules of the gateway.
+
+use std::time::Duration;
+
+use super::*;
+
+fn ask(rules: Rules, claims: &Value) -> Result<Caller, IdentityError> {
+    let gateway = Verifier::new(vec![secret(Algorithm::HS256, SECRET)], rules).expect("the key is good");
+    gateway.verify_at(&with_payload(&claims.to_string()), NOW)
+}
+
+fn leeway(seconds: u64) -> Rules {
+    Rules { leeway: Duration::from_secs(seconds), ..Rules::default() }
+}
+
+#[test]
+fn a_full_token_becomes_a_caller() {
+    let claims = json!({
+        "sub": "alice", "exp": NOW + 60, "nbf": NOW - 60, "iat": NOW - 60, "iss": "any", "aud": "any",
+        "jti": "token-1", "scope": "transcribe usage email", "plan": "pro", "email": {"more": [1, 2]},
+    });
+    let caller = ask(Rules::default(), &claims).unwrap();
+    let expected = Caller {
+        subject: "alice".parse().unwrap(),
+        scopes: "transcribe usage".parse().unwrap(),
+        plan: "pro".into(),
+        token_id: Some("token-1".into()),
+        expires_at: NOW + 60,
+        issued_at: Some(NOW - 60),
+    };
+    assert_eq!(caller, expected);
+    assert_eq!(caller.require(Scope::Usage), Ok(()));
+    let refusal = caller.require(Scope::Translate).unwrap_err();
+    assert_eq!((refusal.code().as_str(), refusal.to_string().contains("`translate`")), ("insufficient_scope", true));
+}
+
+#[test]
+fn a_bare_token_has_the_default_plan_and_may_do_nothing() {
+    let caller = ask(Rules::default(), &claims()).unwrap();
+    assert_eq!((caller.plan.as_str(), caller.token_id, caller.issued_at), ("default", None, None));
+    assert!(caller.scopes.is_empty());
+}
+
+#[test]
+fn the_clock_decides_to_the_second() {
+    let expired = |at: u64| Err(IdentityError::Expired { at, now: NOW });
+    let not_yet = |from: u64| Err(IdentityError::NotYetValid { from, now: NOW });
+    let unborn = |at: u64| Err(IdentityError::IssuedInFuture { at, now: NOW });
+    for (seconds, claims, expected) in [
+        (0, json!({"exp": NOW + 1}), Ok(())),
+        (0, json!({"exp": NOW}), expired(NOW)),
+        (0, json!({"exp": NOW - 1}), expired(NOW - 1)),
+        (0, json!({"exp": 0}), expired(0)),
+        (30, json!({"exp": NOW - 29}), Ok(())),
+        (30, json!({"exp": NOW - 30}), expired(NOW - 30)),
+        (0, json!({"nbf": NOW}), Ok(())),
+        (0, json!({"nbf": NOW + 1}), not_yet(NOW + 1)),
+        (30, json!({"nbf": NOW + 30}), Ok(())),
+        (30, json!({"nbf": NOW + 31}), not_yet(NOW + 31)),
+        (0, json!({"iat": NOW}), Ok(())),
+        (0, json!({"iat": NOW + 1}), unborn(NOW + 1)),
+        (30, json!({"iat": NOW + 30}), Ok(())),
+        (30, json!({"iat": NOW + 31}), unborn(NOW + 31)),
+        (u64::MAX, json!({"exp": 0, "nbf": 253_402_300_799_u64}), Ok(())),
+        // Decimals are allowed, and cut off.
+        (0, json!({"exp": 1_800_000_001.5}), Ok(())),
+        (0, json!({"exp": 1_800_000_000.9}), expired(NOW)),
+        (0, json!({"exp": 1.8e9}), expired(NOW)),
+        (0, json!({"nbf": 1_800_000_000.9}), Ok(())),
+    ] {
+        assert_eq!(ask(leeway(seconds), &claims_with(&claims)).map(|_| ()), expected, "{claims} ± {seconds}");
+    }
+    let half_a_second = Rules { leeway: Duration::from_millis(500), ..Rules::default() };
+    assert!(ask(half_a_second, &claims_with(&json!({"exp": NOW}))).is_ok());
+}
+
+#[test]
+fn the_clock_itself_may_be_anywhere() {
+    let token = with_payload(&claims_with(&json!({"iat": NOW})).to_string());
+    assert_eq!(gateway().verify_at(&token, 0), Err(IdentityError::IssuedInFuture { at: NOW, now: 0 }));
+    let late = gateway().verify_at(&token, u64::MAX).unwrap_err();
+    assert_eq!(late.to_string(), "The token expired at 2027-01-15T08:01:00Z; it is now 9999-12-31T23:59:59Z.",);
+    assert_eq!(late.code(), Code::TokenExpired);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let fresh = json!({"sub": "alice", "exp": now + 600, "iat": now}).to_string();
+    assert!(gateway().verify(&with_payload(&fresh)).is_ok());
+}
+
+#[test]
+fn a_time_is_a_number_of_seconds() {
+    for name in ["exp", "nbf", "iat"] {
+        for wrong in [
+            json!(null),
+            json!("1800000060"),
+            json!(true),
+            json!([NOW]),
+            json!(-1),
+            json!(-0.5),
+            json!((NOW + 60) * 1000),
+            json!(u64::MAX),
+            json!(1e300),
+        ] {
+            let outcome = ask(Rules::default(), &claims_with(&json!({name: wrong})));
+            let named = matches!(outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
+            assert!(named, "{name} {wrong}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_token_must_say_it_must_say() {
+    for name in ["sub", "exp"] {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().shift_remove(name).unwrap();
+        assert_eq!(ask(Rules::default(), &claims), Err(IdentityError::MissingClaim(name)));
+    }
+}
+
+#[test]
+fn names_are_short_plain_text() {
+    let longest = "é".repeat(128);
+    for good in ["a", "auth0|5f7c", "user@example.com", "日本", " ", &longest] {
+        assert_eq!(ask(Rules::default(), &claims_with(&json!({"sub": good}))).unwrap().subject.as_str(), good);
+    }
+    let too_long = format!("{longest}x");
+    for name in ["sub", "plan", "jti"] {
+        for wrong in [
+            json!(null),
+            json!(7),
+            json!(["alice"]),
+            json!({"name": "alice"}),
+            json!(""),
+            json!(too_long),
+            json!("al\u{0}ice"),
+            json!("alice\r\nx-admin: 1"),
+            json!("\u{1b}[31m"),
+            json!("\u{7f}"),
+            json!("\u{85}"),
+        ] {
+            let outcome = ask(Rules::default(), &claims_with(&json!({name: wrong})));
+            let named = matches!(outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
+            assert!(named, "{name} {wrong}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_scope_is_text() {
+    for wrong in [json!(null), json!(["transcribe"]), json!(1)] {
+        let outcome = ask(Rules::default(), &claims_with(&json!({"scope": wrong})));
+        assert!(matches!(outcome, Err(IdentityError::InvalidClaim { claim: "scope", .. })), "{outcome:?}");
+    }
+    assert!(ask(Rules::default(), &claims_with(&json!({"scope": ""}))).unwrap().scopes.is_empty());
+}
+
+#[test]
+fn the_issuer_counts_where_one_is_set() {
+    let invalid = IdentityError::InvalidClaim { claim: "iss", rule: "a string" };
+    for (iss, expected) in [
+        (json!({"iss": "https://login.example"}), Ok(())),
+        (json!({"iss": "https://login.example/"}), Err(IdentityError::WrongIssuer)),
+        (json!({"iss": ""}), Err(IdentityError::WrongIssuer)),
+        (json!({}), Err(IdentityError::MissingClaim("iss"))),
+        (json!({"iss": ["https://login.example"]}), Err(invalid.clone())),
+        (json!({"iss": null}), Err(invalid)),
+    ] {
+        let rules = Rules { issuer: Some("https://login.example".into()), ..Rules::default() };
+        assert_eq!(ask(rules, &claims_with(&iss)).map(|_| ()), expected, "{iss}");
+        assert!(ask(Rules::default(), &claims_with(&iss)).is_ok(), "{iss}, but none is set");
+    }
+}
+
+#[test]
+fn the_audience_counts_where_one_is_set() {
+    let invalid = IdentityError::InvalidClaim { claim: "aud", rule: "a string or a list of strings" };
+    for (aud, expected) in [
+        (json!({"aud": "voxgate"}), Ok(())),
+        (json!({"aud": "speech"}), Ok(())),
+        (json!({"aud": ["mail", "voxgate"]}), Ok(())),
+        (json!({"aud": "mail"}), Err(IdentityError::WrongAudience)),
+        (json!({"aud": "Voxgate"}), Err(IdentityError::WrongAudience)),
+        (json!({"aud": ["mail"]}), Err(IdentityError::WrongAudience)),
+        (json!({"aud": []}), Err(IdentityError::WrongAudience)),
+        (json!({}), Err(IdentityError::MissingClaim("aud"))),
+        (json!({"aud": ["voxgate", 7]}), Err(invalid.clone())),
+        (json!({"aud": {"voxgate": true}}), Err(invalid.clone())),
+        (json!({"aud": null}), Err(invalid)),
+    ] {
+        let rules = Rules { audience: vec!["voxgate".into(), "speech".into()], ..Rules::default() };
+        assert_eq!(ask(rules, &claims_with(&aud)).map(|_| ()), expected, "{aud}");
+        assert!(ask(Rules::default(), &claims_with(&aud)).is_ok(), "{aud}, but none is set");
+    }
+}

@@ -1,0 +1,65 @@
+//! What the gateway signs itself, it believes.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn grant() -> Grant {
+    Grant {
+        subject: "alice".parse().unwrap(),
+        plan: None,
+        scopes: Scopes::ALL,
+        ttl: Duration::from_hours(1),
+        token_id: None,
+    }
+}
+
+#[test]
+fn a_minted_token_is_taken_by_the_verifier_of_the_same_settings() {
+    for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+        let key = secret(algorithm, SECRET).named("own");
+        let rules = Rules {
+            issuer: Some("voxgate".into()),
+            audience: vec!["speech".into(), "voxgate".into()],
+            ..Rules::default()
+        };
+        let grant = Grant { plan: Some("pro".into()), token_id: Some("one".into()), ..grant() };
+        let token = Minter::new(&key, &rules).unwrap().mint_at(&grant, NOW).unwrap();
+        let other = secret(algorithm, OTHER_SECRET);
+        let caller = Verifier::new(vec![other, key], rules).unwrap().verify_at(token.expose_secret(), NOW).unwrap();
+        let expected = Caller {
+            subject: grant.subject,
+            scopes: Scopes::ALL,
+            plan: "pro".into(),
+            token_id: Some("one".into()),
+            expires_at: NOW + 3600,
+            issued_at: Some(NOW),
+        };
+        assert_eq!(caller, expected, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_plain_token_says_no_more_than_it_must() {
+    let key = secret(Algorithm::HS256, SECRET);
+    let minter = Minter::new(&key, &Rules::default()).unwrap();
+    let token = minter.mint_at(&grant(), NOW).unwrap();
+    let payload = token.expose_secret().split('.').nth(1).unwrap();
+    let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    let expected = r#"{"sub":"alice","iat":1800000000,"exp":1800003600,"scope":"transcribe translate usage"}"#;
+    assert_eq!(payload, expected);
+    assert!(gateway().verify(minter.mint(&grant()).unwrap().expose_secret()).is_ok());
+}
+
+#[test]
+fn only_a_secret_mints_and_only_tokens_that_last() {
+    for key in [public(Algorithm::RS256, RSA_PUBLIC), secret(Algorithm::RS256, SECRET), public(Algorithm::HS256, "x")] {
+        assert!(matches!(Minter::new(&key, &Rules::default()), Err(MintError::NotASecret(_))), "{key:?}");
+    }
+    let minter = Minter::new(&secret(Algorithm::HS256, SECRET), &Rules::default()).unwrap();
+    for ttl in [Duration::ZERO, Duration::from_millis(999), Duration::MAX, Duration::from_hours(80_000_000)] {
+        assert!(matches!(minter.mint_at(&Grant { ttl, ..grant() }, NOW), Err(MintError::Ttl)), "{ttl:?}");
+    }
+}
