@@ -40,7 +40,7 @@ Settings come from the file and from the environment, which wins:
 /// Where the settings are.
 #[derive(Debug, Args)]
 struct Source {
-    /// The TOML file with the settings [env: VOXGATE_CONFIG]
+    /// The TOML file with the settings; also `VOXGATE_CONFIG`
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }

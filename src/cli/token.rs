@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Failure;
 use crate::config::{Problems, Settings};
-use crate::identity::{Grant, MintError, Minter, Scope, Scopes, Subject};
+use crate::identity::{Grant, MintError, Minter, Scopes, Subject};
 
 /// What the token shall say.
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// Whom the token is for: the `sub` claim
-    #[arg(long, value_name = "SUBJECT", value_parser = subject)]
+    #[arg(long, value_name = "SUBJECT")]
     sub: Subject,
     /// The plan that holds for them
     #[arg(long, default_value = "default")]
@@ -23,20 +23,8 @@ pub(super) struct Token {
     #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
     ttl: Duration,
     /// What they may do, separated by spaces
-    #[arg(long, default_value = "transcribe translate usage", value_parser = scopes)]
+    #[arg(long, default_value = "transcribe translate usage")]
     scope: Scopes,
-}
-
-fn subject(text: &str) -> Result<Subject, String> {
-    Subject::try_from(text.to_owned()).map_err(|error| error.to_string())
-}
-
-/// Unlike in a token of somebody else, a word that is no scope is a slip of the one who types.
-fn scopes(text: &str) -> Result<Scopes, String> {
-    for word in text.split_whitespace() {
-        word.parse::<Scope>().map_err(|error| error.to_string())?;
-    }
-    Ok(Scopes::from_claim(text))
 }
 
 impl Token {
@@ -47,8 +35,13 @@ impl Token {
             let message = format!("--plan {}: there is no such plan; there are: {}", self.plan, known.join(", "));
             return Err(Failure::Other(message));
         }
-        let grant =
-            Grant { subject: self.sub, plan: Some(self.plan), scopes: self.scope, ttl: self.ttl, token_id: new_id() };
+        let grant = Grant {
+            subject: self.sub,
+            plan: Some(self.plan),
+            scopes: self.scope,
+            ttl: self.ttl,
+            token_id: Some(new_id()),
+        };
         let token = mint(&settings, &grant)?;
         writeln!(std::io::stdout(), "{}", token.expose_secret()).map_err(Failure::other)
     }
@@ -56,14 +49,14 @@ impl Token {
 
 /// A token for the one who started the gateway to try it with.
 pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
-    let subject = Subject::try_from("you".to_owned()).map_err(Failure::other)?;
+    let subject = "you".parse::<Subject>().map_err(Failure::other)?;
     let ttl = Duration::from_hours(1);
-    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id: new_id() })
+    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id: Some(new_id()) })
 }
 
 /// A name for the token, by which it can be told from others of the same caller.
-fn new_id() -> Option<String> {
-    Some(uuid::Uuid::now_v7().to_string())
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 fn mint(settings: &Settings, grant: &Grant) -> Result<SecretString, Failure> {

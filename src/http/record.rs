@@ -36,17 +36,15 @@ pub async fn record_requests(
     request.extensions_mut().insert(record.clone());
 
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let mut response = match handled {
-        Ok(response) => response?.map_into_boxed_body(),
+    let Ok(response) = handled else {
         // The panic itself is in the log; its request still gets an answer, and no other request is harmed.
-        Err(_) => {
-            let error = ApiError::internal().header(REQUEST_ID, &id);
-            record.status(error.status_code().as_u16());
-            record.error(error.code());
-            record.outcome(Outcome::Answered);
-            return Err(error.into());
-        }
+        let error = ApiError::internal().header(REQUEST_ID, &id);
+        record.status(error.status_code().as_u16());
+        record.error(error.code());
+        record.outcome(Outcome::Answered);
+        return Err(error.into());
     };
+    let mut response = response?.map_into_boxed_body();
     if response.request().method() == Method::HEAD {
         // A body that is not sent is never asked for.
         record.outcome(Outcome::Answered);

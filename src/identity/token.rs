@@ -40,12 +40,10 @@ impl<'a> Token<'a> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(IdentityError::TooLong { bytes: text.len() });
         }
-        let parts =
-            text.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signature, signed.split_once('.')?)));
-        let (signed, signature, (header, payload)) = match parts {
-            Some(parts @ (_, _, (_, payload))) if !payload.contains('.') => parts,
-            _ => return Err(IdentityError::Malformed(Flaw::NotThreeParts)),
-        };
+        let not_three = || IdentityError::Malformed(Flaw::NotThreeParts);
+        let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
+        let two = signed.split_once('.').filter(|(_, payload)| !payload.contains('.'));
+        let (header, payload) = two.ok_or_else(not_three)?;
         let Header { alg, kid, crit } = read_object(header, Part::Header)?;
         if crit {
             return Err(IdentityError::CriticalHeader);
