@@ -14,6 +14,7 @@ mod options;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use body::BodyForm;
 pub use error::IntakeError;

@@ -59,7 +59,8 @@ pub struct Manner<'a> {
 
 /// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
 /// client has its head and an error becomes an event.
-pub async fn relay(mut forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
+pub async fn relay(forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
+    let mut forwarding = noted(forwarding, manner.record.clone());
     if !manner.events {
         let reply = forwarding.await?;
         return Ok(as_it_is(reply, &manner));
@@ -72,6 +73,19 @@ pub async fn relay(mut forwarding: Forwarding, manner: Manner<'_>) -> Result<Rel
         (HeaderMap::new(), Relay::of_forwarding(forwarding, &manner))
     };
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
+}
+
+/// `forwarding`, with what the provider calls the request noted when it answers.
+fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
+    Box::pin(async move {
+        let reply = forwarding.await;
+        record.provider_request_id(match &reply {
+            Ok(reply) => reply.request_id.as_deref(),
+            Err(UpstreamError::Refused(refused)) => refused.request_id.as_deref(),
+            Err(_) => None,
+        });
+        reply
+    })
 }
 
 fn as_it_is(reply: Reply, manner: &Manner<'_>) -> Relayed {

@@ -50,6 +50,7 @@ struct Facts {
     status: Option<u16>,
     error: Option<String>,
     provider: Option<String>,
+    provider_request_id: Option<String>,
     asked: Option<Instant>,
     provider_time: Option<Duration>,
     usage: Option<Usage>,
@@ -75,6 +76,7 @@ impl Record {
             status: None,
             error: None,
             provider: None,
+            provider_request_id: None,
             asked: None,
             provider_time: None,
             usage: None,
@@ -115,6 +117,11 @@ impl Record {
     /// Who was asked, if anybody.
     pub fn provider(&self) -> Option<String> {
         self.0.borrow().provider.clone()
+    }
+
+    /// What the provider calls the request.
+    pub fn provider_request_id(&self, id: Option<&str>) {
+        self.0.borrow_mut().provider_request_id = id.map(str::to_owned);
     }
 
     /// The provider has said its last.
@@ -174,6 +181,7 @@ impl Drop for Facts {
             error = self.error.as_deref(),
             outcome = self.outcome.as_str(),
             provider = self.provider.as_deref(),
+            provider_request_id = self.provider_request_id.as_deref(),
             provider_ms = provider.map(millis),
             gateway_ms = millis(whole.saturating_sub(provider.unwrap_or_default())),
             usage_input_tokens = input_tokens,

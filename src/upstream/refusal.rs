@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-use super::reply::{allowed, chunks};
+use super::reply::{allowed, chunks, request_id};
 use super::secret_trace::without_key;
 use crate::config::Provider;
 
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Refused {
     /// Who it was.
     pub provider: String,
+    /// What the provider calls the request, for the log.
+    pub request_id: Option<String>,
     /// As the provider gave it.
     pub status: StatusCode,
     /// The headers that may be passed on.
@@ -46,13 +48,14 @@ pub enum RefusedBody {
 pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
     let status = response.status();
     let headers = allowed(response.headers());
+    let request_id = request_id(response.headers());
     let body = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             RefusedBody::Credentials
         }
         _ => said(&read_some(response).await, provider),
     };
-    Refused { provider: provider.name.clone(), status, headers, body }
+    Refused { provider: provider.name.clone(), request_id, status, headers, body }
 }
 
 async fn read_some(response: Response) -> BytesMut {

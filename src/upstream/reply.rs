@@ -22,6 +22,8 @@ const ALLOWED: [&str; 5] =
 pub struct Reply {
     /// Who served it.
     pub provider: String,
+    /// What the provider calls the request, for the log.
+    pub request_id: Option<String>,
     /// The provider's headers that may be passed on.
     pub headers: HeaderMap,
     /// What it says.
@@ -65,6 +67,12 @@ pub(super) fn allowed(headers: &HeaderMap) -> HeaderMap {
     headers.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// The provider's `x-request-id`, by which its operators find the request; `None` where it is no short plain word.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    (id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic())).then(|| id.to_owned())
+}
+
 /// Reads a successful response: to its end, unless it is a stream of events.
 pub(super) async fn read(
     response: Response,
@@ -73,6 +81,7 @@ pub(super) async fn read(
     most: usize,
 ) -> Result<Reply, UpstreamError> {
     let headers = allowed(response.headers());
+    let request_id = request_id(response.headers());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let events = content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(is_event_stream);
     let mut bytes = chunks(response, idle);
@@ -88,7 +97,7 @@ pub(super) async fn read(
         }
         Answer::Whole { content_type, body: body.freeze() }
     };
-    Ok(Reply { provider: provider.name.clone(), headers, answer })
+    Ok(Reply { provider: provider.name.clone(), request_id, headers, answer })
 }
 
 fn is_event_stream(content_type: &str) -> bool {

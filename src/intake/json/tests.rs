@@ -221,7 +221,7 @@ struct Sent {
 
 fn any_request() -> impl Strategy<Value = Sent> {
     let options = prop::collection::vec((any_name(), any_value()), 0..5);
-    let text = (prop::collection::vec(any::<u8>(), 0..200), 0..3_usize, any::<bool>());
+    let text = (prop::collection::vec(any::<u8>(), 0..600), 0..3_usize, any::<bool>());
     (options, text, any::<bool>(), 0..5_usize, any::<u64>()).prop_map(|(options, text, inner, at, seed)| {
         let mut options: Map<_, _> = options.into_iter().collect();
         options.retain(|name, _| name != "audio" && name != "input_audio");
@@ -254,7 +254,7 @@ fn any_damage() -> impl Strategy<Value = (prop::sample::Index, u8, u8)> {
 
 proptest! {
     #[test]
-    fn any_request_comes_through_however_it_is_cut(sent in any_request(), piece in 1..50_usize) {
+    fn any_request_comes_through_however_it_is_cut(sent in any_request(), piece in 1..500_usize) {
         serde_json::from_str::<Value>(&sent.body).expect("the test itself writes JSON");
         let (audio, options) = read_in_pieces(sent.body.as_bytes().chunks(piece)).unwrap();
         prop_assert_eq!(audio, sent.audio);
@@ -266,7 +266,7 @@ proptest! {
     fn a_damaged_body_is_read_the_same_however_it_is_cut_and_never_read_as_what_it_is_not(
         sent in any_request(),
         damage in prop::collection::vec(any_damage(), 1..4),
-        piece in 1..50_usize,
+        piece in 1..500_usize,
     ) {
         let mut body = sent.body.into_bytes();
         for (place, kind, byte) in damage {

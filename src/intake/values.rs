@@ -1,0 +1,97 @@
+//! What the value of each option may be. A rule that depends on other options is in [`options`](super::options); one that
+//! depends on the model is in admission.
+
+use super::options::OptionError;
+use crate::terms::Format;
+
+pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {
+    value.parse().map_err(|_| OptionError::Invalid {
+        name: "response_format",
+        got: shown(value),
+        allowed: "Use one of json, text, srt, verbose_json, vtt, diarized_json.",
+    })
+}
+
+/// `null` is what OpenAI documents for "not streamed"; an SDK may send it as an empty field.
+pub(super) fn parse_stream(value: &str) -> Result<bool, OptionError> {
+    match value {
+        "true" | "True" | "1" => Ok(true),
+        "false" | "False" | "0" | "null" | "" => Ok(false),
+        _ => Err(OptionError::Invalid { name: "stream", got: shown(value), allowed: "Use true or false." }),
+    }
+}
+
+/// ISO 639-1 is two letters; ISO 639-3 and subtags (`pt-BR`) are let through, since providers differ.
+pub(super) fn parse_language(name: &'static str, value: String) -> Result<String, OptionError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (2..=35).contains(&value.len()) && value.bytes().all(plain) {
+        Ok(value)
+    } else {
+        Err(OptionError::Invalid { name, got: shown(&value), allowed: "Use an ISO 639-1 code such as 'en'." })
+    }
+}
+
+pub(super) fn parse_keyword(value: String) -> Result<String, OptionError> {
+    if value.trim().is_empty() || value.contains(['<', '>', '\r', '\n']) {
+        let allowed = "Each keyword is one line without '<' and '>'.";
+        Err(OptionError::Invalid { name: "keywords", got: shown(&value), allowed })
+    } else {
+        Ok(value)
+    }
+}
+
+pub(super) fn parse_temperature(value: &str) -> Result<String, OptionError> {
+    match value.trim().parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(value.trim().to_owned()),
+        _ => {
+            let allowed = "Use a number from 0 to 1.";
+            Err(OptionError::Invalid { name: "temperature", got: shown(value), allowed })
+        }
+    }
+}
+
+pub(super) fn parse_granularity(value: String) -> Result<String, OptionError> {
+    if matches!(value.as_str(), "word" | "segment") {
+        return Ok(value);
+    }
+    let allowed = "Use 'word' or 'segment'.";
+    Err(OptionError::Invalid { name: "timestamp_granularities", got: shown(&value), allowed })
+}
+
+pub(super) fn parse_reference(value: String) -> Result<String, OptionError> {
+    if value.starts_with("data:") {
+        return Ok(value);
+    }
+    let got = "something else".to_owned();
+    Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: "Each is a data: URL of audio." })
+}
+
+pub(super) fn one_line(name: &'static str, value: String, longest: usize) -> Result<String, OptionError> {
+    if !value.is_empty() && value.len() <= longest && !value.chars().any(char::is_control) {
+        return Ok(value);
+    }
+    let allowed = "It is a short text on one line.";
+    Err(OptionError::Invalid { name, got: shown(&value), allowed })
+}
+
+/// A member that the gateway knows must be in its range; others are left to the provider.
+pub(super) fn check_member(name: &str, value: &str) -> Option<()> {
+    let right = match name {
+        "prefix_padding_ms" | "silence_duration_ms" => value.parse::<u32>().is_ok(),
+        "threshold" => value.parse::<f64>().is_ok_and(|number| (0.0..=1.0).contains(&number)),
+        _ => value.len() <= 256 && !value.chars().any(char::is_control),
+    };
+    right.then_some(())
+}
+
+pub(super) fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// What came, short and printable, in quotes.
+pub(super) fn shown(value: &str) -> String {
+    let short: String = value.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let more = if value.chars().nth(40).is_some() { "…" } else { "" };
+    format!("'{short}{more}'")
+}
