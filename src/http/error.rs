@@ -227,7 +227,7 @@ impl From<IntakeError> for ApiError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "file_too_large", message).param("file")
             }
             E::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message),
-            E::CutShort => Self::invalid("incomplete_body", message),
+            E::CutShort | E::FormCutShort => Self::invalid("incomplete_body", message),
             E::Multipart(_) => Self::invalid("invalid_multipart", message),
             E::FieldName => Self::invalid("invalid_value", message),
             E::TooManyFields { .. } => Self::invalid("too_many_fields", message),

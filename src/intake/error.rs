@@ -37,6 +37,9 @@ pub enum IntakeError {
     /// The connection ended before the body did.
     #[error("The request body ended before it was complete.")]
     CutShort,
+    /// The form ended before its last boundary, or has another one than it announced.
+    #[error("The multipart form ended before its last boundary, which must be the one that its Content-Type names.")]
+    FormCutShort,
     /// The body is no multipart form.
     #[error("The multipart form cannot be read: {0}.")]
     Multipart(String),
@@ -96,7 +99,7 @@ impl IntakeError {
     pub(super) fn of_multipart(error: &MultipartError, allowed: u64) -> Self {
         match error {
             MultipartError::Payload(error) => Self::of_payload(error, allowed),
-            MultipartError::Incomplete => Self::Multipart("it ends before its last boundary".to_owned()),
+            MultipartError::Incomplete => Self::FormCutShort,
             MultipartError::BoundaryMissing => Self::Multipart("the Content-Type names no boundary".to_owned()),
             MultipartError::Parse(_) => Self::Multipart("the headers of a part are malformed".to_owned()),
             other => {

@@ -47,7 +47,7 @@ pub enum RefusedBody {
 /// Reads the body of a response that is no success.
 pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
     let status = response.status();
-    let headers = allowed(response.headers());
+    let headers = allowed(response.headers(), provider.api_key.as_ref());
     let request_id = request_id(response.headers());
     let body = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {

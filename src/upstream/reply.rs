@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use super::secret_trace::without_key;
 use crate::config::Provider;
 
 /// The headers of a provider that clients are shown. No other crosses.
@@ -35,7 +36,7 @@ pub enum Answer {
     /// All of it.
     Whole {
         /// As the provider gave it.
-        content_type: Option<reqwest::header::HeaderValue>,
+        content_type: Option<HeaderValue>,
         /// Byte for byte.
         body: Bytes,
     },
@@ -61,10 +62,14 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The headers that may be passed on.
-pub(super) fn allowed(headers: &HeaderMap) -> HeaderMap {
-    let shown = |name: &HeaderName| ALLOWED.contains(&name.as_str());
-    headers.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+/// The headers that may be passed on, without those that quote the key.
+pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> HeaderMap {
+    let shown = |name: &HeaderName, value: &HeaderValue| {
+        let text = value.to_str().ok();
+        ALLOWED.contains(&name.as_str()) && text.is_some_and(|text| without_key(text, key) == text)
+    };
+    let pairs = headers.iter().filter(|(name, value)| shown(name, value));
+    pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The provider's `x-request-id`, by which its operators find the request; `None` where it is no short plain word.
@@ -80,7 +85,7 @@ pub(super) async fn read(
     idle: Duration,
     most: usize,
 ) -> Result<Reply, UpstreamError> {
-    let headers = allowed(response.headers());
+    let headers = allowed(response.headers(), provider.api_key.as_ref());
     let request_id = request_id(response.headers());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let events = content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(is_event_stream);

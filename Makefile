@@ -1,0 +1,20 @@
+# `make run` serves, `make test` checks everything. Both need nothing but Rust.
+
+.PHONY: help run test lint test-tools
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: ## Serve; without a provider's key, from the sandbox
+	cargo run --release
+
+test: test-tools lint ## Install what the tests need, then run every check
+	cargo test
+
+lint: ## Check the formatting, and clippy's opinion
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+test-tools: ## Install what the tests need beside Rust
+	@tests/install-tools.sh

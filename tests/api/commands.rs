@@ -1,0 +1,164 @@
+//! The command line: what it prints, and what it refuses.
+
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use crate::gateway::{Gateway, run};
+use crate::provider::{KEY, Provider};
+use crate::token::SECRET;
+
+fn voxgate(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let folder = TempDir::new().unwrap();
+    let Output { status, stdout, stderr } = run(arguments, variables, folder.path());
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn off_loopback_every_missing_secret_is_named() {
+    let variables = [("VOXGATE_BIND", "0.0.0.0:0"), ("VOXGATE_OPS_BIND", "127.0.0.1:0")];
+    for arguments in [&["serve"][..], &[], &["check"]] {
+        let (code, _, said) = voxgate(arguments, &variables);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("OPENAI_API_KEY") && said.contains("VOXGATE_JWT_SECRET"), "{said}");
+    }
+}
+
+#[test]
+fn off_loopback_a_short_secret_is_refused_without_being_shown() {
+    let variables = [("VOXGATE_BIND", "0.0.0.0:0"), ("OPENAI_API_KEY", KEY), ("VOXGATE_JWT_SECRET", "short-and-sweet")];
+    let (code, out, said) = voxgate(&["serve"], &variables);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("VOXGATE_JWT_SECRET") && said.contains("32"), "{said}");
+    assert!(!(out + &said).contains("short-and-sweet"));
+}
+
+#[test]
+fn every_mistake_in_the_settings_is_said_at_once() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("voxgate.toml");
+    let toml = "default_model = \"nobody-has-it\"\n[intake]\nmax_feilds = 3\nidle_timeout = 30\n[log]\nformat = \"loud\"\n\
+                [plans.default]\nmodels = [\"no-such-model\"]\n";
+    std::fs::write(&file, toml).unwrap();
+    let variables = [
+        ("VOXGATE_CONFIG", file.to_str().unwrap()),
+        ("VOXGATE_BIND", "nowhere"),
+        ("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "many"),
+        ("OPENAI_BASE_URL", "ftp://example.com"),
+        ("OPENAI_API_KEY", KEY),
+    ];
+    let (code, _, said) = voxgate(&["check"], &variables);
+    assert_eq!(code, Some(1), "{said}");
+    for word in [
+        "nobody-has-it",
+        "max_feilds",
+        "max_fields",
+        "idle_timeout",
+        "loud",
+        "no-such-model",
+        "VOXGATE_BIND",
+        "nowhere",
+        "VOXGATE_INTAKE__MAX_AUDIO_BYTES",
+        "many",
+        "OPENAI_BASE_URL",
+    ] {
+        assert!(said.contains(word), "{word} is not named in:\n{said}");
+    }
+    assert!(!said.contains(KEY));
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_or_not_toml_is_said() {
+    let (code, _, said) = voxgate(&["check", "--config", "missing.toml"], &[]);
+    assert!(code == Some(1) && said.contains("missing.toml"), "{said}");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, format!("[providers.openai]\napi_key = \"{KEY}\n")).unwrap();
+    let (code, _, said) = voxgate(&["check"], &[("VOXGATE_CONFIG", file.to_str().unwrap())]);
+    assert!(code == Some(1) && said.contains("broken.toml") && !said.contains(KEY), "{said}");
+}
+
+#[test]
+fn the_example_settings_are_right() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/voxgate.example.toml");
+    let (code, _, said) = voxgate(&["check", "--config", example], &[]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn check_tries_the_provider() {
+    let provider = Provider::start();
+    let base_url = provider.base_url();
+    let variables = [("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", base_url.as_str()), ("VOXGATE_JWT_SECRET", SECRET)];
+    let (code, said, errors) = voxgate(&["check"], &variables);
+    assert_eq!(code, Some(0), "{said}{errors}");
+    assert!(said.contains("openai") && !said.contains(KEY) && !said.contains(SECRET), "{said}");
+    drop(provider);
+    let (code, said, errors) = voxgate(&["check"], &variables);
+    assert_ne!(code, Some(0), "{said}{errors}");
+    assert!(!(said + &errors).contains(KEY));
+}
+
+#[test]
+fn a_token_needs_the_secret_that_it_is_checked_with() {
+    let (code, out, said) = voxgate(&["token", "--sub", "alice"], &[]);
+    assert!(code != Some(0) && out.is_empty() && said.contains("VOXGATE_JWT_SECRET"), "{out}{said}");
+}
+
+#[tokio::test]
+async fn a_minted_token_is_accepted_and_limited_as_it_was_asked_for() {
+    let gateway = Gateway::start().await;
+    let secret = [("VOXGATE_JWT_SECRET", SECRET)];
+    let mint = |arguments: &[&str]| {
+        let (code, out, said) = voxgate(&[&["token", "--sub", "alice"], arguments].concat(), &secret);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(out.lines().count(), 1, "{out}");
+        out.trim().to_owned()
+    };
+    let models = |token: String| gateway.send(gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token));
+    let got = models(mint(&[])).await;
+    assert_eq!(got.status, 200, "{}", got.text());
+    assert_eq!(gateway.log.request(got.request_id()).await["subject"], "alice");
+    let request = gateway.request(reqwest::Method::POST, "/v1/audio/transcriptions");
+    let request = request.bearer_auth(mint(&["--scope", "translate", "--ttl", "5m"]));
+    let form = crate::form::Form::new().file(&crate::sound::wav(300));
+    gateway.send(form.on(request)).await.is_error(403, "insufficient_scope", None);
+    let (code, _, said) = voxgate(&["token", "--sub", "alice", "--plan", "nobody-has-it"], &secret);
+    assert!(code != Some(0) && said.contains("nobody-has-it"), "{said}");
+}
+
+#[test]
+fn help_names_every_command_and_where_settings_come_from() {
+    let (code, help, _) = voxgate(&["--help"], &[]);
+    assert_eq!(code, Some(0));
+    for word in
+        ["serve", "check", "token", "health", "--config", "OPENAI_API_KEY", "VOXGATE_JWT_SECRET", "VOXGATE_BIND"]
+    {
+        assert!(help.contains(word), "{word} is not in:\n{help}");
+    }
+    for command in ["serve", "check", "token", "health"] {
+        let (code, help, _) = voxgate(&[command, "--help"], &[]);
+        assert!(code == Some(0) && help.contains("Usage:"), "{help}");
+    }
+    let (code, _, said) = voxgate(&["sevre"], &[]);
+    assert!(code == Some(2) && said.contains("serve"), "{said}");
+}
+
+#[tokio::test]
+async fn health_asks_a_running_gateway() {
+    let gateway = Gateway::start().await;
+    let address = gateway.address.to_string();
+    let (code, _, said) = voxgate(&["health", "--address", &address], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    drop(gateway);
+    let (code, _, said) = voxgate(&["health", "--address", &address], &[]);
+    assert!(code == Some(1) && said.contains(&address), "{said}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_said() {
+    let gateway = Gateway::start().await;
+    let address = gateway.address.to_string();
+    let (code, _, said) = voxgate(&["serve"], &[("VOXGATE_BIND", &address), ("VOXGATE_OPS_BIND", "127.0.0.1:0")]);
+    assert!(code == Some(1) && said.contains(&address), "{said}");
+}

@@ -1,0 +1,185 @@
+//! `openapi.yaml` against the router and against every answer that any test gets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use jsonschema::Validator;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::gateway::{Answer, Gateway};
+
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+    let yaml = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
+    Contract { document: serde_norway::from_str(&yaml).unwrap(), validators: Mutex::default() }
+});
+
+struct Contract {
+    document: Value,
+    /// Making one takes longer than using it.
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+/// That an answer is one that the contract has: its status, its headers, its type, its body.
+#[track_caller]
+pub(crate) fn holds(method: &Method, path: &str, answer: &Answer) {
+    let place = format!("{method} {path} → {}", answer.status);
+    let Some(operation) = CONTRACT.operation(method, path) else {
+        assert!(matches!(answer.status, 404 | 405), "{place} is not in the contract");
+        return CONTRACT.fits(&json!({ "$ref": "#/components/schemas/ErrorResponse" }), &answer.json(), &place);
+    };
+    let responses = &operation["responses"];
+    let documented = responses.get(answer.status.to_string()).or_else(|| responses.get("default"));
+    let response = CONTRACT.resolve(documented.unwrap_or_else(|| panic!("{place}: the status is not documented")));
+    CONTRACT.headers_fit(response, answer, &place);
+    if *method == Method::HEAD {
+        return;
+    }
+    let content_type = answer.header("content-type").unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let content = response["content"].as_object().unwrap();
+    let media = content.get(essence).or_else(|| content.get("*/*"));
+    let media = media.unwrap_or_else(|| panic!("{place}: {essence:?} is not documented"));
+    match essence {
+        "application/json" => CONTRACT.fits(&media["schema"], &answer.json(), &place),
+        "text/event-stream" => {
+            // What a provider frames in another way than the gateway does is passed on, and other tests look at it.
+            for event in answer.events().iter().filter_map(|data| serde_json::from_str(data).ok()) {
+                CONTRACT.fits(&json!({ "$ref": "#/components/schemas/StreamEvent" }), &event, &place);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Contract {
+    fn paths(&self) -> &Map<String, Value> {
+        self.document["paths"].as_object().unwrap()
+    }
+
+    /// The operation at a path, which may fill in a `{name}`.
+    fn operation(&self, method: &Method, path: &str) -> Option<&Value> {
+        let same = |template: &str| {
+            let (mut left, mut right) = (template.split('/'), path.split('/'));
+            let parts = left.by_ref().zip(right.by_ref()).all(|(part, given)| part.starts_with('{') || part == given);
+            parts && template.split('/').count() == path.split('/').count()
+        };
+        let item = self.paths().iter().find(|(template, _)| same(template))?.1;
+        // The document says once for all that HEAD is answered wherever GET is.
+        let name = if *method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
+        item.get(name)
+    }
+
+    fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
+        match value.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.document.pointer(reference.trim_start_matches('#')).expect(reference),
+            None => value,
+        }
+    }
+
+    fn headers_fit(&self, response: &Value, answer: &Answer, place: &str) {
+        let empty = Map::new();
+        let documented = response["headers"].as_object().unwrap_or(&empty);
+        for (name, header) in documented {
+            let required = self.resolve(header)["required"] == Value::Bool(true);
+            assert!(!required || answer.header(name).is_some(), "{place}: no {name}");
+        }
+        // What HTTP itself, or every server, has.
+        let common = [
+            "allow",
+            "cache-control",
+            "connection",
+            "content-length",
+            "content-security-policy",
+            "content-type",
+            "date",
+            "transfer-encoding",
+            "x-accel-buffering",
+            "x-content-type-options",
+            "x-voxgate-provider",
+        ];
+        for name in answer.headers.keys().map(reqwest::header::HeaderName::as_str) {
+            assert!(common.contains(&name) || documented.contains_key(name), "{place}: {name} is not documented");
+        }
+    }
+
+    fn fits(&self, schema: &Value, instance: &Value, place: &str) {
+        let key = schema.to_string();
+        let known = self.validators.lock().unwrap().get(&key).cloned();
+        let validator = known.unwrap_or_else(|| {
+            let mut whole = schema.clone();
+            whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+            whole["components"] = self.document["components"].clone();
+            let validator = Arc::new(jsonschema::validator_for(&whole).unwrap());
+            self.validators.lock().unwrap().insert(key, Arc::clone(&validator));
+            validator
+        });
+        let faults: Vec<_> = validator.iter_errors(instance).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{place}: {instance}\n{}", faults.join("\n"));
+    }
+}
+
+#[test]
+fn the_contract_and_the_router_have_the_same_routes() {
+    let described: BTreeSet<_> = CONTRACT
+        .paths()
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+        })
+        .filter(|(method, _)| matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD"))
+        .collect();
+    let routed: BTreeSet<_> =
+        voxgate::http::ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(described, routed);
+}
+
+#[tokio::test]
+async fn every_route_of_the_contract_is_there_and_no_other_method() {
+    let gateway = Gateway::start().await;
+    for (path, item) in CONTRACT.paths() {
+        let path = path.replace("{asset}", "swagger-ui.css");
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+            let described = item.get(method.as_str().to_lowercase()).is_some();
+            let answer = gateway.send(gateway.request(method.clone(), &path)).await;
+            assert_eq!(answer.status != 405, described, "{method} {path} → {}", answer.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_contract_is_served_as_it_is_written_and_as_a_page_that_loads_nothing_from_elsewhere() {
+    let gateway = Gateway::start().await;
+    let served = gateway.send(gateway.request(Method::GET, "/openapi.yaml")).await;
+    assert_eq!(served.text(), voxgate::http::OPENAPI);
+    let page = gateway.send(gateway.request(Method::GET, "/docs")).await;
+    let assets: Vec<_> = page
+        .text()
+        .split('"')
+        .filter(|text| [".css", ".js", ".png"].iter().any(|ending| text.ends_with(ending)))
+        .collect();
+    assert!(assets.len() >= 4, "{}", page.text());
+    for asset in assets {
+        assert!(asset.starts_with("/docs/"), "{asset}");
+        let answer = gateway.send(gateway.request(Method::GET, asset)).await;
+        assert_eq!((answer.status, answer.body.is_empty()), (200, false), "{asset}");
+    }
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+}
+
+#[test]
+fn every_code_that_the_gateway_can_give_is_in_the_contract_and_in_the_list_of_errors() {
+    let source = include_str!("../../src/http/error.rs");
+    let list = include_str!("../../docs/errors.md");
+    let described = serde_json::to_string(&CONTRACT.document["components"]["schemas"]["Error"]).unwrap();
+    let word = |text: &&str| text.len() > 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let types =
+        ["invalid_request_error", "server_error", "permission_error", "authentication_error", "rate_limit_error"];
+    let codes = source.split('"').filter(word).filter(|text| text.contains('_') && !types.contains(text));
+    let codes: BTreeSet<_> = codes.filter(|text| !matches!(*text, "input_audio" | "response_format")).collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    for code in codes {
+        assert!(described.contains(code), "{code} is not in openapi.yaml");
+        assert!(list.contains(code), "{code} is not in docs/errors.md");
+    }
+}

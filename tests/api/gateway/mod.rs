@@ -1,0 +1,190 @@
+//! The gateway as a process of its own: started on free ports, spoken to, listened to, ended.
+//!
+//! When a [`Gateway`] is dropped, everything that it said in its life is searched for what must never be said.
+
+mod answer;
+mod log;
+mod setup;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use reqwest::{Method, RequestBuilder};
+use tempfile::TempDir;
+
+pub(crate) use answer::{Answer, Events};
+pub(crate) use log::Log;
+pub(crate) use setup::{Setup, run};
+
+use crate::contract;
+use crate::form::Form;
+use crate::provider::{KEY, Provider, TRANSCRIPT};
+use crate::token;
+use crate::wire::Wire;
+
+pub(crate) const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
+pub(crate) const TRANSLATIONS: &str = "/v1/audio/translations";
+
+/// A prompt is the caller's own words: it may be in no log.
+pub(crate) const PROMPT: &str = "Glib jocks quiz nymph to vex dwarf";
+
+/// All that clients of one gateway were told.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    pub(crate) fn add(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+    }
+}
+
+/// A gateway that runs until it is dropped.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) ops_address: SocketAddr,
+    pub(crate) log: Log,
+    pub(crate) provider: Provider,
+    client: reqwest::Client,
+    child: Child,
+    stdout: Log,
+    heard: Heard,
+    spool: TempDir,
+}
+
+impl Gateway {
+    /// A gateway with a provider behind it and nothing else set.
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    /// The same with these variables.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        variables.iter().fold(Setup::new(), |setup, (name, value)| setup.env(name, value)).start().await
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request without a token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path).bearer_auth(token::good())
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path).bearer_auth(token::good())
+    }
+
+    /// A request to the second listener.
+    pub(crate) fn operational(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("http://{}{path}", self.ops_address))
+    }
+
+    /// Sends `form` to be transcribed.
+    pub(crate) async fn transcribe(&self, form: Form) -> Answer {
+        self.send(form.on(self.post(TRANSCRIPTIONS))).await
+    }
+
+    /// Sends a request, reads the whole answer, and holds it against the contract.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        let request = request.build().unwrap();
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let answer = Answer::read(self.client.execute(request).await.unwrap(), &self.heard).await;
+        if url.port() == Some(self.address.port()) {
+            contract::holds(&method, url.path(), &answer);
+        }
+        answer
+    }
+
+    /// Sends a request and reads the answer as it comes.
+    pub(crate) async fn open(&self, request: RequestBuilder) -> Events {
+        Events::of(request.send().await.unwrap(), self.heard.clone())
+    }
+
+    /// A bare connection.
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::connect(self.address, self.heard.clone()).await
+    }
+
+    /// What was printed for a person to read.
+    pub(crate) fn banner(&self) -> &Log {
+        &self.stdout
+    }
+
+    /// The names in the folder for recordings.
+    pub(crate) fn spooled(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.spool.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Where each of the process's open files points to.
+    pub(crate) fn open_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect()
+    }
+
+    /// Asks the process to end, as an operator would.
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        // `kill` is a command of the shell wherever there is one.
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the gateway does not end");
+            // Another process has no way to notify this one.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn nothing_secret_was_said(&self) {
+        let heard = self.heard.0.lock().unwrap();
+        let (log, stdout) = (self.log.text(), self.stdout.text());
+        let said = [("an answer", heard.as_slice()), ("the log", log.as_bytes()), ("stdout", stdout.as_bytes())];
+        for (place, bytes) in said {
+            for (what, secret) in [("the provider's key", KEY), ("the signing secret", token::SECRET)] {
+                assert!(memmem::find(bytes, secret.as_bytes()).is_none(), "{what} is in {place}");
+            }
+        }
+        // Every token starts with `{"` in base64, and every recording of these tests in base64 with `RIFF`.
+        let never = [("a transcript", TRANSCRIPT), ("a prompt", PROMPT), ("a token", "eyJ"), ("audio", "UklGR")];
+        for (what, text) in never {
+            let line = log.lines().find(|line| line.contains(text));
+            assert!(line.is_none(), "{what} is in the log: {}", line.unwrap_or_default());
+        }
+        assert!(!log.contains("panic"), "the gateway panicked");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.log.finish();
+        self.stdout.finish();
+        if std::thread::panicking() {
+            eprintln!("The gateway's log:\n{}", self.log.text());
+            return;
+        }
+        self.nothing_secret_was_said();
+        assert_eq!(self.provider.faults(), Vec::<String>::new(), "the provider was asked wrongly");
+    }
+}

@@ -1,0 +1,97 @@
+//! How a gateway is started.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Gateway, Heard, Log};
+use crate::provider::{KEY, Provider};
+use crate::token;
+
+const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
+
+/// The settings of a gateway that is not started yet.
+pub(crate) struct Setup {
+    variables: BTreeMap<String, String>,
+    config: String,
+    provider: Provider,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let provider = Provider::start();
+        let variables = [
+            ("VOXGATE_BIND", "127.0.0.1:0"),
+            ("VOXGATE_OPS_BIND", "127.0.0.1:0"),
+            ("VOXGATE_LOG__FORMAT", "json"),
+            // Far below the default, so that most tests go through a file.
+            ("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "4096"),
+            ("RUST_LOG", "info"),
+            ("OPENAI_API_KEY", KEY),
+            ("OPENAI_BASE_URL", &provider.base_url()),
+            ("VOXGATE_JWT_SECRET", token::SECRET),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { variables, config: String::new(), provider }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// A settings file with this text.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.config);
+        self
+    }
+
+    /// Starts the gateway and waits until it listens.
+    pub(crate) async fn start(self) -> Gateway {
+        let spool = TempDir::new().unwrap();
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("voxgate.toml");
+        std::fs::write(&config, &self.config).unwrap();
+        let mut command = command(&self.variables);
+        command.arg("serve").env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());
+        let mut child = command.spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let stdout = Log::of(child.stdout.take().unwrap());
+        let listening = log.event("listening").await;
+        let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
+        Gateway {
+            address: address("address"),
+            ops_address: address("ops_address"),
+            log,
+            provider: self.provider,
+            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap(),
+            child,
+            stdout,
+            heard: Heard::default(),
+            spool,
+        }
+    }
+}
+
+fn command<'a>(variables: impl IntoIterator<Item = (&'a String, &'a String)>) -> Command {
+    let mut command = Command::new(GATEWAY);
+    // Nothing of the machine's own settings may reach the gateway.
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(variables);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a command of the gateway that ends by itself, in `folder`.
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
+    let variables: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    command(&variables).args(arguments).current_dir(folder).output().unwrap()
+}

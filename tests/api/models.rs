@@ -1,0 +1,74 @@
+//! Which models a caller may use is a matter of their plan.
+
+use serde_json::json;
+
+use crate::form::Form;
+use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::{sound, token};
+
+const PLANS: &str = r#"
+[plans.small]
+models = ["whisper-1"]
+[plans.wide]
+models = ["gpt-transcribe", "*"]
+"#;
+
+async fn gateway() -> Gateway {
+    Setup::new().config(PLANS).start().await
+}
+
+async fn ask(gateway: &Gateway, plan: Option<&str>, model: &str) -> Answer {
+    let token = token::with(&json!({ "plan": plan }));
+    let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(token);
+    gateway.send(Form::new().field("model", model).file(&sound::wav(300)).on(request)).await
+}
+
+#[tokio::test]
+async fn a_plan_decides_which_models_there_are() {
+    let gateway = gateway().await;
+    let cases = [
+        (None, "gpt-transcribe", 200, ""),
+        (None, "whisper-1", 200, ""),
+        (Some("default"), "whisper-1", 200, ""),
+        (None, "no-such-model", 404, "model_not_found"),
+        (Some("small"), "whisper-1", 200, ""),
+        (Some("small"), "gpt-transcribe", 403, "model_not_allowed"),
+        (Some("small"), "no-such-model", 404, "model_not_found"),
+        (Some("wide"), "gpt-transcribe", 200, ""),
+        (Some("wide"), "a-model-of-tomorrow", 200, ""),
+    ];
+    for (plan, model, status, code) in cases {
+        let answer = ask(&gateway, plan, model).await;
+        assert_eq!(answer.status, status, "{plan:?} {model}: {}", answer.text());
+        if status == 200 {
+            assert_eq!(gateway.provider.last().field("model"), Some(model));
+        } else {
+            answer.is_error(status, code, Some("model"));
+        }
+    }
+    ask(&gateway, Some("nobody-has-it"), "whisper-1").await.is_error(403, "unknown_plan", None);
+}
+
+#[tokio::test]
+async fn the_list_of_models_is_the_callers_own_in_openais_shape() {
+    let gateway = gateway().await;
+    for (plan, present, absent) in
+        [("default", "gpt-transcribe", "no-such-model"), ("small", "whisper-1", "gpt-transcribe")]
+    {
+        let token = token::with(&json!({ "plan": plan, "scope": "transcribe" }));
+        let request = gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token);
+        let answer = gateway.send(request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let list = answer.json();
+        assert_eq!(list["object"], "list");
+        let models = list["data"].as_array().unwrap();
+        for model in models {
+            assert_eq!(model["object"], "model");
+            assert!(model["id"].is_string() && model["created"].is_u64() && model["owned_by"].is_string(), "{model}");
+        }
+        let ids: Vec<_> = models.iter().map(|model| model["id"].as_str().unwrap()).collect();
+        assert!(ids.contains(&present) && !ids.contains(&absent), "{plan}: {ids:?}");
+    }
+    let request = gateway.request(reqwest::Method::GET, "/v1/models");
+    gateway.send(request).await.is_error(401, "invalid_token", None);
+}

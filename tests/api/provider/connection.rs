@@ -1,0 +1,126 @@
+//! HTTP/1.1, as far as the provider needs it, and every way to break it.
+
+use std::io;
+use std::sync::Arc;
+
+use memchr::memmem;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::reply::{Body, Gate, Reply, Step};
+use super::{Seen, State, usual};
+
+pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        tokio::spawn(serve(socket, Arc::clone(&state)));
+    }
+}
+
+/// What became of a connection.
+enum Outcome {
+    Open,
+    Closed,
+    /// The gateway closed it while it was being answered.
+    HungUp,
+}
+
+async fn serve(mut socket: TcpStream, state: Arc<State>) {
+    let mut buffer = Vec::new();
+    while let Ok(Some(seen)) = read(&mut socket, &mut buffer).await {
+        let reply = state.script.lock().unwrap().pop_front().unwrap_or_else(|| usual::reply(&seen));
+        state.faults.lock().unwrap().extend(seen.faults());
+        state.seen.lock().unwrap().push(seen);
+        state.arrived.send_modify(|count| *count += 1);
+        match play(reply, &mut socket).await {
+            Ok(Outcome::Open) => {}
+            Ok(Outcome::Closed) => return,
+            Ok(Outcome::HungUp) | Err(_) => {
+                state.hung_up.send_modify(|count| *count += 1);
+                return;
+            }
+        }
+    }
+}
+
+/// The next request; `None` at the end of the connection.
+async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
+    let blank = loop {
+        if let Some(blank) = memmem::find(buffer, b"\r\n\r\n") {
+            break blank;
+        }
+        if socket.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..blank]).into_owned();
+    buffer.drain(..blank + 4);
+    let length = Seen::of(&head, &[]).header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    while buffer.len() < length {
+        if socket.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let body: Vec<u8> = buffer.drain(..length).collect();
+    Ok(Some(Seen::of(&head, &body)))
+}
+
+async fn play(reply: Reply, socket: &mut TcpStream) -> io::Result<Outcome> {
+    if let Some(gate) = &reply.head
+        && !opened(gate, socket).await
+    {
+        return Ok(Outcome::HungUp);
+    }
+    let mut head = format!("HTTP/1.1 {} Whatever\r\n", reply.status);
+    for (name, value) in &reply.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let length = match &reply.body {
+        Body::Whole(body) => format!("content-length: {}\r\n\r\n", body.len()),
+        Body::Short(body) => format!("content-length: {}\r\n\r\n", body.len() + 100),
+        Body::Chunked(_) => "transfer-encoding: chunked\r\n\r\n".to_owned(),
+    };
+    socket.write_all((head + &length).as_bytes()).await?;
+    match reply.body {
+        Body::Whole(body) => {
+            socket.write_all(&body).await?;
+            Ok(Outcome::Open)
+        }
+        Body::Short(body) => {
+            socket.write_all(&body).await?;
+            Ok(Outcome::Closed)
+        }
+        Body::Chunked(steps) => stream(steps, socket).await,
+    }
+}
+
+async fn stream(steps: Vec<Step>, socket: &mut TcpStream) -> io::Result<Outcome> {
+    for step in steps {
+        match step {
+            Step::Send(bytes) => {
+                let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
+                socket.write_all(&chunk).await?;
+                socket.flush().await?;
+            }
+            Step::Wait(gate) if !opened(&gate, socket).await => return Ok(Outcome::HungUp),
+            Step::Wait(_) => {}
+            Step::Reset => {
+                socket.set_zero_linger()?;
+                return Ok(Outcome::Closed);
+            }
+            Step::Close => return Ok(Outcome::Closed),
+        }
+    }
+    socket.write_all(b"0\r\n\r\n").await?;
+    Ok(Outcome::Open)
+}
+
+/// Waits for the gate; `false` if the gateway went first. It sends nothing before it has its answer, so whatever can be
+/// read is the end.
+async fn opened(gate: &Gate, socket: &mut TcpStream) -> bool {
+    let mut byte = [0];
+    tokio::select! {
+        () = gate.opened() => true,
+        _ = socket.read(&mut byte) => false,
+    }
+}

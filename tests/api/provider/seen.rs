@@ -1,0 +1,140 @@
+//! What the provider was sent, taken apart, and everything that a strict provider would find wrong with it.
+
+use memchr::memmem;
+
+use super::KEY;
+
+/// No other header may reach a provider: none of the client's own does.
+const ALLOWED: [&str; 9] = [
+    "host",
+    "user-agent",
+    "accept",
+    "authorization",
+    "content-type",
+    "content-length",
+    "x-client-request-id",
+    "openai-organization",
+    "openai-project",
+];
+
+/// A request.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of its form.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(super) fn of(head: &str, body: &[u8]) -> Self {
+        let mut lines = head.lines();
+        let mut request = lines.next().unwrap_or_default().split(' ');
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut seen = Self {
+            method: request.next().unwrap_or_default().to_owned(),
+            path: request.next().unwrap_or_default().to_owned(),
+            headers,
+            parts: Vec::new(),
+        };
+        let boundary = seen.header("content-type").and_then(|kind| kind.strip_prefix("multipart/form-data; boundary="));
+        if let Some(boundary) = boundary {
+            seen.parts = parts(boundary, body);
+        }
+        seen
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every field but the file, in the order in which it came.
+    pub(crate) fn fields(&self) -> Vec<(&str, &str)> {
+        let fields = self.parts.iter().filter(|part| part.file_name.is_none());
+        fields.map(|part| (part.name.as_str(), std::str::from_utf8(&part.body).unwrap())).collect()
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn file(&self) -> &Part {
+        self.parts.iter().find(|part| part.name == "file").expect("the provider was sent no file")
+    }
+
+    /// What is wrong with a request for a transcript.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |right: bool, fault: String| {
+            if !right {
+                faults.push(fault);
+            }
+        };
+        let bearer = format!("Bearer {KEY}");
+        check(self.header("authorization") == Some(bearer.as_str()), "the key is not the server's".to_owned());
+        for (name, _) in &self.headers {
+            check(ALLOWED.contains(&name.as_str()), format!("header {name} was sent"));
+            let times = self.headers.iter().filter(|(other, _)| other == name).count();
+            check(times == 1, format!("header {name} was sent {times} times"));
+        }
+        if self.method != "POST" {
+            return faults;
+        }
+        check(self.header("content-length").is_some(), "there is no Content-Length".to_owned());
+        let names: Vec<_> = self.parts.iter().map(|part| part.name.as_str()).collect();
+        let files = names.iter().filter(|name| **name == "file").count();
+        check(files == 1 && names.last() == Some(&"file"), format!("the file is not the last part: {names:?}"));
+        check(names.contains(&"model"), format!("there is no model: {names:?}"));
+        if let Some(file) = self.parts.iter().find(|part| part.name == "file") {
+            let extension = file.file_name.as_deref().and_then(|name| name.rsplit_once('.')).map(|(_, last)| last);
+            let known = ["flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "oga", "wav", "webm"];
+            check(extension.is_some_and(|one| known.contains(&one)), format!("file name {:?}", file.file_name));
+            let audio = file.content_type.as_deref().is_some_and(|kind| kind.starts_with("audio/"));
+            check(audio, format!("content type {:?}", file.content_type));
+        }
+        faults
+    }
+}
+
+/// The parts of a form. It is strict: what is not exactly a form comes out as parts that fit no test.
+fn parts(boundary: &str, body: &[u8]) -> Vec<Part> {
+    let delimiter = format!("\r\n--{boundary}");
+    let with_start = [b"\r\n", body].concat();
+    let mut starts: Vec<_> = memmem::find_iter(&with_start, &delimiter).collect();
+    let Some(end) = starts.pop().filter(|end| with_start[end + delimiter.len()..].starts_with(b"--")) else {
+        return Vec::new();
+    };
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    starts.iter().zip(ends).map(|(start, end)| part(&with_start[start + delimiter.len() + 2..end])).collect()
+}
+
+fn part(bytes: &[u8]) -> Part {
+    let blank = memmem::find(bytes, b"\r\n\r\n").expect("a part without a blank line");
+    let head = std::str::from_utf8(&bytes[..blank]).unwrap();
+    let header = |wanted: &str| {
+        head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    let disposition = header("content-disposition").expect("a part without a disposition").1;
+    let parameter = |name: &str| {
+        let (_, rest) = disposition.split_once(&format!("; {name}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    Part {
+        name: parameter("name").expect("a part without a name"),
+        file_name: parameter("filename"),
+        content_type: header("content-type").map(|(_, value)| value.trim().to_owned()),
+        body: bytes[blank + 4..].to_vec(),
+    }
+}

@@ -1,0 +1,85 @@
+//! Recordings in every container: known by content, measured, and sent on under a name that fits.
+
+use crate::form::Form;
+use crate::gateway::{Gateway, TRANSCRIPTIONS};
+use crate::sound;
+
+/// A row of `tests/media/lengths.tsv`.
+struct Recording {
+    file: String,
+    container: String,
+    codec: String,
+    ms: f64,
+}
+
+fn recordings() -> Vec<Recording> {
+    let table = std::fs::read_to_string(sound::media().join("lengths.tsv")).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split('\t').map(str::to_owned).collect();
+        let [file, container, codec, ms] = cells.try_into().unwrap();
+        Recording { file, container, codec, ms: ms.parse().unwrap() }
+    };
+    table.lines().skip(1).map(row).collect()
+}
+
+#[tokio::test]
+async fn a_recording_is_known_by_its_content_whatever_it_is_called() {
+    let gateway = Gateway::start().await;
+    let recordings = recordings();
+    assert!(recordings.len() >= 10);
+    for recording in recordings {
+        let audio = sound::recorded(&recording.file);
+        for (file_name, content_type) in [
+            (recording.file.as_str(), "application/octet-stream"),
+            ("upload", "application/octet-stream"),
+            ("blob", "audio/webm;codecs=opus"),
+            ("wrong.mp3", "audio/mpeg"),
+        ] {
+            let got = gateway.transcribe(Form::new().named_file(file_name, content_type, &audio)).await;
+            assert_eq!(got.status, 200, "{}: {}", recording.file, got.text());
+            let seen = gateway.provider.last();
+            let name = seen.file().file_name.clone().unwrap();
+            assert_eq!(name, format!("audio.{}", recording.container), "{}", recording.file);
+            assert!(seen.file().body == audio, "{}", recording.file);
+            let record = gateway.log.request(got.request_id()).await;
+            assert_eq!(record["container"], recording.container, "{}", recording.file);
+            assert_eq!(record["codec"], recording.codec, "{}", recording.file);
+            let measured = record["audio_ms"].as_f64().unwrap_or_else(|| panic!("{}: {record}", recording.file));
+            let close = (recording.ms * 0.01).max(50.0);
+            assert!((measured - recording.ms).abs() <= close, "{}: {measured} ms", recording.file);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_recording_too_long_or_too_short_for_its_model_is_refused_before_anything_is_spent() {
+    let toml = "[models.\"gpt-4o-transcribe\"]\nmax_seconds = 1\n";
+    let gateway = crate::gateway::Setup::new().config(toml).start().await;
+    for (ms, code) in [(1500, "audio_too_long"), (50, "audio_too_short")] {
+        let form = Form::new().field("model", "gpt-4o-transcribe").file(&sound::wav(ms));
+        gateway.transcribe(form).await.is_error(400, code, Some("file"));
+    }
+    assert_eq!(gateway.provider.requests(), 0);
+    let form = Form::new().field("model", "gpt-4o-transcribe").file(&sound::wav(900));
+    assert_eq!(gateway.transcribe(form).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_largest_recording_passes_and_one_byte_more_does_not() {
+    let gateway = Gateway::start().await;
+    let largest = sound::wav_of_bytes(26_214_400);
+    let raw = |audio: &[u8]| gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(audio.to_vec());
+    let got = gateway.send(raw(&largest)).await;
+    assert_eq!(got.status, 200, "{}", got.text());
+    assert!(gateway.provider.last().file().body == largest);
+    let form = Form::new().file(&largest);
+    assert_eq!(gateway.transcribe(form).await.status, 200);
+
+    let larger = sound::wav_of_bytes(26_214_401);
+    gateway.send(raw(&larger)).await.is_error(413, "file_too_large", Some("file"));
+    gateway.transcribe(Form::new().file(&larger)).await.is_error(413, "file_too_large", Some("file"));
+    let chunked = crate::form::chunked(&larger, 1 << 16);
+    let request = gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(chunked);
+    gateway.send(request).await.is_error(413, "file_too_large", Some("file"));
+    assert_eq!(gateway.provider.requests(), 2);
+}

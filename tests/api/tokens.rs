@@ -1,0 +1,145 @@
+//! Who is calling: a token is right in every point, or nothing happens.
+
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+
+use crate::form::Form;
+use crate::gateway::{Answer, Gateway, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::sound;
+use crate::token::{self, SECRET, claims, now, signed};
+
+async fn call(gateway: &Gateway, path: &str, authorization: Option<&str>) -> Answer {
+    let request = gateway.request(reqwest::Method::POST, path);
+    let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+    gateway.send(Form::new().field("model", "whisper-1").file(&sound::wav(300)).on(request)).await
+}
+
+#[tokio::test]
+async fn a_token_that_is_wrong_in_any_point_is_refused() {
+    let gateway = Gateway::start().await;
+    let soon = now() + 3600;
+    let cases: [(&str, Option<String>, &str); 19] = [
+        ("none", None, "invalid_token"),
+        ("empty", Some(String::new()), "invalid_token"),
+        ("another scheme", Some("Basic YWxpY2U6c2VjcmV0".to_owned()), "invalid_token"),
+        ("a scheme alone", Some("Bearer".to_owned()), "invalid_token"),
+        ("no JWT", bearer("not-a-token"), "invalid_token"),
+        ("three parts of nothing", bearer("a.b.c"), "invalid_token"),
+        ("an API key", bearer("sk-1234567890abcdef"), "invalid_token"),
+        ("expired", bearer(&token::with(&json!({ "exp": now() - 60 }))), "token_expired"),
+        ("no exp", bearer(&token::with(&json!({ "exp": null }))), "invalid_token"),
+        ("exp that is no number", bearer(&token::with(&json!({ "exp": "tomorrow" }))), "invalid_token"),
+        ("not yet valid", bearer(&token::with(&json!({ "nbf": soon }))), "invalid_token"),
+        ("no sub", bearer(&token::with(&json!({ "sub": null }))), "invalid_token"),
+        ("an empty sub", bearer(&token::with(&json!({ "sub": "" }))), "invalid_token"),
+        ("a sub with a line break", bearer(&token::with(&json!({ "sub": "alice\nbob" }))), "invalid_token"),
+        ("unsigned", bearer(&token::unsigned()), "invalid_token"),
+        ("altered", bearer(&token::altered()), "invalid_token"),
+        ("another algorithm", bearer(&signed(Algorithm::HS512, SECRET, &claims())), "invalid_token"),
+        (
+            "another secret",
+            bearer(&signed(Algorithm::HS256, "another secret of 32 bytes or more", &claims())),
+            "invalid_token",
+        ),
+        ("far too long", bearer(&token::with(&json!({ "note": "x".repeat(20_000) }))), "invalid_token"),
+    ];
+    for (case, authorization, code) in cases {
+        let answer = call(&gateway, TRANSCRIPTIONS, authorization.as_deref()).await;
+        assert_eq!((answer.status, answer.error()["code"].as_str()), (401, Some(code)), "{case}");
+        assert_eq!(answer.error()["type"], "authentication_error", "{case}");
+        assert!(answer.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")), "{case}");
+    }
+    assert_eq!(gateway.provider.requests(), 0);
+}
+
+fn bearer(token: &str) -> Option<String> {
+    Some(format!("Bearer {token}"))
+}
+
+#[tokio::test]
+async fn the_scheme_may_be_written_in_any_case() {
+    let gateway = Gateway::start().await;
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let answer = call(&gateway, TRANSCRIPTIONS, Some(&format!("{scheme} {}", token::good()))).await;
+        assert_eq!(answer.status, 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_the_leeway() {
+    let gateway = Gateway::with(&[("VOXGATE_IDENTITY__LEEWAY", "5m")]).await;
+    for changes in [json!({ "exp": now() - 60 }), json!({ "nbf": now() + 60 })] {
+        let answer = call(&gateway, TRANSCRIPTIONS, bearer(&token::with(&changes)).as_deref()).await;
+        assert_eq!(answer.status, 200, "{changes}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn audience_and_issuer_are_checked_where_they_are_set() {
+    let settings =
+        [("VOXGATE_IDENTITY__AUDIENCE", "voxgate,voice"), ("VOXGATE_IDENTITY__ISSUER", "https://login.example.com")];
+    let gateway = Gateway::with(&settings).await;
+    let issuer = "https://login.example.com";
+    let cases: [(Value, u16); 7] = [
+        (json!({ "aud": "voxgate", "iss": issuer }), 200),
+        (json!({ "aud": ["other", "voice"], "iss": issuer }), 200),
+        (json!({ "aud": "other", "iss": issuer }), 401),
+        (json!({ "aud": [], "iss": issuer }), 401),
+        (json!({ "iss": issuer }), 401),
+        (json!({ "aud": "voxgate", "iss": "https://evil.example.com" }), 401),
+        (json!({ "aud": "voxgate" }), 401),
+    ];
+    for (changes, status) in cases {
+        let answer = call(&gateway, TRANSCRIPTIONS, bearer(&token::with(&changes)).as_deref()).await;
+        assert_eq!(answer.status, status, "{changes}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_an_audience_is_good_where_none_is_set() {
+    let gateway = Gateway::start().await;
+    let token = token::with(&json!({ "aud": "anybody", "iss": "https://login.example.com" }));
+    assert_eq!(call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_route_needs_its_scope() {
+    let gateway = Gateway::start().await;
+    let cases = [
+        ("transcribe", TRANSCRIPTIONS, 200),
+        ("transcribe", TRANSLATIONS, 403),
+        ("translate", TRANSLATIONS, 200),
+        ("translate", TRANSCRIPTIONS, 403),
+        ("usage", TRANSCRIPTIONS, 403),
+        ("", TRANSCRIPTIONS, 403),
+        ("transcribed", TRANSCRIPTIONS, 403),
+        ("openid profile transcribe", TRANSCRIPTIONS, 200),
+    ];
+    for (scope, path, status) in cases {
+        let token = token::with(&json!({ "scope": scope }));
+        let answer = call(&gateway, path, bearer(&token).as_deref()).await;
+        assert_eq!(answer.status, status, "{scope:?} on {path}: {}", answer.text());
+        if status == 403 {
+            answer.is_error(403, "insufficient_scope", None);
+            assert_eq!(answer.error()["type"], "permission_error");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_without_a_gap() {
+    let next = "the next secret of the tests, also long enough";
+    let toml = format!("[[identity.keys]]\nkid = \"next\"\nalgorithm = \"HS256\"\nsecret = \"{next}\"\n");
+    let gateway = crate::gateway::Setup::new().config(&toml).start().await;
+    for token in [token::good(), signed(Algorithm::HS256, next, &claims())] {
+        assert_eq!(call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_who_called() {
+    let gateway = Gateway::start().await;
+    let token = token::with(&json!({ "sub": "bob@example.com" }));
+    let answer = call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await;
+    assert_eq!(gateway.log.request(answer.request_id()).await["subject"], "bob@example.com");
+}

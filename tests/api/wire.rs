@@ -1,0 +1,66 @@
+//! Bytes on a socket, for what no HTTP client would send.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use memchr::memmem;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::gateway::Heard;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection to the gateway. What it hears is kept with what the gateway's clients heard.
+pub(crate) struct Wire {
+    socket: TcpStream,
+    read: Vec<u8>,
+    heard: Heard,
+}
+
+impl Wire {
+    pub(crate) async fn connect(address: SocketAddr, heard: Heard) -> Self {
+        Self { socket: TcpStream::connect(address).await.unwrap(), read: Vec::new(), heard }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The next head: its first line and headers, as text.
+    pub(crate) async fn head(&mut self) -> String {
+        loop {
+            if let Some(blank) = memmem::find(&self.read, b"\r\n\r\n") {
+                let head = self.read.drain(..blank + 4).collect();
+                return String::from_utf8(head).unwrap();
+            }
+            assert!(self.more().await, "the connection ended before a head was there");
+        }
+    }
+
+    /// Everything up to the end of the connection. A reset is an end.
+    pub(crate) async fn rest(&mut self) -> String {
+        while self.more().await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+    }
+
+    /// Everything until `text` was read.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        loop {
+            if let Some(start) = memmem::find(&self.read, text.as_bytes()) {
+                let read = self.read.drain(..start + text.len()).collect();
+                return String::from_utf8(read).unwrap();
+            }
+            assert!(self.more().await, "the connection ended before {text:?} came");
+        }
+    }
+
+    async fn more(&mut self) -> bool {
+        let before = self.read.len();
+        let read = timeout(PATIENCE, self.socket.read_buf(&mut self.read)).await;
+        let read = read.expect("the gateway said nothing");
+        self.heard.add(&self.read[before..]);
+        read.is_ok_and(|bytes| bytes > 0)
+    }
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust, on Debian and its like. What is there already is left as it is.
+#
+#   .test-tools/python   a virtual environment with OpenAI's Python SDK
+#   .test-tools/node     a Node that is new enough for OpenAI's Node SDK
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=.test-tools
+oldest_node=22
+packages=()
+
+need() { # COMMAND PACKAGE…
+    command -v "$1" >/dev/null || packages+=("${@:2}")
+}
+
+need cc gcc libc6-dev
+need curl curl
+need redis-server redis-server
+need npm nodejs npm
+need python3 python3 python3-venv
+if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
+    packages+=(python3-venv)
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "Please install: ${packages[*]}" >&2
+        exit 1
+    fi
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    export DEBIAN_FRONTEND=noninteractive
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" apt-get install -q -y --no-install-recommends "${packages[@]}"
+fi
+
+# Rust's own tools, which a minimal installation leaves out.
+for component in rustfmt clippy; do
+    if ! cargo "${component/rust/}" --version >/dev/null 2>&1; then
+        rustup component add "$component"
+    fi
+done
+
+mkdir -p "$tools"
+
+# Whether $1 is what was last installed as $2.
+unchanged() {
+    [ -f "$tools/$2.installed" ] && cmp -s "$1" "$tools/$2.installed"
+}
+
+requirements=tests/sdk/python/requirements.txt
+if ! unchanged "$requirements" python || [ ! -x "$tools/python/bin/python" ]; then
+    python3 -m venv --clear "$tools/python"
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
+    cp "$requirements" "$tools/python.installed"
+fi
+
+lock=tests/sdk/node/package-lock.json
+if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
+    (cd tests/sdk/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    cp "$lock" "$tools/node.installed"
+fi
+
+node=$(command -v node || true)
+if [ -z "$node" ] || ! "$node" -e "process.exit(parseInt(process.versions.node) < $oldest_node ? 1 : 0)"; then
+    for node in "$PWD"/tests/sdk/node/node_modules/node-linux-*/bin/node; do :; done
+fi
+if [ ! -x "$node" ]; then
+    echo "OpenAI's SDK needs Node $oldest_node or newer; please install it." >&2
+    exit 1
+fi
+ln -sf "$node" "$tools/node"
