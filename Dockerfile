@@ -1,0 +1,38 @@
+# Voxgate in a container: built with Rust, run in an image that has no shell, as a user that owns nothing.
+#
+#   docker build -t voxgate .
+#   docker run --rm -p 127.0.0.1:8080:8080 -e OPENAI_API_KEY -e VOXGATE_JWT_SECRET voxgate
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+# The slim image has the C compiler and the headers that the TLS library is built with; nothing has to be installed.
+
+# The dependencies are a layer of their own, made anew only when Cargo.toml or Cargo.lock change. The placeholder that
+# they are built for is cleaned away, since Cargo goes by file times and could take it for the real thing.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+ && cargo build --release --locked \
+ && cargo clean --release --locked --package voxgate \
+ && rm -r src
+
+COPY openapi.yaml ./
+COPY src ./src
+RUN cargo build --release --locked --bin voxgate
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/voxgate /usr/local/bin/voxgate
+
+# Inside a container only the other side of its network can connect, so listening on every address is right here; what
+# is published of it is for `docker run -p` or docker-compose.yml to say.
+ENV VOXGATE_BIND=0.0.0.0:8080 \
+    VOXGATE_OPS_BIND=0.0.0.0:9090
+EXPOSE 8080 9090
+
+# By number, so that an orchestrator that refuses root can see that it is none.
+USER 65532:65532
+
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
+    CMD ["/usr/local/bin/voxgate", "health"]
+
+ENTRYPOINT ["/usr/local/bin/voxgate"]
+CMD ["serve"]

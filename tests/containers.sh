@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Builds the image, brings docker-compose.yml up beside a provider of its own, and sends audio through it.
+#
+# Needs a container engine that answers, and curl; says so and succeeds where there is none. CONTAINERS_REQUIRED=1 makes
+# that a failure. The secrets, the port, the image tag and the project are made up for the run and gone after it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "containers: $*"; }
+fail() { say "FAILED: $*" >&2; exit 1; }
+skip() {
+  say "skipped: $*"
+  [ "${CONTAINERS_REQUIRED:-0}" = 0 ] || exit 1
+  exit 0
+}
+
+command -v docker >/dev/null || skip "there is no docker command"
+docker version >/dev/null 2>&1 || skip "no container engine answers (docker version)"
+command -v curl >/dev/null || skip "there is no curl command"
+if docker compose version >/dev/null 2>&1; then
+  compose=(docker compose)
+elif command -v docker-compose >/dev/null; then
+  compose=(docker-compose)
+else
+  skip "there is neither docker compose nor docker-compose"
+fi
+
+project=voxgate-test-$$
+export VOXGATE_TEST_IMAGE=$project:latest
+work=$(mktemp -d)
+# An environment file of its own: an operator's .env, or a key in this shell, must not get into the test.
+touch "$work/env"
+unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE VOXGATE_DEFAULT_MODEL
+compose+=(--env-file "$work/env" -p "$project" -f docker-compose.yml -f tests/containers/compose.yml)
+
+clean_up() {
+  local result=$?
+  trap - EXIT
+  if [ "$result" -ne 0 ]; then
+    "${compose[@]}" ps >&2 || true
+    "${compose[@]}" logs --tail=50 >&2 || true
+  fi
+  "${compose[@]}" down -v --remove-orphans >"$work/down.log" 2>&1 || cat "$work/down.log" >&2
+  docker image rm -f "$VOXGATE_TEST_IMAGE" >/dev/null 2>&1 || true
+  rm -rf "$work"
+  exit "$result"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# The host's network, because containers may have no way out of their own while the crates are fetched.
+say "building the image"
+docker build --network=host -t "$VOXGATE_TEST_IMAGE" . >"$work/build.log" 2>&1 ||
+  { tail -40 "$work/build.log" >&2; fail "the image cannot be built"; }
+
+say "making secrets"
+export VOXGATE_SECRETS_DIR=$work/secrets
+mkdir -m 700 "$VOXGATE_SECRETS_DIR"
+random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+provider_secret=$(random)
+random >"$VOXGATE_SECRETS_DIR/jwt_secret"
+printf '%s\n' "$provider_secret" >"$VOXGATE_SECRETS_DIR/provider_secret"
+# The gateway's key at the provider is a token of the provider's.
+provider_key=$(VOXGATE_JWT_SECRET=$provider_secret docker run --rm -e VOXGATE_JWT_SECRET -e VOXGATE_BIND=127.0.0.1:0 \
+  "$VOXGATE_TEST_IMAGE" token --sub gateway --ttl 1h)
+printf '%s\n' "$provider_key" >"$VOXGATE_SECRETS_DIR/openai_api_key"
+chmod 644 "$VOXGATE_SECRETS_DIR"/*
+
+say "starting"
+# Port 0 of the host, so that nothing else is in the way: an address without a port is any free one.
+export VOXGATE_PUBLISH=127.0.0.1:
+"${compose[@]}" up -d --no-build >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; fail "compose cannot start"; }
+
+container() { "${compose[@]}" ps -q "$1"; }
+health() { docker inspect -f '{{.State.Health.Status}}' "$(container "$1")"; }
+wait_for_health() {
+  local deadline=$((SECONDS + 90))
+  until [ "$(health "$1")" = healthy ]; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "$1 is not healthy but $(health "$1")"
+    sleep 1
+  done
+}
+wait_for_health redis
+wait_for_health gateway
+wait_for_health provider
+say "healthy"
+
+address=$("${compose[@]}" port gateway 8080)
+case $address in
+  127.0.0.1:*) ;;
+  *) fail "the gateway is published on $address, not on the loopback address" ;;
+esac
+token=$("${compose[@]}" exec -T gateway voxgate token --sub alice --ttl 10m | tr -d '\r\n')
+
+# One second of silence: 16 kHz, 16 bits, mono.
+{
+  printf 'RIFF\x24\x7d\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00'
+  printf 'data\x00\x7d\x00\x00'
+  head -c 32000 /dev/zero
+} >"$work/silence.wav"
+# The same with 130 seconds, over 4 MB: large enough for the spool to need its folder.
+{
+  printf 'RIFF\x24\x7a\x3f\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00'
+  printf 'data\x00\x7a\x3f\x00'
+  head -c 4160000 /dev/zero
+} >"$work/long.wav"
+
+transcribe() {
+  curl -sS --max-time 60 -D "$work/headers" -o "$work/answer" -w '%{http_code}' "$@" \
+    "http://$address/v1/audio/transcriptions" -H "Authorization: Bearer $token"
+}
+expect() {
+  local status=$1 pattern=$2
+  shift 2
+  local got
+  got=$(transcribe "$@") || fail "no answer"
+  [ "$got" = "$status" ] || fail "status $got instead of $status: $(cat "$work/answer")"
+  grep -q -- "$pattern" "$work/answer" || fail "no $pattern in: $(cat "$work/answer")"
+}
+
+expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+grep -qi '^x-voxgate-provider: openai' "$work/headers" || fail "the answer does not name its provider: $(cat "$work/headers")"
+grep -qi '^x-request-id: ' "$work/headers" || fail "the answer has no request id: $(cat "$work/headers")"
+expect 200 '"text"' -F file=@"$work/long.wav" -F model=gpt-transcribe
+expect 200 'data: \[DONE\]' -F file=@"$work/silence.wav" -F model=gpt-transcribe -F stream=true
+authorised=$token
+token=none
+expect 401 '"invalid_token"' -F file=@"$work/silence.wav"
+token=$authorised
+say "audio goes through, whole and streamed; a bad token does not"
+
+gateway=$(container gateway)
+user=$(docker top "$gateway" -o pid,uid | awk 'NR == 2 { print $2 }')
+[ "$user" = 65532 ] || fail "the gateway runs as uid $user"
+redis_user=$(docker top "$(container redis)" -o pid,uid | awk 'NR == 2 { print $2 }')
+[ "$redis_user" != 0 ] || fail "Redis runs as root"
+capabilities=$(awk '/^CapEff/ { print $2 }' "/proc/$(docker inspect -f '{{.State.Pid}}' "$gateway")/status" 2>/dev/null || true)
+[ -z "$capabilities" ] || [ "$((16#$capabilities))" = 0 ] || fail "the gateway has capabilities: $capabilities"
+[ "$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}}' "$gateway")" = true ] || fail "the gateway's root can be written"
+docker inspect "$gateway" | grep -qF "$provider_key" && fail "the provider's key can be read from the container's settings"
+"${compose[@]}" exec -T redis redis-cli config get appendonly | grep -qx 'yes' || fail "Redis does not append to a file"
+logs=$("${compose[@]}" logs --no-color gateway 2>&1)
+for secret in "$provider_key" "$token" "$(cat "$VOXGATE_SECRETS_DIR/jwt_secret")"; do
+  case $logs in *"$secret"*) fail "a secret is in the log" ;; esac
+done
+say "no root, no capabilities, nothing written, no secret to be seen"
+
+started=$SECONDS
+"${compose[@]}" stop -t 40 gateway >/dev/null 2>&1
+code=$(docker inspect -f '{{.State.ExitCode}}' "$gateway")
+[ "$code" = 0 ] || fail "the gateway stopped with $code"
+[ $((SECONDS - started)) -lt 30 ] || fail "the gateway took $((SECONDS - started)) s to stop with nothing to do"
+say "stopped in order"
+say "passed"
