@@ -1,10 +1,10 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust.
 
-.PHONY: help run test lint test-tools
+.PHONY: help run test lint test-tools test-containers
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 run: ## Serve; without a provider's key, from the sandbox
 	cargo run --release
@@ -18,3 +18,6 @@ lint: ## Check the formatting, and clippy's opinion
 
 test-tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh
+
+test-containers: ## Build the image, bring the compose file up, send audio through it
+	tests/containers.sh

@@ -46,9 +46,10 @@ async fn an_option_that_cannot_be_is_named() {
     ];
     for (fields, code, param) in cases {
         for file_first in [false, true] {
-            let form = match file_first {
-                false => Form::new().fields(fields).file(&sound::wav(300)),
-                true => Form::new().file(&sound::wav(300)).fields(fields),
+            let form = if file_first {
+                Form::new().file(&sound::wav(300)).fields(fields)
+            } else {
+                Form::new().fields(fields).file(&sound::wav(300))
             };
             let answer = gateway.transcribe(form).await;
             let error = answer.error();

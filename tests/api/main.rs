@@ -15,6 +15,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::type_complexity,
     reason = "a test that fails may say so in any way"
 )]
 

@@ -52,6 +52,7 @@ async fn a_token_that_is_wrong_in_any_point_is_refused() {
     assert_eq!(gateway.provider.requests(), 0);
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a header may also be left out")]
 fn bearer(token: &str) -> Option<String> {
     Some(format!("Bearer {token}"))
 }

@@ -72,7 +72,7 @@ impl Setup {
             ops_address: address("ops_address"),
             log,
             provider: self.provider,
-            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap(),
+            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
             child,
             stdout,
             heard: Heard::default(),

@@ -1,5 +1,6 @@
 //! HTTP/1.1, as far as the provider needs it, and every way to break it.
 
+use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ async fn play(reply: Reply, socket: &mut TcpStream) -> io::Result<Outcome> {
     }
     let mut head = format!("HTTP/1.1 {} Whatever\r\n", reply.status);
     for (name, value) in &reply.headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
     }
     let length = match &reply.body {
         Body::Whole(body) => format!("content-length: {}\r\n\r\n", body.len()),

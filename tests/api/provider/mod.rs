@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 pub(crate) use reply::{Framing, Gate, Reply};
-pub(crate) use seen::{Part, Seen};
+pub(crate) use seen::Seen;
 pub(crate) use usual::{TRANSCRIPT, answer, events};
 
 /// The key that the gateway is given and nobody else may ever see.
