@@ -137,7 +137,9 @@ impl ApiError {
             UpstreamError::NoProvider | UpstreamError::BadHeader => return Self::internal(),
             UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
             UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
-            UpstreamError::Broken | UpstreamError::TooLarge { .. } => (StatusCode::BAD_GATEWAY, "provider_error"),
+            UpstreamError::Broken | UpstreamError::TooLarge { .. } | UpstreamError::Page => {
+                (StatusCode::BAD_GATEWAY, "provider_error")
+            }
         };
         Self::new(status, SERVER, code, error.to_string())
     }
@@ -145,6 +147,8 @@ impl ApiError {
     fn from_refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut error = match &refused.body {
+            // A redirect is not the client's to follow, and what is no error is none of OpenAI's.
+            _ if !(400..=599).contains(&status.as_u16()) => Self::of_status(status, None),
             RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
             // The client's own token was right: a 401 would send it to log in again.
             RefusedBody::Credentials => {

@@ -17,7 +17,7 @@ use super::{Manner, ended, whole};
 use crate::ledger::Usage;
 use crate::telemetry::Record;
 use crate::terms::Format;
-use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, without_key};
+use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, without_exact_key, without_key};
 
 /// The provider's reply, still to come.
 pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
@@ -148,7 +148,7 @@ impl Relay {
 
     /// Sends an event on and notes what it means.
     fn pass(&mut self, event: &Event) {
-        let mut raw = event.raw().clone();
+        let mut raw = self.without_exact_key(event.raw());
         if event.is_done_marker() {
             self.complete = true;
             self.marked = true;
@@ -167,6 +167,13 @@ impl Relay {
         self.ready.push_back(raw);
     }
 
+    fn without_exact_key(&self, raw: &Bytes) -> Bytes {
+        match &self.source {
+            Source::Events { key: Some(key), .. } => without_exact_key(raw, key),
+            _ => raw.clone(),
+        }
+    }
+
     /// What a provider says of an error may quote the key that it was asked with.
     fn without_key(&self, raw: Bytes) -> Bytes {
         let Source::Events { key, .. } = &self.source else { return raw };
@@ -178,7 +185,9 @@ impl Relay {
 
     /// The provider has ended its stream.
     fn end(&mut self) {
-        if let Some(event) = self.scanner.take().and_then(Scanner::finish) {
+        if let Some(event) = self.scanner.take().and_then(Scanner::finish)
+            && is_whole(&event)
+        {
             // The blank line after the last event is missing; without it clients would not see the event.
             self.pass(&event);
             self.ready.push_back(Bytes::from_static(b"\n\n"));
@@ -215,6 +224,13 @@ impl Relay {
     }
 }
 
+/// Whether an event without its blank line lacks only that, and was not cut off in the middle of its data.
+fn is_whole(event: &Event) -> bool {
+    event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
+}
+
+/// One event. A provider's error may be JSON on many lines, and each line of an event has to say that it is data.
 fn framed(data: &str) -> Bytes {
-    format!("data: {data}\n\n").into()
+    let lines: Vec<_> = data.lines().map(|line| format!("data: {line}\n")).collect();
+    format!("{}\n", lines.concat()).into()
 }

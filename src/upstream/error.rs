@@ -26,6 +26,9 @@ pub enum UpstreamError {
         /// How large it may be.
         allowed: usize,
     },
+    /// It answered with a page, as a proxy that wants a log-in does. No transcript is HTML.
+    #[error("The transcription provider answered with a page of HTML instead of a transcript.")]
+    Page,
     /// It answered with an error.
     #[error("The transcription provider refused the request with status {}.", .0.status)]
     Refused(Box<Refused>),

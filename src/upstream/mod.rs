@@ -14,8 +14,9 @@ use std::sync::Arc;
 pub use error::UpstreamError;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{Answer, EventBytes, Reply};
-pub use secret_trace::without_key;
+pub use secret_trace::{without_exact_key, without_key};
 
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -71,7 +72,7 @@ impl Upstream {
             .multipart(form::build(job, model, stream)?)
             .timeout(self.settings.response_timeout);
         let response = request.send().await.map_err(|error| UpstreamError::of(&error))?;
-        if response.status().is_success() {
+        if response.status() == StatusCode::OK {
             reply::read(response, provider, self.settings.idle_timeout, self.max_answer_bytes).await
         } else {
             Err(UpstreamError::Refused(Box::new(refusal::read(response, provider).await)))

@@ -74,11 +74,16 @@ async fn read_some(response: Response) -> BytesMut {
 fn said(body: &[u8], provider: &Provider) -> RefusedBody {
     let Ok(text) = std::str::from_utf8(body) else { return RefusedBody::Opaque };
     let text = without_key(text, provider.api_key.as_ref());
-    let Ok(Value::Object(object)) = serde_json::from_str(&text) else { return RefusedBody::Opaque };
+    let Ok(parsed) = serde_json::from_str::<Value>(&text) else { return RefusedBody::Opaque };
+    // An escape may hide the key from a search of the text, but not of the text as it would be written here.
+    let written = parsed.to_string();
+    let (text, parsed) = match without_key(&written, provider.api_key.as_ref()) {
+        clean if clean == written => (text.into_owned(), parsed),
+        clean => (clean.clone().into_owned(), serde_json::from_str(&clean).unwrap_or_default()),
+    };
+    let Value::Object(object) = parsed else { return RefusedBody::Opaque };
     match object.get("error") {
-        Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
-            RefusedBody::OpenAi(text.into_owned())
-        }
+        Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => RefusedBody::OpenAi(text),
         // Self-hosted servers say `{"error": "…"}`, `{"detail": "…"}` (FastAPI) or `{"message": "…"}`.
         error => [error, object.get("detail"), object.get("message")]
             .into_iter()

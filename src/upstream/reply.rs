@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::UpstreamError;
-use super::secret_trace::without_key;
+use super::secret_trace::{without_exact_key, without_key};
 use crate::config::Provider;
 
 /// The headers of a provider that clients are shown. No other crosses.
@@ -88,7 +88,11 @@ pub(super) async fn read(
     let headers = allowed(response.headers(), provider.api_key.as_ref());
     let request_id = request_id(response.headers());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
-    let events = content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(is_event_stream);
+    let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| is(kind, "text/html")) {
+        return Err(UpstreamError::Page);
+    }
+    let events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
     let mut bytes = chunks(response, idle);
     let answer = if events {
         Answer::Events { bytes, key: provider.api_key.clone() }
@@ -100,13 +104,15 @@ pub(super) async fn read(
                 return Err(UpstreamError::TooLarge { allowed: most });
             }
         }
-        Answer::Whole { content_type, body: body.freeze() }
+        let body = body.freeze();
+        let body = provider.api_key.as_ref().map_or_else(|| body.clone(), |key| without_exact_key(&body, key));
+        Answer::Whole { content_type, body }
     };
     Ok(Reply { provider: provider.name.clone(), request_id, headers, answer })
 }
 
-fn is_event_stream(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream"))
+fn is(content_type: &str, essence: &str) -> bool {
+    content_type.split(';').next().is_some_and(|given| given.trim().eq_ignore_ascii_case(essence))
 }
 
 /// The chunks of a body. A silence longer than `idle` ends it with an error.

@@ -161,3 +161,38 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(answer.status, 502);
     assert_eq!(gateway.provider.requests(), 1);
 }
+
+#[tokio::test]
+async fn what_is_neither_a_transcript_nor_an_error_is_the_providers_fault() {
+    let gateway = Gateway::start().await;
+    let error = openai_error("kind", "code").to_string();
+    let cases = [
+        (200, "text/html", HTML),
+        (204, "application/json", ""),
+        (206, "application/json", error.as_str()),
+        (300, "application/json", error.as_str()),
+        (302, "application/json", error.as_str()),
+        (999, "application/json", error.as_str()),
+    ];
+    for (status, content_type, body) in cases {
+        gateway.provider.answer(Reply::whole(status, content_type, body));
+        gateway.transcribe(any_request()).await.is_error(502, "provider_error", None);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_hidden_by_an_escape_is_found_and_so_is_one_in_a_good_answer() {
+    let gateway = Gateway::start().await;
+    let (first, rest) = KEY.split_at(1);
+    let hidden = format!("\\u{:04x}{rest}", u32::from(first.as_bytes()[0]));
+    for (status, body) in [
+        (400, format!(r#"{{"error":{{"message":"no: {hidden}","type":"t","param":null,"code":null}}}}"#)),
+        (200, format!(r#"{{"text":"your key is {KEY}"}}"#)),
+    ] {
+        gateway.provider.answer(Reply::whole(status, "application/json", body));
+        let answer = gateway.transcribe(any_request()).await;
+        assert_eq!(answer.status, status);
+        let text = answer.json().to_string();
+        assert!(!text.contains(KEY) && text.contains("[redacted]"), "{text}");
+    }
+}

@@ -123,3 +123,29 @@ async fn when_the_client_hangs_up_while_the_provider_thinks_the_provider_is_let_
     gateway.log.recorded(2).await;
     assert!(gateway.log.requests().iter().all(|record| record["outcome"] == "client_gone"));
 }
+
+#[tokio::test]
+async fn an_event_that_is_cut_off_in_its_data_is_not_sent_on() {
+    let gateway = Gateway::start().await;
+    let first = Framing::PLAIN.event(&events()[0]);
+    gateway.provider.answer(Reply::stream().send(first.clone()).send(r#"data: {"type":"transcript.te"#));
+    let got = gateway.transcribe(streamed()).await;
+    assert!(!got.text().contains("transcript.te\n"), "{}", got.text());
+    assert_eq!(error_of(&format!("data: {}", got.events().last().unwrap()))["code"], "provider_stream_broken");
+}
+
+#[tokio::test]
+async fn an_error_on_many_lines_is_one_event_when_the_stream_has_begun() {
+    let gateway = Gateway::with(&[("VOXGATE_RELAY__KEEP_ALIVE", "50ms")]).await;
+    let gate = Gate::closed();
+    let error = json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } });
+    let pretty = serde_json::to_string_pretty(&error).unwrap();
+    gateway.provider.answer(Reply::whole(400, "application/json", pretty).held_by(&gate));
+    let mut stream = gateway.open(streamed().on(gateway.post(TRANSCRIPTIONS))).await;
+    stream.until(": keep-alive\n\n").await;
+    gate.open();
+    let rest = stream.rest().await;
+    let data = rest.lines().filter(|line| !line.is_empty() && !line.starts_with(':'));
+    let data: Vec<_> = data.map(|line| line.strip_prefix("data: ").expect("every line is data")).collect();
+    assert_eq!(serde_json::from_str::<Value>(&data.join("\n")).unwrap(), error);
+}
