@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use fit::Unfit;
 
-use crate::config::{Model, Plan, Settings};
+use crate::config::{Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;
 use crate::intake::Job;
 
@@ -55,6 +55,8 @@ pub struct Admission {
     plans: BTreeMap<String, Plan>,
     models: BTreeMap<String, Arc<Model>>,
     default_model: String,
+    /// Whether the provider is there to which models that are not configured go.
+    serves_unknown: bool,
 }
 
 impl Admission {
@@ -64,6 +66,7 @@ impl Admission {
             plans: settings.plans.clone(),
             models: settings.models.iter().map(|(name, model)| (name.clone(), Arc::new(model.clone()))).collect(),
             default_model: settings.default_model.clone(),
+            serves_unknown: settings.providers.contains_key(OPENAI),
         }
     }
 
@@ -95,7 +98,7 @@ impl Admission {
         match self.models.get(name) {
             Some(model) if plan.allows(name) => Ok(Arc::clone(model)),
             Some(_) => Err(Refusal::ModelNotAllowed { plan: caller.plan.clone(), model: name.to_owned() }),
-            None if plan.allows_unknown() => Ok(Arc::new(Model::unknown(name))),
+            None if plan.allows_unknown() && self.serves_unknown => Ok(Arc::new(Model::unknown(name))),
             None => Err(Refusal::ModelNotFound { model: name.to_owned() }),
         }
     }

@@ -44,7 +44,7 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `redis.url`, `REDIS_URL`
     pub redis: Option<RedisUrl>,
-    /// `[providers]` by name; `openai` is always there.
+    /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
     pub providers: BTreeMap<String, Provider>,
     /// `[models]` by name.
     pub models: BTreeMap<String, Model>,
@@ -126,6 +126,8 @@ impl Settings {
             }
             // The operator works with another provider: what only OpenAI has is not on offer.
             self.models.retain(|_, model| model.provider != OPENAI);
+            // Nor may a model that nobody configured be sent there.
+            self.providers.remove(OPENAI);
         }
     }
 }

@@ -118,7 +118,10 @@ impl Section {
                 items.into_iter().enumerate().map(|(i, value)| self.child(&format!("{key}[{i}]"), value)).collect()
             }
             Some(other) => {
-                self.problem(key, format!("got {}; takes tables, each written [[{}]]", shown(&other), self.full(key)));
+                self.problem(
+                    key,
+                    format!("got a {}; takes tables, each written [[{}]]", other.type_str(), self.full(key)),
+                );
                 Vec::new()
             }
         }
@@ -138,7 +141,8 @@ impl Section {
         let table = match value {
             Value::Table(table) => table,
             other => {
-                self.problem(key, format!("got {}; takes a table", shown(&other)));
+                // The value is not shown: who puts one here may have meant a secret.
+                self.problem(key, format!("got a {}; takes a table", other.type_str()));
                 Table::new()
             }
         };

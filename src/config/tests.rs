@@ -80,7 +80,7 @@ fn every_mistake_is_reported_at_once_with_its_key_what_came_and_what_is_taken() 
         "server.header_timeout: got 10; takes a duration",
         "server.wokers: unknown key; did you mean workers?",
         "identity.jwt_algorithm: got \"none\"; takes \"HS256\"",
-        "providers.openai.base_url: got \"ftp://x\"; takes an address that starts with https://",
+        "providers.openai.base_url: got a value that is not shown; takes an address that starts with https://",
         "models.mine.provider: got \"nobody\"; takes one of: openai",
         "models.mine.formats: \"xml\" is not one of json, text",
         "plans.free.models: \"unheard-of\" is not a model",
@@ -147,6 +147,19 @@ fn another_provider_alone_needs_no_openai_key_off_loopback() {
     assert_eq!(settings.models.keys().collect::<Vec<_>>(), ["mine"]);
     assert_eq!(settings.providers["local"].base_url.as_str(), "http://127.0.0.1:9/v1");
     assert!(!settings.uses_sandbox());
+    assert!(!settings.providers.contains_key(OPENAI), "no recording may go where nobody sent it");
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_table_is_not_shown() {
+    let environment = [("VOXGATE_PROVIDERS__OPENAI", "sk-live-secret"), ("OPENAI_BASE_URL", "ftp://user:hunter2@host")];
+    for said in [
+        problems("", &environment[..1]),
+        problems("", &environment[1..]),
+        problems("[identity]\nkeys = [\"sk-live-secret\"]", &[]),
+    ] {
+        assert!(!said.contains("sk-live") && !said.contains("hunter2"), "{said}");
+    }
 }
 
 #[test]

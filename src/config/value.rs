@@ -76,6 +76,8 @@ impl Setting for SocketAddr {
 
 impl Setting for Url {
     const TAKES: &'static str = "an address that starts with https:// or http://";
+    /// It may hold a password.
+    const SECRET: bool = true;
 
     fn parse(value: &Value) -> Option<Self> {
         let url = Url::parse(value.as_str()?).ok()?;

@@ -238,6 +238,7 @@ impl From<IntakeError> for ApiError {
             E::FieldTooLarge { name, .. } => Self::invalid("field_too_large", message).param(&name),
             E::NotText { name } => Self::invalid("invalid_value", message).param(&name),
             E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
+            E::Reserved { name } => Self::invalid("duplicate_parameter", message).param(&name),
             E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
             E::Media(MediaError::Read(error)) | E::Spool(error) => {
                 tracing::error!(%error, "the spool failed");

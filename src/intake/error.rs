@@ -75,6 +75,12 @@ pub enum IntakeError {
     /// There is more than one recording.
     #[error("Field 'file' was sent more than once.")]
     SecondFile,
+    /// A field that stands for the audio came where only options are.
+    #[error("'{name}' cannot be an option: it stands for the audio.")]
+    Reserved {
+        /// The field.
+        name: String,
+    },
     /// An option is wrong.
     #[error(transparent)]
     Option(#[from] OptionError),

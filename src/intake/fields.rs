@@ -10,6 +10,7 @@ const REFERENCES: &str = "known_speaker_references";
 pub(super) struct Fields {
     pairs: Vec<(String, String)>,
     text_bytes: usize,
+    visited: usize,
     most: usize,
     max_text_bytes: usize,
     max_reference_bytes: usize,
@@ -20,6 +21,7 @@ impl Fields {
         Self {
             pairs: Vec::new(),
             text_bytes: 0,
+            visited: 0,
             most: settings.max_fields,
             max_text_bytes: settings.max_text_bytes,
             max_reference_bytes: settings.max_reference_bytes,
@@ -38,13 +40,7 @@ impl Fields {
     /// Adds a field. Its name must be one that can stand in a form without quoting, so that nothing in it can pass for
     /// something else there.
     pub(super) fn add(&mut self, name: String, value: String) -> Result<(), IntakeError> {
-        if self.pairs.len() >= self.most {
-            return Err(IntakeError::TooManyFields { allowed: self.most });
-        }
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) {
-            return Err(IntakeError::FieldName);
-        }
+        self.visit(&name)?;
         if value.len() > self.room_for(&name) {
             return Err(self.too_large(&name));
         }
@@ -53,6 +49,23 @@ impl Fields {
         }
         self.pairs.push((name, value));
         Ok(())
+    }
+
+    /// Counts a field and checks its name, before anything is made of either. A JSON value that holds others counts too:
+    /// nesting is no way around the limit.
+    pub(super) fn visit(&mut self, name: &str) -> Result<(), IntakeError> {
+        if self.visited >= self.most {
+            return Err(IntakeError::TooManyFields { allowed: self.most });
+        }
+        self.visited += 1;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) {
+            return Err(IntakeError::FieldName);
+        }
+        match base_name(name) {
+            "file" | "audio" | "input_audio" => Err(IntakeError::Reserved { name: base_name(name).to_owned() }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn too_large(&self, name: &str) -> IntakeError {

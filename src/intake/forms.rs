@@ -97,12 +97,16 @@ fn without_audio(members: Map<String, Value>) -> impl Iterator<Item = (String, V
 /// Writes a JSON value as the fields of a form: `name`, `name[]` for each item, `name[member]` for each member.
 fn flatten(name: String, value: Value, fields: &mut Fields) -> Result<(), IntakeError> {
     match value {
-        Value::Null => Ok(()),
+        Value::Null => fields.visit(&name),
         Value::Bool(flag) => fields.add(name, flag.to_string()),
         Value::Number(number) => fields.add(name, number.to_string()),
         Value::String(text) => fields.add(name, text),
-        Value::Array(items) => items.into_iter().try_for_each(|item| flatten(format!("{name}[]"), item, fields)),
+        Value::Array(items) => {
+            fields.visit(&name)?;
+            items.into_iter().try_for_each(|item| flatten(format!("{name}[]"), item, fields))
+        }
         Value::Object(members) => {
+            fields.visit(&name)?;
             members.into_iter().try_for_each(|(member, value)| flatten(format!("{name}[{member}]"), value, fields))
         }
     }

@@ -17,13 +17,16 @@ use super::{Manner, ended, whole};
 use crate::ledger::Usage;
 use crate::telemetry::Record;
 use crate::terms::Format;
-use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, without_exact_key, without_key};
+use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
 /// The provider's reply, still to come.
 pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
 
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// How long a stream is read on after its end was marked.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Where the next bytes come from.
 enum Source {
@@ -35,6 +38,21 @@ enum Source {
     Ended,
 }
 
+/// How far the client has been brought, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Progress {
+    /// Something is missing yet.
+    Open,
+    /// The last event of the transcript went out: the stream is whole.
+    Complete,
+    /// `[DONE]` went out.
+    Marked,
+    /// What could be left of it after that went out too.
+    Drained,
+    /// An error went out: nothing may follow.
+    Failed,
+}
+
 /// Relays one stream. Whole events go out as the provider framed them, so that a keep-alive or an error of our own never
 /// stands in the middle of one.
 pub(super) struct Relay {
@@ -42,12 +60,7 @@ pub(super) struct Relay {
     /// Taken at the end of the stream.
     scanner: Option<Scanner>,
     ready: VecDeque<Bytes>,
-    /// The last event of the transcript, or `[DONE]`, went out: the stream is whole.
-    complete: bool,
-    /// `[DONE]` went out.
-    marked: bool,
-    /// An error went out: nothing may follow.
-    failed: bool,
+    progress: Progress,
     keep_alive: Duration,
     format: Format,
     describe: fn(&UpstreamError) -> String,
@@ -82,9 +95,7 @@ impl Relay {
             source,
             scanner: Some(Scanner::new(manner.settings.max_event_bytes)),
             ready: VecDeque::new(),
-            complete: false,
-            marked: false,
-            failed: false,
+            progress: Progress::Open,
             keep_alive: manner.settings.keep_alive,
             format: manner.format,
             describe: manner.describe,
@@ -101,6 +112,9 @@ impl Relay {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Some(bytes);
+            }
+            if self.progress >= Progress::Marked {
+                return self.after_the_end().await;
             }
             let waited = match &mut self.source {
                 Source::Ended => return None,
@@ -120,6 +134,23 @@ impl Relay {
         }
     }
 
+    /// After `[DONE]` a provider has a moment to end its stream in good order, so that its connection can be used again.
+    /// The line break that a split CRLF leaves behind is all that may still come.
+    async fn after_the_end(&mut self) -> Option<Bytes> {
+        if let Source::Events { bytes, .. } = &mut self.source
+            && let Ok(Some(Ok(chunk))) = timeout(MOMENT, bytes.next()).await
+            && chunk.as_ref() == b"\n"
+            && self.progress == Progress::Marked
+        {
+            self.progress = Progress::Drained;
+            return Some(chunk);
+        }
+        if !matches!(self.source, Source::Ended) {
+            self.stop(self.progress == Progress::Failed);
+        }
+        None
+    }
+
     fn take(&mut self, reply: Reply) {
         match reply.answer {
             Answer::Events { bytes, key } => self.source = Source::Events { bytes, key },
@@ -128,7 +159,7 @@ impl Relay {
                 for data in whole::events(&body, self.format) {
                     self.ready.push_back(framed(&data));
                 }
-                self.complete = true;
+                self.progress = Progress::Complete;
                 self.end();
             }
         }
@@ -140,6 +171,13 @@ impl Relay {
         let pushed = scanner.push(chunk, &mut events);
         for event in events {
             self.pass(&event);
+            if self.progress == Progress::Failed {
+                // Nothing may follow an error, whatever the provider goes on to say.
+                return self.stop(true);
+            }
+            if self.progress == Progress::Marked {
+                return;
+            }
         }
         if let Err(error) = pushed {
             self.fail(&UpstreamError::TooLarge { allowed: error.limit });
@@ -148,38 +186,37 @@ impl Relay {
 
     /// Sends an event on and notes what it means.
     fn pass(&mut self, event: &Event) {
-        let mut raw = self.without_exact_key(event.raw());
+        let Some(data) = event.data() else { return self.ready.push_back(self.clean(event.raw())) };
+        let mut raw = event.raw().clone();
         if event.is_done_marker() {
-            self.complete = true;
-            self.marked = true;
-        } else if let Some(data) = event.data()
-            && let Ok(said) = serde_json::from_slice::<Said<'_>>(&data)
-        {
-            if said.kind.as_deref() == Some("transcript.text.done") {
-                self.complete = true;
+            self.progress = Progress::Marked;
+        } else {
+            let clean = self.clean(&data);
+            let said = serde_json::from_slice::<Said<'_>>(&clean).ok();
+            let failed = said.as_ref().is_some_and(|said| said.error.is_some());
+            let clean = if failed {
+                without_key(&String::from_utf8_lossy(&clean), None).into_owned().into()
+            } else {
+                clean.clone()
+            };
+            if clean != data {
+                raw = framed(&String::from_utf8_lossy(&clean));
+            }
+            if failed {
+                self.progress = Progress::Failed;
+            } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
+                self.progress = Progress::Complete;
                 self.record.usage(Usage::of_json(&data));
             }
-            if said.error.is_some() {
-                self.failed = true;
-                raw = self.without_key(raw);
-            }
         }
-        self.ready.push_back(raw);
+        self.ready.push_back(self.clean(&raw));
     }
 
-    fn without_exact_key(&self, raw: &Bytes) -> Bytes {
+    /// What a provider says may quote the key that it was asked with.
+    fn clean(&self, bytes: &Bytes) -> Bytes {
         match &self.source {
-            Source::Events { key: Some(key), .. } => without_exact_key(raw, key),
-            _ => raw.clone(),
-        }
-    }
-
-    /// What a provider says of an error may quote the key that it was asked with.
-    fn without_key(&self, raw: Bytes) -> Bytes {
-        let Source::Events { key, .. } = &self.source else { return raw };
-        match std::str::from_utf8(&raw).map(|text| without_key(text, key.as_ref())) {
-            Ok(Cow::Owned(clean)) => clean.into(),
-            Ok(Cow::Borrowed(_)) | Err(_) => raw,
+            Source::Events { key: Some(key), .. } => json_without_key(bytes, key),
+            _ => bytes.clone(),
         }
     }
 
@@ -192,30 +229,27 @@ impl Relay {
             self.pass(&event);
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
-        if self.failed {
-            return self.stop(true);
+        match self.progress {
+            Progress::Open => self.fail(&UpstreamError::Broken),
+            _ => self.close(),
         }
-        if !self.complete {
-            return self.fail(&UpstreamError::Broken);
-        }
-        if !self.marked {
-            self.ready.push_back(Bytes::from_static(DONE));
-        }
-        self.stop(false);
     }
 
     /// The stream cannot go on: the client is told why, unless all that matters has been said.
     fn fail(&mut self, error: &UpstreamError) {
-        if self.complete {
-            if !self.marked {
-                self.ready.push_back(Bytes::from_static(DONE));
-            }
-            return self.stop(false);
-        }
-        if !self.failed {
+        if self.progress == Progress::Open {
             self.ready.push_back(framed(&(self.describe)(error)));
+            self.progress = Progress::Failed;
         }
-        self.stop(true);
+        self.close();
+    }
+
+    /// Ends the stream with what is still due.
+    fn close(&mut self) {
+        if self.progress == Progress::Complete {
+            self.ready.push_back(Bytes::from_static(DONE));
+        }
+        self.stop(self.progress == Progress::Failed);
     }
 
     fn stop(&mut self, broken: bool) {

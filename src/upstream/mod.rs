@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use error::UpstreamError;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{Answer, EventBytes, Reply};
-pub use secret_trace::{without_exact_key, without_key};
+pub use secret_trace::{json_without_key, without_key};
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};

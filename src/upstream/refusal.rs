@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::reply::{allowed, chunks, request_id};
 use super::secret_trace::without_key;
@@ -48,7 +49,7 @@ pub enum RefusedBody {
 pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
     let status = response.status();
     let headers = allowed(response.headers(), provider.api_key.as_ref());
-    let request_id = request_id(response.headers());
+    let request_id = request_id(response.headers(), provider.api_key.as_ref());
     let body = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             RefusedBody::Credentials
@@ -61,13 +62,17 @@ pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
 async fn read_some(response: Response) -> BytesMut {
     let mut chunks = chunks(response, PATIENCE);
     let mut body = BytesMut::new();
-    while let Some(Ok(chunk)) = chunks.next().await {
-        let room = MOST.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if body.len() == MOST {
-            break;
+    let reading = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            let room = MOST.saturating_sub(body.len());
+            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if body.len() == MOST {
+                break;
+            }
         }
-    }
+    };
+    // What came by then has to do.
+    let _ = timeout(PATIENCE, reading).await;
     body
 }
 

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::UpstreamError;
-use super::secret_trace::{without_exact_key, without_key};
+use super::secret_trace::{json_without_key, without_key};
 use crate::config::Provider;
 
 /// The headers of a provider that clients are shown. No other crosses.
@@ -73,9 +73,10 @@ pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> Header
 }
 
 /// The provider's `x-request-id`, by which its operators find the request; `None` where it is no short plain word.
-pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(super) fn request_id(headers: &HeaderMap, key: Option<&SecretString>) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    (id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic())).then(|| id.to_owned())
+    (without_key(id, key) == id && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then(|| id.to_owned())
 }
 
 /// Reads a successful response: to its end, unless it is a stream of events.
@@ -86,7 +87,7 @@ pub(super) async fn read(
     most: usize,
 ) -> Result<Reply, UpstreamError> {
     let headers = allowed(response.headers(), provider.api_key.as_ref());
-    let request_id = request_id(response.headers());
+    let request_id = request_id(response.headers(), provider.api_key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| is(kind, "text/html")) {
@@ -105,7 +106,7 @@ pub(super) async fn read(
             }
         }
         let body = body.freeze();
-        let body = provider.api_key.as_ref().map_or_else(|| body.clone(), |key| without_exact_key(&body, key));
+        let body = provider.api_key.as_ref().map_or_else(|| body.clone(), |key| json_without_key(&body, key));
         Answer::Whole { content_type, body }
     };
     Ok(Reply { provider: provider.name.clone(), request_id, headers, answer })

@@ -19,7 +19,7 @@ pub fn without_key<'a>(text: &'a str, key: Option<&SecretString>) -> Cow<'a, str
 }
 
 /// `bytes` without `key`. For what is passed on byte for byte: nothing else in it is touched.
-pub fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
+fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
     let key = key.expose_secret();
     // Some JSON writers escape a slash.
     let spellings = [key.to_owned(), key.replace('/', "\\/")];
@@ -38,6 +38,20 @@ pub fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
         }
     }
     clean
+}
+
+/// JSON without `key`, however its writer escaped it: unchanged where the key is not in there, else written anew. What is
+/// no JSON is searched as it is.
+pub fn json_without_key(json: &Bytes, key: &SecretString) -> Bytes {
+    let clean = without_exact_key(json, key);
+    // Without a backslash nothing is escaped, and nothing more can hide.
+    if !clean.contains(&b'\\') {
+        return clean;
+    }
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(&clean) else { return clean };
+    let written = Bytes::from(value.to_string());
+    let rewritten = without_exact_key(&written, key);
+    if rewritten == written { clean } else { rewritten }
 }
 
 fn without_lookalikes(text: &str) -> String {
@@ -70,6 +84,14 @@ mod tests {
         let clean = |text: &'static str| without_exact_key(&Bytes::from_static(text.as_bytes()), &key);
         assert_eq!(clean("{\"text\": \"sk-1234567 stays\"}"), "{\"text\": \"sk-1234567 stays\"}");
         assert_eq!(clean("a/b+c and a\\/b+c, twice a/b+c"), "[redacted] and [redacted], twice [redacted]");
+    }
+
+    #[test]
+    fn a_key_is_found_in_json_however_it_is_escaped() {
+        let key = SecretString::from("sk/a+b");
+        let clean = |text: &'static str| json_without_key(&Bytes::from_static(text.as_bytes()), &key);
+        assert_eq!(clean(r#"{"m": "\u0073k\/a\u002Bb"}"#), r#"{"m":"[redacted]"}"#);
+        assert_eq!(clean(r#"{"m": "line\nbreak"}"#), r#"{"m": "line\nbreak"}"#);
     }
 
     #[test]

@@ -199,3 +199,34 @@ async fn a_content_type_that_is_not_taken() {
     let request = gateway.post(TRANSCRIPTIONS).body(audio);
     gateway.send(request).await.is_error(415, "unsupported_media_type", None);
 }
+
+#[tokio::test]
+async fn nested_json_counts_against_the_fields_before_anything_is_made_of_it() {
+    let audio = STANDARD.encode(sound::wav(300));
+    let items = vec!["[]"; 60_000].join(",");
+    let long = format!(r#"{{"audio":"{audio}","{}":[{items}]}}"#, "x".repeat(1_000_000));
+    let many = format!(r#"{{"audio":"{audio}","option":[{items}]}}"#);
+    refused(vec![
+        json("a long name above many items", long, "invalid_value", None),
+        json("many items with nothing in them", many, "too_many_fields", None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_but_the_recording_goes_out_under_its_name() {
+    let gateway = Gateway::start().await;
+    let audio = sound::wav(300);
+    for name in ["file", "file[]", "audio", "input_audio"] {
+        let query = name.replace("[]", "%5B%5D");
+        let request = gateway.post(&format!("{TRANSCRIPTIONS}?{query}=other")).header("content-type", "audio/wav");
+        let answer = gateway.send(request.body(audio.clone())).await;
+        answer.is_error(400, "duplicate_parameter", name.split('[').next());
+    }
+    gateway.transcribe(Form::new().field("file[]", "other").file(&audio)).await.is_error(
+        400,
+        "duplicate_parameter",
+        Some("file"),
+    );
+    assert_eq!(gateway.provider.requests(), 0);
+}

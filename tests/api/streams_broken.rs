@@ -149,3 +149,30 @@ async fn an_error_on_many_lines_is_one_event_when_the_stream_has_begun() {
     let data: Vec<_> = data.map(|line| line.strip_prefix("data: ").expect("every line is data")).collect();
     assert_eq!(serde_json::from_str::<Value>(&data.join("\n")).unwrap(), error);
 }
+
+#[tokio::test]
+async fn nothing_follows_the_mark_of_the_end_or_an_error_and_the_client_is_not_kept_waiting() {
+    let gateway = Gateway::start().await;
+    let never = Gate::closed();
+    let late = Framing::PLAIN.event(&json!({ "type": "transcript.text.delta", "delta": "too late" }));
+    let whole = Framing::PLAIN.all(&events()) + "data: [DONE]\n\n";
+    gateway.provider.answer(Reply::stream().send(whole.clone() + &late).wait(&never));
+    assert_eq!(gateway.transcribe(streamed()).await.text(), whole);
+    let error =
+        Framing::PLAIN.event(&json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } }));
+    gateway.provider.answer(Reply::stream().send(error.clone() + &whole).wait(&never));
+    assert_eq!(gateway.transcribe(streamed()).await.text(), error);
+}
+
+#[tokio::test]
+async fn a_key_that_an_escape_hides_in_an_error_event_is_found() {
+    let gateway = Gateway::start().await;
+    let (first, rest) = KEY.split_at(1);
+    let hidden = format!("\\u{:04x}{rest}", u32::from(first.as_bytes()[0]));
+    let event =
+        format!(r#"data: {{"error":{{"message":"no: {hidden}","type":"t","param":null,"code":null}}}}"#) + "\n\n";
+    gateway.provider.answer(Reply::stream().send(event).header("x-request-id", KEY));
+    let got = gateway.transcribe(streamed()).await;
+    let message = error_of(got.text().trim_end())["message"].as_str().unwrap().to_owned();
+    assert!(!message.contains(KEY) && message.contains("[redacted]"), "{message}");
+}
