@@ -7,19 +7,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Request};
+use actix_http::{HttpService, Protocol, Request};
 use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_actix_web::TracingLogger;
 
 use crate::config::{OPENAI, Provider, Settings};
-use crate::http::{self, House};
+use crate::http::{self, House, Limits, Line};
 use crate::identity::Verifier;
 use crate::sandbox::Sandbox;
 use crate::telemetry::RequestSpan;
@@ -175,13 +176,16 @@ fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(http::public);
-        HttpService::build()
+        let service = HttpService::build()
+            .on_connect_ext(|line: &Line, extensions| {
+                extensions.insert(line.connection());
+            })
             .keep_alive(settings.keep_alive)
-            .client_request_timeout(settings.header_timeout)
+            // The line is stricter; actix's clock is half a second slow and would cut a short limit shorter.
+            .client_request_timeout(settings.header_timeout + Duration::from_secs(1))
             .client_disconnect_timeout(LINGER)
             // A client that closes its side is gone, and the provider's request with it.
             .h1_allow_half_closed(false)
-            .tcp_nodelay(true)
             .graceful_shutdown_signal(move || {
                 let closing = Arc::clone(&closing);
                 async move { closing.notified().await }
@@ -192,8 +196,16 @@ fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io
             }))
             .finish(map_config(application.into_factory().map_err(|error| error.error_response()), |()| {
                 AppConfig::default()
-            }))
-            .tcp()
+            }));
+        let limits =
+            Limits { keep_alive: settings.keep_alive, head: settings.header_timeout, write: settings.write_timeout };
+        fn_service(move |socket: TcpStream| async move {
+            let address = socket.peer_addr().ok();
+            // A small answer shall not wait for the acknowledgement of the one before. A socket without it still serves.
+            let _ = socket.set_nodelay(true);
+            Ok((Line::new(socket, limits), Protocol::Http1, address))
+        })
+        .and_then(service)
     })?;
     Ok(server.run())
 }

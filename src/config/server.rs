@@ -20,6 +20,8 @@ pub struct Server {
     pub workers: usize,
     /// Time for a request's head; 10s.
     pub header_timeout: Duration,
+    /// The longest time that a client may take nothing of its answer; 30s.
+    pub write_timeout: Duration,
     /// Time that an idle connection is kept; 75s.
     pub keep_alive: Duration,
     /// Time for requests in flight to finish at shutdown; 30s.
@@ -33,6 +35,7 @@ impl Server {
             ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
             workers: section.value("workers", 0),
             header_timeout: section.value("header_timeout", Duration::from_secs(10)),
+            write_timeout: section.value("write_timeout", Duration::from_secs(30)),
             keep_alive: section.value("keep_alive", Duration::from_secs(75)),
             shutdown_timeout: section.value("shutdown_timeout", Duration::from_secs(30)),
         };

@@ -9,6 +9,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
+use super::connection::Connection;
 use super::error::ApiError;
 use super::{House, answer_header, gate, record};
 use crate::intake::{self, Incoming};
@@ -49,6 +50,9 @@ async fn audio(
     let mut job = intake::take_in(&house.settings.intake, incoming).await?;
     job.options.stream |= accepts_events(request);
     record.job(&job);
+    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
+        connection.body_is_in();
+    }
 
     let permit = house.admission.admit(&caller, &job)?;
     record.asked(&permit.model.name, house.provider_name(&permit.model));

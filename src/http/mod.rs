@@ -3,6 +3,7 @@
 //! This room may know every other. A handler here is the path of a request in its seven words, and nothing more.
 
 mod audio;
+mod connection;
 mod docs;
 mod error;
 mod expect;
@@ -12,6 +13,7 @@ mod models;
 mod record;
 mod routes;
 
+pub use connection::{Limits, Line};
 pub use expect::before_continue;
 pub use record::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -16,6 +17,7 @@ use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
 use super::House;
+use super::connection::{Busy, Connection};
 use super::error::ApiError;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::upstream::SANDBOX;
@@ -32,6 +34,7 @@ pub async fn record_requests(
     // The pattern, not the path: a client can make up paths without end.
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
     let sandboxed = request.app_data::<Data<House>>().is_some_and(|house| house.settings.uses_sandbox());
+    let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
     let record = Record::start(id.clone(), request.method().as_str(), &route);
     request.extensions_mut().insert(record.clone());
 
@@ -62,7 +65,7 @@ pub async fn record_requests(
     if let Some(Ok(provider)) = provider.as_deref().map(HeaderValue::from_str) {
         headers.insert(PROVIDER, provider);
     }
-    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record })))
+    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy })))
 }
 
 /// The record of a request that is being handled.
@@ -75,6 +78,7 @@ pub(super) fn of(request: &HttpRequest) -> Record {
 struct Recorded {
     body: BoxBody,
     record: Record,
+    busy: Option<Busy>,
 }
 
 impl MessageBody for Recorded {
@@ -105,13 +109,13 @@ impl MessageBody for Recorded {
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { body, record } = self;
+        let Self { body, record, busy } = self;
         match body.try_into_bytes() {
             Ok(bytes) => {
                 record.outcome(Outcome::Answered);
                 Ok(bytes)
             }
-            Err(body) => Err(Self { body, record }),
+            Err(body) => Err(Self { body, record, busy }),
         }
     }
 }

@@ -34,6 +34,7 @@ mod bodies;
 mod commands;
 mod contract;
 mod headers;
+mod held_connections;
 mod lifecycle;
 mod models;
 mod nothing_left_behind;

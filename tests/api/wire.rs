@@ -28,6 +28,13 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Sends as much as the gateway takes before it closes.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) {
+        let sent = timeout(PATIENCE, self.socket.write_all(bytes)).await;
+        // That it closed is an answer too.
+        let _ = sent.expect("the gateway neither takes nor closes");
+    }
+
     /// The next head: its first line and headers, as text.
     pub(crate) async fn head(&mut self) -> String {
         loop {
