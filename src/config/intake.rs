@@ -38,6 +38,21 @@ impl Intake {
             idle_timeout: section.value("idle_timeout", Duration::from_secs(30)),
             body_timeout: section.value("body_timeout", Duration::from_mins(5)),
         };
+        let positive = [
+            ("max_audio_bytes", settings.max_audio_bytes),
+            ("max_fields", settings.max_fields.try_into().unwrap_or(u64::MAX)),
+            ("max_text_bytes", settings.max_text_bytes.try_into().unwrap_or(u64::MAX)),
+        ];
+        for (key, value) in positive {
+            // More than a gigabyte is a slip, and sums of such limits would not fit a number.
+            if !(1..=1 << 30).contains(&value) {
+                section.problem(key, format!("got {value}; takes a number from 1 to {}", 1 << 30));
+            }
+        }
+        let (largest, most) = (settings.max_reference_bytes.max(settings.spool_memory_bytes), 1 << 30);
+        if largest > most {
+            section.problem("max_reference_bytes", format!("it and spool_memory_bytes take {most} at most"));
+        }
         if let Err(error) = tempfile::tempfile_in(&settings.spool_dir) {
             let place = settings.spool_dir.display();
             section.problem("spool_dir", format!("no file can be made in {place}: {error}"));

@@ -12,6 +12,20 @@ use crate::units::AudioMs;
 
 const BUILT_IN: &str = include_str!("models.toml");
 
+/// The options that a row can name.
+const OPTIONS: [&str; 10] = [
+    "language",
+    "languages",
+    "keywords",
+    "prompt",
+    "temperature",
+    "include",
+    "timestamp_granularities",
+    "chunking_strategy",
+    "known_speaker_names",
+    "known_speaker_references",
+];
+
 /// `[models.NAME]`: one row of the table of models.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -69,6 +83,16 @@ impl Model {
             shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
             name,
         };
+        for (key, empty) in
+            [("tasks", model.tasks.is_empty()), ("formats", model.formats.as_ref().is_some_and(Vec::is_empty))]
+        {
+            if empty {
+                section.problem(key, "is empty, so that the model could do nothing; leave it out for all");
+            }
+        }
+        for option in model.options.iter().flatten().filter(|option| !OPTIONS.contains(&option.as_str())) {
+            section.problem("options", format!("\"{option}\" is not one of {}", OPTIONS.join(", ")));
+        }
         section.finish();
         model
     }

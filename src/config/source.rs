@@ -38,8 +38,12 @@ pub(super) fn read(
         None => Table::new(),
     };
     let mut origins = Origins::new();
-    for (name, value) in environment {
-        let Some(key) = key_of(&name) else { continue };
+    let settings: Vec<_> =
+        environment.into_iter().filter_map(|(name, value)| Some((key_of(&name)?, name, value))).collect();
+    for (key, ..) in &settings {
+        unset_twin(&mut table, key);
+    }
+    for (key, name, value) in settings {
         set(&mut table, &key, value);
         origins.insert(key, name);
     }
@@ -70,6 +74,20 @@ fn key_of(variable: &str) -> Option<String> {
     }
     let path = variable.strip_prefix("VOXGATE_")?;
     path.contains("__").then(|| path.to_lowercase().split("__").collect::<Vec<_>>().join("."))
+}
+
+/// A secret in the environment replaces the file's, whichever of the two ways each is given in. Both in the environment
+/// remain a mistake.
+fn unset_twin(table: &mut Table, key: &str) {
+    let Some((section, name)) = key.rsplit_once('.') else { return };
+    let twin = match name.strip_suffix("_file") {
+        Some(plain) => plain.to_owned(),
+        None => format!("{name}_file"),
+    };
+    let inner = section.split('.').try_fold(table, |table, part| table.get_mut(part)?.as_table_mut());
+    if let Some(inner) = inner {
+        inner.remove(&twin);
+    }
 }
 
 fn set(table: &mut Table, key: &str, value: String) {

@@ -119,6 +119,10 @@ fn a_secret_is_read_from_its_file_without_the_line_break_at_the_end() {
     assert!(!format!("{settings:?}").contains("sk-from-a-file"));
     let both = problems("", &[("OPENAI_API_KEY_FILE", path), ("OPENAI_API_KEY", "sk-inline")]);
     assert!(both.contains("providers.openai.api_key_file (OPENAI_API_KEY_FILE): api_key is given too"), "{both}");
+    let toml = format!("[providers.openai]\napi_key_file = {path:?}");
+    let settings = load(&toml, &[("OPENAI_API_KEY", "sk-of-the-environment")]).unwrap();
+    let key = settings.providers["openai"].api_key.clone().unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&key), "sk-of-the-environment", "the environment wins");
     let gone = problems("", &[("OPENAI_API_KEY_FILE", "/nowhere/key")]);
     assert!(gone.contains("/nowhere/key cannot be read"), "{gone}");
 }
@@ -159,6 +163,22 @@ fn a_secret_in_the_place_of_a_table_is_not_shown() {
         problems("[identity]\nkeys = [\"sk-live-secret\"]", &[]),
     ] {
         assert!(!said.contains("sk-live") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn what_could_only_fail_later_is_reported_at_start() {
+    let cases = [
+        ("[providers.openai]\nbase_url = \"http://127.0.0.1:1\"", "base_url: has no path"),
+        ("[providers.openai]\napi_key = \"two\\nlines\"", "api_key: takes one word"),
+        ("[models.whisper-1]\noptions = [\"promt\"]", "options: \"promt\" is not one of language"),
+        ("[models.whisper-1]\ntasks = []", "tasks: is empty"),
+        ("[intake]\nmax_fields = 0", "max_fields: got 0; takes a number from 1"),
+        ("[intake]\nmax_reference_bytes = 9000000000000000000", "max_reference_bytes: it and"),
+    ];
+    for (toml, said) in cases {
+        let problems = problems(toml, &[]);
+        assert!(problems.contains(said) && !problems.contains("two"), "{toml}: {problems}");
     }
 }
 

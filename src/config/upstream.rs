@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::reader::Section;
@@ -97,7 +97,13 @@ fn read_provider(name: String, mut section: Section) -> Option<Provider> {
     {
         section.problem("base_url", "takes an address without user, password, query or fragment");
     }
+    if base_url.as_ref().is_some_and(|url| url.path() == "/") {
+        section.problem("base_url", "has no path; it usually ends in /v1");
+    }
     let api_key = secret::read(&mut section, "api_key", "api_key_file");
+    if let Some(key) = &api_key {
+        check_key(&section, key);
+    }
     let organization = section.optional("organization");
     let project = section.optional("project");
     for (key, value) in [("organization", &organization), ("project", &project)] {
@@ -113,4 +119,11 @@ fn without_slash(mut url: Url) -> Url {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     url
+}
+
+/// A key is sent in a header, where a line break or a letter beyond ASCII cannot stand.
+fn check_key(section: &Section, key: &SecretString) {
+    if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        section.problem("api_key", "takes one word of ASCII letters, digits and signs; what came has something else");
+    }
 }

@@ -88,7 +88,8 @@ impl Pace {
             };
             let read =
                 read.saturating_add(chunk.as_ref().map_or(0, |chunk| chunk.len().try_into().unwrap_or(u64::MAX)));
-            let chunk = if read > limit { Err(PayloadError::Overflow) } else { chunk };
+            let chunk =
+                if read > limit { Err(PayloadError::Io(std::io::ErrorKind::FileTooLarge.into())) } else { chunk };
             let over = chunk.is_err();
             Some((chunk, (body, read, over)))
         })

@@ -96,7 +96,7 @@ impl IntakeError {
     /// What an error of the body's stream means. `allowed` is the largest recording.
     pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
-            PayloadError::Overflow => Self::TooLarge { allowed },
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
             PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::TooSlow,
             _ => Self::CutShort,
         }
@@ -104,6 +104,11 @@ impl IntakeError {
 
     pub(super) fn of_multipart(error: &MultipartError, allowed: u64) -> Self {
         match error {
+            // The parser says so of its own buffer too, for a preamble or a part's headers without end; the size of the
+            // body was judged before it came here.
+            MultipartError::Payload(PayloadError::Overflow) => {
+                Self::Multipart("it has a part with too long a head, or too much before its first part".to_owned())
+            }
             MultipartError::Payload(error) => Self::of_payload(error, allowed),
             MultipartError::Incomplete => Self::FormCutShort,
             MultipartError::BoundaryMissing => Self::Multipart("the Content-Type names no boundary".to_owned()),

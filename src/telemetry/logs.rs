@@ -17,13 +17,29 @@ fn log_panics() {
     }));
 }
 
+/// Why there can be no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// What is to be logged cannot be understood.
+    #[error("RUST_LOG: {0}; takes words such as \"info\" or \"voxgate=debug,warn\"")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Somebody else logs already.
+    #[error(transparent)]
+    Start(#[from] TryInitError),
+}
+
+/// What `RUST_LOG` chooses. Set to nothing it counts as not set, as every variable does.
+fn filter() -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let default = "info,actix_server=warn,symphonia=off";
+    EnvFilter::try_new(if chosen.trim().is_empty() { default } else { &chosen })
+}
+
 /// Sends log lines to standard error, so that standard output is free for what a person asked for. `RUST_LOG` chooses
 /// what is logged.
-pub fn start(format: LogFormat) -> Result<(), TryInitError> {
+pub fn start(format: LogFormat) -> Result<(), LogError> {
     log_panics();
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,symphonia=off"));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter()?);
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,
@@ -32,8 +48,9 @@ pub fn start(format: LogFormat) -> Result<(), TryInitError> {
     };
     if json {
         let lines = layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr);
-        registry.with(lines).try_init()
+        registry.with(lines).try_init()?;
     } else {
-        registry.with(layer().with_target(false).with_ansi(terminal).with_writer(io::stderr)).try_init()
+        registry.with(layer().with_target(false).with_ansi(terminal).with_writer(io::stderr)).try_init()?;
     }
+    Ok(())
 }
