@@ -1,5 +1,7 @@
 //! Why the provider did not answer.
 
+use std::error::Error;
+
 use super::Refused;
 
 /// Why there is no answer to relay.
@@ -35,7 +37,11 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// What an error of the client means. Its cause is for the operator alone, and names neither address nor key.
     pub(super) fn of(error: &reqwest::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        tracing::warn!(cause = causes.join(": "), "the provider failed");
         if error.is_timeout() {
             Self::Timeout
         } else if error.is_connect() {

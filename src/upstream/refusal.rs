@@ -52,6 +52,11 @@ pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
     let request_id = request_id(response.headers(), provider.api_key.as_ref());
     let body = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            tracing::warn!(
+                provider = provider.name,
+                status = status.as_u16(),
+                "the provider refused the gateway's key"
+            );
             RefusedBody::Credentials
         }
         _ => said(&read_some(response).await, provider),
