@@ -88,7 +88,7 @@ fn answer(relayed: Relayed) -> HttpResponse {
     }
     match relayed {
         Relayed::Whole { content_type, body, .. } => {
-            let content_type = content_type.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+            let content_type = HeaderValue::from_bytes(content_type.as_bytes()).ok();
             response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
             response.insert_header((CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("text/plain"))));
             response.body(body)

@@ -137,9 +137,11 @@ impl ApiError {
             UpstreamError::NoProvider | UpstreamError::BadHeader => return Self::internal(),
             UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
             UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
-            UpstreamError::Broken | UpstreamError::TooLarge { .. } | UpstreamError::Page => {
-                (StatusCode::BAD_GATEWAY, "provider_error")
-            }
+            UpstreamError::Broken
+            | UpstreamError::TooLarge { .. }
+            | UpstreamError::Page
+            | UpstreamError::Compressed
+            | UpstreamError::NoTranscript => (StatusCode::BAD_GATEWAY, "provider_error"),
         };
         Self::new(status, SERVER, code, error.to_string())
     }
@@ -164,18 +166,18 @@ impl ApiError {
     }
 
     /// An error for a provider's status alone, as a proxy in between gives it with a page of HTML.
-    fn of_status(status: StatusCode, said: Option<&str>) -> Self {
-        let (status, kind, code) = match status.as_u16() {
-            413 => (status, INVALID, "file_too_large"),
-            429 => (status, "rate_limit_error", "provider_error"),
-            503 => (status, SERVER, "provider_unavailable"),
-            504 => (status, SERVER, "provider_timeout"),
-            400..=499 => (status, INVALID, "provider_error"),
-            500..=599 => (status, SERVER, "provider_error"),
+    fn of_status(given: StatusCode, said: Option<&str>) -> Self {
+        let (status, kind, code) = match given.as_u16() {
+            413 => (given, INVALID, "file_too_large"),
+            429 => (given, "rate_limit_error", "provider_error"),
+            503 => (given, SERVER, "provider_unavailable"),
+            504 => (given, SERVER, "provider_timeout"),
+            400..=499 => (given, INVALID, "provider_error"),
+            500..=599 => (given, SERVER, "provider_error"),
             _ => (StatusCode::BAD_GATEWAY, SERVER, "provider_error"),
         };
         let message = said.map_or_else(
-            || format!("The transcription provider answered with status {}.", status.as_u16()),
+            || format!("The transcription provider answered with status {}.", given.as_u16()),
             ToOwned::to_owned,
         );
         Self::new(status, kind, code, message)

@@ -111,7 +111,9 @@ impl IntakeError {
             }
             MultipartError::Payload(error) => Self::of_payload(error, allowed),
             MultipartError::Incomplete => Self::FormCutShort,
-            MultipartError::BoundaryMissing => Self::Multipart("the Content-Type names no boundary".to_owned()),
+            MultipartError::BoundaryMissing => {
+                Self::Multipart("its Content-Type names no boundary, or a part does not end where it says".to_owned())
+            }
             MultipartError::Parse(_) => Self::Multipart("the headers of a part are malformed".to_owned()),
             other => {
                 let text = other.to_string();

@@ -45,6 +45,9 @@ pub struct Options {
     pub others: Vec<(String, String)>,
 }
 
+/// The options that are one value.
+const SINGLE: [&str; 6] = ["model", "response_format", "stream", "language", "prompt", "temperature"];
+
 /// `chunking_strategy`
 #[derive(Clone, PartialEq, Eq)]
 pub enum Chunking {
@@ -98,7 +101,12 @@ impl Options {
         let mut options = Self::default();
         let mut stream = None;
         for (name, value) in pairs {
-            match base_name(&name) {
+            let base = base_name(&name);
+            if let Some(single) = SINGLE.into_iter().find(|single| *single == base && name != base) {
+                let got = "a list or an object".to_owned();
+                return Err(OptionError::Invalid { name: single, got, allowed: "It is one value." });
+            }
+            match base {
                 "model" => once(&mut options.model, "model", one_line("model", value, 256)?)?,
                 "response_format" => once(&mut options.format, "response_format", parse_format(&value)?)?,
                 "stream" => once(&mut stream, "stream", parse_stream(&value)?)?,

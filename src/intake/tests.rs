@@ -169,6 +169,8 @@ fn chunking_strategy_is_the_same_in_brackets_and_as_json() {
 fn what_an_option_may_be_is_checked_and_named() {
     let cases = [
         (vec![("temperature", "1.5")], "temperature"),
+        (vec![("model[a]", "whisper-1")], "model"),
+        (vec![("prompt[]", "a")], "prompt"),
         (vec![("temperature", "NaN")], "temperature"),
         (vec![("response_format", "xml")], "response_format"),
         (vec![("stream", "maybe")], "stream"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::units::AudioMs;
 
@@ -26,26 +27,29 @@ struct Answer {
     usage: Option<Reported>,
 }
 
-#[derive(Deserialize)]
-struct Reported {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    seconds: Option<f64>,
+/// Each member is read by itself: one that makes no sense takes none of the others with it.
+type Reported = serde_json::Map<String, Value>;
+
+/// A count; some servers write `5.0`.
+fn count(reported: &Reported, name: &str) -> Option<u64> {
+    let value = reported.get(name)?;
+    let whole = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| format!("{number:.0}"));
+    value.as_u64().or_else(|| whole()?.parse().ok())
 }
 
 impl Usage {
     /// The usage in a JSON answer or event; `None` where it has none that makes sense.
     pub fn of_json(json: &[u8]) -> Option<Self> {
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let reported = serde_json::from_slice::<Answer>(json).ok()?.usage?;
+        let output = count(&reported, "output_tokens").unwrap_or(0);
+        let rest = || count(&reported, "total_tokens").map(|total| total.saturating_sub(output));
         // The members decide, not `type`: providers that copy the format leave it out.
-        match (reported.input_tokens, reported.output_tokens, reported.seconds) {
-            (Some(input), output, _) => Some(Self::Tokens { input, output: output.unwrap_or(0) }),
-            (None, _, Some(seconds)) => {
-                let length = Duration::try_from_secs_f64(seconds).ok()?;
-                Some(Self::Length(AudioMs::new(length.as_millis().try_into().ok()?)))
-            }
-            _ => None,
+        if let Some(input) = count(&reported, "input_tokens").or_else(rest) {
+            return Some(Self::Tokens { input, output });
         }
+        let length = Duration::try_from_secs_f64(reported.get("seconds")?.as_f64()?).ok()?;
+        Some(Self::Length(AudioMs::new(length.as_millis().try_into().ok()?)))
     }
 }
 
@@ -56,7 +60,11 @@ mod tests {
     #[test]
     fn usage_is_read_in_either_form_and_nonsense_is_none() {
         let tokens = Usage::Tokens { input: 14, output: 45 };
-        let cases: [(&str, Option<Usage>); 8] = [
+        let cases: [(&str, Option<Usage>); 12] = [
+            (r#"{"usage":{"input_tokens":14.0,"output_tokens":45}}"#, Some(tokens)),
+            (r#"{"usage":{"output_tokens":45,"total_tokens":59}}"#, Some(tokens)),
+            (r#"{"usage":{"seconds":3,"output_tokens":"n/a"}}"#, Some(Usage::Length(AudioMs::new(3000)))),
+            ("\u{feff}{\"usage\":{\"seconds\":3}}", Some(Usage::Length(AudioMs::new(3000)))),
             (r#"{"text":"x","usage":{"type":"tokens","input_tokens":14,"output_tokens":45}}"#, Some(tokens)),
             (r#"{"usage":{"input_tokens":14,"output_tokens":45,"total_tokens":59}}"#, Some(tokens)),
             (r#"{"usage":{"type":"duration","seconds":3}}"#, Some(Usage::Length(AudioMs::new(3000)))),

@@ -29,8 +29,8 @@ pub enum Relayed {
     Whole {
         /// The provider's headers that may be passed on.
         headers: HeaderMap,
-        /// As the provider gave it.
-        content_type: Option<HeaderValue>,
+        /// As the provider gave it, or what the format has.
+        content_type: HeaderValue,
         /// Byte for byte.
         body: Bytes,
     },
@@ -60,7 +60,7 @@ pub struct Manner<'a> {
 /// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
 /// client has its head and an error becomes an event.
 pub async fn relay(forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
-    let mut forwarding = noted(forwarding, manner.record.clone());
+    let mut forwarding = checked(forwarding, manner.format, manner.record.clone());
     if !manner.events {
         let reply = forwarding.await?;
         return Ok(as_it_is(reply, &manner));
@@ -75,8 +75,9 @@ pub async fn relay(forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
 }
 
-/// `forwarding`, with what the provider calls the request noted when it answers.
-fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
+/// `forwarding`, with what the provider calls the request noted when it answers, and a success that holds no transcript
+/// made the failure that it is.
+fn checked(forwarding: Forwarding, format: Format, record: Record) -> Forwarding {
     Box::pin(async move {
         let reply = forwarding.await;
         record.provider_request_id(match &reply {
@@ -84,7 +85,11 @@ fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
             Err(UpstreamError::Refused(refused)) => refused.request_id.as_deref(),
             Err(_) => None,
         });
-        reply
+        let reply = reply?;
+        match &reply.answer {
+            Answer::Whole { body, .. } if !whole::is_transcript(body, format) => Err(UpstreamError::NoTranscript),
+            _ => Ok(reply),
+        }
     })
 }
 
@@ -94,6 +99,8 @@ fn as_it_is(reply: Reply, manner: &Manner<'_>) -> Relayed {
         Answer::Whole { content_type, body } => {
             manner.record.provider_finished();
             manner.record.usage(Usage::of_json(&body));
+            let usual = if manner.format.is_json() { "application/json" } else { "text/plain; charset=utf-8" };
+            let content_type = content_type.unwrap_or(HeaderValue::from_static(usual));
             Relayed::Whole { headers, content_type, body }
         }
         // Nobody asked for a stream and the provider streams all the same: the client gets what was said.

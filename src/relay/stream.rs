@@ -206,8 +206,8 @@ impl Relay {
                 self.progress = Progress::Failed;
             } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
                 self.progress = Progress::Complete;
-                self.record.usage(Usage::of_json(&data));
             }
+            self.record.usage(Usage::of_json(&data));
         }
         self.ready.push_back(self.clean(&raw));
     }
@@ -263,8 +263,8 @@ fn is_whole(event: &Event) -> bool {
     event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
 }
 
-/// One event. A provider's error may be JSON on many lines, and each line of an event has to say that it is data.
+/// One event, of JSON on one line: a client that reads line by line shall have it whole. In JSON a line break stands between
+/// tokens only, where a space means the same.
 fn framed(data: &str) -> Bytes {
-    let lines: Vec<_> = data.lines().map(|line| format!("data: {line}\n")).collect();
-    format!("{}\n", lines.concat()).into()
+    format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
 }

@@ -1,27 +1,54 @@
 //! The events that a whole answer stands for, for a client that asked for a stream.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::terms::Format;
+
+/// Members by their names, each as the provider wrote it: numbers keep their digits, and nothing is held twice.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+#[derive(Deserialize)]
+struct Outline {
+    error: Option<IgnoredAny>,
+}
+
+/// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
+/// can, since silence has an empty transcript.
+pub(super) fn is_transcript(body: &[u8], format: Format) -> bool {
+    !format.is_json() || serde_json::from_slice::<Outline>(without_mark(body)).is_ok_and(|it| it.error.is_none())
+}
 
 /// The data of each event: a `transcript.text.segment` for each speaker's segment, then `transcript.text.done`, which
 /// holds all that the answer held.
 pub(super) fn events(body: &[u8], format: Format) -> Vec<String> {
-    let text = String::from_utf8_lossy(body);
-    let answer = if format.is_json() { serde_json::from_str::<Map<String, Value>>(&text).ok() } else { None };
-    let Some(mut answer) = answer else {
+    let body = without_mark(body);
+    let members = if format.is_json() { serde_json::from_slice::<Members<'_>>(body).ok() } else { None };
+    let Some(mut members) = members else {
+        let text = String::from_utf8_lossy(body);
         return vec![json!({ "type": "transcript.text.done", "text": text }).to_string()];
     };
     let mut events = Vec::new();
-    if format == Format::DiarizedJson {
-        let segments = answer.remove("segments").unwrap_or_default();
-        events.extend(segments.as_array().into_iter().flatten().map(Value::to_string));
+    if format == Format::DiarizedJson
+        && let Some(segments) = members.remove("segments")
+    {
+        let segments = serde_json::from_str::<Vec<&RawValue>>(segments.get()).unwrap_or_default();
+        events.extend(segments.into_iter().map(|segment| segment.get().to_owned()));
     }
-    // First, as in OpenAI's own events, and whatever the answer itself may call by that name.
-    let mut done = Map::new();
-    done.insert("type".to_owned(), "transcript.text.done".into());
-    done.extend(answer.into_iter().filter(|(name, _)| name != "type"));
-    done.entry("text").or_insert_with(|| "".into());
-    events.push(Value::Object(done).to_string());
+    // Whatever the answer itself may call by that name.
+    members.remove("type");
+    let text = members.remove("text").map_or("\"\"", RawValue::get);
+    let rest = members.into_iter().map(|(name, value)| format!(",{}:{}", json!(name), value.get()));
+    let rest: Vec<_> = rest.collect();
+    events.push(format!(r#"{{"type":"transcript.text.done","text":{text}{}}}"#, rest.concat()));
     events
+}
+
+/// A byte order mark is no part of JSON, and some servers write one.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

@@ -31,6 +31,12 @@ pub enum UpstreamError {
     /// It answered with a page, as a proxy that wants a log-in does. No transcript is HTML.
     #[error("The transcription provider answered with a page of HTML instead of a transcript.")]
     Page,
+    /// It answered in a coding that it was not asked for.
+    #[error("The transcription provider's answer is compressed, which it was asked not to be.")]
+    Compressed,
+    /// It answered with success and without a transcript.
+    #[error("The transcription provider's answer is not a transcript.")]
+    NoTranscript,
     /// It answered with an error.
     #[error("The transcription provider refused the request with status {}.", .0.status)]
     Refused(Box<Refused>),

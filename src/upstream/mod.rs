@@ -17,7 +17,7 @@ pub use reply::{Answer, EventBytes, Reply};
 pub use secret_trace::{json_without_key, without_key};
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 
 use crate::config::{self, Model, Provider, Settings};
@@ -73,7 +73,7 @@ impl Upstream {
             .timeout(self.settings.response_timeout);
         let response = request.send().await.map_err(|error| UpstreamError::of(&error))?;
         if response.status() == StatusCode::OK {
-            reply::read(response, provider, self.settings.idle_timeout, self.max_answer_bytes).await
+            reply::read(response, provider, stream, self.settings.idle_timeout, self.max_answer_bytes).await
         } else {
             Err(UpstreamError::Refused(Box::new(refusal::read(response, provider).await)))
         }
@@ -85,6 +85,8 @@ fn headers(provider: &Provider, request_id: &str) -> Result<HeaderMap, UpstreamE
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| UpstreamError::BadHeader);
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    // Answers are read for their usage and passed on byte for byte; a compressed one would be neither.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert("x-client-request-id", value(request_id)?);
     if let Some(key) = &provider.api_key {
         let mut bearer = value(&format!("Bearer {}", key.expose_secret()))?;

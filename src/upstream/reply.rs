@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
@@ -79,10 +79,12 @@ pub(super) fn request_id(headers: &HeaderMap, key: Option<&SecretString>) -> Opt
         .then(|| id.to_owned())
 }
 
-/// Reads a successful response: to its end, unless it is a stream of events.
+/// Reads a successful response: to its end, unless it is a stream of events. Where a stream was asked for (`streamed`),
+/// one that comes as plain text, or as nothing in particular, is known by how it begins.
 pub(super) async fn read(
     response: Response,
     provider: &Provider,
+    streamed: bool,
     idle: Duration,
     most: usize,
 ) -> Result<Reply, UpstreamError> {
@@ -93,8 +95,18 @@ pub(super) async fn read(
     if kind.is_some_and(|kind| is(kind, "text/html")) {
         return Err(UpstreamError::Page);
     }
-    let events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(UpstreamError::Compressed);
+    }
+    let mut events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
+    let vague = kind.is_none_or(|kind| is(kind, "text/plain"));
+    let content_type = content_type.filter(|value| may_pass(value, provider.api_key.as_ref()));
     let mut bytes = chunks(response, idle);
+    if streamed && vague && !events {
+        let first = bytes.next().await;
+        events = matches!(&first, Some(Ok(first)) if begins_stream(first));
+        bytes = stream::iter(first).chain(bytes).boxed();
+    }
     let answer = if events {
         Answer::Events { bytes, key: provider.api_key.clone() }
     } else {
@@ -110,6 +122,17 @@ pub(super) async fn read(
         Answer::Whole { content_type, body }
     };
     Ok(Reply { provider: provider.name.clone(), request_id, headers, answer })
+}
+
+/// Whether a stream of events begins like this. Its first chunk is long enough in practice; a shorter one is no transcript.
+fn begins_stream(first: &[u8]) -> bool {
+    [b"data:".as_slice(), b"event:", b"id:", b":"].iter().any(|field| first.trim_ascii_start().starts_with(field))
+}
+
+/// The types that an answer of OpenAI's has. Another would say more of the provider than of the answer.
+fn may_pass(content_type: &HeaderValue, key: Option<&SecretString>) -> bool {
+    const TYPES: [&str; 5] = ["application/json", "text/plain", "text/vtt", "text/srt", "application/x-subrip"];
+    content_type.to_str().is_ok_and(|text| TYPES.iter().any(|kind| is(text, kind)) && without_key(text, key) == text)
 }
 
 fn is(content_type: &str, essence: &str) -> bool {

@@ -44,14 +44,44 @@ fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
 /// no JSON is searched as it is.
 pub fn json_without_key(json: &Bytes, key: &SecretString) -> Bytes {
     let clean = without_exact_key(json, key);
-    // Without a backslash nothing is escaped, and nothing more can hide.
-    if !clean.contains(&b'\\') {
+    // Only where the key shows behind an escape is the answer taken apart, which costs many times its size.
+    if memmem::find(&unescaped(&clean), key.expose_secret().as_bytes()).is_none() {
         return clean;
     }
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(&clean) else { return clean };
     let written = Bytes::from(value.to_string());
     let rewritten = without_exact_key(&written, key);
     if rewritten == written { clean } else { rewritten }
+}
+
+/// `json` with the escapes undone that a key could hide behind: those of ASCII characters. Not JSON any more.
+fn unescaped(json: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = memmem::find(rest, b"\\") {
+        let (before, escape) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let hex = escape.get(2..6).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let length = match (escape.get(1), code) {
+            (Some(b'u'), Some(byte)) => {
+                plain.push(byte);
+                6
+            }
+            (Some(b'/'), _) => {
+                plain.push(b'/');
+                2
+            }
+            // Among them `\\\\`, which must not be taken for the beginning of the next.
+            _ => {
+                plain.extend_from_slice(escape.get(..2).unwrap_or(escape));
+                2
+            }
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 fn without_lookalikes(text: &str) -> String {

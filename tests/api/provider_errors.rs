@@ -168,6 +168,9 @@ async fn what_is_neither_a_transcript_nor_an_error_is_the_providers_fault() {
     let error = openai_error("kind", "code").to_string();
     let cases = [
         (200, "text/html", HTML),
+        (200, "application/json", ""),
+        (200, "application/json", r#"{"text":"cut o"#),
+        (200, "application/json", error.as_str()),
         (204, "application/json", ""),
         (206, "application/json", error.as_str()),
         (300, "application/json", error.as_str()),
@@ -194,5 +197,26 @@ async fn a_key_that_is_hidden_by_an_escape_is_found_and_so_is_one_in_a_good_answ
         assert_eq!(answer.status, status);
         let text = answer.json().to_string();
         assert!(!text.contains(KEY) && text.contains("[redacted]"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_not_passed_on_as_text() {
+    let gateway = Gateway::start().await;
+    let reply = Reply::whole(200, "application/json", vec![0x1f, 0x8b, 8, 0]).header("content-encoding", "gzip");
+    gateway.provider.answer(reply);
+    gateway.transcribe(any_request()).await.is_error(502, "provider_error", None);
+    assert_eq!(gateway.provider.last().header("accept-encoding"), Some("identity"));
+}
+
+#[tokio::test]
+async fn an_answers_type_is_one_that_transcripts_have() {
+    let gateway = Gateway::start().await;
+    let with_key = format!("application/json; k={KEY}");
+    for given in [with_key.as_str(), "image/svg+xml", "application/json"] {
+        gateway.provider.answer(Reply::whole(200, given, r#"{"text":"hello"}"#));
+        let answer = gateway.transcribe(any_request()).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{given}");
+        assert_eq!(answer.text(), r#"{"text":"hello"}"#);
     }
 }

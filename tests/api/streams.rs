@@ -155,3 +155,14 @@ async fn a_diarized_answer_becomes_a_segment_event_for_each_speaker() {
         .collect();
     assert_eq!(kinds, ["transcript.text.segment", "transcript.text.done", "[DONE]"]);
 }
+
+#[tokio::test]
+async fn a_stream_under_another_type_is_a_stream_and_is_metered() {
+    let gateway = Gateway::start().await;
+    let bytes = Framing::PLAIN.all(&events()) + "data: [DONE]\n\n";
+    gateway.provider.answer(Reply::whole(200, "text/plain", bytes.clone()));
+    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+    assert_eq!(gateway.transcribe(form).await.text(), bytes);
+    gateway.log.recorded(1).await;
+    assert!(gateway.log.requests()[0].get("usage_output_tokens").is_some());
+}

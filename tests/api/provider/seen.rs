@@ -5,10 +5,11 @@ use memchr::memmem;
 use super::KEY;
 
 /// No other header may reach a provider: none of the client's own does.
-const ALLOWED: [&str; 9] = [
+const ALLOWED: [&str; 10] = [
     "host",
     "user-agent",
     "accept",
+    "accept-encoding",
     "authorization",
     "content-type",
     "content-length",
@@ -92,6 +93,7 @@ impl Seen {
         if self.method != "POST" {
             return faults;
         }
+        check(self.header("accept-encoding") == Some("identity"), "a compressed answer was asked for".to_owned());
         check(self.header("content-length").is_some(), "there is no Content-Length".to_owned());
         let names: Vec<_> = self.parts.iter().map(|part| part.name.as_str()).collect();
         let files = names.iter().filter(|name| **name == "file").count();
