@@ -15,7 +15,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_actix_web::TracingLogger;
 
@@ -59,6 +59,9 @@ pub struct Application {
     operational: actix_web::dev::Server,
     sandbox: Option<Sandbox>,
     closing: Arc<Notify>,
+    /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Application {
@@ -83,6 +86,8 @@ impl Application {
             house,
             sandbox,
             closing,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
@@ -98,12 +103,10 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { house, public, operational, sandbox, closing, .. } = self;
+        let Self { house, public, operational, sandbox, closing, mut terminate, mut interrupt, .. } = self;
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

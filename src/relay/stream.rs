@@ -187,29 +187,22 @@ impl Relay {
     /// Sends an event on and notes what it means.
     fn pass(&mut self, event: &Event) {
         let Some(data) = event.data() else { return self.ready.push_back(self.clean(event.raw())) };
-        let mut raw = event.raw().clone();
         if event.is_done_marker() {
             self.progress = Progress::Marked;
-        } else {
-            let clean = self.clean(&data);
-            let said = serde_json::from_slice::<Said<'_>>(&clean).ok();
-            let failed = said.as_ref().is_some_and(|said| said.error.is_some());
-            let clean = if failed {
-                without_key(&String::from_utf8_lossy(&clean), None).into_owned().into()
-            } else {
-                clean.clone()
-            };
-            if clean != data {
-                raw = framed(&String::from_utf8_lossy(&clean));
-            }
-            if failed {
-                self.progress = Progress::Failed;
-            } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
-                self.progress = Progress::Complete;
-            }
-            self.record.usage(Usage::of_json(&data));
+            return self.ready.push_back(event.raw().clone());
         }
-        self.ready.push_back(self.clean(&raw));
+        let mut clean = self.clean(&data);
+        let said = serde_json::from_slice::<Said<'_>>(&data).ok();
+        if said.as_ref().is_some_and(|said| said.error.is_some()) {
+            self.progress = Progress::Failed;
+            clean = without_key(&String::from_utf8_lossy(&clean), None).into_owned().into();
+        } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
+            self.progress = Progress::Complete;
+        }
+        self.record.usage(Usage::of_json(&data));
+        // Its other lines go out with it unless its data had to be written anew.
+        let event = if clean == data { self.clean(event.raw()) } else { framed(&String::from_utf8_lossy(&clean)) };
+        self.ready.push_back(event);
     }
 
     /// What a provider says may quote the key that it was asked with.

@@ -45,7 +45,9 @@ fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
 pub fn json_without_key(json: &Bytes, key: &SecretString) -> Bytes {
     let clean = without_exact_key(json, key);
     // Only where the key shows behind an escape is the answer taken apart, which costs many times its size.
-    if memmem::find(&unescaped(&clean), key.expose_secret().as_bytes()).is_none() {
+    if memchr::memchr(b'\\', &clean).is_none()
+        || memmem::find(&unescaped(&clean), key.expose_secret().as_bytes()).is_none()
+    {
         return clean;
     }
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(&clean) else { return clean };
