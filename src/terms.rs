@@ -35,7 +35,7 @@ impl fmt::Display for Task {
 #[derive(Debug, thiserror::Error)]
 #[error("is not one of {allowed}")]
 pub struct UnknownWord {
-    allowed: &'static str,
+    pub(crate) allowed: &'static str,
 }
 
 impl FromStr for Task {

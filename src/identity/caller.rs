@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{IdentityError, Scope, Scopes};
 
 /// Who is calling and what they may do. Only a token that was checked becomes one.
@@ -30,7 +32,8 @@ impl Caller {
 }
 
 /// The name of a caller: 1 to 256 bytes without control characters, so that it is safe as a key, a label and a log field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Subject(String);
 
 /// A text that cannot be a [`Subject`].
@@ -57,6 +60,12 @@ impl TryFrom<String> for Subject {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if is_name(&text) { Ok(Self(text)) } else { Err(SubjectError) }
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.0
     }
 }
 

@@ -1,5 +1,13 @@
-//! What did it cost? The usage that a provider reports, in whole answers and in streams alike.
+//! What did it cost? Usage as providers report it, prices, and the records of what was charged.
+//!
+//! This room knows neither callers' rights nor stores: [`admission`](crate::admission) writes what is worked out here.
 
+mod entry;
+mod price;
+mod statement;
 mod usage;
 
+pub use entry::{Charge, Ending, Entry, Memo, PermitId};
+pub use price::{Price, TokenPrice};
+pub use statement::{Statement, Tally};
 pub use usage::Usage;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::units::AudioMs;
 
 /// What the provider says that it used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Usage {
     /// It counts tokens.
     Tokens {
@@ -26,6 +26,10 @@ pub enum Usage {
 struct Answer {
     usage: Option<Reported>,
 }
+
+/// A report of more than this is a mistake: a week of audio, or as many tokens as no model takes.
+const MOST_MS: u64 = 7 * 24 * 3_600_000;
+const MOST_TOKENS: u64 = 100_000_000;
 
 /// Each member is read by itself: one that makes no sense takes none of the others with it.
 type Reported = serde_json::Map<String, Value>;
@@ -46,10 +50,11 @@ impl Usage {
         let rest = || count(&reported, "total_tokens").map(|total| total.saturating_sub(output));
         // The members decide, not `type`: providers that copy the format leave it out.
         if let Some(input) = count(&reported, "input_tokens").or_else(rest) {
-            return Some(Self::Tokens { input, output });
+            return (input.max(output) <= MOST_TOKENS).then_some(Self::Tokens { input, output });
         }
         let length = Duration::try_from_secs_f64(reported.get("seconds")?.as_f64()?).ok()?;
-        Some(Self::Length(AudioMs::new(length.as_millis().try_into().ok()?)))
+        let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MOST_MS)?;
+        Some(Self::Length(AudioMs::new(ms)))
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
     #[test]
     fn usage_is_read_in_either_form_and_nonsense_is_none() {
         let tokens = Usage::Tokens { input: 14, output: 45 };
-        let cases: [(&str, Option<Usage>); 12] = [
+        let cases: [(&str, Option<Usage>); 14] = [
             (r#"{"usage":{"input_tokens":14.0,"output_tokens":45}}"#, Some(tokens)),
             (r#"{"usage":{"output_tokens":45,"total_tokens":59}}"#, Some(tokens)),
             (r#"{"usage":{"seconds":3,"output_tokens":"n/a"}}"#, Some(Usage::Length(AudioMs::new(3000)))),
@@ -70,6 +75,8 @@ mod tests {
             (r#"{"usage":{"type":"duration","seconds":3}}"#, Some(Usage::Length(AudioMs::new(3000)))),
             (r#"{"usage":{"type":"duration","seconds":2.5}}"#, Some(Usage::Length(AudioMs::new(2500)))),
             (r#"{"usage":{"type":"duration","seconds":-1}}"#, None),
+            (r#"{"usage":{"type":"duration","seconds":1e16}}"#, None),
+            (r#"{"usage":{"input_tokens":1000000000000,"output_tokens":45}}"#, None),
             (r#"{"usage":null}"#, None),
             (r#"{"text":"no usage"}"#, None),
             ("1\n00:00:00,000 --> 00:00:01,000\nsubtitles\n", None),

@@ -1,10 +1,13 @@
-//! The quantities that pass between the rooms, each a type of its own so that none is mistaken for another.
+//! Lengths of audio.
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A length of audio in whole milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct AudioMs(u64);
 
 impl AudioMs {
@@ -22,6 +25,18 @@ impl AudioMs {
     /// The length in milliseconds.
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+
+    /// What is left of it without `less`.
+    #[must_use]
+    pub const fn saturating_sub(self, less: Self) -> Self {
+        Self(self.0.saturating_sub(less.0))
     }
 
     /// The length as a span of time.
