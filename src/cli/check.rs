@@ -1,12 +1,12 @@
 //! `voxgate check`: the settings, then whoever they name.
 
-use std::io::Write;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::Failure;
-use crate::config::{OPENAI, Problems, Provider, RedisUrl, Settings};
+use super::{Failure, print};
+use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
+use crate::config::{self, OPENAI, Problems, Provider, Settings};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -22,10 +22,11 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
         }
         wrong += verdict(&name, try_provider(provider).await)?;
     }
-    match &settings.redis {
-        Some(url) => wrong += verdict("redis", try_redis(url).await)?,
-        None => say("redis", "not set")?,
+    match &settings.store.redis {
+        Some(redis) => wrong += verdict("redis", try_redis(redis).await)?,
+        None => say("redis", "not set: this gateway keeps its limits by itself")?,
     }
+    wrong += verdict("data directory", try_directory(&settings.store))?;
     match wrong {
         0 => Ok(()),
         1 => Err(Failure::Other("1 thing does not work".to_owned())),
@@ -49,17 +50,21 @@ async fn try_provider(provider: &Provider) -> Result<String, String> {
     }
 }
 
-async fn try_redis(url: &RedisUrl) -> Result<String, String> {
-    let ping = async {
-        let client = redis::Client::open(url.expose())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        redis::cmd("PING").query_async::<String>(&mut connection).await
-    };
-    match tokio::time::timeout(PATIENCE, ping).await {
-        Ok(Ok(_)) => Ok("answers".to_owned()),
-        // The category alone: the error's own text may repeat the address with its password.
-        Ok(Err(error)) => Err(format!("does not answer: {}", error.category())),
-        Err(_) => Err("does not answer in time".to_owned()),
+async fn try_redis(redis: &config::Redis) -> Result<String, String> {
+    match Redis::try_out(redis).await {
+        Ok(()) => Ok("answers and can be written to".to_owned()),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+/// Without Redis it holds the embedded store, which one gateway may have open; with it, what Redis could not take.
+fn try_directory(store: &config::Store) -> Result<String, String> {
+    let directory = store.data_dir.display();
+    let found = if store.redis.is_none() { Embedded::try_out(&store.data_dir) } else { try_folder(&store.data_dir) };
+    match found.map_err(|error| error.to_string())? {
+        Found::Nothing => Ok(format!("{directory} is not there yet and can be made")),
+        Found::Free => Ok(format!("{directory} can be used")),
+        Found::InUse { holder } => Ok(format!("{directory} is in use by a running gateway (process {holder})")),
     }
 }
 
@@ -70,5 +75,5 @@ fn verdict(what: &str, tried: Result<String, String>) -> Result<u32, Failure> {
 }
 
 fn say(what: &str, verdict: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{what:<20} {verdict}").map_err(Failure::other)
+    print(|out| writeln!(out, "{what:<20} {verdict}"))
 }

@@ -6,10 +6,12 @@
 mod identity;
 mod intake;
 mod models;
+mod plans;
 mod reader;
 mod secret;
 mod server;
 mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -20,9 +22,11 @@ use std::path::Path;
 
 pub use identity::Identity;
 pub use intake::Intake;
-pub use models::{Model, Plan};
+pub use models::Model;
+pub use plans::{AudioRate, Plan, RequestRate};
 pub use reader::Problems;
-pub use server::{LogFormat, RedisUrl, Server};
+pub use server::{LogFormat, Server};
+pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
 pub use upstream::{OPENAI, Provider, Relay, Upstream};
 
 use reader::Section;
@@ -42,8 +46,8 @@ pub struct Settings {
     pub relay: Relay,
     /// `log.format`
     pub log_format: LogFormat,
-    /// `redis.url`, `REDIS_URL`
-    pub redis: Option<RedisUrl>,
+    /// `[store]`, `[redis]`, `[ledger]`, `on_store_failure`
+    pub store: Store,
     /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
     pub providers: BTreeMap<String, Provider>,
     /// `[models]` by name.
@@ -79,8 +83,8 @@ impl Settings {
             upstream: Upstream::read(root.section("upstream")),
             relay: Relay::read(root.section("relay")),
             log_format: server::read_log(root.section("log")),
-            redis: server::read_redis(root.section("redis")),
-            plans: models::read_plans(&mut root, &models),
+            store: Store::read(&mut root),
+            plans: plans::read_plans(&mut root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),
             server,
             identity,

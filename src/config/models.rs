@@ -1,4 +1,4 @@
-//! `[models]` and `[plans]`: what can be asked for, and who may ask for it. Models are settings, never code.
+//! `[models]`: what can be asked for, and what it costs. Models are settings, never code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -7,8 +7,9 @@ use toml::{Table, Value};
 
 use super::reader::Section;
 use super::upstream::{OPENAI, Provider};
+use crate::ledger::{Price, TokenPrice};
 use crate::terms::{Format, Task};
-use crate::units::AudioMs;
+use crate::units::{AudioMs, NanoUsd};
 
 const BUILT_IN: &str = include_str!("models.toml");
 
@@ -47,7 +48,14 @@ pub struct Model {
     pub longest: Option<AudioMs>,
     /// The shortest audio.
     pub shortest: Option<AudioMs>,
+    /// Whether it has a row in the table.
+    pub configured: bool,
+    /// What it costs; `None`: nobody knows, so it cannot be had on a budget of money.
+    pub price: Option<Price>,
 }
+
+/// The name under which everything is counted that was asked of models that are not configured.
+const NOT_CONFIGURED: &str = "*";
 
 impl Model {
     /// A row for a model that is not configured: nothing is known of it, so the provider decides.
@@ -62,7 +70,15 @@ impl Model {
             options: None,
             longest: None,
             shortest: None,
+            configured: false,
+            price: None,
         }
+    }
+
+    /// The name under which a month's account counts what was asked of it. Clients can make up names without end; those
+    /// are counted as one.
+    pub fn counted_as(&self) -> &str {
+        if self.configured { &self.name } else { NOT_CONFIGURED }
     }
 
     fn read(name: String, mut section: Section, providers: &BTreeMap<String, Provider>) -> Self {
@@ -81,6 +97,8 @@ impl Model {
             options: section.optional::<Vec<String>>("options").map(|names| names.into_iter().collect()),
             longest: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
             shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
+            configured: true,
+            price: read_price(&mut section),
             name,
         };
         for (key, empty) in
@@ -96,6 +114,23 @@ impl Model {
         section.finish();
         model
     }
+}
+
+/// `usd_per_minute`, and for a model that bills tokens both of its token prices.
+fn read_price(section: &mut Section) -> Option<Price> {
+    let per_minute: Option<NanoUsd> = section.optional("usd_per_minute");
+    let input: Option<NanoUsd> = section.optional("usd_per_million_input_tokens");
+    let output: Option<NanoUsd> = section.optional("usd_per_million_output_tokens");
+    if input.is_some() != output.is_some() {
+        let missing = if input.is_none() { "input" } else { "output" };
+        section.problem(&format!("usd_per_million_{missing}_tokens"), "is missing; give the prices of both or of none");
+    }
+    if per_minute.is_none() && (input.is_some() || output.is_some()) {
+        let what = "is missing; it is what is charged before the work is done, when the tokens are not known";
+        section.problem("usd_per_minute", what);
+    }
+    let tokens = input.zip(output).map(|(input, output)| TokenPrice { input, output });
+    Some(Price { per_minute: per_minute?, tokens })
 }
 
 /// A list of words that each name one `T`.
@@ -128,40 +163,4 @@ pub(super) fn merge_built_in(root: &mut Table) {
 pub(super) fn read_models(root: &mut Section, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
     let sections = root.named_sections("models");
     sections.into_iter().map(|(name, section)| (name.clone(), Model::read(name, section, providers))).collect()
-}
-
-/// `[plans.NAME]`: what the callers of a plan may do.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    models: Option<BTreeSet<String>>,
-}
-
-impl Plan {
-    fn read(mut section: Section, known: &BTreeMap<String, Model>) -> Self {
-        let models = section.optional::<Vec<String>>("models");
-        for name in models.iter().flatten().filter(|name| *name != "*" && !known.contains_key(*name)) {
-            section.problem("models", format!("\"{name}\" is not a model of [models]"));
-        }
-        section.finish();
-        Self { models: models.map(|names| names.into_iter().collect()) }
-    }
-
-    /// Whether the plan allows a model that is configured.
-    pub fn allows(&self, model: &str) -> bool {
-        self.models.as_ref().is_none_or(|models| models.contains(model) || models.contains("*"))
-    }
-
-    /// Whether the plan allows models that are not configured.
-    pub fn allows_unknown(&self) -> bool {
-        self.models.as_ref().is_some_and(|models| models.contains("*"))
-    }
-}
-
-/// Reads the plans; `default` is always among them.
-pub(super) fn read_plans(root: &mut Section, models: &BTreeMap<String, Model>) -> BTreeMap<String, Plan> {
-    let sections = root.named_sections("plans");
-    let mut plans: BTreeMap<_, _> =
-        sections.into_iter().map(|(name, section)| (name, Plan::read(section, models))).collect();
-    plans.entry("default".to_owned()).or_default();
-    plans
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use toml::{Table, Value};
@@ -93,6 +94,18 @@ impl Section {
             self.problem(key, format!("got {got}; takes {}", T::TAKES));
         }
         parsed
+    }
+
+    /// The number at `key`, if it is there and within `range`.
+    pub(super) fn ranged(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.known.push(key);
+        let value = self.table.remove(key)?;
+        let number = u64::parse(&value).filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.problem(key, format!("got {}; takes a whole number from {least} to {most}", shown(&value)));
+        }
+        number
     }
 
     /// The table at `key`; an empty one where it is left out.

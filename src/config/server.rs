@@ -1,9 +1,8 @@
-//! `[server]`, `[log]` and `[redis]`: where the gateway listens, how it stops, what it says.
+//! `[server]` and `[log]`: where the gateway listens, how it stops, what it says.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
 use super::reader::Section;
@@ -78,32 +77,4 @@ pub(super) fn read_log(mut section: Section) -> LogFormat {
     let format = section.value("format", LogFormat::default());
     section.finish();
     format
-}
-
-/// The address of Redis. Secret, since it may hold a password.
-#[derive(Debug, Clone)]
-pub struct RedisUrl(pub(super) SecretString);
-
-impl RedisUrl {
-    /// The address, password and all.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl Setting for RedisUrl {
-    const TAKES: &'static str = "an address that starts with redis://, rediss:// or redis+unix://";
-    const SECRET: bool = true;
-
-    fn parse(value: &Value) -> Option<Self> {
-        let text = value.as_str()?;
-        let known = ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| text.starts_with(scheme));
-        known.then(|| Self(text.to_owned().into()))
-    }
-}
-
-pub(super) fn read_redis(mut section: Section) -> Option<RedisUrl> {
-    let url = section.optional("url");
-    section.finish();
-    url
 }

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::reader::{Origins, Problems};
 
 /// Variables with names of their own.
-const NAMED: [(&str, &str); 9] = [
+const NAMED: [(&str, &str); 11] = [
     ("VOXGATE_BIND", "server.bind"),
     ("VOXGATE_OPS_BIND", "server.ops_bind"),
     ("VOXGATE_JWT_SECRET", "identity.jwt_secret"),
@@ -16,6 +16,8 @@ const NAMED: [(&str, &str); 9] = [
     ("OPENAI_API_KEY_FILE", "providers.openai.api_key_file"),
     ("OPENAI_BASE_URL", "providers.openai.base_url"),
     ("REDIS_URL", "redis.url"),
+    ("VOXGATE_DATA_DIR", "store.data_dir"),
+    ("VOXGATE_ON_STORE_FAILURE", "on_store_failure"),
     ("VOXGATE_DEFAULT_MODEL", "default_model"),
 ];
 

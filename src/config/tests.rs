@@ -1,6 +1,8 @@
 use std::io::Write;
+use std::num::NonZeroU32;
 
 use super::*;
+use crate::units::{AudioMs, NanoUsd};
 
 fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -41,7 +43,7 @@ fn every_key_that_the_example_explains_is_taken() {
     });
     let text = written.collect::<Vec<_>>().join("\n");
     let problems = problems(&text, &[]);
-    assert!(!problems.contains("unknown key"), "{problems}");
+    assert!(!problems.contains("unknown key") && !problems.contains("is not TOML"), "{problems}");
 }
 
 #[test]
@@ -163,6 +165,159 @@ fn a_secret_in_the_place_of_a_table_is_not_shown() {
         problems("[identity]\nkeys = [\"sk-live-secret\"]", &[]),
     ] {
         assert!(!said.contains("sk-live") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_plan_limits_what_it_names_and_nothing_else() {
+    let toml = r#"
+        [plans.pro]
+        requests_per_minute = 60
+        audio_seconds_per_minute = 90
+        max_concurrent = 4
+        monthly_usd = "5.00"
+        monthly_audio_minutes = 600
+        [plans.bursty]
+        requests_per_minute = 60
+        burst = 5
+        audio_seconds_per_minute = 90
+        audio_burst_seconds = 5400
+        monthly_usd = 5
+    "#;
+    let plans = load(toml, &[]).unwrap().plans;
+    let (pro, bursty, default) = (&plans["pro"], &plans["bursty"], &plans["default"]);
+    let requests = |plan: &Plan| plan.requests.map(|rate| (rate.per_minute.get(), rate.burst.get()));
+    let audio = |plan: &Plan| plan.audio.map(|rate| (rate.per_minute.get(), rate.burst.get()));
+    assert_eq!(
+        (requests(pro), audio(pro)),
+        (Some((60, 60)), Some((90_000, 90_000))),
+        "a burst is what a minute allows"
+    );
+    assert_eq!((requests(bursty), audio(bursty)), (Some((60, 5)), Some((90_000, 5_400_000))));
+    let budgets = |plan: &Plan| (plan.monthly_usd.map(NanoUsd::get), plan.monthly_audio.map(AudioMs::get));
+    assert_eq!(budgets(pro), (Some(5_000_000_000), Some(36_000_000)));
+    assert_eq!(budgets(bursty), (Some(5_000_000_000), None), "whole dollars may be a number");
+    assert_eq!((pro.concurrent.map(NonZeroU32::get), bursty.concurrent), (Some(4), None));
+    assert_eq!((requests(default), audio(default), budgets(default)), (None, None, (None, None)));
+}
+
+#[test]
+fn a_limit_that_makes_no_sense_is_named_with_what_is_taken() {
+    let cases = [
+        ("requests_per_minute = 0", "requests_per_minute: got 0; takes a whole number from 1 to 1000000"),
+        ("requests_per_minute = 1.5", "requests_per_minute: got 1.5; takes a whole number"),
+        ("requests_per_minute = 60\nburst = 0", "burst: got 0; takes a whole number from 1 to 1000000"),
+        ("burst = 5", "burst: needs requests_per_minute beside it"),
+        ("audio_seconds_per_minute = \"1h\"", "audio_seconds_per_minute: got \"1h\"; takes a whole number"),
+        ("audio_burst_seconds = 5", "audio_burst_seconds: needs audio_seconds_per_minute beside it"),
+        (
+            "audio_seconds_per_minute = 60\naudio_burst_seconds = 3601",
+            "audio_burst_seconds: got 3601; takes 3600 at most, what an hour allows",
+        ),
+        ("max_concurrent = 0", "max_concurrent: got 0; takes a whole number from 1 to 1000000"),
+        ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a text, from \"0\""),
+        ("monthly_usd = \"-1\"", "monthly_usd: got \"-1\"; takes US dollars as a text"),
+        ("monthly_usd = \"$5\"", "monthly_usd: got \"$5\"; takes US dollars as a text"),
+        ("monthly_usd = \"0.0000000001\"", "with up to 9 decimals, such as \"0.0045\""),
+        ("monthly_usd = \"9000000.01\"", "from \"0\" to \"9000000\""),
+        ("monthly_audio_minutes = -1", "monthly_audio_minutes: got -1; takes a whole number from 0 to 1000000000"),
+        ("monthly_audio_hours = 5", "monthly_audio_hours: unknown key; did you mean monthly_audio_minutes?"),
+    ];
+    for (toml, said) in cases {
+        let problems = problems(&format!("[plans.pro]\n{toml}"), &[]);
+        assert!(problems.starts_with("1 mistake ") && problems.contains("plans.pro."), "{toml}: {problems}");
+        assert!(problems.contains(said), "{toml}: {problems}");
+    }
+}
+
+#[test]
+fn a_price_is_exact_and_whole_or_not_there() {
+    let toml = r#"
+        [models.free]
+        usd_per_minute = "0"
+        [models.unpriced]
+        [models.whisper-1]
+        usd_per_minute = "0.000000001"
+        [models.by-tokens]
+        usd_per_minute = 1
+        usd_per_million_input_tokens = "2.50"
+        usd_per_million_output_tokens = "10.00"
+    "#;
+    let models = load(toml, &[]).unwrap().models;
+    let price = |name: &str| models[name].price.map(|price| (price.per_minute.get(), price.tokens.is_some()));
+    assert_eq!(price("free"), Some((0, false)));
+    assert_eq!(price("unpriced"), None);
+    assert_eq!(price("whisper-1"), Some((1, false)));
+    assert_eq!(price("by-tokens"), Some((1_000_000_000, true)));
+    assert_eq!(price("gpt-4o-transcribe"), Some((6_000_000, true)), "the list prices are built in");
+    let cases = [
+        ("usd_per_minute = 0.006", "usd_per_minute: got 0.006; takes US dollars as a text"),
+        (
+            "usd_per_million_input_tokens = \"2.50\"\nusd_per_million_output_tokens = \"10.00\"",
+            "usd_per_minute: is missing; it is what is charged before the work is done",
+        ),
+        (
+            "usd_per_minute = \"0.006\"\nusd_per_million_input_tokens = \"2.50\"",
+            "usd_per_million_output_tokens: is missing; give the prices of both or of none",
+        ),
+    ];
+    for (toml, said) in cases {
+        let problems = problems(&format!("[models.mine]\n{toml}"), &[]);
+        assert!(problems.starts_with("1 mistake ") && problems.contains(said), "{toml}: {problems}");
+    }
+}
+
+#[test]
+fn the_store_is_embedded_unless_redis_is_named() {
+    let store = load("", &[]).unwrap().store;
+    assert_eq!((store.data_dir.to_str(), store.redis.is_none()), (Some("voxgate-data"), true));
+    assert_eq!((store.max_pending, store.on_failure), (100_000, OnStoreFailure::Local));
+    assert_eq!(store.keep_records.as_secs(), 62 * 24 * 3600);
+    let environment = [
+        ("VOXGATE_DATA_DIR", "/var/lib/voxgate"),
+        ("VOXGATE_ON_STORE_FAILURE", "deny"),
+        ("REDIS_URL", "redis://:hunter2@127.0.0.1:6379/0"),
+        ("VOXGATE_REDIS__TIMEOUT", "1s"),
+        ("VOXGATE_LEDGER__KEEP_DAYS", "90"),
+    ];
+    let settings = load("on_store_failure = \"local\"\n[store]\ndata_dir = \"elsewhere\"", &environment).unwrap();
+    let (store, redis) = (&settings.store, settings.store.redis.as_ref().unwrap());
+    assert_eq!((store.data_dir.to_str(), store.on_failure), (Some("/var/lib/voxgate"), OnStoreFailure::Deny));
+    assert_eq!((redis.timeout.as_secs(), store.keep_records.as_secs()), (1, 90 * 24 * 3600));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn redis_is_one_server_or_the_nodes_of_a_cluster() {
+    let nodes = |url: &str| load("", &[("REDIS_URL", url)]).unwrap().store.redis.unwrap().url.cluster_nodes();
+    for one in
+        ["redis://h", "redis://h:1/0", "rediss://user:pass@h:1/0", "redis+unix:///run/redis.sock", "unix:///run/r"]
+    {
+        assert_eq!(nodes(one), None, "{one}");
+    }
+    let listed = |nodes: [&str; 2]| Some(nodes.map(str::to_owned).to_vec());
+    assert_eq!(nodes("redis+cluster://h1:1,h2:2"), listed(["redis://h1:1", "redis://h2:2"]));
+    assert_eq!(nodes("redis+cluster://h1:1,h2:2/0"), listed(["redis://h1:1", "redis://h2:2"]));
+    let with_login = listed(["rediss://me:p@ss@h1:1", "rediss://me:p@ss@h2:2"]);
+    assert_eq!(nodes("rediss+cluster://me:p@ss@h1:1,h2:2"), with_login, "each node has the login");
+}
+
+#[test]
+fn a_store_that_makes_no_sense_is_named_and_its_address_never_shown() {
+    let cases = [
+        ("on_store_failure = \"ignore\"", "on_store_failure: got \"ignore\"; takes \"local\" or \"deny\""),
+        ("[store]\nmax_pending = 0", "store.max_pending: got 0; takes a whole number from 1 to 10000000"),
+        ("[store]\ndata_dri = \"x\"", "store.data_dri: unknown key; did you mean data_dir?"),
+        ("[ledger]\nkeep_days = 31", "ledger.keep_days: got 31; takes a whole number from 32 to 3660"),
+        ("[redis]\ntimeout = 250", "redis.timeout: got 250; takes a duration from 1ms to 24h"),
+        ("[redis]\nurl = \"hunter2@h\"", "redis.url: got a value that is not shown; takes redis:"),
+        ("[redis]\nurl = \"http://hunter2@h\"", "redis.url: got a value that is not shown"),
+        ("[redis]\nurl = \"redis://hunter2@h:port\"", "redis.url: got a value that is not shown"),
+        ("[redis]\nurl = \"redis+cluster://h1:1,\"", "redis.url: got a value that is not shown"),
+    ];
+    for (toml, said) in cases {
+        let problems = problems(toml, &[]);
+        assert!(problems.contains(said) && !problems.contains("hunter2"), "{toml}: {problems}");
     }
 }
 

@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use toml::Value;
 use url::Url;
 
+use crate::units::NanoUsd;
+
 /// A kind of setting.
 pub(super) trait Setting: Sized {
     /// What is allowed, to end the sentence "takes …".
@@ -51,6 +53,20 @@ impl Setting for usize {
 
     fn parse(value: &Value) -> Option<Self> {
         u64::parse(value).and_then(|number| Self::try_from(number).ok())
+    }
+}
+
+/// Text, since a TOML float would not be exact; whole dollars may also be a number.
+impl Setting for NanoUsd {
+    const TAKES: &'static str =
+        "US dollars as a text, from \"0\" to \"9000000\" with up to 9 decimals, such as \"0.0045\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(dollars) => dollars.to_string().parse().ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
     }
 }
 

@@ -1,0 +1,117 @@
+//! `[plans]`: what the callers of a plan may do, how often, and how much of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use super::models::Model;
+use super::reader::Section;
+use crate::units::{AudioMs, NanoUsd};
+
+/// `[plans.NAME]`: whatever is left out is unlimited.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    models: Option<BTreeSet<String>>,
+    /// `requests_per_minute`, and `burst`: how many of them may come at once.
+    pub requests: Option<RequestRate>,
+    /// `audio_seconds_per_minute`, and `audio_burst_seconds`.
+    pub audio: Option<AudioRate>,
+    /// `max_concurrent`: requests in flight.
+    pub concurrent: Option<NonZeroU32>,
+    /// `monthly_usd`
+    pub monthly_usd: Option<NanoUsd>,
+    /// `monthly_audio_minutes`
+    pub monthly_audio: Option<AudioMs>,
+}
+
+/// How many requests a minute. In any 60 seconds at most `per_minute` + `burst` − 1 are admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestRate {
+    /// 1 to 1000000.
+    pub per_minute: NonZeroU32,
+    /// How many may come at once, 1 to 1000000; as many as `per_minute` if left out.
+    pub burst: NonZeroU32,
+}
+
+/// How much audio a minute. In any 60 seconds at most `per_minute` + `burst` of it is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioRate {
+    /// 1 s to 1000000 s.
+    pub per_minute: AudioMs,
+    /// How much may come at once, and so the longest recording; as much as `per_minute` if left out, and an hour's worth
+    /// at most.
+    pub burst: AudioMs,
+}
+
+const MOST: u64 = 1_000_000;
+/// The most minutes in a month's budget, some 1900 years: in milliseconds it is still exact as a double.
+const MOST_MINUTES: u64 = 1_000_000_000;
+const MINUTES_OF_BURST: u64 = 60;
+
+impl Plan {
+    fn read(mut section: Section, known: &BTreeMap<String, Model>) -> Self {
+        let models = section.optional::<Vec<String>>("models");
+        for name in models.iter().flatten().filter(|name| *name != "*" && !known.contains_key(*name)) {
+            section.problem("models", format!("\"{name}\" is not a model of [models]"));
+        }
+        let plan = Self {
+            models: models.map(|names| names.into_iter().collect()),
+            requests: read_requests(&mut section),
+            audio: read_audio(&mut section),
+            concurrent: count(&mut section, "max_concurrent"),
+            monthly_usd: section.optional("monthly_usd"),
+            monthly_audio: section.ranged("monthly_audio_minutes", 0..=MOST_MINUTES).map(|m| AudioMs::new(m * 60_000)),
+        };
+        section.finish();
+        plan
+    }
+
+    /// Whether the plan allows a model that is configured.
+    pub fn allows(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(model) || models.contains("*"))
+    }
+
+    /// Whether the plan allows models that are not configured.
+    pub fn allows_unknown(&self) -> bool {
+        self.models.as_ref().is_some_and(|models| models.contains("*"))
+    }
+}
+
+fn count(section: &mut Section, key: &'static str) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(section.ranged(key, 1..=MOST)?).ok()?)
+}
+
+fn read_requests(section: &mut Section) -> Option<RequestRate> {
+    let given = section.contains("requests_per_minute");
+    let per_minute = count(section, "requests_per_minute");
+    let burst = count(section, "burst");
+    if !given && burst.is_some() {
+        section.problem("burst", "needs requests_per_minute beside it");
+    }
+    let per_minute = per_minute?;
+    Some(RequestRate { per_minute, burst: burst.unwrap_or(per_minute) })
+}
+
+fn read_audio(section: &mut Section) -> Option<AudioRate> {
+    let given = section.contains("audio_seconds_per_minute");
+    let per_minute = section.ranged("audio_seconds_per_minute", 1..=MOST);
+    let burst = section.ranged("audio_burst_seconds", 1..=MOST * MINUTES_OF_BURST);
+    if !given && burst.is_some() {
+        section.problem("audio_burst_seconds", "needs audio_seconds_per_minute beside it");
+    }
+    let per_minute = per_minute?;
+    let burst = burst.unwrap_or(per_minute);
+    if burst > per_minute * MINUTES_OF_BURST {
+        let most = per_minute * MINUTES_OF_BURST;
+        section.problem("audio_burst_seconds", format!("got {burst}; takes {most} at most, what an hour allows"));
+    }
+    Some(AudioRate { per_minute: AudioMs::new(per_minute * 1000), burst: AudioMs::new(burst * 1000) })
+}
+
+/// Reads the plans; `default` is always among them.
+pub(super) fn read_plans(root: &mut Section, models: &BTreeMap<String, Model>) -> BTreeMap<String, Plan> {
+    let sections = root.named_sections("plans");
+    let mut plans: BTreeMap<_, _> =
+        sections.into_iter().map(|(name, section)| (name, Plan::read(section, models))).collect();
+    plans.entry("default".to_owned()).or_default();
+    plans
+}

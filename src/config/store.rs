@@ -1,0 +1,126 @@
+//! `[store]`, `[redis]`, `[ledger]` and `on_store_failure`: where limits and budgets are kept, and what holds without it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use toml::Value;
+
+use super::reader::Section;
+use super::value::Setting;
+
+/// Where limits, budgets and the ledger are kept.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// `store.data_dir`, `VOXGATE_DATA_DIR`: the embedded store, and settlements that Redis could not take; voxgate-data.
+    pub data_dir: PathBuf,
+    /// `store.max_pending`: the most settlements that are kept while the store is away; 100000.
+    pub max_pending: usize,
+    /// `[redis]`; the embedded store where it is `None`.
+    pub redis: Option<Redis>,
+    /// `on_store_failure`
+    pub on_failure: OnStoreFailure,
+    /// `ledger.keep_days`: how long single records are kept; 62.
+    pub keep_records: Duration,
+}
+
+/// `[redis]`
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// `redis.url`, `REDIS_URL`
+    pub url: RedisUrl,
+    /// The longest that a request waits for it; 250ms.
+    pub timeout: Duration,
+}
+
+/// What happens to requests while the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnStoreFailure {
+    /// Each gateway holds callers to their plan's rates by itself, and to what it last heard of their budgets.
+    #[default]
+    Local,
+    /// 503.
+    Deny,
+}
+
+impl Setting for OnStoreFailure {
+    const TAKES: &'static str = "\"local\" or \"deny\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "local" => Some(Self::Local),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+
+/// The address of Redis. Secret, since it may hold a password.
+#[derive(Debug, Clone)]
+pub struct RedisUrl(SecretString);
+
+/// How Redis is spoken to.
+const SCHEMES: [&str; 6] =
+    ["redis://", "rediss://", "redis+unix://", "unix://", "redis+cluster://", "rediss+cluster://"];
+
+impl RedisUrl {
+    /// `text`, if it is an address of Redis.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let known = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+        let url = Self(text.to_owned().into());
+        let nodes = url.cluster_nodes().unwrap_or_else(|| vec![text.to_owned()]);
+        let readable = nodes.iter().all(|node| redis::Client::open(node.as_str()).is_ok());
+        (known && readable).then_some(url)
+    }
+
+    /// The address, password and all.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The nodes of a cluster from which the others are found, each as an address of its own; `None`: it is no cluster.
+    pub fn cluster_nodes(&self) -> Option<Vec<String>> {
+        let (scheme, rest) = self.expose().split_once("+cluster://")?;
+        let (login, hosts) =
+            rest.rsplit_once('@').map_or((String::new(), rest), |(login, hosts)| (format!("{login}@"), hosts));
+        let hosts = hosts.split_once('/').map_or(hosts, |(hosts, _)| hosts);
+        Some(hosts.split(',').map(|host| format!("{scheme}://{login}{host}")).collect())
+    }
+}
+
+impl Setting for RedisUrl {
+    const TAKES: &'static str = "redis://host:port/database, rediss://…, redis+unix:///path, redis+cluster://host:port,host:port or \
+         rediss+cluster://…";
+    const SECRET: bool = true;
+
+    fn parse(value: &Value) -> Option<Self> {
+        Self::parse(value.as_str()?)
+    }
+}
+
+impl Store {
+    pub(super) fn read(root: &mut Section) -> Self {
+        let mut section = root.section("store");
+        let data_dir = section.value("data_dir", PathBuf::from("voxgate-data"));
+        let max_pending = section.ranged("max_pending", 1..=10_000_000).unwrap_or(100_000);
+        section.finish();
+        let mut section = root.section("ledger");
+        let keep_days = section.ranged("keep_days", 32..=3660).unwrap_or(62);
+        section.finish();
+        Self {
+            data_dir,
+            max_pending: usize::try_from(max_pending).unwrap_or(usize::MAX),
+            redis: read_redis(root.section("redis")),
+            on_failure: root.value("on_store_failure", OnStoreFailure::default()),
+            keep_records: Duration::from_hours(24 * keep_days),
+        }
+    }
+}
+
+fn read_redis(mut section: Section) -> Option<Redis> {
+    let url = section.optional("url");
+    let timeout = section.value("timeout", Duration::from_millis(250));
+    section.finish();
+    Some(Redis { url: url?, timeout })
+}
