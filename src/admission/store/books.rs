@@ -1,0 +1,72 @@
+//! For the operator: what either store holds, read beside the gateways that write to it.
+
+use tokio::sync::mpsc;
+
+use super::StoreFailure;
+use super::embedded::Reader;
+use super::redis::Redis;
+use crate::admission::clock::Clock;
+use crate::config;
+use crate::identity::Subject;
+use crate::ledger::{Entry, Statement};
+use crate::units::Month;
+
+/// The books of one store.
+#[derive(Debug)]
+pub struct Books(Shelf);
+
+#[derive(Debug)]
+enum Shelf {
+    /// Nothing was ever written.
+    Empty,
+    Embedded(Reader),
+    Redis(Box<Redis>),
+}
+
+impl Books {
+    /// Opens the books of these settings. To be called on a tokio runtime.
+    pub fn open(settings: &config::Store) -> Result<Self, StoreFailure> {
+        let shelf = match &settings.redis {
+            None => Reader::open(&settings.data_dir)?.map_or(Shelf::Empty, Shelf::Embedded),
+            Some(redis) => {
+                // What dead gateways left is for living ones to settle.
+                let (nobody, _) = mpsc::unbounded_channel();
+                let store = Redis::new(redis, settings.keep_records, Clock::system(), nobody);
+                Shelf::Redis(Box::new(store.map_err(|error| StoreFailure::Failed(error.category().to_owned()))?))
+            }
+        };
+        Ok(Self(shelf))
+    }
+
+    /// Whether no gateway has ever written there, as far as that can be told.
+    pub fn are_new(&self) -> bool {
+        matches!(self.0, Shelf::Empty)
+    }
+
+    /// Everyone who was charged in a month, in order.
+    pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
+        match &self.0 {
+            Shelf::Empty => Ok(Vec::new()),
+            Shelf::Embedded(books) => books.subjects(month),
+            Shelf::Redis(books) => books.subjects(month).await,
+        }
+    }
+
+    /// What one caller used in a month.
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+        match &self.0 {
+            Shelf::Empty => Ok(Statement::empty(subject.clone(), month)),
+            Shelf::Embedded(books) => books.statement(subject, month),
+            Shelf::Redis(books) => books.statement(subject, month).await,
+        }
+    }
+
+    /// The records of one caller, or of all, that were admitted in a month, oldest first, those that are open among them.
+    pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreFailure> {
+        match &self.0 {
+            Shelf::Empty => Ok(Vec::new()),
+            Shelf::Embedded(books) => books.entries(subject, month),
+            Shelf::Redis(books) => books.entries(subject, month).await,
+        }
+    }
+}

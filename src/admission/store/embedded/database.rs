@@ -1,0 +1,279 @@
+//! The file: what is written to it and read from it. One connection, one statement at a time.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::super::{Settlement, Unknown};
+use crate::identity::Subject;
+use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
+use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
+
+/// The version of the schema, in the file's `user_version`.
+const VERSION: i64 = 1;
+
+/// A connection to the file.
+#[derive(Debug)]
+pub(super) struct Database(Connection);
+
+/// What SQLite does not do.
+pub(super) type Result<T> = rusqlite::Result<T>;
+
+impl Database {
+    /// Opens the file at `path` and makes it if it is not there.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let mut connection = Connection::open(path)?;
+        // Nobody else should write; if somebody does, no request waits for them for long.
+        connection.busy_timeout(Duration::from_millis(250))?;
+        // Readers do not hold up the writer; FULL: what is committed survives a power cut as well as a kill.
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if version(&transaction)? == 0 {
+            transaction.execute_batch(include_str!("sql/schema.sql"))?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+        Self::of_this_version(connection)
+    }
+
+    /// Opens the file for reading, beside whoever writes to it.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Self::of_this_version(connection)
+    }
+
+    fn of_this_version(connection: Connection) -> Result<Self> {
+        match version(&connection)? {
+            VERSION => Ok(Self(connection)),
+            // SQLite has no error for this; its word for a file that is not what it should be comes nearest.
+            other => Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
+                Some(format!("it is of version {other}, and this gateway reads version {VERSION}")),
+            )),
+        }
+    }
+
+    /// Begins a transaction that is undone unless it is committed.
+    pub(super) fn begin(&mut self) -> Result<Writer<'_>> {
+        let changes_before = self.0.total_changes();
+        Ok(Writer(self.0.transaction_with_behavior(TransactionBehavior::Immediate)?, changes_before))
+    }
+
+    /// What a caller used in a month.
+    pub(super) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement> {
+        let mut statement = Statement::empty(subject.clone(), month);
+        // Both reads see the same moment.
+        let transaction = self.0.unchecked_transaction()?;
+        statement.total = spent(&transaction, subject, month)?;
+        let mut query = transaction.prepare_cached(include_str!("sql/tallies.sql"))?;
+        let mut rows = query.query(params![subject.as_str(), month.to_string()])?;
+        while let Some(row) = rows.next()? {
+            let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+            let tallies = if kind == "day" { &mut statement.by_day } else { &mut statement.by_model };
+            tallies.insert(name, tally(row, 2)?);
+        }
+        Ok(statement)
+    }
+
+    /// Everyone who was charged in a month.
+    pub(super) fn subjects(&self, month: Month) -> Result<Vec<Subject>> {
+        let mut query = self.0.prepare_cached(include_str!("sql/subjects.sql"))?;
+        query.query_map([month.to_string()], |row| parsed(row, 0))?.collect()
+    }
+
+    /// The records of one caller, or of all, that were admitted in a month.
+    pub(super) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>> {
+        let mut query = self.0.prepare_cached(include_str!("sql/entries.sql"))?;
+        let (from, until) = (number(month.start().get()), number(month.next().start().get()));
+        query.query_map(params![from, until, subject.map(Subject::as_str)], entry)?.collect()
+    }
+}
+
+/// A transaction, and how many changes there were before it.
+pub(super) struct Writer<'a>(Transaction<'a>, u64);
+
+impl Writer<'_> {
+    /// Writes what is there already, to see whether it can be written.
+    pub(super) fn touch(&self) -> Result<()> {
+        self.0.execute(include_str!("sql/touch.sql"), [UnixMs::now().to_string()]).map(|_| ())
+    }
+
+    /// Whether anything is different from before.
+    pub(super) fn has_changes(&self) -> bool {
+        self.0.total_changes() > self.1
+    }
+
+    /// Makes it last.
+    pub(super) fn commit(self) -> Result<()> {
+        self.0.commit()
+    }
+
+    /// What a caller is charged in a month.
+    pub(super) fn spent(&self, subject: &Subject, month: Month) -> Result<Charge> {
+        Ok(spent(&self.0, subject, month)?.charge())
+    }
+
+    /// Whether a permit of that name was given.
+    pub(super) fn knows(&self, entry: &Entry) -> Result<bool> {
+        Ok(self.ending(entry)?.is_some())
+    }
+
+    /// Charges the estimate and opens the record.
+    pub(super) fn open(&self, entry: &Entry) -> Result<()> {
+        self.charge(entry, 1, entry.estimate, Charge::NONE)?;
+        self.record(entry)
+    }
+
+    /// Settles, unless that was done before.
+    pub(super) fn settle(&self, settlement: &Settlement) -> Result<()> {
+        let mut entry = settlement.entry();
+        match (self.ending(&entry)?, settlement.unknown) {
+            (Some((Ending::Open, given)), _) => {
+                // When it was given, its record knows best.
+                entry.at = given;
+                self.charge(&entry, 0, entry.cost, entry.estimate)?;
+            }
+            (None, Unknown::Charge) => self.charge(&entry, 1, entry.cost, Charge::NONE)?,
+            (Some(_), _) | (None, Unknown::Ignore) => return Ok(()),
+        }
+        self.tally(&entry, &settlement.counted_as)?;
+        self.record(&entry)
+    }
+
+    /// Closes the records of permits that were given before `before` and never settled. Their estimates stand.
+    pub(super) fn abandon(&self, before: UnixMs) -> Result<()> {
+        let mut query = self.0.prepare_cached(include_str!("sql/abandoned.sql"))?;
+        let abandoned: Vec<Entry> = query.query_map([number(before.get())], entry)?.collect::<Result<_>>()?;
+        for mut entry in abandoned {
+            entry.ending = Ending::Abandoned;
+            self.tally(&entry, &entry.memo.model)?;
+            self.record(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes some of the records older than `before`, and says how many.
+    pub(super) fn forget(&self, before: UnixMs) -> Result<usize> {
+        self.0.prepare_cached(include_str!("sql/forget.sql"))?.execute([number(before.get())])
+    }
+
+    fn ending(&self, entry: &Entry) -> Result<Option<(Ending, UnixMs)>> {
+        let mut query = self.0.prepare_cached(include_str!("sql/ending.sql"))?;
+        let found = |row: &Row<'_>| Ok((parsed(row, 0)?, UnixMs::new(counted(row, 1)?)));
+        query.query_row([entry.id.to_string()], found).optional()
+    }
+
+    /// Puts `charge` in the place of `instead_of`.
+    fn charge(&self, entry: &Entry, requests: i64, charge: Charge, instead_of: Charge) -> Result<()> {
+        let difference = |new: u64, old: u64| number(new) - number(old);
+        self.0.prepare_cached(include_str!("sql/charge.sql"))?.execute(params![
+            entry.subject.as_str(),
+            Month::of(entry.at).to_string(),
+            requests,
+            difference(charge.usd.get(), instead_of.usd.get()),
+            difference(charge.audio.get(), instead_of.audio.get()),
+        ])?;
+        Ok(())
+    }
+
+    fn tally(&self, entry: &Entry, model: &str) -> Result<()> {
+        let month = Month::of(entry.at).to_string();
+        for (kind, name) in [("day", entry.at.day().as_str()), ("model", model)] {
+            let (usd, audio) = (number(entry.cost.usd.get()), number(entry.cost.audio.get()));
+            let mut query = self.0.prepare_cached(include_str!("sql/tally.sql"))?;
+            query.execute(params![entry.subject.as_str(), month, kind, name, usd, audio])?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, entry: &Entry) -> Result<()> {
+        let (input, output, audio) = match entry.usage {
+            Some(Usage::Tokens { input, output }) => (Some(number(input)), Some(number(output)), None),
+            Some(Usage::Length(length)) => (None, None, Some(number(length.get()))),
+            None => (None, None, None),
+        };
+        self.0.prepare_cached(include_str!("sql/record.sql"))?.execute(params![
+            entry.id.to_string(),
+            number(entry.at.get()),
+            entry.subject.as_str(),
+            entry.memo.request_id,
+            entry.memo.plan,
+            entry.memo.model,
+            entry.memo.provider,
+            number(entry.audio.get()),
+            number(entry.estimate.usd.get()),
+            number(entry.estimate.audio.get()),
+            number(entry.cost.usd.get()),
+            number(entry.cost.audio.get()),
+            input,
+            output,
+            audio,
+            entry.ending.as_str(),
+        ])?;
+        Ok(())
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn spent(connection: &Connection, subject: &Subject, month: Month) -> Result<Tally> {
+    let mut query = connection.prepare_cached(include_str!("sql/spent.sql"))?;
+    let row = query.query_row(params![subject.as_str(), month.to_string()], |row| tally(row, 0)).optional()?;
+    Ok(row.unwrap_or_default())
+}
+
+/// SQLite counts to 2⁶³; nothing that is counted here comes near it.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn counted(row: &Row<'_>, index: usize) -> Result<u64> {
+    // A correction after part of the file was lost could take a sum below nothing.
+    row.get::<_, i64>(index).map(|value| u64::try_from(value).unwrap_or_default())
+}
+
+fn tally(row: &Row<'_>, first: usize) -> Result<Tally> {
+    Ok(Tally {
+        requests: counted(row, first)?,
+        spent_usd: NanoUsd::new(counted(row, first + 1)?),
+        audio_ms: AudioMs::new(counted(row, first + 2)?),
+    })
+}
+
+fn parsed<T: std::str::FromStr>(row: &Row<'_>, index: usize) -> Result<T> {
+    let text: String = row.get(index)?;
+    text.parse().map_err(|_| unreadable(format!("{text:?} is in column {index}")))
+}
+
+fn unreadable(what: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into())
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry> {
+    let optional = |index| row.get::<_, Option<i64>>(index).map(|value| value.and_then(|n| u64::try_from(n).ok()));
+    let usage = match (optional(12)?, optional(13)?, optional(14)?) {
+        (Some(input), Some(output), _) => Some(Usage::Tokens { input, output }),
+        (_, _, Some(length)) => Some(Usage::Length(AudioMs::new(length))),
+        _ => None,
+    };
+    let charge = |usd, audio| -> Result<Charge> {
+        Ok(Charge { usd: NanoUsd::new(counted(row, usd)?), audio: AudioMs::new(counted(row, audio)?) })
+    };
+    Ok(Entry {
+        id: parsed(row, 0)?,
+        at: UnixMs::new(counted(row, 1)?),
+        subject: parsed(row, 2)?,
+        memo: Memo { request_id: row.get(3)?, plan: row.get(4)?, model: row.get(5)?, provider: row.get(6)? },
+        audio: AudioMs::new(counted(row, 7)?),
+        estimate: charge(8, 9)?,
+        cost: charge(10, 11)?,
+        usage,
+        ending: parsed(row, 15)?,
+    })
+}

@@ -1,0 +1,56 @@
+//! For the operator: reads the file beside the gateway that writes to it.
+
+use std::path::Path;
+
+use super::super::StoreFailure;
+use super::DATABASE;
+use super::database::Database;
+use crate::identity::Subject;
+use crate::ledger::{Entry, Statement};
+use crate::units::Month;
+
+/// The embedded store, to be read only.
+#[derive(Debug)]
+pub(in crate::admission::store) struct Reader(Database);
+
+impl Reader {
+    /// Opens the store in `directory`; `None`: nothing was ever written there.
+    pub(in crate::admission::store) fn open(directory: &Path) -> Result<Option<Self>, StoreFailure> {
+        let file = directory.join(DATABASE);
+        // A directory that may not be looked into is not an empty one.
+        if !file.try_exists().map_err(|error| StoreFailure::Failed(error.to_string()))? {
+            return Ok(None);
+        }
+        Ok(Some(Self(Database::open_to_read(&file).map_err(|error| failed(&error))?)))
+    }
+
+    /// What a caller used in a month.
+    pub(in crate::admission::store) fn statement(
+        &self,
+        subject: &Subject,
+        month: Month,
+    ) -> Result<Statement, StoreFailure> {
+        self.0.statement(subject, month).map_err(|error| failed(&error))
+    }
+
+    /// Everyone who was charged in a month.
+    pub(in crate::admission::store) fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
+        self.0.subjects(month).map_err(|error| failed(&error))
+    }
+
+    /// The records of one caller, or of all, that were admitted in a month.
+    pub(in crate::admission::store) fn entries(
+        &self,
+        subject: Option<&Subject>,
+        month: Month,
+    ) -> Result<Vec<Entry>, StoreFailure> {
+        self.0.entries(subject, month).map_err(|error| failed(&error))
+    }
+}
+
+pub(super) fn failed(error: &rusqlite::Error) -> StoreFailure {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(..) => StoreFailure::Garbled(error.to_string()),
+        _ => StoreFailure::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,198 @@
+//! Where limits, budgets and the ledger are kept: the seam between this room and two stores of the same meaning.
+//!
+//! - [`Embedded`]: rates and leases in this process, budgets and the ledger in a SQLite file. The default.
+//! - [`Redis`]: everything in Redis, for any number of gateways.
+//!
+//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge, once. The
+//! rest are queries. What both stores must do is written down once, in `tests`.
+
+mod books;
+mod embedded;
+mod redis;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use books::Books;
+pub use embedded::{Embedded, Found, OpenError, try_directory};
+pub use redis::Redis;
+
+use super::limits::{Ask, Decision};
+use super::rates::Rates;
+use crate::identity::Subject;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Usage};
+use crate::units::{AudioMs, Month, UnixMs};
+
+/// What a permit comes to in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The permit.
+    pub id: PermitId,
+    /// Whose it is.
+    pub subject: Subject,
+    /// When it was admitted: its day and month are those of this moment.
+    pub at: UnixMs,
+    /// For which work.
+    pub memo: Memo,
+    /// The model under which a month's account counts it.
+    pub counted_as: String,
+    /// The recording, as measured or bounded.
+    pub audio: AudioMs,
+    /// What was charged.
+    pub estimate: Charge,
+    /// What is to be charged instead.
+    pub cost: Charge,
+    /// What the provider reported.
+    pub usage: Option<Usage>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Whether the permit was given without the store, so that nothing was charged for it.
+    pub without_store: bool,
+    /// What to do where the store does not know the permit.
+    pub unknown: Unknown,
+    /// Whether it may have been written before without anybody hearing of it.
+    pub tried: bool,
+}
+
+/// What to do with a settlement whose permit the store does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unknown {
+    /// The work was done, so it is charged now, unless this very settlement was written before: the permit was given
+    /// without the store, or the store lost it.
+    Charge,
+    /// Nothing was done, so nothing is.
+    Ignore,
+}
+
+impl Settlement {
+    /// Its record.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            id: self.id,
+            at: self.at,
+            subject: self.subject.clone(),
+            memo: self.memo.clone(),
+            audio: self.audio,
+            estimate: self.estimate,
+            cost: self.cost,
+            usage: self.usage,
+            ending: self.ending,
+        }
+    }
+}
+
+/// The store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreFailure {
+    /// It did not answer in time. It may still do it.
+    #[error("it did not answer in time")]
+    Slow,
+    /// It is known to be away, and was not asked.
+    #[error("it is away")]
+    Away,
+    /// It cannot be reached, or refuses everybody.
+    #[error("{0}")]
+    Failed(String),
+    /// It did not do this one thing.
+    #[error("{0}")]
+    Refused(String),
+    /// What it holds makes no sense.
+    #[error("it holds what the gateway did not write there: {0}")]
+    Garbled(String),
+}
+
+impl StoreFailure {
+    fn garbled(error: impl std::error::Error) -> Self {
+        Self::Garbled(error.to_string())
+    }
+}
+
+/// How much of a store is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// All of it.
+    There,
+    /// Some nodes of a cluster are away, and with them the limits of some callers.
+    PartlyAway,
+    /// Nothing of it.
+    Away,
+}
+
+/// One of the two.
+#[derive(Debug)]
+pub enum Store {
+    /// In this process and one file.
+    Embedded(Embedded),
+    /// In Redis.
+    Redis(Redis),
+}
+
+impl Store {
+    /// Decides on a request. If it is admitted, its rates, its lease and its estimate are taken in the same step; if it is
+    /// refused, nothing is. Asked again with the same permit it says the same and takes nothing more.
+    pub async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.admit(ask).await,
+            Self::Redis(store) => store.admit(&ask).await,
+        }
+    }
+
+    /// Puts the real cost in the place of the estimate, writes the record and ends the lease. Once for each permit.
+    pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.settle(settlement).await,
+            Self::Redis(store) => store.settle(&settlement).await,
+        }
+    }
+
+    /// What one caller used in a month.
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.statement(subject, month).await,
+            Self::Redis(store) => store.statement(subject, month).await,
+        }
+    }
+
+    /// Whether the rates in front of it are its own, and not those of one gateway among many.
+    pub fn owns(&self, rates: &Arc<Rates>) -> bool {
+        match self {
+            Self::Embedded(store) => store.owns(rates),
+            Self::Redis(_) => false,
+        }
+    }
+
+    /// How much of it is there, as far as it is known.
+    pub fn presence(&self) -> Presence {
+        match self {
+            Self::Embedded(store) if store.is_away() => Presence::Away,
+            Self::Embedded(_) => Presence::There,
+            Self::Redis(store) => store.presence(),
+        }
+    }
+
+    /// Whether the part of it that a caller's limits are in is known to be away.
+    pub fn is_away_for(&self, subject: &Subject) -> bool {
+        match self {
+            Self::Embedded(store) => store.is_away(),
+            Self::Redis(store) => store.is_away_for(subject),
+        }
+    }
+
+    /// Sees after the embedded store. Redis has a watch of its own.
+    pub async fn look_after(&self) {
+        if let Self::Embedded(store) = self {
+            store.look_after().await;
+        }
+    }
+
+    /// The time by the clock that decides for a caller, as far as it is known.
+    pub fn now(&self, subject: &Subject) -> UnixMs {
+        match self {
+            Self::Embedded(store) => store.now(),
+            Self::Redis(store) => store.now(subject),
+        }
+    }
+}

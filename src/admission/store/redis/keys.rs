@@ -1,0 +1,108 @@
+//! The names of keys, such as `voxgate:{0a3}:alice:rates`.
+//!
+//! A caller's keys share the hash tag in braces, so that one script may touch them on one node of a cluster. Some
+//! thousands of tags are shared by all callers, since a stream of records is some kilobytes even when it is nearly empty:
+//! those of one tag write to one.
+
+use crate::identity::Subject;
+use crate::units::Month;
+
+/// How many tags there are. Never to be changed: callers would begin anew.
+const TAGS: u16 = 4096;
+/// How many parts the callers of a cluster are divided into, each on one node as a rule.
+pub(super) const PARTS: usize = 64;
+const SLOTS: u16 = 16_384;
+
+/// The keys of one caller.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// `voxgate:{0a3}`
+    tag: String,
+    /// `voxgate:{0a3}:alice`
+    caller: String,
+}
+
+impl Keys {
+    pub(super) fn of(subject: &Subject) -> Self {
+        let tag = format!("voxgate:{{{:03x}}}", crc(subject.as_str()) % TAGS);
+        Self { caller: format!("{tag}:{subject}"), tag }
+    }
+
+    /// HASH `requests`, `audio`: when the bucket will be full, `seen`: when that was written, in µs since 1970.
+    pub(super) fn rates(&self) -> String {
+        format!("{}:rates", self.caller)
+    }
+
+    /// ZSET of permits by the end of their leases, in ms since 1970.
+    pub(super) fn leases(&self) -> String {
+        format!("{}:leases", self.caller)
+    }
+
+    /// HASH of permits that are not settled: `<admitted at> <record>`.
+    pub(super) fn open(&self) -> String {
+        format!("{}:open", self.caller)
+    }
+
+    /// HASH of what a month is charged, and what of it is settled by day and by model.
+    pub(super) fn month(&self, month: Month) -> String {
+        format!("{}:{month}", self.caller)
+    }
+
+    /// STREAM of the records of every caller with this tag.
+    pub(super) fn ledger(&self) -> String {
+        format!("{}:ledger", self.tag)
+    }
+
+    /// Which part of a cluster the caller is in.
+    pub(super) fn part(&self) -> usize {
+        part_of(&self.tag)
+    }
+}
+
+fn crc(text: &str) -> u16 {
+    crc16::State::<crc16::XMODEM>::calculate(text.as_bytes())
+}
+
+/// Which part of a cluster a key belongs to, by its tag.
+pub(super) fn part_of(key: &str) -> usize {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag);
+    usize::from(crc(tag) % SLOTS) / (usize::from(SLOTS) / PARTS)
+}
+
+/// A pattern for the keys of every caller that end in `last`.
+pub(super) fn pattern(last: &str) -> String {
+    format!("voxgate:{{*}}:*:{last}")
+}
+
+/// Whose key it is.
+pub(super) fn subject_of(key: &str) -> Option<Subject> {
+    let (_, rest) = key.strip_prefix("voxgate:{")?.split_once("}:")?;
+    rest.rsplit_once(':')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_part_follows_the_slot_that_redis_computes() {
+        // CLUSTER KEYSLOT of "alice" is 749 and of "bob" 8955: parts of 256 slots each.
+        assert_eq!(part_of("voxgate:{alice}:probe"), 749 / 256);
+        assert_eq!(part_of("voxgate:{bob}:probe"), 8955 / 256);
+    }
+
+    proptest! {
+        #[test]
+        fn a_subject_is_found_again_in_its_keys_and_shares_one_tag(name in "[a-z{}%:\u{e9}*]{1,12}") {
+            let subject: Subject = name.parse().unwrap();
+            let keys = Keys::of(&subject);
+            for key in [keys.rates(), keys.leases(), keys.open(), keys.month("2026-11".parse().unwrap())] {
+                prop_assert_eq!(subject_of(&key), Some(subject.clone()));
+                prop_assert_eq!(part_of(&key), keys.part());
+            }
+            prop_assert_eq!(part_of(&keys.ledger()), keys.part());
+        }
+    }
+}

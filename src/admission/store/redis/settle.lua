@@ -1,0 +1,76 @@
+-- Puts the real cost of a permit in the place of its estimate, writes its record and ends its lease. Once: a permit that
+-- is open is closed by it, and one that is not known is charged only if no record says that this was done before.
+
+local leases, open = KEYS[1], KEYS[2]
+local earlier_month, later_month, ledger = KEYS[3], KEYS[4], KEYS[5] -- the same month, but around the turn of one
+
+local id = ARGV[1]
+local usd_difference, audio_difference = ARGV[2], ARGV[3] -- the cost without the estimate; may be negative
+local usd, audio = ARGV[4], ARGV[5] -- the cost
+local charge_unknown = ARGV[6] == '1'
+local written_since = ARGV[7] -- ms: a record of this settlement can be no older; '': it can only be a moment old
+local given_at, later_from = tonumber(ARGV[8]), tonumber(ARGV[9]) -- ms
+local day, model = ARGV[10], ARGV[11]
+local subject, record = ARGV[12], ARGV[13]
+local keep, keep_month = tonumber(ARGV[14]), ARGV[15] -- ms
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now / 1000)
+
+local function holds(page)
+  for _, entry in ipairs(page) do
+    if entry[2][2] == id then
+      return true
+    end
+  end
+  return false
+end
+
+local function is_in_ledger()
+  if written_since == '' then
+    return holds(redis.call('XREVRANGE', ledger, '+', '-', 'COUNT', 64))
+  end
+  local from = written_since
+  while true do
+    local page = redis.call('XRANGE', ledger, from, '+', 'COUNT', 256)
+    if holds(page) then
+      return true
+    end
+    if #page < 256 then
+      return false
+    end
+    from = '(' .. page[#page][1]
+  end
+end
+
+-- When it was given, its own record knows best.
+local given = redis.call('HGET', open, id)
+local at = given and tonumber(string.match(given, '^%d+')) or given_at
+local month = at >= later_from and later_month or earlier_month
+
+-- Not a write that grows anything, and so one that Redis lets happen when its memory is full; after it the rest may too.
+local known = redis.call('HDEL', open, id) == 1
+redis.call('ZREM', leases, id)
+if known then
+  redis.call('HINCRBY', month, 'usd', usd_difference)
+  redis.call('HINCRBY', month, 'audio', audio_difference)
+elseif charge_unknown and not is_in_ledger() then
+  redis.call('HINCRBY', month, 'requests', 1)
+  redis.call('HINCRBY', month, 'usd', usd)
+  redis.call('HINCRBY', month, 'audio', audio)
+else
+  return now
+end
+
+for _, group in ipairs({ 'day:' .. day, 'model:' .. model }) do
+  redis.call('HINCRBY', month, group .. ':requests', 1)
+  redis.call('HINCRBY', month, group .. ':usd', usd)
+  redis.call('HINCRBY', month, group .. ':audio', audio)
+end
+redis.call('PEXPIRE', month, keep_month)
+
+redis.call('XADD', ledger, 'MINID', '~', string.format('%.0f', now_ms - keep), '*', 'id', id, 'subject', subject,
+  'record', record)
+redis.call('PEXPIRE', ledger, string.format('%.0f', keep))
+return now
