@@ -1,55 +1,54 @@
-//! May they, now? Which model a caller may have, and whether the job fits that model.
+//! May they, now? Whether a job fits the model that a caller may have, and whether the caller's limits let it in.
 //!
 //! Nothing is spent before this room has said yes. It knows callers, jobs, plans and the table of models; it knows no
 //! routes and no provider.
+//!
+//! # Layout
+//!
+//! - `fit`: whether a model can do a job; `refusal`: every reason against, in words; `allowance`: what is left
+//! - [`limits`]: one request as numbers, and the decision about it
+//! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
+//!   [`leases`], `heard`
+//! - `permit`: leave to forward, which settles itself; `settler` and `journal`: settlements on their way to the store
 
+mod allowance;
+pub mod clock;
 mod fit;
+mod heard;
+mod journal;
+pub mod leases;
+mod limiter;
+pub mod limits;
+mod permit;
+pub mod rates;
+mod refusal;
+mod settler;
+pub mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use allowance::{Allowance, Share};
 pub use fit::Unfit;
+pub use limiter::{Limiter, LimiterError, Unavailable, Verdict};
+pub use permit::Permit;
+pub use refusal::{Limited, Refusal};
+pub use settler::Desk;
 
 use crate::config::{Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;
 use crate::intake::Job;
+use crate::ledger::{Charge, Memo, PermitId, Statement};
+use crate::units::{AudioMs, Month, NanoUsd};
+use limits::{Ask, Denial, Limits, Standing};
+use permit::Account;
+use store::StoreFailure;
 
-/// Leave to forward one job.
-#[derive(Debug, Clone)]
-pub struct Permit {
-    /// The model that does the work.
-    pub model: Arc<Model>,
-}
+/// What a lease has beyond the longest time that a provider may take.
+const GRACE: Duration = Duration::from_mins(1);
 
-/// Why a job may not be forwarded.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The token names a plan that is not configured.
-    #[error("The token's plan '{plan}' is not a plan of this gateway.")]
-    UnknownPlan {
-        /// The plan that the token names.
-        plan: String,
-    },
-    /// The model exists, but not for this plan.
-    #[error("Your plan '{plan}' does not allow the model '{model}'.")]
-    ModelNotAllowed {
-        /// The caller's plan.
-        plan: String,
-        /// The model that was asked for.
-        model: String,
-    },
-    /// There is no such model.
-    #[error("The model '{model}' does not exist or you do not have access to it.")]
-    ModelNotFound {
-        /// The model that was asked for.
-        model: String,
-    },
-    /// The model cannot do this job.
-    #[error(transparent)]
-    Unfit(#[from] Unfit),
-}
-
-/// Decides by the plans and the table of models.
+/// Decides by the plans, the table of models and the limits.
 #[derive(Debug)]
 pub struct Admission {
     plans: BTreeMap<String, Plan>,
@@ -57,25 +56,108 @@ pub struct Admission {
     default_model: String,
     /// Whether the provider is there to which models that are not configured go.
     serves_unknown: bool,
+    limiter: Limiter,
+    lease: Duration,
 }
 
 impl Admission {
-    /// Admission by these settings.
-    pub fn new(settings: &Settings) -> Self {
+    /// Admission by these settings, with limits kept by `limiter`.
+    pub fn new(settings: &Settings, limiter: Limiter) -> Self {
         Self {
             plans: settings.plans.clone(),
             models: settings.models.iter().map(|(name, model)| (name.clone(), Arc::new(model.clone()))).collect(),
             default_model: settings.default_model.clone(),
             serves_unknown: settings.providers.contains_key(OPENAI),
+            limiter,
+            lease: settings.upstream.response_timeout + GRACE,
         }
     }
 
-    /// Checks everything that is known of the job before anything is spent on it.
-    pub fn admit(&self, caller: &Caller, job: &Job) -> Result<Permit, Refusal> {
+    /// The model that a job asks for, if the caller may have it and it can do the job.
+    pub fn model(&self, caller: &Caller, job: &Job) -> Result<Arc<Model>, Refusal> {
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
-        let model = self.model(caller, name)?;
+        let plan = self.plan(caller)?;
+        let model = match self.models.get(name) {
+            Some(model) if plan.allows(name) => Arc::clone(model),
+            Some(_) => {
+                return Err(Refusal::ModelNotAllowed { plan: caller.plan.clone(), model: name.to_owned() });
+            }
+            None if plan.allows_unknown() && self.serves_unknown => Arc::new(Model::unknown(name)),
+            None => return Err(Refusal::ModelNotFound { model: name.to_owned() }),
+        };
         fit::check(job, &model)?;
-        Ok(Permit { model })
+        Ok(model)
+    }
+
+    /// Charges the job's estimate and takes what it needs of the caller's limits, all or nothing, once everything else
+    /// that is known of it is checked.
+    pub async fn admit(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        model: Arc<Model>,
+        (provider, request_id): (&str, &str),
+    ) -> Result<Permit, Refusal> {
+        let plan = self.plan(caller)?;
+        let length = job.media.length.upper_bound();
+        if let Some(rate) = plan.audio.filter(|rate| length > rate.burst) {
+            return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, most: rate.burst });
+        }
+        if model.price.is_none() && plan.monthly_usd.is_some() {
+            return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
+        }
+        let text = job.options.text_bytes();
+        let usd = model.price.map_or(NanoUsd::ZERO, |price| price.estimate(length, text));
+        let ask = Ask {
+            id: PermitId::new(),
+            subject: caller.subject.clone(),
+            limits: Limits::of(plan, length),
+            estimate: Charge { usd, audio: length },
+            lease: self.lease,
+            memo: Memo {
+                request_id: request_id.to_owned(),
+                plan: caller.plan.clone(),
+                model: model.name.clone(),
+                provider: provider.to_owned(),
+            },
+        };
+        let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
+        let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
+        let decision = verdict.decision;
+        if let Some(denial) = decision.denial {
+            let month = Month::of(decision.at);
+            let limited = Limited::new(denial, (&caller.plan, plan), decision.standing, estimate, month);
+            return Err(Refusal::Limited(Box::new(limited)));
+        }
+        let without_store = verdict.without_store;
+        let account = Account { id, subject, at: decision.at, memo, estimate, without_store };
+        Ok(Permit::new(model, account, self.limiter.settler(), self.limiter.leases()))
+    }
+
+    /// What can be said before the body is read: whether the plan exists, and whether the caller has requests left.
+    pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
+        let plan = self.plan(caller)?;
+        // How long the recording is nobody knows yet.
+        let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
+        let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
+        looked.map_err(|denial: Denial| {
+            let (requests, audio) = self.limiter.standing(&caller.subject);
+            let standing = Standing { requests, audio, ..Standing::default() };
+            let month = self.limiter.month(&caller.subject);
+            Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
+        })
+    }
+
+    /// What is left of the caller's rates, as far as this process knows.
+    pub fn allowance(&self, caller: &Caller) -> Allowance {
+        let (requests, audio) = self.limiter.standing(&caller.subject);
+        self.plan(caller).map(|plan| Allowance::of(plan, requests, audio)).unwrap_or_default()
+    }
+
+    /// What the caller used in a month, this one if none is named.
+    pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreFailure> {
+        let month = month.unwrap_or_else(|| self.limiter.month(&caller.subject));
+        self.limiter.statement(&caller.subject, month).await
     }
 
     /// The configured models that the caller may use.
@@ -84,22 +166,13 @@ impl Admission {
         Ok(self.models.values().map(AsRef::as_ref).filter(|model| plan.allows(&model.name)))
     }
 
-    /// Whether the caller's plan exists. Known before the body is read.
-    pub fn check_plan(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.plan(caller).map(|_| ())
-    }
-
-    fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
+    /// The caller's plan.
+    pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
     }
 
-    fn model(&self, caller: &Caller, name: &str) -> Result<Arc<Model>, Refusal> {
-        let plan = self.plan(caller)?;
-        match self.models.get(name) {
-            Some(model) if plan.allows(name) => Ok(Arc::clone(model)),
-            Some(_) => Err(Refusal::ModelNotAllowed { plan: caller.plan.clone(), model: name.to_owned() }),
-            None if plan.allows_unknown() && self.serves_unknown => Ok(Arc::new(Model::unknown(name))),
-            None => Err(Refusal::ModelNotFound { model: name.to_owned() }),
-        }
+    /// Who keeps the limits.
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 }

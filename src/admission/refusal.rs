@@ -1,0 +1,165 @@
+//! Why a job may not be forwarded, in words.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::allowance::Allowance;
+use super::fit::Unfit;
+use super::limits::{Denial, Standing};
+use crate::config::Plan;
+use crate::ledger::Charge;
+use crate::units::{AudioMs, Month};
+
+/// Why a job may not be forwarded.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The token names a plan that is not configured.
+    #[error("The token's plan '{plan}' is not a plan of this gateway.")]
+    UnknownPlan {
+        /// The plan that the token names.
+        plan: String,
+    },
+    /// The model exists, but not for this plan.
+    #[error("Your plan '{plan}' does not allow the model '{model}'.")]
+    ModelNotAllowed {
+        /// The caller's plan.
+        plan: String,
+        /// The model that was asked for.
+        model: String,
+    },
+    /// There is no such model.
+    #[error("The model '{model}' does not exist or you do not have access to it.")]
+    ModelNotFound {
+        /// The model that was asked for.
+        model: String,
+    },
+    /// The model cannot do this job.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// Nobody knows what the model costs, and the plan has a budget of money.
+    #[error("The model '{model}' has no price, so it cannot be had on the monthly budget of your plan '{plan}'.")]
+    Unpriced {
+        /// The caller's plan.
+        plan: String,
+        /// The model that was asked for.
+        model: String,
+    },
+    /// The recording is longer than the plan ever lets in at once.
+    #[error(
+        "audio duration {length} seconds is longer than the {most} seconds that your plan '{plan}' allows at once."
+    )]
+    LongerThanBurst {
+        /// The caller's plan.
+        plan: String,
+        /// The recording.
+        length: AudioMs,
+        /// The most.
+        most: AudioMs,
+    },
+    /// A limit is reached.
+    #[error(transparent)]
+    Limited(Box<Limited>),
+    /// The store is away, and without it nobody is let in.
+    #[error("The gateway cannot check your limits at the moment. Please try again.")]
+    StoreAway,
+}
+
+/// A limit is reached: which, how much is left, and when to come back.
+#[derive(Debug, Clone)]
+pub struct Limited {
+    /// Which.
+    pub denial: Denial,
+    /// What is left of the rates.
+    pub allowance: Allowance,
+    plan_name: String,
+    plan: Plan,
+    standing: Standing,
+    needed: Charge,
+    month: Month,
+}
+
+impl Limited {
+    pub(super) fn new(
+        denial: Denial,
+        (plan_name, plan): (&str, &Plan),
+        standing: Standing,
+        needed: Charge,
+        month: Month,
+    ) -> Self {
+        let allowance = Allowance::of(plan, standing.requests, standing.audio);
+        Self { denial, allowance, plan_name: plan_name.to_owned(), plan: plan.clone(), standing, needed, month }
+    }
+
+    /// How long a client has to wait, where that is known.
+    pub fn wait(&self) -> Option<Duration> {
+        match self.denial {
+            Denial::Requests { wait } | Denial::Audio { wait } => Some(wait),
+            Denial::Concurrency | Denial::MonthlyUsd | Denial::MonthlyAudio => None,
+        }
+    }
+}
+
+impl std::error::Error for Limited {}
+
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (plan, spent) = (&self.plan_name, self.standing.spent);
+        let resets = self.month.next().start();
+        match self.denial {
+            Denial::Requests { wait } => {
+                let limit = self.plan.requests.map_or(0, |rate| rate.per_minute.get());
+                write!(
+                    f,
+                    "Rate limit reached: your plan '{plan}' allows {limit} requests a minute. Please try again in {}.",
+                    seconds(wait)
+                )
+            }
+            Denial::Audio { wait } => {
+                let limit = self.plan.audio.map_or(0, |rate| rate.per_minute.get() / 1000);
+                let needed = self.needed.audio;
+                write!(
+                    f,
+                    "Rate limit reached: your plan '{plan}' allows {limit} seconds of audio a minute, and this recording \
+                     has {needed}. Please try again in {}.",
+                    seconds(wait)
+                )
+            }
+            Denial::Concurrency => {
+                let limit = self.plan.concurrent.map_or(0, std::num::NonZeroU32::get);
+                write!(
+                    f,
+                    "Your plan '{plan}' allows {limit} requests at a time, and {} are in progress. Please try again when \
+                     one has finished.",
+                    self.standing.in_flight
+                )
+            }
+            Denial::MonthlyUsd => {
+                let limit = self.plan.monthly_usd.unwrap_or_default();
+                write!(
+                    f,
+                    "You exceeded your current quota: your plan '{plan}' allows {limit} USD a month, of which {} is left, \
+                     and this request may cost {}. It resets at {resets}.",
+                    limit.saturating_sub(spent.usd),
+                    self.needed.usd
+                )
+            }
+            Denial::MonthlyAudio => {
+                let limit = self.plan.monthly_audio.unwrap_or_default();
+                write!(
+                    f,
+                    "You exceeded your current quota: your plan '{plan}' allows {} minutes of audio a month, of which {} \
+                     seconds are left, and this recording has {}. It resets at {resets}.",
+                    limit.get() / 60_000,
+                    limit.saturating_sub(spent.audio),
+                    self.needed.audio
+                )
+            }
+        }
+    }
+}
+
+/// Rounded up to a millisecond, so that who waits as told does not come too early: `1.5s`, `20ms`.
+fn seconds(wait: Duration) -> String {
+    let ms = wait.as_micros().div_ceil(1000);
+    if ms < 1000 { format!("{ms}ms") } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
+}
