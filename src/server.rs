@@ -19,6 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_actix_web::TracingLogger;
 
+use crate::admission::clock::Clock;
+use crate::admission::{Desk, Limiter, LimiterError};
 use crate::config::{OPENAI, Provider, Settings};
 use crate::http::{self, House, Limits, Line};
 use crate::identity::Verifier;
@@ -45,6 +47,9 @@ pub enum StartError {
     /// The system refuses something else.
     #[error("the server cannot be started: {0}")]
     Io(#[from] io::Error),
+    /// Limits cannot be kept.
+    #[error(transparent)]
+    Limiter(#[from] LimiterError),
     /// The HTTP client cannot be made, for want of trusted certificates perhaps.
     #[error("the client for the providers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -55,6 +60,7 @@ pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
     house: Data<House>,
+    desk: Desk,
     public: Server,
     operational: actix_web::dev::Server,
     sandbox: Option<Sandbox>,
@@ -76,7 +82,8 @@ impl Application {
         let providers = providers(&settings, sandbox.as_ref());
         // Made once here so that an error stops the start; each worker makes its own.
         Upstream::new(&settings, Arc::clone(&providers))?;
-        let house = Data::new(House::new(settings, verifier, providers));
+        let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
+        let house = Data::new(House::new(settings, verifier, limiter, providers));
         let closing = Arc::new(Notify::new());
         Ok(Self {
             address,
@@ -84,6 +91,7 @@ impl Application {
             public: public(public_socket, &house, &closing)?,
             operational: operational(ops_socket, &house)?,
             house,
+            desk,
             sandbox,
             closing,
             terminate: signal(SignalKind::terminate())?,
@@ -103,7 +111,7 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { house, public, operational, sandbox, closing, mut terminate, mut interrupt, .. } = self;
+        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, .. } = self;
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
@@ -128,6 +136,8 @@ impl Application {
             _ = terminate.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
             _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
         }
+        // Nobody is in flight any more; what they cost is written down, here or on disk.
+        desk.close().await;
         tracing::info!("stopped");
         Ok(())
     }

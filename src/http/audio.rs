@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -11,7 +12,7 @@ use futures_util::StreamExt;
 
 use super::connection::Connection;
 use super::error::ApiError;
-use super::{House, answer_header, gate, record};
+use super::{House, answer_header, gate, rates, record};
 use crate::intake::{self, Incoming};
 use crate::relay::{self, Manner, Relayed};
 use crate::terms::Task;
@@ -43,8 +44,10 @@ async fn audio(
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = record::of(request);
-    let (caller, form) = gate::check(house, task, request.headers())?;
-    record.caller(&caller);
+    let (caller, form) = gate::check(house, task, request.headers(), |caller| {
+        record.caller(caller);
+        rates::tell(request, caller);
+    })?;
 
     let incoming = Incoming { task, form, headers: request.headers(), query: request.query_string(), body };
     let mut job = intake::take_in(&house.settings.intake, incoming).await?;
@@ -54,18 +57,22 @@ async fn audio(
         connection.body_is_in();
     }
 
-    let permit = house.admission.admit(&caller, &job)?;
-    record.asked(&permit.model.name, house.provider_name(&permit.model));
+    let (model, request_id) = (house.admission.model(&caller, &job)?, record.request_id());
+    let provider = house.provider_name(&model);
+    let permit = house.admission.admit(&caller, &job, Arc::clone(&model), (provider, &request_id)).await?;
+    record.asked(&model.name, provider);
 
+    let sent = permit.sent();
     let manner = Manner {
         events: job.options.stream,
         format: job.options.format(),
         settings: &house.settings.relay,
         describe: ApiError::describe_in_stream,
+        permit,
         record: record.clone(),
     };
-    let (upstream, request_id) = (Rc::clone(upstream), record.request_id());
-    let forwarding = Box::pin(async move { upstream.forward(&job, &permit.model, &request_id).await });
+    let upstream = Rc::clone(upstream);
+    let forwarding = Box::pin(async move { upstream.forward(&job, &model, &request_id, sent).await });
     let relayed = relay::relay(forwarding, manner).await?;
     Ok(answer(relayed))
 }

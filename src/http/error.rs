@@ -1,13 +1,16 @@
 //! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
-use crate::admission::{Refusal, Unfit};
+use super::rates;
+use crate::admission::limits::Denial;
+use crate::admission::{Limited, Refusal, Unfit};
 use crate::identity::{Code, IdentityError};
 use crate::intake::json::JsonError;
 use crate::intake::media::MediaError;
@@ -42,6 +45,9 @@ struct ErrorObject {
 const INVALID: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
+/// When to come back while the store is away: it is looked for more often than that.
+const STORE_AWAY: Duration = Duration::from_secs(1);
+
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let object = ErrorObject { message: message.into(), kind, param: None, code };
@@ -64,6 +70,11 @@ impl ApiError {
             self.headers.push((name, value));
         }
         self
+    }
+
+    /// A query parameter makes no sense.
+    pub(super) fn invalid_parameter(name: &str, what: &str) -> Self {
+        Self::invalid("invalid_value", format!("Invalid value for '{name}': {what}.")).param(name)
     }
 
     /// No such path.
@@ -129,6 +140,36 @@ impl ApiError {
             object.code = "provider_stream_broken";
         }
         error.json()
+    }
+
+    /// A limit is reached. Who is told when to come back gets in then; who has no quota left is told not to try.
+    fn of_limit(limited: &Limited, message: String) -> Self {
+        let (kind, code) = match limited.denial {
+            Denial::Requests { .. } | Denial::Audio { .. } => ("rate_limit_error", "rate_limit_exceeded"),
+            Denial::Concurrency => ("rate_limit_error", "concurrency_limit_exceeded"),
+            Denial::MonthlyUsd | Denial::MonthlyAudio => ("insufficient_quota", "insufficient_quota"),
+        };
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, code, message);
+        if let Some(wait) = limited.wait() {
+            error = error.retry_after(wait);
+        }
+        if kind == code {
+            error = error.header(HeaderName::from_static("x-should-retry"), "false");
+        }
+        let rates = rates::pairs(&limited.allowance);
+        rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
+    }
+
+    /// The store that keeps limits is away.
+    pub(super) fn store_away(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "store_unavailable", message).retry_after(STORE_AWAY)
+    }
+
+    /// Says when to come back, rounded up: in seconds for HTTP, in milliseconds for the SDKs.
+    fn retry_after(self, wait: Duration) -> Self {
+        let ms = wait.as_micros().div_ceil(1000).max(1);
+        self.header(header::RETRY_AFTER, &ms.div_ceil(1000).to_string())
+            .header(HeaderName::from_static("retry-after-ms"), &ms.to_string())
     }
 
     fn from_upstream(error: &UpstreamError) -> Self {
@@ -274,8 +315,13 @@ impl From<Refusal> for ApiError {
                 Self::invalid("unsupported_value", message).param("response_format")
             }
             Refusal::Unfit(Unfit::Option { option, .. }) => Self::invalid("unsupported_value", message).param(option),
-            Refusal::Unfit(Unfit::TooLong { .. }) => Self::invalid("audio_too_long", message).param("file"),
             Refusal::Unfit(Unfit::TooShort { .. }) => Self::invalid("audio_too_short", message).param("file"),
+            Refusal::Unfit(Unfit::TooLong { .. }) | Refusal::LongerThanBurst { .. } => {
+                Self::invalid("audio_too_long", message).param("file")
+            }
+            Refusal::Unpriced { .. } => forbidden("model_not_priced").param("model"),
+            Refusal::Limited(limited) => Self::of_limit(&limited, message),
+            Refusal::StoreAway => Self::store_away(message),
         }
     }
 }

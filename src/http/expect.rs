@@ -5,10 +5,9 @@
 
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
-use actix_web::http::header::HeaderValue;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::record::REQUEST_ID;
+use super::record::write_headers;
 use super::{House, gate};
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
@@ -24,14 +23,17 @@ pub fn before_continue(house: &House, request: Request) -> Result<Request, Respo
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let Err(error) = gate::check(house, task, request.headers()) else { return Ok(request) };
+    let mut known = None;
+    let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone()));
+    let Err(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), request.path());
+    if let Some(caller) = &known {
+        record.caller(caller);
+    }
     record.status(error.status_code().as_u16());
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut response: HttpResponse = error.error_response();
-    if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
+    write_headers(response.headers_mut(), &record, house, known.as_ref());
     Err(response.into())
 }

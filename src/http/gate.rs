@@ -1,4 +1,5 @@
-//! What can be refused by the head of a request alone, before a byte of its body is asked for.
+//! What can be refused by the head of a request alone, before a byte of its body is asked for: a token that does not hold,
+//! a caller whose rates are used up, a body that is too large.
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
@@ -9,13 +10,20 @@ use crate::intake::{BodyForm, IntakeError};
 use crate::terms::Task;
 
 /// The caller and the form of the body that they announce, both good so far.
-pub(super) fn check(house: &House, task: Task, headers: &HeaderMap) -> Result<(Caller, BodyForm), ApiError> {
+/// `note` hears who it is as soon as that is known, for the record of a refusal.
+pub(super) fn check(
+    house: &House,
+    task: Task,
+    headers: &HeaderMap,
+    note: impl FnOnce(&Caller),
+) -> Result<(Caller, BodyForm), ApiError> {
     let caller = identify(house, headers)?;
+    note(&caller);
     caller.require(match task {
         Task::Transcribe => Scope::Transcribe,
         Task::Translate => Scope::Translate,
     })?;
-    house.admission.check_plan(&caller)?;
+    house.admission.before_body(&caller)?;
     let form = BodyForm::of(text(headers, &CONTENT_TYPE))?;
     let declared = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     let settings = &house.settings.intake;

@@ -6,17 +6,27 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use super::House;
+use crate::admission::store::Presence;
 
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": "live" }))
 }
 
-/// While requests in flight are finished, a load balancer is told to go elsewhere.
+/// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is
+/// told to go elsewhere.
 pub(super) async fn ready(house: Data<House>) -> HttpResponse {
+    let limiter = house.admission.limiter();
     let (mut response, status) = if house.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")
+    } else if limiter.is_unavailable() {
+        (HttpResponse::ServiceUnavailable(), "store_unavailable")
     } else {
         (HttpResponse::Ok(), "ready")
     };
-    response.insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": status }))
+    let store = match limiter.presence() {
+        Presence::There => "ready",
+        Presence::PartlyAway => "partly_away",
+        Presence::Away => "away",
+    };
+    response.insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": status, "store": store }))
 }

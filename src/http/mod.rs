@@ -10,8 +10,10 @@ mod expect;
 mod gate;
 mod health;
 mod models;
+mod rates;
 mod record;
 mod routes;
+mod usage;
 
 pub use connection::{Limits, Line};
 pub use expect::before_continue;
@@ -24,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Provider, Settings};
 use crate::identity::Verifier;
 
@@ -44,8 +46,13 @@ pub struct House {
 
 impl House {
     /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
-    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<BTreeMap<String, Provider>>) -> Self {
-        let admission = Admission::new(&settings);
+    pub fn new(
+        settings: Settings,
+        verifier: Verifier,
+        limiter: Limiter,
+        providers: Arc<BTreeMap<String, Provider>>,
+    ) -> Self {
+        let admission = Admission::new(&settings, limiter);
         Self { settings, verifier, admission, providers, stopping: AtomicBool::new(false) }
     }
 

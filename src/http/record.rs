@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
@@ -19,10 +19,12 @@ use tracing_actix_web::RequestId;
 use super::House;
 use super::connection::{Busy, Connection};
 use super::error::ApiError;
+use super::rates::{self, Told};
+use crate::identity::Caller;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::upstream::SANDBOX;
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-voxgate-provider");
 
 /// The middleware.
@@ -33,7 +35,7 @@ pub async fn record_requests(
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: a client can make up paths without end.
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
-    let sandboxed = request.app_data::<Data<House>>().is_some_and(|house| house.settings.uses_sandbox());
+    let house = request.app_data::<Data<House>>().cloned();
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
     let record = Record::start(id.clone(), request.method().as_str(), &route);
     request.extensions_mut().insert(record.clone());
@@ -56,16 +58,26 @@ pub async fn record_requests(
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
         record.error(error.code());
     }
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    let told = response.request().extensions().get::<Told>().cloned();
+    if let Some(house) = &house {
+        write_headers(response.headers_mut(), &record, house, told.as_ref().map(|Told(caller)| caller));
+    }
+    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy })))
+}
+
+/// What every answer tells: its id, who served it, and what is left of the caller's rates.
+pub(super) fn write_headers(headers: &mut HeaderMap, record: &Record, house: &House, caller: Option<&Caller>) {
+    if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
     }
+    if let Some(caller) = caller {
+        rates::write(&house.admission.allowance(caller), headers);
+    }
     // A sandbox says that it is one in every answer, whatever was asked.
-    let provider = record.provider().or_else(|| sandboxed.then(|| SANDBOX.to_owned()));
+    let provider = record.provider().or_else(|| house.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
     if let Some(Ok(provider)) = provider.as_deref().map(HeaderValue::from_str) {
         headers.insert(PROVIDER, provider);
     }
-    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy })))
 }
 
 /// The record of a request that is being handled.

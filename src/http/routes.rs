@@ -6,16 +6,17 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 
 use super::error::ApiError;
-use super::{audio, docs, health, models};
+use super::{audio, docs, health, models, usage};
 
 /// The contract, as it is served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// Method and path of each public route, as `openapi.yaml` names them.
-pub const ROUTES: [(&str, &str); 8] = [
+pub const ROUTES: [(&str, &str); 9] = [
     ("POST", "/v1/audio/transcriptions"),
     ("POST", "/v1/audio/translations"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/usage"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/openapi.yaml"),
@@ -29,6 +30,7 @@ pub fn public(config: &mut ServiceConfig) {
         .service(post("/v1/audio/transcriptions", audio::transcriptions))
         .service(post("/v1/audio/translations", audio::translations))
         .service(get("/v1/models", models::list))
+        .service(get("/v1/usage", usage::show))
         .service(get("/openapi.yaml", docs::openapi))
         .service(get("/docs", docs::page))
         .service(get("/docs/{asset}", docs::asset));

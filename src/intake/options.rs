@@ -151,6 +151,14 @@ impl Options {
         .filter_map(|(name, given)| given.then_some(name))
     }
 
+    /// The bytes of text that a provider may bill: the prompt, the hints, and what the gateway does not know.
+    pub fn text_bytes(&self) -> u64 {
+        let hints = [&self.keywords, &self.speaker_names].into_iter().flatten().chain(&self.prompt);
+        let others = self.others.iter().map(|(_, value)| value.len());
+        let bytes = hints.map(String::len).chain(others).fold(0_usize, usize::saturating_add);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
     /// Everything but the model and `stream`, as the fields of OpenAI's form.
     pub fn form_fields(&self) -> Vec<(String, String)> {
         let mut fields = Vec::new();

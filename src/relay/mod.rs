@@ -14,6 +14,7 @@ use futures_util::Stream;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
+use crate::admission::Permit;
 use crate::config;
 use crate::ledger::Usage;
 use crate::telemetry::{Outcome, Record};
@@ -53,24 +54,30 @@ pub struct Manner<'a> {
     pub settings: &'a config::Relay,
     /// How an error is written in the middle of a stream: OpenAI's JSON.
     pub describe: fn(&UpstreamError) -> String,
+    /// What the answer is charged to.
+    pub permit: Permit,
     /// Where the usage goes.
     pub record: Record,
 }
 
 /// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
 /// client has its head and an error becomes an event.
-pub async fn relay(forwarding: Forwarding, manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
+pub async fn relay(forwarding: Forwarding, mut manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
     let mut forwarding = checked(forwarding, manner.format, manner.record.clone());
-    if !manner.events {
-        let reply = forwarding.await?;
-        return Ok(as_it_is(reply, &manner));
-    }
-    let first = timeout(manner.settings.keep_alive, &mut forwarding).await;
-    let (headers, relay) = if let Ok(reply) = first {
-        let reply = reply?;
-        (reply.headers.clone(), Relay::of_reply(reply, &manner))
+    // A whole answer is waited for as long as it takes.
+    let first = if manner.events {
+        timeout(manner.settings.keep_alive, &mut forwarding).await.ok()
     } else {
-        (HeaderMap::new(), Relay::of_forwarding(forwarding, &manner))
+        Some(forwarding.as_mut().await)
+    };
+    let (headers, relay) = match first {
+        Some(Err(error)) => {
+            manner.permit.failed();
+            return Err(error);
+        }
+        Some(Ok(reply)) if !manner.events => return Ok(as_it_is(reply, manner)),
+        Some(Ok(reply)) => (reply.headers.clone(), Relay::of_reply(reply, manner)),
+        None => (HeaderMap::new(), Relay::of_forwarding(forwarding, manner)),
     };
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
 }
@@ -93,12 +100,16 @@ fn checked(forwarding: Forwarding, format: Format, record: Record) -> Forwarding
     })
 }
 
-fn as_it_is(reply: Reply, manner: &Manner<'_>) -> Relayed {
+fn as_it_is(reply: Reply, mut manner: Manner<'_>) -> Relayed {
     let headers = reply.headers.clone();
     match reply.answer {
         Answer::Whole { content_type, body } => {
             manner.record.provider_finished();
-            manner.record.usage(Usage::of_json(&body));
+            // A transcript in another format may say anything.
+            let usage = if manner.format.is_json() { Usage::of_json(&body) } else { None };
+            manner.record.usage(usage);
+            manner.permit.reported(usage);
+            manner.permit.answered();
             let usual = if manner.format.is_json() { "application/json" } else { "text/plain; charset=utf-8" };
             let content_type = content_type.unwrap_or(HeaderValue::from_static(usual));
             Relayed::Whole { headers, content_type, body }

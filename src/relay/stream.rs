@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::events::{Event, Scanner};
 use super::{Manner, ended, whole};
+use crate::admission::Permit;
 use crate::ledger::Usage;
 use crate::telemetry::Record;
 use crate::terms::Format;
@@ -64,6 +65,8 @@ pub(super) struct Relay {
     keep_alive: Duration,
     format: Format,
     describe: fn(&UpstreamError) -> String,
+    /// Settled as soon as the stream is over.
+    permit: Option<Permit>,
     record: Record,
 }
 
@@ -77,20 +80,20 @@ struct Said<'a> {
 
 impl Relay {
     /// Relays what a provider has begun to say, or has said.
-    pub(super) fn of_reply(reply: Reply, manner: &Manner<'_>) -> Self {
+    pub(super) fn of_reply(reply: Reply, manner: Manner<'_>) -> Self {
         let mut relay = Self::new(Source::Ended, manner);
         relay.take(reply);
         relay
     }
 
     /// Relays what a provider will say, and keeps the client waiting until then.
-    pub(super) fn of_forwarding(forwarding: Forwarding, manner: &Manner<'_>) -> Self {
+    pub(super) fn of_forwarding(forwarding: Forwarding, manner: Manner<'_>) -> Self {
         let mut relay = Self::new(Source::Forwarding(forwarding), manner);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
         relay
     }
 
-    fn new(source: Source, manner: &Manner<'_>) -> Self {
+    fn new(source: Source, manner: Manner<'_>) -> Self {
         Self {
             source,
             scanner: Some(Scanner::new(manner.settings.max_event_bytes)),
@@ -99,7 +102,8 @@ impl Relay {
             keep_alive: manner.settings.keep_alive,
             format: manner.format,
             describe: manner.describe,
-            record: manner.record.clone(),
+            permit: Some(manner.permit),
+            record: manner.record,
         }
     }
 
@@ -155,11 +159,13 @@ impl Relay {
         match reply.answer {
             Answer::Events { bytes, key } => self.source = Source::Events { bytes, key },
             Answer::Whole { body, .. } => {
-                self.record.usage(Usage::of_json(&body));
+                if self.format.is_json() {
+                    self.used(&body);
+                }
                 for data in whole::events(&body, self.format) {
                     self.ready.push_back(framed(&data));
                 }
-                self.progress = Progress::Complete;
+                self.reach(Progress::Complete);
                 self.end();
             }
         }
@@ -188,21 +194,41 @@ impl Relay {
     fn pass(&mut self, event: &Event) {
         let Some(data) = event.data() else { return self.ready.push_back(self.clean(event.raw())) };
         if event.is_done_marker() {
-            self.progress = Progress::Marked;
+            self.reach(Progress::Marked);
             return self.ready.push_back(event.raw().clone());
         }
         let mut clean = self.clean(&data);
         let said = serde_json::from_slice::<Said<'_>>(&data).ok();
-        if said.as_ref().is_some_and(|said| said.error.is_some()) {
-            self.progress = Progress::Failed;
+        let is_error = said.as_ref().is_some_and(|said| said.error.is_some());
+        if let Some(permit) = self.permit.as_mut().filter(|_| !is_error) {
+            permit.heard();
+        }
+        if is_error {
+            self.reach(Progress::Failed);
             clean = without_key(&String::from_utf8_lossy(&clean), None).into_owned().into();
         } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
-            self.progress = Progress::Complete;
+            self.reach(Progress::Complete);
         }
-        self.record.usage(Usage::of_json(&data));
+        self.used(&data);
         // Its other lines go out with it unless its data had to be written anew.
         let event = if clean == data { self.clean(event.raw()) } else { framed(&String::from_utf8_lossy(&clean)) };
         self.ready.push_back(event);
+    }
+
+    /// Notes how far the stream has come, for the client and for what it is charged.
+    fn reach(&mut self, progress: Progress) {
+        self.progress = progress;
+        let Some(permit) = &mut self.permit else { return };
+        if progress == Progress::Failed { permit.failed() } else { permit.answered() }
+    }
+
+    /// Notes what an answer or an event says was used.
+    fn used(&mut self, json: &[u8]) {
+        let usage = Usage::of_json(json);
+        self.record.usage(usage);
+        if let Some(permit) = &mut self.permit {
+            permit.reported(usage);
+        }
     }
 
     /// What a provider says may quote the key that it was asked with.
@@ -232,7 +258,7 @@ impl Relay {
     fn fail(&mut self, error: &UpstreamError) {
         if self.progress == Progress::Open {
             self.ready.push_back(framed(&(self.describe)(error)));
-            self.progress = Progress::Failed;
+            self.reach(Progress::Failed);
         }
         self.close();
     }
@@ -247,6 +273,7 @@ impl Relay {
 
     fn stop(&mut self, broken: bool) {
         self.source = Source::Ended;
+        self.permit = None;
         ended(&self.record, broken);
     }
 }

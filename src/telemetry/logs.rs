@@ -31,7 +31,8 @@ pub enum LogError {
 /// What `RUST_LOG` chooses. Set to nothing it counts as not set, as every variable does.
 fn filter() -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let default = "info,actix_http=off,actix_server=warn,symphonia=off";
+    // The store says by itself, and once, when Redis is away.
+    let default = "info,actix_http=off,actix_server=warn,redis=off,symphonia=off";
     EnvFilter::try_new(if chosen.trim().is_empty() { default } else { &chosen })
 }
 

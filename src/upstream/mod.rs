@@ -7,6 +7,7 @@ mod form;
 mod refusal;
 mod reply;
 mod secret_trace;
+mod sent;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use error::UpstreamError;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{Answer, EventBytes, Reply};
 pub use secret_trace::{json_without_key, without_key};
+pub use sent::Sent;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
@@ -60,8 +62,15 @@ impl Upstream {
     }
 
     /// Sends `job` to the provider of `model` and waits for the head of its answer, and for the whole answer where it is
-    /// not a stream. Dropping the future, or the stream in the reply, cancels the provider's request.
-    pub async fn forward(&self, job: &Job, model: &Model, request_id: &str) -> Result<Reply, UpstreamError> {
+    /// not a stream. `sent` is set when the whole recording is on its way. Dropping the future, or the stream in the reply,
+    /// cancels the provider's request.
+    pub async fn forward(
+        &self,
+        job: &Job,
+        model: &Model,
+        request_id: &str,
+        sent: Sent,
+    ) -> Result<Reply, UpstreamError> {
         let provider = self.providers.get(&model.provider).ok_or(UpstreamError::NoProvider)?;
         let stream = job.options.stream && model.streams;
         let url = format!("{}/audio/{}", provider.base_url, job.task.path());
@@ -69,7 +78,7 @@ impl Upstream {
             .client
             .post(url)
             .headers(headers(provider, request_id)?)
-            .multipart(form::build(job, model, stream)?)
+            .multipart(form::build(job, model, stream, sent)?)
             .timeout(self.settings.response_timeout);
         let response = request.send().await.map_err(|error| UpstreamError::of(&error))?;
         if response.status() == StatusCode::OK {

@@ -1,0 +1,97 @@
+//! What is left of a caller's rates, in the headers of an answer: as OpenAI writes them, and as the IETF does
+//! (draft-ietf-httpapi-ratelimit-headers-10).
+
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
+
+use crate::admission::{Allowance, Share};
+use crate::identity::Caller;
+
+/// The caller whose rates the answer to a request tells.
+#[derive(Clone)]
+pub(super) struct Told(pub(super) Caller);
+
+/// Has the answer to `request` tell what is left of the caller's rates.
+pub(super) fn tell(request: &HttpRequest, caller: &Caller) {
+    request.extensions_mut().insert(Told(caller.clone()));
+}
+
+/// Writes the headers.
+pub(super) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
+    for (name, value) in pairs(allowance) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// The headers. What is unlimited has none.
+pub(super) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
+    let mut pairs = Vec::new();
+    if let Some(Share { limit, remaining, reset }) = allowance.requests {
+        pairs.push(("x-ratelimit-limit-requests", limit.to_string()));
+        pairs.push(("x-ratelimit-remaining-requests", remaining.to_string()));
+        pairs.push(("x-ratelimit-reset-requests", spoken(reset)));
+    }
+    let shares = [("requests", "", allowance.requests), ("audio", ";qu=\"seconds\"", allowance.audio)];
+    let shares = || shares.iter().filter_map(|(name, unit, share)| Some((name, unit, (*share)?)));
+    let policies = shares().map(|(name, unit, share)| format!("\"{name}\";q={};w=60{unit}", share.limit));
+    let states = shares().map(|(name, _, share)| {
+        let reset = share.reset.as_millis().div_ceil(1000);
+        format!("\"{name}\";r={};t={reset}", share.remaining)
+    });
+    let (policies, states): (Vec<_>, Vec<_>) = (policies.collect(), states.collect());
+    if !policies.is_empty() {
+        pairs.push(("ratelimit-policy", policies.join(", ")));
+        pairs.push(("ratelimit", states.join(", ")));
+    }
+    pairs
+}
+
+/// A span of time as OpenAI's headers have it: `20ms`, `1s`, `8.64s`, `6m0s`. Rounded up.
+fn spoken(span: Duration) -> String {
+    let ms = span.as_micros().div_ceil(1000);
+    let (minutes, rest) = (ms / 60_000, ms % 60_000);
+    let fraction = format!("{:03}", rest % 1000);
+    let fraction = match fraction.trim_end_matches('0') {
+        "" => String::new(),
+        digits => format!(".{digits}"),
+    };
+    match (minutes, ms) {
+        (0, 0) => "0s".to_owned(),
+        (0, 1..1000) => format!("{ms}ms"),
+        (0, _) => format!("{}{fraction}s", rest / 1000),
+        _ => format!("{minutes}m{}{fraction}s", rest / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_as_openai_does() {
+        for (ms, text) in
+            [(0, "0s"), (20, "20ms"), (1000, "1s"), (8640, "8.64s"), (360_000, "6m0s"), (61_005, "1m1.005s")]
+        {
+            assert_eq!(spoken(Duration::from_millis(ms)), text);
+        }
+        assert_eq!(spoken(Duration::from_micros(1)), "1ms");
+    }
+
+    #[test]
+    fn each_rate_has_its_policy_and_its_state() {
+        let share = |limit, remaining, ms| Some(Share { limit, remaining, reset: Duration::from_millis(ms) });
+        let allowance = Allowance { requests: share(60, 9, 1500), audio: share(600, 580, 2000) };
+        let pairs = pairs(&allowance);
+        let value = |name| pairs.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("x-ratelimit-limit-requests"), Some("60"));
+        assert_eq!(value("x-ratelimit-remaining-requests"), Some("9"));
+        assert_eq!(value("x-ratelimit-reset-requests"), Some("1.5s"));
+        assert_eq!(value("ratelimit-policy"), Some("\"requests\";q=60;w=60, \"audio\";q=600;w=60;qu=\"seconds\""));
+        assert_eq!(value("ratelimit"), Some("\"requests\";r=9;t=2, \"audio\";r=580;t=2"));
+        assert_eq!(super::pairs(&Allowance::default()), []);
+    }
+}

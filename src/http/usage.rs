@@ -1,0 +1,79 @@
+//! `GET /v1/usage`: what the caller has used in a month, what is left, and when it starts again.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{House, gate, record};
+use crate::config::Plan;
+use crate::identity::{Caller, Scope};
+use crate::ledger::{Statement, Tally};
+use crate::units::Month;
+
+pub(super) async fn show(request: HttpRequest, house: Data<House>) -> Result<HttpResponse, ApiError> {
+    let caller = gate::identify(&house, request.headers())?;
+    caller.require(Scope::Usage)?;
+    record::of(&request).caller(&caller);
+    let plan = house.admission.plan(&caller)?;
+    let month = asked_for(request.query_string())?;
+    let statement = house.admission.statement(&caller, month).await.map_err(|failure| {
+        tracing::debug!(%failure, "the usage of a caller could not be read");
+        ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
+    })?;
+    let in_flight = house.admission.limiter().in_flight(&caller.subject);
+    let body = body(&caller, plan, &statement, in_flight);
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))
+}
+
+/// `month` of the query. What else is in it is not looked at.
+fn asked_for(query: &str) -> Result<Option<Month>, ApiError> {
+    let mut months = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "month");
+    let Some((_, text)) = months.next() else { return Ok(None) };
+    if months.next().is_some() {
+        return Err(ApiError::invalid_parameter("month", "it was given more than once"));
+    }
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    let month =
+        text.parse().map_err(|error| ApiError::invalid_parameter("month", &format!("got '{shown}'; it {error}")));
+    month.map(Some)
+}
+
+fn body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight: u32) -> Value {
+    let spent = statement.total.charge();
+    let limits = json!({
+        "requests_per_minute": plan.requests.map(|rate| rate.per_minute),
+        "burst": plan.requests.map(|rate| rate.burst),
+        "audio_seconds_per_minute": plan.audio.map(|rate| rate.per_minute.get() / 1000),
+        "audio_burst_seconds": plan.audio.map(|rate| rate.burst.get() / 1000),
+        "max_concurrent": plan.concurrent,
+        "monthly_usd": plan.monthly_usd,
+        "monthly_audio_ms": plan.monthly_audio,
+    });
+    let left = json!({
+        "monthly_usd": plan.monthly_usd.map(|limit| limit.saturating_sub(spent.usd)),
+        "monthly_audio_ms": plan.monthly_audio.map(|limit| limit.saturating_sub(spent.audio)),
+    });
+    let rows = |name: &str, tallies: &std::collections::BTreeMap<String, Tally>| -> Vec<Value> {
+        tallies.iter().map(|(key, tally)| row(name, key, tally)).collect()
+    };
+    json!({
+        "object": "usage",
+        "subject": caller.subject,
+        "plan": caller.plan,
+        "month": statement.month,
+        "resets_at": statement.month.next().start().to_string(),
+        "total": statement.total,
+        "open": statement.open(),
+        "in_flight": in_flight,
+        "limits": limits,
+        "left": left,
+        "by_day": rows("day", &statement.by_day),
+        "by_model": rows("model", &statement.by_model),
+    })
+}
+
+fn row(name: &str, key: &str, tally: &Tally) -> Value {
+    json!({ name: key, "requests": tally.requests, "audio_ms": tally.audio_ms, "spent_usd": tally.spent_usd })
+}
