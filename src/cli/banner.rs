@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,6 +16,8 @@ pub(super) struct Banner {
     sandbox: bool,
     exposed: bool,
     weak_secret: bool,
+    /// Where the embedded store is, which this run may have made.
+    data_dir: Option<PathBuf>,
     /// A token to try the gateway with, where the secret was made for this run.
     token: Option<SecretString>,
 }
@@ -28,6 +31,7 @@ impl Banner {
                 settings.identity.secret.as_ref().map(|key| &key.material),
                 Some(KeyMaterial::Secret(secret)) if is_short_secret(secret)
             ),
+            data_dir: settings.store.redis.is_none().then(|| settings.store.data_dir.clone()),
             token: if made_up { token::for_trying(settings).ok() } else { None },
         }
     }
@@ -59,6 +63,10 @@ impl Banner {
             lines.push(
                 "VOXGATE_JWT_SECRET is shorter than 32 bytes: fine for a try, refused off loopback.\n".to_owned(),
             );
+        }
+        if let Some(directory) = &self.data_dir {
+            let directory = directory.display();
+            lines.push(format!("Usage and budgets are kept in {directory}; `voxgate usage` shows them.\n"));
         }
         if let Some(token) = &self.token {
             lines.push(format!(

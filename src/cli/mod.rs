@@ -5,8 +5,10 @@ mod check;
 mod health;
 mod serve;
 mod token;
+mod usage;
 
 use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,7 +35,8 @@ Settings come from the file and from the environment, which wins:
   OPENAI_BASE_URL                              the provider's address, up to /v1
   VOXGATE_JWT_SECRET, VOXGATE_JWT_SECRET_FILE  what tokens are signed with
   VOXGATE_BIND, VOXGATE_OPS_BIND               where to listen [127.0.0.1:8080, 127.0.0.1:9090]
-  REDIS_URL                                    tried by `voxgate check`
+  REDIS_URL                                    where gateways share limits, budgets and usage
+  VOXGATE_DATA_DIR                             where one alone keeps them [voxgate-data]
   RUST_LOG                                     what is logged [info]
   VOXGATE_<SECTION>__<KEY>                     any other key of voxgate.example.toml";
 
@@ -49,10 +52,12 @@ struct Source {
 enum Command {
     /// Serve requests; what `voxgate` alone does too.
     Serve,
-    /// Say what is wrong with the settings, and try the provider and Redis.
+    /// Say what is wrong with the settings, and try the provider and where limits are kept.
     Check,
     /// Print a token for a caller.
     Token(token::Token),
+    /// Show what callers used in a month: requests, audio and money.
+    Usage(usage::Usage),
     /// Ask a running gateway whether it is ready; for container health checks.
     Health(health::Health),
 }
@@ -65,6 +70,7 @@ impl Cli {
             Command::Serve => on_runtime(serve::run(settings)),
             Command::Check => on_runtime(check::run(settings)),
             Command::Token(token) => report(token.run(settings)),
+            Command::Usage(usage) => on_runtime(usage.run(settings)),
             Command::Health(health) => on_runtime(health.run(settings)),
         }
     }
@@ -91,6 +97,15 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     // The listeners' threads have runtimes of their own; this one waits for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     report(runtime.map_err(Failure::other).and_then(|runtime| runtime.block_on(command)))
+}
+
+/// Writes to standard output. That its reader has seen enough, as `head` has, is no failure.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failure::Other(format!("the output cannot be written: {error}"))),
+    }
 }
 
 #[allow(clippy::print_stderr)] // A command's error goes to the person at the terminal.

@@ -1,12 +1,11 @@
 //! `voxgate token`
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::config::{Problems, Settings};
 use crate::identity::{Grant, MintError, Minter, Scopes, Subject};
 
@@ -43,7 +42,7 @@ impl Token {
             token_id: Some(new_id()),
         };
         let token = mint(&settings, &grant)?;
-        writeln!(std::io::stdout(), "{}", token.expose_secret()).map_err(Failure::other)
+        print(|out| writeln!(out, "{}", token.expose_secret()))
     }
 }
 

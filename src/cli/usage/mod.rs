@@ -1,0 +1,101 @@
+//! `voxgate usage`: what callers used in a month, for the operator.
+
+mod csv;
+mod grid;
+mod json;
+mod report;
+mod table;
+
+use std::io::Write;
+use std::path::absolute;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, print};
+use crate::admission::store::{Books, StoreFailure};
+use crate::config::{self, Problems, Settings};
+use crate::identity::Subject;
+use crate::units::{Month, UnixMs};
+use report::Report;
+
+const NOTES: &str = "\
+It reads what the gateways of the same settings wrote, from Redis or from the data directory, and may be run beside them.
+
+Open requests are not settled, and charged at their estimates: they are in flight, or the gateway that worked on them \
+died. They are part of what is spent.
+
+Single requests are kept for ledger.keep_days [62]; what a month came to is kept for longer.";
+
+/// What to show, and how.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct Usage {
+    /// Show this caller alone, by day and by model
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<Subject>,
+    /// The month, in UTC, such as 2026-11 [default: this month]
+    #[arg(long, value_name = "MONTH")]
+    month: Option<Month>,
+    /// List the single requests, those that are open among them
+    #[arg(long)]
+    records: bool,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Columns to be read by people; money is rounded up to a millionth of a dollar
+    #[default]
+    Table,
+    /// For spreadsheets: a name that one would take for a formula (it begins with = + - or @) has a ' before it
+    Csv,
+    /// For programs: names, money and times are exactly what is kept
+    Json,
+}
+
+impl Usage {
+    pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
+        let settings = settings?.store;
+        let unreadable = |failure: StoreFailure| {
+            let place = match settings.redis {
+                Some(_) => "REDIS_URL: Redis".to_owned(),
+                None => format!("VOXGATE_DATA_DIR: {}", settings.data_dir.display()),
+            };
+            Failure::Other(format!("{place} cannot be read: {failure}"))
+        };
+        let books = Books::open(&settings).map_err(unreadable)?;
+        let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
+        let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
+        if let Some(nothing) = report.nothing() {
+            tell(&(nothing + &reason(&report, &books, &settings)));
+        }
+        print(|out| match self.format {
+            Format::Table => table::write(&report, out),
+            Format::Csv => csv::write(&report, out),
+            Format::Json => json::write(&report, out),
+        })
+    }
+}
+
+/// Why there may be nothing, where that is not plain.
+fn reason(report: &Report, books: &Books, settings: &config::Store) -> String {
+    if books.are_new() {
+        // Whoever asks from another folder than that of the gateway sees here where they are.
+        let directory = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
+        return format!("; no gateway has written to {} (VOXGATE_DATA_DIR) yet", directory.display());
+    }
+    match report {
+        Report::Records { .. } => {
+            format!("; records are kept for {} days", settings.keep_records.as_secs() / (24 * 60 * 60))
+        }
+        Report::Everyone { .. } | Report::One(_) => String::new(),
+    }
+}
+
+/// Says something to the person at the terminal that is no part of what they asked for.
+fn tell(text: &str) {
+    // Whether anybody hears it makes no difference.
+    let _ = writeln!(std::io::stderr(), "voxgate: {text}");
+}

@@ -1,0 +1,71 @@
+//! What was asked for, as the books say it.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::admission::store::{Books, StoreFailure};
+use crate::identity::Subject;
+use crate::ledger::{Entry, Statement, Tally};
+use crate::units::Month;
+
+/// How many callers are asked about at once: each is a round trip to Redis.
+const AT_ONCE: usize = 16;
+
+/// What is to be shown.
+pub(super) enum Report {
+    /// Everyone who used anything in the month, in the order of their names.
+    Everyone { month: Month, statements: Vec<Statement> },
+    /// One caller.
+    One(Statement),
+    /// Single requests, of one caller or of all, oldest first.
+    Records { month: Month, subject: Option<Subject>, entries: Vec<Entry> },
+}
+
+impl Report {
+    /// Reads it from the books.
+    pub(super) async fn read(
+        books: &Books,
+        month: Month,
+        subject: Option<Subject>,
+        records: bool,
+    ) -> Result<Self, StoreFailure> {
+        match (subject, records) {
+            (None, false) => {
+                let subjects = books.subjects(month).await?;
+                let ask = |subject| async move { books.statement(&subject, month).await };
+                let statements = stream::iter(subjects).map(ask).buffered(AT_ONCE).try_collect().await?;
+                Ok(Self::Everyone { month, statements })
+            }
+            (Some(subject), false) => Ok(Self::One(books.statement(&subject, month).await?)),
+            (subject, true) => {
+                let entries = books.entries(subject.as_ref(), month).await?;
+                Ok(Self::Records { month, subject, entries })
+            }
+        }
+    }
+
+    /// That there is nothing to show, in words.
+    pub(super) fn nothing(&self) -> Option<String> {
+        match self {
+            Self::Everyone { month, statements } => {
+                statements.is_empty().then(|| format!("nothing was used in {month}"))
+            }
+            Self::One(statement) => {
+                let Statement { subject, month, total, .. } = statement;
+                (*total == Tally::default()).then(|| format!("{subject} used nothing in {month}"))
+            }
+            Self::Records { month, subject: None, entries } => {
+                entries.is_empty().then(|| format!("there are no records of {month}"))
+            }
+            Self::Records { month, subject: Some(subject), entries } => {
+                entries.is_empty().then(|| format!("there are no records of {subject} in {month}"))
+            }
+        }
+    }
+}
+
+/// What callers used together, and what of it is open.
+pub(super) fn sums(statements: &[Statement]) -> (Tally, Tally) {
+    statements.iter().fold(<(Tally, Tally)>::default(), |(total, open), statement| {
+        (total.plus(statement.total), open.plus(statement.open()))
+    })
+}
