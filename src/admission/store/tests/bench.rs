@@ -1,0 +1,171 @@
+//! The stores under test, by a clock that is moved by hand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::super::{Embedded, Redis, Settlement, Store};
+use super::redis_server::{Cluster, Server};
+use crate::admission::clock::Clock;
+use crate::admission::leases::Leases;
+use crate::admission::limits::{Ask, Limits};
+use crate::admission::rates::Rates;
+use crate::config;
+use crate::identity::Subject;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
+
+/// The middle of a month, so that nothing turns by chance.
+const START: u64 = 1_794_700_800_000;
+pub(super) const KEEP: Duration = Duration::from_hours(24 * 62);
+
+/// A store, and the clock that it goes by.
+pub(super) struct Bench {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) place: Place,
+    pub(super) abandoned: mpsc::UnboundedReceiver<Settlement>,
+}
+
+/// Where it keeps what it has.
+pub(super) enum Place {
+    Folder(TempDir),
+    Server(Server),
+    Cluster(Cluster),
+}
+
+impl Bench {
+    pub(super) fn embedded() -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = Clock::manual(UnixMs::new(START));
+        let store = Store::Embedded(Self::open(&folder, &clock));
+        let (_, abandoned) = mpsc::unbounded_channel();
+        Self { store: Arc::new(store), clock, place: Place::Folder(folder), abandoned }
+    }
+
+    pub(super) fn open(folder: &TempDir, clock: &Clock) -> Embedded {
+        let rates = Arc::new(Rates::new(clock.clone()));
+        let leases = Arc::new(Leases::new(clock.clone()));
+        Embedded::open(folder.path(), KEEP, rates, leases, clock.clone()).unwrap()
+    }
+
+    pub(super) fn redis() -> Self {
+        let server = Server::start();
+        Self::shared(&server.url(), Place::Server(server))
+    }
+
+    pub(super) fn cluster() -> Self {
+        let cluster = Cluster::start();
+        Self::shared(&cluster.url(), Place::Cluster(cluster))
+    }
+
+    fn shared(url: &str, place: Place) -> Self {
+        let clock = Clock::manual(UnixMs::new(START));
+        let (inbox, abandoned) = mpsc::unbounded_channel();
+        let store = Redis::by_hand(&settings(url), KEEP, clock.clone(), inbox).unwrap();
+        Self { store: Arc::new(Store::Redis(store)), clock, place, abandoned }
+    }
+
+    /// Has Redis go by the clock as far as a caller is concerned.
+    pub(super) fn tell_the_time(&self, subject: &Subject) {
+        let key = clock_of(subject);
+        let now = self.clock.now().get();
+        let (seconds, micros) = ((now / 1000).to_string(), (now % 1000 * 1000).to_string());
+        let command = ["HSET", &key, "seconds", &seconds, "micros", &micros];
+        match &self.place {
+            Place::Folder(_) => {}
+            Place::Server(server) => drop(server.run(&command)),
+            Place::Cluster(cluster) => drop(cluster.run(&key, &command)),
+        }
+    }
+
+    /// What was away may be asked again.
+    pub(super) async fn recover(&self) {
+        if let Store::Redis(store) = &*self.store {
+            store.recovered();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    /// Waits until the replica of a caller's node has all that the node has.
+    pub(super) fn replicated(&self, key: &str) {
+        let Place::Cluster(cluster) = &self.place else { return };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let number = |info: &str, name: &str| -> Option<u64> {
+            let rest = info.split_once(name)?.1;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        loop {
+            let info: String = redis::from_redis_value(cluster.run(key, &["INFO", "replication"])).unwrap();
+            let (ours, theirs) = (number(&info, "master_repl_offset:"), number(&info, ",offset="));
+            if ours.is_some() && ours == theirs {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the replica does not catch up: {info}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The records of a caller in this month.
+    pub(super) async fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
+        match (&*self.store, &self.place) {
+            (Store::Redis(store), _) => store.entries(Some(subject), month).await.unwrap(),
+            (Store::Embedded(_), Place::Folder(folder)) => {
+                let reader = super::super::embedded::Reader::open(folder.path()).unwrap().unwrap();
+                reader.entries(Some(subject), month).unwrap()
+            }
+            (Store::Embedded(_), _) => unreachable!("the embedded store is in a folder"),
+        }
+    }
+}
+
+/// The key from which the scripts read the time for a caller: beside the stream of their records.
+pub(super) fn clock_of(subject: &Subject) -> String {
+    Redis::ledger_of(subject).replace(":ledger", ":clock")
+}
+
+/// `[redis]`, with more patience than a gateway has: what is tested is what is said, not how fast.
+pub(super) fn settings(url: &str) -> config::Redis {
+    let url = config::RedisUrl::parse(url).unwrap();
+    config::Redis { url, timeout: Duration::from_secs(5) }
+}
+
+pub(super) fn subject(name: &str) -> Subject {
+    name.parse().unwrap()
+}
+
+/// A request of a caller that is expected to cost so much.
+pub(super) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> Ask {
+    let memo = Memo {
+        request_id: "a-request".to_owned(),
+        plan: "a plan".to_owned(),
+        model: "a:model".to_owned(),
+        provider: "openai".to_owned(),
+    };
+    Ask { id: PermitId::new(), subject: subject.clone(), limits, estimate, lease: Duration::from_secs(30), memo }
+}
+
+pub(super) fn charge(usd: u64, audio: u64) -> Charge {
+    Charge { usd: NanoUsd::new(usd), audio: AudioMs::new(audio) }
+}
+
+/// What a permit that was given at `at` comes to.
+pub(super) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
+    Settlement {
+        id: ask.id,
+        subject: ask.subject.clone(),
+        at,
+        memo: ask.memo.clone(),
+        counted_as: ask.memo.model.clone(),
+        audio: ask.estimate.audio,
+        estimate: ask.estimate,
+        cost,
+        usage: None,
+        ending: Ending::Answered,
+        without_store: false,
+        unknown: super::super::Unknown::Charge,
+        tried: false,
+    }
+}
