@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust.
 
-.PHONY: help run test lint test-tools test-containers
+.PHONY: help run test lint bench test-tools test-containers
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -15,6 +15,9 @@ test: test-tools lint ## Install what the tests need, then run every check
 lint: ## Check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+bench: test-tools ## Measure what limits cost, with either store
+	cargo bench --bench limits
 
 test-tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

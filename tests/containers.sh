@@ -30,7 +30,8 @@ export VOXGATE_TEST_IMAGE=$project:latest
 work=$(mktemp -d)
 # An environment file of its own: an operator's .env, or a key in this shell, must not get into the test.
 touch "$work/env"
-unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE VOXGATE_DEFAULT_MODEL
+unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE \
+  VOXGATE_DEFAULT_MODEL VOXGATE_ON_STORE_FAILURE
 compose+=(--env-file "$work/env" -p "$project" -f docker-compose.yml -f tests/containers/compose.yml)
 
 clean_up() {
@@ -85,12 +86,17 @@ wait_for_health gateway
 wait_for_health provider
 say "healthy"
 
-address=$("${compose[@]}" port gateway 8080)
-case $address in
-  127.0.0.1:*) ;;
-  *) fail "the gateway is published on $address, not on the loopback address" ;;
-esac
-token=$("${compose[@]}" exec -T gateway voxgate token --sub alice --ttl 10m | tr -d '\r\n')
+find_gateway() {
+  gateway=$(container gateway)
+  address=$("${compose[@]}" port gateway 8080)
+  case $address in
+    127.0.0.1:*) ;;
+    *) fail "the gateway is published on $address, not on the loopback address" ;;
+  esac
+}
+token() { "${compose[@]}" exec -T gateway voxgate token --ttl 10m "$@" | tr -d '\r\n'; }
+find_gateway
+token=$(token --sub alice)
 
 # One second of silence: 16 kHz, 16 bits, mono.
 {
@@ -129,7 +135,6 @@ expect 401 '"invalid_token"' -F file=@"$work/silence.wav"
 token=$authorised
 say "audio goes through, whole and streamed; a bad token does not"
 
-gateway=$(container gateway)
 user=$(docker top "$gateway" -o pid,uid | awk 'NR == 2 { print $2 }')
 [ "$user" = 65532 ] || fail "the gateway runs as uid $user"
 redis_user=$(docker top "$(container redis)" -o pid,uid | awk 'NR == 2 { print $2 }')
@@ -144,6 +149,45 @@ for secret in "$provider_key" "$token" "$(cat "$VOXGATE_SECRETS_DIR/jwt_secret")
   case $logs in *"$secret"*) fail "a secret is in the log" ;; esac
 done
 say "no root, no capabilities, nothing written, no secret to be seen"
+
+redis() { "${compose[@]}" exec -T redis redis-cli --raw "$@" | tr -d '\r'; }
+usage() { curl -sS --max-time 10 "http://$address/v1/usage" -H "Authorization: Bearer $token"; }
+# A request is settled moments after its answer.
+expect_usage() {
+  local deadline=$((SECONDS + 15))
+  local got=
+  until [[ $got == *"\"total\":$1"* ]]; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "no total of $1 in: $got"
+    sleep 0.2
+    got=$(usage) || true
+  done
+}
+one_second='{"requests":1,"audio_ms":1000,"spent_usd":"0.000075"}'
+
+token=$(token --sub bob --plan slow)
+expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+expect 429 '"rate_limit_exceeded"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+grep -qi '^retry-after: ' "$work/headers" || fail "the refusal does not say when to come back: $(cat "$work/headers")"
+expect_usage "$one_second"
+[ "$(redis exists 'voxgate:{bob}:rates')" = 1 ] || fail "the rates are not in Redis: $(redis keys '*')"
+token=$(token --sub carol --plan poor)
+expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+expect 429 '"insufficient_quota"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+say "limits hold, and are in Redis"
+
+"${compose[@]}" stop redis >"$work/stop.log" 2>&1 || { cat "$work/stop.log" >&2; fail "Redis cannot be stopped"; }
+token=$(token --sub dave)
+expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+# Another container in the place of this one; Redis comes up with it.
+"${compose[@]}" rm -sf gateway >"$work/rm.log" 2>&1 || { cat "$work/rm.log" >&2; fail "the gateway cannot be removed"; }
+"${compose[@]}" up -d --no-build gateway >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; fail "compose cannot start again"; }
+wait_for_health redis
+wait_for_health gateway
+find_gateway
+expect_usage "$one_second"
+token=$(token --sub carol --plan poor)
+expect 429 '"insufficient_quota"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+say "what a request cost while Redis was away outlives the container, and so do budgets"
 
 started=$SECONDS
 "${compose[@]}" stop -t 40 gateway >/dev/null 2>&1

@@ -132,11 +132,11 @@ fn help_names_every_command_and_where_settings_come_from() {
     let (code, help, _) = voxgate(&["--help"], &[]);
     assert_eq!(code, Some(0));
     for word in
-        ["serve", "check", "token", "health", "--config", "OPENAI_API_KEY", "VOXGATE_JWT_SECRET", "VOXGATE_BIND"]
+        ["serve", "check", "token", "usage", "health", "--config", "OPENAI_API_KEY", "VOXGATE_JWT_SECRET", "REDIS_URL"]
     {
         assert!(help.contains(word), "{word} is not in:\n{help}");
     }
-    for command in ["serve", "check", "token", "health"] {
+    for command in ["serve", "check", "token", "usage", "health"] {
         let (code, help, _) = voxgate(&[command, "--help"], &[]);
         assert!(code == Some(0) && help.contains("Usage:"), "{help}");
     }

@@ -7,7 +7,9 @@ use jsonschema::Validator;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::gateway::{Answer, Gateway};
+use crate::form::Form;
+use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::{sound, token};
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let yaml = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
@@ -168,6 +170,65 @@ async fn the_contract_is_served_as_it_is_written_and_as_a_page_that_loads_nothin
 }
 
 #[test]
+fn every_example_in_the_contract_fits_its_schema() {
+    fn check(value: &Value, place: &str) -> usize {
+        let examples = value["examples"].as_object().filter(|_| value["schema"].is_object());
+        for (name, example) in examples.into_iter().flatten() {
+            CONTRACT.fits(&value["schema"], &CONTRACT.resolve(example)["value"], &format!("{place}/{name}"));
+        }
+        let children = value.as_object().into_iter().flatten().map(|(name, child)| (name.clone(), child));
+        let items = value.as_array().into_iter().flatten().map(|item| ("-".to_owned(), item));
+        let deeper = children.chain(items).map(|(name, child)| check(child, &format!("{place}/{name}")));
+        examples.map_or(0, Map::len) + deeper.sum::<usize>()
+    }
+    let checked = check(&CONTRACT.document, "");
+    assert!(checked > 60, "{checked}");
+}
+
+/// Every answer is held against the contract where it is read, so to have them given is to check them.
+#[tokio::test]
+async fn refusals_by_limits_and_usage_are_as_the_contract_has_them() {
+    let toml = "[models.unpriced]\n\
+                [plans.slow]\nrequests_per_minute = 1\naudio_seconds_per_minute = 600\n\
+                [plans.poor]\nmonthly_usd = \"0\"\naudio_seconds_per_minute = 1\naudio_burst_seconds = 1\n";
+    let gateway = Setup::new().config(toml).start().await;
+    let ask = |plan: &'static str, model: &'static str, seconds: usize| {
+        let token = token::with(&json!({ "sub": plan, "plan": plan }));
+        let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
+        gateway.send(Form::new().field("model", model).file(&sound::wav(seconds * 1000)).on(request))
+    };
+    let told = ask("slow", "gpt-transcribe", 1).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    let refused = ask("slow", "gpt-transcribe", 1).await;
+    refused.is_error(429, "rate_limit_exceeded", None);
+    ask("poor", "gpt-transcribe", 1).await.is_error(429, "insufficient_quota", None);
+    ask("poor", "unpriced", 1).await.is_error(403, "model_not_priced", Some("model"));
+    ask("poor", "gpt-transcribe", 2).await.is_error(400, "audio_too_long", Some("file"));
+    // The contract has these where a plan limits requests; this one does.
+    for name in ["limit-requests", "remaining-requests", "reset-requests"].map(|name| format!("x-ratelimit-{name}")) {
+        assert!(told.header(&name).is_some() && refused.header(&name).is_some(), "{name}");
+    }
+    for name in ["ratelimit", "ratelimit-policy"] {
+        assert!(told.header(name).is_some() && refused.header(name).is_some(), "{name}");
+    }
+
+    let usage = gateway.send(gateway.get("/v1/usage")).await;
+    let described = CONTRACT.document["components"]["schemas"]["MonthlyUsage"]["properties"].as_object().unwrap();
+    let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!((usage.status, names(usage.json().as_object().unwrap())), (200, names(described)));
+    for part in ["limits", "left"] {
+        let described = described[part]["properties"].as_object().unwrap();
+        assert_eq!(names(usage.json()[part].as_object().unwrap()), names(described));
+    }
+    gateway.send(gateway.get("/v1/usage?month=2026-13")).await.is_error(400, "invalid_value", Some("month"));
+    gateway.send(gateway.request(Method::GET, "/v1/usage")).await.is_error(401, "invalid_token", None);
+    let token = token::with(&json!({ "scope": "transcribe" }));
+    let request = gateway.request(Method::GET, "/v1/usage").bearer_auth(token);
+    gateway.send(request).await.is_error(403, "insufficient_scope", None);
+    assert_eq!(gateway.send(gateway.get("/health/ready")).await.json(), json!({ "status": "ready", "store": "ready" }));
+}
+
+#[test]
 fn every_code_that_the_gateway_can_give_is_in_the_contract_and_in_the_list_of_errors() {
     let source = include_str!("../../src/http/error.rs");
     let list = include_str!("../../docs/errors.md");
@@ -175,6 +236,7 @@ fn every_code_that_the_gateway_can_give_is_in_the_contract_and_in_the_list_of_er
     let word = |text: &&str| text.len() > 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let types =
         ["invalid_request_error", "server_error", "permission_error", "authentication_error", "rate_limit_error"];
+    // `insufficient_quota` is a type and a code.
     let codes = source.split('"').filter(word).filter(|text| text.contains('_') && !types.contains(text));
     let codes: BTreeSet<_> = codes.filter(|text| !matches!(*text, "input_audio" | "response_format")).collect();
     assert!(codes.len() > 20, "{codes:?}");

@@ -5,6 +5,8 @@
 //! What the tests are written with:
 //! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
+//! * [`account`]: what a caller has used, by the gateway's own word.
+//! * `redis_server`: real Redis servers.
 //! * [`form`], [`sound`], [`token`], [`wire`]: bodies, recordings, tokens and bytes on a socket.
 //!
 //! Everything else is tests, a file for each promise.
@@ -19,9 +21,13 @@
     reason = "a test that fails may say so in any way"
 )]
 
+mod account;
 mod form;
 mod gateway;
 mod provider;
+#[path = "../support/redis.rs"]
+#[allow(dead_code, reason = "the tests of the store use the rest")]
+mod redis_server;
 mod sound;
 mod token;
 mod wire;
@@ -31,20 +37,28 @@ mod bad_bodies;
 mod bad_options;
 mod before_the_body;
 mod bodies;
+mod check_command;
 mod commands;
 mod contract;
+mod fleet;
 mod headers;
 mod held_connections;
+mod ledger;
 mod lifecycle;
+mod limits;
 mod models;
 mod nothing_left_behind;
 mod options;
 mod provider_errors;
 mod recordings;
+mod redis_addresses;
 mod routes;
 mod said;
 mod sandbox;
 mod sdk;
+mod store_failure;
 mod streams;
 mod streams_broken;
 mod tokens;
+mod usage_command;
+mod usage_records;

@@ -9,9 +9,10 @@ use crate::gateway::{Gateway, TRANSCRIPTIONS};
 use crate::provider::{Framing, Gate, Reply, events};
 use crate::{sound, token};
 
-/// Regular files that the process holds open.
+/// Regular files that the process holds open, those of its store left out.
 fn held(gateway: &Gateway) -> Vec<PathBuf> {
-    let is_file = |path: &PathBuf| path.starts_with("/") && !path.starts_with("/dev") && !path.starts_with("/proc");
+    let elsewhere = [Path::new("/dev"), Path::new("/proc"), gateway.setup().data()];
+    let is_file = |path: &PathBuf| path.starts_with("/") && !elsewhere.iter().any(|place| path.starts_with(place));
     gateway.open_files().into_iter().filter(is_file).filter(|path| !is_log(path)).collect()
 }
 

@@ -8,7 +8,7 @@ mod setup;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Output};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 pub(crate) use answer::{Answer, Events};
 pub(crate) use log::Log;
-pub(crate) use setup::{Setup, run};
+pub(crate) use setup::{Setup, run, run_into};
 
 use crate::contract;
 use crate::form::Form;
@@ -47,12 +47,13 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) ops_address: SocketAddr,
     pub(crate) log: Log,
-    pub(crate) provider: Provider,
+    pub(crate) provider: Arc<Provider>,
     client: reqwest::Client,
     child: Child,
     stdout: Log,
     heard: Heard,
     spool: TempDir,
+    setup: Setup,
 }
 
 impl Gateway {
@@ -122,6 +123,25 @@ impl Gateway {
     /// The names in the folder for recordings.
     pub(crate) fn spooled(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.spool.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// How it was started.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Kills the process in the middle of whatever it does, and starts another in its place.
+    pub(crate) async fn killed_and_started_again(mut self) -> Self {
+        self.signal("KILL");
+        self.ended().await;
+        self.setup.clone().start().await
+    }
+
+    /// Runs a command with the settings of this gateway.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        let output = run(arguments, &self.setup.variables(), self.setup.data());
+        self.heard.add(&[output.stdout.as_slice(), &output.stderr].concat());
+        output
     }
 
     /// Where each of the process's open files points to.

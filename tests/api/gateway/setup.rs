@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,15 +15,22 @@ use crate::token;
 const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 
 /// The settings of a gateway that is not started yet.
+#[derive(Clone)]
 pub(crate) struct Setup {
     variables: BTreeMap<String, String>,
     config: String,
-    provider: Provider,
+    provider: Arc<Provider>,
+    data: Arc<TempDir>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        let provider = Provider::start();
+        Self::with_provider(Arc::new(Provider::start()))
+    }
+
+    /// A gateway before a provider that others may have too.
+    pub(crate) fn with_provider(provider: Arc<Provider>) -> Self {
+        let data = Arc::new(TempDir::new().unwrap());
         let variables = [
             ("VOXGATE_BIND", "127.0.0.1:0"),
             ("VOXGATE_OPS_BIND", "127.0.0.1:0"),
@@ -30,12 +38,13 @@ impl Setup {
             // Far below the default, so that most tests go through a file.
             ("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "4096"),
             ("RUST_LOG", "info"),
+            ("VOXGATE_DATA_DIR", data.path().to_str().unwrap()),
             ("OPENAI_API_KEY", KEY),
             ("OPENAI_BASE_URL", &provider.base_url()),
             ("VOXGATE_JWT_SECRET", token::SECRET),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { variables, config: String::new(), provider }
+        Self { variables, config: String::new(), provider, data }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -52,6 +61,16 @@ impl Setup {
     pub(crate) fn config(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.config);
         self
+    }
+
+    /// The variables, for commands that shall see what the gateway sees.
+    pub(crate) fn variables(&self) -> Vec<(&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// The folder of the embedded store, and of settlements that wait.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Starts the gateway and waits until it listens.
@@ -71,17 +90,18 @@ impl Setup {
             address: address("address"),
             ops_address: address("ops_address"),
             log,
-            provider: self.provider,
+            provider: Arc::clone(&self.provider),
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
             child,
             stdout,
             heard: Heard::default(),
             spool,
+            setup: self,
         }
     }
 }
 
-fn command<'a>(variables: impl IntoIterator<Item = (&'a String, &'a String)>) -> Command {
+fn command(variables: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(GATEWAY);
     // Nothing of the machine's own settings may reach the gateway.
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(variables);
@@ -91,7 +111,17 @@ fn command<'a>(variables: impl IntoIterator<Item = (&'a String, &'a String)>) ->
 
 /// Runs a command of the gateway that ends by itself, in `folder`.
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
+    run_into(Stdio::piped(), arguments, variables, folder)
+}
+
+/// The same with its output going elsewhere.
+pub(crate) fn run_into(
+    stdout: impl Into<Stdio>,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    folder: &Path,
+) -> Output {
     let variables: BTreeMap<_, _> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    command(&variables).args(arguments).current_dir(folder).output().unwrap()
+    command(&variables).args(arguments).current_dir(folder).stdout(stdout).output().unwrap()
 }

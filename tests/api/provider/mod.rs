@@ -93,6 +93,11 @@ impl Provider {
         self.state.seen.lock().unwrap().last().cloned().expect("the provider was not asked")
     }
 
+    /// Every request so far.
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.state.seen.lock().unwrap().clone()
+    }
+
     /// Waits until this many requests have arrived in all.
     pub(crate) async fn asked(&self, times: usize) {
         wait_for(&self.state.arrived, times, "requests").await;
