@@ -1,7 +1,8 @@
 # Voxgate in a container: built with Rust, run in an image that has no shell, as a user that owns nothing.
 #
 #   docker build -t voxgate .
-#   docker run --rm -p 127.0.0.1:8080:8080 -e OPENAI_API_KEY -e VOXGATE_JWT_SECRET voxgate
+#   docker run --rm -p 127.0.0.1:8080:8080 -e OPENAI_API_KEY -e VOXGATE_JWT_SECRET \
+#     -v voxgate-data:/var/lib/voxgate voxgate
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
@@ -18,15 +19,21 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
 COPY openapi.yaml ./
 COPY src ./src
 RUN cargo build --release --locked --bin voxgate
+# The last image has no shell to make a folder with.
+RUN mkdir /voxgate-data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/voxgate /usr/local/bin/voxgate
+# Budgets, the ledger and settlements that wait. A new volume takes its owner from here.
+COPY --from=build --chown=65532:65532 /voxgate-data /var/lib/voxgate
 
 # Inside a container only the other side of its network can connect, so listening on every address is right here; what
 # is published of it is for `docker run -p` or docker-compose.yml to say.
 ENV VOXGATE_BIND=0.0.0.0:8080 \
-    VOXGATE_OPS_BIND=0.0.0.0:9090
+    VOXGATE_OPS_BIND=0.0.0.0:9090 \
+    VOXGATE_DATA_DIR=/var/lib/voxgate
 EXPOSE 8080 9090
+VOLUME ["/var/lib/voxgate"]
 
 # By number, so that an orchestrator that refuses root can see that it is none.
 USER 65532:65532
