@@ -215,7 +215,9 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
     .unwrap();
     assert_eq!(counter, ledger.plus(open));
     assert_eq!(seen, HashMap::new(), "the provider did work that nobody is charged for");
-    assert!(refused > answered && kills > 10 && of(Ending::Answered) >= answered);
+    assert!(refused > answered && kills > 10, "this was no test");
+    // A gateway that was killed between an answer and its settlement left it open.
+    assert!(of(Ending::Answered) + of(Ending::Open) >= answered);
     // Those with a budget used it up, so that it was put to the test.
     assert!(counter.usd.get() > BUDGET * BUDGETED / 2, "{counter:?}");
 }

@@ -1,0 +1,127 @@
+//! Redis in every bad state, one after the other, under load: the figures, to the nano-dollar, and the longest wait.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::account::Account;
+use crate::form::Form;
+use crate::gateway::Gateway;
+use crate::sound;
+use crate::store_failure::{durable, gateway, store_is};
+
+/// What a second of audio costs in billionths of a dollar.
+const SECOND: u64 = 75_000;
+
+/// What clients saw of a gateway under load.
+#[derive(Default)]
+struct Load {
+    stop: AtomicBool,
+    answered: AtomicUsize,
+    refused: Mutex<Vec<String>>,
+    longest: Mutex<Duration>,
+}
+
+impl Load {
+    async fn of(&self, account: &Account, gateway: &Gateway) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let start = Instant::now();
+            let answer = account.send(gateway, Form::new().file(&sound::wav(1000))).await;
+            let elapsed = start.elapsed();
+            let mut longest = self.longest.lock().unwrap();
+            *longest = elapsed.max(*longest);
+            if answer.status != 200 {
+                self.refused.lock().unwrap().push(answer.text().to_owned());
+            }
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets so many more requests be answered, and says how long the longest of them took.
+    async fn pass(&self, count: usize) -> Duration {
+        *self.longest.lock().unwrap() = Duration::ZERO;
+        let enough = self.answered.load(Ordering::Relaxed) + count;
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while self.answered.load(Ordering::Relaxed) < enough {
+            assert!(Instant::now() < deadline, "requests hang");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        *self.longest.lock().unwrap()
+    }
+}
+
+/// Waits until no settlement waits on disk.
+async fn nothing_waits(gateway: &Gateway) {
+    let folder = gateway.setup().data().join("settlements");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let waiting =
+        || std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>();
+    while waiting() > 0 {
+        assert!(Instant::now() < deadline, "settlements wait on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_counted_twice_while_redis_comes_and_goes_under_load() {
+    let mut server = durable();
+    let gateway = gateway(&server).await;
+    let accounts: Vec<_> = (0..8).map(|at| Account::of(&format!("caller-{at}"), "default")).collect();
+    let load = Load::default();
+    let clients = join_all(accounts.iter().map(|account| load.of(account, &gateway)));
+    let faults = async {
+        let mut figures = vec![("well", load.pass(60).await)];
+        server.pause();
+        figures.push(("paused", load.pass(60).await));
+        server.resume();
+        store_is(&gateway, "ready").await;
+        load.pass(20).await;
+        server.kill();
+        figures.push(("stopped", load.pass(60).await));
+        server.start_again();
+        store_is(&gateway, "ready").await;
+        figures.push(("started again", load.pass(60).await));
+        server.run(&["REPLICAOF", "127.0.0.1", "1"]);
+        figures.push(("read-only", load.pass(60).await));
+        server.run(&["REPLICAOF", "NO", "ONE"]);
+        store_is(&gateway, "ready").await;
+        load.pass(20).await;
+        server.run(&["CONFIG", "SET", "maxmemory", "1"]);
+        figures.push(("full", load.pass(60).await));
+        server.run(&["CONFIG", "SET", "maxmemory", "0"]);
+        store_is(&gateway, "ready").await;
+        load.pass(20).await;
+        load.stop.store(true, Ordering::Relaxed);
+        figures
+    };
+    let (_, figures) = tokio::join!(clients, faults);
+    store_is(&gateway, "ready").await;
+    nothing_waits(&gateway).await;
+
+    let refused = load.refused.lock().unwrap().clone();
+    assert!(refused.is_empty(), "{refused:?}");
+    let work = u64::try_from(gateway.provider.requests()).unwrap();
+    let (mut requests, mut nanos) = (0, 0);
+    for account in &accounts {
+        let usage = account.settled(&gateway).await;
+        let (total, days) = (&usage["total"], &usage["by_day"]);
+        let settled: u64 = days.as_array().unwrap().iter().map(|day| day["requests"].as_u64().unwrap()).sum();
+        assert_eq!(total["requests"], settled);
+        requests += settled;
+        nanos += total["audio_ms"].as_u64().unwrap() / 1000 * SECOND;
+    }
+    let longest: Vec<_> = figures.iter().map(|(state, span)| format!("{state} {}", span.as_millis())).collect();
+    writeln!(
+        std::io::stderr(),
+        "\nRedis comes and goes under load: {work} requests served, {requests} recorded, {nanos} nano-USD; longest wait in \
+         ms: {}",
+        longest.join(", ")
+    )
+    .unwrap();
+    assert_eq!((requests, nanos), (work, work * SECOND));
+    // The limit is 250 ms; the rest is for the machine.
+    assert!(figures.iter().all(|(_, longest)| *longest < Duration::from_secs(3)), "{figures:?}");
+}

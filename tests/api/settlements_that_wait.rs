@@ -1,0 +1,113 @@
+//! What becomes of settlements that the store cannot take.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::account::Account;
+use crate::form::Form;
+use crate::gateway::Setup;
+use crate::provider::{Gate, Reply, answer};
+use crate::sound;
+use crate::store_failure::{durable, gateway, store_is};
+
+#[tokio::test]
+async fn what_a_gateway_could_not_settle_the_next_one_does_once() {
+    let mut server = durable();
+    let mut gateway = gateway(&server).await;
+    let alice = Account::of("alice", "default");
+    let (gate, (content_type, body)) = (Gate::closed(), answer("json"));
+    gateway.provider.answer(Reply::whole(200, content_type, body).held_by(&gate));
+    let in_flight = alice.transcribe(&gateway, 3000);
+    let meanwhile = async {
+        gateway.provider.asked(1).await;
+        server.kill();
+        gate.open();
+    };
+    assert_eq!(tokio::join!(in_flight, meanwhile).0.status, 200);
+    assert_eq!(alice.transcribe(&gateway, 2000).await.status, 200);
+    gateway.terminate();
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert!(gateway.log.text().contains("settlements wait on disk"), "{}", gateway.log.text());
+    server.start_again();
+    for _ in 0..2 {
+        let mut again = gateway.setup().clone().start().await;
+        let usage = alice.usage_when(&again, |usage| usage["open"]["requests"] == 0 && usage["total"]["requests"] == 2);
+        assert_eq!(usage.await["total"], json!({ "requests": 2, "audio_ms": 5000, "spent_usd": "0.000375" }));
+        again.terminate();
+        assert_eq!(again.ended().await.code(), Some(0));
+    }
+    let waiting = std::fs::read_dir(gateway.setup().data().join("settlements")).unwrap().count();
+    assert_eq!(waiting, 0);
+}
+
+#[tokio::test]
+async fn when_no_more_settlements_can_be_kept_nobody_is_let_in_without_the_store() {
+    let mut server = durable();
+    let setup = Setup::new().config("[store]\nmax_pending = 2").env("REDIS_URL", &server.url());
+    let gateway = setup.start().await;
+    let alice = Account::of("alice", "default");
+    assert_eq!(alice.transcribe(&gateway, 1000).await.status, 200);
+    alice.settled(&gateway).await;
+    server.kill();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while alice.transcribe(&gateway, 1000).await.status == 200 {
+        assert!(Instant::now() < deadline);
+    }
+    alice.transcribe(&gateway, 1000).await.is_error(503, "store_unavailable", None);
+    server.start_again();
+    store_is(&gateway, "ready").await;
+    let asked = gateway.provider.requests();
+    let usage = alice.usage_when(&gateway, |usage| usage["total"]["requests"] == asked).await;
+    assert_eq!(usage["total"]["audio_ms"], asked * 1000);
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_short_costs_nobody_but_its_last_line() {
+    let mut server = durable();
+    let mut gateway = gateway(&server).await;
+    server.kill();
+    let alice = Account::of("alice-\u{e9}", "default");
+    for _ in 0..2 {
+        assert_eq!(alice.transcribe(&gateway, 1000).await.status, 200);
+    }
+    gateway.terminate();
+    gateway.ended().await;
+    let folder = gateway.setup().data().join("settlements");
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    // In the middle of a letter of the second one.
+    let bytes = std::fs::read(&file).unwrap();
+    let cut = bytes.iter().rposition(|byte| *byte == 0xc3).unwrap();
+    std::fs::write(&file, &bytes[..=cut]).unwrap();
+    std::fs::create_dir(folder.join("a-folder.jsonl")).unwrap();
+    server.start_again();
+    let again = gateway.setup().clone().start().await;
+    let usage = alice.usage_when(&again, |usage| usage["total"]["requests"] == 1).await;
+    assert_eq!(usage["total"]["audio_ms"], 1000);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_redis_is_asked_is_charged_nothing() {
+    let server = durable();
+    let setup = Setup::new().env("REDIS_URL", &server.url()).env("VOXGATE_REDIS__TIMEOUT", "10s");
+    let gateway = setup.start().await;
+    let alice = Account::of("alice", "default");
+    assert_eq!(alice.transcribe(&gateway, 1000).await.status, 200);
+    alice.settled(&gateway).await;
+    server.run(&["SCRIPT", "FLUSH"]);
+    server.pause();
+    let bytes = Form::new().file(&sound::wav(1000)).bytes();
+    for _ in 0..4 {
+        let mut wire = gateway.wire().await;
+        let head = crate::before_the_body::head(alice.token(), &Form::content_type(), bytes.len(), "");
+        wire.send(head).await;
+        wire.send(&bytes).await;
+        // Long enough for the gateway to have asked; if it has not, there is nothing to refund.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    gateway.log.recorded(5).await;
+    server.resume();
+    let usage = alice.usage_when(&gateway, |usage| usage["open"]["requests"] == 0).await;
+    assert_eq!(usage["total"]["audio_ms"], 1000, "{usage}");
+    assert_eq!(gateway.provider.requests(), 1);
+}
