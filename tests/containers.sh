@@ -169,7 +169,7 @@ expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
 expect 429 '"rate_limit_exceeded"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
 grep -qi '^retry-after: ' "$work/headers" || fail "the refusal does not say when to come back: $(cat "$work/headers")"
 expect_usage "$one_second"
-[ "$(redis exists 'voxgate:{bob}:rates')" = 1 ] || fail "the rates are not in Redis: $(redis keys '*')"
+[ -n "$(redis keys 'voxgate:*:bob:rates')" ] || fail "the rates are not in Redis: $(redis keys '*')"
 token=$(token --sub carol --plan poor)
 expect 200 '"text"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
 expect 429 '"insufficient_quota"' -F file=@"$work/silence.wav" -F model=gpt-transcribe
