@@ -56,6 +56,9 @@ async fn every_format_is_charged_by_the_report_or_else_by_the_measured_audio() {
             let usage = alice.settled(&gateway).await;
             let what = format!("{model} {format} stream={stream}: {usage}");
             assert_eq!(nanos(&usage["total"]["spent_usd"]), cost, "{what}");
+            // Seconds that are reported count for the budget of audio too.
+            let audio = if format == "verbose_json" || format == "diarized_json" { 2000 } else { 3000 };
+            assert_eq!(usage["total"]["audio_ms"], audio, "{what}");
             assert_eq!(usage["by_model"][0]["model"], model, "{what}");
             assert_eq!(usage["by_day"][0]["spent_usd"], usage["total"]["spent_usd"], "{what}");
         }

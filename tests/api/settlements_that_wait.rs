@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::account::Account;
 use crate::form::Form;
-use crate::gateway::Setup;
+use crate::gateway::{Setup, TRANSCRIPTIONS};
 use crate::provider::{Gate, Reply, answer};
 use crate::sound;
 use crate::store_failure::{durable, gateway, store_is};
@@ -60,6 +60,24 @@ async fn when_no_more_settlements_can_be_kept_nobody_is_let_in_without_the_store
     let asked = gateway.provider.requests();
     let usage = alice.usage_when(&gateway, |usage| usage["total"]["requests"] == asked).await;
     assert_eq!(usage["total"]["audio_ms"], asked * 1000);
+}
+
+#[tokio::test]
+async fn no_more_are_in_flight_without_the_store_than_can_be_kept() {
+    let mut server = durable();
+    let setup = Setup::new().config("[store]\nmax_pending = 2").env("REDIS_URL", &server.url());
+    let gateway = setup.start().await;
+    server.kill();
+    store_is(&gateway, "away").await;
+    let (alice, never) = (Account::of("alice", "default"), Gate::closed());
+    let mut in_flight = Vec::new();
+    for at in 1..=2 {
+        gateway.provider.answer(Reply::stream().held_by(&never));
+        let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(alice.token());
+        in_flight.push(tokio::spawn(Form::new().file(&sound::wav(1000)).on(request).send()));
+        gateway.provider.asked(at).await;
+    }
+    alice.transcribe(&gateway, 1000).await.is_error(503, "store_unavailable", None);
 }
 
 #[tokio::test]
