@@ -153,13 +153,21 @@ struct Clerk {
 impl Clerk {
     async fn work(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
         let (mut writing, mut retrying) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut given_up = FuturesUnordered::new();
         let mut retry = interval(RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
         loop {
             tokio::select! {
                 Some(settlement) = incoming.recv(), if writing.len() < AT_ONCE => {
-                    writing.push(write(Arc::clone(&self.store), settlement));
+                    if settlement.unknown == Unknown::Ignore {
+                        given_up.push(write_later(Arc::clone(&self.store), settlement));
+                    } else {
+                        writing.push(write(Arc::clone(&self.store), settlement));
+                    }
+                }
+                Some((settlement, result)) = given_up.next(), if !given_up.is_empty() => {
+                    self.written(settlement, result, false);
                 }
                 Some((settlement, result)) = writing.next(), if !writing.is_empty() => {
                     self.written(settlement, result, false);
@@ -232,10 +240,13 @@ impl Clerk {
 }
 
 async fn write(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
-    if settlement.unknown == Unknown::Ignore && !settlement.tried {
-        sleep(GIVEN_UP).await;
-    }
     let settlement = Arc::new(settlement);
     let result = store.settle(Arc::clone(&settlement)).await;
     (settlement, result)
+}
+
+/// For a question that was given up: its answer may still be on its way.
+async fn write_later(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
+    sleep(GIVEN_UP).await;
+    write(store, settlement).await
 }
