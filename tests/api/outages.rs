@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 
 use crate::account::Account;
 use crate::form::Form;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Setup};
 use crate::sound;
-use crate::store_failure::{durable, gateway, store_is};
+use crate::store_failure::{durable, store_is};
 
 /// What a second of audio costs in billionths of a dollar.
 const SECOND: u64 = 75_000;
@@ -68,7 +68,8 @@ async fn nothing_waits(gateway: &Gateway) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_counted_twice_while_redis_comes_and_goes_under_load() {
     let mut server = durable();
-    let gateway = gateway(&server).await;
+    let setup = Setup::new().env("REDIS_URL", &server.url()).env("VOXGATE_REDIS__TIMEOUT", "250ms");
+    let gateway = setup.start().await;
     let accounts: Vec<_> = (0..8).map(|at| Account::of(&format!("caller-{at}"), "default")).collect();
     let load = Load::default();
     let clients = join_all(accounts.iter().map(|account| load.of(account, &gateway)));

@@ -37,6 +37,8 @@ impl Setup {
             ("VOXGATE_LOG__FORMAT", "json"),
             // Far below the default, so that most tests go through a file.
             ("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "4096"),
+            // A machine that is busy with many tests is slow, which is not what they are about.
+            ("VOXGATE_REDIS__TIMEOUT", "3s"),
             ("RUST_LOG", "info"),
             ("VOXGATE_DATA_DIR", data.path().to_str().unwrap()),
             ("OPENAI_API_KEY", KEY),
