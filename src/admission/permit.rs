@@ -15,9 +15,9 @@ use crate::upstream::Sent;
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
 /// on it until then:
 ///
-/// - answered: what the provider reports, or the measured audio where it reports nothing;
-/// - refused or failed: nothing, unless some of the transcript had gone out by then, which is charged as measured;
-/// - neither, since the client left: as measured, if the provider had the whole recording by then; else nothing.
+/// - answered: what the provider reports, or the estimate where it reports nothing;
+/// - refused or failed: nothing, unless some of the transcript had gone out by then, which is charged as if answered;
+/// - neither, since the client left: as if answered, if the provider had the whole recording by then; else nothing.
 pub struct Permit {
     /// The model that does the work.
     pub model: Arc<Model>,
