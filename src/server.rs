@@ -1,6 +1,5 @@
 //! Wiring: builds the house from its settings, opens its doors, closes them in order.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -21,12 +20,12 @@ use tracing_actix_web::TracingLogger;
 
 use crate::admission::clock::Clock;
 use crate::admission::{Desk, Limiter, LimiterError};
-use crate::config::{OPENAI, Provider, Settings};
+use crate::config::{OPENAI, ProviderKey, Secret, Settings, Wire};
 use crate::http::{self, House, Limits, Line};
 use crate::identity::Verifier;
 use crate::sandbox::Sandbox;
 use crate::telemetry::RequestSpan;
-use crate::upstream::{SANDBOX, Upstream};
+use crate::upstream::{Providers, SANDBOX, Upstream, rotation};
 
 /// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
 const LINGER: Duration = Duration::from_secs(5);
@@ -68,6 +67,7 @@ pub struct Application {
     /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Application {
@@ -96,6 +96,7 @@ impl Application {
             closing,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -111,7 +112,8 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, .. } = self;
+        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, hangup, .. } = self;
+        let rotation = tokio::spawn(rotation::watch(Arc::clone(&house.providers), hangup));
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
@@ -136,6 +138,7 @@ impl Application {
             _ = terminate.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
             _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
         }
+        rotation.abort();
         // Nobody is in flight any more; what they cost is written down, here or on disk.
         desk.close().await;
         tracing::info!("stopped");
@@ -154,19 +157,15 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
 }
 
 /// The providers of the settings, with the sandbox in the place of OpenAI where there is no key for it.
-fn providers(settings: &Settings, sandbox: Option<&Sandbox>) -> Arc<BTreeMap<String, Provider>> {
+fn providers(settings: &Settings, sandbox: Option<&Sandbox>) -> Arc<Providers> {
     let mut providers = settings.providers.clone();
-    if let Some(sandbox) = sandbox {
-        let stand_in = Provider {
-            name: SANDBOX.to_owned(),
-            base_url: sandbox.base_url(),
-            api_key: Some(sandbox.api_key()),
-            organization: None,
-            project: None,
-        };
-        providers.insert(OPENAI.to_owned(), stand_in);
+    if let (Some(sandbox), Some(openai)) = (sandbox, providers.get_mut(OPENAI)) {
+        SANDBOX.clone_into(&mut openai.name);
+        openai.base_url = sandbox.base_url();
+        openai.keys = vec![ProviderKey::only(Secret { value: sandbox.api_key(), file: None })];
+        (openai.organization, openai.project, openai.wire) = (None, None, Wire::default());
     }
-    Arc::new(providers)
+    Arc::new(Providers::new(&providers, &settings.upstream))
 }
 
 /// Builds the public server from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`.

@@ -36,11 +36,12 @@ pub use permit::Permit;
 pub use refusal::{Limited, Refusal};
 pub use settler::Desk;
 
-use crate::config::{Model, OPENAI, Plan, Settings};
+use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
-use crate::units::{AudioMs, Month, NanoUsd};
+use crate::units::{AudioMs, Month};
+use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
 use store::StoreFailure;
@@ -73,8 +74,22 @@ impl Admission {
         }
     }
 
-    /// The model that a job asks for, if the caller may have it and it can do the job.
-    pub fn model(&self, caller: &Caller, job: &Job) -> Result<Arc<Model>, Refusal> {
+    /// The rows that can do a job: the one that it asks for, if the caller may have it and it can do the job, and those of
+    /// its fallbacks that can do it too.
+    pub fn routes(&self, caller: &Caller, job: &Job) -> Result<Routes, Refusal> {
+        let asked_for = self.model(caller, job)?;
+        let priced = self.plan(caller)?.monthly_usd.is_some();
+        let fallback = |fallback: &Fallback| {
+            let model = self.models.get(&fallback.model)?;
+            // Who has a budget of money is not sent where nobody knows what it costs.
+            let fits = fit::check(job, model).is_ok() && (model.price.is_some() || !priced);
+            fits.then(|| Route { model: Arc::clone(model), weight: fallback.weight })
+        };
+        let fallbacks = asked_for.fallbacks.iter().filter_map(fallback).collect();
+        Ok(Routes { asked_for, fallbacks })
+    }
+
+    fn model(&self, caller: &Caller, job: &Job) -> Result<Arc<Model>, Refusal> {
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
         let plan = self.plan(caller)?;
         let model = match self.models.get(name) {
@@ -89,13 +104,13 @@ impl Admission {
         Ok(model)
     }
 
-    /// Charges the job's estimate and takes what it needs of the caller's limits, all or nothing, once everything else
-    /// that is known of it is checked.
+    /// Charges the job's estimate, by the dearest of its `routes`, and takes what it needs of the caller's limits, all or
+    /// nothing, once everything else that is known of it is checked. `provider` is who will be asked first.
     pub async fn admit(
         &self,
         caller: &Caller,
         job: &Job,
-        model: Arc<Model>,
+        routes: &Routes,
         (provider, request_id): (&str, &str),
     ) -> Result<Permit, Refusal> {
         let plan = self.plan(caller)?;
@@ -103,11 +118,13 @@ impl Admission {
         if let Some(rate) = plan.audio.filter(|rate| length > rate.burst) {
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, most: rate.burst });
         }
+        let model = &routes.asked_for;
         if model.price.is_none() && plan.monthly_usd.is_some() {
             return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
         }
         let text = job.options.text_bytes();
-        let usd = model.price.map_or(NanoUsd::ZERO, |price| price.estimate(length, text));
+        let prices = routes.models().filter_map(|model| model.price);
+        let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
@@ -130,8 +147,8 @@ impl Admission {
             return Err(Refusal::Limited(Box::new(limited)));
         }
         let without_store = verdict.without_store;
-        let account = Account { id, subject, at: decision.at, memo, estimate, without_store };
-        Ok(Permit::new(model, account, self.limiter.settler(), self.limiter.leases()))
+        let account = Account { id, subject, at: decision.at, memo, estimate, text, without_store };
+        Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
     }
 
     /// What can be said before the body is read: whether the plan exists, and whether the caller has requests left.

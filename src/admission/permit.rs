@@ -10,19 +10,21 @@ use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
 use crate::units::UnixMs;
-use crate::upstream::Sent;
+use crate::upstream::Course;
 
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
 /// on it until then:
 ///
 /// - answered: what the provider reports, or the estimate where it reports nothing;
 /// - refused or failed: nothing, unless some of the transcript had gone out by then, which is charged as if answered;
-/// - neither, since the client left: as if answered, if the provider had the whole recording by then; else nothing.
+/// - neither, since the client left: as if answered, if a provider had the whole recording by then; else nothing.
+///
+/// However many were asked, that is charged once, and by the price of the one that served.
 pub struct Permit {
-    /// The model that does the work.
-    pub model: Arc<Model>,
+    /// The row that was asked for.
+    model: Arc<Model>,
     account: Account,
-    sent: Sent,
+    course: Course,
     usage: Option<Usage>,
     heard: bool,
     end: Option<End>,
@@ -38,6 +40,8 @@ pub(super) struct Account {
     pub(super) at: UnixMs,
     pub(super) memo: Memo,
     pub(super) estimate: Charge,
+    /// The bytes of text that a provider may bill.
+    pub(super) text: u64,
     pub(super) without_store: bool,
 }
 
@@ -50,12 +54,12 @@ enum End {
 impl Permit {
     pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
         settler.begin();
-        Self { model, account, sent: Sent::default(), usage: None, heard: false, end: None, settler, leases }
+        Self { model, account, course: Course::default(), usage: None, heard: false, end: None, settler, leases }
     }
 
-    /// To be set by whoever sends the recording.
-    pub fn sent(&self) -> Sent {
-        self.sent.clone()
+    /// Where it is noted how far the request has come with its providers.
+    pub fn course(&self) -> Course {
+        self.course.clone()
     }
 
     /// What the provider reports; `None` says nothing.
@@ -82,29 +86,34 @@ impl Permit {
         match self.end {
             Some(End::Answered) => (Ending::Answered, self.cost()),
             Some(End::Failed) if self.heard => (Ending::Broken, self.cost()),
-            None if self.heard || self.usage.is_some() || self.sent.is_set() => (Ending::Left, self.cost()),
+            None if self.heard || self.usage.is_some() || self.course.has_recording() => (Ending::Left, self.cost()),
             Some(End::Failed) | None => (Ending::Refunded, Charge::NONE),
         }
     }
 
-    /// By the provider's report, or as estimated from the measured audio.
+    /// By the provider's report, or as estimated from the measured audio: by the price of the row that served.
     fn cost(&self) -> Charge {
         let audio = match self.usage {
             Some(Usage::Length(length)) => length,
             _ => self.account.estimate.audio,
         };
+        let served = self.course.last().map_or_else(|| Arc::clone(&self.model), |asked| asked.model);
         let priced = |price: Price| {
             // What the client asked for must not decide what it pays: without a report the estimate stands, prompt and all.
-            self.usage.and_then(|usage| price.of_usage(usage)).unwrap_or(self.account.estimate.usd)
+            let estimate = || price.estimate(self.account.estimate.audio, self.account.text);
+            self.usage.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
         };
-        Charge { usd: self.model.price.map(priced).unwrap_or_default(), audio }
+        Charge { usd: served.price.map(priced).unwrap_or_default(), audio }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
-        let Account { id, subject, at, memo, estimate, without_store } = self.account.clone();
+        let Account { id, subject, at, mut memo, estimate, without_store, .. } = self.account.clone();
+        if let Some(asked) = self.course.last() {
+            memo.provider = asked.provider;
+        }
         self.leases.end(&subject, id);
         self.settler.settle(Settlement {
             id,

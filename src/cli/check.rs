@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use super::{Failure, print};
 use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
-use crate::config::{self, OPENAI, Problems, Provider, Settings};
+use crate::config::{self, OPENAI, Problems, Provider, ProviderKey, Settings};
+use crate::upstream;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -16,11 +15,17 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     let mut wrong = 0;
     for provider in settings.providers.values() {
         let name = format!("provider {}", provider.name);
-        if provider.name == OPENAI && provider.api_key.is_none() {
-            say(&name, "no key is set; the sandbox stands in")?;
-            continue;
+        match provider.keys.as_slice() {
+            [] if provider.name == OPENAI => say(&name, "no key is set; the sandbox stands in")?,
+            [] => wrong += verdict(&name, try_provider(provider, None).await)?,
+            [key] => wrong += verdict(&name, try_provider(provider, Some(key)).await)?,
+            keys => {
+                for key in keys {
+                    let name = format!("{name}, key {}", key.name);
+                    wrong += verdict(&name, try_provider(provider, Some(key)).await)?;
+                }
+            }
         }
-        wrong += verdict(&name, try_provider(provider).await)?;
     }
     match &settings.store.redis {
         Some(redis) => wrong += verdict("redis", try_redis(redis).await)?,
@@ -34,16 +39,16 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     }
 }
 
-/// Asks for the list of models, which costs nothing and needs the key.
-async fn try_provider(provider: &Provider) -> Result<String, String> {
+/// Asks for the list of models, or what the provider has in its place, which costs nothing and needs the key.
+async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<String, String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
-    let mut request = client.build().map_err(|error| error.to_string())?.get(format!("{}/models", provider.base_url));
-    if let Some(key) = &provider.api_key {
-        request = request.bearer_auth(key.expose_secret());
-    }
-    let response = request.send().await.map_err(|_| format!("{} cannot be reached", provider.base_url))?;
+    let client = client.build().map_err(|error| error.to_string())?;
+    let request = upstream::check_request(&client, provider, key.map(|key| &key.secret.value));
+    let response = request.map_err(|error| error.to_string())?.send().await;
+    let response = response.map_err(|_| format!("{} cannot be reached", provider.base_url))?;
+    let accepts = if key.is_some() { "accepts the key" } else { "answers" };
     match response.status().as_u16() {
-        200..=299 => Ok(format!("{} accepts the key", provider.base_url)),
+        200..=299 => Ok(format!("{} {accepts}", provider.base_url)),
         401 | 403 => Err(format!("{} does not accept the key", provider.base_url)),
         404 | 405 => Ok(format!("{} answers; it has no list of models to try the key with", provider.base_url)),
         status => Err(format!("{} answers with status {status}", provider.base_url)),

@@ -7,6 +7,7 @@ mod identity;
 mod intake;
 mod models;
 mod plans;
+mod providers;
 mod reader;
 mod secret;
 mod server;
@@ -16,18 +17,22 @@ mod store;
 mod tests;
 mod upstream;
 mod value;
+mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use identity::Identity;
 pub use intake::Intake;
-pub use models::Model;
+pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
+pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
+pub use secret::{Secret, SecretFileError, is_one_word, secret_in};
 pub use server::{LogFormat, Server};
 pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
-pub use upstream::{OPENAI, Provider, Relay, Upstream};
+pub use upstream::{Breaker, Relay, Upstream};
+pub use wire::Wire;
 
 use reader::Section;
 
@@ -76,7 +81,7 @@ impl Settings {
         let mut root = Section::root(source.table, source.origins);
         let server = Server::read(root.section("server"));
         let identity = Identity::read(root.section("identity"), server.is_loopback());
-        let providers = upstream::read_providers(&mut root);
+        let providers = providers::read_providers(&mut root);
         let models = models::read_models(&mut root, &providers);
         let mut settings = Self {
             intake: Intake::read(root.section("intake")),
@@ -101,7 +106,7 @@ impl Settings {
 
     /// Whether OpenAI's models are served by the sandbox, for want of a key.
     pub fn uses_sandbox(&self) -> bool {
-        self.providers.get(OPENAI).is_some_and(|openai| openai.api_key.is_none())
+        self.providers.get(OPENAI).is_some_and(|openai| openai.keys.is_empty())
             && self.models.values().any(|model| model.provider == OPENAI)
     }
 
@@ -130,6 +135,10 @@ impl Settings {
             }
             // The operator works with another provider: what only OpenAI has is not on offer.
             self.models.retain(|_, model| model.provider != OPENAI);
+            let left: BTreeSet<_> = self.models.keys().cloned().collect();
+            for model in self.models.values_mut() {
+                model.fallbacks.retain(|fallback| left.contains(&fallback.model));
+            }
             // Nor may a model that nobody configured be sent there.
             self.providers.remove(OPENAI);
         }

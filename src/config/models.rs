@@ -1,12 +1,14 @@
 //! `[models]`: what can be asked for, and what it costs. Models are settings, never code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::providers::{OPENAI, Provider};
 use super::reader::Section;
-use super::upstream::{OPENAI, Provider};
+use super::value::Setting;
 use crate::ledger::{Price, TokenPrice};
 use crate::terms::{Format, Task};
 use crate::units::{AudioMs, NanoUsd};
@@ -52,6 +54,45 @@ pub struct Model {
     pub configured: bool,
     /// What it costs; `None`: nobody knows, so it cannot be had on a budget of money.
     pub price: Option<Price>,
+    /// Its share of the first tries, beside the fallbacks that have a share.
+    pub weight: NonZeroU32,
+    /// The rows that do the work where this one's provider fails, or share it.
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// One of a row's `fallbacks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// A key of `[models]`.
+    pub model: String,
+    /// Its share of the first tries; `None`: it is asked when the others have failed.
+    pub weight: Option<NonZeroU32>,
+}
+
+/// A list of names, or of tables with a weight.
+impl Setting for Vec<Fallback> {
+    const TAKES: &'static str =
+        "a list of models, such as [\"a\", { model = \"b\", weight = 2 }], with weights from 1 to 1000";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let Value::Array(items) = value else {
+            let names = Vec::<String>::parse(value)?;
+            return Some(names.into_iter().map(|model| Fallback { model, weight: None }).collect());
+        };
+        let fallback = |item: &Value| match item {
+            Value::Table(table) => {
+                let weight = table.get("weight").map(|weight| {
+                    let weight = u64::parse(weight).filter(|weight| *weight <= 1000)?;
+                    NonZeroU32::new(u32::try_from(weight).ok()?)
+                });
+                let known = table.keys().all(|key| key == "model" || key == "weight");
+                let model = String::parse(table.get("model")?)?;
+                (known && weight != Some(None)).then_some(Fallback { model, weight: weight.flatten() })
+            }
+            name => Some(Fallback { model: String::parse(name)?, weight: None }),
+        };
+        items.iter().map(fallback).collect()
+    }
 }
 
 /// The name under which everything is counted that was asked of models that are not configured.
@@ -72,6 +113,8 @@ impl Model {
             shortest: None,
             configured: false,
             price: None,
+            weight: NonZeroU32::MIN,
+            fallbacks: Vec::new(),
         }
     }
 
@@ -99,6 +142,8 @@ impl Model {
             shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
             configured: true,
             price: read_price(&mut section),
+            weight: section.weight("weight").unwrap_or(NonZeroU32::MIN),
+            fallbacks: section.value("fallbacks", Vec::new()),
             name,
         };
         for (key, empty) in
@@ -162,5 +207,23 @@ pub(super) fn merge_built_in(root: &mut Table) {
 
 pub(super) fn read_models(root: &mut Section, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Model> {
     let sections = root.named_sections("models");
-    sections.into_iter().map(|(name, section)| (name.clone(), Model::read(name, section, providers))).collect()
+    let models: BTreeMap<_, _> =
+        sections.into_iter().map(|(name, section)| (name.clone(), Model::read(name, section, providers))).collect();
+    for model in models.values() {
+        check_fallbacks(root, model, &models);
+    }
+    models
+}
+
+/// Each is another row, named once. Their own fallbacks are not followed, so that circles do no harm.
+fn check_fallbacks(root: &Section, model: &Model, models: &BTreeMap<String, Model>) {
+    let key = format!("models.{}.fallbacks", model.name);
+    let mut named = BTreeSet::from([&model.name]);
+    for Fallback { model, .. } in &model.fallbacks {
+        if !models.contains_key(model) {
+            root.problem(&key, format!("\"{model}\" is not a model; add [models.\"{model}\"]"));
+        } else if !named.insert(model) {
+            root.problem(&key, format!("\"{model}\" is the row itself, or named twice"));
+        }
+    }
 }

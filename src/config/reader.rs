@@ -1,8 +1,9 @@
 //! Reads settings out of a TOML tree and notes every mistake instead of stopping at the first.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -106,6 +107,30 @@ impl Section {
             self.problem(key, format!("got {}; takes a whole number from {least} to {most}", shown(&value)));
         }
         number
+    }
+
+    /// The share of the requests at `key`, if it is there and right.
+    pub(super) fn weight(&mut self, key: &'static str) -> Option<NonZeroU32> {
+        let weight = self.ranged(key, 1..=1000)?;
+        NonZeroU32::new(u32::try_from(weight).ok()?)
+    }
+
+    /// The table of texts at `key`, whatever their names, if it is there.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
+        if !self.contains(key) {
+            self.known.push(key);
+            return None;
+        }
+        let texts = self.section(key);
+        let text = |(name, value): (&String, &Value)| match value {
+            Value::String(text) => Some((name.clone(), text.clone())),
+            Value::Integer(_) | Value::Boolean(_) => Some((name.clone(), value.to_string())),
+            other => {
+                texts.problem(name, format!("got a {}; takes a text", other.type_str()));
+                None
+            }
+        };
+        Some(texts.table.iter().filter_map(text).collect())
     }
 
     /// The table at `key`; an empty one where it is left out.

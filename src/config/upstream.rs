@@ -1,20 +1,16 @@
-//! `[upstream]`, `[relay]` and `[providers]`: who does the work, and how long they may take.
+//! `[upstream]` and `[relay]`: how providers are asked, and how their answers are passed on.
 
-use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
-
 use super::reader::Section;
-use super::secret;
 
 /// `[upstream]`
 #[derive(Debug, Clone)]
 pub struct Upstream {
     /// Reaching the provider; 5s.
     pub connect_timeout: Duration,
-    /// Having the whole answer; 10m.
+    /// Having the whole answer, counted from the arrival of the request, all tries together; 10m.
     pub response_timeout: Duration,
     /// The longest silence while the answer is read; 2m.
     pub idle_timeout: Duration,
@@ -22,17 +18,46 @@ pub struct Upstream {
     pub pool_idle_timeout: Duration,
     /// The largest answer that is no stream, in bytes; 16777216.
     pub max_answer_bytes: usize,
+    /// The most tries of one request, whoever is asked; 3.
+    pub max_attempts: u32,
+    /// The first wait before the same provider is asked again; it doubles with each; 250ms.
+    pub backoff: Duration,
+    /// The longest such wait, unless the provider asks for more; 8s.
+    pub max_backoff: Duration,
+    /// When a provider that keeps failing is left alone.
+    pub breaker: Breaker,
+}
+
+/// `upstream.breaker_failures` and `upstream.breaker_pause`
+#[derive(Debug, Clone, Copy)]
+pub struct Breaker {
+    /// How many failures in a row it takes; 5, and `None` for 0: never.
+    pub failures: Option<NonZeroU32>,
+    /// How long the provider is then left alone; 10s.
+    pub pause: Duration,
 }
 
 impl Upstream {
     pub(super) fn read(mut section: Section) -> Self {
+        let mut number = |key, range, default: u32| {
+            section.ranged(key, range).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+        };
+        let max_attempts = number("max_attempts", 1..=10, 3);
+        let failures = NonZeroU32::new(number("breaker_failures", 0..=1000, 5));
         let settings = Self {
             connect_timeout: section.value("connect_timeout", Duration::from_secs(5)),
             response_timeout: section.value("response_timeout", Duration::from_mins(10)),
             idle_timeout: section.value("idle_timeout", Duration::from_mins(2)),
             pool_idle_timeout: section.value("pool_idle_timeout", Duration::from_secs(90)),
             max_answer_bytes: section.value("max_answer_bytes", 16_777_216),
+            max_attempts,
+            backoff: section.value("backoff", Duration::from_millis(250)),
+            max_backoff: section.value("max_backoff", Duration::from_secs(8)),
+            breaker: Breaker { failures, pause: section.value("breaker_pause", Duration::from_secs(10)) },
         };
+        if settings.max_backoff < settings.backoff {
+            section.problem("max_backoff", "is shorter than backoff, the first wait");
+        }
         section.finish();
         settings
     }
@@ -55,75 +80,5 @@ impl Relay {
         };
         section.finish();
         settings
-    }
-}
-
-/// The name of the provider that is there without being configured.
-pub const OPENAI: &str = "openai";
-
-/// `[providers.NAME]`: someone who speaks OpenAI's protocol.
-#[derive(Debug, Clone)]
-pub struct Provider {
-    /// Its key in the settings.
-    pub name: String,
-    /// Its address, up to and with `/v1`, without a slash at the end.
-    pub base_url: Url,
-    /// The key that it is asked with; some self-hosted servers want none.
-    pub api_key: Option<SecretString>,
-    /// `OpenAI-Organization`
-    pub organization: Option<String>,
-    /// `OpenAI-Project`
-    pub project: Option<String>,
-}
-
-/// Reads the providers; `openai` is always among them.
-pub(super) fn read_providers(root: &mut Section) -> BTreeMap<String, Provider> {
-    let mut sections = root.named_sections("providers");
-    if !sections.iter().any(|(name, _)| name == OPENAI) {
-        sections.push((OPENAI.to_owned(), root.empty_child("providers.openai")));
-    }
-    sections.into_iter().filter_map(|(name, section)| Some((name.clone(), read_provider(name, section)?))).collect()
-}
-
-fn read_provider(name: String, mut section: Section) -> Option<Provider> {
-    let fallback = (name == OPENAI).then(|| Url::parse("https://api.openai.com/v1").ok()).flatten();
-    let given = section.contains("base_url");
-    let base_url = section.optional::<Url>("base_url").or(fallback).map(without_slash);
-    if base_url.is_none() && !given {
-        section.problem("base_url", "is required: the provider's address, which usually ends in /v1");
-    }
-    if let Some(url) = &base_url
-        && (url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some())
-    {
-        section.problem("base_url", "takes an address without user, password, query or fragment");
-    }
-    if base_url.as_ref().is_some_and(|url| url.path() == "/") {
-        section.problem("base_url", "has no path; it usually ends in /v1");
-    }
-    let api_key = secret::read(&mut section, "api_key", "api_key_file");
-    if let Some(key) = &api_key {
-        check_key(&section, key);
-    }
-    let organization = section.optional("organization");
-    let project = section.optional("project");
-    for (key, value) in [("organization", &organization), ("project", &project)] {
-        if value.as_deref().is_some_and(|text: &str| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
-            section.problem(key, "takes letters, digits and signs of ASCII, since it is sent as a header");
-        }
-    }
-    section.finish();
-    Some(Provider { name, base_url: base_url?, api_key, organization, project })
-}
-
-fn without_slash(mut url: Url) -> Url {
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    url
-}
-
-/// A key is sent in a header, where a line break or a letter beyond ASCII cannot stand.
-fn check_key(section: &Section, key: &SecretString) {
-    if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-        section.problem("api_key", "takes one word of ASCII letters, digits and signs; what came has something else");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -11,12 +10,13 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
 use super::connection::Connection;
+use super::deadline::ClientLimit;
 use super::error::ApiError;
 use super::{House, answer_header, gate, rates, record};
 use crate::intake::{self, Incoming};
 use crate::relay::{self, Manner, Relayed};
 use crate::terms::Task;
-use crate::upstream::Upstream;
+use crate::upstream::{Errand, Upstream};
 
 pub(super) async fn transcriptions(
     request: HttpRequest,
@@ -49,6 +49,8 @@ async fn audio(
         rates::tell(request, caller);
     })?;
 
+    let limit = ClientLimit::of(request.headers())?;
+
     let incoming = Incoming { task, form, headers: request.headers(), query: request.query_string(), body };
     let mut job = intake::take_in(&house.settings.intake, incoming).await?;
     job.options.stream |= accepts_events(request);
@@ -57,12 +59,13 @@ async fn audio(
         connection.body_is_in();
     }
 
-    let (model, request_id) = (house.admission.model(&caller, &job)?, record.request_id());
-    let provider = house.provider_name(&model);
-    let permit = house.admission.admit(&caller, &job, Arc::clone(&model), (provider, &request_id)).await?;
-    record.asked(&model.name, provider);
+    let (routes, request_id) = (house.admission.routes(&caller, &job)?, record.request_id());
+    let provider = house.provider_name(&routes.asked_for);
+    let permit = house.admission.admit(&caller, &job, &routes, (provider, &request_id)).await?;
+    let course = permit.course();
+    record.asked(&routes.asked_for.name, course.clone());
 
-    let sent = permit.sent();
+    let deadline = limit.deadline(record.started(), job.options.stream, &house.settings);
     let manner = Manner {
         events: job.options.stream,
         format: job.options.format(),
@@ -71,8 +74,8 @@ async fn audio(
         permit,
         record: record.clone(),
     };
-    let upstream = Rc::clone(upstream);
-    let forwarding = Box::pin(async move { upstream.forward(&job, &model, &request_id, sent).await });
+    let (upstream, errand) = (Rc::clone(upstream), Errand { job, routes, request_id, deadline, course });
+    let forwarding = Box::pin(async move { upstream.forward(&errand).await });
     let relayed = relay::relay(forwarding, manner).await?;
     Ok(answer(relayed))
 }

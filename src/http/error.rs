@@ -15,7 +15,7 @@ use crate::identity::{Code, IdentityError};
 use crate::intake::json::JsonError;
 use crate::intake::media::MediaError;
 use crate::intake::{IntakeError, OptionError};
-use crate::upstream::{Refused, RefusedBody, UpstreamError};
+use crate::upstream::{Hindrance, Refused, RefusedBody, UpstreamError};
 
 /// An error as the client sees it.
 #[derive(Debug)]
@@ -175,7 +175,12 @@ impl ApiError {
     fn from_upstream(error: &UpstreamError) -> Self {
         let (status, code) = match error {
             UpstreamError::Refused(refused) => return Self::from_refused(refused),
-            UpstreamError::NoProvider | UpstreamError::BadHeader => return Self::internal(),
+            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal(),
+            UpstreamError::RecordingLost => {
+                tracing::error!("the spool failed while a recording was sent");
+                return Self::internal();
+            }
+            UpstreamError::Unavailable { hindrance, wait } => return Self::unavailable(*hindrance, *wait, error),
             UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
             UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
             UpstreamError::Broken
@@ -187,17 +192,29 @@ impl ApiError {
         Self::new(status, SERVER, code, error.to_string())
     }
 
+    /// Nobody was asked, since nobody could be.
+    fn unavailable(hindrance: Hindrance, wait: Duration, error: &UpstreamError) -> Self {
+        let (status, kind) = match hindrance {
+            Hindrance::Out => return Self::credentials().retry_after(wait),
+            Hindrance::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
+            Hindrance::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
+        };
+        Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
+    }
+
+    /// The client's own token was right: a 401 would send it to log in again.
+    fn credentials() -> Self {
+        let message = "The transcription provider did not accept the gateway's credentials.";
+        Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
+    }
+
     fn from_refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut error = match &refused.body {
             // A redirect is not the client's to follow, and what is no error is none of OpenAI's.
             _ if !(400..=599).contains(&status.as_u16()) => Self::of_status(status, None),
             RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
-            // The client's own token was right: a 401 would send it to log in again.
-            RefusedBody::Credentials => {
-                let message = "The transcription provider did not accept the gateway's credentials.";
-                Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
-            }
+            RefusedBody::Credentials => Self::credentials(),
             RefusedBody::Message(message) => Self::of_status(status, Some(message)),
             RefusedBody::Opaque => Self::of_status(status, None),
         };

@@ -4,6 +4,7 @@
 
 mod audio;
 mod connection;
+mod deadline;
 mod docs;
 mod error;
 mod expect;
@@ -20,15 +21,15 @@ pub use expect::before_continue;
 pub use record::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
 use crate::admission::{Admission, Limiter};
-use crate::config::{Model, Provider, Settings};
+use crate::config::{Model, Settings};
 use crate::identity::Verifier;
+use crate::upstream::Providers;
 
 /// What the handlers of every worker share.
 pub struct House {
@@ -39,19 +40,14 @@ pub struct House {
     /// May they?
     pub admission: Admission,
     /// Whom to ask, the sandbox among them where it stands in.
-    pub providers: Arc<BTreeMap<String, Provider>>,
+    pub providers: Arc<Providers>,
     /// Set when the gateway stops taking requests.
     stopping: AtomicBool,
 }
 
 impl House {
     /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
-    pub fn new(
-        settings: Settings,
-        verifier: Verifier,
-        limiter: Limiter,
-        providers: Arc<BTreeMap<String, Provider>>,
-    ) -> Self {
+    pub fn new(settings: Settings, verifier: Verifier, limiter: Limiter, providers: Arc<Providers>) -> Self {
         let admission = Admission::new(&settings, limiter);
         Self { settings, verifier, admission, providers, stopping: AtomicBool::new(false) }
     }
@@ -68,7 +64,7 @@ impl House {
 
     /// Who serves `model`.
     fn provider_name<'a>(&'a self, model: &'a Model) -> &'a str {
-        self.providers.get(&model.provider).map_or(&model.provider, |provider| &provider.name)
+        self.providers.name_of(&model.provider)
     }
 }
 

@@ -26,6 +26,7 @@ use crate::upstream::SANDBOX;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-voxgate-provider");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-voxgate-attempts");
 
 /// The middleware.
 pub async fn record_requests(
@@ -65,7 +66,7 @@ pub async fn record_requests(
     Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy })))
 }
 
-/// What every answer tells: its id, who served it, and what is left of the caller's rates.
+/// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
 pub(super) fn write_headers(headers: &mut HeaderMap, record: &Record, house: &House, caller: Option<&Caller>) {
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
@@ -74,9 +75,14 @@ pub(super) fn write_headers(headers: &mut HeaderMap, record: &Record, house: &Ho
         rates::write(&house.admission.allowance(caller), headers);
     }
     // A sandbox says that it is one in every answer, whatever was asked.
-    let provider = record.provider().or_else(|| house.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
+    let served = record.served();
+    let provider = served.as_ref().map(|(provider, _)| provider.clone());
+    let provider = provider.or_else(|| house.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
     if let Some(Ok(provider)) = provider.as_deref().map(HeaderValue::from_str) {
         headers.insert(PROVIDER, provider);
+    }
+    if let Some((_, attempts)) = served {
+        headers.insert(ATTEMPTS, HeaderValue::from(attempts));
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Manner<'a> {
 /// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
 /// client has its head and an error becomes an event.
 pub async fn relay(forwarding: Forwarding, mut manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
-    let mut forwarding = checked(forwarding, manner.format, manner.record.clone());
+    let mut forwarding = noted(forwarding, manner.record.clone());
     // A whole answer is waited for as long as it takes.
     let first = if manner.events {
         timeout(manner.settings.keep_alive, &mut forwarding).await.ok()
@@ -82,9 +82,8 @@ pub async fn relay(forwarding: Forwarding, mut manner: Manner<'_>) -> Result<Rel
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
 }
 
-/// `forwarding`, with what the provider calls the request noted when it answers, and a success that holds no transcript
-/// made the failure that it is.
-fn checked(forwarding: Forwarding, format: Format, record: Record) -> Forwarding {
+/// `forwarding`, with what the provider calls the request noted when it answers.
+fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
     Box::pin(async move {
         let reply = forwarding.await;
         record.provider_request_id(match &reply {
@@ -92,11 +91,7 @@ fn checked(forwarding: Forwarding, format: Format, record: Record) -> Forwarding
             Err(UpstreamError::Refused(refused)) => refused.request_id.as_deref(),
             Err(_) => None,
         });
-        let reply = reply?;
-        match &reply.answer {
-            Answer::Whole { body, .. } if !whole::is_transcript(body, format) => Err(UpstreamError::NoTranscript),
-            _ => Ok(reply),
-        }
+        reply
     })
 }
 

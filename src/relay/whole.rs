@@ -2,26 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::terms::Format;
+use crate::upstream::without_mark;
 
 /// Members by their names, each as the provider wrote it: numbers keep their digits, and nothing is held twice.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
-
-#[derive(Deserialize)]
-struct Outline {
-    error: Option<IgnoredAny>,
-}
-
-/// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
-/// can, since silence has an empty transcript.
-pub(super) fn is_transcript(body: &[u8], format: Format) -> bool {
-    !format.is_json() || serde_json::from_slice::<Outline>(without_mark(body)).is_ok_and(|it| it.error.is_none())
-}
 
 /// The data of each event: a `transcript.text.segment` for each speaker's segment, then `transcript.text.done`, which
 /// holds all that the answer held.
@@ -46,9 +34,4 @@ pub(super) fn events(body: &[u8], format: Format) -> Vec<String> {
     let rest: Vec<_> = rest.collect();
     events.push(format!(r#"{{"type":"transcript.text.done","text":{text}{}}}"#, rest.concat()));
     events
-}
-
-/// A byte order mark is no part of JSON, and some servers write one.
-pub(super) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::Usage;
+use crate::upstream::Course;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ struct Facts {
     stream: bool,
     status: Option<u16>,
     error: Option<String>,
-    provider: Option<String>,
+    course: Option<Course>,
     provider_request_id: Option<String>,
     asked: Option<Instant>,
     provider_time: Option<Duration>,
@@ -75,13 +76,18 @@ impl Record {
             stream: false,
             status: None,
             error: None,
-            provider: None,
+            course: None,
             provider_request_id: None,
             asked: None,
             provider_time: None,
             usage: None,
             outcome: Outcome::ClientGone,
         })))
+    }
+
+    /// When the request came.
+    pub fn started(&self) -> Instant {
+        self.0.borrow().started
     }
 
     /// The id that the client is told.
@@ -106,17 +112,19 @@ impl Record {
         facts.stream = job.options.stream;
     }
 
-    /// The provider is asked now.
-    pub fn asked(&self, model: &str, provider: &str) {
+    /// Providers are asked from now on; how far that has come, the course says.
+    pub fn asked(&self, model: &str, course: Course) {
         let mut facts = self.0.borrow_mut();
         facts.model = Some(model.to_owned());
-        facts.provider = Some(provider.to_owned());
+        facts.course = Some(course);
         facts.asked = Some(Instant::now());
     }
 
-    /// Who was asked, if anybody.
-    pub fn provider(&self) -> Option<String> {
-        self.0.borrow().provider.clone()
+    /// Who has served, or failed last, after how many tries; `None` as long as that is not known, or if nobody was asked.
+    pub fn served(&self) -> Option<(String, u32)> {
+        let facts = self.0.borrow();
+        let course = facts.course.as_ref().filter(|course| course.is_settled())?;
+        Some((course.last()?.provider, course.tries()))
     }
 
     /// What the provider calls the request.
@@ -165,6 +173,7 @@ impl Drop for Facts {
             Some(Usage::Length(length)) => (None, None, Some(length.get())),
             None => (None, None, None),
         };
+        let asked = self.course.as_ref().and_then(Course::last);
         tracing::info!(
             request_id = self.request_id,
             method = self.method,
@@ -180,7 +189,9 @@ impl Drop for Facts {
             status = self.status,
             error = self.error.as_deref(),
             outcome = self.outcome.as_str(),
-            provider = self.provider.as_deref(),
+            provider = asked.as_ref().map(|asked| asked.provider.as_str()),
+            key = asked.as_ref().and_then(|asked| asked.key.as_deref()),
+            attempts = self.course.as_ref().map(Course::tries),
             provider_request_id = self.provider_request_id.as_deref(),
             provider_ms = provider.map(millis),
             gateway_ms = millis(whole.saturating_sub(provider.unwrap_or_default())),

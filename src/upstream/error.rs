@@ -1,8 +1,9 @@
 //! Why the provider did not answer.
 
 use std::error::Error;
+use std::time::Duration;
 
-use super::Refused;
+use super::{Hindrance, Refused};
 
 /// Why there is no answer to relay.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +11,20 @@ pub enum UpstreamError {
     /// The model names a provider that is not configured.
     #[error("The model's provider is not configured.")]
     NoProvider,
-    /// A key or another setting cannot stand in a header.
-    #[error("The provider's settings cannot be sent as headers.")]
-    BadHeader,
+    /// A key or another setting cannot stand in a header or in an address.
+    #[error("The provider's settings cannot be sent.")]
+    BadSettings,
+    /// The recording could not be read while it was sent.
+    #[error("The recording could not be read.")]
+    RecordingLost,
+    /// Nobody was asked, since nobody can be.
+    #[error("The transcription provider cannot be asked at the moment. Please try again.")]
+    Unavailable {
+        /// What hinders all of them.
+        hindrance: Hindrance,
+        /// How long until the first can be asked.
+        wait: Duration,
+    },
     /// No connection could be made.
     #[error("The transcription provider cannot be reached.")]
     Unreachable,
@@ -48,10 +60,11 @@ impl UpstreamError {
         let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
         tracing::warn!(cause = causes.join(": "), "the provider failed");
-        if error.is_timeout() {
-            Self::Timeout
-        } else if error.is_connect() {
+        // A connection that is not made in time is an error of both kinds.
+        if error.is_connect() {
             Self::Unreachable
+        } else if error.is_timeout() {
+            Self::Timeout
         } else {
             Self::Broken
         }

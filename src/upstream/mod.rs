@@ -1,111 +1,93 @@
-//! Who does the work? Builds the form that OpenAI's API takes, sends it with the server's own key, reads what comes back.
+//! Who does the work? Sends a job to a provider with the server's own key, to another where that fails, and reads what
+//! comes back.
 //!
 //! This room knows jobs, models and providers. It knows neither callers nor HTTP as the gateway's clients see it.
+//!
+//! # Layout
+//!
+//! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `seats`: whom it can ask;
+//!   `verdict`: what a failure means; `backoff`: how long to wait
+//! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
+//!   `leave`; [`rotation`]: keys that change
+//! - `wire` and `form`: what is sent; `pooled`: over which connection
+//! - `reply` and `refusal`: what comes back; `secret_trace`: without the key
 
+mod backoff;
+mod breaker;
+mod course;
 mod error;
 mod form;
+mod keyring;
+mod leave;
+mod pooled;
+mod providers;
 mod refusal;
 mod reply;
+pub mod rotation;
+mod seats;
 mod secret_trace;
-mod sent;
+mod tries;
+mod verdict;
+mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use course::{Asked, Course};
 pub use error::UpstreamError;
+pub use keyring::Hindrance;
+pub use providers::Providers;
 pub use refusal::{Refused, RefusedBody};
-pub use reply::{Answer, EventBytes, Reply};
+pub use reply::{Answer, EventBytes, Reply, without_mark};
+pub use seats::{Route, Routes};
 pub use secret_trace::{json_without_key, without_key};
-pub use sent::Sent;
+pub use tries::{Deadline, Errand};
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
-use secrecy::ExposeSecret;
+use reqwest::RequestBuilder;
+use secrecy::SecretString;
 
-use crate::config::{self, Model, Provider, Settings};
-use crate::intake::Job;
+use crate::config::{self, Settings};
+use backoff::Backoff;
 
 /// What `x-voxgate-provider` says of the provider that is in this process.
 pub const SANDBOX: &str = "sandbox";
 
 /// Forwards jobs. Each worker thread has one of its own, with its own pool of connections: a request stays on its
-/// thread, and a worker that stops takes no connection away from another.
+/// thread, and a worker that stops takes no connection away from another. What is known of the providers they share.
 #[derive(Debug)]
 pub struct Upstream {
     client: reqwest::Client,
-    providers: Arc<BTreeMap<String, Provider>>,
+    providers: Arc<Providers>,
     settings: config::Upstream,
-    max_answer_bytes: usize,
+    backoff: Backoff,
 }
 
 impl Upstream {
     /// A client for the providers of these settings.
-    pub fn new(settings: &Settings, providers: Arc<BTreeMap<String, Provider>>) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: &Settings, providers: Arc<Providers>) -> Result<Self, reqwest::Error> {
         let limits = &settings.upstream;
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect_timeout)
             .pool_idle_timeout(limits.pool_idle_timeout)
             .tcp_nodelay(true)
+            .connector_layer(pooled::NoteConnections)
+            // What is tried again, and when, is decided here.
+            .retry(reqwest::retry::never())
             // A redirect would carry the recording, and the key, to where nobody configured it.
             .redirect(reqwest::redirect::Policy::none());
         if settings.uses_sandbox() {
             // The sandbox is on this machine's loopback address; a proxy of the environment is not.
             client = client.no_proxy();
         }
-        Ok(Self {
-            client: client.build()?,
-            providers,
-            settings: limits.clone(),
-            max_answer_bytes: limits.max_answer_bytes,
-        })
-    }
-
-    /// Sends `job` to the provider of `model` and waits for the head of its answer, and for the whole answer where it is
-    /// not a stream. `sent` is set when the whole recording is on its way. Dropping the future, or the stream in the reply,
-    /// cancels the provider's request.
-    pub async fn forward(
-        &self,
-        job: &Job,
-        model: &Model,
-        request_id: &str,
-        sent: Sent,
-    ) -> Result<Reply, UpstreamError> {
-        let provider = self.providers.get(&model.provider).ok_or(UpstreamError::NoProvider)?;
-        let stream = job.options.stream && model.streams;
-        let url = format!("{}/audio/{}", provider.base_url, job.task.path());
-        let request = self
-            .client
-            .post(url)
-            .headers(headers(provider, request_id)?)
-            .multipart(form::build(job, model, stream, sent)?)
-            .timeout(self.settings.response_timeout);
-        let response = request.send().await.map_err(|error| UpstreamError::of(&error))?;
-        if response.status() == StatusCode::OK {
-            reply::read(response, provider, stream, self.settings.idle_timeout, self.max_answer_bytes).await
-        } else {
-            Err(UpstreamError::Refused(Box::new(refusal::read(response, provider).await)))
-        }
+        Ok(Self { client: client.build()?, providers, settings: limits.clone(), backoff: Backoff::new(limits) })
     }
 }
 
-/// Everything that a provider is sent besides the form. Nothing in it comes from the client.
-fn headers(provider: &Provider, request_id: &str) -> Result<HeaderMap, UpstreamError> {
-    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| UpstreamError::BadHeader);
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    // Answers are read for their usage and passed on byte for byte; a compressed one would be neither.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert("x-client-request-id", value(request_id)?);
-    if let Some(key) = &provider.api_key {
-        let mut bearer = value(&format!("Bearer {}", key.expose_secret()))?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-    }
-    for (name, text) in [("openai-organization", &provider.organization), ("openai-project", &provider.project)] {
-        if let Some(text) = text {
-            headers.insert(name, value(text)?);
-        }
-    }
-    Ok(headers)
+/// The request by which it can be seen whether a provider accepts a key: one that costs nothing.
+pub fn check_request(
+    client: &reqwest::Client,
+    provider: &config::Provider,
+    key: Option<&SecretString>,
+) -> Result<RequestBuilder, UpstreamError> {
+    Ok(client.get(wire::check_url(provider)?).headers(wire::credentials(provider, key)?))
 }

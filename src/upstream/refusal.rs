@@ -6,12 +6,13 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::providers::Pass;
 use super::reply::{allowed, chunks, request_id};
 use super::secret_trace::without_key;
-use crate::config::Provider;
 
 /// The most that is read of an error's body, and for how long.
 const MOST: usize = 64 * 1024;
@@ -46,22 +47,16 @@ pub enum RefusedBody {
 }
 
 /// Reads the body of a response that is no success.
-pub(super) async fn read(response: Response, provider: &Provider) -> Refused {
-    let status = response.status();
-    let headers = allowed(response.headers(), provider.api_key.as_ref());
-    let request_id = request_id(response.headers(), provider.api_key.as_ref());
+pub(super) async fn read(response: Response, pass: &Pass) -> Refused {
+    let (status, key) = (response.status(), pass.secret());
+    let (headers, request_id) = (allowed(response.headers(), key), request_id(response.headers(), key));
     let body = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            tracing::warn!(
-                provider = provider.name,
-                status = status.as_u16(),
-                "the provider refused the gateway's key"
-            );
             RefusedBody::Credentials
         }
-        _ => said(&read_some(response).await, provider),
+        _ => said(&read_some(response).await, key),
     };
-    Refused { provider: provider.name.clone(), request_id, status, headers, body }
+    Refused { provider: pass.settings().name.clone(), request_id, status, headers, body }
 }
 
 async fn read_some(response: Response) -> BytesMut {
@@ -81,13 +76,13 @@ async fn read_some(response: Response) -> BytesMut {
     body
 }
 
-fn said(body: &[u8], provider: &Provider) -> RefusedBody {
+fn said(body: &[u8], key: Option<&SecretString>) -> RefusedBody {
     let Ok(text) = std::str::from_utf8(body) else { return RefusedBody::Opaque };
-    let text = without_key(text, provider.api_key.as_ref());
+    let text = without_key(text, key);
     let Ok(parsed) = serde_json::from_str::<Value>(&text) else { return RefusedBody::Opaque };
     // An escape may hide the key from a search of the text, but not of the text as it would be written here.
     let written = parsed.to_string();
-    let (text, parsed) = match without_key(&written, provider.api_key.as_ref()) {
+    let (text, parsed) = match without_key(&written, key) {
         clean if clean == written => (text.into_owned(), parsed),
         clean => (clean.clone().into_owned(), serde_json::from_str(&clean).unwrap_or_default()),
     };

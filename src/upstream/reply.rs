@@ -8,11 +8,14 @@ use futures_util::{StreamExt, stream};
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use super::providers::{Pass, Shown};
 use super::secret_trace::{json_without_key, without_key};
-use crate::config::Provider;
+use crate::terms::Format;
 
 /// The headers of a provider that clients are shown. No other crosses.
 const ALLOWED: [&str; 5] =
@@ -79,17 +82,24 @@ pub(super) fn request_id(headers: &HeaderMap, key: Option<&SecretString>) -> Opt
         .then(|| id.to_owned())
 }
 
-/// Reads a successful response: to its end, unless it is a stream of events. Where a stream was asked for (`streamed`),
-/// one that comes as plain text, or as nothing in particular, is known by how it begins.
-pub(super) async fn read(
-    response: Response,
-    provider: &Provider,
-    streamed: bool,
-    idle: Duration,
-    most: usize,
-) -> Result<Reply, UpstreamError> {
-    let headers = allowed(response.headers(), provider.api_key.as_ref());
-    let request_id = request_id(response.headers(), provider.api_key.as_ref());
+/// How a response is to be read.
+pub(super) struct Reading {
+    /// A stream was asked for.
+    pub(super) streamed: bool,
+    /// The format that was asked for.
+    pub(super) format: Format,
+    /// The longest silence.
+    pub(super) idle: Duration,
+    /// The largest answer that is no stream.
+    pub(super) most: usize,
+}
+
+/// Reads a successful response: to its end, or where it is a stream of events, to the first of them. Where a stream was
+/// asked for, one that comes as plain text, or as nothing in particular, is known by how it begins.
+pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> Result<Reply, UpstreamError> {
+    let key = pass.secret().cloned();
+    let headers = allowed(response.headers(), key.as_ref());
+    let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| is(kind, "text/html")) {
@@ -100,33 +110,95 @@ pub(super) async fn read(
     }
     let mut events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
     let vague = kind.is_none_or(|kind| is(kind, "text/plain"));
-    let content_type = content_type.filter(|value| may_pass(value, provider.api_key.as_ref()));
-    let mut bytes = chunks(response, idle);
-    if streamed && vague && !events {
+    let claims_json = kind.is_some_and(|kind| is(kind, "application/json"));
+    let content_type = content_type.filter(|value| may_pass(value, key.as_ref()));
+    let mut bytes = chunks(response, reading.idle);
+    if reading.streamed && vague && !events {
         let first = bytes.next().await;
         events = matches!(&first, Some(Ok(first)) if begins_stream(first));
         bytes = stream::iter(first).chain(bytes).boxed();
     }
     let answer = if events {
-        Answer::Events { bytes, key: provider.api_key.clone() }
+        Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = bytes.next().await {
-            body.extend_from_slice(&chunk?);
-            if body.len() > most {
-                return Err(UpstreamError::TooLarge { allowed: most });
-            }
+        let body = whole(bytes, reading.most).await?;
+        if !is_transcript(&body, reading.format, claims_json) {
+            return Err(UpstreamError::NoTranscript);
         }
-        let body = body.freeze();
-        let body = provider.api_key.as_ref().map_or_else(|| body.clone(), |key| json_without_key(&body, key));
+        let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
-    Ok(Reply { provider: provider.name.clone(), request_id, headers, answer })
+    Ok(Reply { provider: pass.settings().name.clone(), request_id, headers, answer })
+}
+
+async fn whole(mut bytes: EventBytes, most: usize) -> Result<Bytes, UpstreamError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = bytes.next().await {
+        body.extend_from_slice(&chunk?);
+        if body.len() > most {
+            return Err(UpstreamError::TooLarge { allowed: most });
+        }
+    }
+    Ok(body.freeze())
+}
+
+/// A stream that has come as far as its first event, so that one that ends before it can still be had elsewhere. Comments
+/// alone are none, and a great many of them are let through.
+async fn from_first_event(mut bytes: EventBytes) -> Result<EventBytes, UpstreamError> {
+    const ENOUGH: usize = 16 * 1024;
+    let mut begun = BytesMut::new();
+    loop {
+        begun.extend_from_slice(&bytes.next().await.ok_or(UpstreamError::Broken)??);
+        if has_more_than_comments(&begun) || begun.len() > ENOUGH {
+            return Ok(stream::iter([Ok(begun.freeze())]).chain(bytes).boxed());
+        }
+    }
+}
+
+fn has_more_than_comments(bytes: &[u8]) -> bool {
+    without_mark(bytes).split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| !line.is_empty() && !line.starts_with(b":"))
 }
 
 /// Whether a stream of events begins like this. Its first chunk is long enough in practice; a shorter one is no transcript.
 fn begins_stream(first: &[u8]) -> bool {
     [b"data:".as_slice(), b"event:", b"id:", b":"].iter().any(|field| first.trim_ascii_start().starts_with(field))
+}
+
+#[derive(Deserialize)]
+struct Outline {
+    error: Option<IgnoredAny>,
+}
+
+/// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
+/// can, since silence has an empty transcript, but for a JSON error that says itself that it is JSON, as whisper.cpp's
+/// server gives it with status 200.
+fn is_transcript(body: &[u8], format: Format, claims_json: bool) -> bool {
+    match serde_json::from_slice::<Outline>(without_mark(body)) {
+        Ok(outline) => outline.error.is_none() || !(format.is_json() || claims_json),
+        Err(_) => !format.is_json(),
+    }
+}
+
+/// A byte order mark is no part of JSON or of a stream's first line, and some servers write one.
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// A stream of events of which it is said at its end, or when it breaks, what it has shown of the provider.
+pub(super) fn watched(bytes: EventBytes, pass: Pass) -> EventBytes {
+    stream::unfold((bytes, Some(pass)), |(mut bytes, mut pass)| async move {
+        let chunk = bytes.next().await;
+        let shown = match &chunk {
+            Some(Ok(_)) => None,
+            Some(Err(_)) => Some(Shown::Failed),
+            None => Some(Shown::Served),
+        };
+        if let Some((mut pass, shown)) = shown.and_then(|shown| Some((pass.take()?, shown))) {
+            pass.shows(shown);
+        }
+        Some((chunk?, (bytes, pass)))
+    })
+    .boxed()
 }
 
 /// The types that an answer of OpenAI's has. Another would say more of the provider than of the answer.

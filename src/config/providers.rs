@@ -1,0 +1,151 @@
+//! `[providers]`: who does the work, and the keys that they are asked with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use url::Url;
+
+use super::reader::Section;
+use super::secret::{self, Secret};
+use super::wire::{Preset, Wire};
+
+/// The name of the provider that is there without being configured.
+pub const OPENAI: &str = "openai";
+
+/// What the key is called that is given without a name, as `api_key` or `api_key_file`.
+const THE_KEY: &str = "default";
+
+/// `[providers.NAME]`: someone who speaks OpenAI's protocol.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its key in the settings.
+    pub name: String,
+    /// Its address, usually up to and with `/v1`, without a slash at the end.
+    pub base_url: Url,
+    /// The keys that it is asked with; some self-hosted servers want none.
+    pub keys: Vec<ProviderKey>,
+    /// `OpenAI-Organization`
+    pub organization: Option<String>,
+    /// `OpenAI-Project`
+    pub project: Option<String>,
+    /// How it differs from OpenAI on the wire.
+    pub wire: Wire,
+}
+
+/// One of a provider's keys.
+#[derive(Debug, Clone)]
+pub struct ProviderKey {
+    /// What the log calls it.
+    pub name: String,
+    /// The key, and the file that it is in.
+    pub secret: Secret,
+    /// Its share of the requests.
+    pub weight: NonZeroU32,
+}
+
+impl ProviderKey {
+    /// A key that has no name and is the only one.
+    pub fn only(secret: Secret) -> Self {
+        Self { name: THE_KEY.to_owned(), secret, weight: NonZeroU32::MIN }
+    }
+}
+
+/// Reads the providers; `openai` is always among them.
+pub(super) fn read_providers(root: &mut Section) -> BTreeMap<String, Provider> {
+    let mut sections = root.named_sections("providers");
+    if !sections.iter().any(|(name, _)| name == OPENAI) {
+        sections.push((OPENAI.to_owned(), root.empty_child("providers.openai")));
+    }
+    for (name, _) in &sections {
+        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            root.problem("providers", format!("the name \"{name}\" has more than ASCII letters, digits and signs"));
+        }
+    }
+    sections.into_iter().filter_map(|(name, section)| Some((name.clone(), read_provider(name, section)?))).collect()
+}
+
+fn read_provider(name: String, mut section: Section) -> Option<Provider> {
+    let given = section.optional::<Preset>("preset");
+    let preset = given.unwrap_or_default();
+    // What a preset knows of an address holds where it was chosen; the one default that needs no choice is OpenAI's own.
+    let known = if given.is_some() || name == OPENAI { preset.base_url() } else { None };
+    let wire = Wire::read(&mut section, preset);
+    let base_url = read_base_url(&mut section, known, &wire);
+    let keys = read_keys(&mut section);
+    let organization = section.optional("organization");
+    let project = section.optional("project");
+    for (key, value) in [("organization", &organization), ("project", &project)] {
+        if value.as_deref().is_some_and(|text: &str| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+            section.problem(key, "takes letters, digits and signs of ASCII, since it is sent as a header");
+        }
+    }
+    section.finish();
+    Some(Provider { name, base_url: base_url?, keys, organization, project, wire })
+}
+
+fn read_base_url(section: &mut Section, known: Option<&str>, wire: &Wire) -> Option<Url> {
+    let given = section.contains("base_url");
+    let base_url = section.optional::<Url>("base_url").or_else(|| Url::parse(known?).ok()).map(without_slash);
+    if base_url.is_none() && !given {
+        section.problem("base_url", "is required: the provider's address, which usually ends in /v1");
+    }
+    if let Some(url) = &base_url
+        && (url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some())
+    {
+        section.problem("base_url", "takes an address without user, password, query or fragment");
+    }
+    // Where the path is a setting of its own, it may be all that there is.
+    if base_url.as_ref().is_some_and(|url| url.path() == "/") && wire.has_usual_path() {
+        section.problem("base_url", "has no path; it usually ends in /v1");
+    }
+    base_url
+}
+
+fn without_slash(mut url: Url) -> Url {
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    url
+}
+
+/// One key as `api_key` or `api_key_file`, or several as `[[providers.NAME.keys]]`.
+fn read_keys(section: &mut Section) -> Vec<ProviderKey> {
+    let one = secret::read_traced(section, "api_key", "api_key_file");
+    let several: Vec<_> = section.listed_sections("keys").into_iter().filter_map(read_key).collect();
+    if let Some(secret) = one {
+        check_key(section, &secret);
+        if !several.is_empty() {
+            section.problem("keys", "api_key or api_key_file is given too; give one key there, or all of them here");
+        }
+        return vec![ProviderKey::only(secret)];
+    }
+    let mut names = BTreeSet::new();
+    for key in several.iter().filter(|key| !names.insert(&key.name)) {
+        section.problem("keys", format!("\"{}\" is the name of two keys", key.name));
+    }
+    several
+}
+
+fn read_key(mut section: Section) -> Option<ProviderKey> {
+    let name: Option<String> = section.optional("name");
+    if name.is_none() {
+        section.problem("name", "is required: what the log calls this key");
+    }
+    let before = section.contains("api_key") || section.contains("api_key_file");
+    let secret = secret::read_traced(&mut section, "api_key", "api_key_file");
+    if !before {
+        section.problem("api_key", "is required, or api_key_file");
+    }
+    if let Some(secret) = &secret {
+        check_key(&section, secret);
+    }
+    let weight = section.weight("weight").unwrap_or(NonZeroU32::MIN);
+    section.finish();
+    Some(ProviderKey { name: name?, secret: secret?, weight })
+}
+
+/// A key is sent in a header, where a line break or a letter beyond ASCII cannot stand.
+fn check_key(section: &Section, secret: &Secret) {
+    if !secret.is_one_word() {
+        section.problem("api_key", "takes one word of ASCII letters, digits and signs; what came has something else");
+    }
+}

@@ -1,0 +1,192 @@
+//! How a provider differs from OpenAI on the wire, and presets of what is known of some. docs/providers.md has the sources.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{AUTHORIZATION, HeaderName};
+use toml::Value;
+
+use super::reader::Section;
+use super::value::Setting;
+
+/// How a provider differs from OpenAI on the wire.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    /// `auth_header`: where the key is sent; `authorization` has it as `Bearer KEY`, any other as it is.
+    pub auth_header: HeaderName,
+    /// `path`: after the address; `{task}` is `transcriptions` or `translations`, `{model}` the model as the provider
+    /// calls it.
+    pub path: String,
+    /// `query`: after the path.
+    pub query: Option<String>,
+    /// `check_path`: what `voxgate check` asks for, after the address.
+    pub check_path: String,
+    /// `list_brackets`: whether the names of lists end in `[]`.
+    pub list_brackets: bool,
+    /// `omit`: the form's fields that are never sent.
+    pub omit: Vec<String>,
+    /// `fields`: what every form has besides, in the place of what a client sends by that name.
+    pub fields: BTreeMap<String, String>,
+    /// `translation_fields`: the same for translations alone.
+    pub translation_fields: BTreeMap<String, String>,
+}
+
+const USUAL_PATH: &str = "/audio/{task}";
+
+/// `preset`: a provider whose differences are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Preset {
+    #[default]
+    OpenAi,
+    Azure,
+    Groq,
+    Mistral,
+    Speaches,
+    LocalAi,
+    Vllm,
+    WhisperCpp,
+}
+
+const PRESETS: [(&str, Preset); 8] = [
+    ("openai", Preset::OpenAi),
+    ("azure", Preset::Azure),
+    ("groq", Preset::Groq),
+    ("mistral", Preset::Mistral),
+    ("speaches", Preset::Speaches),
+    ("localai", Preset::LocalAi),
+    ("vllm", Preset::Vllm),
+    ("whisper.cpp", Preset::WhisperCpp),
+];
+
+impl Setting for Preset {
+    const TAKES: &'static str =
+        "one of \"openai\", \"azure\", \"groq\", \"mistral\", \"speaches\", \"localai\", \"vllm\", \"whisper.cpp\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let word = value.as_str()?;
+        PRESETS.into_iter().find(|(name, _)| *name == word).map(|(_, preset)| preset)
+    }
+}
+
+impl Setting for HeaderName {
+    const TAKES: &'static str = "the name of a header, such as \"api-key\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+}
+
+/// As OpenAI has it.
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            auth_header: AUTHORIZATION,
+            path: USUAL_PATH.to_owned(),
+            query: None,
+            check_path: "/models".to_owned(),
+            list_brackets: true,
+            omit: Vec::new(),
+            fields: BTreeMap::new(),
+            translation_fields: BTreeMap::new(),
+        }
+    }
+}
+
+impl Preset {
+    /// Where it is, if it is in one place for all.
+    pub(super) const fn base_url(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Groq => Some("https://api.groq.com/openai/v1"),
+            Self::Mistral => Some("https://api.mistral.ai/v1"),
+            Self::Azure | Self::Speaches | Self::LocalAi | Self::Vllm | Self::WhisperCpp => None,
+        }
+    }
+
+    fn wire(self) -> Wire {
+        let usual = Wire::default();
+        match self {
+            Self::OpenAi | Self::Groq | Self::Speaches | Self::LocalAi | Self::Vllm => usual,
+            // The model is a deployment, named in the path.
+            Self::Azure => Wire {
+                auth_header: HeaderName::from_static("api-key"),
+                path: "/openai/deployments/{model}/audio/{task}".to_owned(),
+                query: Some("api-version=2024-10-21".to_owned()),
+                check_path: "/openai/models".to_owned(),
+                ..usual
+            },
+            // Its documentation has no response_format: the answer is always JSON.
+            Self::Mistral => Wire { list_brackets: false, omit: vec!["response_format".to_owned()], ..usual },
+            // One path for both tasks, and the model is the one that the server was started with.
+            Self::WhisperCpp => Wire {
+                path: "/inference".to_owned(),
+                check_path: "/health".to_owned(),
+                omit: vec!["model".to_owned()],
+                translation_fields: BTreeMap::from([("translate".to_owned(), "true".to_owned())]),
+                ..usual
+            },
+        }
+    }
+}
+
+impl Wire {
+    /// What the preset says, with the keys that are given in their place.
+    pub(super) fn read(section: &mut Section, preset: Preset) -> Self {
+        let preset = preset.wire();
+        let wire = Self {
+            auth_header: section.value("auth_header", preset.auth_header),
+            path: section.value("path", preset.path),
+            query: section.optional("query").or(preset.query),
+            check_path: section.value("check_path", preset.check_path),
+            list_brackets: section.value("list_brackets", preset.list_brackets),
+            omit: section.value("omit", preset.omit),
+            fields: section.texts("fields").unwrap_or(preset.fields),
+            translation_fields: section.texts("translation_fields").unwrap_or(preset.translation_fields),
+        };
+        wire.check(section);
+        wire
+    }
+
+    fn check(&self, section: &Section) {
+        for (key, path) in [("path", &self.path), ("check_path", &self.check_path)] {
+            if !path.starts_with('/') || path.contains(['?', '#']) || path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+                section.problem(key, "takes a path that starts with a slash, without a query");
+            }
+        }
+        let filled = self.path.replace("{task}", "").replace("{model}", "");
+        if filled.contains(['{', '}']) {
+            section.problem("path", "has braces around something else than {task} and {model}");
+        }
+        if self.query.as_ref().is_some_and(|query| query.contains(['?', '#']) || query.contains(' ')) {
+            section.problem("query", "takes what follows the question mark, such as \"api-version=2024-10-21\"");
+        }
+        for (key, fields) in [("fields", &self.fields), ("translation_fields", &self.translation_fields)] {
+            // The form is written without escapes, and what it needs to be a form is not for a setting to change.
+            let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte));
+            for name in fields.keys().filter(|name| !plain(name) || ["file", "model", "stream"].contains(&name.as_str())) {
+                section.problem(key, format!("\"{name}\" is not a field that can be set here"));
+            }
+        }
+        if self.omit.iter().any(|name| name == "file") {
+            section.problem("omit", "names the file, without which there is nothing to do");
+        }
+        // Headers that the gateway or HTTP itself needs for something else.
+        const TAKEN: [&str; 8] = [
+            "accept",
+            "accept-encoding",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "x-client-request-id",
+            "transfer-encoding",
+        ];
+        if TAKEN.contains(&self.auth_header.as_str()) {
+            section.problem("auth_header", format!("\"{}\" is sent for another purpose", self.auth_header));
+        }
+    }
+
+    /// Whether requests go where OpenAI has them, below `/v1`.
+    pub(super) fn has_usual_path(&self) -> bool {
+        self.path == USUAL_PATH
+    }
+}

@@ -1,0 +1,167 @@
+//! The circuit breaker: a provider that keeps failing is left alone for a while, and then tried with one request.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::leave::{Leave, Trial};
+use crate::config;
+
+/// Counts the failures of one provider.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    settings: config::Breaker,
+    /// Failures since it last answered.
+    failures: u32,
+    leave: Leave,
+}
+
+impl Breaker {
+    pub(super) fn new(settings: config::Breaker) -> Self {
+        Self { settings, failures: 0, leave: Leave::default() }
+    }
+
+    /// How long until the provider may be asked; nothing: now.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.leave.wait(now)
+    }
+
+    /// The provider is asked, when [`Breaker::wait`] allows it.
+    pub(super) fn ask(&mut self) -> Option<Trial> {
+        self.leave.ask()
+    }
+
+    /// It has answered. Whether it was left alone until then.
+    pub(super) fn answered(&mut self) -> bool {
+        self.failures = 0;
+        self.leave.end()
+    }
+
+    /// It has failed. Whether it is left alone from now on.
+    pub(super) fn failed(&mut self, trial: Option<Trial>, now: Instant) -> bool {
+        let on_trial = self.leave.is_tried_by(trial);
+        if self.leave.is_on() && !on_trial {
+            // Of somebody who was asked before; it says nothing new.
+            return false;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let open = on_trial || self.settings.failures.is_some_and(|enough| self.failures >= enough.get());
+        if open {
+            self.leave.begin(now + self.settings.pause);
+        }
+        open
+    }
+
+    /// Whoever asked has learnt nothing about it.
+    pub(super) fn nothing_learnt(&mut self, trial: Option<Trial>) {
+        self.leave.nothing_learnt(trial);
+    }
+
+    /// Failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(10);
+
+    fn breaker(failures: u32) -> Breaker {
+        Breaker::new(config::Breaker { failures: NonZeroU32::new(failures), pause: PAUSE })
+    }
+
+    #[test]
+    fn it_opens_after_so_many_failures_in_a_row_and_a_success_in_between_starts_anew() {
+        let (mut breaker, now) = (breaker(3), Instant::now());
+        for _ in 0..2 {
+            assert!(!breaker.failed(None, now));
+            assert!(!breaker.failed(None, now));
+            assert!(!breaker.answered());
+        }
+        assert!(!breaker.failed(None, now) && !breaker.failed(None, now) && breaker.failed(None, now));
+        assert_eq!(breaker.wait(now + PAUSE / 4), PAUSE * 3 / 4);
+    }
+
+    #[test]
+    fn one_at_a_time_tries_it_and_decides() {
+        let (mut breaker, now) = (breaker(1), Instant::now());
+        breaker.failed(None, now);
+        let later = now + PAUSE;
+        assert!(breaker.wait(later).is_zero());
+        let first = breaker.ask();
+        assert!(first.is_some() && !breaker.wait(later).is_zero(), "a second one has to wait");
+        breaker.nothing_learnt(first);
+        assert!(breaker.wait(later).is_zero(), "who leaves makes room for the next");
+        let second = breaker.ask();
+        assert!(!breaker.failed(first, later), "what the first has to say comes too late");
+        assert!(breaker.failed(second, later));
+        assert_eq!(breaker.wait(later), PAUSE);
+        assert!(breaker.ask().is_some() && breaker.answered() && breaker.wait(later).is_zero());
+        assert!(breaker.ask().is_none(), "whoever comes now is an ordinary request");
+    }
+
+    #[test]
+    fn off_it_never_opens() {
+        let mut breaker = breaker(0);
+        assert!((0..1000).all(|_| !breaker.failed(None, Instant::now())));
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Ask,
+        Answer,
+        Fail,
+        Leave,
+        Pass(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => Just(Step::Ask),
+            1 => Just(Step::Answer),
+            3 => Just(Step::Fail),
+            1 => Just(Step::Leave),
+            1 => (0..15_u64).prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn while_it_is_open_there_is_never_more_than_one_request_and_none_before_the_pause_is_over(
+            steps in prop::collection::vec(step(), 0..200),
+            enough in 1..6_u32,
+        ) {
+            let (mut breaker, mut now) = (breaker(enough), Instant::now());
+            let (mut flying, mut open) = (Vec::new(), None::<Instant>);
+            for step in steps {
+                match step {
+                    Step::Pass(seconds) => now += Duration::from_secs(seconds),
+                    Step::Ask if breaker.wait(now).is_zero() => {
+                        let trial = breaker.ask();
+                        prop_assert_eq!(trial.is_some(), open.is_some());
+                        prop_assert!(open.is_none_or(|since| now >= since + PAUSE));
+                        flying.push(trial);
+                    }
+                    Step::Ask => prop_assert!(open.is_some()),
+                    Step::Answer => if flying.pop().is_some() {
+                        breaker.answered();
+                        open = None;
+                    },
+                    Step::Fail => if let Some(trial) = flying.pop() && breaker.failed(trial, now) {
+                        open = Some(now);
+                    },
+                    Step::Leave => if let Some(trial) = flying.pop() { breaker.nothing_learnt(trial) },
+                }
+                let trials = flying.iter().filter(|trial| breaker.leave.is_tried_by(**trial)).count();
+                prop_assert!(trials <= 1);
+            }
+        }
+    }
+}

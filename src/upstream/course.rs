@@ -1,0 +1,129 @@
+//! How far a request has come with its providers.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::config::Model;
+
+/// Whether a provider has the whole recording: set when its last byte is handed over to the connection. From then on the
+/// provider may do the work, whoever still waits for it. Each sending has a flag of its own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a request has come with its providers. Written by the tries; read, whenever the request ends, by those who
+/// charge it and who record it.
+#[derive(Clone, Default)]
+pub struct Course(Arc<Mutex<Stage>>);
+
+#[derive(Default)]
+struct Stage {
+    tries: u32,
+    last: Option<Asked>,
+    sent: Sent,
+    settled: bool,
+}
+
+/// Who was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The row whose model does the work, and whose price is charged.
+    pub model: Arc<Model>,
+    /// Its provider.
+    pub provider: String,
+    /// The key's name, where the provider has several.
+    pub key: Option<String>,
+}
+
+impl Course {
+    /// Somebody is asked.
+    pub(super) fn begin(&self, asked: Asked) -> Sent {
+        let mut stage = self.stage();
+        stage.tries = stage.tries.saturating_add(1);
+        stage.last = Some(asked);
+        stage.sent = Sent::default();
+        stage.sent.clone()
+    }
+
+    /// The same is sent the recording again, since nobody can have got it the first time.
+    pub(super) fn begin_anew(&self) -> Sent {
+        let mut stage = self.stage();
+        stage.sent = Sent::default();
+        stage.sent.clone()
+    }
+
+    /// Who was asked has failed or refused: nothing is owed for that.
+    pub(super) fn came_to_nothing(&self) {
+        self.stage().sent = Sent::default();
+    }
+
+    /// There will be no other try.
+    pub(super) fn settle(&self) {
+        self.stage().settled = true;
+    }
+
+    /// Whether somebody has the whole recording and may be at work on it.
+    pub fn has_recording(&self) -> bool {
+        self.stage().sent.is_set()
+    }
+
+    /// Who was asked last, if anybody was.
+    pub fn last(&self) -> Option<Asked> {
+        self.stage().last.clone()
+    }
+
+    /// How many times somebody was asked.
+    pub fn tries(&self) -> u32 {
+        self.stage().tries
+    }
+
+    /// Whether all tries have been made: who was asked last is who has served, or failed last.
+    pub fn is_settled(&self) -> bool {
+        self.stage().settled
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        // Every change is whole in itself, so a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Course {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Course").field("tries", &self.tries()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_sending_says_whether_somebody_has_the_recording() {
+        let course = Course::default();
+        let asked = Asked { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None };
+        let first = course.begin(asked.clone());
+        first.set();
+        assert!(course.has_recording());
+        course.came_to_nothing();
+        assert!(!course.has_recording());
+        let second = course.begin(asked);
+        // What is left of a try that was given up may still be read to its end.
+        first.set();
+        assert!(!course.has_recording());
+        second.set();
+        assert_eq!((course.has_recording(), course.tries()), (true, 2));
+        course.begin_anew();
+        assert_eq!((course.has_recording(), course.tries()), (false, 2));
+    }
+}

@@ -1,0 +1,237 @@
+//! A provider's keys: which can be used, and what becomes of one that the provider does not like.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::leave::{Leave, Trial};
+use crate::config::ProviderKey;
+
+/// How long a key that is not accepted is left alone before one request tries it again: somebody may have put it right.
+const OUT: Duration = Duration::from_mins(5);
+/// The longest that a key rests, whatever the provider says: it may be mistaken.
+const LONGEST_REST: Duration = Duration::from_mins(10);
+/// How long a key rests whose account has no money left, unless the provider says more.
+const NO_QUOTA: Duration = Duration::from_mins(5);
+
+/// One of a provider's keys. A provider that wants none has one that is empty.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) weight: NonZeroU32,
+    secret: Option<SecretString>,
+    file: Option<PathBuf>,
+    /// Counts the secrets that it has had: what is said of an earlier one is not said of this.
+    version: u64,
+    /// Until when the provider wants to be left alone with it.
+    rests: Option<Instant>,
+    /// How often in a row it was over its limit without being told for how long.
+    untold: u32,
+    /// The provider does not accept it.
+    out: Leave,
+}
+
+/// The right to use a key for one request.
+#[derive(Debug, Clone)]
+pub(super) struct Grip {
+    pub(super) secret: Option<SecretString>,
+    version: u64,
+    trial: Option<Trial>,
+}
+
+impl Grip {
+    /// Whether the key was out, and everybody else waits to hear what becomes of this.
+    pub(super) fn is_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hindrance {
+    /// It is over its limit.
+    Rests,
+    /// Its provider keeps failing.
+    Broken,
+    /// It is not accepted.
+    Out,
+}
+
+impl Key {
+    pub(super) fn new(key: &ProviderKey) -> Self {
+        let (secret, file) = (key.secret.value.clone(), key.secret.file.clone());
+        Self { name: key.name.clone(), weight: key.weight, secret: Some(secret), file, ..Self::none() }
+    }
+
+    /// For a provider that wants no key.
+    pub(super) fn none() -> Self {
+        Self {
+            name: "none".to_owned(),
+            weight: NonZeroU32::MIN,
+            secret: None,
+            file: None,
+            version: 0,
+            rests: None,
+            untold: 0,
+            out: Leave::default(),
+        }
+    }
+
+    /// How long until it can be used, and why; nothing: now.
+    pub(super) fn wait(&self, now: Instant) -> (Duration, Hindrance) {
+        let rest = self.rests.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let out = self.out.wait(now);
+        if out > rest { (out, Hindrance::Out) } else { (rest, Hindrance::Rests) }
+    }
+
+    /// It is used for a request, when [`Key::wait`] allows it.
+    pub(super) fn take(&mut self) -> Grip {
+        Grip { secret: self.secret.clone(), version: self.version, trial: self.out.ask() }
+    }
+
+    /// The provider has done the work. Whether the key was out until then.
+    pub(super) fn served(&mut self, grip: &Grip) -> bool {
+        if grip.version != self.version {
+            return false;
+        }
+        self.untold = 0;
+        self.out.end()
+    }
+
+    /// The provider does not accept it. Whether that is new.
+    pub(super) fn refused(&mut self, grip: &Grip, now: Instant) -> bool {
+        if grip.version != self.version {
+            // It has been replaced while the request was on its way.
+            return false;
+        }
+        let is_new = !self.out.is_on();
+        if is_new || self.out.is_tried_by(grip.trial) {
+            self.out.begin(now + OUT);
+        }
+        is_new
+    }
+
+    /// It is over its limit. How long it rests.
+    pub(super) fn over_limit(
+        &mut self,
+        grip: &Grip,
+        told: Option<Duration>,
+        no_quota: bool,
+        backoff: Backoff,
+        now: Instant,
+    ) -> Duration {
+        self.out.nothing_learnt(grip.trial);
+        let least = if no_quota { NO_QUOTA } else { Duration::ZERO };
+        self.untold = if told.is_some() { 0 } else { self.untold.saturating_add(1) };
+        let rest = told.unwrap_or_else(|| backoff.after(self.untold)).max(least).min(LONGEST_REST);
+        if grip.version == self.version {
+            let until = now + rest;
+            self.rests = Some(self.rests.map_or(until, |before| before.max(until)));
+        }
+        rest
+    }
+
+    /// The request has shown nothing about it.
+    pub(super) fn nothing_learnt(&mut self, grip: &Grip) {
+        self.out.nothing_learnt(grip.trial);
+    }
+
+    /// Where it can be read again.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Puts another secret in its place, unless it is the same. Whether it is another.
+    pub(super) fn replace(&mut self, secret: SecretString) -> bool {
+        let same = self.secret.as_ref().is_some_and(|old| old.expose_secret() == secret.expose_secret());
+        if !same {
+            let (name, file) = (std::mem::take(&mut self.name), self.file.take());
+            let (weight, version) = (self.weight, self.version.wrapping_add(1));
+            *self = Self { name, weight, secret: Some(secret), file, version, ..Self::none() };
+        }
+        !same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn key() -> Key {
+        Key::new(&ProviderKey::only(Secret { value: "the-first".to_owned().into(), file: None }))
+    }
+
+    fn backoff() -> Backoff {
+        let (first, longest) = (Duration::from_millis(250), Duration::from_secs(8));
+        Backoff::between(first, longest)
+    }
+
+    #[test]
+    fn a_key_that_is_not_accepted_is_out_and_then_tried_by_one() {
+        let (mut key, now) = (key(), Instant::now());
+        let (first, second) = (key.take(), key.take());
+        assert!(key.refused(&first, now), "it is told once");
+        assert!(!key.refused(&second, now + OUT / 2), "what was on its way then is not news");
+        assert_eq!(key.wait(now + OUT / 2), (OUT / 2, Hindrance::Out));
+        let later = now + OUT;
+        assert!(key.wait(later).0.is_zero());
+        let trial = key.take();
+        assert!(!key.wait(later).0.is_zero());
+        assert!(!key.refused(&trial, later), "nor is that it still is not");
+        assert_eq!(key.wait(later).0, OUT);
+        let trial = key.take();
+        assert!(key.served(&trial) && key.wait(later).0.is_zero());
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_that_was_replaced_is_not_said_of_the_new_one() {
+        let (mut key, now) = (key(), Instant::now());
+        let old = key.take();
+        key.refused(&old, now);
+        assert!(!key.replace("the-first".to_owned().into()), "the same is no change");
+        assert!(key.replace("the-second".to_owned().into()));
+        assert!(key.wait(now).0.is_zero(), "a new key starts anew");
+        assert!(!key.refused(&old, now) && key.wait(now).0.is_zero());
+        key.over_limit(&old, Some(Duration::from_mins(1)), false, backoff(), now);
+        assert!(key.wait(now).0.is_zero());
+        assert_eq!(old.secret.as_ref().map(|secret| secret.expose_secret()), Some("the-first"));
+    }
+
+    #[test]
+    fn a_key_over_its_limit_rests_as_told_or_by_a_time_that_doubles_and_never_for_long() {
+        let now = Instant::now();
+        let rest = |told: Option<u64>, no_quota| {
+            let mut key = key();
+            let grip = key.take();
+            let rest = key.over_limit(&grip, told.map(Duration::from_secs), no_quota, backoff(), now);
+            assert_eq!(key.wait(now), (rest, Hindrance::Rests));
+            rest
+        };
+        assert_eq!(rest(Some(7), false), Duration::from_secs(7));
+        assert_eq!(rest(Some(86_400), false), LONGEST_REST);
+        assert_eq!(rest(None, false), Duration::from_millis(250));
+        assert_eq!(rest(None, true), NO_QUOTA);
+        assert_eq!(rest(Some(7), true), NO_QUOTA);
+        let mut key = key();
+        let mut untold = || {
+            let grip = key.take();
+            key.over_limit(&grip, None, false, backoff(), now).as_millis()
+        };
+        assert_eq!([untold(), untold(), untold()], [250, 500, 1000]);
+    }
+
+    #[test]
+    fn a_shorter_rest_does_not_cut_a_longer_one_short() {
+        let (mut key, now) = (key(), Instant::now());
+        let grip = key.take();
+        for seconds in [20, 5] {
+            key.over_limit(&grip, Some(Duration::from_secs(seconds)), false, backoff(), now);
+        }
+        assert_eq!(key.wait(now).0.as_secs(), 20);
+    }
+}

@@ -1,0 +1,65 @@
+//! Leaving something alone for a while, and then trying it with one request at a time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long to wait for a trial that somebody else makes: it ends as soon as that request does, which nobody can know.
+const TRIAL: Duration = Duration::from_secs(1);
+
+/// Whether something is left alone, and until when.
+#[derive(Debug, Default)]
+pub(super) struct Leave {
+    until: Option<Instant>,
+    trial: Option<Trial>,
+    trials: u64,
+}
+
+/// A request by which something that was left alone is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trial(u64);
+
+impl Leave {
+    /// How long until a request may go there; nothing: now.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        let rest = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        if rest.is_zero() && self.trial.is_some() { TRIAL } else { rest }
+    }
+
+    /// Whether it is left alone, or on trial.
+    pub(super) fn is_on(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// A request goes there, when [`Leave::wait`] allows it; `None`: an ordinary one.
+    pub(super) fn ask(&mut self) -> Option<Trial> {
+        self.until?;
+        self.trials = self.trials.wrapping_add(1);
+        self.trial = Some(Trial(self.trials));
+        self.trial
+    }
+
+    /// It is left alone from now on.
+    pub(super) fn begin(&mut self, until: Instant) {
+        self.until = Some(until);
+        self.trial = None;
+    }
+
+    /// It is not left alone any more. Whether it was.
+    pub(super) fn end(&mut self) -> bool {
+        self.trial = None;
+        self.until.take().is_some()
+    }
+
+    /// Whether this is the request on which it is tried now, and not one from before.
+    pub(super) fn is_tried_by(&self, trial: Option<Trial>) -> bool {
+        trial.is_some() && trial == self.trial
+    }
+
+    /// A trial has ended without showing anything: the next may try.
+    pub(super) fn nothing_learnt(&mut self, trial: Option<Trial>) {
+        if self.is_tried_by(trial) {
+            self.trial = None;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether a request went over a connection that was there already.
+//!
+//! A provider may close an idle connection at the very moment at which it is used again. That is no failure, and is told
+//! from one by this: the connection was not made for the request that broke on it.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+use tower::{Layer, Service};
+
+tokio::task_local! {
+    static CONNECTED: Cell<bool>;
+}
+
+/// Runs a request, and says whether it used a connection that was made for another. Where one was made for it, and another
+/// was free sooner, the answer is no.
+pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, bool) {
+    let noted = async {
+        let answer = request.await;
+        (answer, !CONNECTED.with(Cell::get))
+    };
+    CONNECTED.scope(Cell::new(false), noted).await
+}
+
+/// Notes every connection that is made, in the request that makes it.
+#[derive(Debug, Clone)]
+pub(super) struct NoteConnections;
+
+impl<S> Layer<S> for NoteConnections {
+    type Service = Noting<S>;
+
+    fn layer(&self, inner: S) -> Noting<S> {
+        Noting(inner)
+    }
+}
+
+/// What makes the connections.
+#[derive(Debug, Clone)]
+pub(super) struct Noting<S>(S);
+
+impl<S: Service<R>, R> Service<R> for Noting<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        // Outside of a request nobody wants to know.
+        let _ = CONNECTED.try_with(|connected| connected.set(true));
+        self.0.call(request)
+    }
+}

@@ -1,0 +1,217 @@
+//! The providers as all workers see them: which of their keys can be used, and whether they are left alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::breaker::Breaker;
+use super::keyring::{Grip, Hindrance, Key};
+use super::leave::Trial;
+use crate::config;
+
+/// Every provider, by its key in the settings.
+#[derive(Debug)]
+pub struct Providers(BTreeMap<String, Arc<Provider>>);
+
+/// A provider and what is known of it.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) settings: config::Provider,
+    backoff: Backoff,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    breaker: Breaker,
+    keys: Vec<Key>,
+}
+
+/// What one request has shown of a provider and of the key that it was asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It does its work.
+    Served,
+    /// It fails.
+    Failed,
+    /// It does not accept the key.
+    KeyRefused,
+    /// The key is over its limit.
+    OverLimit {
+        /// How long it wants to be left alone with it.
+        told: Option<Duration>,
+        /// The account has no money left.
+        no_quota: bool,
+    },
+    /// Nothing that would concern another request.
+    Nothing,
+}
+
+impl Providers {
+    /// The providers of these settings, of whom nothing is known yet.
+    pub fn new(providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
+        let provider = |settings_of: &config::Provider| Provider {
+            settings: settings_of.clone(),
+            backoff: Backoff::new(settings),
+            state: Mutex::new(State { breaker: Breaker::new(settings.breaker), keys: keys(settings_of) }),
+        };
+        Self(providers.iter().map(|(key, settings)| (key.clone(), Arc::new(provider(settings)))).collect())
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Arc<Provider>> {
+        self.0.get(key)
+    }
+
+    /// The keys that are in files: each its provider, its place there, its name and its file.
+    pub(super) fn key_files(&self) -> Vec<(String, usize, String, PathBuf)> {
+        let of = |(provider, known): (&String, &Arc<Provider>)| {
+            let state = known.state();
+            let files = state.keys.iter().enumerate().filter_map(|(at, key)| {
+                Some((provider.clone(), at, key.name.clone(), key.file()?.to_owned()))
+            });
+            files.collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
+    /// Puts another secret in the place of a key's. Whether it is another. Requests in flight keep the old one.
+    pub(super) fn replace_key(&self, provider: &str, key: usize, secret: SecretString) -> bool {
+        let Some(provider) = self.0.get(provider) else { return false };
+        provider.state().keys.get_mut(key).is_some_and(|key| key.replace(secret))
+    }
+
+    /// What a provider is called where clients can see it.
+    pub fn name_of<'a>(&'a self, key: &'a str) -> &'a str {
+        self.0.get(key).map_or(key, |provider| &provider.settings.name)
+    }
+}
+
+fn keys(provider: &config::Provider) -> Vec<Key> {
+    if provider.keys.is_empty() { vec![Key::none()] } else { provider.keys.iter().map(Key::new).collect() }
+}
+
+impl Provider {
+    /// How long until it can be asked with one of its keys, and what hinders that; nothing: now.
+    pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, Hindrance)> {
+        let state = self.state();
+        let (own, broken) = (state.keys.get(key)?.wait(now), state.breaker.wait(now));
+        Some(if broken > own.0 { (broken, Hindrance::Broken) } else { own })
+    }
+
+    /// The share of the requests that each of its keys has.
+    pub(super) fn weights(&self) -> Vec<u32> {
+        self.state().keys.iter().map(|key| key.weight.get()).collect()
+    }
+
+    /// Leave to ask it with one of its keys, unless somebody else has been faster.
+    pub(super) fn ask(self: &Arc<Self>, key: usize, now: Instant) -> Option<Pass> {
+        let mut state = self.state();
+        let State { breaker, keys } = &mut *state;
+        let several = keys.len() > 1;
+        let held = keys.get_mut(key).filter(|held| held.wait(now).0.is_zero() && breaker.wait(now).is_zero())?;
+        let (trial, key_name) = (breaker.ask(), several.then(|| held.name.clone()));
+        let grip = held.take();
+        Some(Pass { provider: Arc::clone(self), key, key_name, grip, trial, is_open: true })
+    }
+
+    fn note(&self, pass: &Pass, shown: Shown, now: Instant) {
+        let mut state = self.state();
+        let State { breaker, keys } = &mut *state;
+        let Some(key) = keys.get_mut(pass.key) else { return };
+        let provider = self.settings.name.as_str();
+        match shown {
+            Shown::Served => {
+                if key.served(&pass.grip) {
+                    tracing::info!(provider, key = key.name, "the provider accepts a key again");
+                }
+                if breaker.answered() {
+                    tracing::info!(provider, "the provider answers again");
+                }
+                return;
+            }
+            Shown::Failed => {
+                key.nothing_learnt(&pass.grip);
+                if breaker.failed(pass.trial, now) {
+                    let failures = breaker.failures();
+                    tracing::error!(provider, failures, "the provider keeps failing and is left alone for a while");
+                }
+                return;
+            }
+            Shown::KeyRefused => {
+                if key.refused(&pass.grip, now) {
+                    tracing::error!(provider, key = key.name, "the provider does not accept a key; it is taken out");
+                }
+            }
+            Shown::OverLimit { told, no_quota } => {
+                let rest = key.over_limit(&pass.grip, told, no_quota, self.backoff, now);
+                tracing::warn!(provider, key = key.name, no_quota, ?rest, "a key is over its limit and rests");
+            }
+            Shown::Nothing => key.nothing_learnt(&pass.grip),
+        }
+        breaker.nothing_learnt(pass.trial);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole in itself, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to ask a provider once, with one of its keys. Whoever holds it says what the request has shown; one that is
+/// dropped, since its client has left, has shown nothing.
+#[derive(Debug)]
+pub(super) struct Pass {
+    provider: Arc<Provider>,
+    key: usize,
+    /// Where there are several.
+    key_name: Option<String>,
+    grip: Grip,
+    trial: Option<Trial>,
+    is_open: bool,
+}
+
+impl Pass {
+    pub(super) fn settings(&self) -> &config::Provider {
+        &self.provider.settings
+    }
+
+    /// The key, which is this request's even if it is replaced meanwhile.
+    pub(super) fn secret(&self) -> Option<&SecretString> {
+        self.grip.secret.as_ref()
+    }
+
+    /// What the log calls the key, where there are several.
+    pub(super) fn key_name(&self) -> Option<&str> {
+        self.key_name.as_deref()
+    }
+
+    /// Whether everybody else waits to hear what becomes of this.
+    pub(super) fn is_trial(&self) -> bool {
+        self.trial.is_some() || self.grip.is_trial()
+    }
+
+    /// Says what it has shown. Only the first word counts.
+    pub(super) fn shows(&mut self, shown: Shown) {
+        if std::mem::take(&mut self.is_open) {
+            self.provider.note(self, shown, Instant::now());
+        }
+    }
+
+    /// Says what it has shown so far, and that it may show more.
+    pub(super) fn shows_so_far(&mut self, shown: Shown) {
+        self.shows(shown);
+        self.trial = None;
+        self.is_open = true;
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.shows(Shown::Nothing);
+    }
+}

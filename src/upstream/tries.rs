@@ -1,0 +1,203 @@
+//! The tries of one request: asks one provider after another until one answers, and gives up in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::course::{Asked, Course};
+use super::form::{self, Lost};
+use super::keyring::Hindrance;
+use super::providers::{Pass, Shown};
+use super::reply::{self, Reading};
+use super::seats::{Next, Routes, Seats};
+use super::verdict::{Then, Verdict};
+use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
+use crate::config::Model;
+use crate::intake::Job;
+
+/// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a recording is sent anew because a connection out of the pool turned out to be closed.
+const STALE: u32 = 2;
+
+/// Until when a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// When the whole answer must be there.
+    pub whole: Instant,
+    /// When its beginning must be there, which is a stream's first event, or all of what is no stream. Not after `whole`:
+    /// the client may be in a hurry.
+    pub beginning: Instant,
+}
+
+/// One piece of work that is to be done by somebody.
+#[derive(Debug)]
+pub struct Errand {
+    /// The work.
+    pub job: Job,
+    /// The rows that can do it.
+    pub routes: Routes,
+    /// What the providers are told to call it.
+    pub request_id: String,
+    /// Until when.
+    pub deadline: Deadline,
+    /// Where it is noted how far it has come.
+    pub course: Course,
+}
+
+/// Somebody who can be asked now.
+struct Turn {
+    seat: usize,
+    pass: Pass,
+    model: Arc<Model>,
+}
+
+impl Upstream {
+    /// Has a job done: asks those who can do it, one after another, until one of them answers, which for a stream is its
+    /// first event. Dropping the future, or the stream in the reply, cancels the provider's request.
+    pub async fn forward(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
+        let answer = self.try_in_turn(errand).await;
+        if answer.is_err() {
+            errand.course.came_to_nothing();
+        }
+        errand.course.settle();
+        answer
+    }
+
+    async fn try_in_turn(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
+        let mut seats = Seats::of(&errand.routes, &self.providers)?;
+        let (mut random, deadline) = (fastrand::Rng::new(), errand.deadline);
+        let mut failed = None;
+        for attempt in 1..=self.settings.max_attempts {
+            let Turn { seat, mut pass, model } = self.next(&seats, &mut random, deadline, &mut failed).await?;
+            let error = match self.ask(errand, &pass, &model).await {
+                Ok(reply) => return Ok(served(reply, pass)),
+                Err(error) => error,
+            };
+            errand.course.came_to_nothing();
+            let now = Instant::now();
+            // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
+            let fair = attempt == 1 && now >= deadline.whole;
+            let verdict = Verdict::of(&error, now >= deadline.beginning, fair);
+            pass.shows(verdict.shown);
+            match verdict.then {
+                Then::GiveUp => return Err(error),
+                Then::TryAgain { scope, told } => {
+                    let pause = self.backoff.jittered(attempt, &mut random);
+                    seats.failed(seat, scope, now + told.map_or(pause, |told| told.max(pause)));
+                }
+                Then::TryElsewhere { scope } => seats.bar(seat, scope),
+            }
+            let provider = pass.settings().name.as_str();
+            tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error, "a try failed");
+            failed = Some(error);
+        }
+        Err(failed.unwrap_or(UpstreamError::NoProvider))
+    }
+
+    /// Waits until somebody can be asked, if that is not for too long. The first try does not wait: the client hears when
+    /// to come back. After that it hears why the last one has `failed`.
+    async fn next(
+        &self,
+        seats: &Seats,
+        random: &mut fastrand::Rng,
+        deadline: Deadline,
+        failed: &mut Option<UpstreamError>,
+    ) -> Result<Turn, UpstreamError> {
+        let since = Instant::now();
+        loop {
+            let now = Instant::now();
+            if now >= deadline.beginning {
+                return Err(failed.take().unwrap_or(UpstreamError::Timeout));
+            }
+            let (wait, hindrance) = match seats.next(now, random) {
+                Next::Ask(seat) => match seats.ask(seat, now) {
+                    Some((pass, model)) => return Ok(Turn { seat, pass, model }),
+                    // Somebody else was faster; it is seen now.
+                    None => continue,
+                },
+                Next::Wait(wait, hindrance) => (wait, hindrance),
+                Next::Nobody => (Duration::MAX, Hindrance::Broken),
+            };
+            let until = now.checked_add(wait).filter(|until| *until <= (since + LONGEST_WAIT).min(deadline.beginning));
+            match (until, failed.take()) {
+                (_, None) => return Err(UpstreamError::Unavailable { hindrance, wait }),
+                (None, Some(error)) => return Err(error),
+                (Some(_), error) => *failed = error,
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Asks one provider once.
+    async fn ask(&self, errand: &Errand, pass: &Pass, model: &Arc<Model>) -> Result<Reply, UpstreamError> {
+        let options = &errand.job.options;
+        let streamed = options.stream && model.streams;
+        let (idle, most) = (self.settings.idle_timeout, self.settings.max_answer_bytes);
+        let answer = async {
+            let response = self.send(errand, pass, model, streamed).await?;
+            if response.status() == StatusCode::OK {
+                let reading = Reading { streamed, format: options.format(), idle, most };
+                reply::read(response, pass, &reading).await
+            } else {
+                Err(UpstreamError::Refused(Box::new(refusal::read(response, pass).await)))
+            }
+        };
+        timeout_at(errand.deadline.beginning, answer).await.unwrap_or(Err(UpstreamError::Timeout))
+    }
+
+    /// Sends the recording and waits for the head of the answer.
+    async fn send(
+        &self,
+        errand: &Errand,
+        pass: &Pass,
+        model: &Arc<Model>,
+        streamed: bool,
+    ) -> Result<Response, UpstreamError> {
+        let (job, provider) = (&errand.job, pass.settings());
+        let url = wire::audio_url(provider, job.task, &model.upstream_model)?;
+        let headers = wire::headers(provider, pass.secret(), &errand.request_id)?;
+        let asked = Asked {
+            model: Arc::clone(model),
+            provider: provider.name.clone(),
+            key: pass.key_name().map(ToOwned::to_owned),
+        };
+        let mut sent = errand.course.begin(asked);
+        let mut stale = 0;
+        loop {
+            let lost = Lost::default();
+            let form = form::build(job, model, &provider.wire, streamed, sent, &lost)?;
+            let left = errand.deadline.whole.saturating_duration_since(Instant::now());
+            let request = self.client.post(url.clone()).headers(headers.clone()).multipart(form).timeout(left);
+            let (response, reused) = pooled::noting_reuse(request.send()).await;
+            let error = match response {
+                Ok(response) => return Ok(response),
+                Err(_) if lost.is_set() => return Err(UpstreamError::RecordingLost),
+                Err(error) => error,
+            };
+            if !reused || stale == STALE || error.is_timeout() {
+                return Err(UpstreamError::of(&error));
+            }
+            // The provider had closed the connection before it could see the request.
+            stale += 1;
+            sent = errand.course.begin_anew();
+        }
+    }
+}
+
+/// An answer has shown that its provider works; a stream, only at its end, unless everybody waits to hear.
+fn served(mut reply: Reply, mut pass: Pass) -> Reply {
+    match reply.answer {
+        Answer::Events { bytes, key } => {
+            if pass.is_trial() {
+                pass.shows_so_far(Shown::Served);
+            }
+            reply.answer = Answer::Events { bytes: reply::watched(bytes, pass), key };
+        }
+        Answer::Whole { .. } => pass.shows(Shown::Served),
+    }
+    reply
+}

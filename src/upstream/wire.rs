@@ -1,0 +1,100 @@
+//! A request's address and headers, as its provider wants them.
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::UpstreamError;
+use crate::config::Provider;
+use crate::terms::Task;
+
+/// Where a recording is sent.
+pub(super) fn audio_url(provider: &Provider, task: Task, model: &str) -> Result<Url, UpstreamError> {
+    let fill = |segment: &str| segment.replace("{task}", task.path()).replace("{model}", model);
+    url(provider, &provider.wire.path, fill)
+}
+
+/// What `voxgate check` asks for.
+pub(super) fn check_url(provider: &Provider) -> Result<Url, UpstreamError> {
+    url(provider, &provider.wire.check_path, str::to_owned)
+}
+
+/// Each segment of the path is filled in by itself, so that a slash in a model's name stays in it.
+fn url(provider: &Provider, path: &str, fill: impl Fn(&str) -> String) -> Result<Url, UpstreamError> {
+    let mut url = provider.base_url.clone();
+    {
+        let mut segments = url.path_segments_mut().map_err(|()| UpstreamError::BadSettings)?;
+        segments.pop_if_empty().extend(path.split('/').skip(1).map(fill));
+    }
+    url.set_query(provider.wire.query.as_deref());
+    Ok(url)
+}
+
+/// Everything that a provider is sent with a recording besides the form. Nothing in it comes from the client.
+pub(super) fn headers(
+    provider: &Provider,
+    key: Option<&SecretString>,
+    request_id: &str,
+) -> Result<HeaderMap, UpstreamError> {
+    let mut headers = credentials(provider, key)?;
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    // Answers are read for their usage and passed on byte for byte; a compressed one would be neither.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert("x-client-request-id", value(request_id)?);
+    Ok(headers)
+}
+
+/// The headers by which a provider knows whom it serves.
+pub(super) fn credentials(provider: &Provider, key: Option<&SecretString>) -> Result<HeaderMap, UpstreamError> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in [("openai-organization", &provider.organization), ("openai-project", &provider.project)] {
+        if let Some(text) = text {
+            headers.insert(name, value(text)?);
+        }
+    }
+    if let Some(key) = key {
+        let name = provider.wire.auth_header.clone();
+        let key = key.expose_secret();
+        let mut secret = value(&if name == AUTHORIZATION { format!("Bearer {key}") } else { key.to_owned() })?;
+        secret.set_sensitive(true);
+        headers.insert(name, secret);
+    }
+    Ok(headers)
+}
+
+fn value(text: &str) -> Result<HeaderValue, UpstreamError> {
+    HeaderValue::from_str(text).map_err(|_| UpstreamError::BadSettings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Wire;
+
+    fn provider(base_url: &str, path: &str, query: Option<&str>) -> Provider {
+        let wire = Wire { path: path.to_owned(), query: query.map(str::to_owned), ..Wire::default() };
+        let base_url = base_url.parse().unwrap();
+        Provider { name: "p".to_owned(), base_url, keys: Vec::new(), organization: None, project: None, wire }
+    }
+
+    #[test]
+    fn an_address_is_put_together_whatever_it_ends_in() {
+        let deployment = "/openai/deployments/{model}/audio/{task}";
+        let cases = [
+            ("http://h/v1", "/audio/{task}", None, "http://h/v1/audio/transcriptions"),
+            ("http://h/v1/", "/audio/{task}", None, "http://h/v1/audio/transcriptions"),
+            ("http://h", "/inference", None, "http://h/inference"),
+            (
+                "https://r.openai.azure.com",
+                deployment,
+                Some("api-version=2024-10-21"),
+                "https://r.openai.azure.com/openai/deployments/a%2Fb%20c/audio/transcriptions?api-version=2024-10-21",
+            ),
+        ];
+        for (base_url, path, query, url) in cases {
+            let given = audio_url(&provider(base_url, path, query), Task::Transcribe, "a/b c").unwrap();
+            assert_eq!(given.as_str(), url);
+        }
+        assert_eq!(check_url(&provider("http://h/v1/", "/x", None)).unwrap().as_str(), "http://h/v1/models");
+    }
+}
