@@ -11,18 +11,22 @@ use crate::redis_server::Server;
 use crate::{sound, token};
 
 /// What a second of audio costs in billionths of a dollar, by the built-in prices.
-const GPT_TRANSCRIBE: u64 = 75_000;
+pub(crate) const GPT_TRANSCRIBE: u64 = 75_000;
 const WHISPER: u64 = 100_000;
 
 async fn both() -> Vec<(Gateway, Option<Server>)> {
+    both_with(|setup| setup).await
+}
+
+async fn both_with(more: fn(Setup) -> Setup) -> Vec<(Gateway, Option<Server>)> {
     let server = Server::start();
-    let embedded = Gateway::start().await;
-    let shared = Setup::new().env("REDIS_URL", &server.url()).start().await;
+    let embedded = more(Setup::new()).start().await;
+    let shared = more(Setup::new()).env("REDIS_URL", &server.url()).start().await;
     vec![(embedded, None), (shared, Some(server))]
 }
 
 /// Billionths of a dollar.
-fn nanos(usd: &Value) -> u64 {
+pub(crate) fn nanos(usd: &Value) -> u64 {
     let (dollars, decimals) = usd.as_str().unwrap().split_once('.').unwrap();
     dollars.parse::<u64>().unwrap() * 1_000_000_000 + format!("{decimals:0<9}").parse::<u64>().unwrap()
 }
@@ -149,11 +153,10 @@ async fn a_stream_in_any_framing_is_charged_by_its_last_event() {
 
 #[tokio::test]
 async fn a_provider_that_refuses_or_fails_costs_nothing() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in both_with(Setup::one_try).await {
         let alice = Account::of("alice", "default");
         let failures = [
             Reply::whole(500, "text/html", "<html>"),
-            Reply::json(429, &json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } })),
             Reply::cut_short("application/json", "{\"text\": \"half"),
             Reply::json(200, &json!({ "error": "not a transcript" })),
             Reply::whole(200, "text/html", "<html>log in"),
@@ -163,12 +166,17 @@ async fn a_provider_that_refuses_or_fails_costs_nothing() {
             gateway.provider.answer(reply);
             assert!(alice.transcribe(&gateway, 3000).await.status >= 400);
         }
-        // A stream that breaks before any of the transcript.
-        gateway.provider.answer(Reply::stream().send(": hello\n\n").close());
-        let form = Form::new().field("stream", "true").file(&sound::wav(3000));
-        assert!(alice.send(&gateway, form).await.text().contains("provider_stream_broken"));
+        // A stream that breaks before any of the transcript: without an event, and after one that is none of it.
+        for begun in [": hello\n\n", "event: hello\n\n"] {
+            gateway.provider.answer(Reply::stream().send(begun).close());
+            let form = Form::new().field("stream", "true").file(&sound::wav(3000));
+            let answer = alice.send(&gateway, form).await;
+            assert!(answer.status == 502 || answer.text().contains("provider_stream_broken"), "{}", answer.text());
+        }
+        gateway.provider.answer(Reply::json(429, &json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } })));
+        assert_eq!(alice.transcribe(&gateway, 3000).await.status, 429);
         let usage = alice.settled(&gateway).await;
-        assert_eq!(usage["total"], json!({ "requests": count + 1, "audio_ms": 0, "spent_usd": "0.00" }));
+        assert_eq!(usage["total"], json!({ "requests": count + 3, "audio_ms": 0, "spent_usd": "0.00" }));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::before_the_body::head;
 use crate::form::{BodyForm, Form};
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
+use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
 use crate::provider::{Framing, Gate, Reply, events};
 use crate::{sound, token};
 
@@ -47,7 +47,7 @@ async fn a_recording_is_nowhere_to_be_seen_even_while_it_is_worked_on() {
 
 #[tokio::test]
 async fn requests_of_every_kind_leave_nothing() {
-    let gateway = Gateway::start().await;
+    let gateway = Setup::new().one_try().start().await;
     let audio = sound::wav(2000);
     let never = Gate::closed();
     let mut finished = 0;

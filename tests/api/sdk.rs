@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::gateway::Gateway;
+use crate::gateway::Setup;
 use crate::provider::TRANSCRIPT;
 use crate::{sound, token};
 
@@ -16,7 +16,7 @@ fn folder(name: &str) -> PathBuf {
 /// Runs a script that knows nothing but what a user of the SDK knows.
 async fn run(program: PathBuf, script: PathBuf) {
     assert!(program.exists(), "{} is missing: `make test-tools` installs it", program.display());
-    let gateway = Gateway::start().await;
+    let gateway = Setup::new().one_try().start().await;
     let mut command = Command::new(program);
     command
         .arg(script)

@@ -44,6 +44,13 @@ impl Answer {
         self.header("x-request-id").unwrap_or_else(|| panic!("no request id: {self:?}"))
     }
 
+    /// Who served it, after how many tries.
+    #[track_caller]
+    pub(crate) fn served(&self) -> (&str, usize) {
+        let header = |name| self.header(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        (header("x-voxgate-provider"), header("x-voxgate-attempts").parse().unwrap())
+    }
+
     /// The data of each event, `[DONE]` among them.
     pub(crate) fn events(&self) -> Vec<String> {
         assert!(self.header("content-type").unwrap().starts_with("text/event-stream"), "{self:?}");

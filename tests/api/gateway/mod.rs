@@ -22,7 +22,7 @@ pub(crate) use setup::{Setup, run, run_into};
 
 use crate::contract;
 use crate::form::Form;
-use crate::provider::{KEY, Provider, TRANSCRIPT};
+use crate::provider::{OF_EVERY_KEY, Provider, TRANSCRIPT};
 use crate::token;
 use crate::wire::Wire;
 
@@ -179,7 +179,7 @@ impl Gateway {
         let (log, stdout) = (self.log.text(), self.stdout.text());
         let said = [("an answer", heard.as_slice()), ("the log", log.as_bytes()), ("stdout", stdout.as_bytes())];
         for (place, bytes) in said {
-            for (what, secret) in [("the provider's key", KEY), ("the signing secret", token::SECRET)] {
+            for (what, secret) in [("a provider's key", OF_EVERY_KEY), ("the signing secret", token::SECRET)] {
                 assert!(memmem::find(bytes, secret.as_bytes()).is_none(), "{what} is in {place}");
             }
         }

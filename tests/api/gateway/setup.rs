@@ -54,6 +54,13 @@ impl Setup {
         self
     }
 
+    /// One try for each request, and no conclusions from those that fail: for tests of what one failure looks like. A key
+    /// that a provider has refused or is over its limit with is left alone all the same.
+    pub(crate) fn one_try(self) -> Self {
+        let once = [("MAX_ATTEMPTS", "1"), ("BREAKER_FAILURES", "0"), ("BACKOFF", "1ms"), ("MAX_BACKOFF", "1ms")];
+        once.iter().fold(self, |setup, (key, value)| setup.env(&format!("VOXGATE_UPSTREAM__{key}"), value))
+    }
+
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.remove(name);
         self
@@ -63,6 +70,23 @@ impl Setup {
     pub(crate) fn config(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.config);
         self
+    }
+
+    /// The same with this text after it.
+    pub(crate) fn more(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// With another provider, of this name, and its key.
+    pub(crate) fn provider(self, name: &str, provider: &Provider, key: &str) -> Self {
+        self.more(&format!("[providers.{name}]\nbase_url = \"{}\"\napi_key = \"{key}\"", provider.base_url()))
+    }
+
+    /// With waits between tries that nobody notices.
+    pub(crate) fn impatient(self) -> Self {
+        self.env("VOXGATE_UPSTREAM__BACKOFF", "1ms").env("VOXGATE_UPSTREAM__MAX_BACKOFF", "4ms")
     }
 
     /// The variables, for commands that shall see what the gateway sees.

@@ -8,7 +8,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::reply::{Body, Gate, Reply, Step};
+use super::reply::{Body, Gate, Reply, Step, Upload};
 use super::{Seen, State, usual};
 
 pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
@@ -27,12 +27,30 @@ enum Outcome {
 }
 
 async fn serve(mut socket: TcpStream, state: Arc<State>) {
+    // A small answer must not wait for an acknowledgement: tests would be slow.
+    let _ = socket.set_nodelay(true);
     let mut buffer = Vec::new();
-    while let Ok(Some(seen)) = read(&mut socket, &mut buffer).await {
-        let reply = state.script.lock().unwrap().pop_front().unwrap_or_else(|| usual::reply(&seen));
-        state.faults.lock().unwrap().extend(seen.faults());
-        state.seen.lock().unwrap().push(seen);
+    while let Ok(Some(head)) = read_head(&mut socket, &mut buffer).await {
+        let asked = Seen::of(&head, &[]);
+        let told = state.told(&asked);
+        let upload = told.as_ref().map_or(Upload::Read, |reply| reply.upload);
+        let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let wanted = if let Upload::ResetAfter(bytes) = upload { bytes.min(length) } else { length };
+        if !matches!(read_body(&mut socket, &mut buffer, wanted).await, Ok(true)) {
+            return;
+        }
+        if upload == Upload::Read || upload == Upload::ReadAndReset {
+            let body: Vec<u8> = buffer.drain(..length).collect();
+            let seen = Seen::of(&head, &body);
+            state.faults.lock().unwrap().extend(seen.faults(&state.terms));
+            state.seen.lock().unwrap().push(seen);
+        }
         state.arrived.send_modify(|count| *count += 1);
+        if upload != Upload::Read {
+            let _ = socket.set_zero_linger();
+            return;
+        }
+        let reply = told.unwrap_or_else(|| usual::reply(state.seen.lock().unwrap().last().unwrap()));
         match play(reply, &mut socket).await {
             Ok(Outcome::Open) => {}
             Ok(Outcome::Closed) => return,
@@ -44,8 +62,8 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     }
 }
 
-/// The next request; `None` at the end of the connection.
-async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
+/// The next request's head; `None` at the end of the connection.
+async fn read_head(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
     let blank = loop {
         if let Some(blank) = memmem::find(buffer, b"\r\n\r\n") {
             break blank;
@@ -56,14 +74,17 @@ async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
     };
     let head = String::from_utf8_lossy(&buffer[..blank]).into_owned();
     buffer.drain(..blank + 4);
-    let length = Seen::of(&head, &[]).header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    Ok(Some(head))
+}
+
+/// Whether so many bytes of its body have come.
+async fn read_body(socket: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> io::Result<bool> {
     while buffer.len() < length {
         if socket.read_buf(buffer).await? == 0 {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    let body: Vec<u8> = buffer.drain(..length).collect();
-    Ok(Some(Seen::of(&head, &body)))
+    Ok(true)
 }
 
 async fn play(reply: Reply, socket: &mut TcpStream) -> io::Result<Outcome> {
@@ -78,6 +99,7 @@ async fn play(reply: Reply, socket: &mut TcpStream) -> io::Result<Outcome> {
     }
     let length = match &reply.body {
         Body::Whole(body) => format!("content-length: {}\r\n\r\n", body.len()),
+        Body::Declared(length, _) => format!("content-length: {length}\r\n\r\n"),
         Body::Short(body) => format!("content-length: {}\r\n\r\n", body.len() + 100),
         Body::Chunked(_) => "transfer-encoding: chunked\r\n\r\n".to_owned(),
     };
@@ -87,7 +109,7 @@ async fn play(reply: Reply, socket: &mut TcpStream) -> io::Result<Outcome> {
             socket.write_all(&body).await?;
             Ok(Outcome::Open)
         }
-        Body::Short(body) => {
+        Body::Short(body) | Body::Declared(_, body) => {
             socket.write_all(&body).await?;
             Ok(Outcome::Closed)
         }
@@ -102,6 +124,13 @@ async fn stream(steps: Vec<Step>, socket: &mut TcpStream) -> io::Result<Outcome>
                 let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
                 socket.write_all(&chunk).await?;
                 socket.flush().await?;
+            }
+            Step::Repeat(bytes, pause) => {
+                let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
+                loop {
+                    socket.write_all(&chunk).await?;
+                    tokio::time::sleep(pause).await;
+                }
             }
             Step::Wait(gate) if !opened(&gate, socket).await => return Ok(Outcome::HungUp),
             Step::Wait(_) => {}

@@ -8,7 +8,7 @@ mod reply;
 mod seen;
 mod usual;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -18,24 +18,45 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 pub(crate) use reply::{Framing, Gate, Reply};
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Seen, Terms};
 pub(crate) use usual::{TRANSCRIPT, answer, events};
 
 /// The key that the gateway is given and nobody else may ever see.
 pub(crate) const KEY: &str = "sk-proj-0VoxgateTestKeyThatMustNeverBeSeen1";
+
+/// What every key in these tests has in it.
+pub(crate) const OF_EVERY_KEY: &str = "TestKeyThatMustNeverBeSeen";
+
+/// Another key.
+pub(crate) fn key(name: &str) -> String {
+    format!("{name}-{OF_EVERY_KEY}")
+}
 
 /// Nothing on a loopback address takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the tests and the provider's thread share.
 struct State {
+    terms: Terms,
     script: Mutex<VecDeque<Reply>>,
+    /// What it says once the script is at its end, to requests with a key or to all.
+    always: Mutex<HashMap<Option<String>, Reply>>,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<String>>,
     /// How many requests were read.
     arrived: watch::Sender<usize>,
     /// How many times the gateway closed a connection on which it was being answered.
     hung_up: watch::Sender<usize>,
+}
+
+impl State {
+    /// What the test wants said to a request.
+    fn told(&self, asked: &Seen) -> Option<Reply> {
+        let always = self.always.lock().unwrap();
+        let by_key = self.terms.key_of(asked).and_then(|key| always.get(&Some(key.to_owned())));
+        let scripted = || self.script.lock().unwrap().pop_front();
+        by_key.cloned().or_else(scripted).or_else(|| always.get(&None).cloned())
+    }
 }
 
 /// A provider that runs until it is dropped.
@@ -48,11 +69,22 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn start() -> Self {
+        Self::on(Terms::default())
+    }
+
+    /// One that knows these keys.
+    pub(crate) fn with_keys(keys: &[&str]) -> Self {
+        Self::on(Terms { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Terms::default() })
+    }
+
+    pub(crate) fn on(terms: Terms) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
+            terms,
             script: Mutex::default(),
+            always: Mutex::default(),
             seen: Mutex::default(),
             faults: Mutex::default(),
             arrived: watch::Sender::new(0),
@@ -73,6 +105,11 @@ impl Provider {
         Self { address, state, stop: Some(stop), thread: Some(thread) }
     }
 
+    /// Where it listens.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What `OPENAI_BASE_URL` is set to.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
@@ -81,6 +118,36 @@ impl Provider {
     /// Answers the next request that has no answer yet with `reply`.
     pub(crate) fn answer(&self, reply: Reply) {
         self.state.script.lock().unwrap().push_back(reply);
+    }
+
+    /// Answers every request like this that the script has no answer for.
+    pub(crate) fn answer_always(&self, reply: Reply) {
+        self.state.always.lock().unwrap().insert(None, reply);
+    }
+
+    /// Answers every request with this key like this; `None`: as usual again.
+    pub(crate) fn answer_key(&self, key: &str, reply: Option<Reply>) {
+        let mut always = self.state.always.lock().unwrap();
+        match reply {
+            Some(reply) => always.insert(Some(key.to_owned()), reply),
+            None => always.remove(&Some(key.to_owned())),
+        };
+    }
+
+    /// Answers as usual again.
+    pub(crate) fn recover(&self) {
+        self.state.always.lock().unwrap().clear();
+    }
+
+    /// How many times it was asked, those included whose requests it did not read to their end.
+    pub(crate) fn tries(&self) -> usize {
+        *self.state.arrived.borrow()
+    }
+
+    /// The key of each request so far.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let keys = self.all().iter().filter_map(|seen| self.state.terms.key_of(seen).map(str::to_owned)).collect();
+        keys
     }
 
     /// The requests so far.
@@ -126,6 +193,7 @@ impl Drop for Provider {
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || std::thread::panicking(), "the provider's thread panicked");
+            assert!(self.faults().is_empty() || std::thread::panicking(), "it was asked wrongly: {:?}", self.faults());
         }
     }
 }

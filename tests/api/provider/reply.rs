@@ -1,6 +1,7 @@
 //! What the provider is told to do: the whole of a behaviour in one value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -23,24 +24,43 @@ impl Gate {
 }
 
 /// One thing that happens while a body is sent.
+#[derive(Clone)]
 pub(super) enum Step {
     Send(Vec<u8>),
+    /// Over and over, with such pauses, until the gateway has had enough.
+    Repeat(Vec<u8>, Duration),
     Wait(Gate),
     Reset,
     Close,
 }
 
+#[derive(Clone)]
 pub(super) enum Body {
     /// With a `Content-Length`.
     Whole(Vec<u8>),
+    /// With this for a `Content-Length`.
+    Declared(&'static str, Vec<u8>),
     /// With a `Content-Length` that is larger than the body.
     Short(Vec<u8>),
     /// In chunks, each sent when its step has come.
     Chunked(Vec<Step>),
 }
 
+/// How a request is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upload {
+    /// To its end, and then it is answered.
+    Read,
+    /// To its end, and then the connection is reset.
+    ReadAndReset,
+    /// The connection is reset after so many bytes of the body.
+    ResetAfter(usize),
+}
+
 /// An answer.
+#[derive(Clone)]
 pub(crate) struct Reply {
+    pub(super) upload: Upload,
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Body,
@@ -51,7 +71,7 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn whole(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body: Body::Whole(body.into()), head: None }
+        Self { upload: Upload::Read, status, headers, body: Body::Whole(body.into()), head: None }
     }
 
     pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
@@ -63,9 +83,34 @@ impl Reply {
         Self { body: Body::Short(body.into()), ..Self::whole(200, content_type, "") }
     }
 
+    /// A body whose `Content-Length` says this.
+    pub(crate) fn declared(length: &'static str, content_type: &str, body: &str) -> Self {
+        Self { body: Body::Declared(length, body.into()), ..Self::whole(200, content_type, "") }
+    }
+
+    /// No answer at all: the connection is reset when the request is there.
+    pub(crate) fn hang_up() -> Self {
+        Self { upload: Upload::ReadAndReset, ..Self::whole(200, "", "") }
+    }
+
+    /// The connection is reset after so many bytes of the request's body.
+    pub(crate) fn hang_up_in_mid_upload(bytes: usize) -> Self {
+        Self { upload: Upload::ResetAfter(bytes), ..Self::whole(200, "", "") }
+    }
+
+    /// An answer of this type in chunks, to be given its steps.
+    pub(crate) fn chunked(content_type: &str) -> Self {
+        Self { body: Body::Chunked(Vec::new()), ..Self::whole(200, content_type, "") }
+    }
+
+    /// An error in OpenAI's shape.
+    pub(crate) fn error(status: u16) -> Self {
+        super::usual::error(status)
+    }
+
     /// A stream of events, to be given its steps.
     pub(crate) fn stream() -> Self {
-        Self { body: Body::Chunked(Vec::new()), ..Self::whole(200, "text/event-stream; charset=utf-8", "") }
+        Self::chunked("text/event-stream; charset=utf-8")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -86,6 +131,11 @@ impl Reply {
     /// Sends each byte in a chunk of its own.
     pub(crate) fn send_byte_by_byte(self, bytes: &str) -> Self {
         bytes.bytes().fold(self, |reply, byte| reply.send([byte]))
+    }
+
+    /// Sends the same over and over, with such pauses, for as long as the gateway listens.
+    pub(crate) fn repeat(self, bytes: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        self.step(Step::Repeat(bytes.into(), pause))
     }
 
     pub(crate) fn wait(self, gate: &Gate) -> Self {

@@ -4,6 +4,40 @@ use memchr::memmem;
 
 use super::KEY;
 
+/// What one provider wants otherwise than others.
+pub(crate) struct Terms {
+    /// The header that the key is in.
+    pub(crate) auth_header: &'static str,
+    /// The keys that it knows.
+    pub(crate) keys: Vec<String>,
+    /// Whether the form says which model.
+    pub(crate) names_model: bool,
+    /// Whether the names of lists end in brackets.
+    pub(crate) list_brackets: bool,
+    /// The fields that it refuses.
+    pub(crate) unknown_fields: &'static [&'static str],
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            auth_header: "authorization",
+            keys: vec![KEY.to_owned()],
+            names_model: true,
+            list_brackets: true,
+            unknown_fields: &[],
+        }
+    }
+}
+
+impl Terms {
+    /// The key of a request.
+    pub(super) fn key_of<'a>(&self, seen: &'a Seen) -> Option<&'a str> {
+        let value = seen.header(self.auth_header)?;
+        if self.auth_header == "authorization" { value.strip_prefix("Bearer ") } else { Some(value) }
+    }
+}
+
 /// No other header may reach a provider: none of the client's own does.
 const ALLOWED: [&str; 10] = [
     "host",
@@ -76,17 +110,19 @@ impl Seen {
     }
 
     /// What is wrong with a request for a transcript.
-    pub(super) fn faults(&self) -> Vec<String> {
+    pub(super) fn faults(&self, terms: &Terms) -> Vec<String> {
         let mut faults = Vec::new();
         let mut check = |right: bool, fault: String| {
             if !right {
                 faults.push(fault);
             }
         };
-        let bearer = format!("Bearer {KEY}");
-        check(self.header("authorization") == Some(bearer.as_str()), "the key is not the server's".to_owned());
+        let key = terms.key_of(self).map(str::to_owned);
+        let known = key.as_ref().map_or(terms.keys.is_empty(), |key| terms.keys.contains(key));
+        check(known, "the key is not the server's".to_owned());
         for (name, _) in &self.headers {
-            check(ALLOWED.contains(&name.as_str()), format!("header {name} was sent"));
+            let usual = ALLOWED.contains(&name.as_str()) && (name != "authorization" || terms.auth_header == name);
+            check(usual || name == terms.auth_header, format!("header {name} was sent"));
             let times = self.headers.iter().filter(|(other, _)| other == name).count();
             check(times == 1, format!("header {name} was sent {times} times"));
         }
@@ -98,7 +134,13 @@ impl Seen {
         let names: Vec<_> = self.parts.iter().map(|part| part.name.as_str()).collect();
         let files = names.iter().filter(|name| **name == "file").count();
         check(files == 1 && names.last() == Some(&"file"), format!("the file is not the last part: {names:?}"));
-        check(names.contains(&"model"), format!("there is no model: {names:?}"));
+        check(names.contains(&"model") == terms.names_model, format!("a model, or none: {names:?}"));
+        let lists = ["timestamp_granularities", "languages", "keywords", "include"];
+        for name in &names {
+            check(!terms.unknown_fields.contains(name), format!("field {name} was sent"));
+            let list = lists.contains(&name.trim_end_matches("[]"));
+            check(!list || name.ends_with("[]") == terms.list_brackets, format!("a list is called {name}"));
+        }
         if let Some(file) = self.parts.iter().find(|part| part.name == "file") {
             let extension = file.file_name.as_deref().and_then(|name| name.rsplit_once('.')).map(|(_, last)| last);
             let known = ["flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "oga", "wav", "webm"];

@@ -53,7 +53,7 @@ pub(crate) fn events() -> Vec<Value> {
 }
 
 /// An error in OpenAI's shape.
-fn error(status: u16) -> Reply {
+pub(super) fn error(status: u16) -> Reply {
     let body = json!({ "error": {
         "message": format!("The provider says {status}."), "type": "provider_type", "param": null, "code": "from_provider",
     } });
@@ -65,8 +65,9 @@ fn as_prompted(prompt: &str) -> Option<Reply> {
     let wish = prompt.strip_prefix("provider: ")?;
     Some(match wish {
         "break in mid-stream" => Reply::stream().send(Framing::PLAIN.event(&events()[0])).close(),
+        // A 401 would be the end of the key, and other requests need it.
         "refuse the key" => Reply::json(
-            401,
+            403,
             &json!({ "error": { "message": format!("Incorrect API key provided: {KEY}."), "type": "invalid_request_error",
                 "param": null, "code": "invalid_api_key" } }),
         ),
