@@ -112,7 +112,8 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, hangup, .. } = self;
+        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, hangup, .. } =
+            self;
         let rotation = tokio::spawn(rotation::watch(Arc::clone(&house.providers), hangup));
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);

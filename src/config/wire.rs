@@ -148,7 +148,8 @@ impl Wire {
 
     fn check(&self, section: &Section) {
         for (key, path) in [("path", &self.path), ("check_path", &self.check_path)] {
-            if !path.starts_with('/') || path.contains(['?', '#']) || path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            if !path.starts_with('/') || path.contains(['?', '#']) || path.bytes().any(|byte| !byte.is_ascii_graphic())
+            {
                 section.problem(key, "takes a path that starts with a slash, without a query");
             }
         }
@@ -162,7 +163,9 @@ impl Wire {
         for (key, fields) in [("fields", &self.fields), ("translation_fields", &self.translation_fields)] {
             // The form is written without escapes, and what it needs to be a form is not for a setting to change.
             let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte));
-            for name in fields.keys().filter(|name| !plain(name) || ["file", "model", "stream"].contains(&name.as_str())) {
+            for name in
+                fields.keys().filter(|name| !plain(name) || ["file", "model", "stream"].contains(&name.as_str()))
+            {
                 section.problem(key, format!("\"{name}\" is not a field that can be set here"));
             }
         }

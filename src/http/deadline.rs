@@ -25,7 +25,8 @@ impl ClientLimit {
     /// What the headers say. An SDK sets its own by itself, so that nonsense in it is nobody's fault.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
-        let seconds = |name: &&str| Duration::try_from_secs_f64(text(name)?.parse().ok()?).ok().filter(|it| !it.is_zero());
+        let seconds =
+            |name: &&str| Duration::try_from_secs_f64(text(name)?.parse().ok()?).ok().filter(|it| !it.is_zero());
         let of_sdk = OF_SDKS.iter().filter_map(seconds).min();
         let on_purpose = match text(ON_PURPOSE).map(str::parse::<u64>) {
             None => None,

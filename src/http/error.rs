@@ -187,7 +187,8 @@ impl ApiError {
             | UpstreamError::TooLarge { .. }
             | UpstreamError::Page
             | UpstreamError::Compressed
-            | UpstreamError::NoTranscript => (StatusCode::BAD_GATEWAY, "provider_error"),
+            | UpstreamError::NoTranscript
+            | UpstreamError::ErrorAsAnswer => (StatusCode::BAD_GATEWAY, "provider_error"),
         };
         Self::new(status, SERVER, code, error.to_string())
     }

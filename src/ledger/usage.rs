@@ -46,16 +46,24 @@ impl Usage {
     pub fn of_json(json: &[u8]) -> Option<Self> {
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let reported = serde_json::from_slice::<Answer>(json).ok()?.usage?;
+        // Mistral counts tokens as well, and bills the seconds.
+        if let Some(seconds) = reported.get("prompt_audio_seconds").and_then(Value::as_f64) {
+            return length(seconds);
+        }
         let output = count(&reported, "output_tokens").unwrap_or(0);
         let rest = || count(&reported, "total_tokens").map(|total| total.saturating_sub(output));
         // The members decide, not `type`: providers that copy the format leave it out.
         if let Some(input) = count(&reported, "input_tokens").or_else(rest) {
             return (input.max(output) <= MOST_TOKENS).then_some(Self::Tokens { input, output });
         }
-        let length = Duration::try_from_secs_f64(reported.get("seconds")?.as_f64()?).ok()?;
-        let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MOST_MS)?;
-        Some(Self::Length(AudioMs::new(ms)))
+        length(reported.get("seconds")?.as_f64()?)
     }
+}
+
+fn length(seconds: f64) -> Option<Usage> {
+    let length = Duration::try_from_secs_f64(seconds).ok()?;
+    let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MOST_MS)?;
+    Some(Usage::Length(AudioMs::new(ms)))
 }
 
 #[cfg(test)]
@@ -65,7 +73,7 @@ mod tests {
     #[test]
     fn usage_is_read_in_either_form_and_nonsense_is_none() {
         let tokens = Usage::Tokens { input: 14, output: 45 };
-        let cases: [(&str, Option<Usage>); 14] = [
+        let cases: [(&str, Option<Usage>); 16] = [
             (r#"{"usage":{"input_tokens":14.0,"output_tokens":45}}"#, Some(tokens)),
             (r#"{"usage":{"output_tokens":45,"total_tokens":59}}"#, Some(tokens)),
             (r#"{"usage":{"seconds":3,"output_tokens":"n/a"}}"#, Some(Usage::Length(AudioMs::new(3000)))),
@@ -77,6 +85,14 @@ mod tests {
             (r#"{"usage":{"type":"duration","seconds":-1}}"#, None),
             (r#"{"usage":{"type":"duration","seconds":1e16}}"#, None),
             (r#"{"usage":{"input_tokens":1000000000000,"output_tokens":45}}"#, None),
+            (
+                r#"{"usage":{"prompt_audio_seconds":3,"prompt_tokens":4,"total_tokens":9}}"#,
+                Some(Usage::Length(AudioMs::new(3000))),
+            ),
+            (
+                r#"{"usage":{"prompt_audio_seconds":null,"total_tokens":9}}"#,
+                Some(Usage::Tokens { input: 9, output: 0 }),
+            ),
             (r#"{"usage":null}"#, None),
             (r#"{"text":"no usage"}"#, None),
             ("1\n00:00:00,000 --> 00:00:01,000\nsubtitles\n", None),

@@ -49,6 +49,9 @@ pub enum UpstreamError {
     /// It answered with success and without a transcript.
     #[error("The transcription provider's answer is not a transcript.")]
     NoTranscript,
+    /// It answered with success and an error.
+    #[error("The transcription provider answered with an error instead of a transcript.")]
+    ErrorAsAnswer,
     /// It answered with an error.
     #[error("The transcription provider refused the request with status {}.", .0.status)]
     Refused(Box<Refused>),

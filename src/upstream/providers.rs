@@ -71,9 +71,11 @@ impl Providers {
     pub(super) fn key_files(&self) -> Vec<(String, usize, String, PathBuf)> {
         let of = |(provider, known): (&String, &Arc<Provider>)| {
             let state = known.state();
-            let files = state.keys.iter().enumerate().filter_map(|(at, key)| {
-                Some((provider.clone(), at, key.name.clone(), key.file()?.to_owned()))
-            });
+            let files = state
+                .keys
+                .iter()
+                .enumerate()
+                .filter_map(|(at, key)| Some((provider.clone(), at, key.name.clone(), key.file()?.to_owned())));
             files.collect::<Vec<_>>()
         };
         self.0.iter().flat_map(of).collect()

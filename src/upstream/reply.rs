@@ -122,9 +122,7 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
         Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
         let body = whole(bytes, reading.most).await?;
-        if !is_transcript(&body, reading.format, claims_json) {
-            return Err(UpstreamError::NoTranscript);
-        }
+        check_transcript(&body, reading.format, claims_json)?;
         let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
@@ -156,7 +154,9 @@ async fn from_first_event(mut bytes: EventBytes) -> Result<EventBytes, UpstreamE
 }
 
 fn has_more_than_comments(bytes: &[u8]) -> bool {
-    without_mark(bytes).split(|byte| matches!(byte, b'\r' | b'\n')).any(|line| !line.is_empty() && !line.starts_with(b":"))
+    without_mark(bytes)
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .any(|line| !line.is_empty() && !line.starts_with(b":"))
 }
 
 /// Whether a stream of events begins like this. Its first chunk is long enough in practice; a shorter one is no transcript.
@@ -170,12 +170,13 @@ struct Outline {
 }
 
 /// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
-/// can, since silence has an empty transcript, but for a JSON error that says itself that it is JSON, as whisper.cpp's
-/// server gives it with status 200.
-fn is_transcript(body: &[u8], format: Format, claims_json: bool) -> bool {
+/// can, since silence has an empty transcript, but for an error that says itself that it is JSON: whisper.cpp's server has
+/// such with status 200.
+fn check_transcript(body: &[u8], format: Format, claims_json: bool) -> Result<(), UpstreamError> {
     match serde_json::from_slice::<Outline>(without_mark(body)) {
-        Ok(outline) => outline.error.is_none() || !(format.is_json() || claims_json),
-        Err(_) => !format.is_json(),
+        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => Err(UpstreamError::ErrorAsAnswer),
+        Err(_) if format.is_json() => Err(UpstreamError::NoTranscript),
+        _ => Ok(()),
     }
 }
 

@@ -42,6 +42,8 @@ impl Verdict {
                 (Shown::Failed, Then::TryAgain { scope: Scope::Provider, told: None })
             }
             E::Page | E::NoTranscript => (Shown::Failed, Then::TryAgain { scope: Scope::Row, told: None }),
+            // Of what, and whose fault it is, nobody can know.
+            E::ErrorAsAnswer => (Shown::Nothing, Then::TryElsewhere { scope: Scope::Row }),
             // These are its ways, not a moment's weakness.
             E::TooLarge { .. } | E::Compressed => (Shown::Failed, Then::TryElsewhere { scope: Scope::Provider }),
             E::Refused(refused) => return Self::of_refusal(refused),
@@ -77,7 +79,9 @@ impl Verdict {
 fn has_no_quota(refused: &Refused) -> bool {
     let RefusedBody::OpenAi(text) = &refused.body else { return false };
     let error = serde_json::from_str::<Value>(text).unwrap_or_default();
-    ["code", "type"].iter().any(|member| error.pointer(&format!("/error/{member}")) == Some(&"insufficient_quota".into()))
+    ["code", "type"]
+        .iter()
+        .any(|member| error.pointer(&format!("/error/{member}")) == Some(&"insufficient_quota".into()))
 }
 
 #[cfg(test)]

@@ -1,1 +1,120 @@
-//! deadlines
+//! How long a client waits: all tries together, and no longer than it says itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::account::Account;
+use crate::form::Form;
+use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::ledger::nanos;
+use crate::provider::{Framing, Gate, Reply, events};
+use crate::sound;
+
+async fn ask(gateway: &Gateway, stream: bool, headers: &[(&str, &str)]) -> Answer {
+    let request =
+        headers.iter().fold(gateway.post(TRANSCRIPTIONS), |request, (name, value)| request.header(*name, *value));
+    let form = Form::new().field("stream", &stream.to_string()).file(&sound::wav(300));
+    gateway.send(form.on(request)).await
+}
+
+#[tokio::test]
+async fn a_client_can_say_how_long_it_waits() {
+    let gateway = Gateway::start().await;
+    gateway.provider.answer_always(Reply::stream().held_by(&Gate::closed()));
+    let limits = [
+        ("x-request-timeout-ms", "200"),
+        ("x-stainless-timeout", "0.2"),
+        ("X-Stainless-Read-Timeout", "0.2"),
+        ("x-stainless-timeout", "1"),
+    ];
+    for (at, limit) in limits.into_iter().enumerate() {
+        for stream in [false, true] {
+            let got = ask(&gateway, stream, &[limit]).await;
+            got.is_error(504, "provider_timeout", None);
+            // It is not tried again: the time is over.
+            assert_eq!(got.served(), ("openai", 1), "{limit:?}");
+        }
+        gateway.provider.hung_up(2 * (at + 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_sdk_says_without_sense_is_passed_over_and_what_a_client_says_is_refused() {
+    let gateway = Gateway::start().await;
+    for nonsense in ["0", "-1", "never", "1e300", "NaN"] {
+        assert_eq!(ask(&gateway, false, &[("x-stainless-timeout", nonsense)]).await.status, 200, "{nonsense}");
+        let got = ask(&gateway, false, &[("x-request-timeout-ms", nonsense)]).await;
+        got.is_error(400, "invalid_value", Some("x-request-timeout-ms"));
+    }
+    // No client can have more time than there is.
+    let all = [("x-stainless-timeout", "86400"), ("x-request-timeout-ms", "18446744073709551615")];
+    assert_eq!(ask(&gateway, false, &all).await.status, 200);
+}
+
+#[tokio::test]
+async fn all_tries_share_one_deadline_and_a_wait_that_does_not_fit_is_not_begun() {
+    let gateway = Gateway::start().await;
+    gateway.provider.answer_always(Reply::error(503).header("retry-after-ms", "700"));
+    let start = Instant::now();
+    let got = ask(&gateway, false, &[("x-request-timeout-ms", "1000")]).await;
+    // The provider's own word, and when to come back, rather than a timeout later.
+    got.is_error(503, "from_provider", None);
+    assert_eq!((got.served(), got.header("retry-after-ms")), (("openai", 2), Some("700")));
+    assert!(start.elapsed() < Duration::from_millis(1400), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_later_try_has_only_what_is_left_of_the_time() {
+    let gateway = Setup::new().impatient().env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", "800ms").start().await;
+    let alice = Account::of("alice", "default");
+    gateway.provider.answer(Reply::error(500));
+    gateway.provider.answer(Reply::stream().held_by(&Gate::closed()));
+    let start = Instant::now();
+    let got = alice.transcribe(&gateway, 3000).await;
+    got.is_error(504, "provider_timeout", None);
+    assert_eq!(got.served(), ("openai", 2));
+    assert!(start.elapsed() < Duration::from_millis(2000), "{:?}", start.elapsed());
+    assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_begun_may_take_longer_than_its_client_waits_for_it_to_begin() {
+    let gateway = Gateway::start().await;
+    let all = Framing::PLAIN.all(&events());
+    let (first, rest) = all.split_at(Framing::PLAIN.event(&events()[0]).len());
+    let gate = Gate::closed();
+    gateway.provider.answer(Reply::stream().send(first).wait(&gate).send(rest));
+    let form = Form::new().field("stream", "true").file(&sound::wav(300));
+    let request = gateway.post(TRANSCRIPTIONS).header("x-request-timeout-ms", "2000");
+    let mut stream = gateway.open(form.on(request)).await;
+    assert_eq!(stream.until("\n\n").await, first);
+    // Here time is what it is about.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    gate.open();
+    assert_eq!(stream.rest().await, format!("{rest}data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn an_sdk_that_gets_a_keep_alive_in_time_goes_on_waiting() {
+    let gateway = Gateway::with(&[("VOXGATE_RELAY__KEEP_ALIVE", "100ms")]).await;
+    let gate = Gate::closed();
+    gateway.provider.answer(Reply::stream().wait(&gate).send(Framing::PLAIN.all(&events())));
+    let form = Form::new().field("stream", "true").file(&sound::wav(300));
+    let request = gateway.post(TRANSCRIPTIONS).header("x-stainless-timeout", "1");
+    let mut stream = gateway.open(form.on(request)).await;
+    // More than a second of them.
+    for _ in 0..12 {
+        stream.until(": keep-alive\n\n").await;
+    }
+    gate.open();
+    assert!(stream.rest().await.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn clients_in_a_hurry_do_not_make_a_provider_look_broken() {
+    let gateway = Gateway::with(&[("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1")]).await;
+    gateway.provider.answer(Reply::json(200, &json!({})).held_by(&Gate::closed()));
+    ask(&gateway, false, &[("x-request-timeout-ms", "100")]).await.is_error(504, "provider_timeout", None);
+    assert_eq!(ask(&gateway, false, &[]).await.status, 200);
+}

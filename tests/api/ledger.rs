@@ -173,7 +173,10 @@ async fn a_provider_that_refuses_or_fails_costs_nothing() {
             let answer = alice.send(&gateway, form).await;
             assert!(answer.status == 502 || answer.text().contains("provider_stream_broken"), "{}", answer.text());
         }
-        gateway.provider.answer(Reply::json(429, &json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } })));
+        gateway.provider.answer(Reply::json(
+            429,
+            &json!({ "error": { "message": "no", "type": "t", "param": null, "code": null } }),
+        ));
         assert_eq!(alice.transcribe(&gateway, 3000).await.status, 429);
         let usage = alice.settled(&gateway).await;
         assert_eq!(usage["total"], json!({ "requests": count + 3, "audio_ms": 0, "spent_usd": "0.00" }));

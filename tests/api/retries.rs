@@ -60,7 +60,7 @@ fn faults() -> Vec<Fault> {
         Fault::new("reset before the first event", Reply::stream().send(": hello\n\n").reset(), broken, 3).streamed(),
         Fault::new("a stream without an event", Reply::stream(), broken, 3).streamed(),
         Fault::new("half of some JSON", Reply::whole(200, json_type, half), broken, 3),
-        Fault::new("an error that says 200", Reply::json(200, &json!({ "error": "no" })), broken, 3),
+        Fault::new("an error that says 200", Reply::json(200, &json!({ "error": "no" })), broken, 1),
         Fault::new("a length that is too large", Reply::cut_short(json_type, &whole), broken, 3),
         Fault::new("a length that is too small", Reply::declared("20", json_type, &whole), broken, 3),
         Fault::new("a length that is none", Reply::declared("plenty", json_type, &whole), broken, 3),
@@ -82,7 +82,12 @@ fn faults() -> Vec<Fault> {
         Fault::new("401", Reply::error(401), (502, "provider_auth_failed"), 1),
         Fault::new("403", Reply::error(403), (502, "provider_auth_failed"), 1),
         Fault::new("a redirect", Reply::whole(307, "text/plain", "").header("location", "/"), broken, 1),
-        Fault::new("a coding", Reply::whole(200, json_type, whole.clone()).header("content-encoding", "gzip"), broken, 1),
+        Fault::new(
+            "a coding",
+            Reply::whole(200, json_type, whole.clone()).header("content-encoding", "gzip"),
+            broken,
+            1,
+        ),
         Fault::new("a body without an end", json_in_chunks().repeat(vec![b' '; 60_000], forever), broken, 1),
         // The rest takes time: the gateway's whole patience, or three times that for silence.
         Fault::new("a trickle", json_in_chunks().repeat(" ", Duration::from_millis(20)), (504, "provider_timeout"), 1),
