@@ -10,7 +10,7 @@
 //! - [`identity`]: who is calling? A token becomes a [`Caller`](identity::Caller).
 //! - [`intake`]: what did they send? A body in one of three forms becomes a [`Job`](intake::Job).
 //! - [`admission`]: may they, now? Caller and job become a [`Permit`](admission::Permit).
-//! - [`upstream`]: who does the work? A job becomes a [`Reply`](upstream::Reply).
+//! - [`upstream`]: who does the work? An [`Errand`](upstream::Errand) becomes a [`Reply`](upstream::Reply).
 //! - [`relay`]: what does the client get? A reply becomes bytes, whole or as server-sent events.
 //! - [`ledger`]: what did it cost? A reply's [`Usage`](ledger::Usage).
 //!

@@ -1,3 +1,5 @@
+mod providers;
+
 use std::io::Write;
 use std::num::NonZeroU32;
 

@@ -32,6 +32,18 @@ pub struct Wire {
 
 const USUAL_PATH: &str = "/audio/{task}";
 
+/// Headers that the gateway or HTTP itself needs for something else.
+const TAKEN: [&str; 8] = [
+    "accept",
+    "accept-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+    "x-client-request-id",
+    "transfer-encoding",
+];
+
 /// `preset`: a provider whose differences are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Preset {
@@ -172,17 +184,6 @@ impl Wire {
         if self.omit.iter().any(|name| name == "file") {
             section.problem("omit", "names the file, without which there is nothing to do");
         }
-        // Headers that the gateway or HTTP itself needs for something else.
-        const TAKEN: [&str; 8] = [
-            "accept",
-            "accept-encoding",
-            "content-length",
-            "content-type",
-            "host",
-            "user-agent",
-            "x-client-request-id",
-            "transfer-encoding",
-        ];
         if TAKEN.contains(&self.auth_header.as_str()) {
             section.problem("auth_header", format!("\"{}\" is sent for another purpose", self.auth_header));
         }

@@ -199,7 +199,7 @@ mod tests {
         assert!(!key.refused(&old, now) && key.wait(now).0.is_zero());
         key.over_limit(&old, Some(Duration::from_mins(1)), false, backoff(), now);
         assert!(key.wait(now).0.is_zero());
-        assert_eq!(old.secret.as_ref().map(|secret| secret.expose_secret()), Some("the-first"));
+        assert_eq!(old.secret.as_ref().map(ExposeSecret::expose_secret), Some("the-first"));
     }
 
     #[test]

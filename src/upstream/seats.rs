@@ -190,3 +190,136 @@ fn by_weight(candidates: &[(usize, u32)], random: &mut fastrand::Rng) -> Option<
         chosen.then_some(*candidate)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+    use crate::config::{self, ProviderKey, Secret, Wire};
+
+    fn provider(name: &str, keys: usize) -> config::Provider {
+        let key = |at: usize| ProviderKey {
+            name: format!("{name}-{at}"),
+            secret: Secret { value: format!("secret-{at}").into(), file: None },
+            weight: NonZeroU32::MIN,
+        };
+        config::Provider {
+            name: name.to_owned(),
+            base_url: Url::parse("http://127.0.0.1:1/v1").unwrap(),
+            keys: (0..keys).map(key).collect(),
+            organization: None,
+            project: None,
+            wire: Wire::default(),
+        }
+    }
+
+    fn settings() -> config::Upstream {
+        config::Upstream {
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+            pool_idle_timeout: Duration::from_secs(1),
+            max_answer_bytes: 1,
+            max_attempts: 3,
+            backoff: Duration::from_millis(250),
+            max_backoff: Duration::from_secs(8),
+            breaker: config::Breaker { failures: None, pause: Duration::from_secs(1) },
+        }
+    }
+
+    /// Rows of two keys each at the providers of these numbers; with a weight where there is one.
+    fn seats(rows: &[(usize, Option<u32>)]) -> Seats {
+        let providers: BTreeMap<_, _> = (0..4).map(|at| (format!("p{at}"), provider(&format!("p{at}"), 2))).collect();
+        let model = |at: usize, provider: usize| {
+            Arc::new(Model { provider: format!("p{provider}"), ..Model::unknown(&format!("row-{at}")) })
+        };
+        let weight = |weight: Option<u32>| weight.and_then(NonZeroU32::new);
+        let (first, rest) = rows.split_first().unwrap();
+        let asked_for = Model { weight: weight(first.1).unwrap(), ..Model::clone(&model(0, first.0)) };
+        let route =
+            |(at, row): (usize, &(usize, Option<u32>))| Route { model: model(at + 1, row.0), weight: weight(row.1) };
+        let routes = Routes { asked_for: asked_for.into(), fallbacks: rest.iter().enumerate().map(route).collect() };
+        Seats::of(&routes, &Providers::new(&providers, &settings())).unwrap()
+    }
+
+    fn row(seats: &Seats, now: Instant, random: &mut fastrand::Rng) -> (usize, usize) {
+        match seats.next(now, random) {
+            Next::Ask(at) => (at, seats.0[at].row),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn rows_without_a_weight_are_asked_in_order_and_those_that_failed_after_the_others() {
+        let (mut seats, now, mut random) =
+            (seats(&[(0, Some(1)), (1, None), (2, None)]), Instant::now(), fastrand::Rng::new());
+        for expected in [0, 1, 2] {
+            let (at, row) = row(&seats, now, &mut random);
+            assert_eq!(row, expected);
+            seats.failed(at, Scope::Row, now + Duration::from_secs(1));
+        }
+        let Next::Wait(wait, Hindrance::Broken) = seats.next(now, &mut random) else { panic!("they have all failed") };
+        assert_eq!(wait, Duration::from_secs(1));
+        assert_eq!(row(&seats, now + wait, &mut random).1, 0, "after that it begins anew");
+    }
+
+    #[test]
+    fn a_failure_concerns_what_would_fail_with_it() {
+        let concerned = |scope| {
+            let mut seats = seats(&[(0, Some(1)), (0, None), (1, None)]);
+            seats.bar(0, scope);
+            seats.0.iter().map(|seat| u8::from(seat.barred)).collect::<Vec<_>>()
+        };
+        assert_eq!(concerned(Scope::Key), [1, 0, 0, 0, 0, 0]);
+        assert_eq!(concerned(Scope::Row), [1, 1, 0, 0, 0, 0]);
+        assert_eq!(concerned(Scope::Provider), [1, 1, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn where_all_are_barred_nobody_is_left() {
+        let mut seats = seats(&[(0, Some(1))]);
+        seats.bar(0, Scope::Row);
+        assert!(matches!(seats.next(Instant::now(), &mut fastrand::Rng::new()), Next::Nobody));
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_is_asked_twice_while_somebody_can_be_asked_for_the_first_time(
+            rows in prop::collection::vec((0..4_usize, prop::option::of(1..5_u32)), 0..4),
+            seed: u64,
+        ) {
+            let rows: Vec<_> = std::iter::once((0, Some(2))).chain(rows).collect();
+            let (mut seats, now) = (seats(&rows), Instant::now());
+            let mut random = fastrand::Rng::with_seed(seed);
+            for _ in 0..rows.len() * 2 {
+                let (at, _) = row(&seats, now, &mut random);
+                let least = seats.0.iter().map(|seat| seat.tries).min();
+                prop_assert_eq!(Some(seats.0[at].tries), least);
+                let first = seats.0.iter().filter(|seat| Some(seat.tries) == least).map(|seat| seat.rank).min();
+                prop_assert_eq!(Some(seats.0[at].rank), first);
+                seats.failed(at, Scope::Key, now);
+            }
+        }
+
+        #[test]
+        fn each_candidate_is_chosen_by_its_weight_and_one_always_is(weights in prop::collection::vec(1..1000_u32, 1..8), seed: u64) {
+            let candidates: Vec<_> = weights.iter().copied().enumerate().collect();
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut chosen = vec![0_u32; weights.len()];
+            for _ in 0..400 {
+                chosen[by_weight(&candidates, &mut random).unwrap()] += 1;
+            }
+            let sum: f64 = weights.iter().copied().map(f64::from).sum();
+            for (weight, times) in weights.iter().zip(&chosen) {
+                let share = f64::from(*weight) / sum;
+                // Far more than chance gives.
+                let room = 12.0 * (400.0 * share * (1.0 - share)).sqrt() + 4.0;
+                prop_assert!((f64::from(*times) - 400.0 * share).abs() <= room, "{} of {}", times, share);
+            }
+        }
+    }
+}

@@ -74,7 +74,7 @@ async fn a_later_try_has_only_what_is_left_of_the_time() {
     let got = alice.transcribe(&gateway, 3000).await;
     got.is_error(504, "provider_timeout", None);
     assert_eq!(got.served(), ("openai", 2));
-    assert!(start.elapsed() < Duration::from_millis(2000), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 0);
 }
 

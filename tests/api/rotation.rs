@@ -26,6 +26,7 @@ async fn ask(gateway: &Gateway) -> Answer {
     gateway.transcribe(Form::new().file(&sound::wav(300))).await
 }
 
+const KEPT: &str = "a key cannot be read again; the old one stays in use";
 const CHANGED: &str = "a key has changed; requests use the new one from now on";
 
 #[tokio::test]
@@ -82,7 +83,6 @@ async fn a_file_that_holds_no_key_is_reported_once_and_the_old_key_stays() {
     write(&file, "old");
     let gateway = gateway(&file).await;
     std::fs::write(&file, "").unwrap();
-    const KEPT: &str = "a key cannot be read again; the old one stays in use";
     gateway.signal("HUP");
     gateway.log.event(KEPT).await;
     gateway.signal("HUP");

@@ -146,8 +146,7 @@ impl Provider {
 
     /// The key of each request so far.
     pub(crate) fn keys(&self) -> Vec<String> {
-        let keys = self.all().iter().filter_map(|seen| self.state.terms.key_of(seen).map(str::to_owned)).collect();
-        keys
+        self.all().iter().filter_map(|seen| self.state.terms.key_of(seen).map(str::to_owned)).collect()
     }
 
     /// The requests so far.
