@@ -5,8 +5,8 @@
 //!
 //! # Layout
 //!
-//! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `seats`: whom it can ask;
-//!   `verdict`: what a failure means; `backoff`: how long to wait
+//! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `routes` and `seats`: whom it can
+//!   ask; `verdict`: what a failure means; `backoff`: how long to wait
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
 //!   `leave`; [`rotation`]: keys that change
 //! - `wire` and `form`: what is sent; `pooled`: over which connection
@@ -24,6 +24,7 @@ mod providers;
 mod refusal;
 mod reply;
 pub mod rotation;
+mod routes;
 mod seats;
 mod secret_trace;
 mod tries;
@@ -38,7 +39,7 @@ pub use keyring::Hindrance;
 pub use providers::Providers;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{Answer, EventBytes, Reply, without_mark};
-pub use seats::{Route, Routes};
+pub use routes::{Route, Routes};
 pub use secret_trace::{json_without_key, without_key};
 pub use tries::{Deadline, Errand};
 

@@ -10,36 +10,8 @@ use tokio::time::Instant;
 use super::UpstreamError;
 use super::keyring::Hindrance;
 use super::providers::{Pass, Provider, Providers};
+use super::routes::Routes;
 use crate::config::Model;
-
-/// The rows of the table of models that can do a job.
-#[derive(Debug, Clone)]
-pub struct Routes {
-    /// The row that was asked for, which has a share of the first tries.
-    pub asked_for: Arc<Model>,
-    /// Those that stand in for it.
-    pub fallbacks: Vec<Route>,
-}
-
-/// A row that stands in for another.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The row.
-    pub model: Arc<Model>,
-    /// Its share of the first tries; `None`: it is asked when those that have one cannot be.
-    pub weight: Option<NonZeroU32>,
-}
-
-impl Routes {
-    /// All of the rows.
-    pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
-        std::iter::once(&self.asked_for).chain(self.fallbacks.iter().map(|route| &route.model))
-    }
-
-    fn weights(&self) -> impl Iterator<Item = Option<NonZeroU32>> {
-        std::iter::once(Some(self.asked_for.weight)).chain(self.fallbacks.iter().map(|route| route.weight))
-    }
-}
 
 /// One way to have the job done: a row, and a key of its provider.
 #[derive(Debug)]
@@ -198,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
     use url::Url;
 
+    use super::super::routes::Route;
     use super::*;
     use crate::config::{self, ProviderKey, Secret, Wire};
 
