@@ -11,7 +11,8 @@ WORKDIR /build
 # The dependencies are a layer of their own, made anew only when Cargo.toml or Cargo.lock change. The placeholder that
 # they are built for is cleaned away, since Cargo goes by file times and could take it for the real thing.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches && touch src/lib.rs && echo 'fn main() {}' | tee src/main.rs > benches/limits.rs \
+RUN mkdir -p src benches/gateway && touch src/lib.rs \
+ && echo 'fn main() {}' | tee src/main.rs benches/gateway/main.rs > benches/limits.rs \
  && cargo build --release --locked \
  && cargo clean --release --locked --package voxgate \
  && rm -r src

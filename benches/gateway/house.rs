@@ -1,0 +1,34 @@
+//! All that a row needs, started together.
+
+use super::provider::Provider;
+use super::proxies::{Gateway, Nginx};
+
+/// The provider, and those that stand before it.
+pub(crate) struct House {
+    pub(crate) provider: Provider,
+    pub(crate) gateway: Gateway,
+    pub(crate) nginx: Option<Nginx>,
+    /// One for each caller.
+    pub(crate) tokens: Vec<String>,
+}
+
+impl House {
+    pub(crate) fn start(with_nginx: bool) -> Self {
+        let provider = Provider::start();
+        let gateway = Gateway::start(provider.address);
+        let nginx = if with_nginx { Nginx::start(provider.address) } else { None };
+        Self { provider, gateway, nginx, tokens: super::uploads::tokens() }
+    }
+
+    /// Who was measured.
+    pub(crate) fn versions(&self) -> String {
+        let nginx = self.nginx.as_ref().map_or("nginx not measured", |nginx| nginx.version.as_str());
+        format!("voxgate {}, {nginx}, Redis {}", env!("CARGO_PKG_VERSION"), self.gateway.store_version())
+    }
+
+    /// Whoever has warned of something, since a measurement of that is none of what it says.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let nginx = self.nginx.iter().flat_map(Nginx::warnings).map(|line| format!("nginx: {line}"));
+        self.gateway.warnings().into_iter().map(|line| format!("voxgate: {line}")).chain(nginx).collect()
+    }
+}

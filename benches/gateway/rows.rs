@@ -1,0 +1,226 @@
+//! The rows of the table: what is measured, and what must come of it.
+
+use std::time::Duration;
+
+use super::house::House;
+use super::memory;
+use super::rounds::{self, Figures, Load, Measure, Pace, median};
+use super::uploads::Upload;
+
+/// A row.
+pub(crate) struct Row {
+    /// As it is asked for.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    kind: Kind,
+    limit: Bound,
+    aim: Bound,
+}
+
+enum Kind {
+    /// Uploads of so many bytes, on so many connections.
+    Rounds { bytes: usize, connections: usize, measure: Measure },
+    /// Slow uploads, so many at once.
+    Forms { count: usize },
+    /// The same as JSON.
+    Json { count: usize },
+    /// Idle streams.
+    Streams { count: usize },
+}
+
+/// What a value may be at most.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// Later than direct, in milliseconds.
+    Added(f64),
+    /// So many times what nginx takes that holds requests.
+    Buffered(f64),
+    /// So many times what nginx takes that does not.
+    Unbuffered(f64),
+    MiB(f64),
+    KiB(f64),
+}
+
+pub(crate) const ROWS: [Row; 8] = [
+    Row {
+        name: "40k-1",
+        title: "40 kB, 1 connection: median wait, ms",
+        kind: Kind::Rounds { bytes: 40_000, connections: 1, measure: Measure::Wait },
+        limit: Bound::Added(0.30),
+        aim: Bound::Added(0.15),
+    },
+    Row {
+        name: "40k-32",
+        title: "40 kB, 32 connections: CPU ms/request",
+        kind: Kind::Rounds { bytes: 40_000, connections: 32, measure: Measure::Cpu },
+        limit: Bound::Buffered(4.0),
+        aim: Bound::Buffered(2.0),
+    },
+    Row {
+        name: "1m-32",
+        title: "1 MB, 32 connections: CPU ms/request",
+        kind: Kind::Rounds { bytes: 1_000_000, connections: 32, measure: Measure::Cpu },
+        limit: Bound::Buffered(1.3),
+        aim: Bound::Unbuffered(1.0),
+    },
+    Row {
+        name: "25m-8",
+        title: "25 MB, 8 connections: CPU ms/request",
+        kind: Kind::Rounds { bytes: 25_000_000, connections: 8, measure: Measure::Cpu },
+        limit: Bound::Buffered(1.0),
+        aim: Bound::Unbuffered(1.3),
+    },
+    Row {
+        name: "slow-256",
+        title: "256 slow uploads of 25 MB: peak, MiB",
+        kind: Kind::Forms { count: 256 },
+        limit: Bound::MiB(150.0),
+        aim: Bound::MiB(64.0),
+    },
+    Row {
+        name: "json-256",
+        title: "256 JSON uploads of 18 MB: peak, MiB",
+        kind: Kind::Json { count: 256 },
+        limit: Bound::MiB(150.0),
+        aim: Bound::MiB(64.0),
+    },
+    Row {
+        name: "idle-2000",
+        title: "2 000 idle streams: each, KiB",
+        kind: Kind::Streams { count: 2000 },
+        limit: Bound::KiB(40.0),
+        aim: Bound::KiB(15.0),
+    },
+    Row {
+        name: "first-event",
+        title: "first event of a stream, ms",
+        kind: Kind::Rounds { bytes: 40_000, connections: 1, measure: Measure::FirstEvent },
+        limit: Bound::Added(1.0),
+        aim: Bound::Added(0.2),
+    },
+];
+
+/// What came of a row.
+pub(crate) struct Finding {
+    /// Medians of the rounds.
+    pub(crate) figures: Figures,
+    rounds: Vec<Figures>,
+}
+
+impl Row {
+    /// Whether nginx has a part in it.
+    fn compares(&self) -> bool {
+        matches!(self.kind, Kind::Rounds { .. })
+    }
+
+    /// Measures it, with whoever it needs started anew if `house` is not for it.
+    pub(crate) async fn measure(&self, house: &mut Option<House>, pace: Pace) -> Result<Finding, String> {
+        if !self.compares() {
+            *house = None;
+        }
+        let house = house.get_or_insert_with(|| House::start(self.compares()));
+        let tokens = &house.tokens;
+        let rounds = match self.kind {
+            Kind::Rounds { bytes, connections, measure } => {
+                let stream = measure == Measure::FirstEvent;
+                let upload = if stream { Upload::streamed(tokens, bytes) } else { Upload::form(tokens, bytes) };
+                rounds::run(self.name, house, &Load { upload, connections, measure }, pace).await?
+            }
+            Kind::Forms { count } => {
+                let upload = Upload::form(tokens, 25_000_000);
+                alone(in_mib(memory::slow_uploads(house, &upload, (count, Duration::from_secs(25))).await?))
+            }
+            Kind::Json { count } => {
+                let upload = Upload::json(tokens, 18_000_000);
+                alone(in_mib(memory::slow_uploads(house, &upload, (count, Duration::from_secs(20))).await?))
+            }
+            Kind::Streams { count } => {
+                alone(memory::idle_streams(house, &Upload::streamed(tokens, 8_000), count).await?)
+            }
+        };
+        let warnings = house.warnings();
+        if let Some(first) = warnings.first() {
+            println!("    {} lines of warning in the logs; the first: {first}", warnings.len());
+        }
+        Ok(Finding::of(rounds))
+    }
+
+    /// Whether direct can be measured as the others are: it has no process of its own.
+    pub(crate) fn shows_direct(&self) -> bool {
+        matches!(self.limit, Bound::Added(_))
+    }
+
+    /// The limit and the aim, each with how it is written and whether it is kept, if that can be said.
+    pub(crate) fn judge(&self, finding: &Finding) -> [(String, Option<bool>); 2] {
+        [self.limit, self.aim].map(|bound| (bound.text(), finding.value(bound).map(|value| value <= bound.most())))
+    }
+}
+
+impl Finding {
+    fn of(rounds: Vec<Figures>) -> Self {
+        let middle = |which: fn(&Figures) -> Option<f64>| median(rounds.iter().filter_map(which));
+        let figures = Figures {
+            direct: middle(|round| round.direct),
+            unbuffered: middle(|round| round.unbuffered),
+            buffered: middle(|round| round.buffered),
+            voxgate: middle(|round| round.voxgate),
+            redis: middle(|round| round.redis),
+        };
+        Self { figures, rounds }
+    }
+
+    /// What is held against a bound: compared within each round, then the median of that.
+    pub(crate) fn value(&self, bound: Bound) -> Option<f64> {
+        median(self.rounds.iter().filter_map(|round| {
+            let voxgate = round.voxgate?;
+            match bound {
+                Bound::Added(_) => Some(voxgate - round.direct?),
+                Bound::Buffered(_) => Some(voxgate / round.buffered?),
+                Bound::Unbuffered(_) => Some(voxgate / round.unbuffered?),
+                Bound::MiB(_) | Bound::KiB(_) => Some(voxgate),
+            }
+        }))
+    }
+
+    /// What the gateway takes, as so many times what each nginx does, or as what it adds to direct.
+    pub(crate) fn compared(&self, row: &Row) -> String {
+        match row.limit {
+            Bound::Added(_) => self.value(row.limit).map_or(String::new(), |added| format!("+{added:.3} ms")),
+            Bound::MiB(_) | Bound::KiB(_) => String::new(),
+            Bound::Buffered(_) | Bound::Unbuffered(_) => {
+                let times = |bound| self.value(bound).map(|times| format!("{times:.2} ×"));
+                let both = [times(Bound::Unbuffered(1.0)), times(Bound::Buffered(1.0))];
+                both.into_iter().flatten().collect::<Vec<_>>().join(" / ")
+            }
+        }
+    }
+}
+
+impl Bound {
+    const fn most(self) -> f64 {
+        match self {
+            Self::Added(most) | Self::Buffered(most) | Self::Unbuffered(most) | Self::MiB(most) | Self::KiB(most) => {
+                most
+            }
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Added(most) => format!("+{most:.2} ms"),
+            Self::Buffered(most) => format!("{most} × buffered"),
+            Self::Unbuffered(most) => format!("{most} × unbuffered"),
+            Self::MiB(most) => format!("{most} MiB"),
+            Self::KiB(most) => format!("{most} KiB"),
+        }
+    }
+}
+
+/// A row without rounds.
+fn alone(value: f64) -> Vec<Figures> {
+    vec![Figures { voxgate: Some(value), ..Figures::default() }]
+}
+
+fn in_mib(kib: u32) -> f64 {
+    f64::from(kib) / 1024.0
+}

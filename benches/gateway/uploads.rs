@@ -1,0 +1,113 @@
+//! What is sent: recordings of noise, which has every byte value in it as speech does. Silence would flatter whoever looks
+//! for a boundary in it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use jsonwebtoken::Algorithm;
+use secrecy::{ExposeSecret, SecretString};
+use voxgate::identity::{Grant, KeyMaterial, KeySpec, Minter, Rules, Scopes};
+
+/// What tokens are signed with.
+pub(crate) const SECRET: &str = "a-secret-for-this-benchmark-only-0123456789";
+
+/// So many callers take turns.
+pub(crate) const CALLERS: usize = 100;
+
+/// As OpenAI's Python SDK makes them: 32 hexadecimal digits.
+const BOUNDARY: &str = "3f1c9a52e07b4d6688a1c4f2d95e7b30";
+
+/// One request of each caller, all with the same body.
+#[derive(Clone)]
+pub(crate) struct Upload {
+    /// One for each caller.
+    pub(crate) heads: Vec<Bytes>,
+    pub(crate) body: Bytes,
+}
+
+impl Upload {
+    /// OpenAI's own form, with a recording of `bytes`.
+    pub(crate) fn form(tokens: &[String], bytes: usize) -> Self {
+        Self::multipart(tokens, bytes, &[("model", "gpt-transcribe"), ("response_format", "json")])
+    }
+
+    /// The same, answered as a stream of events.
+    pub(crate) fn streamed(tokens: &[String], bytes: usize) -> Self {
+        Self::multipart(tokens, bytes, &[("model", "gpt-transcribe"), ("stream", "true")])
+    }
+
+    /// A recording in base64 among the members of a JSON object of `bytes` in all.
+    pub(crate) fn json(tokens: &[String], bytes: usize) -> Self {
+        let (before, after) = (r#"{"model":"gpt-transcribe","audio":""#, "\"}");
+        let audio = wav((bytes - before.len() - after.len()) / 4 * 3 / 2 * 2);
+        let body = [before, &STANDARD.encode(audio), after].concat();
+        Self::new(tokens, "application/json", body.into())
+    }
+
+    fn multipart(tokens: &[String], bytes: usize, fields: &[(&str, &str)]) -> Self {
+        let mut body = Vec::with_capacity(bytes + 1024);
+        for (name, value) in fields {
+            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        let disposition = "Content-Disposition: form-data; name=\"file\"; filename=\"speech.wav\"";
+        body.extend_from_slice(format!("--{BOUNDARY}\r\n{disposition}\r\nContent-Type: audio/wav\r\n\r\n").as_bytes());
+        body.extend_from_slice(&wav(bytes));
+        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        Self::new(tokens, &format!("multipart/form-data; boundary={BOUNDARY}"), body.into())
+    }
+
+    fn new(tokens: &[String], content_type: &str, body: Bytes) -> Self {
+        let head = |token: &String| {
+            let length = body.len();
+            let text = format!(
+                "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+                 Accept: application/json\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            Bytes::from(text)
+        };
+        Self { heads: tokens.iter().map(head).collect(), body }
+    }
+
+    /// The head of the `number`th request.
+    pub(crate) fn head(&self, number: usize) -> Bytes {
+        self.heads[number % self.heads.len()].clone()
+    }
+}
+
+/// A token for each caller, for as long as any run takes.
+pub(crate) fn tokens() -> Vec<String> {
+    let key =
+        KeySpec { kid: None, algorithm: Algorithm::HS256, material: KeyMaterial::Secret(SecretString::from(SECRET)) };
+    let minter = Minter::new(&key, &Rules::default()).unwrap();
+    let token = |number: usize| {
+        let subject = format!("caller-{number:03}").parse().unwrap();
+        let ttl = Duration::from_hours(12);
+        let grant = Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id: Some(format!("{number}")) };
+        minter.mint(&grant).unwrap().expose_secret().to_owned()
+    };
+    (0..CALLERS).map(token).collect()
+}
+
+/// A WAV file of `bytes` in all: 16 kHz, 16 bits, one channel, of the same noise each time.
+fn wav(bytes: usize) -> Vec<u8> {
+    const HEAD: usize = 44;
+    let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
+    let mut file = Vec::with_capacity(bytes + 8);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&size(bytes - 8));
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data");
+    file.extend_from_slice(&size(bytes - HEAD));
+    // Xorshift (Marsaglia 2003): every byte value, equally often, in no order.
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    while file.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        file.extend_from_slice(&state.to_le_bytes());
+    }
+    file.truncate(bytes);
+    file
+}
