@@ -20,9 +20,6 @@ const BIT: usize = 64 * 1024;
 pub(crate) struct Client {
     address: SocketAddr,
     wire: Option<Wire>,
-    upload: Upload,
-    /// Whose turn it is.
-    next: usize,
 }
 
 /// What came of one request.
@@ -36,40 +33,33 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// The `number`th of several, who do not all begin with the same caller.
-    pub(crate) fn new(address: SocketAddr, upload: &Upload, number: usize) -> Self {
-        Self { address, wire: None, upload: upload.clone(), next: number * 37 }
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, wire: None }
     }
 
-    /// Sends the next request; an error where it has no answer.
-    pub(crate) async fn ask(&mut self) -> Result<Answer, String> {
-        let head = self.upload.head(self.next);
-        let body = self.upload.body.clone();
-        self.next += 1;
+    /// Sends a request of the caller of that number; an error where it has no answer.
+    pub(crate) async fn ask(&mut self, upload: &Upload, caller: usize) -> Result<Answer, String> {
         let start = Instant::now();
         let wire = self.connected().await?;
         // Whoever refuses a request may close before all of it is sent; the answer says more than the error does.
-        let sent = wire.send(head.chain(body)).await;
+        let sent = wire.send(upload.head(caller).chain(upload.body.clone())).await;
         let answer = self.answer(start).await;
         sent.map_err(|error| format!("the request could not be sent: {error}")).and(answer)
     }
 
-    /// The same, and everything but 200 is an error.
-    pub(crate) async fn succeed(&mut self) -> Result<Answer, String> {
-        self.ask().await?.success()
-    }
-
     /// Sends a request bit by bit over `span`, as a client with a slow line does.
-    pub(crate) async fn ask_slowly(&mut self, span: Duration) -> Result<Answer, String> {
-        let head = self.upload.head(self.next);
-        let body = self.upload.body.clone();
-        self.next += 1;
+    pub(crate) async fn ask_slowly(
+        &mut self,
+        upload: &Upload,
+        caller: usize,
+        span: Duration,
+    ) -> Result<Answer, String> {
         let start = Instant::now();
         let wire = self.connected().await?;
         let broken = |error| format!("the request could not be sent: {error}");
-        wire.send(head).await.map_err(broken)?;
-        let count = u32::try_from(body.len().div_ceil(BIT)).unwrap();
-        for (number, bit) in (0..count).zip(body.chunks(BIT)) {
+        wire.send(upload.head(caller)).await.map_err(broken)?;
+        let count = u32::try_from(upload.body.len().div_ceil(BIT)).unwrap();
+        for (number, bit) in (0..count).zip(upload.body.chunks(BIT)) {
             // One that is late makes up for it, as TCP would have it.
             tokio::time::sleep_until((start + span * number / count).into()).await;
             wire.send(bit).await.map_err(broken)?;
@@ -79,10 +69,10 @@ impl Client {
 
     /// Sends a request to be answered by a stream, and reads until its first event has come. What follows is left to
     /// [`Stream::finish`].
-    pub(crate) async fn open(mut self) -> Result<Stream, String> {
-        let (head, body) = (self.upload.head(self.next), self.upload.body.clone());
+    pub(crate) async fn open(mut self, upload: &Upload, caller: usize) -> Result<Stream, String> {
         let broken = |error| format!("no stream: {error}");
-        self.connected().await?.send(head.chain(body)).await.map_err(broken)?;
+        let request = upload.head(caller).chain(upload.body.clone());
+        self.connected().await?.send(request).await.map_err(broken)?;
         let mut wire = self.wire.take().ok_or("not connected")?;
         let head = wire.head().await.map_err(broken)?.ok_or("the connection was closed without an answer")?;
         if head.status() != 200 {
@@ -157,23 +147,29 @@ impl Answer {
 /// So many clients, each of which has had its first answer: connections are open, whatever is made once is made.
 pub(crate) async fn clients(address: SocketAddr, upload: &Upload, count: usize) -> Result<Vec<Client>, String> {
     let clients = (0..count).map(|number| async move {
-        let mut client = Client::new(address, upload, number);
-        client.succeed().await.map(|_| client)
+        let mut client = Client::new(address);
+        client.ask(upload, number).await?.success()?;
+        Ok::<_, String>(client)
     });
     try_join_all(clients).await
 }
 
-/// Has every client send one request after the other for `span`, and waits for the last answers.
-pub(crate) async fn keep_busy(clients: Vec<Client>, span: Duration) -> Result<Vec<Answer>, String> {
+/// Has every client send one request after the other for `span`, for callers in turn, and waits for the last answers.
+pub(crate) async fn keep_busy(clients: Vec<Client>, upload: &Upload, span: Duration) -> Result<Vec<Answer>, String> {
     let end = Instant::now() + span;
-    let tasks = clients.into_iter().map(|mut client| async move {
-        let mut answers = Vec::new();
-        while Instant::now() < end {
-            answers.push(client.succeed().await?);
-        }
-        Ok::<_, String>(answers)
+    let tasks = clients.into_iter().enumerate().map(|(number, mut client)| {
+        let upload = upload.clone();
+        tokio::spawn(async move {
+            let (mut answers, mut caller) = (Vec::new(), number);
+            while Instant::now() < end {
+                answers.push(client.ask(&upload, caller).await?.success()?);
+                // A step that leads past every one of a hundred.
+                caller += 37;
+            }
+            Ok::<_, String>(answers)
+        })
     });
-    let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
+    let tasks: Vec<_> = tasks.collect();
     let mut all = Vec::new();
     for task in tasks {
         all.extend(task.await.unwrap()?);

@@ -2,13 +2,14 @@
 //! measures row by row and prints the table at the end. docs/performance.md explains it.
 //!
 //! `cargo bench --bench gateway -- 40k-1 1m-32` measures these rows; `--list` names them all. `ROUNDS=` and `SECONDS=` set
-//! how often and how long each target is measured.
+//! how often and how long each target is measured. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
 //!
 //! # Layout
 //!
 //! - `rows`: what is measured and what must come of it; `rounds`: rows that compare; `memory`: rows about memory
 //! - `house`: all that a row needs: `proxies` (the gateway with its Redis, nginx) and `provider`
 //! - `load`: the clients; `uploads`: what they send; `wire`: HTTP as they and the provider speak it
+//! - `soak`: steady load before a provider that fails; `accounts`: what is charged for it
 //! - `process`: the processor's time and the memory of a process; `table`: what is printed
 
 #![allow(
@@ -19,6 +20,7 @@
     reason = "a benchmark that fails may say so in any way"
 )]
 
+mod accounts;
 mod house;
 mod load;
 mod memory;
@@ -30,6 +32,7 @@ mod proxies;
 mod redis_server;
 mod rounds;
 mod rows;
+mod soak;
 mod table;
 mod uploads;
 mod wire;
@@ -52,15 +55,19 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    raise_open_files();
+    // One thread for all clients, so that they leave the other cores to what is measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if arguments.iter().any(|argument| argument == "soak") {
+        let span = Duration::from_secs_f64(variable("SECONDS", 120.0));
+        return if runtime.block_on(soak::run(span)) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let known = |name: &String| ROWS.iter().any(|row| row.name == name);
     if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
         println!("There is no row {unknown}; --list names those that there are.");
         return ExitCode::FAILURE;
     }
     let wanted = |row: &&Row| arguments.is_empty() || arguments.iter().any(|name| name == row.name);
-    raise_open_files();
-    // One thread for all clients, so that they leave the other cores to what is measured.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(measure(ROWS.iter().filter(wanted).collect()))
 }
 

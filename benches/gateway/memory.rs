@@ -21,7 +21,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 async fn warm(house: &House, upload: &Upload) -> Result<u32, String> {
     let process = &house.gateway.process;
     let clients = load::clients(house.gateway.address, upload, 32).await?;
-    load::keep_busy(clients, Duration::from_millis(500)).await?;
+    load::keep_busy(clients, upload, Duration::from_millis(500)).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     process.forget_peak();
     Ok(process.resident())
@@ -40,8 +40,7 @@ pub(crate) async fn slow_uploads(
         // Not in step with each other.
         tokio::time::sleep(Duration::from_millis(u64::try_from(number).unwrap() * 4)).await;
         begun.fetch_add(1, Ordering::Relaxed);
-        let mut client = Client::new(house.gateway.address, upload, number);
-        client.ask_slowly(span).await?.success()?;
+        Client::new(house.gateway.address).ask_slowly(upload, number, span).await?.success()?;
         let open = begun.load(Ordering::Relaxed);
         if open == count { Ok(()) } else { Err(format!("one was over when only {open} had begun")) }
     });
@@ -65,7 +64,7 @@ pub(crate) async fn idle_streams(house: &House, upload: &Upload, count: usize) -
     let process = &house.gateway.process;
     let before = warm(house, upload).await?;
     house.provider.hold(true);
-    let open = (0..count).map(|number| Client::new(house.gateway.address, upload, number).open());
+    let open = (0..count).map(|number| Client::new(house.gateway.address).open(upload, number));
     let streams: Vec<_> = stream::iter(open).buffer_unordered(OPENED_AT_ONCE).try_collect().await?;
     let settled = settled(process).await;
     house.provider.hold(false);

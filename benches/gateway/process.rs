@@ -54,6 +54,13 @@ impl Process {
             fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
         }
     }
+
+    /// Where its open files point to.
+    pub(crate) fn open_files(&self) -> Vec<String> {
+        let folders = self.pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok());
+        let links = folders.flatten().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.map(|target| target.to_string_lossy().into_owned()).collect()
+    }
 }
 
 fn status(pid: Pid, name: &str) -> u32 {

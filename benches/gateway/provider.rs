@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -19,8 +20,12 @@ const OPENING: usize = 4096;
 /// What comes between the first event of a stream and the rest: who holds events back is found out.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The seconds that each answer says were used.
+pub(crate) const SECONDS: u64 = 2;
+
 const ANSWER: &str =
     r#"{"text":"She had your dark suit in greasy wash water all year.","usage":{"type":"duration","seconds":2}}"#;
+const FAILURE: &str = r#"{"error":{"message":"The server had an error while processing your request.","type":"server_error","param":null,"code":null}}"#;
 const FIRST: &str = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"She had your dark suit\"}\n\n";
 const REST: &str = "data: {\"type\":\"transcript.text.done\",\"text\":\"She had your dark suit in greasy wash water all year.\",\
                     \"usage\":{\"type\":\"duration\",\"seconds\":2}}\n\ndata: [DONE]\n\n";
@@ -31,11 +36,27 @@ pub(crate) struct Provider {
     manner: Arc<Manner>,
 }
 
-/// How it answers.
+/// How it answers, and how often it has.
 #[derive(Default)]
 struct Manner {
     /// Streams stop after their first event while this holds.
     holds: watch::Sender<bool>,
+    /// One request in five fails.
+    fails: AtomicBool,
+    /// Said when connections that wait for a request are to be closed.
+    closes: watch::Sender<()>,
+    asked: AtomicU64,
+    answered: AtomicU64,
+    refused: AtomicU64,
+    reset: AtomicU64,
+}
+
+/// How often it was asked, and what came of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) answered: u64,
+    pub(crate) refused: u64,
+    pub(crate) reset: u64,
 }
 
 impl Provider {
@@ -63,24 +84,68 @@ impl Provider {
     pub(crate) fn hold(&self, holds: bool) {
         self.manner.holds.send_replace(holds);
     }
+
+    /// Whether one request in five fails.
+    pub(crate) fn fail(&self, fails: bool) {
+        self.manner.fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// Closes the connections that wait for a request, so that whoever keeps them for the next one lets go of them.
+    pub(crate) fn close_idle(&self) {
+        self.manner.closes.send_replace(());
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let Manner { answered, refused, reset, .. } = self.manner.as_ref();
+        let [answered, refused, reset] = [answered, refused, reset].map(|count| count.load(Ordering::Relaxed));
+        Counts { answered, refused, reset }
+    }
 }
 
 async fn serve(socket: TcpStream, manner: Arc<Manner>) -> io::Result<()> {
     let mut wire = Wire::new(socket, ROOM)?;
-    while let Some(head) = wire.head().await? {
+    let mut closes = manner.closes.subscribe();
+    loop {
+        let head = tokio::select! {
+            head = wire.head() => head?,
+            _ = closes.changed() => None,
+        };
+        let Some(head) = head else { return Ok(()) };
+        closes.mark_unchanged();
         let form = Form::read(&mut wire, &head).await?;
         if let Some(fault) = form.fault(&head) {
             let body = format!(r#"{{"error":{{"message":"The bench's provider: {fault}"}}}}"#);
             wire.send(whole("400 Bad Request", &body).as_bytes()).await?;
             continue;
         }
-        if form.streamed {
-            stream(&mut wire, &manner).await?;
-        } else {
-            wire.send(whole("200 OK", ANSWER).as_bytes()).await?;
+        match manner.turn() {
+            Turn::Answer if form.streamed => stream(&mut wire, &manner).await?,
+            Turn::Answer => wire.send(whole("200 OK", ANSWER).as_bytes()).await?,
+            Turn::Refuse => wire.send(whole("500 Internal Server Error", FAILURE).as_bytes()).await?,
+            Turn::Reset => return wire.reset(),
         }
     }
-    Ok(())
+}
+
+enum Turn {
+    Answer,
+    Refuse,
+    Reset,
+}
+
+impl Manner {
+    /// Whether the request that has come is one of those that fail. Every fourth of them is a reset.
+    fn turn(&self) -> Turn {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let fails = self.fails.load(Ordering::Relaxed) && number % 5 == 4;
+        let (turn, count) = match (fails, number % 20 == 19) {
+            (false, _) => (Turn::Answer, &self.answered),
+            (true, false) => (Turn::Refuse, &self.refused),
+            (true, true) => (Turn::Reset, &self.reset),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        turn
+    }
 }
 
 /// What has come of a form.

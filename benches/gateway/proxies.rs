@@ -65,6 +65,11 @@ impl Gateway {
         Self { child, redis, folder, address, process, store: Process::alone(pid) }
     }
 
+    /// The folder of recordings that are too large for the memory.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
     /// What it has warned of, the most frequent cause of a measurement that is none: Redis was away, say.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("log")).unwrap();

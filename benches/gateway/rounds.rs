@@ -83,7 +83,7 @@ async fn one(
     tokio::time::sleep(SETTLING).await;
     let used = || [process, store].map(|process| process.map(Process::cpu));
     let (before, start) = (used(), Instant::now());
-    let answers = load::keep_busy(clients, pace.span).await.map_err(failed)?;
+    let answers = load::keep_busy(clients, &load.upload, pace.span).await.map_err(failed)?;
     let elapsed = start.elapsed();
     tokio::time::sleep(SETTLING).await;
     let after = used();

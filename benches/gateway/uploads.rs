@@ -1,6 +1,7 @@
 //! What is sent: recordings of noise, which has every byte value in it as speech does. Silence would flatter whoever looks
 //! for a boundary in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,7 +24,7 @@ const BOUNDARY: &str = "3f1c9a52e07b4d6688a1c4f2d95e7b30";
 #[derive(Clone)]
 pub(crate) struct Upload {
     /// One for each caller.
-    pub(crate) heads: Vec<Bytes>,
+    heads: Arc<[Bytes]>,
     pub(crate) body: Bytes,
 }
 
@@ -71,9 +72,9 @@ impl Upload {
         Self { heads: tokens.iter().map(head).collect(), body }
     }
 
-    /// The head of the `number`th request.
-    pub(crate) fn head(&self, number: usize) -> Bytes {
-        self.heads[number % self.heads.len()].clone()
+    /// The head of a request of the caller of that number, of any number.
+    pub(crate) fn head(&self, caller: usize) -> Bytes {
+        self.heads[caller % self.heads.len()].clone()
     }
 }
 

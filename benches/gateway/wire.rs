@@ -94,6 +94,11 @@ impl Wire {
         self.socket.write_all_buf(&mut bytes).await
     }
 
+    /// Ends the connection as a provider that fails does: by a reset.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        self.socket.set_zero_linger()
+    }
+
     async fn line(&mut self) -> io::Result<String> {
         loop {
             if let Some(end) = memmem::find(self.ready(), b"\r\n") {

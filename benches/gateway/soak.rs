@@ -1,0 +1,240 @@
+//! Two minutes at 80 % of what the gateway can do, before a provider that fails: is anything lost, does anything grow?
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::accounts::{self, Accounts};
+use super::house::House;
+use super::load::{Answer, Client};
+use super::memory::settled;
+use super::process::Process;
+use super::rounds::median;
+use super::uploads::Upload;
+
+/// How many clients show what the gateway can do, and for how long.
+const CLIENTS: usize = 32;
+const PROBE: Duration = Duration::from_secs(5);
+/// So much of it is asked of the gateway.
+const SHARE: f64 = 0.8;
+/// So many at once are no load but a queue that grows.
+const MOST_AT_ONCE: usize = 4000;
+/// The gateway ends a connection that is idle for 75 s; a client that uses one just then would lose its request.
+const IDLE: Duration = Duration::from_secs(30);
+/// What the memory is looked at for, at both ends.
+const END: Duration = Duration::from_secs(20);
+
+/// Three kinds of request: small ones, some that are spooled to a file, some that are answered by a stream.
+#[derive(Clone)]
+struct Mix {
+    small: Upload,
+    large: Upload,
+    streamed: Upload,
+}
+
+/// What has come of the requests so far.
+#[derive(Default)]
+struct Tally {
+    asked: u64,
+    at_once: usize,
+    most_at_once: usize,
+    statuses: BTreeMap<u16, u64>,
+    lost: Vec<String>,
+    waits: Vec<f64>,
+    idle: Vec<(Instant, Client)>,
+}
+
+type Shared = Arc<Mutex<Tally>>;
+
+/// Open files, and recordings among them.
+#[derive(Clone, Copy)]
+struct Files {
+    open: usize,
+    spooled: usize,
+}
+
+/// Whether all is as it must be.
+pub(crate) async fn run(span: Duration) -> bool {
+    let house = House::start(false);
+    let mix = Mix {
+        small: Upload::form(&house.tokens, 40_000),
+        large: Upload::form(&house.tokens, 2_000_000),
+        streamed: Upload::streamed(&house.tokens, 40_000),
+    };
+    house.provider.fail(true);
+    let tally = Shared::default();
+    let rate = capacity(&house, &mix, &tally).await * SHARE;
+    let before = quiet(&house, &tally).await;
+    println!("Capacity: {:.0} requests/s with {CLIENTS} clients. {rate:.0}/s for {} s:", rate / SHARE, span.as_secs());
+    tally.lock().unwrap().waits.clear();
+    let memory = steady(&house, &mix, &tally, rate, span).await;
+    let after = quiet(&house, &tally).await;
+    report(&house, &tally, [before, after], &memory, span).await
+}
+
+impl Mix {
+    fn of(&self, number: u64) -> &Upload {
+        match number % 20 {
+            7 | 17 => &self.large,
+            3 | 13 => &self.streamed,
+            _ => &self.small,
+        }
+    }
+}
+
+/// How many requests a second are answered when clients wait for nothing.
+async fn capacity(house: &House, mix: &Mix, tally: &Shared) -> f64 {
+    let (warm, end) = (Instant::now() + PROBE / 2, Instant::now() + PROBE / 2 + PROBE);
+    let clients = (0..CLIENTS).map(|_| async {
+        let (mut client, mut count) = (Client::new(house.gateway.address), 0_u32);
+        while Instant::now() < end {
+            let due = Instant::now();
+            let number = begin(tally);
+            let answer = client.ask(mix.of(number), usize::try_from(number).unwrap()).await;
+            note(tally, due, answer);
+            count += u32::from(Instant::now() > warm);
+        }
+        count
+    });
+    f64::from(join_all(clients).await.into_iter().sum::<u32>()) / PROBE.as_secs_f64()
+}
+
+/// Sends `rate` requests a second, whatever becomes of those before; gives the memory as it was, in KiB.
+async fn steady(house: &House, mix: &Mix, tally: &Shared, rate: f64, span: Duration) -> Vec<(Duration, f64)> {
+    let (start, process) = (Instant::now(), &house.gateway.process);
+    let (mut sent, mut memory, mut spooled) = (0_u32, Vec::new(), 0);
+    while start.elapsed() < span {
+        let due = start.elapsed().as_secs_f64() * rate;
+        while f64::from(sent) < due && tally.lock().unwrap().at_once < MOST_AT_ONCE {
+            let at = start + Duration::from_secs_f64(f64::from(sent) / rate);
+            tokio::spawn(one(house.gateway.address, mix.clone(), Arc::clone(tally), at));
+            sent += 1;
+        }
+        let looks = u32::try_from(memory.len()).unwrap();
+        if start.elapsed() >= Duration::from_millis(500) * looks {
+            memory.push((start.elapsed(), f64::from(process.resident())));
+            spooled = spooled.max(files(house).spooled);
+            if looks % 20 == 0 {
+                progress(tally, start.elapsed(), process);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    println!("    recordings in files: {spooled} at most");
+    memory
+}
+
+/// One request on a connection that waits, or on a new one.
+async fn one(address: std::net::SocketAddr, mix: Mix, tally: Shared, due: Instant) {
+    let number = begin(&tally);
+    let waiting = tally.lock().unwrap().idle.pop().filter(|(since, _)| since.elapsed() < IDLE);
+    let mut client = waiting.map_or_else(|| Client::new(address), |(_, client)| client);
+    let answer = client.ask(mix.of(number), usize::try_from(number).unwrap()).await;
+    let answered = answer.is_ok();
+    note(&tally, due, answer);
+    if answered {
+        tally.lock().unwrap().idle.push((Instant::now(), client));
+    }
+}
+
+/// Counts a request that begins; gives its number.
+fn begin(tally: &Shared) -> u64 {
+    let mut tally = tally.lock().unwrap();
+    tally.at_once += 1;
+    tally.most_at_once = tally.most_at_once.max(tally.at_once);
+    tally.asked += 1;
+    tally.asked - 1
+}
+
+/// Counts what came of one that was due at `due`.
+fn note(tally: &Shared, due: Instant, answer: Result<Answer, String>) {
+    let mut tally = tally.lock().unwrap();
+    tally.at_once -= 1;
+    tally.waits.push(due.elapsed().as_secs_f64() * 1e3);
+    match answer {
+        Ok(answer) => *tally.statuses.entry(answer.status).or_default() += 1,
+        Err(error) => tally.lost.push(error),
+    }
+}
+
+/// What is open once nothing is in flight, and every connection that was kept for the next request is let go of.
+async fn quiet(house: &House, tally: &Shared) -> Files {
+    while tally.lock().unwrap().at_once > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tally.lock().unwrap().idle.clear();
+    house.provider.close_idle();
+    settled(&house.gateway.process).await;
+    files(house)
+}
+
+fn files(house: &House) -> Files {
+    let (spool, open) = (house.gateway.spool(), house.gateway.process.open_files());
+    let named = std::fs::read_dir(&spool).unwrap().count();
+    // One without a name is shown as one that is deleted, in the folder where it was made.
+    let nameless = open.iter().filter(|target| target.starts_with(spool.to_str().unwrap())).count();
+    Files { open: open.len(), spooled: named + nameless }
+}
+
+fn progress(tally: &Shared, at: Duration, process: &Process) {
+    let tally = tally.lock().unwrap();
+    let mib = f64::from(process.resident()) / 1024.0;
+    println!("    {:>4} s: {} asked, {} at once, {mib:.1} MiB", at.as_secs(), tally.asked, tally.at_once);
+}
+
+/// Says what was found; whether all of it is as it must be.
+async fn report(house: &House, tally: &Shared, files: [Files; 2], memory: &[(Duration, f64)], span: Duration) -> bool {
+    let found = accounts::read(house).await;
+    let (mut good, counts) = (true, house.provider.counts());
+    let mut check = |holds: bool, text: String| {
+        println!("{:<8} {text}", if holds { "ok" } else { "PROBLEM" });
+        good &= holds;
+    };
+    let tally = tally.lock().unwrap();
+    let answers = |status| tally.statuses.get(&status).copied().unwrap_or_default();
+    let total: u64 = tally.statuses.values().sum();
+    let statuses: Vec<_> = tally.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+    check(
+        tally.lost.is_empty() && total == tally.asked,
+        format!("{} requests, {total} answers ({}), {} lost", tally.asked, statuses.join(", "), tally.lost.len()),
+    );
+    if let Some(first) = tally.lost.first() {
+        println!("         the first that was lost: {first}");
+    }
+    println!(
+        "         the provider answered {}, refused {} with 500 and reset {}",
+        counts.answered, counts.refused, counts.reset
+    );
+    check(
+        tally.most_at_once < MOST_AT_ONCE,
+        format!("{} at once at most; from when one was due: {}", tally.most_at_once, waits(&tally.waits)),
+    );
+    let [before, after] = files;
+    check(after.open <= before.open, format!("{} files open before, {} after", before.open, after.open));
+    check(after.spooled == 0, format!("recordings in files: {} before, {} after", before.spooled, after.spooled));
+    let expected = Accounts::of(tally.asked, answers(200));
+    check(found == Ok(expected), format!("accounts: {}; expected: {expected}", accounts::shown(&found)));
+    let part = |wanted: &dyn Fn(Duration) -> bool| {
+        median(memory.iter().filter(|(at, _)| wanted(*at)).map(|(_, kib)| kib / 1024.0))
+    };
+    let end = END.min(span / 3);
+    let (first, last) = (part(&|at| at <= end).unwrap_or_default(), part(&|at| at + end >= span).unwrap_or_default());
+    println!(
+        "memory   {first:.1} MiB in the first {} s, {last:.1} MiB in the last (medians); peak {:.1} MiB",
+        end.as_secs(),
+        f64::from(house.gateway.process.peak()) / 1024.0
+    );
+    let warnings = house.warnings();
+    println!("logs     {} lines of warning; {}", warnings.len(), warnings.first().map_or("none", String::as_str));
+    good
+}
+
+fn waits(waits: &[f64]) -> String {
+    let mut waits = waits.to_vec();
+    waits.sort_by(f64::total_cmp);
+    let at = |percent: usize| waits.get((waits.len() * percent / 100).min(waits.len().saturating_sub(1)));
+    let [half, most, all] = [50, 99, 100].map(|percent| at(percent).copied().unwrap_or_default());
+    format!("p50 {half:.1} ms, p99 {most:.1} ms, at most {all:.0} ms")
+}
