@@ -12,7 +12,7 @@ WORKDIR /build
 # they are built for is cleaned away, since Cargo goes by file times and could take it for the real thing.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches/gateway && touch src/lib.rs \
- && echo 'fn main() {}' | tee src/main.rs benches/gateway/main.rs > benches/limits.rs \
+ && echo 'fn main() {}' | tee src/main.rs benches/gateway/main.rs benches/pieces.rs > benches/limits.rs \
  && cargo build --release --locked \
  && cargo clean --release --locked --package voxgate \
  && rm -r src

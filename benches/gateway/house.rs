@@ -17,6 +17,9 @@ impl House {
         let provider = Provider::start();
         let gateway = Gateway::start(provider.address);
         let nginx = if with_nginx { Nginx::start(provider.address) } else { None };
+        if with_nginx && nginx.is_none() {
+            println!("There is no nginx on this machine: its columns are left out.");
+        }
         Self { provider, gateway, nginx, tokens: super::uploads::tokens() }
     }
 

@@ -1,11 +1,10 @@
 //! The rows about memory. Each has a gateway of its own, so that nothing is left over from another.
 
-use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, try_join_all};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, pin_mut, stream};
 
 use super::house::House;
 use super::load::{self, Client};
@@ -97,20 +96,13 @@ pub(crate) async fn settled(process: &Process) -> u32 {
 
 /// Does `work`, and calls `look` ten times a second meanwhile.
 async fn sampled<T>(work: impl Future<Output = T>, mut look: impl FnMut()) -> T {
-    let done = AtomicUsize::new(0);
-    let watch = async {
-        while done.load(Ordering::Relaxed) == 0 {
-            look();
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    pin_mut!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = tokio::time::sleep(Duration::from_millis(100)) => look(),
         }
-    };
-    let work = async {
-        let result = work.await;
-        done.store(1, Ordering::Relaxed);
-        result
-    };
-    let (result, ()) = join(work, watch).await;
-    ready(result).await
+    }
 }
 
 fn mib(kib: u32) -> String {

@@ -81,6 +81,9 @@ async fn one(
     let failed = |error| format!("{name}: {error}");
     let clients = load::clients(address, &load.upload, load.connections).await.map_err(failed)?;
     tokio::time::sleep(SETTLING).await;
+    if let Some(process) = process {
+        process.forget_peak();
+    }
     let used = || [process, store].map(|process| process.map(Process::cpu));
     let (before, start) = (used(), Instant::now());
     let answers = load::keep_busy(clients, &load.upload, pace.span).await.map_err(failed)?;
@@ -99,6 +102,9 @@ async fn one(
         if let Some(cpu) = cpu {
             write!(line, ", {whose} {cpu:.4} ms/request").unwrap();
         }
+    }
+    if let Some(process) = process {
+        write!(line, ", peak {:.0} MiB", f64::from(process.peak()) / 1024.0).unwrap();
     }
     let value = match load.measure {
         Measure::Cpu => cpu,

@@ -48,11 +48,15 @@ struct Tally {
 
 type Shared = Arc<Mutex<Tally>>;
 
-/// Open files, and recordings among them.
+/// What the gateway holds.
 #[derive(Clone, Copy)]
-struct Files {
+struct Held {
+    /// Open files, connections among them.
     open: usize,
+    /// Recordings in files.
     spooled: usize,
+    /// Memory, in MiB.
+    memory: f64,
 }
 
 /// Whether all is as it must be.
@@ -115,7 +119,7 @@ async fn steady(house: &House, mix: &Mix, tally: &Shared, rate: f64, span: Durat
         let looks = u32::try_from(memory.len()).unwrap();
         if start.elapsed() >= Duration::from_millis(500) * looks {
             memory.push((start.elapsed(), f64::from(process.resident())));
-            spooled = spooled.max(files(house).spooled);
+            spooled = spooled.max(held(house).spooled);
             if looks % 20 == 0 {
                 progress(tally, start.elapsed(), process);
             }
@@ -160,22 +164,23 @@ fn note(tally: &Shared, due: Instant, answer: Result<Answer, String>) {
 }
 
 /// What is open once nothing is in flight, and every connection that was kept for the next request is let go of.
-async fn quiet(house: &House, tally: &Shared) -> Files {
+async fn quiet(house: &House, tally: &Shared) -> Held {
     while tally.lock().unwrap().at_once > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     tally.lock().unwrap().idle.clear();
     house.provider.close_idle();
     settled(&house.gateway.process).await;
-    files(house)
+    held(house)
 }
 
-fn files(house: &House) -> Files {
+fn held(house: &House) -> Held {
     let (spool, open) = (house.gateway.spool(), house.gateway.process.open_files());
     let named = std::fs::read_dir(&spool).unwrap().count();
     // One without a name is shown as one that is deleted, in the folder where it was made.
     let nameless = open.iter().filter(|target| target.starts_with(spool.to_str().unwrap())).count();
-    Files { open: open.len(), spooled: named + nameless }
+    let memory = f64::from(house.gateway.process.resident()) / 1024.0;
+    Held { open: open.len(), spooled: named + nameless, memory }
 }
 
 fn progress(tally: &Shared, at: Duration, process: &Process) {
@@ -185,7 +190,7 @@ fn progress(tally: &Shared, at: Duration, process: &Process) {
 }
 
 /// Says what was found; whether all of it is as it must be.
-async fn report(house: &House, tally: &Shared, files: [Files; 2], memory: &[(Duration, f64)], span: Duration) -> bool {
+async fn report(house: &House, tally: &Shared, held: [Held; 2], memory: &[(Duration, f64)], span: Duration) -> bool {
     let found = accounts::read(house).await;
     let (mut good, counts) = (true, house.provider.counts());
     let mut check = |holds: bool, text: String| {
@@ -211,7 +216,7 @@ async fn report(house: &House, tally: &Shared, files: [Files; 2], memory: &[(Dur
         tally.most_at_once < MOST_AT_ONCE,
         format!("{} at once at most; from when one was due: {}", tally.most_at_once, waits(&tally.waits)),
     );
-    let [before, after] = files;
+    let [before, after] = held;
     check(after.open <= before.open, format!("{} files open before, {} after", before.open, after.open));
     check(after.spooled == 0, format!("recordings in files: {} before, {} after", before.spooled, after.spooled));
     let expected = Accounts::of(tally.asked, answers(200));
@@ -220,11 +225,14 @@ async fn report(house: &House, tally: &Shared, files: [Files; 2], memory: &[(Dur
         median(memory.iter().filter(|(at, _)| wanted(*at)).map(|(_, kib)| kib / 1024.0))
     };
     let end = END.min(span / 3);
+    let peak = f64::from(house.gateway.process.peak()) / 1024.0;
     let (first, last) = (part(&|at| at <= end).unwrap_or_default(), part(&|at| at + end >= span).unwrap_or_default());
     println!(
-        "memory   {first:.1} MiB in the first {} s, {last:.1} MiB in the last (medians); peak {:.1} MiB",
+        "memory   {first:.1} MiB in the first {} s, {last:.1} MiB in the last (medians), {peak:.1} MiB at most; \
+         with nothing in flight {:.1} MiB before, {:.1} MiB after",
         end.as_secs(),
-        f64::from(house.gateway.process.peak()) / 1024.0
+        before.memory,
+        after.memory
     );
     let warnings = house.warnings();
     println!("logs     {} lines of warning; {}", warnings.len(), warnings.first().map_or("none", String::as_str));

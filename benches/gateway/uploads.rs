@@ -78,11 +78,14 @@ impl Upload {
     }
 }
 
+/// What tokens are signed and checked with.
+pub(crate) fn key() -> KeySpec {
+    KeySpec { kid: None, algorithm: Algorithm::HS256, material: KeyMaterial::Secret(SecretString::from(SECRET)) }
+}
+
 /// A token for each caller, for as long as any run takes.
 pub(crate) fn tokens() -> Vec<String> {
-    let key =
-        KeySpec { kid: None, algorithm: Algorithm::HS256, material: KeyMaterial::Secret(SecretString::from(SECRET)) };
-    let minter = Minter::new(&key, &Rules::default()).unwrap();
+    let minter = Minter::new(&key(), &Rules::default()).unwrap();
     let token = |number: usize| {
         let subject = format!("caller-{number:03}").parse().unwrap();
         let ttl = Duration::from_hours(12);

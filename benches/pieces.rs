@@ -1,0 +1,219 @@
+//! The pieces that each request or each byte goes through, one by one: `make bench-pieces`, or
+//! `cargo bench --bench pieces -- sieve` for those with that in their name. What a change does to one of them shows here
+//! long before it shows in the whole.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark that fails may say so in any way"
+)]
+
+#[path = "gateway/uploads.rs"]
+#[allow(dead_code, reason = "the benchmark of the whole gateway uses the rest")]
+mod uploads;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use criterion::{Criterion, Throughput};
+use futures_util::stream;
+use tokio::runtime::Runtime;
+use voxgate::admission::clock::Clock;
+use voxgate::admission::limits::{Bucket, Limits};
+use voxgate::admission::rates::Rates;
+use voxgate::admission::{Admission, Limiter};
+use voxgate::config::{self, Settings};
+use voxgate::identity::{Subject, Verifier};
+use voxgate::intake::base64::Decoder;
+use voxgate::intake::json::Sieve;
+use voxgate::intake::{self, BodyForm, Incoming, Job};
+use voxgate::relay::events::Scanner;
+use voxgate::terms::Task;
+use voxgate::units::AudioMs;
+
+use uploads::Upload;
+
+/// What is read of a socket at once, about.
+const CHUNK: usize = 16 * 1024;
+const MEGABYTE: usize = 1_000_000;
+/// So many callers have rates of their own.
+const CALLERS: usize = 1000;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let settings = settings();
+    whole_bodies(&mut criterion, &runtime, &settings.intake);
+    json(&mut criterion);
+    events(&mut criterion);
+    tokens(&mut criterion, &settings);
+    limits(&mut criterion, &runtime, &settings);
+    criterion.final_summary();
+}
+
+/// A plan with every limit; all else is the default.
+fn settings() -> Settings {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/gateway/voxgate.toml");
+    let mut settings = Settings::load(Some(&file)).unwrap();
+    settings.identity.secret = Some(uploads::key());
+    settings
+}
+
+/// Bodies of each form, from the first byte to a job that is measured and ready to be forwarded.
+fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &config::Intake) {
+    let mut group = criterion.benchmark_group("take_in");
+    let tokens = uploads::tokens();
+    let cases = [
+        ("multipart, 40 kB", Upload::form(&tokens, 40_000)),
+        ("multipart, 1 MB", Upload::form(&tokens, MEGABYTE)),
+        ("multipart, 4 MB, to a file", Upload::form(&tokens, 4 * MEGABYTE)),
+        ("json, 1 MB", Upload::json(&tokens, MEGABYTE)),
+    ];
+    for (name, upload) in cases {
+        group.throughput(Throughput::Bytes(u64::try_from(upload.body.len()).unwrap()));
+        let headers = headers(&upload);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| runtime.block_on(take_in(settings, &headers, &upload.body)));
+        });
+    }
+    group.finish();
+}
+
+async fn take_in(settings: &config::Intake, headers: &HeaderMap, body: &Bytes) -> Job {
+    let form = BodyForm::of(headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap())).unwrap();
+    let body = stream::iter(chunks(body).map(Ok::<_, PayloadError>));
+    intake::take_in(settings, Incoming { task: Task::Transcribe, form, headers, query: "", body }).await.unwrap()
+}
+
+fn headers(upload: &Upload) -> HeaderMap {
+    let head = upload.head(0);
+    let mut lines = std::str::from_utf8(&head).unwrap().lines();
+    let content_type = lines.find_map(|line| line.strip_prefix("Content-Type: ")).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+    headers
+}
+
+fn chunks(body: &Bytes) -> impl Iterator<Item = Bytes> + use<> {
+    let body = body.clone();
+    (0..body.len()).step_by(CHUNK).map(move |start| body.slice(start..body.len().min(start + CHUNK)))
+}
+
+/// What takes the audio out of a JSON body, and the part of it that decodes.
+fn json(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("json");
+    let body = Upload::json(&uploads::tokens(), MEGABYTE).body;
+    group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
+    group.bench_function("sieve", |bencher| {
+        let mut audio = Vec::new();
+        bencher.iter(|| {
+            let mut sieve = Sieve::new(CHUNK);
+            for chunk in body.chunks(CHUNK) {
+                audio.clear();
+                sieve.push(chunk, &mut audio).unwrap();
+                black_box(&audio);
+            }
+            sieve.finish().unwrap()
+        });
+    });
+    let text = body.split(|byte| *byte == b'"').max_by_key(|string| string.len()).unwrap();
+    group.throughput(Throughput::Bytes(u64::try_from(text.len()).unwrap()));
+    group.bench_function("base64", |bencher| {
+        let mut audio = Vec::new();
+        bencher.iter(|| {
+            let mut decoder = Decoder::new();
+            for chunk in text.chunks(CHUNK) {
+                audio.clear();
+                decoder.push(chunk, &mut audio).unwrap();
+                black_box(&audio);
+            }
+            decoder.finish(&mut audio).unwrap();
+        });
+    });
+    group.finish();
+}
+
+/// A stream of small events, as a provider sends them.
+fn events(criterion: &mut Criterion) {
+    let event = "data: {\"type\":\"transcript.text.delta\",\"delta\":\" greasy\",\"logprobs\":[]}\n\n";
+    let stream = Bytes::from(event.repeat(MEGABYTE / event.len()));
+    let mut group = criterion.benchmark_group("events");
+    group.throughput(Throughput::Bytes(u64::try_from(stream.len()).unwrap()));
+    // One event at a time is what a provider sends; a chunk of many is what comes of it on a busy machine.
+    for (name, size) in [("one by one", event.len()), ("16 KiB at once", CHUNK)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let (mut scanner, mut events) = (Scanner::new(MEGABYTE), Vec::new());
+                for start in (0..stream.len()).step_by(size) {
+                    events.clear();
+                    scanner.push(stream.slice(start..stream.len().min(start + size)), &mut events).unwrap();
+                    for event in &events {
+                        black_box(event.data());
+                    }
+                }
+                scanner.finish()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn tokens(criterion: &mut Criterion, settings: &Settings) {
+    let verifier = settings.identity.verifier().unwrap();
+    let header = format!("Bearer {}", uploads::tokens()[0]);
+    criterion.bench_function("token, HS256", |bencher| {
+        bencher.iter(|| verifier.from_header(Some(&header)).unwrap());
+    });
+}
+
+fn limits(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) {
+    let mut group = criterion.benchmark_group("limits");
+    let subjects: Vec<Subject> = (0..CALLERS).map(|number| format!("caller-{number}").parse().unwrap()).collect();
+    let plan = &settings.plans["default"];
+    let limits = Limits {
+        requests: plan.requests.map(Bucket::of_request),
+        audio: plan.audio.map(|rate| Bucket::of_audio(rate, AudioMs::new(1))),
+        ..Limits::default()
+    };
+    let rates = Rates::new(Clock::system());
+    group.bench_function("rates", |bencher| {
+        let mut callers = subjects.iter().cycle();
+        bencher.iter(|| rates.take(callers.next().unwrap(), &limits).unwrap());
+    });
+    group.bench_function("admitted and settled, embedded store", |bencher| {
+        admitted(bencher, runtime, settings);
+    });
+    group.finish();
+}
+
+/// One request after the other: the store's one thread takes each settlement before the next request, so both are in it.
+fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Settings) {
+    let verifier: Verifier = settings.identity.verifier().unwrap();
+    let tokens = uploads::tokens();
+    let callers = tokens.iter().map(|token| verifier.verify(token).unwrap()).collect::<Vec<_>>();
+    let upload = Upload::form(&tokens, 40_000);
+    let job = runtime.block_on(take_in(&settings.intake, &headers(&upload), &upload.body));
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings.clone();
+    folder.path().clone_into(&mut settings.store.data_dir);
+    let (admission, desk) = runtime.block_on(async {
+        let (limiter, desk) = Limiter::open(&settings.store, &Clock::system()).unwrap();
+        (Admission::new(&settings, limiter), desk)
+    });
+    let mut callers = callers.iter().cycle();
+    bencher.iter(|| {
+        runtime.block_on(async {
+            let caller = callers.next().unwrap();
+            let model = admission.model(caller, &job).unwrap();
+            let asked = admission.admit(caller, &job, Arc::clone(&model), ("openai", "a-request"));
+            asked.await.unwrap().answered();
+        });
+    });
+    runtime.block_on(desk.close());
+}
