@@ -1,5 +1,6 @@
 //! All that a row needs, started together.
 
+use super::process::Process;
 use super::provider::Provider;
 use super::proxies::{Gateway, Nginx};
 
@@ -23,10 +24,10 @@ impl House {
         Self { provider, gateway, nginx, tokens: super::uploads::tokens() }
     }
 
-    /// Who was measured.
-    pub(crate) fn versions(&self) -> String {
-        let nginx = self.nginx.as_ref().map_or("nginx not measured", |nginx| nginx.version.as_str());
-        format!("voxgate {}, {nginx}, Redis {}", env!("CARGO_PKG_VERSION"), self.gateway.store_version())
+    /// All that are not this process.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
+        let nginx = self.nginx.iter().map(|nginx| &nginx.process);
+        [&self.gateway.process, &self.gateway.store].into_iter().chain(nginx)
     }
 
     /// Whoever has warned of something, since a measurement of that is none of what it says.

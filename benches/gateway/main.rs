@@ -10,7 +10,8 @@
 //! - `house`: all that a row needs: `proxies` (the gateway with its Redis, nginx) and `provider`
 //! - `load`: the clients; `uploads`: what they send; `wire`: HTTP as they and the provider speak it
 //! - `soak`: steady load before a provider that fails; `accounts`: what is charged for it
-//! - `process`: the processor's time and the memory of a process; `table`: what is printed
+//! - `process`: the processor's time and the memory of a process; `machine`: what it is, and what else it does
+//! - `table`: what is printed
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@
 mod accounts;
 mod house;
 mod load;
+mod machine;
 mod memory;
 mod process;
 mod provider;
@@ -43,6 +45,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use house::House;
 use rounds::Pace;
 use rows::{ROWS, Row};
 
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
 
 async fn measure(rows: Vec<&'static Row>) -> ExitCode {
     let pace = Pace { rounds: variable("ROUNDS", 5), span: Duration::from_secs_f64(variable("SECONDS", 2.0)) };
-    let (mut house, mut findings, mut versions) = (None, Vec::new(), String::new());
+    let (mut house, mut findings) = (None::<House>, Vec::new());
     for row in rows {
         println!("{}: {}", row.name, row.title);
         let finding = row.measure(&mut house, pace).await;
@@ -82,13 +85,9 @@ async fn measure(rows: Vec<&'static Row>) -> ExitCode {
             // Whatever is wrong shall not spoil the next row.
             house = None;
         }
-        // The rows about memory have nothing to do with nginx; what another row said of it stands.
-        if let Some(house) = house.as_ref().filter(|house| house.nginx.is_some() || versions.is_empty()) {
-            versions = house.versions();
-        }
         findings.push((row, finding));
     }
-    table::print(&findings, &versions);
+    table::print(&findings, &proxies::versions());
     // How fast it is decides nothing; that every request was answered does.
     if findings.iter().all(|(_, finding)| finding.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

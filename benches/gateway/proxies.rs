@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The release build of the gateway, with its store in Redis.
 pub(crate) struct Gateway {
     child: Child,
-    redis: Server,
+    /// Ends with it.
+    _redis: Server,
     folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
@@ -62,7 +63,7 @@ impl Gateway {
             line["address"].as_str().or(line["fields"]["address"].as_str())?.parse().ok()
         });
         let process = Process::alone(child.id());
-        Self { child, redis, folder, address, process, store: Process::alone(pid) }
+        Self { child, _redis: redis, folder, address, process, store: Process::alone(pid) }
     }
 
     /// The folder of recordings that are too large for the memory.
@@ -75,12 +76,6 @@ impl Gateway {
         let text = fs::read_to_string(self.folder.path().join("log")).unwrap();
         let warns = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
         text.lines().filter(warns).map(str::to_owned).collect()
-    }
-
-    /// Redis's own word on its version.
-    pub(crate) fn store_version(&self) -> String {
-        let info: String = redis::from_redis_value(self.redis.run(&["INFO", "SERVER"])).unwrap();
-        info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or_default().trim().to_owned()
     }
 }
 
@@ -97,15 +92,12 @@ pub(crate) struct Nginx {
     pub(crate) buffered: SocketAddr,
     pub(crate) unbuffered: SocketAddr,
     pub(crate) process: Process,
-    pub(crate) version: String,
 }
 
 impl Nginx {
     /// Starts it in a folder of its own; `None` where this machine has no nginx.
     pub(crate) fn start(provider: SocketAddr) -> Option<Self> {
         let program = find("nginx")?;
-        let version = Command::new(&program).arg("-v").output().unwrap();
-        let version = String::from_utf8_lossy(&version.stderr).trim().replace("nginx version: ", "");
         let folder = TempDir::with_prefix("nginx-").unwrap();
         let [buffered, unbuffered] = free_addresses();
         let text = [("{buffered}", buffered), ("{unbuffered}", unbuffered), ("{provider}", provider)]
@@ -130,7 +122,7 @@ impl Nginx {
             let process = Process::with_children(child.id());
             (listens && process.count() == 3).then_some(process)
         });
-        Some(Self { child, folder, buffered, unbuffered, process, version })
+        Some(Self { child, folder, buffered, unbuffered, process })
     }
 
     /// What it has complained of.
@@ -145,6 +137,18 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         end(&mut self.child);
     }
+}
+
+/// Who was measured, each by its own word.
+pub(crate) fn versions() -> String {
+    let commands = [(env!("CARGO_BIN_EXE_voxgate").into(), "--version"), ("redis-server".into(), "--version")];
+    let words =
+        commands.into_iter().chain(find("nginx").map(|nginx| (nginx, "-v"))).map(|(program, flag): (PathBuf, _)| {
+            let output = Command::new(program).arg(flag).output().unwrap();
+            // nginx says it where errors go.
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
+        });
+    words.collect::<Vec<_>>().join("\n")
 }
 
 /// Asks a process to end, which takes its children with it, and waits for that.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::house::House;
 use super::load::{self, Answer};
+use super::machine::Others;
 use super::process::Process;
 use super::uploads::Upload;
 
@@ -43,6 +44,8 @@ pub(crate) struct Figures {
     pub(crate) voxgate: Option<f64>,
     /// What Redis takes of the processor for a request through the gateway.
     pub(crate) redis: Option<f64>,
+    /// How much of the machine others took, in percent.
+    pub(crate) others: Option<f64>,
 }
 
 /// Every round of a row.
@@ -51,6 +54,7 @@ pub(crate) async fn run(name: &str, house: &House, load: &Load, pace: Pace) -> R
     for number in 1..=pace.rounds {
         let mut line = format!("{name}, round {number} of {}:", pace.rounds);
         let mut figures = Figures::default();
+        let others = Others::beside(house.processes());
         let (process, store) = (Some(&house.gateway.process), Some(&house.gateway.store));
         (figures.direct, _) = one("direct", house.provider.address, load, pace, [None; 2], &mut line).await?;
         if let Some(nginx) = &house.nginx {
@@ -60,7 +64,9 @@ pub(crate) async fn run(name: &str, house: &House, load: &Load, pace: Pace) -> R
         }
         (figures.voxgate, figures.redis) =
             one("voxgate", house.gateway.address, load, pace, [process, store], &mut line).await?;
-        println!("{line}");
+        let percent = others.percent();
+        figures.others = Some(percent);
+        println!("{line}\n    others took {percent:.0} % of the machine");
         rounds.push(figures);
     }
     Ok(rounds)

@@ -113,12 +113,16 @@ impl Row {
         matches!(self.kind, Kind::Rounds { .. })
     }
 
-    /// Measures it, with whoever it needs started anew if `house` is not for it.
-    pub(crate) async fn measure(&self, house: &mut Option<House>, pace: Pace) -> Result<Finding, String> {
-        if !self.compares() {
-            *house = None;
-        }
-        let house = house.get_or_insert_with(|| House::start(self.compares()));
+    /// Measures it. Rows that compare share a house; a row about memory has its own, and no other beside it.
+    pub(crate) async fn measure(&self, shared: &mut Option<House>, pace: Pace) -> Result<Finding, String> {
+        let own;
+        let house = if self.compares() {
+            shared.get_or_insert_with(|| House::start(true))
+        } else {
+            *shared = None;
+            own = House::start(false);
+            &own
+        };
         let tokens = &house.tokens;
         let rounds = match self.kind {
             Kind::Rounds { bytes, connections, measure } => {
@@ -165,6 +169,7 @@ impl Finding {
             buffered: middle(|round| round.buffered),
             voxgate: middle(|round| round.voxgate),
             redis: middle(|round| round.redis),
+            others: middle(|round| round.others),
         };
         Self { figures, rounds }
     }
@@ -180,6 +185,11 @@ impl Finding {
                 Bound::MiB(_) | Bound::KiB(_) => Some(voxgate),
             }
         }))
+    }
+
+    /// How much of the machine others took, in percent.
+    pub(crate) const fn others(&self) -> Option<f64> {
+        self.figures.others
     }
 
     /// What the gateway takes, as so many times what each nginx does, or as what it adds to direct.

@@ -1,7 +1,6 @@
 //! What is printed at the end.
 
-use std::fs;
-
+use super::machine;
 use super::rows::{Finding, Row};
 
 const METHOD: &str = "\
@@ -46,7 +45,13 @@ pub(crate) fn print(findings: &[(&Row, Result<Finding, String>)], versions: &str
     }
     println!("\n{}", aligned(&lines));
     println!("\"voxgate to nginx\": to nginx unbuffered / to nginx buffered, or what is added to direct.\n");
-    println!("{METHOD}\n\n{}\n{versions}", machine());
+    println!("{METHOD}\n\n{}\n{versions}", machine::description());
+    let others = findings.iter().filter_map(|(_, finding)| finding.as_ref().ok()?.others());
+    if let Some(most) = others.max_by(f64::total_cmp) {
+        println!(
+            "Other processes, and the kernel by itself, took {most:.0} % of the machine in the row where they took most."
+        );
+    }
     for failure in failures {
         println!("\n{failure}");
     }
@@ -99,17 +104,4 @@ fn aligned<const COLUMNS: usize>(lines: &[[String; COLUMNS]]) -> String {
         text.push('\n');
     }
     text
-}
-
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
-    let (cpu, memory, kernel) = (read("/proc/cpuinfo"), read("/proc/meminfo"), read("/proc/sys/kernel/osrelease"));
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let kib: f64 = field(&memory, "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
-    let gib = kib / 1024.0 / 1024.0;
-    format!("Machine: {cores} × {}, {gib:.1} GiB, Linux {}", field(&cpu, "model name"), kernel.trim())
 }
