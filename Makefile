@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust.
 
-.PHONY: help run test lint bench test-tools test-containers
+.PHONY: help run test lint bench bench-pieces soak test-tools test-containers
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -16,8 +16,15 @@ lint: ## Check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-bench: test-tools ## Measure what limits cost, with either store
+bench: test-tools ## Measure what the gateway costs beside nginx, and what limits cost
+	cargo bench --bench gateway
 	cargo bench --bench limits
+
+bench-pieces: ## Measure the pieces that each request goes through
+	cargo bench --bench pieces
+
+soak: test-tools ## Keep the gateway busy before a provider that fails, and look what is left
+	cargo bench --bench gateway -- soak
 
 test-tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh
