@@ -1,5 +1,7 @@
 //! All that a row needs, started together.
 
+use std::collections::BTreeMap;
+
 use super::process::Process;
 use super::provider::Provider;
 use super::proxies::{Gateway, Nginx};
@@ -30,9 +32,14 @@ impl House {
         [&self.gateway.process, &self.gateway.store].into_iter().chain(nginx)
     }
 
-    /// Whoever has warned of something, since a measurement of that is none of what it says.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let nginx = self.nginx.iter().flat_map(Nginx::warnings).map(|line| format!("nginx: {line}"));
-        self.gateway.warnings().into_iter().map(|line| format!("voxgate: {line}")).chain(nginx).collect()
+    /// What was warned of, each thing with how often: a gateway without its store, say, is not what is to be measured.
+    /// `None` where there was nothing.
+    pub(crate) fn warnings(&self) -> Option<String> {
+        let mut counts = BTreeMap::<String, usize>::new();
+        for line in self.gateway.warnings().into_iter().chain(self.nginx.iter().flat_map(Nginx::warnings)) {
+            *counts.entry(line).or_default() += 1;
+        }
+        let lines: Vec<_> = counts.into_iter().map(|(line, count)| format!("{line} ({count} times)")).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::Process;
@@ -58,8 +59,7 @@ impl Gateway {
             .unwrap();
         let address = wait_for("the gateway to listen", || {
             let text = fs::read_to_string(&log).unwrap();
-            let line: serde_json::Value =
-                serde_json::from_str(text.lines().find(|line| line.contains("\"listening\""))?).ok()?;
+            let line: Value = serde_json::from_str(text.lines().find(|line| line.contains("\"listening\""))?).ok()?;
             line["address"].as_str().or(line["fields"]["address"].as_str())?.parse().ok()
         });
         let process = Process::alone(child.id());
@@ -71,11 +71,12 @@ impl Gateway {
         self.folder.path().join("spool")
     }
 
-    /// What it has warned of, the most frequent cause of a measurement that is none: Redis was away, say.
+    /// What it has warned of, in its own words.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("log")).unwrap();
-        let warns = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
-        text.lines().filter(warns).map(str::to_owned).collect()
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let warns = |line: &Value| line["level"] == "WARN" || line["level"] == "ERROR";
+        lines.filter(warns).map(|line| format!("voxgate: {}", line["message"].as_str().unwrap_or_default())).collect()
     }
 }
 
@@ -129,7 +130,8 @@ impl Nginx {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
         // That a request is held in a file is what it is here for.
-        text.lines().filter(|line| !line.contains("is buffered to a temporary file")).map(str::to_owned).collect()
+        let others = text.lines().filter(|line| !line.contains("is buffered to a temporary file"));
+        others.map(|line| format!("nginx: {line}")).collect()
     }
 }
 

@@ -22,7 +22,7 @@ const PROBE: Duration = Duration::from_secs(5);
 /// So much of it is asked of the gateway.
 const SHARE: f64 = 0.8;
 /// So many at once are no load but a queue that grows. What is due then is not sent.
-const MOST_AT_ONCE: usize = 2000;
+const MOST_AT_ONCE: usize = 512;
 /// The gateway ends a connection that is idle for 75 s; a client that uses one just then would lose its request.
 const IDLE: Duration = Duration::from_secs(30);
 /// What is open after this long stays open. Less than the gateway's own patience with connections that nobody uses.
@@ -78,18 +78,17 @@ pub(crate) async fn run(span: Duration) -> bool {
     let before = quiet(&house, &tally).await;
     println!("Capacity: {:.0} requests/s with {CLIENTS} clients. {rate:.0}/s for {} s:", rate / SHARE, span.as_secs());
     tally.lock().unwrap().waits.clear();
-    let others = Others::beside(house.processes());
     let memory = steady(&house, &mix, &tally, rate, span).await;
-    println!("    others took {:.0} % of the machine", others.percent());
     let after = quiet_again(&house, &tally, before).await;
     report(&house, &tally, [before, after], &memory, span).await
 }
 
 impl Mix {
     fn of(&self, number: u64) -> &Upload {
-        match number % 20 {
-            7 | 17 => &self.large,
-            3 | 13 => &self.streamed,
+        // The provider fails every fifth, so a number that has nothing in common with five: each kind has its share.
+        match number % 11 {
+            3 => &self.streamed,
+            7 => &self.large,
             _ => &self.small,
         }
     }
@@ -116,6 +115,7 @@ async fn capacity(house: &House, mix: &Mix, tally: &Shared) -> f64 {
 async fn steady(house: &House, mix: &Mix, tally: &Shared, rate: f64, span: Duration) -> Vec<(Duration, f64)> {
     let (start, process) = (Instant::now(), &house.gateway.process);
     let (mut sent, mut memory, mut spooled) = (0_u32, Vec::new(), 0);
+    let mut others = Others::beside(house.processes());
     while start.elapsed() < span {
         let due = start.elapsed().as_secs_f64() * rate;
         while f64::from(sent) < due {
@@ -131,8 +131,9 @@ async fn steady(house: &House, mix: &Mix, tally: &Shared, rate: f64, span: Durat
         if start.elapsed() >= Duration::from_millis(500) * looks {
             memory.push((start.elapsed(), f64::from(process.resident())));
             spooled = spooled.max(held(house).spooled);
-            if looks % 20 == 0 {
-                progress(tally, start.elapsed(), process);
+            if looks % 20 == 19 {
+                progress(tally, start.elapsed(), process, &others);
+                others = Others::beside(house.processes());
             }
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -203,10 +204,15 @@ fn held(house: &House) -> Held {
     Held { open: open.len(), spooled: named + nameless, memory }
 }
 
-fn progress(tally: &Shared, at: Duration, process: &Process) {
+fn progress(tally: &Shared, at: Duration, process: &Process, others: &Others<'_>) {
     let tally = tally.lock().unwrap();
-    let mib = f64::from(process.resident()) / 1024.0;
-    println!("    {:>4} s: {} asked, {} at once, {mib:.1} MiB", at.as_secs(), tally.asked, tally.at_once);
+    let (mib, percent) = (f64::from(process.resident()) / 1024.0, others.percent());
+    println!(
+        "    {:>4.0} s: {} asked, {} at once, {mib:.1} MiB; others took {percent:.0} % of the machine",
+        at.as_secs_f64(),
+        tally.asked,
+        tally.at_once
+    );
 }
 
 /// Says what was found; whether all of it is as it must be.
@@ -232,14 +238,13 @@ async fn report(house: &House, tally: &Shared, held: [Held; 2], memory: &[(Durat
         "         the provider answered {}, refused {} with 500 and reset {}",
         counts.answered, counts.refused, counts.reset
     );
-    check(
-        tally.not_sent == 0,
-        format!(
-            "{} at once at most; {} not sent since there were {MOST_AT_ONCE}; from when one was due: {}",
-            tally.most_at_once,
-            tally.not_sent,
-            waits(&tally.waits)
-        ),
+    // How fast it is decides nothing here.
+    println!(
+        "{:<8} {} at once at most; {} not sent since there were {MOST_AT_ONCE}; from when one was due: {}",
+        if tally.not_sent == 0 { "kept up" } else { "BEHIND" },
+        tally.most_at_once,
+        tally.not_sent,
+        waits(&tally.waits)
     );
     let [before, after] = held;
     check(after.open <= before.open, format!("{} files open before, {} after", before.open, after.open));
@@ -259,8 +264,7 @@ async fn report(house: &House, tally: &Shared, held: [Held; 2], memory: &[(Durat
         before.memory,
         after.memory
     );
-    let warnings = house.warnings();
-    println!("logs     {} lines of warning; {}", warnings.len(), warnings.first().map_or("none", String::as_str));
+    println!("warnings {}", house.warnings().unwrap_or_else(|| "none".to_owned()));
     good
 }
 
