@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -29,9 +30,11 @@ const GIVEN_UP: Duration = Duration::from_secs(2);
 /// How long the end of the gateway waits for permits that are still held, when their connections are closed already.
 const LAST_PERMITS: Duration = Duration::from_secs(3);
 
-/// Hands settlements to the [`Desk`].
+/// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
+/// small request); what the store does not take goes to the [`Desk`].
 #[derive(Debug, Clone)]
 pub(super) struct Settler {
+    store: Arc<Store>,
     inbox: mpsc::UnboundedSender<Settlement>,
     counts: Arc<Counts>,
     most: usize,
@@ -50,6 +53,18 @@ struct Counts {
 impl Settler {
     /// Has a settlement written.
     pub(super) fn settle(&self, settlement: Settlement) {
+        let usual = settlement.unknown == Unknown::Charge && !settlement.without_store;
+        match Handle::try_current() {
+            Ok(runtime) if usual => {
+                self.begin();
+                let hand = Hand { settlement: Some(Arc::new(settlement)), settler: self.clone() };
+                runtime.spawn(hand.write());
+            }
+            _ => self.hand_over(settlement),
+        }
+    }
+
+    fn hand_over(&self, settlement: Settlement) {
         let request_id = settlement.memo.request_id.clone();
         if self.inbox.send(settlement).is_err() {
             tracing::error!(request_id, "the gateway has stopped; a request keeps its estimate");
@@ -78,7 +93,38 @@ impl Settler {
     }
 }
 
-/// Where settlements are written.
+/// A settlement that is being written. If its runtime ends before that is done, it is the desk's.
+struct Hand {
+    settlement: Option<Arc<Settlement>>,
+    settler: Settler,
+}
+
+impl Hand {
+    async fn write(mut self) {
+        let Some(settlement) = self.settlement.clone() else { return };
+        match self.settler.store.settle(settlement).await {
+            Ok(()) => self.settlement = None,
+            // Nobody was asked, so it is not half done.
+            Err(StoreFailure::Away) => self.give_up(false),
+            Err(_) => {}
+        }
+    }
+
+    fn give_up(&mut self, tried: bool) {
+        if let Some(settlement) = self.settlement.take() {
+            self.settler.hand_over(Settlement { tried, ..Arc::unwrap_or_clone(settlement) });
+        }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.give_up(true);
+        self.settler.end();
+    }
+}
+
+/// Where settlements are written that were not at once.
 pub struct Desk {
     close: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -87,7 +133,9 @@ pub struct Desk {
 
 /// What comes in before the desk is open.
 pub(super) struct Letterbox {
-    settler: Settler,
+    inbox: mpsc::UnboundedSender<Settlement>,
+    counts: Arc<Counts>,
+    most: usize,
     incoming: mpsc::UnboundedReceiver<Settlement>,
     journal: Journal,
 }
@@ -98,23 +146,24 @@ impl Letterbox {
         let (inbox, incoming) = mpsc::unbounded_channel();
         let journal = Journal::open(directory, most)?;
         let counts = Counts { waiting: AtomicUsize::new(journal.len()), ..Counts::default() };
-        Ok(Self { settler: Settler { inbox, counts: Arc::new(counts), most }, incoming, journal })
+        Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
     }
 
-    /// Hands settlements to it.
-    pub(super) fn settler(&self) -> Settler {
-        self.settler.clone()
+    /// Writes settlements to `store`, or hands them to it.
+    pub(super) fn settler(&self, store: &Arc<Store>) -> Settler {
+        let (inbox, counts) = (self.inbox.clone(), Arc::clone(&self.counts));
+        Settler { store: Arc::clone(store), inbox, counts, most: self.most }
     }
 
     /// The way in, for what is settled on behalf of others.
     pub(super) fn inbox(&self) -> mpsc::UnboundedSender<Settlement> {
-        self.settler.inbox.clone()
+        self.inbox.clone()
     }
 
     /// Begins to write to `store`. To be called on the runtime that ends last.
     pub(super) fn open(self, store: Arc<Store>, heard: Arc<Heard>) -> Desk {
         let (close, closing) = oneshot::channel();
-        let counts = self.settler.counts;
+        let counts = self.counts;
         let clerk = Clerk { store, heard, journal: self.journal, counts: Arc::clone(&counts), last: None };
         Desk { close, task: tokio::spawn(clerk.work(self.incoming, closing)), counts }
     }

@@ -88,12 +88,14 @@ impl Health {
         }
     }
 
-    /// A part did not do what it was asked.
-    pub(super) fn failed(&self, part: usize, failure: &StoreFailure) {
-        let Some(part) = self.part(part) else { return };
-        if !part.away.swap(true, Ordering::Relaxed) && self.away.fetch_add(1, Ordering::Relaxed) == 0 {
+    /// A part did not do what it was asked. Whether that is news.
+    pub(super) fn failed(&self, part: usize, failure: &StoreFailure) -> bool {
+        let Some(part) = self.part(part) else { return false };
+        let news = !part.away.swap(true, Ordering::Relaxed);
+        if news && self.away.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(cause = %failure, "Redis is away");
         }
+        news
     }
 
     /// The time by the clock of a part, `after` from now, in microseconds since 1970; `None` while that is not known.

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A script: its text, and the hash by which Redis remembers it.
 struct Source {
-    text: String,
+    text: Arc<str>,
     script: Script,
 }
 
@@ -58,7 +58,7 @@ impl Sources {
     fn new(edit: impl Fn(&str) -> String) -> Self {
         let source = |text| {
             let text = edit(text);
-            Source { script: Script::new(&text), text }
+            Source { script: Script::new(&text), text: text.into() }
         };
         Self {
             admit: source(include_str!("admit.lua")),
@@ -88,7 +88,7 @@ struct Shared {
 
 impl Redis {
     /// A store in the Redis of these settings, to be connected to when it is needed. Records are kept for `keep`; what
-    /// dead gateways left goes to `abandoned`. To be called on the runtime that shall keep the connections.
+    /// dead gateways left goes to `abandoned`. To be called on the runtime that shall look after it.
     pub fn new(
         settings: &config::Redis,
         keep: Duration,
@@ -218,12 +218,19 @@ impl Shared {
         if self.health.is_part_away(keys.part()) {
             return Err(StoreFailure::Away);
         }
-        let (names, arguments) = call(self);
-        let answer = self.link.script(&source.script, &source.text, &names, &arguments, patience).await;
+        let answer = self.link.script(&source.script, &source.text, call(self), patience).await;
         answer.inspect_err(|failure| match failure {
             StoreFailure::Refused(what) => tracing::warn!(what, "Redis did not do what a request needs"),
-            _ => self.health.failed(keys.part(), failure),
+            _ => self.failed(keys.part(), failure),
         })
+    }
+
+    /// A part did not do what it was asked. The other workers' connections have broken too as a rule, and none of them shall
+    /// find that out by a request when Redis is back; those to a cluster mend themselves.
+    fn failed(&self, part: usize, failure: &StoreFailure) {
+        if self.health.failed(part, failure) && !self.link.is_cluster() {
+            self.link.renew();
+        }
     }
 
     /// The time by the clock of a part of Redis, or by ours while that is not known.
@@ -249,19 +256,19 @@ impl Shared {
 
     async fn probe(&self, part: usize) -> Result<(), StoreFailure> {
         let key = self.health.key(part);
-        let keys = [format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
+        let keys = vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
         // Back is what answers as soon as requests need it to.
         let patience = self.timeout;
         let source = &self.sources.probe;
         let asked = Instant::now();
-        let answer = self.link.script(&source.script, &source.text, &keys, &[], patience).await;
+        let answer = self.link.script(&source.script, &source.text, (keys, Vec::new()), patience).await;
         match answer.and_then(parsed).and_then(|now| self.agree_on(now)) {
             Ok(now) => {
                 self.health.answered(part, now, asked.elapsed());
                 Ok(())
             }
             Err(failure) => {
-                self.health.failed(part, &failure);
+                self.failed(part, &failure);
                 Err(failure)
             }
         }
