@@ -1,8 +1,11 @@
 //! One log event for each request, when the last byte of its answer is out or the client is gone.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::identity::Caller;
 use crate::intake::Job;
@@ -10,11 +13,12 @@ use crate::ledger::Usage;
 use crate::upstream::Course;
 
 /// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outcome {
     /// The whole answer was given, be it an error.
     Answered,
     /// The client went before that.
+    #[default]
     ClientGone,
     /// A stream had begun and the provider broke it off.
     StreamBroken,
@@ -33,10 +37,14 @@ impl Outcome {
 /// The facts of one request, gathered along its path. Each holder adds what it learns; the event is written when the last
 /// holder lets go, so a request that is dropped anywhere is recorded all the same.
 #[derive(Clone)]
-pub struct Record(Rc<RefCell<Facts>>);
+pub struct Record(Rc<Held>);
 
+struct Held(RefCell<Facts>);
+
+#[derive(Default)]
 struct Facts {
-    started: Instant,
+    started: Option<Instant>,
+    ended: Option<Instant>,
     request_id: String,
     method: String,
     route: String,
@@ -61,50 +69,40 @@ struct Facts {
 impl Record {
     /// A record of a request that starts now.
     pub fn start(request_id: String, method: &str, route: &str) -> Self {
-        Self(Rc::new(RefCell::new(Facts {
-            started: Instant::now(),
-            request_id,
-            method: method.to_owned(),
-            route: route.to_owned(),
-            subject: None,
-            plan: None,
-            model: None,
-            container: None,
-            codec: None,
-            audio_ms: None,
-            bytes: None,
-            stream: false,
-            status: None,
-            error: None,
-            course: None,
-            provider_request_id: None,
-            asked: None,
-            provider_time: None,
-            usage: None,
-            outcome: Outcome::ClientGone,
-        })))
+        let mut facts = Facts::default();
+        (facts.started, facts.request_id) = (Some(Instant::now()), request_id);
+        (facts.method, facts.route) = (method.to_owned(), route.to_owned());
+        Self(Rc::new(Held(RefCell::new(facts))))
     }
 
     /// When the request came.
     pub fn started(&self) -> Instant {
-        self.0.borrow().started
+        self.facts().started.unwrap_or_else(Instant::now)
+    }
+
+    fn facts(&self) -> Ref<'_, Facts> {
+        self.0.0.borrow()
+    }
+
+    fn facts_mut(&self) -> RefMut<'_, Facts> {
+        self.0.0.borrow_mut()
     }
 
     /// The id that the client is told.
     pub fn request_id(&self) -> String {
-        self.0.borrow().request_id.clone()
+        self.facts().request_id.clone()
     }
 
     /// Who calls.
     pub fn caller(&self, caller: &Caller) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         facts.subject = Some(caller.subject.as_str().to_owned());
         facts.plan = Some(caller.plan.clone());
     }
 
     /// What they sent.
     pub fn job(&self, job: &Job) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         facts.container = Some(job.media.container.name());
         facts.codec = job.media.codec.as_ref().map(ToString::to_string);
         facts.audio_ms = job.media.length.measured().map(crate::units::AudioMs::get);
@@ -114,7 +112,7 @@ impl Record {
 
     /// Providers are asked from now on; how far that has come, the course says.
     pub fn asked(&self, model: &str, course: Course) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         facts.model = Some(model.to_owned());
         facts.course = Some(course);
         facts.asked = Some(Instant::now());
@@ -122,52 +120,65 @@ impl Record {
 
     /// Who has served, or failed last, after how many tries; `None` as long as that is not known, or if nobody was asked.
     pub fn served(&self) -> Option<(String, u32)> {
-        let facts = self.0.borrow();
+        let facts = self.facts();
         let course = facts.course.as_ref().filter(|course| course.is_settled())?;
         Some((course.last()?.provider, course.tries()))
     }
 
     /// What the provider calls the request.
     pub fn provider_request_id(&self, id: Option<&str>) {
-        self.0.borrow_mut().provider_request_id = id.map(str::to_owned);
+        self.facts_mut().provider_request_id = id.map(str::to_owned);
     }
 
     /// The provider has said its last.
     pub fn provider_finished(&self) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         facts.provider_time = facts.asked.map(|asked| asked.elapsed());
     }
 
     /// What the provider reports.
     pub fn usage(&self, usage: Option<Usage>) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         facts.usage = usage.or(facts.usage);
     }
 
     /// The status that the client is told.
     pub fn status(&self, status: u16) {
-        self.0.borrow_mut().status = Some(status);
+        self.facts_mut().status = Some(status);
     }
 
     /// The code of the error that the client is told.
     pub fn error(&self, code: &str) {
-        self.0.borrow_mut().error = Some(code.to_owned());
+        self.facts_mut().error = Some(code.to_owned());
     }
 
     /// How it ended. Until this is said, the client has gone.
     pub fn outcome(&self, outcome: Outcome) {
-        let mut facts = self.0.borrow_mut();
+        let mut facts = self.facts_mut();
         if facts.outcome != Outcome::StreamBroken {
             facts.outcome = outcome;
         }
     }
 }
 
+/// The event is written after what is being done now: the client shall not wait for it.
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut facts = std::mem::take(self.0.get_mut());
+        facts.ended = Some(Instant::now());
+        // A runtime that ends lets go of it, and it is written then.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { drop(facts) }.in_current_span());
+        }
+    }
+}
+
 impl Drop for Facts {
     fn drop(&mut self) {
-        let whole = self.started.elapsed();
+        let Some((started, ended)) = self.started.zip(self.ended) else { return };
+        let whole = ended.saturating_duration_since(started);
         // A provider that was asked and has not finished was busy until now.
-        let provider = self.provider_time.or_else(|| self.asked.map(|asked| asked.elapsed()));
+        let provider = self.provider_time.or_else(|| self.asked.map(|asked| ended.saturating_duration_since(asked)));
         let (input_tokens, output_tokens, billed_ms) = match self.usage {
             Some(Usage::Tokens { input, output }) => (Some(input), Some(output), None),
             Some(Usage::Length(length)) => (None, None, Some(length.get())),

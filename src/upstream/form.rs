@@ -1,14 +1,14 @@
 //! The multipart form that OpenAI's transcription API takes, with what a provider has different in it.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream as streams};
 use reqwest::Body;
-use reqwest::multipart::{Form, Part};
+use uuid::Uuid;
 
-use super::UpstreamError;
 use super::course::Sent;
 use crate::config::{Model, Wire};
 use crate::intake::Job;
@@ -24,39 +24,48 @@ impl Lost {
     }
 }
 
-/// Small fields first: some servers refuse a form whose `model` comes after the file. Every part has a known length, so
-/// that the request has a `Content-Length`. The file's name and type are made from its content, since clients send
-/// recordings as `blob` or `upload`, and providers go by the name.
-pub(super) fn build(
-    job: &Job,
-    model: &Model,
-    wire: &Wire,
-    stream: bool,
-    sent: Sent,
-    lost: &Lost,
-) -> Result<Form, UpstreamError> {
-    // Names were checked to need no escaping, and `include[]` must not be escaped.
-    let mut form = Form::new().percent_encode_noop();
+/// A form, ready to be sent.
+pub(super) struct Form {
+    /// With its boundary.
+    pub(super) content_type: String,
+    /// Known, so that the request has a `Content-Length`: not every server takes chunks.
+    pub(super) length: u64,
+    pub(super) body: Body,
+}
+
+/// Small fields first: some servers refuse a form whose `model` comes after the file. The file's name and type are made from
+/// its content, since clients send recordings as `blob` or `upload`, and providers go by the name.
+///
+/// It is written here rather than by reqwest, which makes a chunk of every delimiter and so sends a small form in two pieces;
+/// names were checked at intake to need no quoting, and nobody can guess the boundary.
+pub(super) fn build(job: &Job, model: &Model, wire: &Wire, stream: bool, sent: Sent, lost: &Lost) -> Form {
+    let boundary = Uuid::new_v4().simple().to_string();
+    let mut head = String::new();
     for (name, value) in fields(job, model, wire, stream) {
-        form = form.text(name, value);
+        let part =
+            ["--", &boundary, "\r\nContent-Disposition: form-data; name=\"", &name, "\"\r\n\r\n", &value, "\r\n"];
+        head.extend(part);
     }
-    let container = job.media.container;
+    let (file_name, file_type) = (job.media.container.file_name(), job.media.container.content_type());
+    head.extend(["--", &boundary, "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"", file_name]);
+    head.extend(["\"\r\nContent-Type: ", file_type, "\r\n\r\n"]);
+    let tail = format!("\r\n--{boundary}--\r\n");
+
+    let around = u64::try_from(head.len() + tail.len()).unwrap_or(u64::MAX);
+    let length = around.saturating_add(job.audio.length());
     let lost = lost.clone();
     let recording = job.audio.chunks().inspect(move |chunk| {
         if chunk.is_err() {
             lost.0.store(true, Ordering::Relaxed);
         }
     });
-    // Asked for more after its last chunk, the recording is out.
-    let end = streams::poll_fn(move |_| {
+    let end = streams::once(async move {
+        // It is asked for when the last of the recording has been handed over.
         sent.set();
-        Poll::Ready(None)
+        Ok(Bytes::from(tail))
     });
-    let file = Part::stream_with_length(Body::wrap_stream(recording.chain(end)), job.audio.length())
-        .file_name(container.file_name())
-        .mime_str(container.content_type())
-        .map_err(|_| UpstreamError::BadSettings)?;
-    Ok(form.part("file", file))
+    let body = streams::once(ready(Ok(Bytes::from(head)))).chain(recording).chain(end);
+    Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, body: Body::wrap_stream(body) }
 }
 
 /// Every field but the file.

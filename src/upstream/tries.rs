@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -170,9 +171,11 @@ impl Upstream {
         let mut stale = 0;
         loop {
             let lost = Lost::default();
-            let form = form::build(job, model, &provider.wire, streamed, sent, &lost)?;
+            let form = form::build(job, model, &provider.wire, streamed, sent, &lost);
             let left = errand.deadline.whole.saturating_duration_since(Instant::now());
-            let request = self.client.post(url.clone()).headers(headers.clone()).multipart(form).timeout(left);
+            let request = self.client.post(url.clone()).headers(headers.clone()).timeout(left);
+            let request = request.header(CONTENT_TYPE, form.content_type).header(CONTENT_LENGTH, form.length);
+            let request = request.body(form.body);
             let (response, reused) = pooled::noting_reuse(request.send()).await;
             let error = match response {
                 Ok(response) => return Ok(response),
