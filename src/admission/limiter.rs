@@ -92,7 +92,7 @@ impl Limiter {
             }
         };
         let (store, heard) = (Arc::new(store), Arc::new(Heard::new(clock.clone())));
-        let settler = letterbox.settler();
+        let settler = letterbox.settler(&store);
         let desk = letterbox.open(Arc::clone(&store), Arc::clone(&heard));
         let watch = tokio::spawn(watch(Arc::clone(&store), Arc::clone(&rates), Arc::clone(&heard)));
         Ok((Self { store, on_failure: settings.on_failure, rates, leases, heard, settler, watch }, desk))
@@ -149,6 +149,11 @@ impl Limiter {
     /// What a caller used in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
         self.store.statement(subject, month).await
+    }
+
+    /// What a caller has spent this month, as it was last heard of.
+    pub fn spent(&self, subject: &Subject) -> Charge {
+        self.heard.spent(subject, self.month(subject))
     }
 
     /// The month that it is for a caller.

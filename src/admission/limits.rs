@@ -87,6 +87,21 @@ impl Limits {
         }
     }
 
+    /// The limits of `plan` for what takes the place of a request that is let in already, was charged `charged` and will get
+    /// that back: it has been counted, its audio has been taken from the rate, and it is still in flight.
+    pub fn in_place_of(charged: Charge, plan: &Plan, length: AudioMs) -> Self {
+        let limits = Self::of(plan, length);
+        let more = length.saturating_sub(charged.audio);
+        let audio = plan.audio.filter(|_| more > AudioMs::default());
+        Self {
+            requests: None,
+            audio: audio.map(|rate| Bucket::of_audio(rate, more)),
+            concurrent: limits.concurrent.map(|most| most.saturating_add(1)),
+            monthly_usd: limits.monthly_usd.map(|limit| limit.saturating_add(charged.usd).min(NanoUsd::MAX)),
+            monthly_audio: limits.monthly_audio.map(|limit| limit.saturating_add(charged.audio)),
+        }
+    }
+
     /// The monthly budget that `charge` on top of `spent` would not fit.
     pub fn exceeded(&self, spent: Charge, charge: Charge) -> Option<Denial> {
         let sum = spent.plus(charge);

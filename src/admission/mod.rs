@@ -111,7 +111,33 @@ impl Admission {
         caller: &Caller,
         job: &Job,
         routes: &Routes,
+        asked_first: (&str, &str),
+    ) -> Result<Permit, Refusal> {
+        self.let_in(caller, job, routes, asked_first, None).await
+    }
+
+    /// The same for a job that takes the place of one that has a permit and will not be done. Of that one's request the
+    /// rates have counted what they have counted; for the rest it is as if it were not there.
+    pub async fn admit_in_place_of(
+        &self,
+        permit: Permit,
+        caller: &Caller,
+        job: &Job,
+        routes: &Routes,
+        asked_first: (&str, &str),
+    ) -> Result<Permit, Refusal> {
+        let mut permit = permit;
+        permit.failed();
+        self.let_in(caller, job, routes, asked_first, Some(permit.charged())).await
+    }
+
+    async fn let_in(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        routes: &Routes,
         (provider, request_id): (&str, &str),
+        in_place_of: Option<Charge>,
     ) -> Result<Permit, Refusal> {
         let plan = self.plan(caller)?;
         let length = job.media.length.upper_bound();
@@ -123,13 +149,15 @@ impl Admission {
             return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
         }
         let text = job.options.text_bytes();
-        let prices = routes.models().filter_map(|model| model.price);
-        let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
+        let estimate = dearest(routes, length, text);
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
-            limits: Limits::of(plan, length),
-            estimate: Charge { usd, audio: length },
+            limits: match in_place_of {
+                Some(charged) => Limits::in_place_of(charged, plan, length),
+                None => Limits::of(plan, length),
+            },
+            estimate,
             lease: self.lease,
             memo: Memo {
                 request_id: request_id.to_owned(),
@@ -143,12 +171,38 @@ impl Admission {
         let decision = verdict.decision;
         if let Some(denial) = decision.denial {
             let month = Month::of(decision.at);
-            let limited = Limited::new(denial, (&caller.plan, plan), decision.standing, estimate, month);
+            let spent = decision.standing.spent.minus(in_place_of.unwrap_or(Charge::NONE));
+            let standing = Standing { spent, ..decision.standing };
+            let limited = Limited::new(denial, (&caller.plan, plan), standing, estimate, month);
             return Err(Refusal::Limited(Box::new(limited)));
         }
         let without_store = verdict.without_store;
         let account = Account { id, subject, at: decision.at, memo, estimate, text, without_store };
         Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
+    }
+
+    /// Whether a permit will do for a job that was given for the same recording with other options: the model is the same,
+    /// and the job comes to no more than was charged.
+    pub fn covers(&self, permit: &Permit, routes: &Routes, job: &Job) -> bool {
+        let (length, text) = (job.media.length.upper_bound(), job.options.text_bytes());
+        permit.covers(&routes.asked_for, dearest(routes, length, text))
+    }
+
+    /// Whether the caller has so much left that the longest that a job could be takes a small part of it, as far as this
+    /// process knows: others of theirs are not to be refused for a bound that turns out to be far too high. A rate of audio
+    /// is not given back, so with one nobody has plenty.
+    pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
+        const PART: u64 = 10;
+        let Ok(plan) = self.plan(caller) else { return false };
+        let length = job.media.length.upper_bound();
+        let spent = self.limiter.spent(&caller.subject);
+        let name = job.options.model.as_deref().unwrap_or(&self.default_model);
+        let price = self.models.get(name).and_then(|model| model.price);
+        let usd = price.map(|price| price.estimate(length, job.options.text_bytes())).unwrap_or_default();
+        let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / PART >= part;
+        plan.audio.is_none()
+            && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), usd.get()))
+            && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
 
     /// What can be said before the body is read: whether the plan exists, and whether the caller has requests left.
@@ -192,4 +246,11 @@ impl Admission {
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
     }
+}
+
+/// What a job comes to by the dearest of its rows.
+fn dearest(routes: &Routes, length: AudioMs, text: u64) -> Charge {
+    let prices = routes.models().filter_map(|model| model.price);
+    let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
+    Charge { usd, audio: length }
 }

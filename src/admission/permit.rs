@@ -9,7 +9,7 @@ use super::store::{Settlement, Unknown};
 use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
-use crate::units::UnixMs;
+use crate::units::{AudioMs, UnixMs};
 use crate::upstream::Course;
 
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
@@ -24,6 +24,8 @@ pub struct Permit {
     /// The row that was asked for.
     model: Arc<Model>,
     account: Account,
+    /// How long the recording is, where nothing else is reported.
+    audio: AudioMs,
     course: Course,
     usage: Option<Usage>,
     heard: bool,
@@ -54,7 +56,8 @@ enum End {
 impl Permit {
     pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
         settler.begin();
-        Self { model, account, course: Course::default(), usage: None, heard: false, end: None, settler, leases }
+        let audio = account.estimate.audio;
+        Self { model, account, audio, course: Course::default(), usage: None, heard: false, end: None, settler, leases }
     }
 
     /// Where it is noted how far the request has come with its providers.
@@ -65,6 +68,23 @@ impl Permit {
     /// What the provider reports; `None` says nothing.
     pub fn reported(&mut self, usage: Option<Usage>) {
         self.usage = usage.or(self.usage);
+    }
+
+    /// The recording, which was let in by what it claimed to be, is no longer than `length`. From now on that stands where
+    /// nothing is reported; what was charged above it is given back with the settlement.
+    pub fn measured(&mut self, length: AudioMs, text: u64) {
+        (self.audio, self.account.text) = (length, text);
+    }
+
+    /// Whether it was given for this row, and no less than `estimate` was charged for it.
+    pub(super) fn covers(&self, model: &Model, estimate: Charge) -> bool {
+        let charged = self.account.estimate;
+        self.model.name == model.name && estimate.usd <= charged.usd && estimate.audio <= charged.audio
+    }
+
+    /// What was charged when it was given.
+    pub(super) fn charged(&self) -> Charge {
+        self.account.estimate
     }
 
     /// Some of the transcript went out.
@@ -95,12 +115,12 @@ impl Permit {
     fn cost(&self) -> Charge {
         let audio = match self.usage {
             Some(Usage::Length(length)) => length,
-            _ => self.account.estimate.audio,
+            _ => self.audio,
         };
         let served = self.course.last().map_or_else(|| Arc::clone(&self.model), |asked| asked.model);
         let priced = |price: Price| {
             // What the client asked for must not decide what it pays: without a report the estimate stands, prompt and all.
-            let estimate = || price.estimate(self.account.estimate.audio, self.account.text);
+            let estimate = || price.estimate(self.audio, self.account.text);
             self.usage.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
         };
         Charge { usd: served.price.map(priced).unwrap_or_default(), audio }
@@ -121,7 +141,7 @@ impl Drop for Permit {
             at,
             memo,
             counted_as: self.model.counted_as().to_owned(),
-            audio: estimate.audio,
+            audio: self.audio,
             estimate,
             cost,
             usage: self.usage,

@@ -18,6 +18,12 @@ pub struct Intake {
     pub max_reference_bytes: usize,
     /// A larger recording goes to a file; 1048576 bytes.
     pub spool_memory_bytes: usize,
+    /// All recordings together in memory, but for 64 KiB each; 33554432 bytes. What finds no room goes to a file.
+    pub max_spool_memory_bytes: u64,
+    /// All recordings together in files; 8589934592 bytes. What finds no room is refused.
+    pub max_spool_disk_bytes: u64,
+    /// Whether a large recording is forwarded while it is still arriving.
+    pub overlap: bool,
     /// The directory of those files; the system's for temporary files.
     pub spool_dir: PathBuf,
     /// The longest silence of a client that is sending; 30s.
@@ -34,6 +40,9 @@ impl Intake {
             max_text_bytes: section.value("max_text_bytes", 262_144),
             max_reference_bytes: section.value("max_reference_bytes", 1_048_576),
             spool_memory_bytes: section.value("spool_memory_bytes", 1_048_576),
+            max_spool_memory_bytes: section.value("max_spool_memory_bytes", 33_554_432),
+            max_spool_disk_bytes: section.value("max_spool_disk_bytes", 8_589_934_592),
+            overlap: section.value("overlap", true),
             spool_dir: section.value("spool_dir", std::env::temp_dir()),
             idle_timeout: section.value("idle_timeout", Duration::from_secs(30)),
             body_timeout: section.value("body_timeout", Duration::from_mins(5)),
@@ -52,6 +61,10 @@ impl Intake {
         let (largest, most) = (settings.max_reference_bytes.max(settings.spool_memory_bytes), 1 << 30);
         if largest > most {
             section.problem("max_reference_bytes", format!("it and spool_memory_bytes take {most} at most"));
+        }
+        if settings.max_spool_disk_bytes < settings.max_audio_bytes {
+            let (got, least) = (settings.max_spool_disk_bytes, settings.max_audio_bytes);
+            section.problem("max_spool_disk_bytes", format!("got {got}; takes max_audio_bytes ({least}) or more"));
         }
         if let Err(error) = tempfile::tempfile_in(&settings.spool_dir) {
             let place = settings.spool_dir.display();

@@ -25,10 +25,17 @@ pub struct Server {
     pub keep_alive: Duration,
     /// Time for requests in flight to finish at shutdown; 30s.
     pub shutdown_timeout: Duration,
+    /// The most requests with audio in flight; 4096.
+    pub max_in_flight: usize,
+    /// How many more may wait for one of them to end; 256.
+    pub max_queue: usize,
+    /// How long they wait; 1s.
+    pub queue_timeout: Duration,
 }
 
 impl Server {
     pub(super) fn read(mut section: Section) -> Self {
+        let in_flight = section.ranged("max_in_flight", 1..=1_000_000);
         let settings = Self {
             bind: section.value("bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
@@ -37,6 +44,9 @@ impl Server {
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),
             keep_alive: section.value("keep_alive", Duration::from_secs(75)),
             shutdown_timeout: section.value("shutdown_timeout", Duration::from_secs(30)),
+            max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
+            max_queue: section.value("max_queue", 256),
+            queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
         };
         section.finish();
         settings

@@ -12,11 +12,13 @@ use futures_util::StreamExt;
 use super::connection::Connection;
 use super::deadline::ClientLimit;
 use super::error::ApiError;
+use super::gate::Admitted;
+use super::order::Order;
 use super::{House, answer_header, gate, rates, record};
-use crate::intake::{self, Incoming};
+use crate::intake::{self, First, Incoming};
 use crate::relay::{self, Manner, Relayed};
 use crate::terms::Task;
-use crate::upstream::{Errand, Upstream};
+use crate::upstream::Upstream;
 
 pub(super) async fn transcriptions(
     request: HttpRequest,
@@ -44,39 +46,33 @@ async fn audio(
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = record::of(request);
-    let (caller, form) = gate::check(house, task, request.headers(), |caller| {
+    let Admitted { caller, form, declared } = gate::check(house, task, request.headers(), |caller| {
         record.caller(caller);
         rates::tell(request, caller);
     })?;
-
     let limit = ClientLimit::of(request.headers())?;
+    record::hold(request, house.places.take().await?);
 
-    let incoming = Incoming { task, form, headers: request.headers(), query: request.query_string(), body };
-    let mut job = intake::take_in(&house.settings.intake, incoming).await?;
-    job.options.stream |= accepts_events(request);
-    record.job(&job);
+    let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
+    let mut arrival = intake::take_in(&house.settings.intake, &house.room, incoming);
+    let order = Order { house, upstream, caller: &caller, record: &record, limit, events: accepts_events(request) };
+    let work = match arrival.first().await? {
+        First::Whole(job) => order.begin(job).await?,
+        First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
+    };
     if let Some(connection) = request.conn_data::<Rc<Connection>>() {
         connection.body_is_in();
     }
 
-    let (routes, request_id) = (house.admission.routes(&caller, &job)?, record.request_id());
-    let provider = house.provider_name(&routes.asked_for);
-    let permit = house.admission.admit(&caller, &job, &routes, (provider, &request_id)).await?;
-    let course = permit.course();
-    record.asked(&routes.asked_for.name, course.clone());
-
-    let deadline = limit.deadline(record.started(), job.options.stream, &house.settings);
     let manner = Manner {
-        events: job.options.stream,
-        format: job.options.format(),
+        events: work.events,
+        format: work.format,
         settings: &house.settings.relay,
         describe: ApiError::describe_in_stream,
-        permit,
+        permit: work.permit,
         record: record.clone(),
     };
-    let (upstream, errand) = (Rc::clone(upstream), Errand { job, routes, request_id, deadline, course });
-    let forwarding = Box::pin(async move { upstream.forward(&errand).await });
-    let relayed = relay::relay(forwarding, manner).await?;
+    let relayed = relay::relay(work.forwarding, manner).await?;
     Ok(answer(relayed))
 }
 

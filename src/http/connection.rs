@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+/// What is read at once: actix would go on to 128 KiB, which it keeps for as long as the connection is open.
+const BURST: usize = 32 * 1024;
+
 /// What a client may send ahead while its audio is being worked on.
 const MOST_AHEAD: usize = 64 * 1024;
 
@@ -78,12 +81,14 @@ pub struct Line {
     idle: Option<Pin<Box<Sleep>>>,
     /// Runs while the client takes nothing.
     write: Option<Pin<Box<Sleep>>>,
+    /// What was read since actix had to look at it.
+    burst: usize,
 }
 
 impl Line {
     /// Watches `socket`.
     pub fn new(socket: TcpStream, limits: Limits) -> Self {
-        Self { socket, connection: Rc::default(), limits, begun: 0, in_head: false, idle: None, write: None }
+        Self { socket, connection: Rc::default(), limits, begun: 0, in_head: false, idle: None, write: None, burst: 0 }
     }
 
     /// Where the exchange stands.
@@ -99,9 +104,15 @@ fn is_over(timer: Option<&mut Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
 impl AsyncRead for Line {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let line = self.get_mut();
+        if line.burst >= BURST {
+            line.burst = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut line.socket).poll_read(cx, buffer);
         let count = buffer.filled().len().saturating_sub(before);
+        line.burst = if read.is_ready() { line.burst.saturating_add(count) } else { 0 };
         let connection = &line.connection;
         let begun = connection.begun.get();
         if connection.busy.get() || begun != line.begun {

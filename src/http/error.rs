@@ -48,6 +48,9 @@ const SERVER: &str = "server_error";
 /// When to come back while the store is away: it is looked for more often than that.
 const STORE_AWAY: Duration = Duration::from_secs(1);
 
+/// When to come back while the gateway has as much to do as it may have.
+const OVERLOADED: Duration = Duration::from_secs(2);
+
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let object = ErrorObject { message: message.into(), kind, param: None, code };
@@ -163,6 +166,11 @@ impl ApiError {
     /// The store that keeps limits is away.
     pub(super) fn store_away(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "store_unavailable", message).retry_after(STORE_AWAY)
+    }
+
+    /// The gateway has as much to do as it may have.
+    pub(super) fn overloaded(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "overloaded", message).retry_after(OVERLOADED)
     }
 
     /// Says when to come back, rounded up: in seconds for HTTP, in milliseconds for the SDKs.
@@ -301,6 +309,7 @@ impl From<IntakeError> for ApiError {
             E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
             E::Reserved { name } => Self::invalid("duplicate_parameter", message).param(&name),
             E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
+            E::NoRoom => Self::overloaded(message),
             E::Media(MediaError::Read(error)) | E::Spool(error) => {
                 tracing::error!(%error, "the spool failed");
                 Self::internal()

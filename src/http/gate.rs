@@ -1,5 +1,5 @@
 //! What can be refused by the head of a request alone, before a byte of its body is asked for: a token that does not hold,
-//! a caller whose rates are used up, a body that is too large.
+//! a caller whose rates are used up, a body that is too large, a gateway that has no room for it.
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
@@ -9,14 +9,14 @@ use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
 use crate::terms::Task;
 
-/// The caller and the form of the body that they announce, both good so far.
+/// What can be let in so far.
 /// `note` hears who it is as soon as that is known, for the record of a refusal.
 pub(super) fn check(
     house: &House,
     task: Task,
     headers: &HeaderMap,
     note: impl FnOnce(&Caller),
-) -> Result<(Caller, BodyForm), ApiError> {
+) -> Result<Admitted, ApiError> {
     let caller = identify(house, headers)?;
     note(&caller);
     caller.require(match task {
@@ -30,7 +30,17 @@ pub(super) fn check(
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
-    Ok((caller, form))
+    house.places.look()?;
+    house.room.has_room_for(form.audio_bytes(declared.unwrap_or_default())).map_err(|_| IntakeError::NoRoom)?;
+    Ok(Admitted { caller, form, declared })
+}
+
+/// A request that may send its body.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    pub(super) form: BodyForm,
+    /// How large it will be, if that is told.
+    pub(super) declared: Option<u64>,
 }
 
 /// Who is calling.

@@ -11,6 +11,8 @@ mod expect;
 mod gate;
 mod health;
 mod models;
+mod order;
+mod places;
 mod rates;
 mod record;
 mod routes;
@@ -29,7 +31,9 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::Verifier;
+use crate::intake::Room;
 use crate::upstream::Providers;
+use places::Places;
 
 /// What the handlers of every worker share.
 pub struct House {
@@ -41,6 +45,10 @@ pub struct House {
     pub admission: Admission,
     /// Whom to ask, the sandbox among them where it stands in.
     pub providers: Arc<Providers>,
+    /// Where recordings are kept while they are here.
+    pub room: Arc<Room>,
+    /// How many requests with audio are in flight.
+    places: Places,
     /// Set when the gateway stops taking requests.
     stopping: AtomicBool,
 }
@@ -49,7 +57,8 @@ impl House {
     /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
     pub fn new(settings: Settings, verifier: Verifier, limiter: Limiter, providers: Arc<Providers>) -> Self {
         let admission = Admission::new(&settings, limiter);
-        Self { settings, verifier, admission, providers, stopping: AtomicBool::new(false) }
+        let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
+        Self { settings, verifier, admission, providers, room, places, stopping: AtomicBool::new(false) }
     }
 
     /// Whether new requests should go to another replica.

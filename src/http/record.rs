@@ -19,6 +19,7 @@ use tracing_actix_web::RequestId;
 use super::House;
 use super::connection::{Busy, Connection};
 use super::error::ApiError;
+use super::places::Place;
 use super::rates::{self, Told};
 use crate::identity::Caller;
 use crate::telemetry::{Outcome, Record, new_request_id};
@@ -63,7 +64,8 @@ pub async fn record_requests(
     if let Some(house) = &house {
         write_headers(response.headers_mut(), &record, house, told.as_ref().map(|Told(caller)| caller));
     }
-    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy })))
+    let place = response.request().extensions_mut().remove::<Place>();
+    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy, place })))
 }
 
 /// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
@@ -92,11 +94,17 @@ pub(super) fn of(request: &HttpRequest) -> Record {
     record.unwrap_or_else(|| Record::start(new_request_id(), request.method().as_str(), "unrecorded"))
 }
 
-/// A body that keeps the record of its request open until it is out.
+/// Has a request hold its place until its answer is out.
+pub(super) fn hold(request: &HttpRequest, place: Place) {
+    request.extensions_mut().insert(place);
+}
+
+/// A body that keeps the record of its request open, and its place, until it is out.
 struct Recorded {
     body: BoxBody,
     record: Record,
     busy: Option<Busy>,
+    place: Option<Place>,
 }
 
 impl MessageBody for Recorded {
@@ -127,13 +135,13 @@ impl MessageBody for Recorded {
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { body, record, busy } = self;
+        let Self { body, record, busy, place } = self;
         match body.try_into_bytes() {
             Ok(bytes) => {
                 record.outcome(Outcome::Answered);
                 Ok(bytes)
             }
-            Err(body) => Err(Self { body, record, busy }),
+            Err(body) => Err(Self { body, record, busy, place }),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::error::PayloadError;
 use bytes::Bytes;
+use futures_util::stream::LocalBoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -39,6 +40,15 @@ impl BodyForm {
         }
     }
 
+    /// About how many bytes of audio are in a body of so many bytes.
+    pub fn audio_bytes(self, declared: u64) -> u64 {
+        match self {
+            Self::Multipart | Self::Raw => declared,
+            // Four characters stand for three bytes.
+            Self::Json => declared / 4 * 3,
+        }
+    }
+
     /// The most bytes that a body of this form can have while its audio and its fields are within their limits. A body
     /// that announces more is refused before it is read.
     pub fn max_body_bytes(self, settings: &config::Intake) -> u64 {
@@ -71,7 +81,7 @@ pub(super) struct Pace {
 impl Pace {
     /// `body`, ended by an error when the client is silent for too long or takes too long in all, or sends more than
     /// `limit` bytes.
-    pub(super) fn hold<S>(self, body: S, limit: u64) -> impl Stream<Item = Result<Bytes, PayloadError>> + 'static
+    pub(super) fn hold<S>(self, body: S, limit: u64) -> LocalBoxStream<'static, Result<Bytes, PayloadError>>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
@@ -95,5 +105,6 @@ impl Pace {
         })
         // actix-multipart asks again after the end.
         .fuse()
+        .boxed_local()
     }
 }

@@ -8,6 +8,7 @@ use actix_web::error::PayloadError;
 use super::json::JsonError;
 use super::media::MediaError;
 use super::options::OptionError;
+use super::spool::SpoolError;
 
 /// Why a request could not be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +88,21 @@ pub enum IntakeError {
     /// The audio is not what can be transcribed.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// All recordings together take all the room there is.
+    #[error("The gateway has no room for another recording now. Try again soon.")]
+    NoRoom,
     /// The spool could not be written or read.
     #[error("The recording could not be stored.")]
     Spool(#[from] io::Error),
+}
+
+impl From<SpoolError> for IntakeError {
+    fn from(error: SpoolError) -> Self {
+        match error {
+            SpoolError::Full => Self::NoRoom,
+            SpoolError::Io(error) => Self::Spool(error),
+        }
+    }
 }
 
 impl IntakeError {

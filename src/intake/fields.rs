@@ -73,6 +73,15 @@ impl Fields {
         IntakeError::FieldTooLarge { name: base_name(name).to_owned(), allowed }
     }
 
+    /// Whether a field of this name has come.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(known, _)| known == name)
+    }
+
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
     pub(super) fn into_pairs(self) -> Vec<(String, String)> {
         self.pairs
     }

@@ -1,16 +1,15 @@
-//! The three body forms, each taken apart into the same two things: text fields and one spooled recording.
+//! The body forms, each taken apart into the same two things: text fields and one spooled recording. That of OpenAI has a
+//! [room](super::multipart) of its own.
 
-use actix_multipart::{Field, Multipart};
 use actix_web::error::PayloadError;
-use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, pin_mut};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::json::Sieve;
-use super::{IntakeError, Spool, SpoolWriter};
-use crate::config;
+use super::recording::{Recording, Table};
+use super::{BodyForm, IntakeError, Spool};
 
 /// A request taken apart.
 pub(super) struct Parts {
@@ -18,61 +17,17 @@ pub(super) struct Parts {
     pub(super) audio: Spool,
 }
 
-/// OpenAI's own form. Parts may come in any order: the official SDKs send `model` before or after `file`.
-pub(super) async fn multipart<S>(settings: &config::Intake, headers: &HeaderMap, body: S) -> Result<Parts, IntakeError>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + 'static,
-{
-    let wrong = |error| IntakeError::of_multipart(&error, settings.max_audio_bytes);
-    let mut form = Multipart::new(headers, body);
-    let mut fields = Fields::new(settings);
-    let mut audio = None;
-    while let Some(part) = form.next().await {
-        let mut part = part.map_err(wrong)?;
-        let name = part.name().unwrap_or_default().to_owned();
-        if name == "file" {
-            if audio.is_some() {
-                return Err(IntakeError::SecondFile);
-            }
-            let mut recording = Recording::new(settings);
-            while let Some(chunk) = part.next().await {
-                recording.append(&chunk.map_err(wrong)?).await?;
-            }
-            audio = Some(recording.finish().await?);
-        } else {
-            let value = text_of(&mut part, &name, &fields, settings).await?;
-            fields.add(name, value)?;
-        }
-    }
-    Ok(Parts { fields: fields.into_pairs(), audio: audio.ok_or(IntakeError::NoFile)? })
-}
-
-async fn text_of(
-    part: &mut Field,
-    name: &str,
-    fields: &Fields,
-    settings: &config::Intake,
-) -> Result<String, IntakeError> {
-    let room = fields.room_for(name);
-    let mut value = Vec::new();
-    while let Some(chunk) = part.next().await {
-        value.extend_from_slice(&chunk.map_err(|error| IntakeError::of_multipart(&error, settings.max_audio_bytes))?);
-        if value.len() > room {
-            return Err(fields.too_large(name));
-        }
-    }
-    String::from_utf8(value).map_err(|_| IntakeError::NotText { name: name.to_owned() })
-}
-
-/// The same options as members of a JSON object, with the audio in base64, which is decoded as it arrives.
-pub(super) async fn json<S>(settings: &config::Intake, body: S) -> Result<Parts, IntakeError>
+/// The options of OpenAI's form as members of a JSON object, with the audio in base64, which is decoded as it arrives.
+pub(super) async fn json<S>(table: &Table<'_>, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,
 {
+    let settings = table.settings;
     // The options with their names and punctuation; references are data URLs among them.
     let room = settings.max_text_bytes + settings.max_reference_bytes * 4 + settings.max_fields * 256;
     let mut sieve = Sieve::new(room);
-    let mut recording = Recording::new(settings);
+    let expected = table.declared.map(|declared| BodyForm::Json.audio_bytes(declared).min(settings.max_audio_bytes));
+    let mut recording = Recording::new(table, expected)?;
     let mut decoded = Vec::new();
     pin_mut!(body);
     while let Some(chunk) = body.next().await {
@@ -86,7 +41,7 @@ where
     for (name, value) in without_audio(members) {
         flatten(name, value, &mut fields)?;
     }
-    Ok(Parts { fields: fields.into_pairs(), audio: recording.finish().await? })
+    Ok(Parts { fields: fields.into_pairs(), audio: recording.finish() })
 }
 
 /// The members that describe the audio are left out: the content itself says what it is.
@@ -113,44 +68,21 @@ fn flatten(name: String, value: Value, fields: &mut Fields) -> Result<(), Intake
 }
 
 /// The body is the recording and the query holds the options.
-pub(super) async fn raw<S>(settings: &config::Intake, query: &str, body: S) -> Result<Parts, IntakeError>
+pub(super) async fn raw<S>(table: &Table<'_>, query: &str, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,
 {
+    let settings = table.settings;
     let mut fields = Fields::new(settings);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         fields.add(name.into_owned(), value.into_owned())?;
     }
-    let mut recording = Recording::new(settings);
+    let mut recording = Recording::new(table, table.declared)?;
     pin_mut!(body);
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
         recording.append(&chunk).await?;
+        table.offer(|| fields.pairs().to_vec(), &recording);
     }
-    Ok(Parts { fields: fields.into_pairs(), audio: recording.finish().await? })
-}
-
-/// A spool that is held to the largest recording.
-struct Recording {
-    spool: SpoolWriter,
-    allowed: u64,
-}
-
-impl Recording {
-    fn new(settings: &config::Intake) -> Self {
-        let spool = SpoolWriter::new(settings.spool_memory_bytes, &settings.spool_dir);
-        Self { spool, allowed: settings.max_audio_bytes }
-    }
-
-    async fn append(&mut self, chunk: &[u8]) -> Result<(), IntakeError> {
-        let more = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if self.spool.length().saturating_add(more) > self.allowed {
-            return Err(IntakeError::TooLarge { allowed: self.allowed });
-        }
-        Ok(self.spool.append(chunk).await?)
-    }
-
-    async fn finish(self) -> Result<Spool, IntakeError> {
-        Ok(self.spool.finish().await?)
-    }
+    Ok(Parts { fields: fields.into_pairs(), audio: recording.finish() })
 }

@@ -3,6 +3,7 @@
 //! This room reads bodies and knows nothing of routes, callers, models or providers. It may use what actix-multipart asks
 //! for, and no more of actix.
 
+mod arrival;
 pub mod base64;
 mod body;
 mod error;
@@ -10,16 +11,21 @@ mod fields;
 mod forms;
 pub mod json;
 pub mod media;
+mod multipart;
 mod options;
+mod recording;
 mod spool;
 #[cfg(test)]
 mod tests;
 mod values;
 
+pub use arrival::{Arrival, First};
 pub use body::BodyForm;
 pub use error::IntakeError;
 pub use options::{Chunking, OptionError, Options};
-pub use spool::{Spool, SpoolSource, SpoolWriter};
+pub use spool::{Full, Room, Spool, SpoolError, SpoolSource, SpoolWriter};
+
+use std::sync::Arc;
 
 use actix_web::error::PayloadError;
 use actix_web::http::header::HeaderMap;
@@ -29,9 +35,10 @@ use futures_util::Stream;
 use crate::config;
 use crate::terms::Task;
 use media::MediaInfo;
+use recording::{Early, Table};
 
 /// One piece of work: what is to be done with which audio.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// Transcribe or translate.
     pub task: Task,
@@ -50,6 +57,8 @@ pub struct Incoming<'a, S> {
     pub task: Task,
     /// The form that its `Content-Type` announced.
     pub form: BodyForm,
+    /// The size of its body, where that was told.
+    pub declared: Option<u64>,
     /// Its headers, for the boundary of a multipart body.
     pub headers: &'a HeaderMap,
     /// Its query, which holds the options of a raw body.
@@ -58,18 +67,31 @@ pub struct Incoming<'a, S> {
     pub body: S,
 }
 
-/// Reads the whole of a request. What arrives is spooled as it comes; nothing outlives an error.
-pub async fn take_in<S>(settings: &config::Intake, incoming: Incoming<'_, S>) -> Result<Job, IntakeError>
+/// A recording up to this size that is in memory is measured where it is: another thread would take longer to wake.
+const SMALL: u64 = 128 * 1024;
+
+/// Begins to read a request. What arrives is spooled in `room` as it comes; nothing outlives an error.
+pub fn take_in<'a, S>(settings: &'a config::Intake, room: &'a Arc<Room>, incoming: Incoming<'a, S>) -> Arrival<'a>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
-    let Incoming { task, form, headers, query, body } = incoming;
+    let early = Early::default();
+    let table = Table { task: incoming.task, settings, room, declared: incoming.declared, early: early.clone() };
+    Arrival::new(whole(table, incoming), early)
+}
+
+async fn whole<S>(table: Table<'_>, incoming: Incoming<'_, S>) -> Result<Job, IntakeError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+{
+    let Incoming { task, form, headers, query, body, .. } = incoming;
+    let settings = table.settings;
     let pace = body::Pace { idle: settings.idle_timeout, whole: settings.body_timeout };
     let body = pace.hold(body, form.max_body_bytes(settings));
     let parts = match form {
-        BodyForm::Multipart => forms::multipart(settings, headers, body).await?,
-        BodyForm::Json => forms::json(settings, body).await?,
-        BodyForm::Raw => forms::raw(settings, query, body).await?,
+        BodyForm::Multipart => multipart::multipart(&table, headers, body).await?,
+        BodyForm::Json => forms::json(&table, body).await?,
+        BodyForm::Raw => forms::raw(&table, query, body).await?,
     };
     let options = Options::parse(parts.fields)?;
     let media = inspect(&parts.audio).await?;
@@ -78,6 +100,9 @@ where
 
 async fn inspect(audio: &Spool) -> Result<MediaInfo, IntakeError> {
     let (source, bytes) = (audio.source(), audio.length());
+    if bytes <= SMALL && audio.is_in_memory() {
+        return Ok(media::inspect(source, bytes)?);
+    }
     let inspected = tokio::task::spawn_blocking(move || media::inspect(source, bytes));
     Ok(inspected.await.map_err(std::io::Error::other)??)
 }

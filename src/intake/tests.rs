@@ -12,6 +12,8 @@ use proptest::prelude::*;
 use super::media::Length;
 use super::*;
 
+mod arriving;
+
 const BOUNDARY: &str = "----voxgate-boundary";
 
 /// What is compared: every field as it would be forwarded, the audio, what it was measured to be.
@@ -51,18 +53,21 @@ async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
     let form = BodyForm::of(Some(content_type))?;
     let body = stream::iter(chunks.into_iter().map(Ok));
-    take_in(&settings(), Incoming { task: Task::Transcribe, form, headers: &headers, query, body }).await
+    let (settings, declared) = (settings(), None);
+    let room = Room::new(&settings);
+    let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, body };
+    take_in(&settings, &room, incoming).whole().await
 }
 
 fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let job = take(content_type, query, chunks).await.unwrap();
-        let audio =
-            job.audio.chunks().try_fold(Vec::new(), |all, chunk| async move { Ok([all, chunk.to_vec()].concat()) });
-        let Options { ref model, stream, .. } = job.options;
-        (job.options.form_fields(), model.clone(), stream, audio.await.unwrap(), job.media)
-    })
+    runtime.block_on(async { seen_of(take(content_type, query, chunks).await.unwrap()).await })
+}
+
+async fn seen_of(job: Job) -> Seen {
+    let audio = job.audio.chunks().map_ok(Vec::from).try_concat();
+    let Options { ref model, stream, .. } = job.options;
+    (job.options.form_fields(), model.clone(), stream, audio.await.unwrap(), job.media)
 }
 
 /// Fields as an SDK names them, in an order of their own, with the file among them.

@@ -8,6 +8,7 @@ mod answers;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::header::AUTHORIZATION;
@@ -19,7 +20,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::config::{self, Settings};
-use crate::intake::{self, BodyForm, Incoming};
+use crate::intake::{self, BodyForm, Incoming, Room};
 use crate::terms::Task;
 
 /// A sandbox that runs.
@@ -34,6 +35,7 @@ pub struct Sandbox {
 struct Desk {
     key: SecretString,
     intake: config::Intake,
+    room: Arc<Room>,
 }
 
 impl Sandbox {
@@ -42,7 +44,8 @@ impl Sandbox {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk = Data::new(Desk { key: key.clone(), intake: settings.intake.clone() });
+        let desk =
+            Data::new(Desk { key: key.clone(), intake: settings.intake.clone(), room: Room::new(&settings.intake) });
         let server = HttpServer::new(move || App::new().app_data(desk.clone()).configure(routes));
         let server: Server = server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run();
         Ok(Self {
@@ -92,9 +95,15 @@ async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Desk) -> 
     if given != Some(expected.as_bytes()) {
         return HttpResponse::Unauthorized().json(error("Incorrect API key provided.", "invalid_api_key"));
     }
-    let incoming =
-        Incoming { task, form: BodyForm::Multipart, headers: request.headers(), query: request.query_string(), body };
-    match intake::take_in(&desk.intake, incoming).await {
+    let incoming = Incoming {
+        task,
+        form: BodyForm::Multipart,
+        declared: None,
+        headers: request.headers(),
+        query: request.query_string(),
+        body,
+    };
+    match intake::take_in(&desk.intake, &desk.room, incoming).whole().await {
         Ok(job) => answers::answer(&job),
         Err(problem) => HttpResponse::BadRequest().json(error(&problem.to_string(), "invalid_value")),
     }

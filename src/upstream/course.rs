@@ -67,6 +67,13 @@ impl Course {
         self.stage().sent = Sent::default();
     }
 
+    /// Who is being asked has not been given all of the recording and will not be: the try does not count.
+    pub fn withdraw(&self) {
+        let mut stage = self.stage();
+        stage.tries = stage.tries.saturating_sub(1);
+        stage.sent = Sent::default();
+    }
+
     /// There will be no other try.
     pub(super) fn settle(&self) {
         self.stage().settled = true;

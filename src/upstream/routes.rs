@@ -29,6 +29,11 @@ impl Routes {
         std::iter::once(&self.asked_for).chain(self.fallbacks.iter().map(|route| &route.model))
     }
 
+    /// Whether these are the same rows, by their names.
+    pub fn are(&self, others: &Self) -> bool {
+        self.models().map(|model| &model.name).eq(others.models().map(|model| &model.name))
+    }
+
     /// The share of the first tries that each of them has.
     pub(super) fn weights(&self) -> impl Iterator<Item = Option<NonZeroU32>> {
         std::iter::once(Some(self.asked_for.weight)).chain(self.fallbacks.iter().map(|route| route.weight))

@@ -10,8 +10,10 @@
 //! - `packet`: how long one packet plays; `mpeg` and `opus` know the details
 //! - `bound`: how long so many bytes could be at most
 //! - `gauge`: the reader that knows how far the walk has come
+//! - [`claim`]: what the beginning of a recording says, for those that are still arriving
 
 mod bound;
+mod claim;
 mod gauge;
 mod meter;
 mod mpeg;
@@ -22,6 +24,8 @@ mod sniff;
 mod tests;
 mod walk;
 mod wav;
+
+pub use claim::{Claim, claim};
 
 use std::fmt;
 use std::io::{Read, Seek};

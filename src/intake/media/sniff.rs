@@ -6,6 +6,8 @@ use super::{Container, MediaError, mpeg};
 
 /// How much is looked at: enough to pass over whatever stands between a tag and the first MPEG frame.
 const WINDOW: u64 = 64 * 1024;
+/// What a WAV file's name for itself takes.
+const SIGNATURE: u64 = 12;
 /// Some files carry a second tag after the first. No file carries many.
 const MAX_TAGS: usize = 8;
 
@@ -20,12 +22,16 @@ pub(super) struct Found {
 }
 
 pub(super) fn sniff<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Found, MediaError> {
+    // Known by so little that the rest need not be read.
+    if is_wav(&window(source, 0, SIGNATURE)?) {
+        return Ok(Found { container: Container::Wav, start: 0, end: bytes, fragmented: false });
+    }
     let mut start = 0;
-    let mut head = window(source, start)?;
+    let mut head = window(source, start, WINDOW)?;
     for _ in 0..MAX_TAGS {
         let Some(tag) = id3v2_bytes(&head) else { break };
         start = tag.saturating_add(start);
-        head = window(source, start)?;
+        head = window(source, start, WINDOW)?;
     }
     // Tags are for MPEG audio and FLAC; nothing else is looked for behind one.
     let recognised = if start == 0 { by_signature(&head)? } else { flac(&head) };
@@ -55,10 +61,23 @@ pub(super) fn sniff<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Found,
     }
 }
 
-fn window<S: Read + Seek>(source: &mut S, at: u64) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
+/// The container by its beginning alone, and where in it the tags end.
+pub(super) fn beginning(head: &[u8]) -> Option<(Container, &[u8])> {
+    let tag = id3v2_bytes(head).unwrap_or_default();
+    let audio = head.get(usize::try_from(tag).ok()?..)?;
+    let container = if tag == 0 { by_signature(audio).ok()? } else { flac(audio) };
+    let container = container.or_else(|| {
+        let plain = stranger(audio).is_none() && mpeg::find(audio, false).is_some();
+        plain.then_some(Container::Mp3)
+    })?;
+    Some((container, audio))
+}
+
+fn window<S: Read + Seek>(source: &mut S, at: u64, size: u64) -> io::Result<Vec<u8>> {
+    // At once: a vector that grows to the size of a window is copied four times.
+    let mut head = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     source.seek(SeekFrom::Start(at))?;
-    source.by_ref().take(WINDOW).read_to_end(&mut head)?;
+    source.by_ref().take(size).read_to_end(&mut head)?;
     Ok(head)
 }
 
@@ -141,7 +160,7 @@ fn read_back<S: Read + Seek>(source: &mut S, start: u64, end: u64, size: u64) ->
 fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
     let at = |offset: usize| head.get(offset..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
     Ok(match (&at(0), &at(4), &at(8)) {
-        (b"RIFF" | b"RF64" | b"BW64", _, b"WAVE") => Some(Container::Wav),
+        _ if is_wav(head) => Some(Container::Wav),
         (b"OggS", ..) => Some(Container::Ogg),
         (b"\x1a\x45\xdf\xa3", ..) => Some(matroska(head)?),
         (_, b"ftyp", brand) if is_image(*brand) => {
@@ -152,6 +171,10 @@ fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
         (_, b"mdat" | b"wide" | b"free" | b"skip", _) if leads_to_atom(head) => Some(Container::Mp4),
         _ => flac(head),
     })
+}
+
+fn is_wav(head: &[u8]) -> bool {
+    head.get(8..12) == Some(b"WAVE") && [b"RIFF", b"RF64", b"BW64"].iter().any(|mark| head.starts_with(*mark))
 }
 
 fn flac(head: &[u8]) -> Option<Container> {

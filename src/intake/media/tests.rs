@@ -237,3 +237,72 @@ proptest! {
         prop_assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
     }
 }
+
+/// What the first 16 KiB of a recording claim of the whole.
+fn claimed(bytes: &[u8]) -> Option<Claim> {
+    claim(&bytes[..bytes.len().min(16 * 1024)], bytes.len().try_into().unwrap())
+}
+
+#[test]
+fn what_a_recording_claims_is_never_less_than_what_it_measures() {
+    for (name, container, ..) in lengths() {
+        let bytes = file(&name);
+        let claim = claimed(&bytes).unwrap_or_else(|| panic!("{name}: no claim"));
+        assert_eq!(claim.container.name(), container, "{name}");
+        let measured = length(&bytes).upper_bound();
+        assert!(claim.length >= measured, "{name}: {claim:?} but {measured}");
+        assert!(!claim.exact || claim.length == measured, "{name}: {claim:?} but {measured}");
+    }
+}
+
+#[test]
+fn wav_and_flac_say_how_long_they_are_and_mp3_of_a_constant_rate_nearly() {
+    for (name, exact, near) in [
+        ("pcm16.wav", true, true),
+        ("mulaw.wav", true, true),
+        // Recorded live: all that comes is sound.
+        ("live.wav", true, true),
+        ("speech.flac", true, true),
+        // Written to a pipe: the encoder did not know how much would come.
+        ("streamed.flac", false, false),
+        ("cbr.mp3", false, true),
+        ("vbr.mp3", false, false),
+        ("vbr-no-header.mp3", false, false),
+        ("opus.ogg", false, false),
+        ("aac.m4a", false, false),
+    ] {
+        let (claim, measured) = (claimed(&file(name)).unwrap(), length(&file(name)).upper_bound());
+        let is_near = claim.length.get() <= measured.get() + measured.get() / 50 + 400;
+        assert_eq!((claim.exact, is_near), (exact, near), "{name}: {claim:?} and {measured}");
+    }
+}
+
+#[test]
+fn what_is_no_sound_in_a_wav_is_not_claimed() {
+    let (wav, list) = (file("pcm16.wav"), [b"LIST", &40_000_u32.to_le_bytes()[..], &vec![b'x'; 40_000]].concat());
+    let data = memchr::memmem::find(&wav, b"data").unwrap();
+    let after = [&wav[..], &list].concat();
+    assert_eq!(claimed(&after), claimed(&wav));
+    // Before the sound: then the beginning does not show how much of it there is.
+    let before = [&wav[..data], &list, &wav[data..]].concat();
+    let claim = claimed(&before).unwrap();
+    assert!(!claim.exact && claim.length >= length(&before).upper_bound(), "{claim:?}");
+    // Sizes that are absurd.
+    let absurd = [&wav[..12], b"LIST\xff\xff\xff\xff", &wav[12..]].concat();
+    assert_eq!(claimed(&absurd).map(|claim| claim.exact), Some(false));
+}
+
+#[test]
+fn what_cannot_be_told_by_its_beginning_claims_nothing() {
+    for bytes in [&b""[..], b"RIFF", b"only words, renamed speech.mp3", &[0; 10_000], b"ID3\x04\0\0\x7f\x7f\x7f\x7f"] {
+        assert_eq!(claimed(bytes), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_claim_is_made_of_anything_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), which in 0..4_usize) {
+        let start: &[u8] = [&b"RIFF\0\0\0\0WAVE"[..], b"fLaC\0\0\0\x22", b"\xff\xfb\x90\0", b""][which];
+        claimed(&[start, &bytes].concat());
+    }
+}

@@ -8,6 +8,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use super::{Codec, Container, Length, MediaError, bound};
 use crate::units::AudioMs;
 
+const RIFF_HEADER: u64 = 12;
+
 /// Sizes that mean "not known when this was written": a live recorder's.
 const UNKNOWN: [u32; 2] = [0, u32::MAX];
 
@@ -25,9 +27,31 @@ pub(super) fn measure<S: Read + Seek>(source: S, bytes: u64) -> Result<(Option<C
     Ok((codec, length.unwrap_or_else(bound)))
 }
 
+/// How long a file of `bytes` bytes is that begins with `head`, by its format and the sound that it says it has; whether it
+/// is that unless it lies. Where its sound begins further in, it is no longer than what is left would be.
+pub(super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)> {
+    let (mut at, mut format) = (RIFF_HEADER, None);
+    loop {
+        let rest = head.get(usize::try_from(at).ok()?..).and_then(|rest| rest.split_at_checked(8));
+        let length = |sound: u64| format.as_ref().and_then(|Format { block, .. }| block.as_ref()?.length(sound));
+        let Some((header, content)) = rest else { return Some((length(bytes.checked_sub(at)?)?, false)) };
+        let [id @ .., a, b, c, d] = header.first_chunk::<8>()?;
+        let stated = u32::from_le_bytes([*a, *b, *c, *d]);
+        let (size, left) = (u64::from(stated), bytes.checked_sub(at + 8)?);
+        match id {
+            b"data" => {
+                let sound = if UNKNOWN.contains(&stated) { left } else { size.min(left) };
+                return Some((length(sound)?, true));
+            }
+            b"fmt " if format.is_none() => format = Format::parse(content.get(..content.len().min(40))?),
+            _ => {}
+        }
+        at += 8 + size + (size & 1);
+    }
+}
+
 /// The format, and how many bytes of sound there are.
 fn chunks<S: Read + Seek>(source: S, bytes: u64) -> io::Result<(Option<Format>, u64)> {
-    const RIFF_HEADER: u64 = 12;
     let mut source = BufReader::new(source);
     source.seek(SeekFrom::Start(RIFF_HEADER))?;
     let mut at = RIFF_HEADER;

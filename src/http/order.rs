@@ -1,0 +1,151 @@
+//! One job on its way through admission to a provider, whole or while its recording is still arriving.
+
+use std::future::{poll_fn, ready};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::House;
+use super::deadline::ClientLimit;
+use super::error::ApiError;
+use crate::admission::Permit;
+use crate::identity::Caller;
+use crate::intake::media::Claim;
+use crate::intake::{Arrival, Job};
+use crate::relay::Forwarding;
+use crate::telemetry::Record;
+use crate::terms::Format;
+use crate::upstream::{Errand, Routes, Upstream, UpstreamError};
+
+/// Whose job it is, and who sees to it.
+pub(super) struct Order<'a> {
+    pub(super) house: &'a House,
+    pub(super) upstream: &'a Rc<Upstream>,
+    pub(super) caller: &'a Caller,
+    pub(super) record: &'a Record,
+    /// How long the client waits, where it says so.
+    pub(super) limit: ClientLimit,
+    /// The client takes events, whatever its options say.
+    pub(super) events: bool,
+}
+
+/// A job that has been let in and is on its way to a provider.
+pub(super) struct Work {
+    pub(super) events: bool,
+    pub(super) format: Format,
+    pub(super) permit: Permit,
+    pub(super) forwarding: Forwarding,
+    /// Who may be asked.
+    routes: Routes,
+}
+
+impl Order<'_> {
+    /// Lets a job in and forwards it.
+    pub(super) async fn begin(&self, job: Job) -> Result<Work, ApiError> {
+        let job = self.taken(job);
+        let (routes, permit) = self.admitted(&job).await?;
+        Ok(self.forwarded(job, routes, permit))
+    }
+
+    /// Lets a job in by what it claims to be and forwards what has arrived of it, until the whole is there. What then turns
+    /// out otherwise is begun anew; no provider was given the last byte, so none has done anything yet.
+    pub(super) async fn begin_early(&self, early: Job, claim: Claim, arrival: Arrival<'_>) -> Result<Work, ApiError> {
+        let claimed = early.clone();
+        // What cannot be let in by its claim is judged by the whole.
+        let begun = if self.may_begin(&early, claim) { self.begin(early).await.ok() } else { None };
+        let Some(mut work) = begun else {
+            return self.begin(released(arrival.whole().await?)).await;
+        };
+        let whole = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
+        let fulfils = whole.fulfils(&claimed);
+        let (whole, admission) = (self.taken(whole), &self.house.admission);
+        // Models are chosen by a length that was measured, which was not known before.
+        let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
+        let (length, text) = (whole.media.length.upper_bound(), whole.options.text_bytes());
+        if fulfils && routes.are(&work.routes) {
+            work.permit.measured(length, text);
+            whole.audio.release();
+            return Ok(work);
+        }
+        let Work { mut permit, forwarding, .. } = work;
+        drop(forwarding);
+        permit.course().withdraw();
+        let whole = released(whole);
+        // A field that came after the recording, as a rule: what was charged and taken for it will do.
+        if admission.covers(&permit, &routes, &whole) {
+            permit.measured(length, text);
+            return Ok(self.forwarded(whole, routes, permit));
+        }
+        let (provider, id) = self.asked_first(&routes);
+        let permit = admission.admit_in_place_of(permit, self.caller, &whole, &routes, (provider, &id)).await?;
+        Ok(self.forwarded(whole, routes, permit))
+    }
+
+    /// Whether a claim is good enough to go by: one that is exact is; one that may be far more than the length, only for a
+    /// caller who has far more than that.
+    fn may_begin(&self, early: &Job, claim: Claim) -> bool {
+        claim.exact || self.house.admission.has_plenty(self.caller, early)
+    }
+
+    fn taken(&self, mut job: Job) -> Job {
+        job.options.stream |= self.events;
+        self.record.job(&job);
+        job
+    }
+
+    async fn admitted(&self, job: &Job) -> Result<(Routes, Permit), ApiError> {
+        let admission = &self.house.admission;
+        let routes = admission.routes(self.caller, job)?;
+        let (provider, id) = self.asked_first(&routes);
+        let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
+        Ok((routes, permit))
+    }
+
+    /// Which provider will be asked first, and what about.
+    fn asked_first<'b>(&'b self, routes: &'b Routes) -> (&'b str, String) {
+        (self.house.provider_name(&routes.asked_for), self.record.request_id())
+    }
+
+    fn forwarded(&self, job: Job, routes: Routes, permit: Permit) -> Work {
+        let course = permit.course();
+        self.record.asked(&routes.asked_for.name, course.clone());
+        let deadline = self.limit.deadline(self.record.started(), job.options.stream, &self.house.settings);
+        let (events, format) = (job.options.stream, job.options.format());
+        let errand = Errand { job, routes: routes.clone(), request_id: self.record.request_id(), deadline, course };
+        let upstream = Rc::clone(self.upstream);
+        let forwarding = Box::pin(async move { upstream.forward(&errand).await });
+        Work { events, format, permit, forwarding, routes }
+    }
+}
+
+fn released(whole: Job) -> Job {
+    whole.audio.release();
+    whole
+}
+
+/// Waits for the whole of a request while its job is being forwarded, unless that fails before.
+async fn beside(arrival: Arrival<'_>, forwarding: &mut Forwarding) -> Result<Job, ApiError> {
+    let mut whole = pin!(arrival.whole());
+    let mut reply = None;
+    let job = poll_fn(|cx| {
+        // First, since a request that breaks off breaks its forwarding too.
+        if let Poll::Ready(job) = whole.as_mut().poll(cx) {
+            return Poll::Ready(job.map_err(ApiError::from));
+        }
+        if reply.is_none()
+            && let Poll::Ready(answer) = forwarding.as_mut().poll(cx)
+        {
+            match answer {
+                // It was taken for what it is not; the whole will tell what it is.
+                Ok(_) | Err(UpstreamError::RecordingLost) => reply = Some(answer),
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        Poll::Pending
+    })
+    .await?;
+    if let Some(answer) = reply {
+        *forwarding = Box::pin(ready(answer));
+    }
+    Ok(job)
+}

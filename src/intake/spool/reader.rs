@@ -1,0 +1,109 @@
+//! Reading a spool: as a stream of chunks, or by code that reads and seeks.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use tokio::task::spawn_blocking;
+
+use super::state::{Look, Shared, length_of};
+use super::writer::{BLOCK, PIECE, bytes};
+
+/// The bytes of a spool that has, or will have, `expected` of them. `follows`: it is read while it arrives.
+pub(super) fn chunks(
+    shared: Arc<Shared>,
+    expected: u64,
+    follows: bool,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::try_unfold((shared, 0_u64), move |(shared, place)| async move {
+        let chunk = loop {
+            // Made before the look, so that nothing that happens after it is missed.
+            let changed = shared.change();
+            if follows {
+                shared.follow(place);
+            }
+            match shared.look(place, expected) {
+                Look::Bytes(bytes) => break bytes,
+                Look::InFile(file, length) => break read_block(file, place, length.min(block_of(&shared))).await?,
+                Look::Wait => changed.await,
+                Look::End => return Ok(None),
+                Look::Broken => return Err(broken()),
+            }
+        };
+        let place = place.saturating_add(length_of(&chunk));
+        Ok(Some((chunk, (shared, place))))
+    })
+}
+
+/// How much is read at once: where memory is short, a piece.
+fn block_of(shared: &Shared) -> u64 {
+    let (block, piece) = (bytes(BLOCK), bytes(PIECE));
+    shared.lock().memory.grow_to(block).map_or(piece, |()| block)
+}
+
+async fn read_block(file: Arc<File>, place: u64, length: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(length).unwrap_or(BLOCK);
+    let read = spawn_blocking(move || {
+        let mut block = vec![0; length];
+        file.read_exact_at(&mut block, place)?;
+        Ok(Bytes::from(block))
+    });
+    read.await.map_err(io::Error::other)?
+}
+
+fn broken() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "the recording did not arrive whole")
+}
+
+/// A position in what has arrived of a spool, to read and seek.
+#[derive(Debug)]
+pub struct SpoolSource {
+    shared: Arc<Shared>,
+    position: u64,
+}
+
+impl SpoolSource {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, position: 0 }
+    }
+}
+
+impl Read for SpoolSource {
+    fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        let mut count = 0;
+        // Pieces in memory are small beside what is asked for.
+        while !buffer.is_empty() {
+            let read = match self.shared.arrived(self.position) {
+                Look::Bytes(bytes) => bytes.as_ref().read(buffer)?,
+                Look::InFile(file, length) => {
+                    let most = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
+                    file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.position)?
+                }
+                Look::Wait | Look::End => break,
+                Look::Broken => return Err(broken()),
+            };
+            if read == 0 {
+                break;
+            }
+            count += read;
+            self.position = self.position.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+            buffer = buffer.get_mut(read..).unwrap_or_default();
+        }
+        Ok(count)
+    }
+}
+
+impl Seek for SpoolSource {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.shared.length().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = position.ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,121 @@
+//! How much memory and disk all recordings together may take.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config;
+
+/// There is no room for another recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// The room that all recordings of this process share.
+#[derive(Debug)]
+pub struct Room {
+    pub(super) memory: Arc<Bound>,
+    pub(super) disk: Arc<Bound>,
+    /// A recording that is larger goes to a file.
+    pub(super) threshold: u64,
+    pub(super) directory: PathBuf,
+}
+
+impl Room {
+    /// The room of these settings.
+    pub fn new(settings: &config::Intake) -> Arc<Self> {
+        Arc::new(Self {
+            memory: Arc::new(Bound::new(settings.max_spool_memory_bytes)),
+            disk: Arc::new(Bound::new(settings.max_spool_disk_bytes)),
+            threshold: u64::try_from(settings.spool_memory_bytes).unwrap_or(u64::MAX),
+            directory: settings.spool_dir.clone(),
+        })
+    }
+
+    /// Whether a recording of so many bytes could be taken now.
+    pub fn has_room_for(&self, bytes: u64) -> Result<(), Full> {
+        let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
+        if in_memory || self.disk.has_room_for(bytes) { Ok(()) } else { Err(Full) }
+    }
+}
+
+/// A number of bytes that may not be exceeded, and how many of them are taken.
+#[derive(Debug)]
+pub(super) struct Bound {
+    most: u64,
+    taken: AtomicU64,
+}
+
+impl Bound {
+    pub(super) fn new(most: u64) -> Self {
+        Self { most, taken: AtomicU64::new(0) }
+    }
+
+    fn has_room_for(&self, bytes: u64) -> bool {
+        self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let taken = self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            taken.checked_add(bytes).filter(|&taken| taken <= self.most)
+        });
+        taken.is_ok()
+    }
+}
+
+/// One recording's part of a [`Bound`], which it gives back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    bound: Arc<Bound>,
+    bytes: u64,
+}
+
+impl Share {
+    /// A share of nothing yet.
+    pub(super) fn of(bound: &Arc<Bound>) -> Self {
+        Self { bound: Arc::clone(bound), bytes: 0 }
+    }
+
+    /// Makes it so many bytes at the least; where there is no room for that it stays as it is.
+    pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), Full> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 && !self.bound.take(more) {
+            return Err(Full);
+        }
+        self.bytes += more;
+        Ok(())
+    }
+
+    /// Makes it so many bytes at the most.
+    pub(super) fn shrink_to(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.bound.taken.fetch_sub(less, Ordering::Relaxed);
+        self.bytes -= less;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_never_exceed_their_bound_and_give_back_what_they_took() {
+        let bound = Arc::new(Bound::new(100));
+        let (mut one, mut other) = (Share::of(&bound), Share::of(&bound));
+        assert_eq!(one.grow_to(60), Ok(()));
+        assert_eq!(other.grow_to(41), Err(Full));
+        assert_eq!(other.grow_to(40), Ok(()));
+        assert_eq!(one.grow_to(10), Ok(()), "it has more already");
+        one.shrink_to(20);
+        assert_eq!(other.grow_to(80), Ok(()));
+        drop(one);
+        assert!(bound.has_room_for(20) && !bound.has_room_for(21));
+        drop(other);
+        assert!(bound.has_room_for(100));
+    }
+}

@@ -1,0 +1,160 @@
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::pin::pin;
+
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use proptest::prelude::*;
+
+use super::room::Bound;
+use super::writer::{BLOCK, SpoolError};
+use super::*;
+
+fn room(threshold: u64, memory: u64, disk: u64) -> Arc<Room> {
+    let bound = |most| Arc::new(Bound::new(most));
+    Arc::new(Room { memory: bound(memory), disk: bound(disk), threshold, directory: std::env::temp_dir() })
+}
+
+fn roomy(threshold: usize) -> Arc<Room> {
+    room(threshold.try_into().unwrap(), 1 << 30, 1 << 30)
+}
+
+async fn write(room: &Arc<Room>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
+    let mut writer = SpoolWriter::new(room, None)?;
+    for chunk in chunks {
+        writer.append(chunk).await?;
+    }
+    Ok(writer.finish())
+}
+
+async fn read_all(spool: &Spool) -> Vec<u8> {
+    spool.chunks().map_ok(Vec::from).try_concat().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_recording_reads_the_same_from_memory_and_from_a_file_as_often_as_needed() {
+    let block: Vec<u8> = (0..BLOCK - 1).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    let chunks: [&[u8]; 5] = [b"start", &block, &block, &block, b"end"];
+    let whole = chunks.concat();
+    for threshold in [0, 5000, whole.len() - BLOCK, whole.len()] {
+        let spool = write(&roomy(threshold), &chunks).await.unwrap();
+        assert_eq!(spool.is_in_memory(), threshold >= whole.len(), "threshold {threshold}");
+        assert_eq!(spool.length(), u64::try_from(whole.len()).unwrap());
+        for _ in 0..2 {
+            assert!(read_all(&spool).await == whole, "threshold {threshold}");
+        }
+        let (mut source, mut copy, mut end) = (spool.source(), Vec::new(), Vec::new());
+        source.read_to_end(&mut copy).unwrap();
+        assert!(copy == whole, "threshold {threshold}");
+        source.seek(SeekFrom::End(-3)).unwrap();
+        source.read_to_end(&mut end).unwrap();
+        assert_eq!(end, b"end");
+    }
+}
+
+#[tokio::test]
+async fn a_large_recording_leaves_no_name_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let room = Arc::new(Room { directory: directory.path().to_owned(), ..Arc::into_inner(roomy(1)).unwrap() });
+    let spool = write(&room, &[&vec![7; 2 * BLOCK]]).await.unwrap();
+    assert!(!spool.is_in_memory());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_reader_follows_the_writer_and_gets_the_last_byte_when_it_is_released() {
+    const PIECE: usize = 32 * 1024;
+    let mut writer = SpoolWriter::new(&roomy(60_000), Some(80_000)).unwrap();
+    let early = writer.early(80_000);
+    let mut chunks = pin!(early.chunks());
+    let mut next = || chunks.next().now_or_never().map(|chunk| chunk.map(Result::unwrap));
+    assert_eq!(next(), None, "nothing has arrived");
+    writer.append(&vec![1; PIECE]).await.unwrap();
+    assert_eq!(next(), Some(Some(vec![1; PIECE].into())));
+    assert_eq!(next(), None);
+    writer.append(&vec![2; 80_000 - PIECE]).await.unwrap();
+    let whole = writer.finish();
+    assert_eq!(next(), Some(Some(vec![2; PIECE].into())));
+    assert_eq!(next(), Some(Some(vec![2; 80_000 - 2 * PIECE - 1].into())));
+    assert_eq!(next(), None, "the last byte is held back");
+    whole.release();
+    assert_eq!(next(), Some(Some(vec![2].into())));
+    assert_eq!(next(), Some(None));
+    assert_eq!(read_all(&whole).await.len(), 80_000);
+}
+
+#[tokio::test]
+async fn a_recording_that_is_given_up_or_has_another_length_is_an_error_for_who_began_to_read_it() {
+    for (sent, finished) in [(9000, false), (9000, true), (11_000, true)] {
+        let mut writer = SpoolWriter::new(&roomy(0), Some(10_000)).unwrap();
+        let early = writer.early(10_000);
+        writer.append(&vec![1; sent]).await.unwrap();
+        if finished {
+            writer.finish().release();
+        } else {
+            drop(writer);
+        }
+        let read = early.chunks().try_collect::<Vec<_>>().await;
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::UnexpectedEof, "{sent} {finished}");
+    }
+}
+
+#[tokio::test]
+async fn what_finds_no_room_in_memory_goes_to_a_file() {
+    let room = room(1 << 20, 1 << 20, 1 << 30);
+    let first = write(&room, &[&vec![1; 1 << 20]]).await.unwrap();
+    let second = write(&room, &[&vec![2; 300 * 1024][..]; 3]).await.unwrap();
+    assert!(first.is_in_memory() && !second.is_in_memory());
+    drop(first);
+    assert!(write(&room, &[&vec![3; 500 * 1024]]).await.unwrap().is_in_memory(), "the room was given back");
+    assert_eq!(read_all(&second).await, vec![2; 900 * 1024]);
+}
+
+#[tokio::test]
+async fn what_finds_no_room_at_all_is_refused_and_takes_none() {
+    let room = room(0, 0, 1 << 20);
+    assert_eq!(room.has_room_for(1 << 20), Ok(()));
+    let announced = SpoolWriter::new(&room, Some(600_000)).unwrap();
+    assert_eq!(room.has_room_for(600_000), Err(Full));
+    assert_eq!(SpoolWriter::new(&room, Some(600_000)).err(), Some(Full));
+    let unannounced = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await;
+    assert!(matches!(unannounced, Err(SpoolError::Full)));
+    drop(announced);
+    let spool = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await.unwrap();
+    assert_eq!(room.has_room_for(600_000), Err(Full), "a handle keeps its room");
+    drop(spool);
+    assert_eq!(room.has_room_for(1 << 20), Ok(()));
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_pieces_and_whenever_it_is_read_the_bytes_are_those_that_came(
+        pieces in prop::collection::vec(prop_oneof![1..200_usize, 3000..9000_usize, 60_000..300_000_usize], 0..12),
+        threshold in prop_oneof![Just(0), Just(50_000), Just(1 << 30)],
+        memory in prop_oneof![Just(0), Just(1_u64 << 30)],
+        reads in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let total = pieces.iter().sum::<usize>();
+            let whole: Vec<u8> = (0..total).map(|i| u8::try_from(i % 253).unwrap()).collect();
+            let mut writer = SpoolWriter::new(&room(threshold, memory, 1 << 30), None).unwrap();
+            let early = writer.early(total.try_into().unwrap());
+            let (mut follower, mut followed, mut rest) = (pin!(early.chunks()), Vec::new(), &whole[..]);
+            for (length, read) in pieces.into_iter().zip(reads) {
+                let (piece, after) = rest.split_at(length);
+                rest = after;
+                writer.append(piece).await.unwrap();
+                // Once, so that it falls behind and has to catch up from the file.
+                if read && let Some(chunk) = follower.next().now_or_never() {
+                    followed.extend_from_slice(&chunk.unwrap().unwrap());
+                }
+            }
+            let spool = writer.finish();
+            spool.release();
+            while let Some(chunk) = follower.next().await {
+                followed.extend_from_slice(&chunk.unwrap());
+            }
+            assert!(followed == whole);
+            assert!(read_all(&spool).await == whole);
+        });
+    }
+}
