@@ -7,6 +7,7 @@
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
+//! * [`sender`]: a client that sends piece by piece.
 //! * [`form`], [`sound`], [`token`], [`wire`]: bodies, recordings, tokens and bytes on a socket.
 //!
 //! Everything else is tests, a file for each promise.
@@ -28,6 +29,7 @@ mod provider;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod redis_server;
+mod sender;
 mod sound;
 mod token;
 mod wire;
@@ -53,6 +55,10 @@ mod models;
 mod nothing_left_behind;
 mod options;
 mod outages;
+mod overlap;
+mod overlap_charges;
+mod overlap_faults;
+mod overload;
 mod provider_errors;
 mod provider_keys;
 mod recordings;

@@ -10,7 +10,7 @@ use crate::provider::{Framing, Gate, Reply, events};
 use crate::{sound, token};
 
 /// Regular files that the process holds open, those of its store left out.
-fn held(gateway: &Gateway) -> Vec<PathBuf> {
+pub(crate) fn held(gateway: &Gateway) -> Vec<PathBuf> {
     let elsewhere = [Path::new("/dev"), Path::new("/proc"), gateway.setup().data()];
     let is_file = |path: &PathBuf| path.starts_with("/") && !elsewhere.iter().any(|place| path.starts_with(place));
     gateway.open_files().into_iter().filter(is_file).filter(|path| !is_log(path)).collect()
@@ -22,7 +22,7 @@ fn is_log(path: &Path) -> bool {
 }
 
 /// A spool is closed on the worker's thread, a moment after the answer is out.
-async fn let_go(gateway: &Gateway) {
+pub(crate) async fn let_go(gateway: &Gateway) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !held(gateway).is_empty() {
         assert!(Instant::now() < deadline, "files are held open: {:?}", held(gateway));

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::account::Account;
 use crate::form::Form;
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::{Answer, Gateway, Setup};
 use crate::sound;
 use crate::store_failure::{durable, store_is};
 
@@ -125,4 +125,33 @@ async fn nothing_is_lost_or_counted_twice_while_redis_comes_and_goes_under_load(
     assert_eq!((requests, nanos), (work, work * SECOND));
     // The limit is 250 ms; the rest is for the machine.
     assert!(figures.iter().all(|(_, longest)| *longest < Duration::from_secs(3)), "{figures:?}");
+}
+
+/// So many requests at once, on connections of their own: every worker has some of them.
+async fn at_once(account: &Account, gateway: &Gateway, count: usize) -> Vec<Answer> {
+    join_all((0..count).map(|_| account.transcribe(gateway, 300))).await
+}
+
+#[tokio::test]
+async fn when_redis_is_back_no_worker_finds_out_by_a_request() {
+    let mut server = durable();
+    let setup = Setup::new().env("VOXGATE_SERVER__WORKERS", "4").env("VOXGATE_ON_STORE_FAILURE", "deny");
+    let gateway = setup.env("REDIS_URL", &server.url()).start().await;
+    let alice = Account::of("alice", "default");
+    let answered = |answers: Vec<Answer>| answers.iter().filter(|answer| answer.status == 200).count();
+    for round in 1..=3 {
+        assert_eq!(answered(at_once(&alice, &gateway, 16).await), 16, "round {round}");
+        alice.settled(&gateway).await;
+        server.kill();
+        assert_eq!(answered(at_once(&alice, &gateway, 1).await), 0, "round {round}");
+        server.start_again();
+        store_is(&gateway, "ready").await;
+    }
+    assert_eq!(answered(at_once(&alice, &gateway, 16).await), 16);
+    let log = gateway.log.text();
+    assert_eq!((log.matches("Redis is away").count(), log.matches("Redis is back").count()), (3, 3), "{log}");
+    // One connection for each worker, one to settle and to look after it, and those of the last round are gone.
+    let clients: String = redis::from_redis_value(server.run(&["CLIENT", "LIST"])).unwrap();
+    let connections = clients.lines().filter(|line| line.contains(" cmd=eval")).count();
+    assert!((3..=5).contains(&connections), "{clients}");
 }

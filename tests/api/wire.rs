@@ -63,6 +63,14 @@ impl Wire {
         }
     }
 
+    /// So many bytes.
+    pub(crate) async fn bytes(&mut self, count: usize) -> String {
+        while self.read.len() < count {
+            assert!(self.more().await, "the connection ended before {count} bytes came");
+        }
+        String::from_utf8(self.read.drain(..count).collect()).unwrap()
+    }
+
     async fn more(&mut self) -> bool {
         let before = self.read.len();
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.read)).await;

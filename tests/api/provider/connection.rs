@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::reply::{Body, Gate, Reply, Step, Upload};
+use super::upload::{Coming, End};
 use super::{Seen, State, usual};
 
 pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
@@ -35,9 +36,17 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
         let told = state.told(&asked);
         let upload = told.as_ref().map_or(Upload::Read, |reply| reply.upload);
         let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        let wanted = if let Upload::ResetAfter(bytes) = upload { bytes.min(length) } else { length };
-        if !matches!(read_body(&mut socket, &mut buffer, wanted).await, Ok(true)) {
+        let wanted = match upload {
+            Upload::ResetAfter(bytes) | Upload::AnswerAfter(bytes) => bytes.min(length),
+            Upload::Read | Upload::ReadAndReset => length,
+        };
+        let coming = state.coming(length);
+        if !matches!(read_body(&mut socket, &mut buffer, wanted, &coming).await, Ok(true)) {
+            coming.ended(End::GivenUp);
             return;
+        }
+        if wanted == length {
+            coming.ended(End::Whole);
         }
         if upload == Upload::Read || upload == Upload::ReadAndReset {
             let body: Vec<u8> = buffer.drain(..length).collect();
@@ -46,8 +55,17 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
             state.seen.lock().unwrap().push(seen);
         }
         state.arrived.send_modify(|count| *count += 1);
-        if upload != Upload::Read {
+        if matches!(upload, Upload::ReadAndReset | Upload::ResetAfter(_)) {
             let _ = socket.set_zero_linger();
+            return;
+        }
+        if matches!(upload, Upload::AnswerAfter(_)) {
+            if let Some(reply) = told {
+                let _ = play(reply, &mut socket).await;
+            }
+            // Whatever the gateway goes on to send: a reset would take the answer with it.
+            let whole = matches!(read_body(&mut socket, &mut buffer, length, &coming).await, Ok(true));
+            coming.ended(if whole { End::Whole } else { End::GivenUp });
             return;
         }
         let reply = told.unwrap_or_else(|| usual::reply(state.seen.lock().unwrap().last().unwrap()));
@@ -78,11 +96,18 @@ async fn read_head(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<O
 }
 
 /// Whether so many bytes of its body have come.
-async fn read_body(socket: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> io::Result<bool> {
+async fn read_body(
+    socket: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    length: usize,
+    coming: &Coming<'_>,
+) -> io::Result<bool> {
+    coming.so_far(buffer.len());
     while buffer.len() < length {
         if socket.read_buf(buffer).await? == 0 {
             return Ok(false);
         }
+        coming.so_far(buffer.len());
     }
     Ok(true)
 }

@@ -1,11 +1,12 @@
 //! A provider that speaks OpenAI's protocol on a plain socket, so that it can also misspeak it.
 //!
 //! Each request is taken apart and checked ([`seen`]), then answered with the next [`Reply`] that a test has queued, or,
-//! if there is none, as OpenAI would ([`usual`]).
+//! if there is none, as OpenAI would ([`usual`]). How far each has come can be waited for ([`upload`]).
 
 mod connection;
 mod reply;
 mod seen;
+mod upload;
 mod usual;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 pub(crate) use reply::{Framing, Gate, Reply};
 pub(crate) use seen::{Seen, Terms};
+pub(crate) use upload::{End, Uploaded};
 pub(crate) use usual::{TRANSCRIPT, answer, events};
 
 /// The key that the gateway is given and nobody else may ever see.
@@ -43,6 +45,8 @@ struct State {
     always: Mutex<HashMap<Option<String>, Reply>>,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<String>>,
+    /// How far each request has come, in the order of their heads.
+    uploads: watch::Sender<Vec<Uploaded>>,
     /// How many requests were read.
     arrived: watch::Sender<usize>,
     /// How many times the gateway closed a connection on which it was being answered.
@@ -87,6 +91,7 @@ impl Provider {
             always: Mutex::default(),
             seen: Mutex::default(),
             faults: Mutex::default(),
+            uploads: watch::Sender::new(Vec::new()),
             arrived: watch::Sender::new(0),
             hung_up: watch::Sender::new(0),
         });

@@ -55,6 +55,8 @@ pub(super) enum Upload {
     ReadAndReset,
     /// The connection is reset after so many bytes of the body.
     ResetAfter(usize),
+    /// It is answered after so many bytes of the body, whatever comes then.
+    AnswerAfter(usize),
 }
 
 /// An answer.
@@ -96,6 +98,11 @@ impl Reply {
     /// The connection is reset after so many bytes of the request's body.
     pub(crate) fn hang_up_in_mid_upload(bytes: usize) -> Self {
         Self { upload: Upload::ResetAfter(bytes), ..Self::whole(200, "", "") }
+    }
+
+    /// The answer is given after so many bytes of the request's body.
+    pub(crate) fn in_mid_upload(self, bytes: usize) -> Self {
+        Self { upload: Upload::AnswerAfter(bytes), ..self }
     }
 
     /// An answer of this type in chunks, to be given its steps.
