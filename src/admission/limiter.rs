@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::desk::{Desk, Letterbox};
 use super::heard::Heard;
 use super::leases::Leases;
 use super::limits::{Ask, Decision, Denial, Limits, Standing};
 use super::rates::Rates;
-use super::settler::{Desk, Letterbox, Settler};
+use super::settler::Settler;
 use super::store::{Embedded, OpenError, Presence, Redis, Settlement, Store, StoreFailure, Unknown};
 use crate::config::{self, OnStoreFailure};
 use crate::identity::Subject;

@@ -9,10 +9,12 @@
 //! - [`limits`]: one request as numbers, and the decision about it
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
 //!   [`leases`], `heard`
-//! - `permit`: leave to forward, which settles itself; `settler` and `journal`: settlements on their way to the store
+//! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
+//!   store
 
 mod allowance;
 pub mod clock;
+mod desk;
 mod fit;
 mod heard;
 mod journal;
@@ -30,11 +32,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use allowance::{Allowance, Share};
+pub use desk::Desk;
 pub use fit::Unfit;
 pub use limiter::{Limiter, LimiterError, Unavailable, Verdict};
 pub use permit::Permit;
 pub use refusal::{Limited, Refusal};
-pub use settler::Desk;
 
 use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;

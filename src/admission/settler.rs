@@ -1,37 +1,15 @@
-//! Writes settlements, in the background and until it is done: a client need not wait, and a store that is away may come
-//! back.
+//! Has settlements written in the background: no client waits for one.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use std::{fmt, io};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::sync::mpsc;
 
-use super::heard::Heard;
-use super::journal::Journal;
 use super::store::{Settlement, Store, StoreFailure, Unknown};
-use crate::ledger::PermitId;
-
-/// How many are written at once.
-const AT_ONCE: usize = 128;
-/// How often the store is tried with some of those that wait.
-const RETRY: Duration = Duration::from_millis(50);
-/// How many it is tried with: few, since it has others to serve.
-const ATTEMPTS: usize = 16;
-/// A question that was given up is not answered by the store later than this, so that a refund comes after it.
-const GIVEN_UP: Duration = Duration::from_secs(2);
-/// How long the end of the gateway waits for permits that are still held, when their connections are closed already.
-const LAST_PERMITS: Duration = Duration::from_secs(3);
 
 /// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
-/// small request); what the store does not take goes to the [`Desk`].
+/// small request); what the store does not take goes to the [`Desk`](super::Desk).
 #[derive(Debug, Clone)]
 pub(super) struct Settler {
     store: Arc<Store>,
@@ -40,17 +18,28 @@ pub(super) struct Settler {
     most: usize,
 }
 
+/// How many there are of what is not written yet.
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     /// Permits that are held.
-    held: AtomicUsize,
+    pub(super) held: AtomicUsize,
     /// Permits that were given without the store, and are not settled.
-    owed: AtomicUsize,
+    pub(super) owed: AtomicUsize,
     /// Settlements that wait for the store to come back.
-    waiting: AtomicUsize,
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Settler {
+    /// Writes to `store`, or hands over by `inbox`. With `most` that wait, nobody is let in without the store.
+    pub(super) fn new(
+        store: Arc<Store>,
+        inbox: mpsc::UnboundedSender<Settlement>,
+        counts: Arc<Counts>,
+        most: usize,
+    ) -> Self {
+        Self { store, inbox, counts, most }
+    }
+
     /// Has a settlement written.
     pub(super) fn settle(&self, settlement: Settlement) {
         let usual = settlement.unknown == Unknown::Charge && !settlement.without_store;
@@ -124,178 +113,61 @@ impl Drop for Hand {
     }
 }
 
-/// Where settlements are written that were not at once.
-pub struct Desk {
-    close: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-    counts: Arc<Counts>,
-}
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
 
-/// What comes in before the desk is open.
-pub(super) struct Letterbox {
-    inbox: mpsc::UnboundedSender<Settlement>,
-    counts: Arc<Counts>,
-    most: usize,
-    incoming: mpsc::UnboundedReceiver<Settlement>,
-    journal: Journal,
-}
+    use tokio::runtime::Builder;
+    use tokio::task::yield_now;
 
-impl Letterbox {
-    /// Takes over what other processes left in `directory`. Nobody is let in without the store while `most` wait.
-    pub(super) fn new(directory: &Path, most: usize) -> io::Result<Self> {
-        let (inbox, incoming) = mpsc::unbounded_channel();
-        let journal = Journal::open(directory, most)?;
-        let counts = Counts { waiting: AtomicUsize::new(journal.len()), ..Counts::default() };
-        Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
-    }
+    use super::super::clock::Clock;
+    use super::super::store::Redis;
+    use super::*;
+    use crate::config::{self, RedisUrl};
+    use crate::ledger::{Charge, Ending, Memo, PermitId};
+    use crate::units::UnixMs;
 
-    /// Writes settlements to `store`, or hands them to it.
-    pub(super) fn settler(&self, store: &Arc<Store>) -> Settler {
-        let (inbox, counts) = (self.inbox.clone(), Arc::clone(&self.counts));
-        Settler { store: Arc::clone(store), inbox, counts, most: self.most }
-    }
-
-    /// The way in, for what is settled on behalf of others.
-    pub(super) fn inbox(&self) -> mpsc::UnboundedSender<Settlement> {
-        self.inbox.clone()
-    }
-
-    /// Begins to write to `store`. To be called on the runtime that ends last.
-    pub(super) fn open(self, store: Arc<Store>, heard: Arc<Heard>) -> Desk {
-        let (close, closing) = oneshot::channel();
-        let counts = self.counts;
-        let clerk = Clerk { store, heard, journal: self.journal, counts: Arc::clone(&counts), last: None };
-        Desk { close, task: tokio::spawn(clerk.work(self.incoming, closing)), counts }
-    }
-}
-
-impl Desk {
-    /// Writes what is there and ends. What the store does not take then stays on disk for the next gateway.
-    pub async fn close(self) {
-        // A connection that was closed lets go of its permit when its worker comes to it.
-        let deadline = Instant::now() + LAST_PERMITS;
-        while self.counts.held.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
-            sleep(Duration::from_millis(10)).await;
-        }
-        let _ = self.close.send(());
-        if self.task.await.is_err() {
-            tracing::error!("settlements could not be finished");
-        }
-    }
-}
-
-impl fmt::Debug for Desk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
-    }
-}
-
-struct Clerk {
-    store: Arc<Store>,
-    heard: Arc<Heard>,
-    journal: Journal,
-    counts: Arc<Counts>,
-    /// The last of those that wait that was tried again.
-    last: Option<PermitId>,
-}
-
-impl Clerk {
-    async fn work(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
-        let (mut writing, mut retrying) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut given_up = FuturesUnordered::new();
-        let mut retry = interval(RETRY);
-        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut open = true;
-        loop {
-            tokio::select! {
-                Some(settlement) = incoming.recv(), if writing.len() < AT_ONCE => {
-                    if settlement.unknown == Unknown::Ignore {
-                        given_up.push(write_later(Arc::clone(&self.store), settlement));
-                    } else {
-                        writing.push(write(Arc::clone(&self.store), settlement));
-                    }
-                }
-                Some((settlement, result)) = given_up.next(), if !given_up.is_empty() => {
-                    self.written(settlement, result, false);
-                }
-                Some((settlement, result)) = writing.next(), if !writing.is_empty() => {
-                    self.written(settlement, result, false);
-                }
-                Some((settlement, result)) = retrying.next(), if !retrying.is_empty() => {
-                    self.written(settlement, result, true);
-                }
-                _ = retry.tick(), if open && retrying.is_empty() => {
-                    for settlement in self.next_tries() {
-                        retrying.push(write(Arc::clone(&self.store), settlement));
-                    }
-                }
-                _ = &mut closing, if open => {
-                    open = false;
-                    // Whatever was sent before this is in the channel; nothing comes after it.
-                    incoming.close();
-                }
-                else => break,
-            }
-        }
-        let left = self.journal.len();
-        if left > 0 {
-            tracing::warn!(left, "settlements wait on disk for the store, and for the next gateway");
+    fn settlement() -> Settlement {
+        let name = || "x".to_owned();
+        Settlement {
+            id: PermitId::new(),
+            subject: "alice".parse().unwrap(),
+            at: UnixMs::new(0),
+            memo: Memo { request_id: name(), plan: name(), model: name(), provider: name() },
+            counted_as: name(),
+            audio: Charge::NONE.audio,
+            estimate: Charge::NONE,
+            cost: Charge::NONE,
+            usage: None,
+            ending: Ending::Answered,
+            without_store: false,
+            unknown: Unknown::Charge,
+            tried: false,
         }
     }
 
-    fn written(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreFailure>, again: bool) {
-        if settlement.without_store && !again {
-            // From here on it is written, or it waits.
-            let _ = self.counts.owed.try_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
-        }
-        match result {
-            Ok(()) => {
-                if settlement.without_store {
-                    self.heard.settled(&settlement.subject, settlement.estimate);
-                }
-                if again {
-                    self.journal.done(settlement.id);
-                }
-            }
-            Err(StoreFailure::Refused(cause)) if again => {
-                tracing::error!(
-                    cause,
-                    request_id = settlement.memo.request_id,
-                    "the store does not take a settlement; it stays on disk for the next gateway"
-                );
-                self.journal.set_aside(settlement.id);
-            }
-            Err(failure) if !again => {
-                // It may have been written all the same, unless nobody was asked.
-                let tried = !matches!(failure, StoreFailure::Away);
-                self.journal.keep(Settlement { tried, ..Arc::unwrap_or_clone(settlement) });
-            }
-            Err(_) => {}
-        }
-        self.counts.waiting.store(self.journal.len(), Ordering::Relaxed);
+    #[test]
+    fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {
+        // It takes connections and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = RedisUrl::parse(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
+        let redis = config::Redis { url, timeout: Duration::from_mins(1) };
+        let (inbox, mut incoming) = mpsc::unbounded_channel();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let counts = Arc::new(Counts::default());
+        runtime.block_on(async {
+            let store = Redis::new(&redis, Duration::from_hours(1), Clock::system(), inbox.clone()).unwrap();
+            let store = Arc::new(Store::Redis(store));
+            let settler = Settler { store, inbox, counts: Arc::clone(&counts), most: 10 };
+            settler.settle(settlement());
+            yield_now().await;
+        });
+        assert!(incoming.try_recv().is_err(), "it is being written");
+        assert_eq!(counts.held.load(Ordering::Acquire), 1, "the desk waits for it");
+        drop(runtime);
+        let handed = incoming.try_recv().unwrap();
+        assert!(handed.tried);
+        assert_eq!(counts.held.load(Ordering::Acquire), 0);
     }
-
-    /// The next of those that wait, but for those whose part of the store is away.
-    fn next_tries(&mut self) -> Vec<Settlement> {
-        let mut next = self.journal.after(self.last, ATTEMPTS);
-        self.last = next.last().map(|settlement| settlement.id);
-        next.retain(|settlement| !self.store.is_away_for(&settlement.subject));
-        for first in next.iter().filter(|settlement| !settlement.tried) {
-            // On disk before it happens: whoever takes over from here must not take this for the first try.
-            self.journal.keep(Settlement { tried: true, ..first.clone() });
-        }
-        next
-    }
-}
-
-async fn write(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
-    let settlement = Arc::new(settlement);
-    let result = store.settle(Arc::clone(&settlement)).await;
-    (settlement, result)
-}
-
-/// For a question that was given up: its answer may still be on its way.
-async fn write_later(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
-    sleep(GIVEN_UP).await;
-    write(store, settlement).await
 }
