@@ -138,16 +138,16 @@ async fn when_redis_is_back_no_worker_finds_out_by_a_request() {
     let setup = Setup::new().env("VOXGATE_SERVER__WORKERS", "4").env("VOXGATE_ON_STORE_FAILURE", "deny");
     let gateway = setup.env("REDIS_URL", &server.url()).start().await;
     let alice = Account::of("alice", "default");
-    let answered = |answers: Vec<Answer>| answers.iter().filter(|answer| answer.status == 200).count();
+    let good = |answers: Vec<Answer>| answers.iter().filter(|answer| answer.status == 200).count();
     for round in 1..=3 {
-        assert_eq!(answered(at_once(&alice, &gateway, 16).await), 16, "round {round}");
+        assert_eq!(good(at_once(&alice, &gateway, 16).await), 16, "round {round}");
         alice.settled(&gateway).await;
         server.kill();
-        assert_eq!(answered(at_once(&alice, &gateway, 1).await), 0, "round {round}");
+        assert_eq!(good(at_once(&alice, &gateway, 1).await), 0, "round {round}");
         server.start_again();
         store_is(&gateway, "ready").await;
     }
-    assert_eq!(answered(at_once(&alice, &gateway, 16).await), 16);
+    assert_eq!(good(at_once(&alice, &gateway, 16).await), 16);
     let log = gateway.log.text();
     assert_eq!((log.matches("Redis is away").count(), log.matches("Redis is back").count()), (3, 3), "{log}");
     // One connection for each worker, one to settle and to look after it, and those of the last round are gone.

@@ -254,7 +254,9 @@ async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
         let files = held(&gateway);
         assert_eq!(files.len(), 3, "{files:?}");
         assert!(files.iter().all(|path| path.to_string_lossy().ends_with("(deleted)")), "{files:?}");
-        (0..senders.len()).for_each(|_| gate.open());
+        for _ in &senders {
+            gate.open();
+        }
         for mut sender in senders {
             sender.answer().await.is_served(1);
         }
