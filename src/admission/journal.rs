@@ -163,7 +163,7 @@ fn begin(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use tempfile::TempDir;
@@ -173,7 +173,8 @@ mod tests {
     use crate::ledger::{Charge, Ending, Memo};
     use crate::units::{AudioMs, UnixMs};
 
-    fn settlement() -> Settlement {
+    /// Any settlement.
+    pub(in super::super) fn settlement() -> Settlement {
         let word = || "x".to_owned();
         Settlement {
             id: PermitId::new(),

@@ -122,30 +122,10 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::super::clock::Clock;
+    use super::super::journal::tests::settlement;
     use super::super::store::Redis;
     use super::*;
     use crate::config::{self, RedisUrl};
-    use crate::ledger::{Charge, Ending, Memo, PermitId};
-    use crate::units::UnixMs;
-
-    fn settlement() -> Settlement {
-        let name = || "x".to_owned();
-        Settlement {
-            id: PermitId::new(),
-            subject: "alice".parse().unwrap(),
-            at: UnixMs::new(0),
-            memo: Memo { request_id: name(), plan: name(), model: name(), provider: name() },
-            counted_as: name(),
-            audio: Charge::NONE.audio,
-            estimate: Charge::NONE,
-            cost: Charge::NONE,
-            usage: None,
-            ending: Ending::Answered,
-            without_store: false,
-            unknown: Unknown::Charge,
-            tried: false,
-        }
-    }
 
     #[test]
     fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {

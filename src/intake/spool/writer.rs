@@ -141,7 +141,7 @@ impl SpoolWriter {
         }
     }
 
-    /// Whether what is in memory may stay there for now.
+    /// Whether what is in memory may stay there until more has come.
     fn fits_in_memory(&self) -> bool {
         let mut state = self.shared.lock();
         let unwritten = state.unwritten();
