@@ -17,7 +17,8 @@ use crate::upstream::Course;
 ///
 /// - answered: what the provider reports, or the estimate where it reports nothing;
 /// - refused or failed: nothing, unless some of the transcript had gone out by then, which is charged as if answered;
-/// - neither, since the client left: as if answered, if a provider had the whole recording by then; else nothing.
+/// - neither, since the client left, or would wait no longer: as if answered, if a provider had the whole recording by then;
+///   else nothing.
 ///
 /// However many were asked, that is charged once, and by the price of the one that served.
 pub struct Permit {
@@ -106,6 +107,7 @@ impl Permit {
         match self.end {
             Some(End::Answered) => (Ending::Answered, self.cost()),
             Some(End::Failed) if self.heard => (Ending::Broken, self.cost()),
+            Some(End::Failed) if self.course.was_left() => (Ending::Left, self.cost()),
             None if self.heard || self.usage.is_some() || self.course.has_recording() => (Ending::Left, self.cost()),
             Some(End::Failed) | None => (Ending::Refunded, Charge::NONE),
         }

@@ -8,9 +8,10 @@ use super::error::ApiError;
 use crate::config::Settings;
 use crate::upstream::Deadline;
 
-/// What OpenAI's SDKs say of themselves, in seconds: Node's how long it waits for the head of the answer, Python's how
-/// long it bears silence.
-const OF_SDKS: [&str; 2] = ["x-stainless-timeout", "x-stainless-read-timeout"];
+/// What OpenAI's SDKs say of themselves, in seconds: Node's how long it waits for the head of the answer, from the beginning
+/// of the request; Python's how long it bears silence, which does not begin before it has sent everything.
+const OF_SDK: &str = "x-stainless-timeout";
+const SILENCE_OF_SDK: &str = "x-stainless-read-timeout";
 /// What a client says on purpose, in milliseconds.
 const ON_PURPOSE: &str = "x-request-timeout-ms";
 
@@ -19,6 +20,7 @@ const ON_PURPOSE: &str = "x-request-timeout-ms";
 pub(super) struct ClientLimit {
     on_purpose: Option<Duration>,
     of_sdk: Option<Duration>,
+    silence: Option<Duration>,
 }
 
 impl ClientLimit {
@@ -26,24 +28,36 @@ impl ClientLimit {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
         let seconds =
-            |name: &&str| Duration::try_from_secs_f64(text(name)?.parse().ok()?).ok().filter(|it| !it.is_zero());
-        let of_sdk = OF_SDKS.iter().filter_map(seconds).min();
+            |name: &str| Duration::try_from_secs_f64(text(name)?.parse().ok()?).ok().filter(|it| !it.is_zero());
+        let (of_sdk, silence) = (seconds(OF_SDK), seconds(SILENCE_OF_SDK));
         let on_purpose = match text(ON_PURPOSE).map(str::parse::<u64>) {
             None => None,
             Some(Ok(ms)) if ms > 0 => Some(Duration::from_millis(ms)),
             Some(_) => return Err(ApiError::invalid_parameter(ON_PURPOSE, "it takes whole milliseconds, 1 or more")),
         };
-        Ok(Self { on_purpose, of_sdk })
+        Ok(Self { on_purpose, of_sdk, silence })
     }
 
-    /// Until when a request that came at `arrival` may take. An SDK whose stream gets a keep-alive within its limit goes on
-    /// waiting, so that limit does not hold then.
-    pub(super) fn deadline(self, arrival: Instant, stream: bool, settings: &Settings) -> Deadline {
+    /// Until when a request that came at `arrival` may take, all of which has been there since `sent`, if it is. An SDK whose
+    /// stream gets a keep-alive within its limit goes on waiting, so that limit does not hold then.
+    pub(super) fn deadline(
+        self,
+        arrival: Instant,
+        sent: Option<Instant>,
+        stream: bool,
+        settings: &Settings,
+    ) -> Deadline {
         let holds = |limit: &Duration| !stream || *limit <= settings.relay.keep_alive;
         let longest = settings.upstream.response_timeout;
-        let limit = [self.on_purpose, self.of_sdk.filter(holds)].into_iter().flatten().fold(longest, Duration::min);
-        let arrival = tokio::time::Instant::from_std(arrival);
-        Deadline { whole: arrival + longest, beginning: arrival + limit }
+        let limits = [
+            self.on_purpose.map(|limit| (arrival, limit)),
+            self.of_sdk.filter(holds).map(|limit| (arrival, limit)),
+            sent.zip(self.silence.filter(holds)),
+        ];
+        let whole = arrival + longest;
+        let ends = limits.into_iter().flatten().map(|(since, limit)| since + limit.min(longest));
+        let beginning = ends.fold(whole, Instant::min);
+        Deadline { whole: whole.into(), beginning: beginning.into() }
     }
 }
 
@@ -58,16 +72,21 @@ mod tests {
 
     #[test]
     fn an_sdks_limit_is_taken_where_it_makes_sense_and_ones_own_must() {
-        let of_sdk = |ms| Some(ClientLimit { of_sdk: Some(Duration::from_millis(ms)), on_purpose: None });
+        let of_sdk = |ms| Some(ClientLimit { of_sdk: Some(Duration::from_millis(ms)), ..ClientLimit::default() });
         assert_eq!(limit(&[("x-stainless-timeout", "600")]), of_sdk(600_000));
         assert_eq!(limit(&[("x-stainless-timeout", "2.5")]), of_sdk(2500));
-        assert_eq!(limit(&[("x-stainless-timeout", "9"), ("x-stainless-read-timeout", "3.0")]), of_sdk(3000));
+        let silence = Some(Duration::from_secs(3));
+        let both = limit(&[("x-stainless-timeout", "9"), ("x-stainless-read-timeout", "3.0")]);
+        assert_eq!(both, of_sdk(9000).map(|of_sdk| ClientLimit { silence, ..of_sdk }));
         for nonsense in ["0", "-1", "never", "NaN", "1e300", ""] {
             assert_eq!(limit(&[("x-stainless-timeout", nonsense)]), Some(ClientLimit::default()), "{nonsense}");
             assert_eq!(limit(&[("x-request-timeout-ms", nonsense)]), None, "{nonsense}");
         }
         let on_purpose = Some(Duration::from_millis(1500));
-        assert_eq!(limit(&[("x-request-timeout-ms", "1500")]), Some(ClientLimit { on_purpose, of_sdk: None }));
+        assert_eq!(
+            limit(&[("x-request-timeout-ms", "1500")]),
+            Some(ClientLimit { on_purpose, ..ClientLimit::default() })
+        );
         assert_eq!(limit(&[("x-request-timeout-ms", "1.5")]), None);
     }
 }

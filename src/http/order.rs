@@ -4,6 +4,7 @@ use std::future::{poll_fn, ready};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Instant;
 
 use super::House;
 use super::deadline::ClientLimit;
@@ -109,7 +110,8 @@ impl Order<'_> {
     fn forwarded(&self, job: Job, routes: Routes, permit: Permit) -> Work {
         let course = permit.course();
         self.record.asked(&routes.asked_for.name, course.clone());
-        let deadline = self.limit.deadline(self.record.started(), job.options.stream, &self.house.settings);
+        let sent = (!job.audio.is_arriving()).then(Instant::now);
+        let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
         let (events, format) = (job.options.stream, job.options.format());
         let errand = Errand { job, routes: routes.clone(), request_id: self.record.request_id(), deadline, course };
         let upstream = Rc::clone(self.upstream);

@@ -6,6 +6,9 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::config;
 
+/// What a provider may ask for at most. No request waits for so long, and clocks can be reckoned with it.
+const LONGEST_TOLD: Duration = Duration::from_hours(24);
+
 /// Waits that double, up to the longest.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
@@ -37,6 +40,10 @@ impl Backoff {
 
 /// When a provider asks to be asked again, if it says so: in milliseconds, in seconds, or as a date.
 pub(super) fn told(headers: &HeaderMap) -> Option<Duration> {
+    as_told(headers).map(|wait| wait.min(LONGEST_TOLD))
+}
+
+fn as_told(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| *number >= 0.0);
     if let Some(ms) = text("retry-after-ms").and_then(number) {
@@ -77,6 +84,9 @@ mod tests {
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
         let wait = told(&[("retry-after", &date)]).unwrap();
         assert!((58..=60).contains(&wait.as_secs()), "{wait:?}");
+        for (name, huge) in [("retry-after", "18446744073709549568"), ("retry-after-ms", "1e22")] {
+            assert_eq!(told(&[(name, huge)]), Some(LONGEST_TOLD));
+        }
         for nonsense in ["soon", "-1", "NaN", "inf", "1e300", ""] {
             assert_eq!(told(&[("retry-after", nonsense)]), None, "{nonsense}");
         }

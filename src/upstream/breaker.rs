@@ -27,8 +27,8 @@ impl Breaker {
     }
 
     /// The provider is asked, when [`Breaker::wait`] allows it.
-    pub(super) fn ask(&mut self) -> Option<Trial> {
-        self.leave.ask()
+    pub(super) fn ask(&mut self, now: Instant) -> Option<Trial> {
+        self.leave.ask(now, self.settings.pause)
     }
 
     /// It has answered. Whether it was left alone until then.
@@ -95,16 +95,29 @@ mod tests {
         breaker.failed(None, now);
         let later = now + PAUSE;
         assert!(breaker.wait(later).is_zero());
-        let first = breaker.ask();
+        let first = breaker.ask(later);
         assert!(first.is_some() && !breaker.wait(later).is_zero(), "a second one has to wait");
         breaker.nothing_learnt(first);
         assert!(breaker.wait(later).is_zero(), "who leaves makes room for the next");
-        let second = breaker.ask();
+        let second = breaker.ask(later);
         assert!(!breaker.failed(first, later), "what the first has to say comes too late");
         assert!(breaker.failed(second, later));
         assert_eq!(breaker.wait(later), PAUSE);
-        assert!(breaker.ask().is_some() && breaker.answered() && breaker.wait(later).is_zero());
-        assert!(breaker.ask().is_none(), "whoever comes now is an ordinary request");
+        assert!(breaker.ask(later).is_some() && breaker.answered() && breaker.wait(later).is_zero());
+        assert!(breaker.ask(later).is_none(), "whoever comes now is an ordinary request");
+    }
+
+    #[test]
+    fn one_that_takes_long_makes_room_for_the_next() {
+        let (mut breaker, now) = (breaker(1), Instant::now());
+        breaker.failed(None, now);
+        let later = now + PAUSE;
+        let slow = breaker.ask(later);
+        assert!(!breaker.wait(later + PAUSE / 2).is_zero() && breaker.wait(later + PAUSE).is_zero());
+        let next = breaker.ask(later + PAUSE);
+        assert!(!breaker.failed(slow, later + PAUSE), "it decides nothing any more");
+        breaker.nothing_learnt(slow);
+        assert!(!breaker.wait(later + PAUSE).is_zero() && breaker.failed(next, later + PAUSE));
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
                 match step {
                     Step::Pass(seconds) => now += Duration::from_secs(seconds),
                     Step::Ask if breaker.wait(now).is_zero() => {
-                        let trial = breaker.ask();
+                        let trial = breaker.ask(now);
                         prop_assert_eq!(trial.is_some(), open.is_some());
                         prop_assert!(open.is_none_or(|since| now >= since + PAUSE));
                         flying.push(trial);

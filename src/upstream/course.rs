@@ -31,6 +31,10 @@ struct Stage {
     tries: u32,
     last: Option<Asked>,
     sent: Sent,
+    /// Somebody is being asked.
+    trying: bool,
+    /// See [`Course::was_left`].
+    left: bool,
     settled: bool,
 }
 
@@ -51,6 +55,7 @@ impl Course {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_add(1);
         stage.last = Some(asked);
+        stage.trying = true;
         stage.sent = Sent::default();
         stage.sent.clone()
     }
@@ -67,11 +72,23 @@ impl Course {
         self.stage().sent = Sent::default();
     }
 
-    /// Who is being asked has not been given all of the recording and will not be: the try does not count.
+    /// Who was asked has failed, and there may be another try.
+    pub(super) fn failed(&self) {
+        self.stage().trying = false;
+    }
+
+    /// The client waits no longer, by its own word: whoever has the recording is left with it.
+    pub(super) fn leave(&self) {
+        let mut stage = self.stage();
+        stage.left = stage.sent.is_set();
+    }
+
+    /// Who is being asked, if anybody is, has not been given all of the recording and will not be: that try does not count.
     pub fn withdraw(&self) {
         let mut stage = self.stage();
-        stage.tries = stage.tries.saturating_sub(1);
+        stage.tries = stage.tries.saturating_sub(u32::from(stage.trying));
         stage.sent = Sent::default();
+        (stage.trying, stage.settled) = (false, false);
     }
 
     /// There will be no other try.
@@ -82,6 +99,11 @@ impl Course {
     /// Whether somebody has the whole recording and may be at work on it.
     pub fn has_recording(&self) -> bool {
         self.stage().sent.is_set()
+    }
+
+    /// Whether somebody had the whole recording when the client's own time was over, and may have done the work.
+    pub fn was_left(&self) -> bool {
+        self.stage().left
     }
 
     /// Who was asked last, if anybody was.

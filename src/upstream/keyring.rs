@@ -13,6 +13,8 @@ use crate::config::ProviderKey;
 
 /// How long a key that is not accepted is left alone before one request tries it again: somebody may have put it right.
 const OUT: Duration = Duration::from_mins(5);
+/// How long the others wait for that one.
+const TRIAL: Duration = Duration::from_secs(10);
 /// The longest that a key rests, whatever the provider says: it may be mistaken.
 const LONGEST_REST: Duration = Duration::from_mins(10);
 /// How long a key rests whose account has no money left, unless the provider says more.
@@ -89,8 +91,8 @@ impl Key {
     }
 
     /// It is used for a request, when [`Key::wait`] allows it.
-    pub(super) fn take(&mut self) -> Grip {
-        Grip { secret: self.secret.clone(), version: self.version, trial: self.out.ask() }
+    pub(super) fn take(&mut self, now: Instant) -> Grip {
+        Grip { secret: self.secret.clone(), version: self.version, trial: self.out.ask(now, TRIAL) }
     }
 
     /// The provider has done the work. Whether the key was out until then.
@@ -174,24 +176,24 @@ mod tests {
     #[test]
     fn a_key_that_is_not_accepted_is_out_and_then_tried_by_one() {
         let (mut key, now) = (key(), Instant::now());
-        let (first, second) = (key.take(), key.take());
+        let (first, second) = (key.take(now), key.take(now));
         assert!(key.refused(&first, now), "it is told once");
         assert!(!key.refused(&second, now + OUT / 2), "what was on its way then is not news");
         assert_eq!(key.wait(now + OUT / 2), (OUT / 2, Hindrance::Out));
         let later = now + OUT;
         assert!(key.wait(later).0.is_zero());
-        let trial = key.take();
+        let trial = key.take(later);
         assert!(!key.wait(later).0.is_zero());
         assert!(!key.refused(&trial, later), "nor is that it still is not");
         assert_eq!(key.wait(later).0, OUT);
-        let trial = key.take();
+        let trial = key.take(now);
         assert!(key.served(&trial) && key.wait(later).0.is_zero());
     }
 
     #[test]
     fn what_is_said_of_a_key_that_was_replaced_is_not_said_of_the_new_one() {
         let (mut key, now) = (key(), Instant::now());
-        let old = key.take();
+        let old = key.take(now);
         key.refused(&old, now);
         assert!(!key.replace("the-first".to_owned().into()), "the same is no change");
         assert!(key.replace("the-second".to_owned().into()));
@@ -207,7 +209,7 @@ mod tests {
         let now = Instant::now();
         let rest = |told: Option<u64>, no_quota| {
             let mut key = key();
-            let grip = key.take();
+            let grip = key.take(now);
             let rest = key.over_limit(&grip, told.map(Duration::from_secs), no_quota, backoff(), now);
             assert_eq!(key.wait(now), (rest, Hindrance::Rests));
             rest
@@ -219,7 +221,7 @@ mod tests {
         assert_eq!(rest(Some(7), true), NO_QUOTA);
         let mut key = key();
         let mut untold = || {
-            let grip = key.take();
+            let grip = key.take(now);
             key.over_limit(&grip, None, false, backoff(), now).as_millis()
         };
         assert_eq!([untold(), untold(), untold()], [250, 500, 1000]);
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn a_shorter_rest_does_not_cut_a_longer_one_short() {
         let (mut key, now) = (key(), Instant::now());
-        let grip = key.take();
+        let grip = key.take(now);
         for seconds in [20, 5] {
             key.over_limit(&grip, Some(Duration::from_secs(seconds)), false, backoff(), now);
         }

@@ -11,7 +11,8 @@ const TRIAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Leave {
     until: Option<Instant>,
-    trial: Option<Trial>,
+    /// The one that goes there, and until when the others wait for it.
+    trial: Option<(Trial, Instant)>,
     trials: u64,
 }
 
@@ -23,7 +24,8 @@ impl Leave {
     /// How long until a request may go there; nothing: now.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let rest = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        if rest.is_zero() && self.trial.is_some() { TRIAL } else { rest }
+        let trial = self.trial.filter(|_| rest.is_zero());
+        trial.map_or(rest, |(_, until)| TRIAL.min(until.saturating_duration_since(now)))
     }
 
     /// Whether it is left alone, or on trial.
@@ -31,12 +33,14 @@ impl Leave {
         self.until.is_some()
     }
 
-    /// A request goes there, when [`Leave::wait`] allows it; `None`: an ordinary one.
-    pub(super) fn ask(&mut self) -> Option<Trial> {
+    /// A request goes there, when [`Leave::wait`] allows it; `None`: an ordinary one. If it takes longer than `patience`,
+    /// which may be its client's doing, the next may try.
+    pub(super) fn ask(&mut self, now: Instant, patience: Duration) -> Option<Trial> {
         self.until?;
         self.trials = self.trials.wrapping_add(1);
-        self.trial = Some(Trial(self.trials));
-        self.trial
+        let trial = Trial(self.trials);
+        self.trial = Some((trial, now + patience));
+        Some(trial)
     }
 
     /// It is left alone from now on.
@@ -53,7 +57,7 @@ impl Leave {
 
     /// Whether this is the request on which it is tried now, and not one from before.
     pub(super) fn is_tried_by(&self, trial: Option<Trial>) -> bool {
-        trial.is_some() && trial == self.trial
+        trial.is_some() && trial == self.trial.map(|(trial, _)| trial)
     }
 
     /// A trial has ended without showing anything: the next may try.

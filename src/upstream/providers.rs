@@ -116,8 +116,8 @@ impl Provider {
         let State { breaker, keys } = &mut *state;
         let several = keys.len() > 1;
         let held = keys.get_mut(key).filter(|held| held.wait(now).0.is_zero() && breaker.wait(now).is_zero())?;
-        let (trial, key_name) = (breaker.ask(), several.then(|| held.name.clone()));
-        let grip = held.take();
+        let (trial, key_name) = (breaker.ask(now), several.then(|| held.name.clone()));
+        let grip = held.take(now);
         Some(Pass { provider: Arc::clone(self), key, key_name, grip, trial, is_open: true })
     }
 

@@ -25,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often a recording is sent anew because a connection out of the pool turned out to be closed.
 const STALE: u32 = 2;
 
+/// How soon that shows: one that breaks later was open, and what came over it may have been worked on.
+const SHOWS_STALE: Duration = Duration::from_secs(1);
+
 /// Until when a request may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
@@ -79,12 +82,18 @@ impl Upstream {
                 Ok(reply) => return Ok(served(reply, pass)),
                 Err(error) => error,
             };
-            errand.course.came_to_nothing();
             let now = Instant::now();
+            if matches!(error, UpstreamError::Timeout) && (deadline.beginning..deadline.whole).contains(&now) {
+                errand.course.leave();
+            }
+            errand.course.came_to_nothing();
             // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
             let fair = attempt == 1 && now >= deadline.whole;
             let verdict = Verdict::of(&error, now >= deadline.beginning, fair);
-            pass.shows(verdict.shown);
+            // A provider may lose patience with a client that is slow.
+            let waited =
+                matches!(error, UpstreamError::Broken | UpstreamError::Timeout) && errand.job.audio.is_arriving();
+            pass.shows(if waited { Shown::Nothing } else { verdict.shown });
             match verdict.then {
                 Then::GiveUp => return Err(error),
                 Then::TryAgain { scope, told } => {
@@ -93,6 +102,7 @@ impl Upstream {
                 }
                 Then::TryElsewhere { scope } => seats.bar(seat, scope),
             }
+            errand.course.failed();
             let provider = pass.settings().name.as_str();
             tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error, "a try failed");
             failed = Some(error);
@@ -172,7 +182,8 @@ impl Upstream {
         loop {
             let lost = Lost::default();
             let form = form::build(job, model, &provider.wire, streamed, sent, &lost);
-            let left = errand.deadline.whole.saturating_duration_since(Instant::now());
+            let begun = Instant::now();
+            let left = errand.deadline.whole.saturating_duration_since(begun);
             let request = self.client.post(url.clone()).headers(headers.clone()).timeout(left);
             let request = request.header(CONTENT_TYPE, form.content_type).header(CONTENT_LENGTH, form.length);
             let request = request.body(form.body);
@@ -182,7 +193,7 @@ impl Upstream {
                 Err(_) if lost.is_set() => return Err(UpstreamError::RecordingLost),
                 Err(error) => error,
             };
-            if !reused || stale == STALE || error.is_timeout() {
+            if !reused || stale == STALE || error.is_timeout() || begun.elapsed() > SHOWS_STALE {
                 return Err(UpstreamError::of(&error));
             }
             // The provider had closed the connection before it could see the request.

@@ -59,6 +59,7 @@ mod overlap;
 mod overlap_charges;
 mod overlap_faults;
 mod overload;
+mod provider_bad_days;
 mod provider_errors;
 mod provider_keys;
 mod recordings;

@@ -59,6 +59,11 @@ impl Spool {
         self.shared.release();
     }
 
+    /// Whether more of it has yet to come.
+    pub fn is_arriving(&self) -> bool {
+        self.shared.is_open()
+    }
+
     /// Whether all of it is in memory, so that reading it does not block.
     pub fn is_in_memory(&self) -> bool {
         self.shared.is_in_memory()

@@ -153,6 +153,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().end == End::Open
+    }
+
     pub(super) fn is_in_memory(&self) -> bool {
         self.lock().written == 0
     }

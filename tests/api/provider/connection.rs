@@ -56,6 +56,9 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
         }
         state.arrived.send_modify(|count| *count += 1);
         if matches!(upload, Upload::ReadAndReset | Upload::ResetAfter(_)) {
+            if let Some(gate) = told.as_ref().and_then(|reply| reply.head.as_ref()) {
+                opened(gate, &mut socket).await;
+            }
             let _ = socket.set_zero_linger();
             return;
         }
