@@ -72,7 +72,12 @@ pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> Header
         ALLOWED.contains(&name.as_str()) && text.is_some_and(|text| without_key(text, key) == text)
     };
     let pairs = headers.iter().filter(|(name, value)| shown(name, value));
-    pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+    pairs.filter_map(|(name, value)| Some((name.clone(), apart(value)?))).collect()
+}
+
+/// A value that does not keep the buffer of the head it was read from, which would stay as long as a stream is open.
+fn apart(value: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
 /// The provider's `x-request-id`, by which its operators find the request; `None` where it is no short plain word.
@@ -212,15 +217,15 @@ fn is(content_type: &str, essence: &str) -> bool {
     content_type.split(';').next().is_some_and(|given| given.trim().eq_ignore_ascii_case(essence))
 }
 
-/// The chunks of a body. A silence longer than `idle` ends it with an error.
+/// The chunks of a body, without the head that came before them. A silence longer than `idle` ends it with an error.
 pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
-    stream::unfold(Some(response), move |response| async move {
-        let mut response = response?;
-        match timeout(idle, response.chunk()).await {
+    stream::unfold(Some(response.bytes_stream().boxed()), move |chunks| async move {
+        let mut chunks = chunks?;
+        match timeout(idle, chunks.next()).await {
             Err(_) => Some((Err(UpstreamError::Timeout), None)),
-            Ok(Err(error)) => Some((Err(UpstreamError::of(&error)), None)),
-            Ok(Ok(Some(chunk))) => Some((Ok(chunk), Some(response))),
-            Ok(Ok(None)) => None,
+            Ok(Some(Err(error))) => Some((Err(UpstreamError::of(&error)), None)),
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
+            Ok(None) => None,
         }
     })
     .boxed()
