@@ -10,7 +10,6 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
 use super::connection::Connection;
-use super::deadline::ClientLimit;
 use super::error::ApiError;
 use super::gate::Admitted;
 use super::order::Order;
@@ -46,11 +45,10 @@ async fn audio(
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = record::of(request);
-    let Admitted { caller, form, declared } = gate::check(house, task, request.headers(), |caller| {
+    let Admitted { caller, form, declared, limit } = gate::check(house, task, request.headers(), |caller| {
         record.caller(caller);
         rates::tell(request, caller);
     })?;
-    let limit = ClientLimit::of(request.headers())?;
     record::hold(request, house.places.take().await?);
 
     let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };

@@ -4,6 +4,7 @@
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
 use super::House;
+use super::deadline::ClientLimit;
 use super::error::ApiError;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
@@ -30,9 +31,12 @@ pub(super) fn check(
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
+    let limit = ClientLimit::of(headers)?;
     house.places.look()?;
-    house.room.has_room_for(form.audio_bytes(declared.unwrap_or_default())).map_err(|_| IntakeError::NoRoom)?;
-    Ok(Admitted { caller, form, declared })
+    // What is around the recording takes no room.
+    let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
+    house.room.has_room_for(audio).map_err(|_| IntakeError::NoRoom)?;
+    Ok(Admitted { caller, form, declared, limit })
 }
 
 /// A request that may send its body.
@@ -41,6 +45,8 @@ pub(super) struct Admitted {
     pub(super) form: BodyForm,
     /// How large it will be, if that is told.
     pub(super) declared: Option<u64>,
+    /// How long its client waits, where it says so.
+    pub(super) limit: ClientLimit,
 }
 
 /// Who is calling.

@@ -42,6 +42,7 @@ async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
         ("too large", head(&good, "audio/wav", 26_214_401, EXPECT), 413, "file_too_large"),
         ("far too large", head(&good, &form, 99_999_999_999, EXPECT), 413, "file_too_large"),
         ("wrong type", head(&good, "text/plain", 1000, EXPECT), 415, "unsupported_media_type"),
+        ("no time", head(&good, &form, 1000, &format!("{EXPECT}X-Request-Timeout-Ms: 0\r\n")), 400, "invalid_value"),
     ];
     for (case, head, status, code) in cases {
         let mut wire = gateway.wire().await;
@@ -52,7 +53,7 @@ async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
         let body = wire.until("}}").await;
         assert!(body.contains(&format!("\"code\":\"{code}\"")), "{case}: {body}");
     }
-    gateway.log.recorded(7).await;
+    gateway.log.recorded(8).await;
     assert_eq!(gateway.provider.requests(), 0);
 }
 

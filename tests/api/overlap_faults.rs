@@ -172,3 +172,15 @@ async fn a_provider_that_fails_when_it_has_the_whole_is_asked_again() {
     assert_eq!(total(&alice.settled(&gateway).await), (1, 10 * GPT_TRANSCRIBE));
     assert!(gateway.provider.uploads().iter().all(|upload| upload.end == End::Whole));
 }
+
+#[tokio::test]
+async fn a_client_that_takes_all_the_time_for_its_upload_says_nothing_of_the_provider() {
+    let setup = narrow().one_try().env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", "1s");
+    let gateway = setup.env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1").start().await;
+    let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
+    let mut sender = Sender::form(&gateway, &alice, in_order(&audio)).await;
+    half(&gateway, &mut sender, &audio, 0).await;
+    sender.answer().await.is_error(504, "provider_timeout");
+    drop(sender);
+    came_to_nothing(&gateway, &alice).await;
+}

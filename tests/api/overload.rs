@@ -237,6 +237,19 @@ async fn recordings_that_find_no_room_are_refused_and_room_is_given_back() {
 }
 
 #[tokio::test]
+async fn room_for_one_recording_is_room_for_the_largest() {
+    let setup = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "320044");
+    let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_DISK_BYTES", "320044").start().await;
+    let audio = sound::wav(10_000);
+    assert_eq!(audio.len(), 320_044);
+    for form in BodyForm::ALL {
+        let got = gateway.send(form.on(gateway.post(TRANSCRIPTIONS), &[], &audio)).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        let_go(&gateway).await;
+    }
+}
+
+#[tokio::test]
 async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
     // Each of them is small enough for memory, and there is memory for three.
     let setup = Setup::new().env("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "400000");

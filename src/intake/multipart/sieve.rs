@@ -33,6 +33,9 @@ struct Flow<S> {
     /// How many bytes were passed on.
     passed: u64,
     place: Place,
+    /// Whether the parser has taken all of its portion and asked for more. It takes a long one in several steps, and is
+    /// silent about what it has not looked at yet.
+    asked: bool,
     head_end: Finder<'static>,
     delimiter: Finder<'static>,
 }
@@ -68,6 +71,7 @@ where
             left: Bytes::new(),
             passed: 0,
             place: Place::Head,
+            asked: false,
             head_end: Finder::new(HEAD_END),
             delimiter: Finder::new(&delimiter(boundary)).into_owned(),
         })))
@@ -87,8 +91,8 @@ where
                 let parsed = next.as_mut().poll(cx);
                 let mut flow = self.0.borrow_mut();
                 flow.place = match flow.place {
-                    Place::Decision if parsed.is_pending() => Place::Head,
-                    Place::Ended if parsed.is_pending() => Place::Through,
+                    Place::Decision if parsed.is_pending() && flow.asked => Place::Head,
+                    Place::Ended if parsed.is_pending() && flow.asked => Place::Through,
                     _ => return parsed,
                 };
             }
@@ -171,11 +175,14 @@ where
         loop {
             let count = match self.place {
                 // Until somebody says how to go on.
-                Place::Decision | Place::Ended => return Poll::Pending,
+                Place::Decision | Place::Ended => {
+                    self.asked = true;
+                    return Poll::Pending;
+                }
                 Place::Head => {
                     let (count, found) = before(&self.left, &self.head_end, self.ended);
                     if found {
-                        self.place = Place::Decision;
+                        (self.place, self.asked) = (Place::Decision, false);
                         count + HEAD_END.len()
                     } else {
                         count
@@ -190,7 +197,7 @@ where
                     count
                 }
                 Place::End => {
-                    self.place = Place::Ended;
+                    (self.place, self.asked) = (Place::Ended, false);
                     self.delimiter.needle().len()
                 }
                 Place::Through => self.left.len(),

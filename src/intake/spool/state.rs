@@ -153,6 +153,7 @@ impl Shared {
         }
     }
 
+    /// Whether more may come.
     pub(super) fn is_open(&self) -> bool {
         self.lock().end == End::Open
     }
