@@ -2,6 +2,7 @@
 
 mod banner;
 mod check;
+mod files;
 mod health;
 mod serve;
 mod token;

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{Failure, banner};
+use super::{Failure, banner, files};
 use crate::config::{Problems, Settings};
 use crate::identity::{KeyMaterial, KeySpec, VerifierError};
 use crate::server::Application;
@@ -11,6 +11,7 @@ use crate::telemetry;
 pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Failure> {
     let mut settings = settings?;
     telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
+    settings.server.max_in_flight = files::in_flight(settings.server.max_in_flight);
     let made_up = settings.identity.is_empty();
     if made_up {
         settings.identity.secret = Some(secret_of_this_run());

@@ -25,7 +25,7 @@ pub struct Server {
     pub keep_alive: Duration,
     /// Time for requests in flight to finish at shutdown; 30s.
     pub shutdown_timeout: Duration,
-    /// The most requests with audio in flight; 4096.
+    /// The most requests with audio in flight; 4096, or as many as there may be files open for.
     pub max_in_flight: usize,
     /// How many more may wait for one of them to end; 256.
     pub max_queue: usize,

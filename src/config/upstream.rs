@@ -43,13 +43,14 @@ impl Upstream {
             section.ranged(key, range).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
         };
         let max_attempts = number("max_attempts", 1..=10, 3);
+        let answer = number("max_answer_bytes", 1..=1 << 30, 16_777_216);
         let failures = NonZeroU32::new(number("breaker_failures", 0..=1000, 5));
         let settings = Self {
             connect_timeout: section.value("connect_timeout", Duration::from_secs(5)),
             response_timeout: section.value("response_timeout", Duration::from_mins(10)),
             idle_timeout: section.value("idle_timeout", Duration::from_mins(2)),
             pool_idle_timeout: section.value("pool_idle_timeout", Duration::from_secs(90)),
-            max_answer_bytes: section.value("max_answer_bytes", 16_777_216),
+            max_answer_bytes: usize::try_from(answer).unwrap_or(usize::MAX),
             max_attempts,
             backoff: section.value("backoff", Duration::from_millis(250)),
             max_backoff: section.value("max_backoff", Duration::from_secs(8)),
@@ -74,9 +75,10 @@ pub struct Relay {
 
 impl Relay {
     pub(super) fn read(mut section: Section) -> Self {
+        let event = section.ranged("max_event_bytes", 1..=1 << 30);
         let settings = Self {
             keep_alive: section.value("keep_alive", Duration::from_secs(15)),
-            max_event_bytes: section.value("max_event_bytes", 8_388_608),
+            max_event_bytes: event.and_then(|most| most.try_into().ok()).unwrap_or(8_388_608),
         };
         section.finish();
         settings

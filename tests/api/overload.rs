@@ -125,6 +125,32 @@ async fn a_request_waits_in_the_queue_for_a_place() {
     first.answer().await.is_served(1);
 }
 
+/// Where files run out, no recording can be kept and no provider be reached, which must not look like its fault.
+#[tokio::test]
+async fn no_more_requests_are_let_in_than_there_may_be_files_open_for() {
+    let gateway = Setup::new().env("VOXGATE_SERVER__MAX_QUEUE", "0").open_files(160).start().await;
+    let (bob, audio) = (Account::of("bob", "default"), sound::wav(10_000));
+    let lowered = "server.max_in_flight is lowered, since so few files may be open (ulimit -n, LimitNOFILE)";
+    let lowered = gateway.log.event(lowered).await;
+    assert_eq!((&lowered["wanted"], &lowered["possible"]), (&json!(4096), &json!(24)));
+    let mut senders = Vec::new();
+    for _ in 0..60 {
+        let mut sender = Sender::raw(&gateway, &bob, audio.clone()).await;
+        sender.up_to(audio.len() / 2).await;
+        senders.push(sender);
+    }
+    let mut served = 0;
+    for mut sender in senders {
+        let got = sender.finish().await;
+        match got.status {
+            200 => served += 1,
+            _ => got.is_error(503, "overloaded"),
+        }
+    }
+    assert!((24..60).contains(&served), "{served}");
+    is_served_again(&gateway, &audio).await;
+}
+
 #[tokio::test]
 async fn nobody_waits_longer_for_a_place_than_the_settings_say() {
     let gateway = places(1, 1).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "200ms").start().await;

@@ -5,6 +5,16 @@ use std::num::NonZeroU32;
 use super::{load, problems};
 
 #[test]
+fn an_answer_may_have_a_byte() {
+    let (answer, event) = ("upstream.max_answer_bytes", "relay.max_event_bytes");
+    for (key, value) in [(answer, 0_u64), (event, 0), (event, 1 << 31)] {
+        let (section, name) = key.split_once('.').unwrap();
+        let said = problems(&format!("[{section}]\n{name} = {value}"), &[]);
+        assert!(said.contains(&format!("{key}: got {value}; takes a whole number from 1 to 1073741824")), "{said}");
+    }
+}
+
+#[test]
 fn a_provider_has_one_key_or_several_with_names_and_weights() {
     let toml = r#"
         [[providers.openai.keys]]

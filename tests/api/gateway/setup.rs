@@ -21,6 +21,7 @@ pub(crate) struct Setup {
     config: String,
     provider: Arc<Provider>,
     data: Arc<TempDir>,
+    open_files: Option<u32>,
 }
 
 impl Setup {
@@ -46,7 +47,7 @@ impl Setup {
             ("VOXGATE_JWT_SECRET", token::SECRET),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { variables, config: String::new(), provider, data }
+        Self { variables, config: String::new(), provider, data, open_files: None }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -84,6 +85,12 @@ impl Setup {
         self.more(&format!("[providers.{name}]\nbase_url = \"{}\"\napi_key = \"{key}\"", provider.base_url()))
     }
 
+    /// With no more than so many files open at once.
+    pub(crate) fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
     /// With waits between tries that nobody notices.
     pub(crate) fn impatient(self) -> Self {
         self.env("VOXGATE_UPSTREAM__BACKOFF", "1ms").env("VOXGATE_UPSTREAM__MAX_BACKOFF", "4ms")
@@ -105,8 +112,19 @@ impl Setup {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("voxgate.toml");
         std::fs::write(&config, &self.config).unwrap();
-        let mut command = command(&self.variables);
-        command.arg("serve").env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());
+        let mut command = match self.open_files {
+            Some(most) => {
+                let mut shell = clean(Command::new("sh"), &self.variables);
+                shell.args(["-c", "ulimit -n $1; exec $2 serve", "sh", &most.to_string(), GATEWAY]);
+                shell
+            }
+            None => {
+                let mut command = command(&self.variables);
+                command.arg("serve");
+                command
+            }
+        };
+        command.env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());
         let mut child = command.spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
         let stdout = Log::of(child.stdout.take().unwrap());
@@ -128,7 +146,10 @@ impl Setup {
 }
 
 fn command(variables: &BTreeMap<String, String>) -> Command {
-    let mut command = Command::new(GATEWAY);
+    clean(Command::new(GATEWAY), variables)
+}
+
+fn clean(mut command: Command, variables: &BTreeMap<String, String>) -> Command {
     // Nothing of the machine's own settings may reach the gateway.
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(variables);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
