@@ -9,10 +9,12 @@
 //! - [`limits`]: one request as numbers, and the decision about it
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
 //!   [`leases`], `heard`
+//! - `arrivals`: what takes up room before it is let in
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
 //!   store
 
 mod allowance;
+mod arrivals;
 pub mod clock;
 mod desk;
 mod fit;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use allowance::{Allowance, Share};
+pub use arrivals::Arriving;
 pub use desk::Desk;
 pub use fit::Unfit;
 pub use limiter::{Limiter, LimiterError, Unavailable, Verdict};
@@ -44,6 +47,7 @@ use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
 use crate::units::{AudioMs, Month};
 use crate::upstream::{Route, Routes};
+use arrivals::Arrivals;
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
 use store::StoreFailure;
@@ -60,6 +64,7 @@ pub struct Admission {
     /// Whether the provider is there to which models that are not configured go.
     serves_unknown: bool,
     limiter: Limiter,
+    arrivals: Arc<Arrivals>,
     lease: Duration,
 }
 
@@ -72,6 +77,7 @@ impl Admission {
             default_model: settings.default_model.clone(),
             serves_unknown: settings.providers.contains_key(OPENAI),
             limiter,
+            arrivals: Arc::default(),
             lease: settings.upstream.response_timeout + GRACE,
         }
     }
@@ -207,18 +213,31 @@ impl Admission {
             && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
 
-    /// What can be said before the body is read: whether the plan exists, and whether the caller has requests left.
+    /// What can be said before the body is read: whether the plan exists, whether the caller has requests left, and whether
+    /// another of theirs may arrive.
     pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
         // How long the recording is nobody knows yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
-        looked.map_err(|denial: Denial| {
-            let (requests, audio) = self.limiter.standing(&caller.subject);
-            let standing = Standing { requests, audio, ..Standing::default() };
-            let month = self.limiter.month(&caller.subject);
-            Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
-        })
+        let judged = looked.and_then(|()| self.arrivals.look(&caller.subject, plan.concurrent));
+        judged.map_err(|denial| self.denied_before_body(caller, plan, denial))
+    }
+
+    /// The body of a request is read from now on, until the returned is dropped. Who may have only so many requests in
+    /// flight can have only so many arriving: each takes up room.
+    pub fn arriving(&self, caller: &Caller) -> Result<Arriving, Refusal> {
+        let plan = self.plan(caller)?;
+        let begun = self.arrivals.begin(&caller.subject, plan.concurrent);
+        begun.map_err(|denial| self.denied_before_body(caller, plan, denial))
+    }
+
+    fn denied_before_body(&self, caller: &Caller, plan: &Plan, denial: Denial) -> Refusal {
+        let (requests, audio) = self.limiter.standing(&caller.subject);
+        let in_flight = self.arrivals.count(&caller.subject);
+        let standing = Standing { requests, audio, in_flight, ..Standing::default() };
+        let month = self.limiter.month(&caller.subject);
+        Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
     }
 
     /// What is left of the caller's rates, as far as this process knows.

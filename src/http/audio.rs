@@ -50,6 +50,7 @@ async fn audio(
         rates::tell(request, caller);
     })?;
     record::hold(request, house.places.take().await?);
+    let arriving = house.admission.arriving(&caller)?;
 
     let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
     let mut arrival = intake::take_in(&house.settings.intake, &house.room, incoming);
@@ -58,6 +59,7 @@ async fn audio(
         First::Whole(job) => order.begin(job).await?,
         First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
     };
+    drop(arriving);
     if let Some(connection) = request.conn_data::<Rc<Connection>>() {
         connection.body_is_in();
     }

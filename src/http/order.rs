@@ -57,8 +57,8 @@ impl Order<'_> {
         let Some(mut work) = begun else {
             return self.begin(released(arrival.whole().await?)).await;
         };
-        let whole = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
-        let fulfils = whole.fulfils(&claimed);
+        let (whole, reached) = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
+        let fulfils = reached && whole.fulfils(&claimed);
         let (whole, admission) = (self.taken(whole), &self.house.admission);
         // Models are chosen by a length that was measured, which was not known before.
         let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
@@ -125,8 +125,9 @@ fn released(whole: Job) -> Job {
     whole
 }
 
-/// Waits for the whole of a request while its job is being forwarded, unless that fails before.
-async fn beside(arrival: Arrival<'_>, forwarding: &mut Forwarding) -> Result<Job, ApiError> {
+/// Waits for the whole of a request while its job is being forwarded, unless that fails before. The second says whether it
+/// still is: a provider that ends slow uploads is asked again with the whole.
+async fn beside(arrival: Arrival<'_>, forwarding: &mut Forwarding) -> Result<(Job, bool), ApiError> {
     let mut whole = pin!(arrival.whole());
     let mut reply = None;
     let job = poll_fn(|cx| {
@@ -139,15 +140,16 @@ async fn beside(arrival: Arrival<'_>, forwarding: &mut Forwarding) -> Result<Job
         {
             match answer {
                 // It was taken for what it is not; the whole will tell what it is.
-                Ok(_) | Err(UpstreamError::RecordingLost) => reply = Some(answer),
+                Ok(_) | Err(UpstreamError::RecordingLost | UpstreamError::Broken) => reply = Some(answer),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
         Poll::Pending
     })
     .await?;
+    let reached = !matches!(reply, Some(Err(UpstreamError::Broken)));
     if let Some(answer) = reply {
         *forwarding = Box::pin(ready(answer));
     }
-    Ok(job)
+    Ok((job, reached))
 }

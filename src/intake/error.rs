@@ -1,6 +1,6 @@
 //! Everything that can be wrong with what came. Each message is what the client reads.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
@@ -100,6 +100,11 @@ impl From<SpoolError> for IntakeError {
     fn from(error: SpoolError) -> Self {
         match error {
             SpoolError::Full => Self::NoRoom,
+            // Somebody else has filled the disk that the settings promise.
+            SpoolError::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                tracing::error!(%error, "intake.spool_dir is full, although recordings take less than they may");
+                Self::NoRoom
+            }
             SpoolError::Io(error) => Self::Spool(error),
         }
     }

@@ -72,7 +72,7 @@ impl Course {
         self.stage().sent = Sent::default();
     }
 
-    /// Who was asked has failed, and there may be another try.
+    /// Who was asked has failed by itself: the try counts, whatever becomes of the recording.
     pub(super) fn failed(&self) {
         self.stage().trying = false;
     }

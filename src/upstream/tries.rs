@@ -82,27 +82,16 @@ impl Upstream {
                 Ok(reply) => return Ok(served(reply, pass)),
                 Err(error) => error,
             };
-            let now = Instant::now();
-            if matches!(error, UpstreamError::Timeout) && (deadline.beginning..deadline.whole).contains(&now) {
-                errand.course.leave();
-            }
-            errand.course.came_to_nothing();
-            // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
-            let fair = attempt == 1 && now >= deadline.whole;
-            let verdict = Verdict::of(&error, now >= deadline.beginning, fair);
-            // A provider may lose patience with a client that is slow.
-            let waited =
-                matches!(error, UpstreamError::Broken | UpstreamError::Timeout) && errand.job.audio.is_arriving();
-            pass.shows(if waited { Shown::Nothing } else { verdict.shown });
+            let verdict = judged(errand, &error, attempt);
+            pass.shows(verdict.shown);
             match verdict.then {
                 Then::GiveUp => return Err(error),
                 Then::TryAgain { scope, told } => {
                     let pause = self.backoff.jittered(attempt, &mut random);
-                    seats.failed(seat, scope, now + told.map_or(pause, |told| told.max(pause)));
+                    seats.failed(seat, scope, Instant::now() + told.map_or(pause, |told| told.max(pause)));
                 }
                 Then::TryElsewhere { scope } => seats.bar(seat, scope),
             }
-            errand.course.failed();
             let provider = pass.settings().name.as_str();
             tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error, "a try failed");
             failed = Some(error);
@@ -201,6 +190,27 @@ impl Upstream {
             sent = errand.course.begin_anew();
         }
     }
+}
+
+/// What a failed try means, for the next one and for what is owed.
+fn judged(errand: &Errand, error: &UpstreamError, attempt: u32) -> Verdict {
+    let (now, deadline, course) = (Instant::now(), errand.deadline, &errand.course);
+    if matches!(error, UpstreamError::Timeout) && (deadline.beginning..deadline.whole).contains(&now) {
+        course.leave();
+    }
+    course.came_to_nothing();
+    if !matches!(error, UpstreamError::RecordingLost) {
+        course.failed();
+    }
+    if matches!(error, UpstreamError::Broken | UpstreamError::Timeout) && errand.job.audio.is_arriving() {
+        // The provider may have lost patience with a client that is slow, and would again: it is for the whole recording.
+        let (request_id, asked) = (&errand.request_id, course.last());
+        tracing::warn!(request_id, provider = asked.map(|asked| asked.provider), %error, "a recording went out too slowly");
+        return Verdict { shown: Shown::Nothing, then: Then::GiveUp };
+    }
+    // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
+    let fair = attempt == 1 && now >= deadline.whole;
+    Verdict::of(error, now >= deadline.beginning, fair)
 }
 
 /// An answer has shown that its provider works; a stream, only at its end, unless everybody waits to hear.

@@ -303,3 +303,31 @@ async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
     }
     assert!(gateway.provider.all().iter().all(|seen| seen.file().body == audio));
 }
+
+#[tokio::test]
+async fn a_caller_who_may_have_few_requests_at_a_time_cannot_take_every_place() {
+    let setup = places(12, 0).config("[plans.default]\nmax_concurrent = 1\n");
+    let gateway = setup.start().await;
+    let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
+    let mut arriving = Vec::new();
+    for _ in 0..9 {
+        let mut sender = Sender::raw(&gateway, &alice, sound::wav(300)).await;
+        sender.up_to(10).await;
+        arriving.push(sender);
+    }
+    // One more would have to wait for one of hers to end, and is told so by its head.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let got = alice.transcribe(&gateway, 300).await;
+        if got.status == 429 {
+            got.is_error(429, "concurrency_limit_exceeded", None);
+            break;
+        }
+        assert!(Instant::now() < deadline, "nine are on their way, and some are read by now: {got:?}");
+    }
+    assert_eq!(bob.transcribe(&gateway, 300).await.status, 200);
+    for mut sender in arriving {
+        sender.finish().await.is_served(1);
+    }
+    assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
+}

