@@ -208,7 +208,7 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
     folder.path().clone_into(&mut settings.store.data_dir);
     let (admission, desk) = runtime.block_on(async {
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system()).unwrap();
-        (Admission::new(&settings, limiter), desk)
+        (Admission::new(&settings, Arc::new(limiter)), desk)
     });
     let mut callers = callers.iter().cycle();
     bencher.iter(|| {

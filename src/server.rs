@@ -20,12 +20,13 @@ use tracing_actix_web::TracingLogger;
 
 use crate::admission::clock::Clock;
 use crate::admission::{Desk, Limiter, LimiterError};
-use crate::config::{OPENAI, ProviderKey, Secret, Settings, Wire};
-use crate::http::{self, House, Limits, Line};
+use crate::config::Settings;
+use crate::http::{self, Grounds, House, Limits, Line, Live};
 use crate::identity::Verifier;
-use crate::sandbox::Sandbox;
+use crate::reload::{Origin, Reloader};
+use crate::sandbox::{Sandbox, StandIn};
 use crate::telemetry::RequestSpan;
-use crate::upstream::{Providers, SANDBOX, Upstream, rotation};
+use crate::upstream::{Providers, Upstream};
 
 /// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
 const LINGER: Duration = Duration::from_secs(5);
@@ -58,7 +59,8 @@ pub enum StartError {
 pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
-    house: Data<House>,
+    live: Data<Live>,
+    origin: Origin,
     desk: Desk,
     public: Server,
     operational: actix_web::dev::Server,
@@ -72,25 +74,29 @@ pub struct Application {
 
 impl Application {
     /// Opens the doors: after this, connections are accepted, and answered once [`Application::run`] is polled. To be
-    /// called on a tokio runtime.
-    pub fn build(settings: Settings, verifier: Verifier) -> Result<Self, StartError> {
+    /// called on a tokio runtime. `origin` is where settings come from when they are read again.
+    pub fn build(settings: Settings, verifier: Verifier, origin: Origin) -> Result<Self, StartError> {
         let public_socket = listen("server.bind", settings.server.bind)?;
         let ops_socket = listen("server.ops_bind", settings.server.ops_bind)?;
         let address = public_socket.local_addr()?;
         let ops_address = ops_socket.local_addr()?;
         let sandbox = if settings.uses_sandbox() { Some(Sandbox::start(&settings)?) } else { None };
-        let providers = providers(&settings, sandbox.as_ref());
+        let stand_in = sandbox.as_ref().map(Sandbox::stand_in);
+        let wanted = stand_in.map(|stand_in: StandIn| stand_in.in_place_of_openai(&settings.providers));
+        let providers = Providers::new(wanted.as_ref().unwrap_or(&settings.providers), &settings.upstream);
         // Made once here so that an error stops the start; each worker makes its own.
-        Upstream::new(&settings, Arc::clone(&providers))?;
+        Upstream::new(&settings)?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
-        let house = Data::new(House::new(settings, verifier, limiter, providers));
+        let grounds = Arc::new(Grounds::new(&settings, limiter));
+        let live = Data::new(Live::of(House::new(settings, verifier, providers.into(), grounds)));
         let closing = Arc::new(Notify::new());
         Ok(Self {
             address,
             ops_address,
-            public: public(public_socket, &house, &closing)?,
-            operational: operational(ops_socket, &house)?,
-            house,
+            public: public(public_socket, &live, &closing)?,
+            operational: operational(ops_socket, &live)?,
+            live,
+            origin,
             desk,
             sandbox,
             closing,
@@ -112,9 +118,10 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { house, desk, public, operational, sandbox, closing, mut terminate, mut interrupt, hangup, .. } =
-            self;
-        let rotation = tokio::spawn(rotation::watch(Arc::clone(&house.providers), hangup));
+        let Self { live, origin, desk, public, operational, sandbox, closing, .. } = self;
+        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
+        let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
+        let reloading = tokio::spawn(reloader.watch(self.hangup));
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
@@ -122,7 +129,8 @@ impl Application {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        house.stop();
+        let house = live.house();
+        house.grounds.stop();
         tracing::info!(at_most = ?house.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
         closing.notify_waiters();
         let finish = async {
@@ -139,7 +147,7 @@ impl Application {
             _ = terminate.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
             _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
         }
-        rotation.abort();
+        reloading.abort();
         // Nobody is in flight any more; what they cost is written down, here or on disk.
         desk.close().await;
         tracing::info!("stopped");
@@ -157,34 +165,22 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
     socket.map_err(|error| StartError::Listen { key, address, error })
 }
 
-/// The providers of the settings, with the sandbox in the place of OpenAI where there is no key for it.
-fn providers(settings: &Settings, sandbox: Option<&Sandbox>) -> Arc<Providers> {
-    let mut providers = settings.providers.clone();
-    if let (Some(sandbox), Some(openai)) = (sandbox, providers.get_mut(OPENAI)) {
-        SANDBOX.clone_into(&mut openai.name);
-        openai.base_url = sandbox.base_url();
-        openai.keys = vec![ProviderKey::only(Secret { value: sandbox.api_key(), file: None })];
-        (openai.organization, openai.project, openai.wire) = (None, None, Wire::default());
-    }
-    Arc::new(Providers::new(&providers, &settings.upstream))
-}
-
 /// Builds the public server from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`.
-fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io::Result<Server> {
-    let settings = house.settings.server.clone();
+fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::Result<Server> {
+    let settings = live.house().settings.server.clone();
     let mut server = Server::build().disable_signals().shutdown_timeout(settings.shutdown_timeout.as_secs().max(1));
     if settings.workers > 0 {
         server = server.workers(settings.workers);
     }
-    let (house, closing) = (house.clone(), Arc::clone(closing));
+    let (live, closing) = (live.clone(), Arc::clone(closing));
     let server = server.listen("voxgate", socket, move || {
-        let (gate, closing) = (house.clone(), Arc::clone(&closing));
-        let own = house.clone();
+        let (gate, closing) = (live.clone(), Arc::clone(&closing));
+        let own = live.clone();
         let application = App::new()
-            .app_data(house.clone())
+            .app_data(live.clone())
             .data_factory(move || {
-                let house = own.clone();
-                async move { Upstream::new(&house.settings, Arc::clone(&house.providers)).map(Rc::new) }
+                let house = own.house();
+                async move { Upstream::new(&house.settings).map(Rc::new) }
             })
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
@@ -205,7 +201,7 @@ fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io
             })
             .expect(fn_service(move |request: Request| {
                 let gate = gate.clone();
-                async move { http::before_continue(&gate, request) }
+                async move { http::before_continue(&gate.house(), request) }
             }))
             .finish(map_config(application.into_factory().map_err(|error| error.error_response()), |()| {
                 AppConfig::default()
@@ -224,8 +220,8 @@ fn public(socket: TcpListener, house: &Data<House>, closing: &Arc<Notify>) -> io
 }
 
 /// The second listener: for probes and, later, whoever else runs the gateway. Never for clients.
-fn operational(socket: TcpListener, house: &Data<House>) -> io::Result<actix_web::dev::Server> {
-    let house = house.clone();
-    let server = HttpServer::new(move || App::new().app_data(house.clone()).configure(http::operational));
+fn operational(socket: TcpListener, live: &Data<Live>) -> io::Result<actix_web::dev::Server> {
+    let live = live.clone();
+    let server = HttpServer::new(move || App::new().app_data(live.clone()).configure(http::operational));
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run())
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The target of log lines for who watches over the gateway: what was given out, taken away or changed, by whom.
+pub const AUDIT: &str = "voxgate::audit";
+
 /// What is to be done with the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::arrivals::Arrivals;
 use super::clock::Clock;
 use super::desk::{Desk, Letterbox};
 use super::heard::Heard;
@@ -70,6 +71,7 @@ pub struct Limiter {
     rates: Arc<Rates>,
     leases: Arc<Leases>,
     heard: Arc<Heard>,
+    arrivals: Arc<Arrivals>,
     settler: Settler,
     watch: JoinHandle<()>,
 }
@@ -96,7 +98,19 @@ impl Limiter {
         let settler = letterbox.settler(&store);
         let desk = letterbox.open(Arc::clone(&store), Arc::clone(&heard));
         let watch = tokio::spawn(watch(Arc::clone(&store), Arc::clone(&rates), Arc::clone(&heard)));
-        Ok((Self { store, on_failure: settings.on_failure, rates, leases, heard, settler, watch }, desk))
+        Ok((
+            Self {
+                store,
+                on_failure: settings.on_failure,
+                rates,
+                leases,
+                heard,
+                arrivals: Arc::default(),
+                settler,
+                watch,
+            },
+            desk,
+        ))
     }
 
     /// Refuses what cannot be let in whatever else is said: known without asking anybody.
@@ -185,6 +199,11 @@ impl Limiter {
     /// Where permits are settled.
     pub(super) fn settler(&self) -> Settler {
         self.settler.clone()
+    }
+
+    /// What arrives here.
+    pub(super) fn arrivals(&self) -> &Arc<Arrivals> {
+        &self.arrivals
     }
 
     /// Who is in flight here.

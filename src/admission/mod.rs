@@ -47,7 +47,6 @@ use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
 use crate::units::{AudioMs, Month};
 use crate::upstream::{Route, Routes};
-use arrivals::Arrivals;
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
 use store::StoreFailure;
@@ -63,21 +62,19 @@ pub struct Admission {
     default_model: String,
     /// Whether the provider is there to which models that are not configured go.
     serves_unknown: bool,
-    limiter: Limiter,
-    arrivals: Arc<Arrivals>,
+    limiter: Arc<Limiter>,
     lease: Duration,
 }
 
 impl Admission {
     /// Admission by these settings, with limits kept by `limiter`.
-    pub fn new(settings: &Settings, limiter: Limiter) -> Self {
+    pub fn new(settings: &Settings, limiter: Arc<Limiter>) -> Self {
         Self {
             plans: settings.plans.clone(),
             models: settings.models.iter().map(|(name, model)| (name.clone(), Arc::new(model.clone()))).collect(),
             default_model: settings.default_model.clone(),
             serves_unknown: settings.providers.contains_key(OPENAI),
             limiter,
-            arrivals: Arc::default(),
             lease: settings.upstream.response_timeout + GRACE,
         }
     }
@@ -220,7 +217,7 @@ impl Admission {
         // How long the recording is nobody knows yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
-        let judged = looked.and_then(|()| self.arrivals.look(&caller.subject, plan.concurrent));
+        let judged = looked.and_then(|()| self.limiter.arrivals().look(&caller.subject, plan.concurrent));
         judged.map_err(|denial| self.denied_before_body(caller, plan, denial))
     }
 
@@ -228,13 +225,13 @@ impl Admission {
     /// flight can have only so many arriving: each takes up room.
     pub fn arriving(&self, caller: &Caller) -> Result<Arriving, Refusal> {
         let plan = self.plan(caller)?;
-        let begun = self.arrivals.begin(&caller.subject, plan.concurrent);
+        let begun = self.limiter.arrivals().begin(&caller.subject, plan.concurrent);
         begun.map_err(|denial| self.denied_before_body(caller, plan, denial))
     }
 
     fn denied_before_body(&self, caller: &Caller, plan: &Plan, denial: Denial) -> Refusal {
         let (requests, audio) = self.limiter.standing(&caller.subject);
-        let in_flight = self.arrivals.count(&caller.subject);
+        let in_flight = self.limiter.arrivals().count(&caller.subject);
         let standing = Standing { requests, audio, in_flight, ..Standing::default() };
         let month = self.limiter.month(&caller.subject);
         Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
@@ -261,11 +258,6 @@ impl Admission {
     /// The caller's plan.
     pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
-    }
-
-    /// Who keeps the limits.
-    pub fn limiter(&self) -> &Limiter {
-        &self.limiter
     }
 }
 

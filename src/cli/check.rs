@@ -43,7 +43,7 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
 async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<String, String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
     let client = client.build().map_err(|error| error.to_string())?;
-    let request = upstream::check_request(&client, provider, key.map(|key| &key.secret.value));
+    let request = upstream::check_request(&client, provider, key.map(|key| &key.secret));
     let response = request.map_err(|error| error.to_string())?.send().await;
     let response = response.map_err(|_| format!("{} cannot be reached", provider.base_url))?;
     let accepts = if key.is_some() { "accepts the key" } else { "answers" };

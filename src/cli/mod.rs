@@ -2,7 +2,6 @@
 
 mod banner;
 mod check;
-mod files;
 mod health;
 mod serve;
 mod token;
@@ -68,7 +67,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let settings = Settings::load(self.source.config.as_deref());
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => on_runtime(serve::run(settings)),
+            Command::Serve => on_runtime(serve::run(settings, self.source.config)),
             Command::Check => on_runtime(check::run(settings)),
             Command::Token(token) => report(token.run(settings)),
             Command::Usage(usage) => on_runtime(usage.run(settings)),

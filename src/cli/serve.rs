@@ -1,24 +1,26 @@
 //! `voxgate serve`
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
-use super::{Failure, banner, files};
+use super::{Failure, banner};
 use crate::config::{Problems, Settings};
 use crate::identity::{KeyMaterial, KeySpec, VerifierError};
+use crate::reload::Origin;
 use crate::server::Application;
 use crate::telemetry;
 
-pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Failure> {
+pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathBuf>) -> Result<(), Failure> {
     let mut settings = settings?;
     telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
-    settings.server.max_in_flight = files::in_flight(settings.server.max_in_flight);
-    let made_up = settings.identity.is_empty();
-    if made_up {
-        settings.identity.secret = Some(secret_of_this_run());
+    let made_up = settings.identity.is_empty().then(secret_of_this_run);
+    if made_up.is_some() {
+        settings.identity.secret.clone_from(&made_up);
     }
     let verifier = settings.identity.verifier().map_err(|errors| Failure::other(listed(&errors)))?;
-    let banner = banner::Banner::of(&settings, made_up);
-    let application = Application::build(settings, verifier).map_err(Failure::other)?;
+    let banner = banner::Banner::of(&settings, made_up.is_some());
+    let application = Application::build(settings, verifier, Origin { file, made_up }).map_err(Failure::other)?;
     tracing::info!(
         address = %application.address(),
         ops_address = %application.ops_address(),

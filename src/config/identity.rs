@@ -93,7 +93,8 @@ fn public_key(section: &Section, inline: Option<String>, file: Option<PathBuf>) 
         }
         None => return inline,
     };
-    std::fs::read_to_string(&path)
+    section
+        .file(&path)
         .map_err(|error| section.problem("public_key_file", format!("{} cannot be read: {error}", path.display())))
         .ok()
 }

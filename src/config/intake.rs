@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::Section;
 
 /// `[intake]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intake {
     /// The largest recording in bytes; 26214400, which is what OpenAI takes.
     pub max_audio_bytes: u64,

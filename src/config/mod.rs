@@ -3,6 +3,7 @@
 //! A TOML file and the environment become one tree ([`source`]); each topic reads its table out of it ([`reader`]) and
 //! checks it; what is left over is an unknown key. Nothing here knows what the settings are used for.
 
+mod files;
 mod identity;
 mod intake;
 mod models;
@@ -22,13 +23,13 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use files::Files;
 pub use identity::Identity;
 pub use intake::Intake;
 pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
 pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
-pub use secret::{Secret, SecretFileError, is_one_word, secret_in};
 pub use server::{LogFormat, Server};
 pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
 pub use upstream::{Breaker, Relay, Upstream};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub plans: BTreeMap<String, Plan>,
     /// The model of a request that names none; always a key of `models`.
     pub default_model: String,
+    /// What all this was read from.
+    pub files: Files,
 }
 
 impl Settings {
@@ -78,7 +81,7 @@ impl Settings {
     ) -> Result<Self, Problems> {
         let mut source = source::read(file, environment)?;
         models::merge_built_in(&mut source.table);
-        let mut root = Section::root(source.table, source.origins);
+        let mut root = Section::root(source.table, source.origins, source.files);
         let server = Server::read(root.section("server"));
         let identity = Identity::read(root.section("identity"), server.is_loopback());
         let providers = providers::read_providers(&mut root);
@@ -95,13 +98,46 @@ impl Settings {
             identity,
             providers,
             models,
+            files: Files::default(),
         };
         settings.check_default_model(&root);
         settings.check_secrets(&root);
         let notes = root.notes();
         root.finish();
         let problems = notes.problems();
-        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        problems.files().clone_into(&mut settings.files);
+        Ok(settings)
+    }
+
+    /// What these settings come to for a gateway that runs already, by `old`: what only a start can change stays as it is.
+    /// With the names of that which differs.
+    #[must_use]
+    pub fn for_running(mut self, old: &Self) -> (Self, Vec<&'static str>) {
+        let intake = Intake {
+            spool_memory_bytes: old.intake.spool_memory_bytes,
+            max_spool_memory_bytes: old.intake.max_spool_memory_bytes,
+            max_spool_disk_bytes: old.intake.max_spool_disk_bytes,
+            spool_dir: old.intake.spool_dir.clone(),
+            ..self.intake.clone()
+        };
+        let upstream = Upstream {
+            connect_timeout: old.upstream.connect_timeout,
+            pool_idle_timeout: old.upstream.pool_idle_timeout,
+            ..self.upstream.clone()
+        };
+        let differs = [
+            ("server", self.server != old.server),
+            ("log", self.log_format != old.log_format),
+            ("store, redis, ledger", self.store != old.store),
+            ("intake.spool_dir, intake.*spool*_bytes", self.intake != intake),
+            ("upstream.connect_timeout, upstream.pool_idle_timeout", self.upstream != upstream),
+        ];
+        (self.intake, self.upstream) = (intake, upstream);
+        (self.server, self.log_format, self.store) = (old.server.clone(), old.log_format, old.store.clone());
+        (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
     }
 
     /// Whether OpenAI's models are served by the sandbox, for want of a key.

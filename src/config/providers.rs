@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::reader::Section;
-use super::secret::{self, Secret};
+use super::secret;
 use super::wire::{Preset, Wire};
 
 /// The name of the provider that is there without being configured.
@@ -32,20 +33,32 @@ pub struct Provider {
     pub wire: Wire,
 }
 
+impl Provider {
+    /// Whether this and `other` are asked in the same way, with keys of the same names, whatever these are.
+    pub fn is_asked_like(&self, other: &Self) -> bool {
+        let keys = |provider: &Self| provider.keys.iter().map(|key| (key.name.clone(), key.weight)).collect::<Vec<_>>();
+        let without = |provider: &Self| Self { keys: Vec::new(), ..provider.clone() };
+        let (mine, others) = (without(self), without(other));
+        keys(self) == keys(other)
+            && (mine.name, mine.base_url, mine.organization, mine.project, mine.wire)
+                == (others.name, others.base_url, others.organization, others.project, others.wire)
+    }
+}
+
 /// One of a provider's keys.
 #[derive(Debug, Clone)]
 pub struct ProviderKey {
     /// What the log calls it.
     pub name: String,
-    /// The key, and the file that it is in.
-    pub secret: Secret,
+    /// What must not be shown.
+    pub secret: SecretString,
     /// Its share of the requests.
     pub weight: NonZeroU32,
 }
 
 impl ProviderKey {
     /// A key that has no name and is the only one.
-    pub fn only(secret: Secret) -> Self {
+    pub fn only(secret: SecretString) -> Self {
         Self { name: THE_KEY.to_owned(), secret, weight: NonZeroU32::MIN }
     }
 }
@@ -109,7 +122,7 @@ fn without_slash(mut url: Url) -> Url {
 
 /// One key as `api_key` or `api_key_file`, or several as `[[providers.NAME.keys]]`.
 fn read_keys(section: &mut Section) -> Vec<ProviderKey> {
-    let one = secret::read_traced(section, "api_key", "api_key_file");
+    let one = secret::read(section, "api_key", "api_key_file");
     let several: Vec<_> = section.listed_sections("keys").into_iter().filter_map(read_key).collect();
     if let Some(secret) = one {
         check_key(section, &secret);
@@ -131,7 +144,7 @@ fn read_key(mut section: Section) -> Option<ProviderKey> {
         section.problem("name", "is required: what the log calls this key");
     }
     let before = section.contains("api_key") || section.contains("api_key_file");
-    let secret = secret::read_traced(&mut section, "api_key", "api_key_file");
+    let secret = secret::read(&mut section, "api_key", "api_key_file");
     if !before {
         section.problem("api_key", "is required, or api_key_file");
     }
@@ -144,8 +157,8 @@ fn read_key(mut section: Section) -> Option<ProviderKey> {
 }
 
 /// A key is sent in a header, where a line break or a letter beyond ASCII cannot stand.
-fn check_key(section: &Section, secret: &Secret) {
-    if !secret.is_one_word() {
+fn check_key(section: &Section, secret: &SecretString) {
+    if !secret::is_one_word(secret) {
         section.problem("api_key", "takes one word of ASCII letters, digits and signs; what came has something else");
     }
 }

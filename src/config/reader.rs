@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::io;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::rc::Rc;
 
 use toml::{Table, Value};
 
+use super::files::Files;
 use super::value::Setting;
 
 /// One thing that is wrong with the settings.
@@ -26,17 +29,30 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with the settings.
 #[derive(Debug, Clone, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    /// What was read to find that.
+    files: Files,
+}
 
 impl Problems {
+    pub(super) fn among(files: Files) -> Self {
+        Self { found: Vec::new(), files }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
+    }
+
+    /// The files that these settings were read from.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Notes that `key` is wrong.
     pub fn add(&mut self, key: impl Into<String>, what: impl Into<String>) {
-        self.0.push(Problem { key: key.into(), what: what.into() });
+        self.found.push(Problem { key: key.into(), what: what.into() });
     }
 }
 
@@ -44,16 +60,16 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "mistake" } else { "mistakes" };
-        write!(f, "{} {plural} in the settings:", self.0.len())?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        let plural = if self.found.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{} {plural} in the settings:", self.found.len())?;
+        self.found.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
 /// Which environment variable a key came from, so that messages name what the operator wrote.
 pub(super) type Origins = HashMap<String, String>;
 
-/// What the sections of one tree share: the mistakes found so far.
+/// What the sections of one tree share: the mistakes found so far, and the files that were read.
 pub(super) struct Notes {
     problems: RefCell<Problems>,
     origins: Origins,
@@ -75,8 +91,8 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn root(table: Table, origins: Origins) -> Self {
-        let notes = Rc::new(Notes { problems: RefCell::default(), origins });
+    pub(super) fn root(table: Table, origins: Origins, files: Files) -> Self {
+        let notes = Rc::new(Notes { problems: RefCell::new(Problems::among(files)), origins });
         Self { path: String::new(), table, known: Vec::new(), notes }
     }
 
@@ -185,6 +201,11 @@ impl Section {
             }
         };
         Section { path: self.full(key), table, known: Vec::new(), notes: Rc::clone(&self.notes) }
+    }
+
+    /// Reads a file that a setting names.
+    pub(super) fn file(&self, path: &Path) -> io::Result<String> {
+        self.notes.problems.borrow_mut().files.read(path)
     }
 
     /// Notes that the value of `key` is wrong.

@@ -9,7 +9,7 @@ use super::reader::Section;
 use super::value::Setting;
 
 /// `[server]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where clients connect. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::files::Files;
 use super::reader::{Origins, Problems};
 
 /// Variables with names of their own.
@@ -25,6 +26,7 @@ const NAMED: [(&str, &str); 11] = [
 pub(super) struct Source {
     pub(super) table: Table,
     pub(super) origins: Origins,
+    pub(super) files: Files,
 }
 
 /// Reads `file` (or the file that `VOXGATE_CONFIG` names) and lays the variables in `environment` over it.
@@ -35,8 +37,9 @@ pub(super) fn read(
     // A variable that is set to nothing counts as unset: compose files pass such on for what the operator left out.
     let environment: Vec<_> = environment.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
     let named_file = environment.iter().find(|(name, _)| name == "VOXGATE_CONFIG").map(|(_, value)| value.into());
+    let mut files = Files::default();
     let mut table = match file.map(PathBuf::from).or(named_file) {
-        Some(path) => read_file(&path)?,
+        Some(path) => read_file(&path, &mut files)?,
         None => Table::new(),
     };
     let mut origins = Origins::new();
@@ -49,13 +52,13 @@ pub(super) fn read(
         set(&mut table, &key, value);
         origins.insert(key, name);
     }
-    Ok(Source { table, origins })
+    Ok(Source { table, origins, files })
 }
 
-fn read_file(path: &Path) -> Result<Table, Problems> {
-    let mut problems = Problems::default();
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+fn read_file(path: &Path, files: &mut Files) -> Result<Table, Problems> {
+    let (name, text) = (path.display().to_string(), files.read(path));
+    let mut problems = Problems::among(files.clone());
+    let text = text.map_err(|error| {
         problems.add(&name, format!("cannot be read: {error}"));
         problems.clone()
     })?;

@@ -10,7 +10,7 @@ use super::reader::Section;
 use super::value::Setting;
 
 /// Where limits, budgets and the ledger are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// `store.data_dir`, `VOXGATE_DATA_DIR`: the embedded store, and settlements that Redis could not take; voxgate-data.
     pub data_dir: PathBuf,
@@ -25,7 +25,7 @@ pub struct Store {
 }
 
 /// `[redis]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// `redis.url`, `REDIS_URL`
     pub url: RedisUrl,
@@ -58,6 +58,14 @@ impl Setting for OnStoreFailure {
 /// The address of Redis. Secret, since it may hold a password.
 #[derive(Debug, Clone)]
 pub struct RedisUrl(SecretString);
+
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for RedisUrl {}
 
 /// How Redis is spoken to.
 const SCHEMES: [&str; 6] =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::Section;
 
 /// `[upstream]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// Reaching the provider; 5s.
     pub connect_timeout: Duration,
@@ -29,7 +29,7 @@ pub struct Upstream {
 }
 
 /// `upstream.breaker_failures` and `upstream.breaker_pause`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
     /// How many failures in a row it takes; 5, and `None` for 0: never.
     pub failures: Option<NonZeroU32>,

@@ -9,7 +9,7 @@ use super::reader::Section;
 use super::value::Setting;
 
 /// How a provider differs from OpenAI on the wire.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wire {
     /// `auth_header`: where the key is sent; `authorization` has it as `Bearer KEY`, any other as it is.
     pub auth_header: HeaderName,

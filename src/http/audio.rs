@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::error::ApiError;
 use super::gate::Admitted;
 use super::order::Order;
-use super::{House, answer_header, gate, rates, record};
+use super::{House, InForce, answer_header, gate, rates, record};
 use crate::intake::{self, First, Incoming};
 use crate::relay::{self, Manner, Relayed};
 use crate::terms::Task;
@@ -22,7 +22,7 @@ use crate::upstream::Upstream;
 pub(super) async fn transcriptions(
     request: HttpRequest,
     body: Payload,
-    house: Data<House>,
+    house: InForce,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
     audio(Task::Transcribe, &request, body, &house, &upstream).await
@@ -31,7 +31,7 @@ pub(super) async fn transcriptions(
 pub(super) async fn translations(
     request: HttpRequest,
     body: Payload,
-    house: Data<House>,
+    house: InForce,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
     audio(Task::Translate, &request, body, &house, &upstream).await
@@ -49,11 +49,11 @@ async fn audio(
         record.caller(caller);
         rates::tell(request, caller);
     })?;
-    record::hold(request, house.places.take().await?);
+    record::hold(request, house.grounds.places.take().await?);
     let arriving = house.admission.arriving(&caller)?;
 
     let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
-    let mut arrival = intake::take_in(&house.settings.intake, &house.room, incoming);
+    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.room, incoming);
     let order = Order { house, upstream, caller: &caller, record: &record, limit, events: accepts_events(request) };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,

@@ -7,8 +7,9 @@ use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
+use super::gate;
+use super::house::House;
 use super::record::write_headers;
-use super::{House, gate};
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
 

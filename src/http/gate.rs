@@ -3,9 +3,9 @@
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
-use super::House;
 use super::deadline::ClientLimit;
 use super::error::ApiError;
+use super::house::House;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
 use crate::terms::Task;
@@ -32,10 +32,10 @@ pub(super) fn check(
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
     let limit = ClientLimit::of(headers)?;
-    house.places.look()?;
+    house.grounds.places.look()?;
     // What is around the recording takes no room.
     let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
-    house.room.has_room_for(audio).map_err(|_| IntakeError::NoRoom)?;
+    house.grounds.room.has_room_for(audio).map_err(|_| IntakeError::NoRoom)?;
     Ok(Admitted { caller, form, declared, limit })
 }
 

@@ -2,10 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::Data;
 use serde_json::json;
 
-use super::House;
+use super::InForce;
 use crate::admission::store::Presence;
 
 pub(super) async fn live() -> HttpResponse {
@@ -14,9 +13,9 @@ pub(super) async fn live() -> HttpResponse {
 
 /// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is
 /// told to go elsewhere.
-pub(super) async fn ready(house: Data<House>) -> HttpResponse {
-    let limiter = house.admission.limiter();
-    let (mut response, status) = if house.is_stopping() {
+pub(super) async fn ready(house: InForce) -> HttpResponse {
+    let limiter = &house.grounds.limiter;
+    let (mut response, status) = if house.grounds.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")
     } else if limiter.is_unavailable() {
         (HttpResponse::ServiceUnavailable(), "store_unavailable")

@@ -1,13 +1,12 @@
 //! `GET /v1/models`: what this caller may use, as OpenAI lists it.
 
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::error::ApiError;
-use super::{House, gate, record};
+use super::{InForce, gate, record};
 
-pub(super) async fn list(request: HttpRequest, house: Data<House>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = gate::identify(&house, request.headers())?;
     record::of(&request).caller(&caller);
     let models = house.admission.models(&caller)?;

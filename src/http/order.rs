@@ -3,12 +3,13 @@
 use std::future::{poll_fn, ready};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use super::House;
 use super::deadline::ClientLimit;
 use super::error::ApiError;
+use super::house::House;
 use crate::admission::Permit;
 use crate::identity::Caller;
 use crate::intake::media::Claim;
@@ -113,7 +114,9 @@ impl Order<'_> {
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
         let (events, format) = (job.options.stream, job.options.format());
-        let errand = Errand { job, routes: routes.clone(), request_id: self.record.request_id(), deadline, course };
+        let providers = Arc::clone(&self.house.providers);
+        let errand =
+            Errand { job, routes: routes.clone(), providers, request_id: self.record.request_id(), deadline, course };
         let upstream = Rc::clone(self.upstream);
         let forwarding = Box::pin(async move { upstream.forward(&errand).await });
         Work { events, format, permit, forwarding, routes }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::error::ApiError;
+use super::files;
 use crate::config;
 
 /// The places of a gateway.
@@ -28,9 +29,10 @@ pub(super) struct Place {
 pub(super) struct Overloaded;
 
 impl Places {
+    /// As many as are set, or as files may be open for.
     pub(super) fn new(settings: &config::Server) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS))),
+            free: Arc::new(Semaphore::new(files::in_flight(settings.max_in_flight).min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
             most_waiting: settings.max_queue,
             patience: settings.queue_timeout,

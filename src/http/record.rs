@@ -10,15 +10,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
-use super::House;
 use super::connection::{Busy, Connection};
 use super::error::ApiError;
+use super::house::{House, InForce};
 use super::places::Place;
 use super::rates::{self, Told};
 use crate::identity::Caller;
@@ -37,7 +36,7 @@ pub async fn record_requests(
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: a client can make up paths without end.
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
-    let house = request.app_data::<Data<House>>().cloned();
+    let house = InForce::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
     let record = Record::start(id.clone(), request.method().as_str(), &route);
     request.extensions_mut().insert(record.clone());

@@ -1,18 +1,17 @@
 //! `GET /v1/usage`: what the caller has used in a month, what is left, and when it starts again.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{House, gate, record};
+use super::{InForce, gate, record};
 use crate::config::Plan;
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
 use crate::units::Month;
 
-pub(super) async fn show(request: HttpRequest, house: Data<House>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = gate::identify(&house, request.headers())?;
     caller.require(Scope::Usage)?;
     record::of(&request).caller(&caller);
@@ -22,7 +21,7 @@ pub(super) async fn show(request: HttpRequest, house: Data<House>) -> Result<Htt
         tracing::debug!(%failure, "the usage of a caller could not be read");
         ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
     })?;
-    let in_flight = house.admission.limiter().in_flight(&caller.subject);
+    let in_flight = house.grounds.limiter.in_flight(&caller.subject);
     let body = body(&caller, plan, &statement, in_flight);
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))
 }

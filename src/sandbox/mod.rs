@@ -6,6 +6,7 @@
 
 mod answers;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::config::{self, Settings};
+use crate::config::{self, OPENAI, Provider, ProviderKey, Settings, Wire};
 use crate::intake::{self, BodyForm, Incoming, Room};
 use crate::terms::Task;
+use crate::upstream::SANDBOX;
 
 /// A sandbox that runs.
 pub struct Sandbox {
@@ -29,6 +31,27 @@ pub struct Sandbox {
     key: SecretString,
     handle: ServerHandle,
     running: JoinHandle<io::Result<()>>,
+}
+
+/// How a sandbox is asked.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    base_url: Url,
+    key: SecretString,
+}
+
+impl StandIn {
+    /// These providers, with the sandbox in the place of OpenAI.
+    pub fn in_place_of_openai(&self, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Provider> {
+        let mut providers = providers.clone();
+        if let Some(openai) = providers.get_mut(OPENAI) {
+            SANDBOX.clone_into(&mut openai.name);
+            openai.base_url = self.base_url.clone();
+            openai.keys = vec![ProviderKey::only(self.key.clone())];
+            (openai.organization, openai.project, openai.wire) = (None, None, Wire::default());
+        }
+        providers
+    }
 }
 
 /// What its handlers share.
@@ -56,14 +79,9 @@ impl Sandbox {
         })
     }
 
-    /// Its address, up to `/v1`.
-    pub fn base_url(&self) -> Url {
-        self.base_url.clone()
-    }
-
-    /// The key that it wants.
-    pub fn api_key(&self) -> SecretString {
-        self.key.clone()
+    /// How it is asked.
+    pub fn stand_in(&self) -> StandIn {
+        StandIn { base_url: self.base_url.clone(), key: self.key.clone() }
     }
 
     /// Ends it.

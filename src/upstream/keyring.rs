@@ -1,7 +1,6 @@
 //! A provider's keys: which can be used, and what becomes of one that the provider does not like.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +25,6 @@ pub(super) struct Key {
     pub(super) name: String,
     pub(super) weight: NonZeroU32,
     secret: Option<SecretString>,
-    file: Option<PathBuf>,
     /// Counts the secrets that it has had: what is said of an earlier one is not said of this.
     version: u64,
     /// Until when the provider wants to be left alone with it.
@@ -65,8 +63,7 @@ pub enum Hindrance {
 
 impl Key {
     pub(super) fn new(key: &ProviderKey) -> Self {
-        let (secret, file) = (key.secret.value.clone(), key.secret.file.clone());
-        Self { name: key.name.clone(), weight: key.weight, secret: Some(secret), file, ..Self::none() }
+        Self { name: key.name.clone(), weight: key.weight, secret: Some(key.secret.clone()), ..Self::none() }
     }
 
     /// For a provider that wants no key.
@@ -75,7 +72,6 @@ impl Key {
             name: "none".to_owned(),
             weight: NonZeroU32::MIN,
             secret: None,
-            file: None,
             version: 0,
             rests: None,
             untold: 0,
@@ -142,18 +138,13 @@ impl Key {
         self.out.nothing_learnt(grip.trial);
     }
 
-    /// Where it can be read again.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
-    }
-
     /// Puts another secret in its place, unless it is the same. Whether it is another.
     pub(super) fn replace(&mut self, secret: SecretString) -> bool {
         let same = self.secret.as_ref().is_some_and(|old| old.expose_secret() == secret.expose_secret());
         if !same {
-            let (name, file) = (std::mem::take(&mut self.name), self.file.take());
+            let name = std::mem::take(&mut self.name);
             let (weight, version) = (self.weight, self.version.wrapping_add(1));
-            *self = Self { name, weight, secret: Some(secret), file, version, ..Self::none() };
+            *self = Self { name, weight, secret: Some(secret), version, ..Self::none() };
         }
         !same
     }
@@ -162,10 +153,9 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     fn key() -> Key {
-        Key::new(&ProviderKey::only(Secret { value: "the-first".to_owned().into(), file: None }))
+        Key::new(&ProviderKey::only("the-first".to_owned().into()))
     }
 
     fn backoff() -> Backoff {

@@ -8,7 +8,7 @@
 //! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `routes` and `seats`: whom it can
 //!   ask; `verdict`: what a failure means; `backoff`: how long to wait
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
-//!   `leave`; [`rotation`]: keys that change
+//!   `leave`
 //! - `wire` and `form`: what is sent; `pooled`: over which connection
 //! - `reply` and `refusal`: what comes back; `secret_trace`: without the key
 
@@ -23,15 +23,12 @@ mod pooled;
 mod providers;
 mod refusal;
 mod reply;
-pub mod rotation;
 mod routes;
 mod seats;
 mod secret_trace;
 mod tries;
 mod verdict;
 mod wire;
-
-use std::sync::Arc;
 
 pub use course::{Asked, Course};
 pub use error::UpstreamError;
@@ -47,7 +44,6 @@ use reqwest::RequestBuilder;
 use secrecy::SecretString;
 
 use crate::config::{self, Settings};
-use backoff::Backoff;
 
 /// What `x-voxgate-provider` says of the provider that is in this process.
 pub const SANDBOX: &str = "sandbox";
@@ -57,14 +53,11 @@ pub const SANDBOX: &str = "sandbox";
 #[derive(Debug)]
 pub struct Upstream {
     client: reqwest::Client,
-    providers: Arc<Providers>,
-    settings: config::Upstream,
-    backoff: Backoff,
 }
 
 impl Upstream {
-    /// A client for the providers of these settings.
-    pub fn new(settings: &Settings, providers: Arc<Providers>) -> Result<Self, reqwest::Error> {
+    /// A client for providers. These settings of it stay as they are.
+    pub fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
         let limits = &settings.upstream;
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
@@ -80,7 +73,7 @@ impl Upstream {
             // The sandbox is on this machine's loopback address; a proxy of the environment is not.
             client = client.no_proxy();
         }
-        Ok(Self { client: client.build()?, providers, settings: limits.clone(), backoff: Backoff::new(limits) })
+        Ok(Self { client: client.build()? })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The providers as all workers see them: which of their keys can be used, and whether they are left alone.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +12,15 @@ use super::breaker::Breaker;
 use super::keyring::{Grip, Hindrance, Key};
 use super::leave::Trial;
 use crate::config;
+use crate::terms::AUDIT;
 
-/// Every provider, by its key in the settings.
+/// Every provider, by its key in the settings, and how they are asked.
 #[derive(Debug)]
-pub struct Providers(BTreeMap<String, Arc<Provider>>);
+pub struct Providers {
+    all: BTreeMap<String, Arc<Provider>>,
+    pub(super) settings: config::Upstream,
+    pub(super) backoff: Backoff,
+}
 
 /// A provider and what is known of it.
 #[derive(Debug)]
@@ -55,41 +59,35 @@ pub(super) enum Shown {
 impl Providers {
     /// The providers of these settings, of whom nothing is known yet.
     pub fn new(providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
-        let provider = |settings_of: &config::Provider| Provider {
-            settings: settings_of.clone(),
-            backoff: Backoff::new(settings),
-            state: Mutex::new(State { breaker: Breaker::new(settings.breaker), keys: keys(settings_of) }),
-        };
-        Self(providers.iter().map(|(key, settings)| (key.clone(), Arc::new(provider(settings)))).collect())
+        let backoff = Backoff::new(settings);
+        let all = providers.iter().map(|(name, provider)| (name.clone(), Provider::new(provider, settings, backoff)));
+        Self { all: all.collect(), settings: settings.clone(), backoff }
+    }
+
+    /// The providers of these settings. Of those that are asked as before, what is known is known still, but for keys that
+    /// are others now; requests in flight keep the old ones.
+    #[must_use]
+    pub fn renewed(&self, providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
+        let judged_alike = (self.settings.breaker, self.settings.backoff, self.settings.max_backoff)
+            == (settings.breaker, settings.backoff, settings.max_backoff);
+        let mut new = Self::new(providers, settings);
+        for (name, provider) in &mut new.all {
+            let same = self.all.get(name).filter(|old| judged_alike && old.settings.is_asked_like(&provider.settings));
+            if let Some(old) = same {
+                old.replace_keys(&provider.settings.keys);
+                *provider = Arc::clone(old);
+            }
+        }
+        new
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Arc<Provider>> {
-        self.0.get(key)
-    }
-
-    /// The keys that are in files: each its provider, its place there, its name and its file.
-    pub(super) fn key_files(&self) -> Vec<(String, usize, String, PathBuf)> {
-        let of = |(provider, known): (&String, &Arc<Provider>)| {
-            let state = known.state();
-            let files = state
-                .keys
-                .iter()
-                .enumerate()
-                .filter_map(|(at, key)| Some((provider.clone(), at, key.name.clone(), key.file()?.to_owned())));
-            files.collect::<Vec<_>>()
-        };
-        self.0.iter().flat_map(of).collect()
-    }
-
-    /// Puts another secret in the place of a key's. Whether it is another. Requests in flight keep the old one.
-    pub(super) fn replace_key(&self, provider: &str, key: usize, secret: SecretString) -> bool {
-        let Some(provider) = self.0.get(provider) else { return false };
-        provider.state().keys.get_mut(key).is_some_and(|key| key.replace(secret))
+        self.all.get(key)
     }
 
     /// What a provider is called where clients can see it.
     pub fn name_of<'a>(&'a self, key: &'a str) -> &'a str {
-        self.0.get(key).map_or(key, |provider| &provider.settings.name)
+        self.all.get(key).map_or(key, |provider| &provider.settings.name)
     }
 }
 
@@ -98,6 +96,20 @@ fn keys(provider: &config::Provider) -> Vec<Key> {
 }
 
 impl Provider {
+    fn new(settings: &config::Provider, limits: &config::Upstream, backoff: Backoff) -> Arc<Self> {
+        let state = State { breaker: Breaker::new(limits.breaker), keys: keys(settings) };
+        Arc::new(Self { settings: settings.clone(), backoff, state: Mutex::new(state) })
+    }
+
+    fn replace_keys(&self, new: &[config::ProviderKey]) {
+        for (key, new) in self.state().keys.iter_mut().zip(new) {
+            if key.replace(new.secret.clone()) {
+                let (provider, key) = (self.settings.name.as_str(), key.name.as_str());
+                tracing::info!(target: AUDIT, provider, key, "a key has changed; requests use the new one from now on");
+            }
+        }
+    }
+
     /// How long until it can be asked with one of its keys, and what hinders that; nothing: now.
     pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, Hindrance)> {
         let state = self.state();
@@ -129,7 +141,7 @@ impl Provider {
         match shown {
             Shown::Served => {
                 if key.served(&pass.grip) {
-                    tracing::info!(provider, key = key.name, "the provider accepts a key again");
+                    tracing::info!(target: AUDIT, provider, key = key.name, "the provider accepts a key again");
                 }
                 if breaker.answered() {
                     tracing::info!(provider, "the provider answers again");
@@ -146,7 +158,7 @@ impl Provider {
             }
             Shown::KeyRefused => {
                 if key.refused(&pass.grip, now) {
-                    tracing::error!(provider, key = key.name, "the provider does not accept a key; it is taken out");
+                    tracing::error!(target: AUDIT, provider, key = key.name, "the provider does not accept a key; it is taken out");
                 }
             }
             Shown::OverLimit { told, no_quota } => {

@@ -172,12 +172,12 @@ mod tests {
 
     use super::super::routes::Route;
     use super::*;
-    use crate::config::{self, ProviderKey, Secret, Wire};
+    use crate::config::{self, ProviderKey, Wire};
 
     fn provider(name: &str, keys: usize) -> config::Provider {
         let key = |at: usize| ProviderKey {
             name: format!("{name}-{at}"),
-            secret: Secret { value: format!("secret-{at}").into(), file: None },
+            secret: format!("secret-{at}").into(),
             weight: NonZeroU32::MIN,
         };
         config::Provider {

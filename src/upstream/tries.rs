@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::course::{Asked, Course};
 use super::form::{self, Lost};
 use super::keyring::Hindrance;
-use super::providers::{Pass, Shown};
+use super::providers::{Pass, Providers, Shown};
 use super::reply::{self, Reading};
 use super::routes::Routes;
 use super::seats::{Next, Seats};
@@ -45,6 +45,8 @@ pub struct Errand {
     pub job: Job,
     /// The rows that can do it.
     pub routes: Routes,
+    /// Those who can be asked.
+    pub providers: Arc<Providers>,
     /// What the providers are told to call it.
     pub request_id: String,
     /// Until when.
@@ -73,10 +75,10 @@ impl Upstream {
     }
 
     async fn try_in_turn(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
-        let mut seats = Seats::of(&errand.routes, &self.providers)?;
+        let mut seats = Seats::of(&errand.routes, &errand.providers)?;
         let (mut random, deadline) = (fastrand::Rng::new(), errand.deadline);
         let mut failed = None;
-        for attempt in 1..=self.settings.max_attempts {
+        for attempt in 1..=errand.providers.settings.max_attempts {
             let Turn { seat, mut pass, model } = self.next(&seats, &mut random, deadline, &mut failed).await?;
             let error = match self.ask(errand, &pass, &model).await {
                 Ok(reply) => return Ok(served(reply, pass)),
@@ -87,7 +89,7 @@ impl Upstream {
             match verdict.then {
                 Then::GiveUp => return Err(error),
                 Then::TryAgain { scope, told } => {
-                    let pause = self.backoff.jittered(attempt, &mut random);
+                    let pause = errand.providers.backoff.jittered(attempt, &mut random);
                     seats.failed(seat, scope, Instant::now() + told.map_or(pause, |told| told.max(pause)));
                 }
                 Then::TryElsewhere { scope } => seats.bar(seat, scope),
@@ -137,7 +139,7 @@ impl Upstream {
     async fn ask(&self, errand: &Errand, pass: &Pass, model: &Arc<Model>) -> Result<Reply, UpstreamError> {
         let options = &errand.job.options;
         let streamed = options.stream && model.streams;
-        let (idle, most) = (self.settings.idle_timeout, self.settings.max_answer_bytes);
+        let (idle, most) = (errand.providers.settings.idle_timeout, errand.providers.settings.max_answer_bytes);
         let answer = async {
             let response = self.send(errand, pass, model, streamed).await?;
             if response.status() == StatusCode::OK {

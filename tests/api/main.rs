@@ -64,6 +64,7 @@ mod provider_errors;
 mod provider_keys;
 mod recordings;
 mod redis_addresses;
+mod reload;
 mod retries;
 mod rotation;
 mod routes;

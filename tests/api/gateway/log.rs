@@ -48,6 +48,15 @@ impl Log {
         self.find(message, |line| event(line).filter(|event| event["message"] == message)).await
     }
 
+    /// Waits until the event with this message has come so many times.
+    pub(crate) async fn events(&self, message: &str, times: usize) {
+        let mut lines = self.lines.subscribe();
+        let is_it = |line: &&String| event(line).is_some_and(|event| event["message"] == message);
+        let enough = |lines: &Vec<String>| lines.iter().filter(is_it).count() >= times;
+        let in_time = timeout(PATIENCE, lines.wait_for(enough)).await.is_ok();
+        assert!(in_time, "{message} was not said {times} times in:\n{}", self.text());
+    }
+
     /// Waits for the event of a finished request.
     pub(crate) async fn request(&self, id: &str) -> Value {
         let is_it = |event: &Value| event["message"] == "request" && event["request_id"] == id;

@@ -53,6 +53,7 @@ pub(crate) struct Gateway {
     stdout: Log,
     heard: Heard,
     spool: TempDir,
+    folder: TempDir,
     setup: Setup,
 }
 
@@ -65,6 +66,13 @@ impl Gateway {
     /// The same with these variables.
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
         variables.iter().fold(Setup::new(), |setup, (name, value)| setup.env(name, value)).start().await
+    }
+
+    /// Puts other settings in the place of those in its file, all at once.
+    pub(crate) fn configure(&self, toml: &str) {
+        let (next, file) = (self.folder.path().join("next"), setup::file_in(self.folder.path()));
+        std::fs::write(&next, toml).unwrap();
+        std::fs::rename(&next, &file).unwrap();
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

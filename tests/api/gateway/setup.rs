@@ -1,7 +1,7 @@
 //! How a gateway is started.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,11 @@ pub(crate) struct Setup {
     provider: Arc<Provider>,
     data: Arc<TempDir>,
     open_files: Option<u32>,
+}
+
+/// The settings file in a folder.
+pub(super) fn file_in(folder: &Path) -> PathBuf {
+    folder.join("voxgate.toml")
 }
 
 impl Setup {
@@ -110,7 +115,7 @@ impl Setup {
     pub(crate) async fn start(self) -> Gateway {
         let spool = TempDir::new().unwrap();
         let folder = TempDir::new().unwrap();
-        let config = folder.path().join("voxgate.toml");
+        let config = file_in(folder.path());
         std::fs::write(&config, &self.config).unwrap();
         let mut command = if let Some(most) = self.open_files {
             let mut shell = clean(Command::new("sh"), &self.variables);
@@ -137,6 +142,7 @@ impl Setup {
             stdout,
             heard: Heard::default(),
             spool,
+            folder,
             setup: self,
         }
     }

@@ -1,0 +1,130 @@
+//! What the handlers of every worker share: what settings say, and what outlives them.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use arc_swap::ArcSwap;
+
+use super::error::ApiError;
+use super::places::Places;
+use crate::admission::{Admission, Limiter};
+use crate::config::{Model, Settings};
+use crate::identity::Verifier;
+use crate::intake::Room;
+use crate::upstream::Providers;
+
+/// The house by one set of settings. It never changes: other settings make another one, and requests that have begun in
+/// this one end in it.
+pub struct House {
+    /// What was set.
+    pub settings: Settings,
+    /// Who is calling?
+    pub verifier: Verifier,
+    /// May they?
+    pub admission: Admission,
+    /// Whom to ask, the sandbox among them where it stands in.
+    pub providers: Arc<Providers>,
+    /// What it has in common with those before and after it.
+    pub grounds: Arc<Grounds>,
+}
+
+/// What outlives settings: what requests in flight hold, and the limits.
+pub struct Grounds {
+    /// Who keeps the limits.
+    pub limiter: Arc<Limiter>,
+    /// Where recordings are kept while they are here.
+    pub room: Arc<Room>,
+    /// How many requests with audio are in flight.
+    pub(super) places: Places,
+    /// Set when the gateway stops taking requests.
+    stopping: AtomicBool,
+}
+
+impl Grounds {
+    /// The grounds by these settings, of which no other will change them.
+    pub fn new(settings: &Settings, limiter: Limiter) -> Self {
+        let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
+        Self { limiter: Arc::new(limiter), room, places, stopping: AtomicBool::new(false) }
+    }
+
+    /// Whether new requests should go to another replica.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From now on [`Grounds::is_stopping`].
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+impl House {
+    /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
+    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, grounds: Arc<Grounds>) -> Self {
+        let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
+        Self { settings, verifier, admission, providers, grounds }
+    }
+
+    /// Who serves `model`.
+    pub(super) fn provider_name<'a>(&'a self, model: &'a Model) -> &'a str {
+        self.providers.name_of(&model.provider)
+    }
+}
+
+/// Where the house of the moment is found.
+pub struct Live(ArcSwap<House>);
+
+impl Live {
+    /// It is `house` until further notice.
+    pub fn of(house: House) -> Self {
+        Self(ArcSwap::from_pointee(house))
+    }
+
+    /// The house as it is now. A request asks once, and stays with the answer.
+    pub fn house(&self) -> Arc<House> {
+        self.0.load_full()
+    }
+
+    /// From now on it is this one.
+    pub fn replace(&self, house: House) {
+        self.0.store(Arc::new(house));
+    }
+}
+
+/// The house that a request has begun in.
+#[derive(Clone)]
+pub(super) struct InForce(pub(super) Arc<House>);
+
+impl Deref for InForce {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.0
+    }
+}
+
+impl InForce {
+    /// The one of the moment, remembered for the rest of the request.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        if let Some(house) = request.extensions().get::<Self>() {
+            return Some(house.clone());
+        }
+        let house = Self(request.app_data::<Data<Live>>()?.house());
+        request.extensions_mut().insert(house.clone());
+        Some(house)
+    }
+}
+
+impl FromRequest for InForce {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).ok_or_else(ApiError::internal))
+    }
+}
