@@ -25,6 +25,7 @@ use voxgate::admission::clock::Clock;
 use voxgate::admission::leases::Leases;
 use voxgate::admission::limits::{Ask, Bucket, Limits};
 use voxgate::admission::rates::Rates;
+use voxgate::admission::revocation::TokenMark;
 use voxgate::admission::store::{Embedded, Redis, Settlement, Store, Unknown};
 use voxgate::config::{self, AudioRate, RedisUrl, RequestRate};
 use voxgate::identity::Subject;
@@ -130,7 +131,15 @@ async fn request(store: &Store, subject: Subject) -> Duration {
     };
     let estimate = Charge { usd: NanoUsd::new(75_000), audio: AudioMs::new(1000) };
     let lease = Duration::from_mins(11);
-    let ask = Arc::new(Ask { id: PermitId::new(), subject, limits: limits(), estimate, lease, memo });
+    let ask = Arc::new(Ask {
+        id: PermitId::new(),
+        subject,
+        token: TokenMark::default(),
+        limits: limits(),
+        estimate,
+        lease,
+        memo,
+    });
     let start = Instant::now();
     let decision = store.admit(Arc::clone(&ask)).await.unwrap();
     let waited = start.elapsed();

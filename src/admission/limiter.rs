@@ -13,6 +13,7 @@ use super::heard::Heard;
 use super::leases::Leases;
 use super::limits::{Ask, Decision, Denial, Limits, Standing};
 use super::rates::Rates;
+use super::revocation::TokenMark;
 use super::settler::Settler;
 use super::store::{Embedded, OpenError, Presence, Redis, Settlement, Store, StoreFailure, Unknown};
 use crate::config::{self, OnStoreFailure};
@@ -153,6 +154,15 @@ impl Limiter {
                 }
                 Err(Unavailable)
             }
+        }
+    }
+
+    /// Whether a caller's token holds no longer, as the store has it. What it has cannot be known without it.
+    pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, Unavailable> {
+        match self.store.is_revoked(subject, token).await {
+            Ok(revoked) => Ok(revoked),
+            Err(_) if !self.needs_store() => Ok(false),
+            Err(_) => Err(Unavailable),
         }
     }
 

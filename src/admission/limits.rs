@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::revocation::TokenMark;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
@@ -119,6 +120,8 @@ pub struct Ask {
     pub id: PermitId,
     /// Whose limits they are.
     pub subject: Subject,
+    /// The token that it came with.
+    pub token: TokenMark,
     /// What holds for them.
     pub limits: Limits,
     /// What it is expected to cost.
@@ -149,6 +152,8 @@ impl Ask {
 /// Why a request is refused. Where several limits refuse it, the first in this order is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
+    /// The token holds no longer.
+    Revoked,
     /// Too many requests a minute; one gets in after the wait.
     Requests {
         /// How long.

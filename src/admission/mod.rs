@@ -10,6 +10,7 @@
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
 //!   [`leases`], `heard`
 //! - `arrivals`: what takes up room before it is let in
+//! - [`revocation`]: tokens that hold no longer
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
 //!   store
 
@@ -26,6 +27,7 @@ pub mod limits;
 mod permit;
 pub mod rates;
 mod refusal;
+pub mod revocation;
 mod settler;
 pub mod store;
 
@@ -49,6 +51,7 @@ use crate::units::{AudioMs, Month};
 use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
+use revocation::TokenMark;
 use store::StoreFailure;
 
 /// What a lease has beyond the longest time that a provider may take.
@@ -158,6 +161,7 @@ impl Admission {
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
+            token: TokenMark::of(caller),
             limits: match in_place_of {
                 Some(charged) => Limits::in_place_of(charged, plan, length),
                 None => Limits::of(plan, length),
@@ -174,6 +178,9 @@ impl Admission {
         let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
         let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
         let decision = verdict.decision;
+        if decision.denial == Some(Denial::Revoked) {
+            return Err(Refusal::Revoked);
+        }
         if let Some(denial) = decision.denial {
             let month = Month::of(decision.at);
             let spent = decision.standing.spent.minus(in_place_of.unwrap_or(Charge::NONE));
@@ -241,6 +248,15 @@ impl Admission {
     pub fn allowance(&self, caller: &Caller) -> Allowance {
         let (requests, audio) = self.limiter.standing(&caller.subject);
         self.plan(caller).map(|plan| Allowance::of(plan, requests, audio)).unwrap_or_default()
+    }
+
+    /// Whether the caller's token still holds. For requests that are not admitted, which is where it is asked otherwise.
+    pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
+        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller)).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::Revoked),
+            Err(Unavailable) => Err(Refusal::StoreAway),
+        }
     }
 
     /// What the caller used in a month, this one if none is named.

@@ -59,6 +59,9 @@ pub enum Refusal {
     /// A limit is reached.
     #[error(transparent)]
     Limited(Box<Limited>),
+    /// The token holds no longer.
+    #[error("The token has been revoked. Get a new one.")]
+    Revoked,
     /// The store is away, and without it nobody is let in.
     #[error("The gateway cannot check your limits at the moment. Please try again.")]
     StoreAway,
@@ -94,7 +97,7 @@ impl Limited {
     pub fn wait(&self) -> Option<Duration> {
         match self.denial {
             Denial::Requests { wait } | Denial::Audio { wait } => Some(wait),
-            Denial::Concurrency | Denial::MonthlyUsd | Denial::MonthlyAudio => None,
+            Denial::Revoked | Denial::Concurrency | Denial::MonthlyUsd | Denial::MonthlyAudio => None,
         }
     }
 }
@@ -124,6 +127,7 @@ impl fmt::Display for Limited {
                     seconds(wait)
                 )
             }
+            Denial::Revoked => Refusal::Revoked.fmt(f),
             Denial::Concurrency => {
                 let limit = self.plan.concurrent.map_or(0, std::num::NonZeroU32::get);
                 write!(

@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod health;
+mod revoke;
 mod serve;
 mod token;
 mod usage;
@@ -56,6 +57,8 @@ enum Command {
     Check,
     /// Print a token for a caller.
     Token(token::Token),
+    /// Have tokens hold no longer, although they have not expired.
+    Revoke(revoke::Revoke),
     /// Show what callers used in a month: requests, audio and money.
     Usage(usage::Usage),
     /// Ask a running gateway whether it is ready; for container health checks.
@@ -70,6 +73,7 @@ impl Cli {
             Command::Serve => on_runtime(serve::run(settings, self.source.config)),
             Command::Check => on_runtime(check::run(settings)),
             Command::Token(token) => report(token.run(settings)),
+            Command::Revoke(revoke) => on_runtime(revoke.run(settings)),
             Command::Usage(usage) => on_runtime(usage.run(settings)),
             Command::Health(health) => on_runtime(health.run(settings)),
         }

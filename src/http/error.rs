@@ -149,7 +149,8 @@ impl ApiError {
     fn of_limit(limited: &Limited, message: String) -> Self {
         let (kind, code) = match limited.denial {
             Denial::Requests { .. } | Denial::Audio { .. } => ("rate_limit_error", "rate_limit_exceeded"),
-            Denial::Concurrency => ("rate_limit_error", "concurrency_limit_exceeded"),
+            // A token that holds no longer is no limit, and was refused before it came to this.
+            Denial::Concurrency | Denial::Revoked => ("rate_limit_error", "concurrency_limit_exceeded"),
             Denial::MonthlyUsd | Denial::MonthlyAudio => ("insufficient_quota", "insufficient_quota"),
         };
         let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, code, message);
@@ -348,6 +349,7 @@ impl From<Refusal> for ApiError {
             }
             Refusal::Unpriced { .. } => forbidden("model_not_priced").param("model"),
             Refusal::Limited(limited) => Self::of_limit(&limited, message),
+            Refusal::Revoked => IdentityError::Revoked.into(),
             Refusal::StoreAway => Self::store_away(message),
         }
     }

@@ -9,6 +9,7 @@ use super::{InForce, gate, record};
 pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = gate::identify(&house, request.headers())?;
     record::of(&request).caller(&caller);
+    house.admission.check_token(&caller).await?;
     let models = house.admission.models(&caller)?;
     let data: Vec<_> = models
         .map(|model| {

@@ -15,6 +15,7 @@ pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpRes
     let caller = gate::identify(&house, request.headers())?;
     caller.require(Scope::Usage)?;
     record::of(&request).caller(&caller);
+    house.admission.check_token(&caller).await?;
     let plan = house.admission.plan(&caller)?;
     let month = asked_for(request.query_string())?;
     let statement = house.admission.statement(&caller, month).await.map_err(|failure| {

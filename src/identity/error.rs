@@ -57,6 +57,9 @@ pub enum IdentityError {
         /// The gateway's time.
         now: u64,
     },
+    /// The token was taken back.
+    #[error("The token has been revoked. Get a new one.")]
+    Revoked,
     /// The token says that it was issued at a time that is still to come.
     #[error("The token was issued at {} (`iat`), which is still to come: it is now {}.", utc(*.at), utc(*.now))]
     IssuedInFuture {

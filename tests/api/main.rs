@@ -66,6 +66,7 @@ mod recordings;
 mod redis_addresses;
 mod reload;
 mod retries;
+mod revocation;
 mod rotation;
 mod routes;
 mod said;

@@ -1,11 +1,12 @@
-//! For the operator: what either store holds, read beside the gateways that write to it.
+//! For the operator: what either store holds, read beside the gateways that write to it, and what tokens hold no longer.
 
 use tokio::sync::mpsc;
 
 use super::StoreFailure;
-use super::embedded::Reader;
+use super::embedded::{Reader, revoke_beside};
 use super::redis::Redis;
 use crate::admission::clock::Clock;
+use crate::admission::revocation::Revocation;
 use crate::config;
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
@@ -36,6 +37,14 @@ impl Books {
             }
         };
         Ok(Self(shelf))
+    }
+
+    /// Has tokens hold no longer, for every gateway of these settings. To be called on a tokio runtime.
+    pub async fn revoke(settings: &config::Store, revocation: &Revocation) -> Result<(), StoreFailure> {
+        match Self::open(settings)?.0 {
+            Shelf::Redis(books) => books.revoke(revocation).await,
+            Shelf::Empty | Shelf::Embedded(_) => revoke_beside(&settings.data_dir, revocation),
+        }
     }
 
     /// Whether no gateway has ever written there, as far as that can be told.

@@ -22,6 +22,7 @@ pub use redis::Redis;
 
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
+use super::revocation::{Revocation, TokenMark};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Usage};
 use crate::units::{AudioMs, Month, UnixMs};
@@ -145,6 +146,22 @@ impl Store {
         match self {
             Self::Embedded(store) => store.settle(settlement).await,
             Self::Redis(store) => store.settle(&settlement).await,
+        }
+    }
+
+    /// Whether a token of a caller's holds no longer. A request that is admitted is asked this as it is.
+    pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.is_revoked(subject, token).await,
+            Self::Redis(store) => store.is_revoked(subject, &token).await,
+        }
+    }
+
+    /// Has tokens hold no longer, from the next request on.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.revoke(revocation).await,
+            Self::Redis(store) => store.revoke(&revocation).await,
         }
     }
 

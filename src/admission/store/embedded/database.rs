@@ -7,12 +7,15 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::super::{Settlement, Unknown};
+use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The version of the schema, in the file's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The first that can be read as it is.
+const READABLE: i64 = 1;
 
 /// A connection to the file.
 #[derive(Debug)]
@@ -31,24 +34,28 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if version(&transaction)? == 0 {
+        let version = version(&transaction)?;
+        if version == 0 {
             transaction.execute_batch(include_str!("sql/schema.sql"))?;
+        }
+        if version < 2 {
+            transaction.execute_batch(include_str!("sql/revocations.sql"))?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()?;
-        Self::of_this_version(connection)
+        Self::of_version(connection, VERSION)
     }
 
     /// Opens the file for reading, beside whoever writes to it.
     pub(super) fn open_to_read(path: &Path) -> Result<Self> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
-        Self::of_this_version(connection)
+        Self::of_version(connection, READABLE)
     }
 
-    fn of_this_version(connection: Connection) -> Result<Self> {
+    fn of_version(connection: Connection, least: i64) -> Result<Self> {
         match version(&connection)? {
-            VERSION => Ok(Self(connection)),
+            version if (least..=VERSION).contains(&version) => Ok(Self(connection)),
             // SQLite has no error for this; its word for a file that is not what it should be comes nearest.
             other => Err(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
@@ -61,6 +68,22 @@ impl Database {
     pub(super) fn begin(&mut self) -> Result<Writer<'_>> {
         let changes_before = self.0.total_changes();
         Ok(Writer(self.0.transaction_with_behavior(TransactionBehavior::Immediate)?, changes_before))
+    }
+
+    /// Opens the file for writing, beside the gateway whose it is; `None` where it is not there.
+    pub(super) fn open_beside(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        Self::of_version(connection, VERSION).map(Some)
+    }
+
+    /// See [`Writer::is_revoked`].
+    pub(super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+        is_revoked(&self.0, subject, token, now)
     }
 
     /// What a caller used in a month.
@@ -110,6 +133,28 @@ impl Writer<'_> {
     /// Makes it last.
     pub(super) fn commit(self) -> Result<()> {
         self.0.commit()
+    }
+
+    /// Whether a token holds no longer.
+    pub(super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+        is_revoked(&self.0, subject, token, now)
+    }
+
+    /// Has tokens hold no longer.
+    pub(super) fn revoke(&self, revocation: &Revocation) -> Result<()> {
+        let (token, up_to) = match &revocation.tokens {
+            Tokens::Named(name) => (name.as_str(), 0),
+            Tokens::IssuedUpTo(second) => ("", *second),
+        };
+        let mut query = self.0.prepare_cached(include_str!("sql/revoke.sql"))?;
+        let until = number(revocation.until.get());
+        query.execute(params![revocation.subject.as_str(), token, number(up_to), until])?;
+        Ok(())
+    }
+
+    /// Forgets what was revoked and has expired by itself.
+    pub(super) fn unrevoke(&self, now: UnixMs) -> Result<usize> {
+        self.0.prepare_cached(include_str!("sql/unrevoke.sql"))?.execute([number(now.get())])
     }
 
     /// What a caller is charged in a month.
@@ -222,6 +267,19 @@ fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+    let name = token.id.as_deref().unwrap_or_default();
+    let mut query = connection.prepare_cached(include_str!("sql/revoked.sql"))?;
+    let mut rows = query.query(params![subject.as_str(), name, number(now.get())])?;
+    while let Some(row) = rows.next()? {
+        let of_all = row.get::<_, String>(0)?.is_empty();
+        if !of_all || token.is_up_to(counted(row, 1)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn spent(connection: &Connection, subject: &Subject, month: Month) -> Result<Tally> {
     let mut query = connection.prepare_cached(include_str!("sql/spent.sql"))?;
     let row = query.query_row(params![subject.as_str(), month.to_string()], |row| tally(row, 0)).optional()?;
@@ -276,4 +334,26 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
         usage,
         ending: parsed(row, 15)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let old = Connection::open(&file).unwrap();
+        old.execute_batch(include_str!("sql/schema.sql")).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let month = "2026-11".parse().unwrap();
+        assert!(Database::open_to_read(&file).unwrap().subjects(month).unwrap().is_empty());
+        assert!(Database::open_beside(&file).is_err(), "its gateway has yet to be started");
+        let database = Database::open(&file).unwrap();
+        let revoked = database.is_revoked(&"alice".parse().unwrap(), &TokenMark::default(), UnixMs::now());
+        assert!(!revoked.unwrap() && version(&database.0).unwrap() == VERSION);
+        assert!(Database::open_beside(&file).unwrap().is_some());
+    }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub(super) use reader::Reader;
+pub(super) use reader::{Reader, revoke_beside};
 pub use trial::{Found, try_directory};
 
 use super::{Settlement, StoreFailure};
@@ -27,6 +27,7 @@ use crate::admission::clock::Clock;
 use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision};
 use crate::admission::rates::Rates;
+use crate::admission::revocation::{Revocation, TokenMark};
 use crate::identity::Subject;
 use crate::ledger::Statement;
 use crate::units::{Month, UnixMs};
@@ -119,6 +120,15 @@ impl Embedded {
     /// See [`Store::settle`](super::Store::settle).
     pub(super) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
         self.ask(|reply| Work::Settle { settlement, reply }).await
+    }
+
+    pub(super) async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
+        let subject = subject.clone();
+        self.ask(|reply| Work::IsRevoked { subject, token, reply }).await
+    }
+
+    pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+        self.ask(|reply| Work::Revoke { revocation, reply }).await
     }
 
     pub(super) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {

@@ -1,10 +1,11 @@
-//! For the operator: reads the file beside the gateway that writes to it.
+//! For the operator: beside the gateway that writes to the file.
 
 use std::path::Path;
 
 use super::super::StoreFailure;
 use super::DATABASE;
 use super::database::Database;
+use crate::admission::revocation::Revocation;
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
 use crate::units::Month;
@@ -46,6 +47,21 @@ impl Reader {
     ) -> Result<Vec<Entry>, StoreFailure> {
         self.0.entries(subject, month).map_err(|error| failed(&error))
     }
+}
+
+/// Has tokens hold no longer, also while a gateway has the store in `directory` open: it looks at each request.
+pub(in crate::admission::store) fn revoke_beside(
+    directory: &Path,
+    revocation: &Revocation,
+) -> Result<(), StoreFailure> {
+    let nothing = || StoreFailure::Failed(format!("no gateway has written to {} yet", directory.display()));
+    let written = Database::open_beside(&directory.join(DATABASE)).and_then(|database| {
+        let Some(mut database) = database else { return Ok(None) };
+        let writer = database.begin()?;
+        writer.revoke(revocation)?;
+        writer.commit().map(Some)
+    });
+    written.map_err(|error| failed(&error))?.ok_or_else(nothing)
 }
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreFailure {

@@ -13,6 +13,7 @@ use crate::admission::clock::Clock;
 use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision, Denial, Standing};
 use crate::admission::rates::Rates;
+use crate::admission::revocation::{Revocation, TokenMark};
 use crate::identity::Subject;
 use crate::ledger::Statement;
 use crate::units::{Month, UnixMs};
@@ -33,6 +34,8 @@ pub(super) enum Work {
     Admit { ask: Arc<Ask>, reply: Reply<Decision> },
     Settle { settlement: Arc<Settlement>, reply: Reply<()> },
     Statement { subject: Subject, month: Month, reply: Reply<Statement> },
+    IsRevoked { subject: Subject, token: TokenMark, reply: Reply<bool> },
+    Revoke { revocation: Revocation, reply: Reply<()> },
     Probe { reply: Reply<()> },
 }
 
@@ -72,7 +75,7 @@ impl Worker {
 
     fn work(&mut self, batch: Vec<Work>) {
         let (reads, writes): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|work| matches!(work, Work::Statement { .. }));
+            batch.into_iter().partition(|work| matches!(work, Work::Statement { .. } | Work::IsRevoked { .. }));
         let (decisions, written) = self.write(&writes);
         if written.is_err() && writes.len() > 1 {
             // One of them may be what cannot be written; it shall not take the others with it.
@@ -90,8 +93,15 @@ impl Worker {
             }
         }
         for work in reads {
-            if let Work::Statement { subject, month, reply } = work {
-                let _ = reply.send(self.database.statement(&subject, month).map_err(|error| failed(&error)));
+            match work {
+                Work::Statement { subject, month, reply } => {
+                    let _ = reply.send(self.database.statement(&subject, month).map_err(|error| failed(&error)));
+                }
+                Work::IsRevoked { subject, token, reply } => {
+                    let revoked = self.database.is_revoked(&subject, &token, self.clock.now());
+                    let _ = reply.send(revoked.map_err(|error| failed(&error)));
+                }
+                _ => {}
             }
         }
     }
@@ -110,7 +120,8 @@ impl Worker {
                     Work::Admit { ask, .. } => Some(admit(&writer, rates, leases, clock.now(), ask)?),
                     Work::Settle { settlement, .. } => writer.settle(settlement).map(|()| None)?,
                     Work::Probe { .. } => writer.touch().map(|()| None)?,
-                    Work::Statement { .. } => None,
+                    Work::Revoke { revocation, .. } => writer.revoke(revocation).map(|()| None)?,
+                    Work::Statement { .. } | Work::IsRevoked { .. } => None,
                 });
             }
             changed = writer.has_changes();
@@ -161,10 +172,10 @@ impl Worker {
                 }
                 let _ = reply.send(written);
             }
-            (Work::Probe { reply }, _) => {
+            (Work::Probe { reply } | Work::Revoke { reply, .. }, _) => {
                 let _ = reply.send(written);
             }
-            (Work::Statement { .. }, _) => {}
+            (Work::Statement { .. } | Work::IsRevoked { .. }, _) => {}
         }
     }
 
@@ -172,6 +183,7 @@ impl Worker {
         let now = self.clock.now();
         let writer = self.database.begin()?;
         writer.abandon(now.minus(ABANDONED))?;
+        writer.unrevoke(now)?;
         writer.commit()?;
         // As long as it takes, but in pieces, and not so long at once that anybody would notice.
         let start = Instant::now();
@@ -195,9 +207,10 @@ fn admit(writer: &Writer<'_>, rates: &Rates, leases: &Leases, now: UnixMs, ask: 
     let mut denial = None;
     if !writer.knows(&entry)? {
         let full = limits.concurrent.is_some_and(|most| leases.in_flight(subject) >= most.get());
-        denial = rates
-            .look(subject, limits)
-            .err()
+        let revoked = writer.is_revoked(subject, &ask.token, now)?;
+        denial = revoked
+            .then_some(Denial::Revoked)
+            .or_else(|| rates.look(subject, limits).err())
             .or(full.then_some(Denial::Concurrency))
             .or(limits.exceeded(spent, ask.estimate));
         if denial.is_none() {

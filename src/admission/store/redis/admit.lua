@@ -6,6 +6,7 @@
 
 local rates, leases, open = KEYS[1], KEYS[2], KEYS[3]
 local earlier_month, later_month = KEYS[4], KEYS[5] -- the same key, but around the turn of a month
+local revoked_up_to, revoked_token = KEYS[6], KEYS[7] -- the same key, for a token without a name
 
 local id = ARGV[1]
 local not_after = tonumber(ARGV[2]) -- µs; 0: whenever it comes
@@ -19,6 +20,7 @@ local lease = tonumber(ARGV[15]) -- ms
 local memo = ARGV[16]
 local abandoned_after = tonumber(ARGV[17]) -- ms after the end of a lease
 local keep, keep_month = ARGV[18], ARGV[19] -- ms
+local issued_at = tonumber(ARGV[20]) -- s
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -44,6 +46,14 @@ local in_flight = redis.call('ZCOUNT', leases, '(' .. string.format('%.0f', now_
 local spent_usd = math.max(tonumber(redis.call('HGET', month, 'usd')) or 0, 0)
 local spent_audio = math.max(tonumber(redis.call('HGET', month, 'audio')) or 0, 0)
 
+local function is_revoked()
+  local said = redis.call('MGET', revoked_up_to, revoked_token)
+  if said[1] and (not issued_at or issued_at <= tonumber(said[1])) then
+    return true
+  end
+  return revoked_token ~= revoked_up_to and said[2]
+end
+
 local function remember_rates()
   local full_at = function(ahead) return string.format('%.0f', now + ahead) end
   redis.call('HSET', rates, 'requests', full_at(requests_ahead), 'audio', full_at(audio_ahead), 'seen', full_at(0))
@@ -57,7 +67,9 @@ local known = redis.call('HEXISTS', open, id) == 1
 if not known then
   local requests_wait = requests_weight and requests_ahead + requests_weight - requests_capacity or 0
   local audio_wait = audio_weight and audio_ahead + audio_weight - audio_capacity or 0
-  if requests_wait > 0 and requests_wait >= audio_wait then
+  if is_revoked() then
+    denial = 'revoked'
+  elseif requests_wait > 0 and requests_wait >= audio_wait then
     denial, wait = 'requests', requests_wait
   elseif audio_wait > 0 then
     denial, wait = 'audio', audio_wait

@@ -29,7 +29,16 @@ impl Shared {
         let (limits, part) = (&ask.limits, keys.part());
         let now = self.time(part);
         let (earlier, later) = months_around(now);
-        let names = vec![keys.rates(), keys.leases(), keys.open(), keys.month(earlier), keys.month(later)];
+        let token = ask.token.id.as_deref();
+        let names = vec![
+            keys.rates(),
+            keys.leases(),
+            keys.open(),
+            keys.month(earlier),
+            keys.month(later),
+            keys.revoked(None),
+            keys.revoked(token),
+        ];
         let time = |bucket: Option<Bucket>, of: fn(&Bucket) -> Duration| optional(bucket.map(|b| of(&b).as_micros()));
         let arguments = vec![
             ask.id.to_string(),
@@ -51,6 +60,7 @@ impl Shared {
             ms(ABANDONED),
             ms(self.keep),
             ms(KEEP_MONTH),
+            optional(ask.token.issued_at),
         ];
         (names, arguments)
     }
@@ -69,6 +79,7 @@ impl Shared {
         let wait = Duration::from_micros(wait);
         let denial = match denial.as_str() {
             "" => None,
+            "revoked" => Some(Denial::Revoked),
             "requests" => Some(Denial::Requests { wait }),
             "audio" => Some(Denial::Audio { wait }),
             "concurrency" => Some(Denial::Concurrency),

@@ -48,6 +48,15 @@ impl Keys {
         format!("{}:{month}", self.caller)
     }
 
+    /// STRING: up to which second tokens hold no longer; or where one is named, that this one does not. Each ends by
+    /// itself. What a token is called does not come last, where it could be taken for something else.
+    pub(super) fn revoked(&self, token: Option<&str>) -> String {
+        match token {
+            None => format!("{}:revoked", self.caller),
+            Some(token) => format!("{}:{token}:revoked-token", self.caller),
+        }
+    }
+
     /// STREAM of the records of every caller with this tag.
     pub(super) fn ledger(&self) -> String {
         format!("{}:ledger", self.tag)
@@ -98,10 +107,11 @@ mod tests {
         fn a_subject_is_found_again_in_its_keys_and_shares_one_tag(name in "[a-z{}%:\u{e9}*]{1,12}") {
             let subject: Subject = name.parse().unwrap();
             let keys = Keys::of(&subject);
-            for key in [keys.rates(), keys.leases(), keys.open(), keys.month("2026-11".parse().unwrap())] {
+            for key in [keys.rates(), keys.leases(), keys.open(), keys.revoked(None), keys.month("2026-11".parse().unwrap())] {
                 prop_assert_eq!(subject_of(&key), Some(subject.clone()));
                 prop_assert_eq!(part_of(&key), keys.part());
             }
+            prop_assert_eq!(part_of(&keys.revoked(Some(&name))), keys.part());
             prop_assert_eq!(part_of(&keys.ledger()), keys.part());
         }
     }

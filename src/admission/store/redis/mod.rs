@@ -9,6 +9,7 @@ mod keys;
 mod link;
 mod query;
 mod records;
+mod revoked;
 mod scan;
 mod trial;
 

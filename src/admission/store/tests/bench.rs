@@ -12,6 +12,7 @@ use crate::admission::clock::Clock;
 use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Limits};
 use crate::admission::rates::Rates;
+use crate::admission::revocation::TokenMark;
 use crate::config;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
@@ -144,7 +145,8 @@ pub(super) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> Ask {
         model: "a:model".to_owned(),
         provider: "openai".to_owned(),
     };
-    Ask { id: PermitId::new(), subject: subject.clone(), limits, estimate, lease: Duration::from_secs(30), memo }
+    let (id, subject, token) = (PermitId::new(), subject.clone(), TokenMark::default());
+    Ask { id, subject, token, limits, estimate, lease: Duration::from_secs(30), memo }
 }
 
 pub(super) fn charge(usd: u64, audio: u64) -> Charge {

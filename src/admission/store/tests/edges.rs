@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use super::super::{Embedded, OpenError, Settlement, Store, StoreFailure, Unknown};
 use super::bench::{Bench, KEEP, Place, ask, charge, clock_of, settlement, subject};
 use crate::admission::leases::Leases;
-use crate::admission::limits::{Decision, Denial, Limits};
+use crate::admission::limits::{Ask, Decision, Denial, Limits};
 use crate::admission::rates::Rates;
+use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::ledger::{Charge, Ending};
 use crate::units::{Month, NanoUsd};
 
@@ -260,4 +261,38 @@ async fn the_embedded_store_is_for_one_process_and_keeps_what_it_had() {
     again.settle(Arc::new(ignored)).await.unwrap();
     let statement = again.statement(&alice, Month::of(given.at)).await.unwrap();
     assert_eq!((statement.total.spent_usd, statement.open().requests), (NanoUsd::new(3), 0));
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
+    for make in EVERY {
+        let bench = make();
+        let (alice, bob) = (subject("alice"), subject("bob"));
+        for who in [&alice, &bob] {
+            bench.tell_the_time(who);
+        }
+        let until = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
+        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at };
+        let refused = async |who: &_, token: &TokenMark| {
+            let asked = Arc::new(Ask { token: token.clone(), ..ask(who, Limits::default(), charge(1, 1)) });
+            let decision = bench.store.admit(asked).await.unwrap();
+            let denied = decision.denial == Some(Denial::Revoked);
+            assert_eq!(denied, decision.denial.is_some());
+            assert_eq!(denied, bench.store.is_revoked(who, token.clone()).await.unwrap(), "{token:?}");
+            denied
+        };
+        let revoke = async |who: &_, tokens| {
+            bench.store.revoke(Revocation { subject: Clone::clone(who), tokens, until }).await.unwrap();
+        };
+        assert!(!refused(&alice, &token("one", Some(5))).await);
+        revoke(&alice, Tokens::Named("one".to_owned())).await;
+        assert!(refused(&alice, &token("one", Some(5))).await);
+        assert!(!refused(&alice, &token("two", Some(5))).await && !refused(&bob, &token("one", Some(5))).await);
+        revoke(&alice, Tokens::IssuedUpTo(5)).await;
+        assert!(refused(&alice, &token("two", Some(5))).await && !refused(&alice, &token("two", Some(6))).await);
+        assert!(refused(&alice, &TokenMark::default()).await, "it may be from before");
+        assert!(!refused(&bob, &TokenMark::default()).await);
+        let spent = bench.store.statement(&alice, Month::of(bench.store.now(&alice))).await.unwrap();
+        assert_eq!(spent.total.requests, 3, "what was refused was not counted");
+    }
 }
