@@ -135,6 +135,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         id: PermitId::new(),
         subject,
         token: TokenMark::default(),
+        session: None,
         limits: limits(),
         estimate,
         lease,
@@ -147,6 +148,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
     let settlement = Settlement {
         id: ask.id,
         subject: ask.subject.clone(),
+        session: None,
         at: decision.at,
         memo: ask.memo.clone(),
         counted_as: ask.memo.model.clone(),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jsonwebtoken::Algorithm;
 use secrecy::{ExposeSecret, SecretString};
-use voxgate::identity::{Grant, KeyMaterial, KeySpec, Minter, Rules, Scopes};
+use voxgate::identity::{Caps, Grant, KeyMaterial, KeySpec, Minter, Rules, Scopes};
 
 /// What tokens are signed with.
 pub(crate) const SECRET: &str = "a-secret-for-this-benchmark-only-0123456789";
@@ -89,7 +89,8 @@ pub(crate) fn tokens() -> Vec<String> {
     let token = |number: usize| {
         let subject = format!("caller-{number:03}").parse().unwrap();
         let ttl = Duration::from_hours(12);
-        let grant = Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id: Some(format!("{number}")) };
+        let (token_id, caps) = (Some(format!("{number}")), Caps::default());
+        let grant = Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps };
         minter.mint(&grant).unwrap().expose_secret().to_owned()
     };
     (0..CALLERS).map(token).collect()

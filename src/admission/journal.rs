@@ -179,6 +179,7 @@ pub(super) mod tests {
         Settlement {
             id: PermitId::new(),
             subject: "alice".parse().unwrap(),
+            session: None,
             at: UnixMs::new(1),
             memo: Memo { request_id: word(), plan: word(), model: word(), provider: word() },
             counted_as: word(),

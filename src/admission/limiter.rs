@@ -211,6 +211,11 @@ impl Limiter {
         self.settler.clone()
     }
 
+    /// Where it is kept.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// What arrives here.
     pub(super) fn arrivals(&self) -> &Arc<Arrivals> {
         &self.arrivals
@@ -241,6 +246,11 @@ impl Limiter {
         let subject = &ask.subject;
         if !taken && let Err(denial) = self.rates.take(subject, limits) {
             return self.decision(ask, Some(denial));
+        }
+        // What was used in the session before, the store alone knows.
+        if ask.session.as_ref().is_some_and(|session| session.is_exceeded(Charge::NONE, ask.estimate)) {
+            self.rates.give_back(subject, limits);
+            return self.decision(ask, Some(Denial::Session));
         }
         let month = Month::of(self.store.now(subject));
         let denial = if self.leases.add_below(limits.concurrent, subject, ask.id, ask.lease) {
@@ -310,6 +320,7 @@ impl Drop for Unanswered<'_> {
         self.limiter.settler.settle(Settlement {
             id: ask.id,
             subject: ask.subject.clone(),
+            session: ask.session.as_ref().map(|session| session.id.clone()),
             at: self.limiter.store.now(&ask.subject),
             memo: ask.memo.clone(),
             counted_as: ask.memo.model.clone(),

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::revocation::TokenMark;
+use super::session::InSession;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
@@ -122,6 +123,8 @@ pub struct Ask {
     pub subject: Subject,
     /// The token that it came with.
     pub token: TokenMark,
+    /// The session that it belongs to, where that has caps.
+    pub session: Option<InSession>,
     /// What holds for them.
     pub limits: Limits,
     /// What it is expected to cost.
@@ -170,6 +173,8 @@ pub enum Denial {
     MonthlyUsd,
     /// The month's audio does not suffice.
     MonthlyAudio,
+    /// The session's own caps do not suffice.
+    Session,
 }
 
 impl Denial {

@@ -10,7 +10,7 @@
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
 //!   [`leases`], `heard`
 //! - `arrivals`: what takes up room before it is let in
-//! - [`revocation`]: tokens that hold no longer
+//! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
 //!   store
 
@@ -28,6 +28,7 @@ mod permit;
 pub mod rates;
 mod refusal;
 pub mod revocation;
+pub mod session;
 mod settler;
 pub mod store;
 
@@ -47,11 +48,12 @@ use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
-use crate::units::{AudioMs, Month};
+use crate::units::{AudioMs, Month, UnixMs};
 use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
-use revocation::TokenMark;
+use revocation::{Revocation, TokenMark, Tokens};
+use session::{InSession, Session};
 use store::StoreFailure;
 
 /// What a lease has beyond the longest time that a provider may take.
@@ -158,10 +160,12 @@ impl Admission {
         }
         let text = job.options.text_bytes();
         let estimate = dearest(routes, length, text);
+        let session = in_session(caller).map(|session| session.in_place_of(in_place_of.unwrap_or(Charge::NONE)));
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
             token: TokenMark::of(caller),
+            session,
             limits: match in_place_of {
                 Some(charged) => Limits::in_place_of(charged, plan, length),
                 None => Limits::of(plan, length),
@@ -176,10 +180,13 @@ impl Admission {
             },
         };
         let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
+        let session = ask.session.as_ref().map(|session| session.id.clone());
         let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
         let decision = verdict.decision;
-        if decision.denial == Some(Denial::Revoked) {
-            return Err(Refusal::Revoked);
+        match decision.denial {
+            Some(Denial::Revoked) => return Err(Refusal::Revoked),
+            Some(Denial::Session) => return Err(Refusal::SessionSpent { caps: caller.caps, needed: estimate }),
+            _ => {}
         }
         if let Some(denial) = decision.denial {
             let month = Month::of(decision.at);
@@ -189,7 +196,7 @@ impl Admission {
             return Err(Refusal::Limited(Box::new(limited)));
         }
         let without_store = verdict.without_store;
-        let account = Account { id, subject, at: decision.at, memo, estimate, text, without_store };
+        let account = Account { id, subject, session, at: decision.at, memo, estimate, text, without_store };
         Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
     }
 
@@ -259,6 +266,34 @@ impl Admission {
         }
     }
 
+    /// Notes that `caller` has opened a session.
+    pub async fn open_session(&self, caller: &Caller, session: Session) -> Result<(), StoreFailure> {
+        self.limiter.store().open_session(&caller.subject, session).await
+    }
+
+    /// The sessions of this caller's that have neither ended nor been revoked, the oldest first.
+    pub async fn sessions(&self, caller: &Caller) -> Result<Vec<Session>, StoreFailure> {
+        let mut sessions = self.limiter.store().sessions(&caller.subject).await?;
+        sessions.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(sessions)
+    }
+
+    /// Revokes a session of this caller's, on every gateway from its next request on. `None`: there is none of that name.
+    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<Option<Session>, StoreFailure> {
+        let sessions = self.limiter.store().sessions(&caller.subject).await?;
+        let Some(session) = sessions.into_iter().find(|session| session.id == id) else { return Ok(None) };
+        let revocation = Revocation {
+            subject: session.subject.clone(),
+            tokens: Tokens::Named(session.id.clone()),
+            // Clocks may differ, and so may what is left to a token that has ended.
+            until: session.expires_at.plus(Duration::from_hours(1)),
+        };
+        // First, so that one that is no longer listed holds no longer.
+        self.limiter.store().revoke(revocation).await?;
+        self.limiter.store().forget_session(&caller.subject, &session).await?;
+        Ok(Some(session))
+    }
+
     /// What the caller used in a month, this one if none is named.
     pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreFailure> {
         let month = month.unwrap_or_else(|| self.limiter.month(&caller.subject));
@@ -275,6 +310,13 @@ impl Admission {
     pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
     }
+}
+
+/// The session in which a caller comes, where it has caps.
+fn in_session(caller: &Caller) -> Option<InSession> {
+    let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
+    let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000));
+    Some(InSession { id, caps: caller.caps, expires_at })
 }
 
 /// What a job comes to by the dearest of its rows.

@@ -40,6 +40,7 @@ pub struct Permit {
 pub(super) struct Account {
     pub(super) id: PermitId,
     pub(super) subject: Subject,
+    pub(super) session: Option<String>,
     pub(super) at: UnixMs,
     pub(super) memo: Memo,
     pub(super) estimate: Charge,
@@ -132,7 +133,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
-        let Account { id, subject, at, mut memo, estimate, without_store, .. } = self.account.clone();
+        let Account { id, subject, session, at, mut memo, estimate, without_store, .. } = self.account.clone();
         if let Some(asked) = self.course.last() {
             memo.provider = asked.provider;
         }
@@ -140,6 +141,7 @@ impl Drop for Permit {
         self.settler.settle(Settlement {
             id,
             subject,
+            session,
             at,
             memo,
             counted_as: self.model.counted_as().to_owned(),

@@ -7,6 +7,7 @@ use super::allowance::Allowance;
 use super::fit::Unfit;
 use super::limits::{Denial, Standing};
 use crate::config::Plan;
+use crate::identity::Caps;
 use crate::ledger::Charge;
 use crate::units::{AudioMs, Month};
 
@@ -59,6 +60,15 @@ pub enum Refusal {
     /// A limit is reached.
     #[error(transparent)]
     Limited(Box<Limited>),
+    /// The session has used what it may.
+    #[error("You exceeded the quota of your session{}, and this request may cost {} USD and has {} s of audio. Get a new \
+             session.", allowed(caps), needed.usd, needed.audio)]
+    SessionSpent {
+        /// What it may use in all.
+        caps: Caps,
+        /// What this request would.
+        needed: Charge,
+    },
     /// The token holds no longer.
     #[error("The token has been revoked. Get a new one.")]
     Revoked,
@@ -97,7 +107,7 @@ impl Limited {
     pub fn wait(&self) -> Option<Duration> {
         match self.denial {
             Denial::Requests { wait } | Denial::Audio { wait } => Some(wait),
-            Denial::Revoked | Denial::Concurrency | Denial::MonthlyUsd | Denial::MonthlyAudio => None,
+            Denial::Revoked | Denial::Session | Denial::Concurrency | Denial::MonthlyUsd | Denial::MonthlyAudio => None,
         }
     }
 }
@@ -128,6 +138,7 @@ impl fmt::Display for Limited {
                 )
             }
             Denial::Revoked => Refusal::Revoked.fmt(f),
+            Denial::Session => f.write_str("You exceeded the quota of your session."),
             Denial::Concurrency => {
                 let limit = self.plan.concurrent.map_or(0, std::num::NonZeroU32::get);
                 write!(
@@ -160,6 +171,13 @@ impl fmt::Display for Limited {
             }
         }
     }
+}
+
+fn allowed(caps: &Caps) -> String {
+    let usd = caps.usd.map(|most| format!("{most} USD"));
+    let audio = caps.audio.map(|most| format!("{most} s of audio"));
+    let both: Vec<_> = usd.into_iter().chain(audio).collect();
+    if both.is_empty() { String::new() } else { format!(", which allows {} in all", both.join(" and ")) }
 }
 
 /// Rounded up to a millisecond, so that who waits as told does not come too early: `1.5s`, `20ms`.

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Failure, print};
 use crate::config::{Problems, Settings};
-use crate::identity::{Grant, MintError, Minter, Scopes, Subject};
+use crate::identity::{Caps, Grant, MintError, Minter, Scopes, Subject};
 
 /// What the token shall say.
 #[derive(Debug, Args)]
@@ -40,6 +40,7 @@ impl Token {
             scopes: self.scope,
             ttl: self.ttl,
             token_id: Some(new_id()),
+            caps: Caps::default(),
         };
         let token = mint(&settings, &grant)?;
         print(|out| writeln!(out, "{}", token.expose_secret()))
@@ -50,7 +51,8 @@ impl Token {
 pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     let subject = "you".parse::<Subject>().map_err(Failure::other)?;
     let ttl = Duration::from_hours(1);
-    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id: Some(new_id()) })
+    let (token_id, caps) = (Some(new_id()), Caps::default());
+    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps })
 }
 
 /// A name for the token, by which it can be told from others of the same caller.

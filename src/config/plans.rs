@@ -70,6 +70,32 @@ impl Plan {
         self.models.as_ref().is_none_or(|models| models.contains(model) || models.contains("*"))
     }
 
+    /// Whether it allows nothing that `other` does not, nor more of it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        fn fits<T: PartialOrd>(mine: Option<T>, others: Option<T>) -> bool {
+            others.is_none_or(|most| mine.is_some_and(|mine| mine <= most))
+        }
+        let models = match (&self.models, &other.models) {
+            (Some(mine), Some(others)) => mine.iter().all(|name| others.contains(name) || others.contains("*")),
+            // All that are configured, and no others.
+            (None, Some(others)) => others.contains("*"),
+            (Some(mine), None) => !mine.contains("*"),
+            (None, None) => true,
+        };
+        let requests = |plan: &Self| plan.requests.map(|rate| (rate.per_minute, rate.burst)).unzip();
+        let audio = |plan: &Self| plan.audio.map(|rate| (rate.per_minute, rate.burst)).unzip();
+        let ((rate, burst), (rates, bursts)) = (requests(self), requests(other));
+        let ((audio_rate, audio_burst), (audio_rates, audio_bursts)) = (audio(self), audio(other));
+        models
+            && fits(rate, rates)
+            && fits(burst, bursts)
+            && fits(audio_rate, audio_rates)
+            && fits(audio_burst, audio_bursts)
+            && fits(self.concurrent, other.concurrent)
+            && fits(self.monthly_usd, other.monthly_usd)
+            && fits(self.monthly_audio, other.monthly_audio)
+    }
+
     /// Whether the plan allows models that are not configured.
     pub fn allows_unknown(&self) -> bool {
         self.models.as_ref().is_some_and(|models| models.contains("*"))
@@ -114,4 +140,40 @@ pub(super) fn read_plans(root: &mut Section, models: &BTreeMap<String, Model>) -
         sections.into_iter().map(|(name, section)| (name, Plan::read(section, models))).collect();
     plans.entry("default".to_owned()).or_default();
     plans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_within_another_if_it_allows_nothing_more() {
+        let number = NonZeroU32::new;
+        let plan = |models: Option<&[&str]>, concurrent, usd: Option<u64>, rate: Option<(u32, u32)>| Plan {
+            models: models.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+            concurrent: number(concurrent),
+            monthly_usd: usd.map(NanoUsd::new),
+            requests: rate.and_then(|(per_minute, burst)| {
+                Some(RequestRate { per_minute: number(per_minute)?, burst: number(burst)? })
+            }),
+            ..Plan::default()
+        };
+        let open = Plan::default();
+        let narrow = plan(Some(&["a"]), 2, Some(5), Some((60, 3)));
+        assert!(narrow.is_within(&open) && !open.is_within(&narrow) && narrow.is_within(&narrow));
+        for (other, within) in [
+            (plan(Some(&["a"]), 2, Some(5), Some((60, 4))), false),
+            (plan(Some(&["a"]), 2, Some(5), Some((61, 3))), false),
+            (plan(Some(&["a"]), 2, Some(5), None), false),
+            (plan(Some(&["a"]), 3, Some(5), Some((60, 3))), false),
+            (plan(Some(&["a"]), 2, None, Some((60, 3))), false),
+            (plan(Some(&["a", "b"]), 2, Some(5), Some((60, 3))), false),
+            (plan(None, 2, Some(5), Some((60, 3))), false),
+            (plan(Some(&[]), 1, Some(4), Some((59, 1))), true),
+        ] {
+            assert_eq!(other.is_within(&narrow), within, "{other:?}");
+        }
+        let any = plan(Some(&["*"]), 0, None, None);
+        assert!(open.is_within(&any) && !any.is_within(&open), "* allows models that are not configured too");
+    }
 }

@@ -151,7 +151,7 @@ impl ApiError {
             Denial::Requests { .. } | Denial::Audio { .. } => ("rate_limit_error", "rate_limit_exceeded"),
             // A token that holds no longer is no limit, and was refused before it came to this.
             Denial::Concurrency | Denial::Revoked => ("rate_limit_error", "concurrency_limit_exceeded"),
-            Denial::MonthlyUsd | Denial::MonthlyAudio => ("insufficient_quota", "insufficient_quota"),
+            Denial::MonthlyUsd | Denial::MonthlyAudio | Denial::Session => ("insufficient_quota", "insufficient_quota"),
         };
         let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, code, message);
         if let Some(wait) = limited.wait() {
@@ -162,6 +162,35 @@ impl ApiError {
         }
         let rates = rates::pairs(&limited.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
+    }
+
+    /// The caller may not have this.
+    pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "permission_error", code, message)
+    }
+
+    /// There is none of that name.
+    pub(super) fn no_session(id: &str) -> Self {
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+        let message = format!("You have no session '{shown}' that has not ended.");
+        Self::new(StatusCode::NOT_FOUND, INVALID, "session_not_found", message)
+    }
+
+    /// The gateway has nothing to sign with.
+    pub(super) fn no_sessions() -> Self {
+        let message =
+            "This gateway opens no sessions: it has no secret (VOXGATE_JWT_SECRET) to sign their tokens with.";
+        Self::new(StatusCode::NOT_IMPLEMENTED, SERVER, "sessions_unavailable", message)
+    }
+
+    /// The body is not the JSON that it should be.
+    pub(super) fn invalid_json(message: impl Into<String>) -> Self {
+        Self::invalid("invalid_json", message)
+    }
+
+    /// A member of the body is missing.
+    pub(super) fn missing_parameter(name: &str) -> Self {
+        Self::invalid("missing_required_parameter", format!("'{name}' is required.")).param(name)
     }
 
     /// The store that keeps limits is away.
@@ -350,6 +379,11 @@ impl From<Refusal> for ApiError {
             Refusal::Unpriced { .. } => forbidden("model_not_priced").param("model"),
             Refusal::Limited(limited) => Self::of_limit(&limited, message),
             Refusal::Revoked => IdentityError::Revoked.into(),
+            Refusal::SessionSpent { .. } => {
+                let quota = "insufficient_quota";
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, quota, quota, message);
+                error.header(HeaderName::from_static("x-should-retry"), "false")
+            }
             Refusal::StoreAway => Self::store_away(message),
         }
     }

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::places::Places;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
-use crate::identity::Verifier;
+use crate::identity::{Minter, Verifier};
 use crate::intake::Room;
 use crate::upstream::Providers;
 
@@ -25,6 +25,8 @@ pub struct House {
     pub settings: Settings,
     /// Who is calling?
     pub verifier: Verifier,
+    /// Signs the tokens of sessions, where there is a secret for it.
+    pub(super) minter: Option<Minter>,
     /// May they?
     pub admission: Admission,
     /// Whom to ask, the sandbox among them where it stands in.
@@ -67,7 +69,9 @@ impl House {
     /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
     pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, grounds: Arc<Grounds>) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
-        Self { settings, verifier, admission, providers, grounds }
+        let identity = &settings.identity;
+        let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
+        Self { settings, verifier, minter, admission, providers, grounds }
     }
 
     /// Who serves `model`.

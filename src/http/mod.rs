@@ -18,7 +18,9 @@ mod places;
 mod rates;
 mod record;
 mod routes;
+mod sessions;
 mod usage;
+mod wish;
 
 pub use connection::{Limits, Line};
 pub use expect::before_continue;

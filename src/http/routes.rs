@@ -6,17 +6,20 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 
 use super::error::ApiError;
-use super::{audio, docs, health, models, usage};
+use super::{audio, docs, health, models, sessions, usage};
 
 /// The contract, as it is served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// Method and path of each public route, as `openapi.yaml` names them.
-pub const ROUTES: [(&str, &str); 9] = [
+pub const ROUTES: [(&str, &str); 12] = [
     ("POST", "/v1/audio/transcriptions"),
     ("POST", "/v1/audio/translations"),
     ("GET", "/v1/models"),
     ("GET", "/v1/usage"),
+    ("POST", "/v1/sessions"),
+    ("GET", "/v1/sessions"),
+    ("DELETE", "/v1/sessions/{id}"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/openapi.yaml"),
@@ -31,6 +34,18 @@ pub fn public(config: &mut ServiceConfig) {
         .service(post("/v1/audio/translations", audio::translations))
         .service(get("/v1/models", models::list))
         .service(get("/v1/usage", usage::show))
+        .service(
+            web::resource("/v1/sessions")
+                .route(web::post().to(sessions::open))
+                .route(web::get().to(sessions::list))
+                .route(web::head().to(sessions::list))
+                .default_service(wrong_method("GET, HEAD, POST")),
+        )
+        .service(
+            web::resource("/v1/sessions/{id}")
+                .route(web::delete().to(sessions::end))
+                .default_service(wrong_method("DELETE")),
+        )
         .service(get("/openapi.yaml", docs::openapi))
         .service(get("/docs", docs::page))
         .service(get("/docs/{asset}", docs::asset));

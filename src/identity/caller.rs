@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{IdentityError, Scope, Scopes};
+use crate::units::{AudioMs, NanoUsd};
 
 /// Who is calling and what they may do. Only a token that was checked becomes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,27 @@ pub struct Caller {
     pub expires_at: u64,
     /// When it was issued, in seconds since 1970, where it says so.
     pub issued_at: Option<u64>,
+    /// What may be used with the token, in all.
+    pub caps: Caps,
+}
+
+/// What may be used in one session, whatever its caller's plan leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caps {
+    /// In money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<NanoUsd>,
+    /// In audio.
+    #[serde(default, rename = "audio_ms", skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioMs>,
+}
+
+impl Caps {
+    /// Whether nothing is capped.
+    pub const fn are_none(&self) -> bool {
+        self.usd.is_none() && self.audio.is_none()
+    }
 }
 
 impl Caller {

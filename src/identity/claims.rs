@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::caller::is_name;
 use super::time::LAST_SECOND;
-use super::{Caller, IdentityError, Scopes, Subject};
+use super::{Caller, Caps, IdentityError, Scopes, Subject};
 
 /// The plan of a token that names none.
 pub const DEFAULT_PLAN: &str = "default";
@@ -15,6 +15,7 @@ pub const DEFAULT_PLAN: &str = "default";
 const TIME: &str = "a time in whole or decimal seconds since 1970 (not milliseconds)";
 const NAME: &str = "a string of 1 to 256 bytes without control characters";
 const WORDS: &str = "a string of words with spaces between them";
+const CAPS: &str = "an object with `usd`, a decimal text, and `audio_ms`, a whole number, at most";
 const AUDIENCE: &str = "a string or a list of strings";
 
 /// What a good signature alone does not settle.
@@ -48,6 +49,7 @@ pub(super) struct Claims {
     jti: Claim,
     scope: Claim,
     plan: Claim,
+    voxgate_caps: Claim,
 }
 
 /// A claim that may be absent. `null` is not absent: it is a value of the wrong type.
@@ -69,14 +71,20 @@ impl Claims {
         check_issuer(self.iss, rules)?;
         check_audience(self.aud, rules)?;
         let subject = self.sub.name("sub")?.ok_or(IdentityError::MissingClaim("sub"))?;
+        let (caps, token_id) = (self.voxgate_caps.caps()?, self.jti.name("jti")?);
+        if token_id.is_none() && !caps.are_none() {
+            // By its name it is known what was used.
+            return Err(IdentityError::MissingClaim("jti"));
+        }
         Ok(Caller {
             subject: Subject::try_from(subject)
                 .map_err(|_| IdentityError::InvalidClaim { claim: "sub", rule: NAME })?,
             scopes: self.scope.text("scope", WORDS)?.map_or_else(Scopes::default, |words| Scopes::from_claim(&words)),
             plan: self.plan.name("plan")?.unwrap_or_else(|| DEFAULT_PLAN.to_owned()),
-            token_id: self.jti.name("jti")?,
+            token_id,
             expires_at,
             issued_at,
+            caps,
         })
     }
 }
@@ -95,6 +103,13 @@ impl Claim {
             Some(text) if !is_name(&text) => Err(IdentityError::InvalidClaim { claim, rule: NAME }),
             name => Ok(name),
         }
+    }
+
+    /// What `POST /v1/sessions` has written. A cap that cannot be read must not be none.
+    fn caps(self) -> Result<Caps, IdentityError> {
+        let claim = "voxgate_caps";
+        let caps = self.0.map(serde_json::from_value).transpose();
+        caps.map(Option::unwrap_or_default).map_err(|_| IdentityError::InvalidClaim { claim, rule: CAPS })
     }
 
     /// A `NumericDate`, which may have decimals (RFC 7519 §2); they are cut off.

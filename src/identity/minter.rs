@@ -1,4 +1,4 @@
-//! Makes tokens that this gateway's [`Verifier`](super::Verifier) takes: for `voxgate token` and the first run.
+//! Makes tokens that this gateway's [`Verifier`](super::Verifier) takes: for `voxgate token`, the first run and sessions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::time::{self, LAST_SECOND};
-use super::{KeyMaterial, KeySpec, Rules, Scopes, Subject};
+use super::{Caps, KeyMaterial, KeySpec, Rules, Scopes, Subject};
 
 /// Signs tokens with one HMAC key.
 pub struct Minter {
@@ -30,6 +30,8 @@ pub struct Grant {
     pub ttl: Duration,
     /// Its own name (`jti`).
     pub token_id: Option<String>,
+    /// What may be used with it, in all.
+    pub caps: Caps,
 }
 
 /// Why no token could be made.
@@ -60,6 +62,8 @@ struct Claims<'a> {
     aud: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Caps::are_none")]
+    voxgate_caps: Caps,
 }
 
 impl Minter {
@@ -98,6 +102,7 @@ impl Minter {
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
             jti: grant.token_id.as_deref(),
+            voxgate_caps: grant.caps,
         };
         encode(&self.header, &claims, &self.key).map(SecretString::from).map_err(MintError::Signing)
     }

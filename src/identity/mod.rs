@@ -14,7 +14,7 @@ mod time;
 mod token;
 mod verifier;
 
-pub use caller::{Caller, Subject, SubjectError};
+pub use caller::{Caller, Caps, Subject, SubjectError};
 pub use claims::{DEFAULT_PLAN, Rules};
 pub use error::{Code, Flaw, IdentityError, Part};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};

@@ -12,6 +12,8 @@ pub enum Scope {
     Translate,
     /// See what was used and what it cost.
     Usage,
+    /// Open sessions for others, with no more than this.
+    Sessions,
 }
 
 /// A word that names no scope.
@@ -21,7 +23,7 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every scope, in the order in which they are written.
-    pub const ALL: [Self; 3] = [Self::Transcribe, Self::Translate, Self::Usage];
+    pub const ALL: [Self; 4] = [Self::Transcribe, Self::Translate, Self::Usage, Self::Sessions];
 
     /// The word that stands for it in a token.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Scope {
             Self::Transcribe => "transcribe",
             Self::Translate => "translate",
             Self::Usage => "usage",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -37,6 +40,7 @@ impl Scope {
             Self::Transcribe => 1,
             Self::Translate => 1 << 1,
             Self::Usage => 1 << 2,
+            Self::Sessions => 1 << 3,
         }
     }
 }
@@ -61,7 +65,8 @@ pub struct Scopes(u8);
 
 impl Scopes {
     /// Everything that there is to allow.
-    pub const ALL: Self = Self(Scope::Transcribe.bit() | Scope::Translate.bit() | Scope::Usage.bit());
+    pub const ALL: Self =
+        Self(Scope::Transcribe.bit() | Scope::Translate.bit() | Scope::Usage.bit() | Scope::Sessions.bit());
 
     /// The scopes that a token's `scope` claim names. Words that mean nothing here are left out: an issuer may serve
     /// other services with the same token.
@@ -72,6 +77,12 @@ impl Scopes {
     /// Whether `scope` is among them.
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
+    }
+
+    /// Those that are not among `others`.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// Whether there are none.
@@ -135,10 +146,13 @@ mod tests {
 
     #[test]
     fn scopes_written_by_hand_must_all_be_known() {
-        assert_eq!("translate transcribe usage".parse(), Ok(Scopes::ALL));
+        assert_eq!("translate transcribe sessions usage".parse(), Ok(Scopes::ALL));
         assert_eq!("".parse(), Ok(Scopes::default()));
         let slip = "transcribe translat".parse::<Scopes>().unwrap_err();
-        assert_eq!(slip.to_string(), r#""translat" is not a scope; the scopes are transcribe translate usage"#);
+        assert_eq!(
+            slip.to_string(),
+            r#""translat" is not a scope; the scopes are transcribe translate usage sessions"#
+        );
     }
 
     #[test]

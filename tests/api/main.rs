@@ -72,6 +72,7 @@ mod routes;
 mod said;
 mod sandbox;
 mod sdk;
+mod sessions;
 mod settlements_that_wait;
 mod store_failure;
 mod streams;

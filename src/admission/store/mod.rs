@@ -23,6 +23,7 @@ pub use redis::Redis;
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
+use super::session::Session;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Usage};
 use crate::units::{AudioMs, Month, UnixMs};
@@ -34,6 +35,9 @@ pub struct Settlement {
     pub id: PermitId,
     /// Whose it is.
     pub subject: Subject,
+    /// The session with caps that it belongs to.
+    #[serde(default)]
+    pub session: Option<String>,
     /// When it was admitted: its day and month are those of this moment.
     pub at: UnixMs,
     /// For which work.
@@ -162,6 +166,30 @@ impl Store {
         match self {
             Self::Embedded(store) => store.revoke(revocation).await,
             Self::Redis(store) => store.revoke(&revocation).await,
+        }
+    }
+
+    /// Notes a session that was opened.
+    pub async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.open_session(creator, session).await,
+            Self::Redis(store) => store.open_session(creator, &session).await,
+        }
+    }
+
+    /// The sessions that were opened by one caller and have not ended by themselves.
+    pub async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.sessions(creator).await,
+            Self::Redis(store) => store.sessions(creator).await,
+        }
+    }
+
+    /// Lists a session no longer.
+    pub async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.forget_session(creator, session).await,
+            Self::Redis(store) => store.forget_session(creator, session).await,
         }
     }
 

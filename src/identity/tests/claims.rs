@@ -27,6 +27,7 @@ fn a_full_token_becomes_a_caller() {
         token_id: Some("token-1".into()),
         expires_at: NOW + 60,
         issued_at: Some(NOW - 60),
+        caps: Caps::default(),
     };
     assert_eq!(caller, expected);
     assert_eq!(caller.require(Scope::Usage), Ok(()));

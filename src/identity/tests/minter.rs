@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::units::AudioMs;
 
 fn grant() -> Grant {
     Grant {
@@ -13,6 +14,7 @@ fn grant() -> Grant {
         scopes: Scopes::ALL,
         ttl: Duration::from_hours(1),
         token_id: None,
+        caps: Caps::default(),
     }
 }
 
@@ -25,7 +27,8 @@ fn a_minted_token_is_taken_by_the_verifier_of_the_same_settings() {
             audience: vec!["speech".into(), "voxgate".into()],
             ..Rules::default()
         };
-        let grant = Grant { plan: Some("pro".into()), token_id: Some("one".into()), ..grant() };
+        let caps = Caps { usd: "0.10".parse().ok(), audio: Some(AudioMs::new(5)) };
+        let grant = Grant { plan: Some("pro".into()), token_id: Some("one".into()), caps, ..grant() };
         let token = Minter::new(&key, &rules).unwrap().mint_at(&grant, NOW).unwrap();
         let other = secret(algorithm, OTHER_SECRET);
         let caller = Verifier::new(vec![other, key], rules).unwrap().verify_at(token.expose_secret(), NOW).unwrap();
@@ -36,6 +39,7 @@ fn a_minted_token_is_taken_by_the_verifier_of_the_same_settings() {
             token_id: Some("one".into()),
             expires_at: NOW + 3600,
             issued_at: Some(NOW),
+            caps,
         };
         assert_eq!(caller, expected, "{algorithm:?}");
     }
@@ -48,7 +52,7 @@ fn a_plain_token_says_no_more_than_it_must() {
     let token = minter.mint_at(&grant(), NOW).unwrap();
     let payload = token.expose_secret().split('.').nth(1).unwrap();
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    let expected = r#"{"sub":"alice","iat":1800000000,"exp":1800003600,"scope":"transcribe translate usage"}"#;
+    let expected = r#"{"sub":"alice","iat":1800000000,"exp":1800003600,"scope":"transcribe translate usage sessions"}"#;
     assert_eq!(payload, expected);
     assert!(gateway().verify(minter.mint(&grant()).unwrap().expose_secret()).is_ok());
 }

@@ -8,12 +8,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 
 use super::super::{Settlement, Unknown};
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
+use crate::admission::session::Session;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The version of the schema, in the file's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The first that can be read as it is.
 const READABLE: i64 = 1;
 
@@ -34,13 +35,15 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version = version(&transaction)?;
-        if version == 0 {
-            transaction.execute_batch(include_str!("sql/schema.sql"))?;
-        }
-        if version < 2 {
-            transaction.execute_batch(include_str!("sql/revocations.sql"))?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
+        let before = version(&transaction)?;
+        let steps = [
+            (1, include_str!("sql/schema.sql")),
+            (2, include_str!("sql/revocations.sql")),
+            (VERSION, include_str!("sql/sessions.sql")),
+        ];
+        for (version, step) in steps.into_iter().filter(|(version, _)| *version > before) {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
         }
         transaction.commit()?;
         Self::of_version(connection, VERSION)
@@ -84,6 +87,16 @@ impl Database {
     /// See [`Writer::is_revoked`].
     pub(super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
         is_revoked(&self.0, subject, token, now)
+    }
+
+    /// The sessions that a caller has opened and that have not ended.
+    pub(super) fn sessions(&self, creator: &Subject, now: UnixMs) -> Result<Vec<Session>> {
+        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE creator = ?1 AND until > ?2")?;
+        let record = |row: &Row<'_>| {
+            let text: String = row.get(0)?;
+            serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+        };
+        query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
     }
 
     /// What a caller used in a month.
@@ -152,9 +165,58 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets what was revoked and has expired by itself.
-    pub(super) fn unrevoke(&self, now: UnixMs) -> Result<usize> {
-        self.0.prepare_cached(include_str!("sql/unrevoke.sql"))?.execute([number(now.get())])
+    /// Forgets what was revoked and has expired by itself, and sessions that have ended.
+    pub(super) fn forget_ended(&self, now: UnixMs) -> Result<()> {
+        for table in ["revocations", "sessions", "session_charges"] {
+            let statement = format!("DELETE FROM {table} WHERE until <= ?1");
+            self.0.prepare_cached(&statement)?.execute([number(now.get())])?;
+        }
+        Ok(())
+    }
+
+    /// Lists a session.
+    pub(super) fn open_session(&self, creator: &Subject, session: &Session) -> Result<()> {
+        let record = serde_json::to_string(session).map_err(|error| unreadable(error.to_string()))?;
+        let until = number(session.expires_at.get());
+        let mut query = self.0.prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4)")?;
+        query.execute(params![creator.as_str(), session.id, record, until])?;
+        Ok(())
+    }
+
+    /// Lists a session no longer.
+    pub(super) fn forget_session(&self, creator: &Subject, id: &str) -> Result<()> {
+        let mut query = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND id = ?2")?;
+        query.execute([creator.as_str(), id])?;
+        Ok(())
+    }
+
+    /// What is charged in a session.
+    pub(super) fn spent_in(&self, subject: &Subject, session: &str) -> Result<Charge> {
+        let statement = "SELECT usd, audio FROM session_charges WHERE subject = ?1 AND session = ?2";
+        let charge =
+            |row: &Row<'_>| Ok(Charge { usd: NanoUsd::new(counted(row, 0)?), audio: AudioMs::new(counted(row, 1)?) });
+        let mut query = self.0.prepare_cached(statement)?;
+        Ok(query.query_row([subject.as_str(), session], charge).optional()?.unwrap_or_default())
+    }
+
+    /// Puts `charge` in the place of `instead_of` in a session; without `until`, where something is charged in it.
+    pub(super) fn charge_session(
+        &self,
+        subject: &Subject,
+        session: &str,
+        charge: Charge,
+        instead_of: Charge,
+        until: Option<UnixMs>,
+    ) -> Result<()> {
+        let difference = |new: u64, old: u64| number(new) - number(old);
+        self.0.prepare_cached(include_str!("sql/charge_session.sql"))?.execute(params![
+            subject.as_str(),
+            session,
+            difference(charge.usd.get(), instead_of.usd.get()),
+            difference(charge.audio.get(), instead_of.audio.get()),
+            until.map(|until| number(until.get())),
+        ])?;
+        Ok(())
     }
 
     /// What a caller is charged in a month.
@@ -181,8 +243,16 @@ impl Writer<'_> {
                 // When it was given, its record knows best.
                 entry.at = given;
                 self.charge(&entry, 0, entry.cost, entry.estimate)?;
+                if let Some(session) = &settlement.session {
+                    self.charge_session(&entry.subject, session, entry.cost, entry.estimate, None)?;
+                }
             }
-            (None, Unknown::Charge) => self.charge(&entry, 1, entry.cost, Charge::NONE)?,
+            (None, Unknown::Charge) => {
+                self.charge(&entry, 1, entry.cost, Charge::NONE)?;
+                if let Some(session) = &settlement.session {
+                    self.charge_session(&entry.subject, session, entry.cost, Charge::NONE, None)?;
+                }
+            }
             (Some(_), _) | (None, Unknown::Ignore) => return Ok(()),
         }
         self.tally(&entry, &settlement.counted_as)?;

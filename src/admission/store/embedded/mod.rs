@@ -28,6 +28,7 @@ use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark};
+use crate::admission::session::Session;
 use crate::identity::Subject;
 use crate::ledger::Statement;
 use crate::units::{Month, UnixMs};
@@ -129,6 +130,21 @@ impl Embedded {
 
     pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
         self.ask(|reply| Work::Revoke { revocation, reply }).await
+    }
+
+    pub(super) async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
+        let creator = creator.clone();
+        self.ask(|reply| Work::OpenSession { creator, session: Box::new(session), reply }).await
+    }
+
+    pub(super) async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
+        let (creator, id) = (creator.clone(), session.id.clone());
+        self.ask(|reply| Work::ForgetSession { creator, id, reply }).await
+    }
+
+    pub(super) async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
+        let creator = creator.clone();
+        self.ask(|reply| Work::Sessions { creator, reply }).await
     }
 
     pub(super) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {

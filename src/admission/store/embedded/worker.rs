@@ -14,8 +14,9 @@ use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision, Denial, Standing};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark};
+use crate::admission::session::Session;
 use crate::identity::Subject;
-use crate::ledger::Statement;
+use crate::ledger::{Charge, Statement};
 use crate::units::{Month, UnixMs};
 
 /// How many requests share a commit at most.
@@ -36,7 +37,16 @@ pub(super) enum Work {
     Statement { subject: Subject, month: Month, reply: Reply<Statement> },
     IsRevoked { subject: Subject, token: TokenMark, reply: Reply<bool> },
     Revoke { revocation: Revocation, reply: Reply<()> },
+    OpenSession { creator: Subject, session: Box<Session>, reply: Reply<()> },
+    ForgetSession { creator: Subject, id: String, reply: Reply<()> },
+    Sessions { creator: Subject, reply: Reply<Vec<Session>> },
     Probe { reply: Reply<()> },
+}
+
+impl Work {
+    const fn only_reads(&self) -> bool {
+        matches!(self, Self::Statement { .. } | Self::IsRevoked { .. } | Self::Sessions { .. })
+    }
 }
 
 /// What the thread works with.
@@ -74,8 +84,7 @@ impl Worker {
     }
 
     fn work(&mut self, batch: Vec<Work>) {
-        let (reads, writes): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|work| matches!(work, Work::Statement { .. } | Work::IsRevoked { .. }));
+        let (reads, writes): (Vec<_>, Vec<_>) = batch.into_iter().partition(Work::only_reads);
         let (decisions, written) = self.write(&writes);
         if written.is_err() && writes.len() > 1 {
             // One of them may be what cannot be written; it shall not take the others with it.
@@ -101,6 +110,10 @@ impl Worker {
                     let revoked = self.database.is_revoked(&subject, &token, self.clock.now());
                     let _ = reply.send(revoked.map_err(|error| failed(&error)));
                 }
+                Work::Sessions { creator, reply } => {
+                    let sessions = self.database.sessions(&creator, self.clock.now());
+                    let _ = reply.send(sessions.map_err(|error| failed(&error)));
+                }
                 _ => {}
             }
         }
@@ -121,7 +134,11 @@ impl Worker {
                     Work::Settle { settlement, .. } => writer.settle(settlement).map(|()| None)?,
                     Work::Probe { .. } => writer.touch().map(|()| None)?,
                     Work::Revoke { revocation, .. } => writer.revoke(revocation).map(|()| None)?,
-                    Work::Statement { .. } | Work::IsRevoked { .. } => None,
+                    Work::OpenSession { creator, session, .. } => {
+                        writer.open_session(creator, session).map(|()| None)?
+                    }
+                    Work::ForgetSession { creator, id, .. } => writer.forget_session(creator, id).map(|()| None)?,
+                    Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. } => None,
                 });
             }
             changed = writer.has_changes();
@@ -172,10 +189,16 @@ impl Worker {
                 }
                 let _ = reply.send(written);
             }
-            (Work::Probe { reply } | Work::Revoke { reply, .. }, _) => {
+            (
+                Work::Probe { reply }
+                | Work::Revoke { reply, .. }
+                | Work::OpenSession { reply, .. }
+                | Work::ForgetSession { reply, .. },
+                _,
+            ) => {
                 let _ = reply.send(written);
             }
-            (Work::Statement { .. } | Work::IsRevoked { .. }, _) => {}
+            (Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. }, _) => {}
         }
     }
 
@@ -183,7 +206,7 @@ impl Worker {
         let now = self.clock.now();
         let writer = self.database.begin()?;
         writer.abandon(now.minus(ABANDONED))?;
-        writer.unrevoke(now)?;
+        writer.forget_ended(now)?;
         writer.commit()?;
         // As long as it takes, but in pieces, and not so long at once that anybody would notice.
         let start = Instant::now();
@@ -213,8 +236,16 @@ fn admit(writer: &Writer<'_>, rates: &Rates, leases: &Leases, now: UnixMs, ask: 
             .or_else(|| rates.look(subject, limits).err())
             .or(full.then_some(Denial::Concurrency))
             .or(limits.exceeded(spent, ask.estimate));
+        if let Some(session) = ask.session.as_ref().filter(|_| denial.is_none()) {
+            let spent = writer.spent_in(subject, &session.id)?;
+            denial = session.is_exceeded(spent, ask.estimate).then_some(Denial::Session);
+        }
         if denial.is_none() {
             writer.open(&entry)?;
+            if let Some(session) = &ask.session {
+                let until = session.expires_at.max(now).plus(ask.lease);
+                writer.charge_session(subject, &session.id, ask.estimate, Charge::NONE, Some(until))?;
+            }
             // Only this thread takes, so what was there to be looked at is there to be taken.
             denial = rates.take(subject, limits).err();
             leases.add(subject, ask.id, ask.lease);

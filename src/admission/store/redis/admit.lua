@@ -7,6 +7,7 @@
 local rates, leases, open = KEYS[1], KEYS[2], KEYS[3]
 local earlier_month, later_month = KEYS[4], KEYS[5] -- the same key, but around the turn of a month
 local revoked_up_to, revoked_token = KEYS[6], KEYS[7] -- the same key, for a token without a name
+local session = KEYS[8] -- what is charged in it; any key where there is none
 
 local id = ARGV[1]
 local not_after = tonumber(ARGV[2]) -- µs; 0: whenever it comes
@@ -21,6 +22,8 @@ local memo = ARGV[16]
 local abandoned_after = tonumber(ARGV[17]) -- ms after the end of a lease
 local keep, keep_month = ARGV[18], ARGV[19] -- ms
 local issued_at = tonumber(ARGV[20]) -- s
+local session_until = tonumber(ARGV[21]) -- ms; '': no session with caps
+local most_session_usd, most_session_audio = tonumber(ARGV[22]), tonumber(ARGV[23])
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -54,6 +57,16 @@ local function is_revoked()
   return revoked_token ~= revoked_up_to and said[2]
 end
 
+local function exceeds_session()
+  if not session_until then
+    return false
+  end
+  local spent = redis.call('HMGET', session, 'usd', 'audio')
+  local after_usd = math.max(tonumber(spent[1]) or 0, 0) + tonumber(usd)
+  local after_audio = math.max(tonumber(spent[2]) or 0, 0) + tonumber(audio)
+  return most_session_usd and after_usd > most_session_usd or most_session_audio and after_audio > most_session_audio
+end
+
 local function remember_rates()
   local full_at = function(ahead) return string.format('%.0f', now + ahead) end
   redis.call('HSET', rates, 'requests', full_at(requests_ahead), 'audio', full_at(audio_ahead), 'seen', full_at(0))
@@ -79,6 +92,8 @@ if not known then
     denial = 'usd'
   elseif most_audio and spent_audio + tonumber(audio) > most_audio then
     denial = 'minutes'
+  elseif exceeds_session() then
+    denial = 'session'
   end
 end
 
@@ -92,6 +107,11 @@ if denial == '' and not known then
   redis.call('PEXPIRE', open, keep)
   redis.call('ZADD', leases, string.format('%.0f', now_ms + lease), id)
   redis.call('PEXPIRE', leases, keep)
+  if session_until then
+    redis.call('HINCRBY', session, 'usd', usd)
+    redis.call('HINCRBY', session, 'audio', audio)
+    redis.call('PEXPIREAT', session, string.format('%.0f', math.max(session_until, now_ms) + lease))
+  end
   requests_ahead = requests_ahead + (requests_weight or 0)
   audio_ahead = audio_ahead + (audio_weight or 0)
   if requests_weight or audio_weight then

@@ -38,7 +38,9 @@ impl Shared {
             keys.month(later),
             keys.revoked(None),
             keys.revoked(token),
+            ask.session.as_ref().map_or_else(|| keys.revoked(None), |session| keys.session(&session.id)),
         ];
+        let session = ask.session.as_ref();
         let time = |bucket: Option<Bucket>, of: fn(&Bucket) -> Duration| optional(bucket.map(|b| of(&b).as_micros()));
         let arguments = vec![
             ask.id.to_string(),
@@ -61,6 +63,9 @@ impl Shared {
             ms(self.keep),
             ms(KEEP_MONTH),
             optional(ask.token.issued_at),
+            optional(session.map(|session| session.expires_at.get())),
+            optional(session.and_then(|session| session.caps.usd).map(NanoUsd::get)),
+            optional(session.and_then(|session| session.caps.audio).map(AudioMs::get)),
         ];
         (names, arguments)
     }
@@ -85,6 +90,7 @@ impl Shared {
             "concurrency" => Some(Denial::Concurrency),
             "usd" => Some(Denial::MonthlyUsd),
             "minutes" => Some(Denial::MonthlyAudio),
+            "session" => Some(Denial::Session),
             other => return Err(StoreFailure::Garbled(format!("the denial {other:?}"))),
         };
         let standing = Standing {
@@ -100,7 +106,8 @@ impl Shared {
         let (cost, estimate) = (settlement.cost, settlement.estimate);
         // When a permit was given that nobody heard of, the store alone knows; it is near to when that was noticed.
         let (earlier, later) = months_around(settlement.at);
-        let names = vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger()];
+        let mut names = vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger()];
+        names.extend(settlement.session.as_ref().map(|session| keys.session(session)));
         let difference = |new: u64, old: u64| (i128::from(new) - i128::from(old)).to_string();
         // It may have been written before, and at any time since the permit was given: it was tried, or has waited so long
         // that it may have been given up as abandoned. Otherwise nobody but a library that tries again by itself can have
@@ -138,6 +145,8 @@ impl Shared {
             let _ = self.abandoned.send(Settlement {
                 id: entry.id,
                 subject: entry.subject,
+                // The estimate stands.
+                session: None,
                 at: entry.at,
                 counted_as: entry.memo.model.clone(),
                 memo: entry.memo,

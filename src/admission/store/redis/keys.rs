@@ -57,6 +57,16 @@ impl Keys {
         }
     }
 
+    /// HASH of what is charged in a session: `usd`, `audio`.
+    pub(super) fn session(&self, id: &str) -> String {
+        format!("{}:{id}:session", self.caller)
+    }
+
+    /// ZSET of the sessions that the caller has opened, as JSON, by when they end, in ms since 1970.
+    pub(super) fn sessions(&self) -> String {
+        format!("{}:sessions", self.caller)
+    }
+
     /// STREAM of the records of every caller with this tag.
     pub(super) fn ledger(&self) -> String {
         format!("{}:ledger", self.tag)
@@ -111,7 +121,9 @@ mod tests {
                 prop_assert_eq!(subject_of(&key), Some(subject.clone()));
                 prop_assert_eq!(part_of(&key), keys.part());
             }
-            prop_assert_eq!(part_of(&keys.revoked(Some(&name))), keys.part());
+            for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions()] {
+                prop_assert_eq!(part_of(&key), keys.part());
+            }
             prop_assert_eq!(part_of(&keys.ledger()), keys.part());
         }
     }

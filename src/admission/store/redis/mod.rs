@@ -11,6 +11,7 @@ mod query;
 mod records;
 mod revoked;
 mod scan;
+mod sessions;
 mod trial;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 
 local leases, open = KEYS[1], KEYS[2]
 local earlier_month, later_month, ledger = KEYS[3], KEYS[4], KEYS[5] -- the same month, but around the turn of one
+local session = KEYS[6] -- what is charged in it; not given where there is none
 
 local id = ARGV[1]
 local usd_difference, audio_difference = ARGV[2], ARGV[3] -- the cost without the estimate; may be negative
@@ -52,13 +53,23 @@ local month = at >= later_from and later_month or earlier_month
 -- Not a write that grows anything, and so one that Redis lets happen when its memory is full; after it the rest may too.
 local known = redis.call('HDEL', open, id) == 1
 redis.call('ZREM', leases, id)
+-- A session that has ended is not begun again.
+local function charge_session(with_usd, with_audio)
+  if session and redis.call('EXISTS', session) == 1 then
+    redis.call('HINCRBY', session, 'usd', with_usd)
+    redis.call('HINCRBY', session, 'audio', with_audio)
+  end
+end
+
 if known then
   redis.call('HINCRBY', month, 'usd', usd_difference)
   redis.call('HINCRBY', month, 'audio', audio_difference)
+  charge_session(usd_difference, audio_difference)
 elseif charge_unknown and not is_in_ledger() then
   redis.call('HINCRBY', month, 'requests', 1)
   redis.call('HINCRBY', month, 'usd', usd)
   redis.call('HINCRBY', month, 'audio', audio)
+  charge_session(usd, audio)
 else
   return now
 end

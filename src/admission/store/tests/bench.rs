@@ -146,7 +146,7 @@ pub(super) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> Ask {
         provider: "openai".to_owned(),
     };
     let (id, subject, token) = (PermitId::new(), subject.clone(), TokenMark::default());
-    Ask { id, subject, token, limits, estimate, lease: Duration::from_secs(30), memo }
+    Ask { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), memo }
 }
 
 pub(super) fn charge(usd: u64, audio: u64) -> Charge {
@@ -158,6 +158,7 @@ pub(super) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
     Settlement {
         id: ask.id,
         subject: ask.subject.clone(),
+        session: ask.session.as_ref().map(|session| session.id.clone()),
         at,
         memo: ask.memo.clone(),
         counted_as: ask.memo.model.clone(),

@@ -12,6 +12,8 @@ use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision, Denial, Limits};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
+use crate::admission::session::{InSession, Session};
+use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
 use crate::units::{Month, NanoUsd};
 
@@ -294,5 +296,59 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
         assert!(!refused(&bob, &TokenMark::default()).await);
         let spent = bench.store.statement(&alice, Month::of(bench.store.now(&alice))).await.unwrap();
         assert_eq!(spent.total.requests, 3, "what was refused was not counted");
+    }
+}
+
+#[tokio::test]
+async fn a_session_takes_no_more_than_its_caps_whatever_the_plan_leaves() {
+    for make in EVERY {
+        let bench = make();
+        let alice = subject("alice");
+        bench.tell_the_time(&alice);
+        let expires_at = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
+        let caps = Caps { usd: Some(NanoUsd::new(250)), audio: Some(charge(0, 30).audio) };
+        let session = |id: &str| Some(InSession { id: id.to_owned(), caps, expires_at });
+        let of = |id: &str, estimate| Ask { session: session(id), ..ask(&alice, Limits::default(), estimate) };
+        let admit = async |asked: &Ask| bench.store.admit(Arc::new(asked.clone())).await.unwrap();
+        let (first, second) = (of("one", charge(100, 10)), of("one", charge(100, 10)));
+        let given = admit(&first).await;
+        assert_eq!((given.denial, admit(&first).await.denial), (None, None), "asked again, it takes nothing more");
+        assert_eq!(admit(&second).await.denial, None);
+        assert_eq!(admit(&of("one", charge(51, 1))).await.denial, Some(Denial::Session));
+        assert_eq!(admit(&of("one", charge(1, 11))).await.denial, Some(Denial::Session));
+        assert_eq!(admit(&of("two", charge(250, 30))).await.denial, None, "another is another");
+        // What is given back, by the settlement, can be used.
+        bench.store.settle(Arc::new(settlement(&first, given.at, charge(10, 1)))).await.unwrap();
+        assert_eq!(admit(&of("one", charge(140, 19))).await.denial, None);
+        assert_eq!(admit(&of("one", charge(1, 0))).await.denial, Some(Denial::Session));
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_for_who_opened_them_until_they_end() {
+    for make in EVERY {
+        let bench = make();
+        let (alice, bob) = (subject("alice"), subject("bob"));
+        for who in [&alice, &bob] {
+            bench.tell_the_time(who);
+        }
+        let now = bench.store.now(&alice);
+        let session = |id: &str, seconds| Session {
+            id: id.to_owned(),
+            subject: subject("a user"),
+            plan: "default".to_owned(),
+            scope: "transcribe".to_owned(),
+            created_at: now,
+            expires_at: now.plus(Duration::from_secs(seconds)),
+            caps: Caps { usd: Some(NanoUsd::new(5)), audio: None },
+        };
+        let (kept, over) = (session("kept", 100 * 365 * 24 * 3600), session("over", 0));
+        for session in [&over, &kept] {
+            bench.store.open_session(&alice, session.clone()).await.unwrap();
+        }
+        assert_eq!(bench.store.sessions(&alice).await.unwrap(), std::slice::from_ref(&kept));
+        assert_eq!(bench.store.sessions(&bob).await.unwrap(), []);
+        bench.store.forget_session(&alice, &kept).await.unwrap();
+        assert_eq!(bench.store.sessions(&alice).await.unwrap(), []);
     }
 }

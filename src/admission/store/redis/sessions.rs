@@ -1,0 +1,58 @@
+//! Sessions by who opened them.
+
+use redis::{Cmd, Value, cmd};
+
+use super::super::StoreFailure;
+use super::keys::Keys;
+use super::records::parsed;
+use super::{PATIENCE, Redis};
+use crate::admission::session::{LONGEST, Session};
+use crate::identity::Subject;
+
+impl Redis {
+    /// See [`Store::open_session`](super::super::Store::open_session).
+    pub(in super::super) async fn open_session(
+        &self,
+        creator: &Subject,
+        session: &Session,
+    ) -> Result<(), StoreFailure> {
+        let (keys, record) = (Keys::of(creator), written(session)?);
+        let key = keys.sessions();
+        let now = self.shared.time(keys.part()).get();
+        self.told(&keys, cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(now).take()).await?;
+        self.told(&keys, cmd("ZADD").arg(&key).arg(session.expires_at.get()).arg(record).take()).await?;
+        // Longer than any of them.
+        let longest = u64::try_from((LONGEST * 2).as_millis()).unwrap_or(u64::MAX);
+        self.told(&keys, cmd("PEXPIRE").arg(&key).arg(longest).take()).await.map(|_| ())
+    }
+
+    /// See [`Store::sessions`](super::super::Store::sessions).
+    pub(in super::super) async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
+        let keys = Keys::of(creator);
+        let now = format!("({}", self.shared.time(keys.part()).get());
+        let command = cmd("ZRANGEBYSCORE").arg(keys.sessions()).arg(now).arg("+inf").take();
+        let records: Vec<String> = parsed(self.told(&keys, command).await?)?;
+        records.iter().map(|record| serde_json::from_str(record).map_err(StoreFailure::garbled)).collect()
+    }
+
+    /// See [`Store::forget_session`](super::super::Store::forget_session).
+    pub(in super::super) async fn forget_session(
+        &self,
+        creator: &Subject,
+        session: &Session,
+    ) -> Result<(), StoreFailure> {
+        let (keys, record) = (Keys::of(creator), written(session)?);
+        self.told(&keys, cmd("ZREM").arg(keys.sessions()).arg(record).take()).await.map(|_| ())
+    }
+
+    async fn told(&self, keys: &Keys, command: Cmd) -> Result<Value, StoreFailure> {
+        if self.shared.health.is_part_away(keys.part()) {
+            return Err(StoreFailure::Away);
+        }
+        self.shared.link.run(command, PATIENCE).await
+    }
+}
+
+fn written(session: &Session) -> Result<String, StoreFailure> {
+    serde_json::to_string(session).map_err(StoreFailure::garbled)
+}

@@ -1,0 +1,111 @@
+//! `/v1/sessions`: short-lived tokens that a backend makes for its page, sees, and takes back.
+
+use std::time::Duration;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::wish::Wish;
+use super::{InForce, gate, record};
+use crate::admission::session::Session;
+use crate::admission::store::StoreFailure;
+use crate::identity::{Caller, Grant, MintError, Scope};
+use crate::terms::AUDIT;
+use crate::units::UnixMs;
+
+/// The largest body that asks for a session.
+const MOST: usize = 16 * 1024;
+
+/// `POST`: a token for a named end user, with no more than the caller's own rights.
+pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
+    let caller = known(&request, &house).await?;
+    let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
+    let body = body.to_bytes_limited(MOST).await.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
+    let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
+    let wish = Wish::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
+    let now = UnixMs::now();
+    // A token that outlives the one that it was made with would be more than that allows.
+    let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
+    let ttl = wish.ttl.min(left);
+    let id = uuid::Uuid::now_v7().to_string();
+    let grant = Grant {
+        subject: wish.subject.clone(),
+        plan: Some(wish.plan.clone()),
+        scopes: wish.scopes,
+        ttl,
+        token_id: Some(id.clone()),
+        caps: wish.caps,
+    };
+    let token = minter.mint(&grant).map_err(|error: MintError| {
+        tracing::error!(%error, "the token of a session could not be made");
+        ApiError::internal()
+    })?;
+    let session = Session {
+        id,
+        subject: wish.subject,
+        plan: wish.plan,
+        scope: wish.scopes.to_string(),
+        created_at: now,
+        expires_at: now.plus(ttl),
+        caps: wish.caps,
+    };
+    house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
+    let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
+    tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
+        scope = session.scope, expires_at = %session.expires_at, "a session was opened");
+    let mut answer = shown(&session);
+    if let Value::Object(members) = &mut answer {
+        members.insert("token".to_owned(), json!(secrecy::ExposeSecret::expose_secret(&token)));
+    }
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// `GET`: the caller's sessions that have not ended, the oldest first.
+pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+    let caller = known(&request, &house).await?;
+    let sessions = house.admission.sessions(&caller).await.map_err(|failure| away(&failure))?;
+    let data: Vec<_> = sessions.iter().map(shown).collect();
+    let list = json!({ "object": "list", "data": data });
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
+}
+
+/// `DELETE`: its token holds no longer, on every gateway from the next request on.
+pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) -> Result<HttpResponse, ApiError> {
+    let caller = known(&request, &house).await?;
+    let ended = house.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
+    let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
+    let (by, subject) = (caller.subject.as_str(), session.subject.as_str());
+    tracing::info!(target: AUDIT, by, subject, session = session.id, "a session was revoked");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
+    let caller = gate::identify(house, request.headers())?;
+    record::of(request).caller(&caller);
+    caller.require(Scope::Sessions)?;
+    house.admission.check_token(&caller).await?;
+    house.admission.plan(&caller)?;
+    Ok(caller)
+}
+
+fn away(failure: &StoreFailure) -> ApiError {
+    tracing::debug!(%failure, "sessions could not be read or written");
+    ApiError::store_away("The gateway cannot keep sessions at the moment. Please try again.")
+}
+
+fn shown(session: &Session) -> Value {
+    json!({
+        "id": session.id,
+        "object": "session",
+        "subject": session.subject,
+        "plan": session.plan,
+        "scope": session.scope,
+        "created_at": session.created_at.get() / 1000,
+        "expires_at": session.expires_at.get() / 1000,
+        "max_audio_seconds": session.caps.audio.map(|most| most.get() / 1000),
+        "max_usd": session.caps.usd,
+    })
+}

@@ -1,0 +1,102 @@
+//! What a backend asks a session to be, checked against what it may have itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use crate::admission::session::LONGEST;
+use crate::config::Plan;
+use crate::identity::{Caller, Caps, Scope, Scopes, Subject};
+use crate::units::{AudioMs, NanoUsd};
+
+const DEFAULT: Duration = Duration::from_mins(10);
+/// The most audio that a session can be capped at, some years: what is more is a slip.
+const MOST_SECONDS: u64 = 100_000_000;
+
+/// A session as it is asked for.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) subject: Subject,
+    pub(super) ttl: Duration,
+    pub(super) scopes: Scopes,
+    pub(super) plan: String,
+    pub(super) caps: Caps,
+}
+
+const TAKES: [&str; 6] = ["subject", "ttl_seconds", "scope", "plan", "max_audio_seconds", "max_usd"];
+
+impl Wish {
+    /// The wish in a body. What is left out is as little as is of use: to transcribe, for ten minutes, by the caller's plan.
+    pub(super) fn of(body: &[u8], caller: &Caller) -> Result<Self, ApiError> {
+        let members: Map<String, Value> = serde_json::from_slice(body)
+            .map_err(|error| ApiError::invalid_json(format!("The body must be a JSON object: {error}.")))?;
+        if let Some(unknown) = members.keys().find(|name| !TAKES.contains(&name.as_str())) {
+            let shown: String = unknown.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(ApiError::invalid_parameter(&shown, &format!("it is none of {}", TAKES.join(", "))));
+        }
+        let member = |name: &str| members.get(name).filter(|value| !value.is_null());
+        let text = |name: &'static str| match member(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(ApiError::invalid_parameter(name, "it takes a text")),
+        };
+        let whole = |name: &'static str, most: u64| match member(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(number) if (1..=most).contains(&number) => Ok(Some(number)),
+                _ => Err(ApiError::invalid_parameter(name, &format!("it takes a whole number from 1 to {most}"))),
+            },
+        };
+        let subject = text("subject")?.ok_or_else(|| ApiError::missing_parameter("subject"))?;
+        let usd = match member("max_usd") {
+            // A number is read by its digits, not as a float.
+            Some(value @ (Value::String(_) | Value::Number(_))) => {
+                let digits = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let amount = digits.parse::<NanoUsd>();
+                Some(amount.map_err(|error| ApiError::invalid_parameter("max_usd", &format!("it {error}")))?)
+            }
+            None => None,
+            Some(_) => return Err(ApiError::invalid_parameter("max_usd", "it takes an amount, such as \"0.10\"")),
+        };
+        Ok(Self {
+            subject: subject.parse().map_err(|error| ApiError::invalid_parameter("subject", &format!("it {error}")))?,
+            ttl: whole("ttl_seconds", LONGEST.as_secs())?.map_or(DEFAULT, Duration::from_secs),
+            scopes: match text("scope")? {
+                None => Scopes::from_iter([Scope::Transcribe]),
+                Some(words) => {
+                    words.parse().map_err(|error| ApiError::invalid_parameter("scope", &format!("{error}")))?
+                }
+            },
+            plan: text("plan")?.unwrap_or(&caller.plan).to_owned(),
+            caps: Caps {
+                usd,
+                audio: whole("max_audio_seconds", MOST_SECONDS)?.map(|seconds| AudioMs::new(seconds * 1000)),
+            },
+        })
+    }
+
+    /// The same, if it is no more than the caller may have.
+    pub(super) fn within(self, caller: &Caller, plans: &BTreeMap<String, Plan>) -> Result<Self, ApiError> {
+        if self.scopes.is_empty() || self.scopes.contains(Scope::Sessions) {
+            return Err(ApiError::invalid_parameter(
+                "scope",
+                "a session is for one or more of: transcribe, translate, usage",
+            ));
+        }
+        let beyond = self.scopes.without(caller.scopes);
+        if !beyond.is_empty() {
+            let message = format!("You cannot give what your own token does not allow: its `scope` lacks `{beyond}`.");
+            return Err(ApiError::forbidden("insufficient_scope", message));
+        }
+        let plan = plans.get(&self.plan);
+        let plan = plan.ok_or_else(|| ApiError::invalid_parameter("plan", "there is no such plan"))?;
+        let is_own = self.plan == caller.plan;
+        if !is_own && !plans.get(&caller.plan).is_some_and(|own| plan.is_within(own)) {
+            let message = format!("You cannot give the plan '{}', which allows more than your own.", self.plan);
+            return Err(ApiError::forbidden("plan_not_allowed", message));
+        }
+        Ok(self)
+    }
+}

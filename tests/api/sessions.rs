@@ -1,0 +1,203 @@
+//! A backend opens sessions for its pages: short-lived tokens for named end users, with no more than it may itself.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::form::Form;
+use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::ledger::{GPT_TRANSCRIBE, nanos};
+use crate::redis_server::Server;
+use crate::{sound, token};
+
+const PLANS: &str = r#"
+[plans.pro]
+max_concurrent = 8
+[plans.free]
+max_concurrent = 2
+monthly_usd = "1"
+[plans.rich]
+"#;
+
+/// A backend's token, of the plan `pro`.
+fn backend(name: &str) -> String {
+    token::with(&json!({ "sub": name, "plan": "pro", "scope": "sessions transcribe usage" }))
+}
+
+async fn open(gateway: &Gateway, token: &str, wish: &Value) -> Answer {
+    let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(token);
+    gateway.send(request.header("content-type", "application/json").body(wish.to_string())).await
+}
+
+/// The token and the id of a session.
+async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
+    let answer = open(gateway, token, wish).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let session = answer.json();
+    let text = |name: &str| session[name].as_str().unwrap().to_owned();
+    (text("token"), text("id"))
+}
+
+async fn transcribe(gateway: &Gateway, token: &str, ms: usize) -> Answer {
+    let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
+    gateway.send(Form::new().file(&sound::wav(ms)).on(request)).await
+}
+
+async fn get(gateway: &Gateway, token: &str, path: &str) -> Answer {
+    gateway.send(gateway.request(Method::GET, path).bearer_auth(token)).await
+}
+
+/// Two gateways on one Redis; one by itself, twice.
+async fn houses() -> Vec<(Gateway, Option<Gateway>, Option<Server>)> {
+    let server = Server::start();
+    let shared = async || Setup::new().config(PLANS).env("REDIS_URL", &server.url()).start().await;
+    let (first, second) = (shared().await, shared().await);
+    vec![(first, Some(second), Some(server)), (Setup::new().config(PLANS).start().await, None, None)]
+}
+
+#[tokio::test]
+async fn a_page_transcribes_with_the_token_that_its_backend_got_for_it() {
+    for (gateway, other, _redis) in houses().await {
+        let wish = json!({ "subject": "carol", "ttl_seconds": 60, "scope": "transcribe usage", "plan": "free" });
+        let answer = open(&gateway, &backend("shop"), &wish).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (201, Some("no-store")));
+        let session = answer.json();
+        let now = token::now();
+        assert!((now + 55..=now + 61).contains(&session["expires_at"].as_u64().unwrap()), "{session}");
+        let facts = [&session["subject"], &session["plan"], &session["scope"]];
+        assert_eq!(facts, [&json!("carol"), &json!("free"), &json!("transcribe usage")]);
+        let token = session["token"].as_str().unwrap();
+        let second = other.as_ref().unwrap_or(&gateway);
+        assert_eq!(transcribe(second, token, 1000).await.status, 200);
+        // It is hers, by her plan, and not the backend's.
+        let usage = get(&gateway, token, "/v1/usage").await.json();
+        assert_eq!((&usage["subject"], &usage["plan"]), (&json!("carol"), &json!("free")));
+        assert_eq!(get(&gateway, &backend("shop"), "/v1/usage").await.json()["total"]["requests"], 0);
+        let opened = gateway.log.event("a session was opened").await;
+        assert_eq!((&opened["target"], &opened["by"]), (&json!("voxgate::audit"), &json!("shop")));
+        assert_eq!((&opened["subject"], &opened["session"]), (&json!("carol"), &session["id"]));
+        assert!(!gateway.log.text().contains(token), "a token is in no log");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_never_more_than_its_maker_may() {
+    let gateway = Setup::new().config(PLANS).start().await;
+    let shop = backend("shop");
+    let bad = [
+        (json!({}), 400, "missing_required_parameter", Some("subject")),
+        (json!({ "subject": "" }), 400, "invalid_value", Some("subject")),
+        (json!({ "subject": 5 }), 400, "invalid_value", Some("subject")),
+        (json!({ "subject": "c", "ttl_seconds": 0 }), 400, "invalid_value", Some("ttl_seconds")),
+        (json!({ "subject": "c", "ttl_seconds": 86_401 }), 400, "invalid_value", Some("ttl_seconds")),
+        (json!({ "subject": "c", "ttl_seconds": 1.5 }), 400, "invalid_value", Some("ttl_seconds")),
+        (json!({ "subject": "c", "scope": "translate" }), 403, "insufficient_scope", None),
+        (json!({ "subject": "c", "scope": "sessions" }), 400, "invalid_value", Some("scope")),
+        (json!({ "subject": "c", "scope": "transcribe everything" }), 400, "invalid_value", Some("scope")),
+        (json!({ "subject": "c", "scope": "" }), 400, "invalid_value", Some("scope")),
+        (json!({ "subject": "c", "plan": "rich" }), 403, "plan_not_allowed", None),
+        (json!({ "subject": "c", "plan": "none" }), 400, "invalid_value", Some("plan")),
+        (json!({ "subject": "c", "max_usd": "-1" }), 400, "invalid_value", Some("max_usd")),
+        (json!({ "subject": "c", "max_usd": true }), 400, "invalid_value", Some("max_usd")),
+        (json!({ "subject": "c", "max_audio_seconds": 0 }), 400, "invalid_value", Some("max_audio_seconds")),
+        (json!({ "subject": "c", "ttl": 5 }), 400, "invalid_value", Some("ttl")),
+        (json!(["c"]), 400, "invalid_json", None),
+    ];
+    for (wish, status, code, param) in bad {
+        let answer = open(&gateway, &shop, &wish).await;
+        assert_eq!(answer.status, status, "{wish}: {}", answer.text());
+        answer.is_error(status, code, param);
+    }
+    let without = token::with(&json!({ "scope": "transcribe translate usage" }));
+    open(&gateway, &without, &json!({ "subject": "c" })).await.is_error(403, "insufficient_scope", None);
+    // It ends with the token that it was made with, and makes no other.
+    let brief = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe", "exp": token::now() + 30 }));
+    let answer = open(&gateway, &brief, &json!({ "subject": "c", "ttl_seconds": 3600 })).await;
+    assert!(answer.json()["expires_at"].as_u64().unwrap() <= token::now() + 31, "{}", answer.text());
+    let session = answer.json()["token"].as_str().unwrap().to_owned();
+    open(&gateway, &session, &json!({ "subject": "d" })).await.is_error(403, "insufficient_scope", None);
+    let large = gateway.request(Method::POST, "/v1/sessions").bearer_auth(&shop).body("x".repeat(20_000));
+    gateway.send(large).await.is_error(400, "invalid_json", None);
+}
+
+#[tokio::test]
+async fn a_session_uses_no_more_than_its_caps() {
+    for (gateway, other, _redis) in houses().await {
+        let shop = backend("shop");
+        let second = other.as_ref().unwrap_or(&gateway);
+        // Two and a half recordings of a second each.
+        let usd = format!("0.{:09}", GPT_TRANSCRIBE * 5 / 2);
+        for caps in [json!({ "max_usd": usd }), json!({ "max_audio_seconds": 2 })] {
+            let mut wish = json!({ "subject": "carol" });
+            wish.as_object_mut().unwrap().extend(caps.as_object().unwrap().clone());
+            let (token, _) = opened(&gateway, &shop, &wish).await;
+            assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
+            assert_eq!(transcribe(second, &token, 1000).await.status, 200);
+            let answer = transcribe(&gateway, &token, 1000).await;
+            answer.is_error(429, "insufficient_quota", None);
+            assert_eq!(answer.header("x-should-retry"), Some("false"));
+            assert!(answer.text().contains("your session, which allows"), "{}", answer.text());
+            // Another session of hers is another.
+            let (token, _) = opened(&gateway, &shop, &wish).await;
+            assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_is_refused_on_every_replica_and_no_longer_listed() {
+    for (gateway, other, _redis) in houses().await {
+        let (shop, mall) = (backend("shop"), backend("mall"));
+        let second = other.as_ref().unwrap_or(&gateway);
+        let (one, one_id) = opened(&gateway, &shop, &json!({ "subject": "carol", "max_usd": 0.5 })).await;
+        let (two, two_id) = opened(second, &shop, &json!({ "subject": "dave", "max_audio_seconds": 60 })).await;
+        let list = get(second, &shop, "/v1/sessions").await.json();
+        let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|session| session["id"].clone()).collect();
+        assert_eq!(ids, [json!(one_id), json!(two_id)], "{list}");
+        assert_eq!((&list["data"][0]["max_usd"], &list["data"][1]["max_audio_seconds"]), (&json!("0.50"), &json!(60)));
+        assert!(list["data"][0].get("token").is_none(), "a token is shown once");
+        assert_eq!(get(&gateway, &mall, "/v1/sessions").await.json()["data"], json!([]));
+        let end = async |token: &str, id: &str| {
+            let request = gateway.request(Method::DELETE, &format!("/v1/sessions/{id}")).bearer_auth(token);
+            gateway.send(request).await
+        };
+        end(&mall, &one_id).await.is_error(404, "session_not_found", None);
+        assert_eq!(transcribe(second, &one, 300).await.status, 200);
+        assert_eq!(end(&shop, &one_id).await.status, 204);
+        transcribe(second, &one, 300).await.is_error(401, "invalid_token", None);
+        transcribe(&gateway, &one, 300).await.is_error(401, "invalid_token", None);
+        assert_eq!(transcribe(&gateway, &two, 300).await.status, 200);
+        end(&shop, &one_id).await.is_error(404, "session_not_found", None);
+        let left = get(&gateway, &shop, "/v1/sessions").await.json();
+        assert_eq!(left["data"].as_array().unwrap().len(), 1);
+        gateway.log.event("a session was revoked").await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_session_costs_is_its_subjects_and_comes_off_the_caps_as_it_was() {
+    let gateway = Setup::new().config(PLANS).start().await;
+    let (token, _) = opened(&gateway, &backend("shop"), &json!({ "subject": "carol", "max_audio_seconds": 10 })).await;
+    // The provider refuses it, so nothing is used.
+    gateway.provider.answer(crate::provider::Reply::error(400));
+    assert_eq!(transcribe(&gateway, &token, 9000).await.status, 400);
+    let carol = token::with(&json!({ "sub": "carol", "plan": "pro" }));
+    loop {
+        let usage = get(&gateway, &carol, "/v1/usage").await.json();
+        if usage["open"]["requests"] == 0 {
+            assert_eq!(nanos(&usage["total"]["spent_usd"]), 0);
+            break;
+        }
+    }
+    assert_eq!(transcribe(&gateway, &token, 9000).await.status, 200);
+    transcribe(&gateway, &token, 2000).await.is_error(429, "insufficient_quota", None);
+}
+
+#[tokio::test]
+async fn without_a_secret_to_sign_with_there_are_no_sessions() {
+    let secret = "another-secret-that-only-the-issuer-and-the-gateway-have";
+    let config = format!("[[identity.keys]]\nalgorithm = \"HS256\"\nsecret = \"{secret}\"\n");
+    let gateway = Setup::new().without("VOXGATE_JWT_SECRET").config(&config).start().await;
+    let claims = token::claims_with(&json!({ "scope": "sessions transcribe" }));
+    let token = token::signed(jsonwebtoken::Algorithm::HS256, secret, &claims);
+    open(&gateway, &token, &json!({ "subject": "c" })).await.is_error(501, "sessions_unavailable", None);
+}
