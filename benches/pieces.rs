@@ -34,6 +34,8 @@ use voxgate::intake::base64::Decoder;
 use voxgate::intake::json::Sieve;
 use voxgate::intake::{self, BodyForm, Incoming, Job, Room};
 use voxgate::relay::events::Scanner;
+use voxgate::telemetry::metrics::Page;
+use voxgate::telemetry::{Outcome, Record};
 use voxgate::terms::Task;
 use voxgate::units::AudioMs;
 
@@ -54,6 +56,7 @@ fn main() {
     events(&mut criterion);
     tokens(&mut criterion, &settings);
     limits(&mut criterion, &runtime, &settings);
+    metrics(&mut criterion, &settings);
     criterion.final_summary();
 }
 
@@ -220,4 +223,19 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
         });
     });
     runtime.block_on(desk.close());
+}
+
+/// What a request's end costs where its event is not logged, and what a scrape costs.
+fn metrics(criterion: &mut Criterion, settings: &Settings) {
+    let model = settings.models.values().next().unwrap();
+    let mut group = criterion.benchmark_group("metrics");
+    group.bench_function("a request is over", |bencher| {
+        bencher.iter(|| {
+            let record = Record::start(String::new(), "POST", "/v1/audio/transcriptions");
+            record.model(model);
+            record.status(200);
+            record.outcome(Outcome::Answered);
+        });
+    });
+    group.bench_function("a page", |bencher| bencher.iter(|| Page::begin().finish()));
 }

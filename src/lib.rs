@@ -14,8 +14,8 @@
 //! - [`relay`]: what does the client get? A reply becomes bytes, whole or as server-sent events.
 //! - [`ledger`]: what did it cost? A reply's [`Usage`](ledger::Usage).
 //!
-//! Around them: [`config`] (settings), [`telemetry`] (logs), [`cli`] (commands), [`server`] (wiring), [`reload`] (settings
-//! that change), [`sandbox`] (a
+//! Around them: [`config`] (settings), [`telemetry`] (logs, metrics), [`cli`] (commands), [`server`] (wiring), [`reload`]
+//! (settings that change), [`sandbox`] (a
 //! provider for a first try), [`units`] and [`terms`] (the words that all use).
 //!
 //! Arrows run one way, down this list; no room reaches back up. Only `http`, `relay`'s callers and `server` know

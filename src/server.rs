@@ -25,7 +25,7 @@ use crate::http::{self, Grounds, House, Limits, Line, Live};
 use crate::identity::Verifier;
 use crate::reload::{Origin, Reloader};
 use crate::sandbox::{Sandbox, StandIn};
-use crate::telemetry::RequestSpan;
+use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};
 
 /// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
@@ -122,6 +122,7 @@ impl Application {
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
         let reloading = tokio::spawn(reloader.watch(self.hangup));
+        let upkeep = tokio::spawn(metrics::upkeep());
         let doors = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
@@ -148,6 +149,7 @@ impl Application {
             _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
         }
         reloading.abort();
+        upkeep.abort();
         // Nobody is in flight any more; what they cost is written down, here or on disk.
         desk.close().await;
         tracing::info!("stopped");
@@ -219,7 +221,7 @@ fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::
     Ok(server.run())
 }
 
-/// The second listener: for probes and, later, whoever else runs the gateway. Never for clients.
+/// The second listener: for probes and for Prometheus, which need no token. Never for clients.
 fn operational(socket: TcpListener, live: &Data<Live>) -> io::Result<actix_web::dev::Server> {
     let live = live.clone();
     let server = HttpServer::new(move || App::new().app_data(live.clone()).configure(http::operational));

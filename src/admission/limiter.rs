@@ -14,7 +14,7 @@ use super::leases::Leases;
 use super::limits::{Ask, Decision, Denial, Limits, Standing};
 use super::rates::Rates;
 use super::revocation::TokenMark;
-use super::settler::Settler;
+use super::settler::{Pending, Settler};
 use super::store::{Embedded, OpenError, Presence, Redis, Settlement, Store, StoreFailure, Unknown};
 use crate::config::{self, OnStoreFailure};
 use crate::identity::Subject;
@@ -209,6 +209,11 @@ impl Limiter {
     /// Where permits are settled.
     pub(super) fn settler(&self) -> Settler {
         self.settler.clone()
+    }
+
+    /// What is still to be told to the store.
+    pub fn pending(&self) -> Pending {
+        self.settler.pending()
     }
 
     /// Where it is kept.

@@ -43,6 +43,7 @@ pub use fit::Unfit;
 pub use limiter::{Limiter, LimiterError, Unavailable, Verdict};
 pub use permit::Permit;
 pub use refusal::{Limited, Refusal};
+pub use settler::Pending;
 
 use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;

@@ -9,6 +9,7 @@ use super::store::{Settlement, Unknown};
 use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
+use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::units::{AudioMs, UnixMs};
 use crate::upstream::Course;
 
@@ -138,6 +139,8 @@ impl Drop for Permit {
             memo.provider = asked.provider;
         }
         self.leases.end(&subject, id);
+        SETTLED.add([Label::fixed(ending.as_str())], 1);
+        SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
         self.settler.settle(Settlement {
             id,
             subject,

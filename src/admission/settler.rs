@@ -29,6 +29,17 @@ pub(super) struct Counts {
     pub(super) waiting: AtomicUsize,
 }
 
+/// What is still to be told to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// Permits that were given without it, and are not settled.
+    pub owed: usize,
+    /// Settlements that wait for it to come back.
+    pub waiting: usize,
+    /// With so many of both, nobody is let in without it.
+    pub most: usize,
+}
+
 impl Settler {
     /// Writes to `store`, or hands over by `inbox`. With `most` that wait, nobody is let in without the store.
     pub(super) fn new(
@@ -75,10 +86,17 @@ impl Settler {
         self.counts.owed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What is still to be told to the store.
+    pub(super) fn pending(&self) -> Pending {
+        let Counts { owed, waiting, .. } = &*self.counts;
+        let (owed, waiting) = (owed.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed));
+        Pending { owed, waiting, most: self.most }
+    }
+
     /// Whether another could not be kept: those that wait, and those that will have to.
     pub(super) fn is_full(&self) -> bool {
-        let Counts { owed, waiting, .. } = &*self.counts;
-        owed.load(Ordering::Relaxed).saturating_add(waiting.load(Ordering::Relaxed)) >= self.most
+        let Pending { owed, waiting, most } = self.pending();
+        owed.saturating_add(waiting) >= most
     }
 }
 

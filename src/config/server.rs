@@ -13,7 +13,7 @@ use super::value::Setting;
 pub struct Server {
     /// Where clients connect. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// Where probes connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9090.
+    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9090.
     pub ops_bind: SocketAddr,
     /// Worker threads; 0 is one per core.
     pub workers: usize,

@@ -100,7 +100,7 @@ impl ApiError {
     }
 
     /// The code for the log.
-    pub(super) fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &'static str {
         match &self.body {
             Body::Ours(object) => object.code,
             Body::Provider(_) => "provider_error",

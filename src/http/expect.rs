@@ -15,9 +15,9 @@ use crate::terms::Task;
 
 /// Lets a request pass that may send its body, or answers it.
 pub fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
-    let task = match request.path() {
-        "/v1/audio/transcriptions" => Task::Transcribe,
-        "/v1/audio/translations" => Task::Translate,
+    let (task, route) = match request.path() {
+        "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
+        "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
         // The router answers, and no other route reads a body.
         _ => return Ok(request),
     };
@@ -27,7 +27,7 @@ pub fn before_continue(house: &House, request: Request) -> Result<Request, Respo
     let mut known = None;
     let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone()));
     let Err(error) = checked else { return Ok(request) };
-    let record = Record::start(new_request_id(), request.method().as_str(), request.path());
+    let record = Record::start(new_request_id(), request.method().as_str(), route);
     if let Some(caller) = &known {
         record.caller(caller);
     }

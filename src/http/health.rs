@@ -4,11 +4,16 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde_json::json;
 
-use super::InForce;
+use super::{House, InForce};
 use crate::admission::store::Presence;
 
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": "live" }))
+}
+
+/// Whether [`ready`] says yes.
+pub(super) fn wants_requests(house: &House) -> bool {
+    !house.grounds.is_stopping() && !house.grounds.limiter.is_unavailable()
 }
 
 /// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is

@@ -12,6 +12,7 @@ mod files;
 mod gate;
 mod health;
 mod house;
+mod metrics;
 mod models;
 mod order;
 mod places;

@@ -98,6 +98,7 @@ impl Order<'_> {
     async fn admitted(&self, job: &Job) -> Result<(Routes, Permit), ApiError> {
         let admission = &self.house.admission;
         let routes = admission.routes(self.caller, job)?;
+        self.record.model(&routes.asked_for);
         let (provider, id) = self.asked_first(&routes);
         let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
         Ok((routes, permit))
@@ -110,7 +111,8 @@ impl Order<'_> {
 
     fn forwarded(&self, job: Job, routes: Routes, permit: Permit) -> Work {
         let course = permit.course();
-        self.record.asked(&routes.asked_for.name, course.clone());
+        self.record.model(&routes.asked_for);
+        self.record.asked(course.clone());
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
         let (events, format) = (job.options.stream, job.options.format());

@@ -14,6 +14,7 @@ use crate::config;
 /// The places of a gateway.
 pub(super) struct Places {
     free: Arc<Semaphore>,
+    most: usize,
     waiting: AtomicUsize,
     most_waiting: usize,
     patience: Duration,
@@ -31,12 +32,29 @@ pub(super) struct Overloaded;
 impl Places {
     /// As many as are set, or as files may be open for.
     pub(super) fn new(settings: &config::Server) -> Self {
+        let most = files::in_flight(settings.max_in_flight).min(Semaphore::MAX_PERMITS);
         Self {
-            free: Arc::new(Semaphore::new(files::in_flight(settings.max_in_flight).min(Semaphore::MAX_PERMITS))),
+            free: Arc::new(Semaphore::new(most)),
+            most,
             waiting: AtomicUsize::new(0),
             most_waiting: settings.max_queue,
             patience: settings.queue_timeout,
         }
+    }
+
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.most.saturating_sub(self.free.available_permits())
+    }
+
+    /// How many there are.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many requests wait for one, and how many may.
+    pub(super) fn queue(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::Relaxed), self.most_waiting)
     }
 
     /// Whether there is any use in waiting for a place.
@@ -92,6 +110,7 @@ mod tests {
     fn places(free: usize, queue: usize) -> Places {
         Places {
             free: Arc::new(Semaphore::new(free)),
+            most: free,
             waiting: AtomicUsize::new(0),
             most_waiting: queue,
             patience: Duration::from_secs(1),

@@ -20,6 +20,7 @@ use super::error::ApiError;
 use super::house::{House, InForce};
 use super::places::Place;
 use super::rates::{self, Told};
+use super::routes;
 use crate::identity::Caller;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::upstream::SANDBOX;
@@ -35,10 +36,10 @@ pub async fn record_requests(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: a client can make up paths without end.
-    let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let route = routes::named(request.match_pattern().as_deref());
     let house = InForce::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
-    let record = Record::start(id.clone(), request.method().as_str(), &route);
+    let record = Record::start(id.clone(), request.method().as_str(), route);
     request.extensions_mut().insert(record.clone());
 
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;

@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 
 use super::error::ApiError;
-use super::{audio, docs, health, models, sessions, usage};
+use super::{audio, docs, health, metrics, models, sessions, usage};
 
 /// The contract, as it is served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -26,6 +26,11 @@ pub const ROUTES: [(&str, &str); 12] = [
     ("GET", "/docs"),
     ("GET", "/docs/{asset}"),
 ];
+
+/// A route by its pattern, for the log and for what is counted.
+pub(super) fn named(pattern: Option<&str>) -> &'static str {
+    ROUTES.iter().map(|(_, path)| *path).find(|path| Some(*path) == pattern).unwrap_or("unknown")
+}
 
 /// The routes of the public listener.
 pub fn public(config: &mut ServiceConfig) {
@@ -49,11 +54,17 @@ pub fn public(config: &mut ServiceConfig) {
         .service(get("/openapi.yaml", docs::openapi))
         .service(get("/docs", docs::page))
         .service(get("/docs/{asset}", docs::asset));
-    operational(config);
+    probes(config);
 }
 
 /// The routes of the operational listener.
 pub fn operational(config: &mut ServiceConfig) {
+    config.service(get("/metrics", metrics::show));
+    probes(config);
+}
+
+/// The routes of both.
+fn probes(config: &mut ServiceConfig) {
     config
         .service(get("/health/live", health::live))
         .service(get("/health/ready", health::ready))

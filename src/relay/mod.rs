@@ -4,6 +4,7 @@
 //! from its answer. This room reads what passes for its usage and changes nothing in it.
 
 pub mod events;
+mod open;
 mod stream;
 mod whole;
 
@@ -21,6 +22,7 @@ use crate::telemetry::{Outcome, Record};
 use crate::terms::Format;
 use crate::upstream::{Answer, Reply, UpstreamError};
 
+pub use open::streams_open;
 pub use stream::Forwarding;
 use stream::Relay;
 

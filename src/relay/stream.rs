@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use super::events::{Event, Scanner};
+use super::open::Open;
 use super::{Manner, ended, whole};
 use crate::admission::Permit;
 use crate::ledger::Usage;
@@ -68,6 +69,7 @@ pub(super) struct Relay {
     /// Settled as soon as the stream is over.
     permit: Option<Permit>,
     record: Record,
+    _open: Open,
 }
 
 /// What an event says, as far as it matters here.
@@ -104,6 +106,7 @@ impl Relay {
             describe: manner.describe,
             permit: Some(manner.permit),
             record: manner.record,
+            _open: Open::one(),
         }
     }
 
@@ -162,6 +165,7 @@ impl Relay {
                 if self.format.is_json() {
                     self.used(&body);
                 }
+                self.record.first_event();
                 for data in whole::events(&body, self.format) {
                     self.ready.push_back(framed(&data));
                 }
@@ -202,6 +206,7 @@ impl Relay {
         let is_error = said.as_ref().is_some_and(|said| said.error.is_some());
         if let Some(permit) = self.permit.as_mut().filter(|_| !is_error) {
             permit.heard();
+            self.record.first_event();
         }
         if is_error {
             self.reach(Progress::Failed);

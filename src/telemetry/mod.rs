@@ -1,6 +1,7 @@
-//! What the gateway says: logs, and one event for each request. Never audio, a transcript, a token or a key.
+//! What the gateway says: logs, one event for each request, and [`metrics`]. Never audio, a transcript, a token or a key.
 
 mod logs;
+pub mod metrics;
 mod record;
 mod spans;
 

@@ -1,4 +1,7 @@
-//! One log event for each request, when the last byte of its answer is out or the client is gone.
+//! One log event for each request, when the last byte of its answer is out or the client is gone. What is counted of it
+//! is counted then too.
+
+mod counts;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
@@ -7,6 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+use super::metrics::Label;
+use crate::config::Model;
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::Usage;
@@ -47,31 +52,34 @@ struct Facts {
     ended: Option<Instant>,
     request_id: String,
     method: String,
-    route: String,
+    route: &'static str,
     subject: Option<String>,
     plan: Option<String>,
     model: Option<String>,
+    /// The model as it is counted.
+    counted_as: Option<Label>,
     container: Option<&'static str>,
     codec: Option<String>,
     audio_ms: Option<u64>,
     bytes: Option<u64>,
     stream: bool,
     status: Option<u16>,
-    error: Option<String>,
+    error: Option<&'static str>,
     course: Option<Course>,
     provider_request_id: Option<String>,
     asked: Option<Instant>,
     provider_time: Option<Duration>,
+    first_event: Option<Instant>,
     usage: Option<Usage>,
     outcome: Outcome,
 }
 
 impl Record {
     /// A record of a request that starts now.
-    pub fn start(request_id: String, method: &str, route: &str) -> Self {
+    pub fn start(request_id: String, method: &str, route: &'static str) -> Self {
         let mut facts = Facts::default();
         (facts.started, facts.request_id) = (Some(Instant::now()), request_id);
-        (facts.method, facts.route) = (method.to_owned(), route.to_owned());
+        (facts.method, facts.route) = (method.to_owned(), route);
         Self(Rc::new(Held(RefCell::new(facts))))
     }
 
@@ -110,10 +118,16 @@ impl Record {
         facts.stream = job.options.stream;
     }
 
-    /// Providers are asked from now on; how far that has come, the course says.
-    pub fn asked(&self, model: &str, course: Course) {
+    /// The row that they ask for.
+    pub fn model(&self, model: &Model) {
         let mut facts = self.facts_mut();
-        facts.model = Some(model.to_owned());
+        facts.model = Some(model.name.clone());
+        facts.counted_as = Some(Label::model(model));
+    }
+
+    /// Providers are asked from now on; how far that has come, the course says.
+    pub fn asked(&self, course: Course) {
+        let mut facts = self.facts_mut();
         facts.course = Some(course);
         facts.asked = Some(Instant::now());
     }
@@ -128,6 +142,11 @@ impl Record {
     /// What the provider calls the request.
     pub fn provider_request_id(&self, id: Option<&str>) {
         self.facts_mut().provider_request_id = id.map(str::to_owned);
+    }
+
+    /// The first event of a stream is there.
+    pub fn first_event(&self) {
+        self.facts_mut().first_event.get_or_insert_with(Instant::now);
     }
 
     /// The provider has said its last.
@@ -148,8 +167,8 @@ impl Record {
     }
 
     /// The code of the error that the client is told.
-    pub fn error(&self, code: &str) {
-        self.facts_mut().error = Some(code.to_owned());
+    pub fn error(&self, code: &'static str) {
+        self.facts_mut().error = Some(code);
     }
 
     /// How it ended. Until this is said, the client has gone.
@@ -185,6 +204,8 @@ impl Drop for Facts {
             None => (None, None, None),
         };
         let asked = self.course.as_ref().and_then(Course::last);
+        // Before the event: who has read that can count on this.
+        self.count(whole, provider.zip(asked.as_ref()));
         tracing::info!(
             request_id = self.request_id,
             method = self.method,
@@ -198,7 +219,7 @@ impl Drop for Facts {
             bytes = self.bytes,
             stream = self.stream,
             status = self.status,
-            error = self.error.as_deref(),
+            error = self.error,
             outcome = self.outcome.as_str(),
             provider = asked.as_ref().map(|asked| asked.provider.as_str()),
             key = asked.as_ref().and_then(|asked| asked.key.as_deref()),

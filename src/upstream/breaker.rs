@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leave::{Leave, Trial};
+use super::states::BreakerState;
 use crate::config;
 
 /// Counts the failures of one provider.
@@ -55,6 +56,15 @@ impl Breaker {
     /// Whoever asked has learnt nothing about it.
     pub(super) fn nothing_learnt(&mut self, trial: Option<Trial>) {
         self.leave.nothing_learnt(trial);
+    }
+
+    /// How it is.
+    pub(super) fn state(&self, now: Instant) -> BreakerState {
+        match self.leave.rest(now) {
+            None => BreakerState::Closed,
+            Some(rest) if rest.is_zero() => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
+        }
     }
 
     /// Failures in a row.

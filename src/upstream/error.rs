@@ -58,6 +58,38 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Every [`UpstreamError::reason`].
+    pub const REASONS: [&'static str; 9] = [
+        "unreachable",
+        "timeout",
+        "broken",
+        "bad_answer",
+        "key_refused",
+        "over_limit",
+        "server_error",
+        "rejected",
+        "not_sent",
+    ];
+
+    /// It in a word, for what is counted.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::TooLarge { .. } | Self::Page | Self::Compressed | Self::NoTranscript | Self::ErrorAsAnswer => {
+                "bad_answer"
+            }
+            Self::Refused(refused) => match refused.status.as_u16() {
+                401 | 403 | 407 => "key_refused",
+                429 => "over_limit",
+                500.. => "server_error",
+                _ => "rejected",
+            },
+            Self::NoProvider | Self::BadSettings | Self::RecordingLost | Self::Unavailable { .. } => "not_sent",
+        }
+    }
+
     /// What an error of the client means. Its cause is for the operator alone, and names neither address nor key.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());

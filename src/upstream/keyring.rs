@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::leave::{Leave, Trial};
+use super::states::KeyState;
 use crate::config::ProviderKey;
 
 /// How long a key that is not accepted is left alone before one request tries it again: somebody may have put it right.
@@ -84,6 +85,17 @@ impl Key {
         let rest = self.rests.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let out = self.out.wait(now);
         if out > rest { (out, Hindrance::Out) } else { (rest, Hindrance::Rests) }
+    }
+
+    /// How it is.
+    pub(super) fn state(&self, now: Instant) -> KeyState {
+        if self.out.is_on() {
+            KeyState::Refused
+        } else if self.wait(now).0.is_zero() {
+            KeyState::Usable
+        } else {
+            KeyState::Resting
+        }
     }
 
     /// It is used for a request, when [`Key::wait`] allows it.

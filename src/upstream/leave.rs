@@ -33,6 +33,11 @@ impl Leave {
         self.until.is_some()
     }
 
+    /// How much longer it is left alone by all; nothing: it may be tried; `None`: it is not left alone.
+    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(now))
+    }
+
     /// A request goes there, when [`Leave::wait`] allows it; `None`: an ordinary one. If it takes longer than `patience`,
     /// which may be its client's doing, the next may try.
     pub(super) fn ask(&mut self, now: Instant, patience: Duration) -> Option<Trial> {

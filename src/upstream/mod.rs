@@ -8,7 +8,7 @@
 //! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `routes` and `seats`: whom it can
 //!   ask; `verdict`: what a failure means; `backoff`: how long to wait
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
-//!   `leave`
+//!   `leave`; `states`: how they are, for who runs the gateway
 //! - `wire` and `form`: what is sent; `pooled`: over which connection
 //! - `reply` and `refusal`: what comes back; `secret_trace`: without the key
 
@@ -26,6 +26,7 @@ mod reply;
 mod routes;
 mod seats;
 mod secret_trace;
+mod states;
 mod tries;
 mod verdict;
 mod wire;
@@ -38,6 +39,7 @@ pub use refusal::{Refused, RefusedBody};
 pub use reply::{Answer, EventBytes, Reply, without_mark};
 pub use routes::{Route, Routes};
 pub use secret_trace::{json_without_key, without_key};
+pub use states::{BreakerState, KeyState, ProviderState};
 pub use tries::{Deadline, Errand};
 
 use reqwest::RequestBuilder;

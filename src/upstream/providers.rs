@@ -31,9 +31,9 @@ pub(super) struct Provider {
 }
 
 #[derive(Debug)]
-struct State {
-    breaker: Breaker,
-    keys: Vec<Key>,
+pub(super) struct State {
+    pub(super) breaker: Breaker,
+    pub(super) keys: Vec<Key>,
 }
 
 /// What one request has shown of a provider and of the key that it was asked with.
@@ -79,6 +79,10 @@ impl Providers {
             }
         }
         new
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.all.values()
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Arc<Provider>> {
@@ -170,7 +174,7 @@ impl Provider {
         breaker.nothing_learnt(pass.trial);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole in itself, so a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -196,7 +196,12 @@ pub(super) fn watched(bytes: EventBytes, pass: Pass) -> EventBytes {
         let chunk = bytes.next().await;
         let shown = match &chunk {
             Some(Ok(_)) => None,
-            Some(Err(_)) => Some(Shown::Failed),
+            Some(Err(error)) => {
+                if let Some(pass) = &pass {
+                    pass.count_failure(error);
+                }
+                Some(Shown::Failed)
+            }
             None => Some(Shown::Served),
         };
         if let Some((mut pass, shown)) = shown.and_then(|shown| Some((pass.take()?, shown))) {

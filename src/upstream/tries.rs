@@ -80,10 +80,12 @@ impl Upstream {
         let mut failed = None;
         for attempt in 1..=errand.providers.settings.max_attempts {
             let Turn { seat, mut pass, model } = self.next(&seats, &mut random, deadline, &mut failed).await?;
+            pass.count_try();
             let error = match self.ask(errand, &pass, &model).await {
                 Ok(reply) => return Ok(served(reply, pass)),
                 Err(error) => error,
             };
+            pass.count_failure(&error);
             let verdict = judged(errand, &error, attempt);
             pass.shows(verdict.shown);
             match verdict.then {

@@ -7,6 +7,7 @@
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
+//! * [`scrape`]: what `/metrics` says.
 //! * [`sender`]: a client that sends piece by piece.
 //! * [`form`], [`sound`], [`token`], [`wire`]: bodies, recordings, tokens and bytes on a socket.
 //!
@@ -29,6 +30,7 @@ mod provider;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod redis_server;
+mod scrape;
 mod sender;
 mod sound;
 mod token;
@@ -51,6 +53,8 @@ mod held_connections;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod metrics;
+mod metrics_states;
 mod models;
 mod nothing_left_behind;
 mod options;

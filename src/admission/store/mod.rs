@@ -11,6 +11,7 @@ mod embedded;
 mod redis;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use books::Books;
 pub use embedded::{Embedded, Found, OpenError, try_directory};
 pub use redis::Redis;
+pub use timed::Operation;
+use timed::timed;
 
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
@@ -110,6 +113,20 @@ pub enum StoreFailure {
 }
 
 impl StoreFailure {
+    /// Every [`StoreFailure::reason`].
+    pub const REASONS: [&'static str; 5] = ["slow", "away", "failed", "refused", "garbled"];
+
+    /// It in a word.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Away => "away",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+            Self::Garbled(_) => "garbled",
+        }
+    }
+
     fn garbled(error: impl std::error::Error) -> Self {
         Self::Garbled(error.to_string())
     }
@@ -139,66 +156,90 @@ impl Store {
     /// Decides on a request. If it is admitted, its rates, its lease and its estimate are taken in the same step; if it is
     /// refused, nothing is. Asked again with the same permit it says the same and takes nothing more.
     pub async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.admit(ask).await,
-            Self::Redis(store) => store.admit(&ask).await,
-        }
+        let decided = async {
+            match self {
+                Self::Embedded(store) => store.admit(ask).await,
+                Self::Redis(store) => store.admit(&ask).await,
+            }
+        };
+        timed(Operation::Admit, decided).await
     }
 
     /// Puts the real cost in the place of the estimate, writes the record and ends the lease. Once for each permit.
     pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.settle(settlement).await,
-            Self::Redis(store) => store.settle(&settlement).await,
-        }
+        let settled = async {
+            match self {
+                Self::Embedded(store) => store.settle(settlement).await,
+                Self::Redis(store) => store.settle(&settlement).await,
+            }
+        };
+        timed(Operation::Settle, settled).await
     }
 
     /// Whether a token of a caller's holds no longer. A request that is admitted is asked this as it is.
     pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.is_revoked(subject, token).await,
-            Self::Redis(store) => store.is_revoked(subject, &token).await,
-        }
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.is_revoked(subject, token).await,
+                Self::Redis(store) => store.is_revoked(subject, &token).await,
+            }
+        };
+        timed(Operation::Query, done).await
     }
 
     /// Has tokens hold no longer, from the next request on.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.revoke(revocation).await,
-            Self::Redis(store) => store.revoke(&revocation).await,
-        }
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.revoke(revocation).await,
+                Self::Redis(store) => store.revoke(&revocation).await,
+            }
+        };
+        timed(Operation::Session, done).await
     }
 
     /// Notes a session that was opened.
     pub async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.open_session(creator, session).await,
-            Self::Redis(store) => store.open_session(creator, &session).await,
-        }
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.open_session(creator, session).await,
+                Self::Redis(store) => store.open_session(creator, &session).await,
+            }
+        };
+        timed(Operation::Session, done).await
     }
 
     /// The sessions that were opened by one caller and have not ended by themselves.
     pub async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.sessions(creator).await,
-            Self::Redis(store) => store.sessions(creator).await,
-        }
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.sessions(creator).await,
+                Self::Redis(store) => store.sessions(creator).await,
+            }
+        };
+        timed(Operation::Session, done).await
     }
 
     /// Lists a session no longer.
     pub async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.forget_session(creator, session).await,
-            Self::Redis(store) => store.forget_session(creator, session).await,
-        }
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.forget_session(creator, session).await,
+                Self::Redis(store) => store.forget_session(creator, session).await,
+            }
+        };
+        timed(Operation::Session, done).await
     }
 
     /// What one caller used in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
-        match self {
-            Self::Embedded(store) => store.statement(subject, month).await,
-            Self::Redis(store) => store.statement(subject, month).await,
-        }
+        let told = async {
+            match self {
+                Self::Embedded(store) => store.statement(subject, month).await,
+                Self::Redis(store) => store.statement(subject, month).await,
+            }
+        };
+        timed(Operation::Query, told).await
     }
 
     /// Whether the rates in front of it are its own, and not those of one gateway among many.

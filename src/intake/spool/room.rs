@@ -31,6 +31,11 @@ impl Room {
         })
     }
 
+    /// How many bytes recordings take up in memory and on disk.
+    pub fn taken(&self) -> (u64, u64) {
+        (self.memory.taken(), self.disk.taken())
+    }
+
     /// Whether a recording of so many bytes could be taken now.
     pub fn has_room_for(&self, bytes: u64) -> Result<(), Full> {
         let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
@@ -50,8 +55,12 @@ impl Bound {
         Self { most, taken: AtomicU64::new(0) }
     }
 
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     fn has_room_for(&self, bytes: u64) -> bool {
-        self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+        self.taken().saturating_add(bytes) <= self.most
     }
 
     fn take(&self, bytes: u64) -> bool {

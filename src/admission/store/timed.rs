@@ -1,0 +1,51 @@
+//! What the store takes for its answers, and how often it gives none.
+
+use std::time::Instant;
+
+use super::StoreFailure;
+use crate::telemetry::metrics::{Label, STORE_FAILURES, STORE_SECONDS};
+
+/// What a store is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// [`Store::admit`](super::Store::admit)
+    Admit,
+    /// [`Store::settle`](super::Store::settle)
+    Settle,
+    /// [`Store::statement`](super::Store::statement), and whether a token holds for who asks nothing else.
+    Query,
+    /// To note or to end sessions, and to revoke tokens.
+    Session,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 4] = [Self::Admit, Self::Settle, Self::Query, Self::Session];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Settle => "settle",
+            Self::Query => "query",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// Notes how long `answer` takes. A store that is known to be away is not asked, so that takes no time.
+pub(super) async fn timed<T>(
+    operation: Operation,
+    answer: impl Future<Output = Result<T, StoreFailure>>,
+) -> Result<T, StoreFailure> {
+    let asked = Instant::now();
+    let answer = answer.await;
+    let label = Label::fixed(operation.as_str());
+    if !matches!(answer, Err(StoreFailure::Away)) {
+        STORE_SECONDS.record([label], asked.elapsed());
+    }
+    if let Err(failure) = &answer {
+        STORE_FAILURES.add([label, Label::fixed(failure.reason())], 1);
+    }
+    answer
+}

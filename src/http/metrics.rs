@@ -1,0 +1,75 @@
+//! `GET /metrics`, on the operational listener alone: what was counted, and how everything is at this moment.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use super::{House, InForce, health};
+use crate::admission::Limiter;
+use crate::admission::store::{Operation, Presence, StoreFailure};
+use crate::relay;
+use crate::telemetry::metrics::{self as families, Label, Page};
+use crate::upstream::{BreakerState, KeyState, ProviderState};
+
+/// The format that every Prometheus reads.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn show(house: InForce) -> HttpResponse {
+    let states = house.providers.states();
+    // Each failure is there from the start, so that the first of its kind is seen as one more.
+    for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
+        for reason in StoreFailure::REASONS.map(Label::fixed) {
+            families::STORE_FAILURES.add([operation, reason], 0);
+        }
+    }
+    let mut page = Page::begin();
+    providers(&mut page, &states);
+    store(&mut page, &house.grounds.limiter);
+    load(&mut page, &house);
+    page.gauge(&families::READY, [([], u64::from(health::wants_requests(&house)))]);
+    page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, TEXT))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(page.finish())
+}
+
+fn providers(page: &mut Page, states: &[ProviderState]) {
+    let breakers = states.iter().flat_map(|ProviderState { name, breaker, .. }| {
+        BreakerState::ALL.map(|state| ([name.as_str(), state.as_str()], u64::from(state == *breaker)))
+    });
+    page.gauge(&families::BREAKER, breakers);
+    let failures = states.iter().map(|state| ([state.name.as_str()], u64::from(state.failures)));
+    page.gauge(&families::IN_A_ROW, failures);
+    let keys = states.iter().flat_map(|provider| provider.keys.iter().map(|(key, is)| (&provider.name, key, *is)));
+    let keys = keys.flat_map(|(provider, key, is)| {
+        KeyState::ALL.map(|state| ([provider.as_str(), key.as_str(), state.as_str()], u64::from(state == is)))
+    });
+    page.gauge(&families::KEY, keys);
+}
+
+fn store(page: &mut Page, limiter: &Limiter) {
+    let presence = limiter.presence();
+    let states = [("ready", Presence::There), ("partly_away", Presence::PartlyAway), ("away", Presence::Away)];
+    page.gauge(&families::STORE, states.map(|(name, state)| ([name], u64::from(state == presence))));
+    let pending = limiter.pending();
+    page.gauge(&families::WAITING, [([], number(pending.waiting))]);
+    page.gauge(&families::OWED, [([], number(pending.owed))]);
+    page.gauge(&families::WAITING_LIMIT, [([], number(pending.most))]);
+}
+
+fn load(page: &mut Page, house: &House) {
+    let (places, (queued, most_queued)) = (&house.grounds.places, house.grounds.places.queue());
+    page.gauge(&families::IN_FLIGHT, [([], number(places.taken()))]);
+    page.gauge(&families::IN_FLIGHT_LIMIT, [([], number(places.most()))]);
+    page.gauge(&families::QUEUED, [([], number(queued))]);
+    page.gauge(&families::QUEUED_LIMIT, [([], number(most_queued))]);
+    page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
+    let ((memory, disk), limits) = (house.grounds.room.taken(), &house.settings.intake);
+    page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
+    let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
+    page.gauge(&families::SPOOL_LIMIT, limits);
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

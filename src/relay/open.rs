@@ -1,0 +1,26 @@
+//! How many streams are open.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static STREAMS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many streams go to clients at the moment.
+pub fn streams_open() -> usize {
+    STREAMS.load(Ordering::Relaxed)
+}
+
+/// A stream that is open, until it is dropped.
+pub(super) struct Open(());
+
+impl Open {
+    pub(super) fn one() -> Self {
+        STREAMS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        STREAMS.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,75 @@
+//! The text that Prometheus reads: what was counted, then what is so now.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use super::families::{AUDIO_SECONDS, SPEND};
+use super::kinds::{Described, Gauge, Sum};
+use super::recorder;
+
+/// What is being written.
+#[derive(Debug)]
+pub struct Page(String);
+
+impl Page {
+    /// Begins with all that was counted so far.
+    pub fn begin() -> Self {
+        let mut page = Self(recorder::render());
+        page.sum(&AUDIO_SECONDS);
+        page.sum(&SPEND);
+        page
+    }
+
+    fn sum<const N: usize>(&mut self, sum: &'static Sum<N>) {
+        self.write(&sum.described(), sum.samples());
+    }
+
+    /// What is so many now, by the values of its labels. Two of the same name are one, since Prometheus refuses the whole
+    /// page otherwise.
+    pub fn gauge<'a, const N: usize>(
+        &mut self,
+        gauge: &'static Gauge<N>,
+        samples: impl IntoIterator<Item = ([&'a str; N], u64)>,
+    ) {
+        self.write(&gauge.described(), samples.into_iter().collect());
+    }
+
+    /// The whole page.
+    pub fn finish(self) -> String {
+        self.0
+    }
+
+    fn write<const N: usize>(&mut self, family: &Described, samples: BTreeMap<[&str; N], impl Display>) {
+        let Described { name, help, labels, kind, .. } = family;
+        // Writing to a text cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.as_str());
+        for (values, value) in samples {
+            let pairs: Vec<_> = labels.iter().zip(values).map(|(label, value)| pair(label, value)).collect();
+            let braces = if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+            let _ = writeln!(self.0, "{name}{braces} {value}");
+        }
+        self.0.push('\n');
+    }
+}
+
+fn pair(label: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{label}=\"{value}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SPOOL_BYTES;
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_label_cannot_break_out_of_it() {
+        let mut page = Page(String::new());
+        page.gauge(&SPOOL_BYTES, [(["a\"} 1\n\\"], 7), (["memory"], 1), (["memory"], 2)]);
+        let samples: Vec<_> = page.0.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        assert_eq!(
+            samples,
+            [r#"voxgate_spool_bytes{place="a\"} 1\n\\"} 7"#, r#"voxgate_spool_bytes{place="memory"} 2"#]
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! What is counted of a request when it is over.
+
+use std::time::Duration;
+
+use super::Facts;
+use crate::telemetry::metrics::{
+    AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
+    REQUEST_SECONDS, REQUESTS,
+};
+use crate::upstream::Asked;
+
+impl Facts {
+    /// `whole`: how long it took; `provider`: how long somebody was asked, and who was it last.
+    pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &Asked)>) {
+        let route = Label::fixed(self.route);
+        let model = self.counted_as.unwrap_or(Label::NO_MODEL);
+        REQUESTS.add([route, model, Label::status(self.status)], 1);
+        OUTCOMES.add([route, Label::fixed(self.outcome.as_str())], 1);
+        if let Some(code) = self.error {
+            REFUSALS.add([Label::fixed(code)], 1);
+        }
+        REQUEST_SECONDS.record([route, Label::fixed(if self.stream { "true" } else { "false" })], whole);
+        let own = whole.saturating_sub(provider.map_or(Duration::ZERO, |(span, _)| span));
+        GATEWAY_SECONDS.record([route], own);
+        if let Some((span, asked)) = provider {
+            PROVIDER_SECONDS.record([Label::configured(&asked.provider)], span);
+            AUDIO_SECONDS.add([model], self.audio_ms.unwrap_or_default());
+            AUDIO_BYTES.add([model], self.bytes.unwrap_or_default());
+        }
+        if let Some((started, first)) = self.started.zip(self.first_event) {
+            FIRST_EVENT_SECONDS.record([model], first.saturating_duration_since(started));
+        }
+    }
+}
