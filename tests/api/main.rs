@@ -56,6 +56,7 @@ mod limits;
 mod metrics;
 mod metrics_states;
 mod models;
+mod monitoring;
 mod nothing_left_behind;
 mod options;
 mod outages;
