@@ -67,6 +67,8 @@ provider_key=$(VOXGATE_JWT_SECRET=$provider_secret docker run --rm -e VOXGATE_JW
 printf '%s\n' "$provider_key" >"$VOXGATE_SECRETS_DIR/openai_api_key"
 chmod 644 "$VOXGATE_SECRETS_DIR"/*
 
+"${compose[@]}" --profile observability config >/dev/null || fail "the profile observability is no compose file"
+
 say "starting"
 # Port 0 of the host, so that nothing else is in the way: an address without a port is any free one.
 export VOXGATE_PUBLISH=127.0.0.1:

@@ -15,12 +15,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn show(house: InForce) -> HttpResponse {
     let states = house.providers.states();
-    // Each failure is there from the start, so that the first of its kind is seen as one more.
-    for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
-        for reason in StoreFailure::REASONS.map(Label::fixed) {
-            families::STORE_FAILURES.add([operation, reason], 0);
-        }
-    }
+    begin_at_zero(&house);
     let mut page = Page::begin();
     providers(&mut page, &states);
     store(&mut page, &house.grounds.limiter);
@@ -31,6 +26,26 @@ pub(super) async fn show(house: InForce) -> HttpResponse {
         .insert_header((CONTENT_TYPE, TEXT))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(page.finish())
+}
+
+/// What can be named beforehand is there from the start, so that Prometheus sees the first of its kind as one more. For
+/// failures of providers, [`Providers::states`](crate::upstream::Providers::states) does that.
+fn begin_at_zero(house: &House) {
+    for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
+        for reason in StoreFailure::REASONS.map(Label::fixed) {
+            families::STORE_FAILURES.add([operation, reason], 0);
+        }
+    }
+    let models = &house.settings.models;
+    for model in models.values() {
+        let label = Label::model(model);
+        families::AUDIO_SECONDS.add([label], 0);
+        families::AUDIO_BYTES.add([label], 0);
+        let fallbacks = model.fallbacks.iter().filter_map(|fallback| models.get(&fallback.model));
+        for row in std::iter::once(model).chain(fallbacks) {
+            families::SPEND.add([label, Label::configured(house.provider_name(row))], 0);
+        }
+    }
 }
 
 fn providers(page: &mut Page, states: &[ProviderState]) {

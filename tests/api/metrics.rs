@@ -6,6 +6,7 @@ use reqwest::Method;
 use voxgate::telemetry::metrics::{Described, Kind, families};
 
 use crate::account::Account;
+use crate::before_the_body::head;
 use crate::form::Form;
 use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
 use crate::ledger::GPT_TRANSCRIBE;
@@ -79,9 +80,15 @@ fn table<const N: usize>(rows: &[([&str; N], u64)]) -> BTreeMap<[String; N], u64
 async fn what_happened_is_counted_exactly() {
     let busy = Busy::gateway().await;
     let (scrape, before) = (&busy.scrape, &busy.before);
-    for name in ["voxgate_requests_total", "voxgate_settlements_total", "voxgate_spend_usd_total"] {
+    for name in ["voxgate_requests_total", "voxgate_settlements_total", "voxgate_request_duration_seconds_count"] {
         assert!(!before.samples.contains_key(name), "{name} before anything happened");
     }
+    // What can be named beforehand begins at zero, or Prometheus would not see its first step.
+    for provider in ["openai", "second"] {
+        let fallback = [("model", "gpt-4o-transcribe"), ("provider", provider)];
+        assert_eq!(before.text_of("voxgate_spend_usd_total", &fallback), "0");
+    }
+    assert_eq!(before.text_of("voxgate_audio_seconds_total", &[("model", "whisper-1")]), "0");
     assert_eq!(before.table("voxgate_provider_tries_total", ["provider"]), BTreeMap::new());
     assert_eq!(before.with("voxgate_provider_tries_total", &[]).count(), 2, "there from the start");
 
@@ -177,6 +184,19 @@ async fn no_client_can_make_up_a_series() {
     for word in ["made-up", "dave", "sub-"] {
         assert!(!last.text.contains(word), "{word} in {}", last.text);
     }
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_and_is_refused_is_counted_once() {
+    let gateway = Gateway::start().await;
+    let mut wire = gateway.wire().await;
+    wire.send(head(&token::altered(), &Form::content_type(), 1000, "Expect: 100-continue\r\n")).await;
+    wire.until("}}").await;
+    let scrape = Scrape::when(&gateway, |scrape| scrape.count("voxgate_requests_total", &[]) > 0).await;
+    let requests = scrape.table("voxgate_requests_total", ["route", "model", "status"]);
+    assert_eq!(requests, table(&[([TRANSCRIPTIONS, "none", "401"], 1)]));
+    assert_eq!(scrape.table("voxgate_refusals_total", ["code"]), table(&[(["invalid_token"], 1)]));
+    assert_eq!(scrape.count("voxgate_request_duration_seconds_count", &[]), 1);
 }
 
 #[tokio::test]
