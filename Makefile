@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust.
 
-.PHONY: help run test lint bench bench-pieces soak test-tools test-containers
+.PHONY: help run test lint deny bench bench-pieces soak test-tools test-containers
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -9,12 +9,15 @@ help: ## Say what there is
 run: ## Serve; without a provider's key, from the sandbox
 	cargo run --release
 
-test: test-tools lint ## Install what the tests need, then run every check
+test: test-tools lint deny ## Install what the tests need, then run every check
 	cargo test
 
 lint: ## Check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+deny: test-tools ## Check what comes from elsewhere: its licences, its sources, what is known against it
+	tests/deny.sh
 
 bench: test-tools ## Measure what the gateway costs beside nginx, and what limits cost
 	cargo bench --bench gateway

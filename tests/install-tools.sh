@@ -3,11 +3,13 @@
 #
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK
+#   .test-tools/bin      cargo-deny
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=.test-tools
 oldest_node=22
+cargo_deny=0.20.2
 packages=()
 
 need() { # COMMAND PACKAGE…
@@ -71,3 +73,8 @@ if [ ! -x "$node" ]; then
     exit 1
 fi
 ln -sf "$node" "$tools/node"
+
+if [ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $cargo_deny" ]; then
+    # It runs for a second, so that to optimise it would take longer than it saves.
+    cargo install --quiet --locked --debug --root "$tools" --version "$cargo_deny" cargo-deny
+fi

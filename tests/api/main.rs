@@ -46,6 +46,7 @@ mod check_command;
 mod commands;
 mod contract;
 mod deadlines;
+mod documents;
 mod fallbacks;
 mod fleet;
 mod headers;
