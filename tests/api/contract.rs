@@ -233,7 +233,7 @@ async fn refusals_by_limits_and_usage_are_as_the_contract_has_them() {
 
 #[test]
 fn every_code_that_the_gateway_can_give_is_in_the_contract_and_in_the_list_of_errors() {
-    let source = include_str!("../../src/http/error.rs");
+    let source = concat!(include_str!("../../src/http/error/mod.rs"), include_str!("../../src/http/error/provider.rs"));
     let list = include_str!("../../docs/errors.md");
     let described = serde_json::to_string(&CONTRACT.document["components"]["schemas"]["Error"]).unwrap();
     let word = |text: &&str| text.len() > 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -1,5 +1,7 @@
 //! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
 
+mod provider;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -15,7 +17,6 @@ use crate::identity::{Code, IdentityError};
 use crate::intake::json::JsonError;
 use crate::intake::media::MediaError;
 use crate::intake::{IntakeError, OptionError};
-use crate::upstream::{Hindrance, Refused, RefusedBody, UpstreamError};
 
 /// An error as the client sees it.
 #[derive(Debug)]
@@ -134,17 +135,6 @@ impl ApiError {
         }
     }
 
-    /// Writes an error into the middle of a stream, where there is no status any more.
-    pub(super) fn describe_in_stream(error: &UpstreamError) -> String {
-        let mut error = Self::from_upstream(error);
-        if let Body::Ours(object) = &mut error.body
-            && object.code == "provider_error"
-        {
-            object.code = "provider_stream_broken";
-        }
-        error.json()
-    }
-
     /// A limit is reached. Who is told when to come back gets in then; who has no quota left is told not to try.
     fn of_limit(limited: &Limited, message: String) -> Self {
         let (kind, code) = match limited.denial {
@@ -208,76 +198,6 @@ impl ApiError {
         let ms = wait.as_micros().div_ceil(1000).max(1);
         self.header(header::RETRY_AFTER, &ms.div_ceil(1000).to_string())
             .header(HeaderName::from_static("retry-after-ms"), &ms.to_string())
-    }
-
-    fn from_upstream(error: &UpstreamError) -> Self {
-        let (status, code) = match error {
-            UpstreamError::Refused(refused) => return Self::from_refused(refused),
-            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal(),
-            UpstreamError::RecordingLost => {
-                tracing::error!("the spool failed while a recording was sent");
-                return Self::internal();
-            }
-            UpstreamError::Unavailable { hindrance, wait } => return Self::unavailable(*hindrance, *wait, error),
-            UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
-            UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
-            UpstreamError::Broken
-            | UpstreamError::TooLarge { .. }
-            | UpstreamError::Page
-            | UpstreamError::Compressed
-            | UpstreamError::NoTranscript
-            | UpstreamError::ErrorAsAnswer => (StatusCode::BAD_GATEWAY, "provider_error"),
-        };
-        Self::new(status, SERVER, code, error.to_string())
-    }
-
-    /// Nobody was asked, since nobody could be.
-    fn unavailable(hindrance: Hindrance, wait: Duration, error: &UpstreamError) -> Self {
-        let (status, kind) = match hindrance {
-            Hindrance::Out => return Self::credentials().retry_after(wait),
-            Hindrance::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
-            Hindrance::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
-        };
-        Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
-    }
-
-    /// The client's own token was right: a 401 would send it to log in again.
-    fn credentials() -> Self {
-        let message = "The transcription provider did not accept the gateway's credentials.";
-        Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
-    }
-
-    fn from_refused(refused: &Refused) -> Self {
-        let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut error = match &refused.body {
-            // A redirect is not the client's to follow, and what is no error is none of OpenAI's.
-            _ if !(400..=599).contains(&status.as_u16()) => Self::of_status(status, None),
-            RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
-            RefusedBody::Credentials => Self::credentials(),
-            RefusedBody::Message(message) => Self::of_status(status, Some(message)),
-            RefusedBody::Opaque => Self::of_status(status, None),
-        };
-        let pairs = refused.headers.iter().filter_map(|(name, value)| super::answer_header(name, value));
-        error.headers.extend(pairs);
-        error
-    }
-
-    /// An error for a provider's status alone, as a proxy in between gives it with a page of HTML.
-    fn of_status(given: StatusCode, said: Option<&str>) -> Self {
-        let (status, kind, code) = match given.as_u16() {
-            413 => (given, INVALID, "file_too_large"),
-            429 => (given, "rate_limit_error", "provider_error"),
-            503 => (given, SERVER, "provider_unavailable"),
-            504 => (given, SERVER, "provider_timeout"),
-            400..=499 => (given, INVALID, "provider_error"),
-            500..=599 => (given, SERVER, "provider_error"),
-            _ => (StatusCode::BAD_GATEWAY, SERVER, "provider_error"),
-        };
-        let message = said.map_or_else(
-            || format!("The transcription provider answered with status {}.", given.as_u16()),
-            ToOwned::to_owned,
-        );
-        Self::new(status, kind, code, message)
     }
 }
 
@@ -386,11 +306,5 @@ impl From<Refusal> for ApiError {
             }
             Refusal::StoreAway => Self::store_away(message),
         }
-    }
-}
-
-impl From<UpstreamError> for ApiError {
-    fn from(error: UpstreamError) -> Self {
-        Self::from_upstream(&error)
     }
 }
