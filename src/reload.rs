@@ -95,6 +95,12 @@ impl Reloader {
     }
 
     async fn read_again(&mut self, now: Files) {
+        if let Some(pipe) = self.live.house().settings.files.read_once() {
+            let reason = format!("{}: it is no file, and can be read only once", pipe.display());
+            tracing::error!(target: AUDIT, reason, "the settings were not taken over; the old ones stay in force");
+            self.watched = Watched { seen: now, changing: None };
+            return;
+        }
         let origin = self.origin.clone();
         let Ok(read) = spawn_blocking(move || origin.read()).await else { return };
         let refused = match read {

@@ -325,7 +325,7 @@ impl Drop for Unanswered<'_> {
         self.limiter.settler.settle(Settlement {
             id: ask.id,
             subject: ask.subject.clone(),
-            session: ask.session.as_ref().map(|session| session.id.clone()),
+            session: ask.session.clone(),
             at: self.limiter.store.now(&ask.subject),
             memo: ask.memo.clone(),
             counted_as: ask.memo.model.clone(),

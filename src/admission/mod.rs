@@ -70,6 +70,8 @@ pub struct Admission {
     serves_unknown: bool,
     limiter: Arc<Limiter>,
     lease: Duration,
+    /// For how long after its end a token is still taken.
+    leeway: Duration,
 }
 
 impl Admission {
@@ -82,6 +84,7 @@ impl Admission {
             serves_unknown: settings.providers.contains_key(OPENAI),
             limiter,
             lease: settings.upstream.response_timeout + GRACE,
+            leeway: settings.identity.rules.leeway,
         }
     }
 
@@ -161,7 +164,7 @@ impl Admission {
         }
         let text = job.options.text_bytes();
         let estimate = dearest(routes, length, text);
-        let session = in_session(caller).map(|session| session.in_place_of(in_place_of.unwrap_or(Charge::NONE)));
+        let session = self.in_session(caller).map(|session| session.in_place_of(in_place_of.unwrap_or(Charge::NONE)));
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
@@ -181,7 +184,7 @@ impl Admission {
             },
         };
         let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
-        let session = ask.session.as_ref().map(|session| session.id.clone());
+        let session = ask.session.clone();
         let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
         let decision = verdict.decision;
         match decision.denial {
@@ -210,7 +213,8 @@ impl Admission {
 
     /// Whether the caller has so much left that the longest that a job could be takes a small part of it, as far as this
     /// process knows: others of theirs are not to be refused for a bound that turns out to be far too high. A rate of audio
-    /// is not given back, so with one nobody has plenty.
+    /// is not given back, so with one nobody has plenty; nor has anybody in a session with caps, of which the store alone
+    /// knows what is left.
     pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
         const PART: u64 = 10;
         let Ok(plan) = self.plan(caller) else { return false };
@@ -220,7 +224,8 @@ impl Admission {
         let price = self.models.get(name).and_then(|model| model.price);
         let usd = price.map(|price| price.estimate(length, job.options.text_bytes())).unwrap_or_default();
         let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / PART >= part;
-        plan.audio.is_none()
+        caller.caps.are_none()
+            && plan.audio.is_none()
             && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), usd.get()))
             && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
@@ -287,7 +292,7 @@ impl Admission {
             subject: session.subject.clone(),
             tokens: Tokens::Named(session.id.clone()),
             // Clocks may differ, and so may what is left to a token that has ended.
-            until: session.expires_at.plus(Duration::from_hours(1)),
+            until: session.expires_at.plus(self.leeway).plus(Duration::from_hours(1)),
         };
         // First, so that one that is no longer listed holds no longer.
         self.limiter.store().revoke(revocation).await?;
@@ -307,17 +312,17 @@ impl Admission {
         Ok(self.models.values().map(AsRef::as_ref).filter(|model| plan.allows(&model.name)))
     }
 
+    /// The session in which a caller comes, where it has caps. It ends when its token is taken no longer.
+    fn in_session(&self, caller: &Caller) -> Option<InSession> {
+        let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
+        let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(self.leeway);
+        Some(InSession { id, caps: caller.caps, expires_at })
+    }
+
     /// The caller's plan.
     pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
     }
-}
-
-/// The session in which a caller comes, where it has caps.
-fn in_session(caller: &Caller) -> Option<InSession> {
-    let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
-    let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000));
-    Some(InSession { id, caps: caller.caps, expires_at })
 }
 
 /// What a job comes to by the dearest of its rows.

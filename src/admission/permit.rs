@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::leases::Leases;
+use super::session::InSession;
 use super::settler::Settler;
 use super::store::{Settlement, Unknown};
 use crate::config::Model;
@@ -41,7 +42,7 @@ pub struct Permit {
 pub(super) struct Account {
     pub(super) id: PermitId,
     pub(super) subject: Subject,
-    pub(super) session: Option<String>,
+    pub(super) session: Option<InSession>,
     pub(super) at: UnixMs,
     pub(super) memo: Memo,
     pub(super) estimate: Charge,

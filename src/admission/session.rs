@@ -32,13 +32,13 @@ pub struct Session {
 }
 
 /// What holds for a request that comes in a session with caps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InSession {
     /// The session's name.
     pub id: String,
     /// What may be used in it.
     pub caps: Caps,
-    /// When it ends by itself.
+    /// When its token is taken no longer.
     pub expires_at: UnixMs,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Revoke {
 #[group(required = true, multiple = false)]
 struct Which {
     /// The one token of this name: its `jti` claim
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     jti: Option<String>,
     /// All that were issued before now, and those that do not say when they were
     #[arg(long)]

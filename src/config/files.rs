@@ -8,13 +8,28 @@ use std::path::{Path, PathBuf};
 /// Files, each with what stands for its content: that itself may be secret. Their content decides, not their time or their
 /// name: Kubernetes swaps a link to a folder of new ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files(BTreeMap<PathBuf, Option<u64>>);
+pub struct Files(BTreeMap<PathBuf, Content>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Unreadable,
+    /// What stands for it.
+    Read(u64),
+    /// It came through a pipe or its like, and cannot be had again.
+    Gone,
+}
 
 impl Files {
     /// Reads a file and remembers it, also where it cannot be read.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<String> {
+        let is_stream = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
         let text = std::fs::read_to_string(path);
-        self.0.insert(path.to_owned(), text.as_deref().ok().map(digest));
+        let content = match &text {
+            Err(_) => Content::Unreadable,
+            Ok(_) if is_stream => Content::Gone,
+            Ok(text) => Content::Read(digest(text)),
+        };
+        self.0.insert(path.to_owned(), content);
         text
     }
 
@@ -22,11 +37,20 @@ impl Files {
     #[must_use]
     pub fn look_again(&self) -> Self {
         let mut now = Self::default();
-        for path in self.0.keys() {
+        for (path, content) in &self.0 {
+            if *content == Content::Gone {
+                now.0.insert(path.clone(), Content::Gone);
+                continue;
+            }
             // What cannot be read is a state like any other.
             let _ = now.read(path);
         }
         now
+    }
+
+    /// One that cannot be read again: what comes of it now, if anything does, are not the settings.
+    pub fn read_once(&self) -> Option<&Path> {
+        self.0.iter().find(|(_, content)| **content == Content::Gone).map(|(path, _)| path.as_path())
     }
 
     /// These and `more`, which are seen later.

@@ -85,6 +85,11 @@ impl Wish {
                 "a session is for one or more of: transcribe, translate, usage",
             ));
         }
+        if !caller.caps.are_none() {
+            // What is left of them the store alone knows, and each session would have it again.
+            let message = "A token with caps of its own cannot open sessions.";
+            return Err(ApiError::forbidden("insufficient_scope", message));
+        }
         let beyond = self.scopes.without(caller.scopes);
         if !beyond.is_empty() {
             let message = format!("You cannot give what your own token does not allow: its `scope` lacks `{beyond}`.");

@@ -24,6 +24,11 @@ impl Account {
         Self { subject: subject.to_owned(), token }
     }
 
+    /// Whoever has this token.
+    pub(crate) fn with(token: &str) -> Self {
+        Self { subject: "carol".to_owned(), token: token.to_owned() }
+    }
+
     pub(crate) fn token(&self) -> &str {
         &self.token
     }

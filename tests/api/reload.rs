@@ -196,3 +196,20 @@ async fn a_sandbox_stays_until_the_next_start() {
     let answer = Account::of("alice", "default").transcribe(&gateway, 300).await;
     assert_eq!(answer.header("x-voxgate-provider"), Some("sandbox"));
 }
+
+#[tokio::test]
+async fn settings_from_a_pipe_are_not_taken_for_empty_when_it_is() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("settings");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::write(pipe, only("gpt-transcribe")).unwrap())
+    };
+    let gateway = Setup::new().arguments(&["--config", pipe.to_str().unwrap()]).start().await;
+    writer.join().unwrap();
+    gateway.signal("HUP");
+    let refused = gateway.log.event(REFUSED).await;
+    assert!(refused["reason"].as_str().unwrap().contains("can be read only once"), "{refused}");
+    assert_eq!(statuses(&gateway).await, [200, 403]);
+}

@@ -106,6 +106,7 @@ async fn what_cannot_be_revoked_says_why() {
         (&["--sub", "alice"][..], "required"),
         (&["--sub", "alice", "--jti", "x", "--all"], "cannot be used with"),
         (&["--all"], "--sub"),
+        (&["--sub", "alice", "--jti", ""], "--jti"),
     ] {
         let done = gateway.command(&[&["revoke"], arguments].concat());
         let said = String::from_utf8_lossy(&done.stderr);

@@ -3,10 +3,14 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::account::Account;
 use crate::form::Form;
 use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
 use crate::ledger::{GPT_TRANSCRIBE, nanos};
+use crate::overlap::{half, in_order};
 use crate::redis_server::Server;
+use crate::sender::Sender;
+use crate::store_failure::{durable, store_is};
 use crate::{sound, token};
 
 const PLANS: &str = r#"
@@ -200,4 +204,57 @@ async fn without_a_secret_to_sign_with_there_are_no_sessions() {
     let claims = token::claims_with(&json!({ "scope": "sessions transcribe" }));
     let token = token::signed(jsonwebtoken::Algorithm::HS256, secret, &claims);
     open(&gateway, &token, &json!({ "subject": "c" })).await.is_error(501, "sessions_unavailable", None);
+}
+
+#[tokio::test]
+async fn a_token_with_caps_makes_none_without_them() {
+    let gateway = Setup::new().config(PLANS).start().await;
+    let claims = json!({ "scope": "sessions transcribe", "jti": "capped", "voxgate_caps": { "usd": "0.10" } });
+    let answer = open(&gateway, &token::with(&claims), &json!({ "subject": "carol" })).await;
+    answer.is_error(403, "insufficient_scope", None);
+}
+
+#[tokio::test]
+async fn what_is_used_without_redis_comes_off_the_caps_when_it_is_back() {
+    let mut server = durable();
+    let gateway = Setup::new().config(PLANS).env("REDIS_URL", &server.url()).start().await;
+    let wish = json!({ "subject": "carol", "max_audio_seconds": 2 });
+    let (token, _) = opened(&gateway, &backend("shop"), &wish).await;
+    server.kill();
+    for _ in 0..2 {
+        assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
+    }
+    server.start_again();
+    store_is(&gateway, "ready").await;
+    let carol = Account::of("carol", "pro");
+    carol.usage_when(&gateway, |usage| usage["total"]["requests"] == 2 && usage["open"]["requests"] == 0).await;
+    transcribe(&gateway, &token, 1000).await.is_error(429, "insufficient_quota", None);
+}
+
+#[tokio::test]
+async fn a_recording_that_claims_too_much_keeps_no_other_out_of_its_session() {
+    let gateway = Setup::new().config(PLANS).start().await;
+    // Its header does not say how long it is, so all that is known is the bound for so many bytes.
+    let audio = sound::flac(40, 0);
+    let half_sent = async |account: &Account| {
+        let mut sender = Sender::form(&gateway, account, in_order(&audio)).await;
+        let sent = gateway.provider.uploads().len();
+        half(&gateway, &mut sender, &audio, sent).await;
+        sender
+    };
+    // What it could be, by what has arrived of it, is more than it is.
+    let alice = Account::of("alice", "pro");
+    let mut sender = half_sent(&alice).await;
+    let open_now = alice.usage_when(&gateway, |usage| usage["open"]["requests"] == 1).await;
+    let claimed = open_now["open"]["audio_ms"].as_u64().unwrap() / 1000;
+    sender.finish().await.is_served(1);
+    assert!(claimed > 10 + 4, "{claimed}");
+    let wish = json!({ "subject": "carol", "max_audio_seconds": claimed + 1 });
+    let (token, _) = opened(&gateway, &backend("shop"), &wish).await;
+    let carol = Account::with(&token);
+    let mut sender = Sender::form(&gateway, &carol, in_order(&audio)).await;
+    sender.up_to(audio.len() / 2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(transcribe(&gateway, &token, 4000).await.status, 200);
+    sender.finish().await.is_served(1);
 }

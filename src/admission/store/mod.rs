@@ -26,7 +26,7 @@ use timed::timed;
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
-use super::session::Session;
+use super::session::{InSession, Session};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Usage};
 use crate::units::{AudioMs, Month, UnixMs};
@@ -40,7 +40,7 @@ pub struct Settlement {
     pub subject: Subject,
     /// The session with caps that it belongs to.
     #[serde(default)]
-    pub session: Option<String>,
+    pub session: Option<InSession>,
     /// When it was admitted: its day and month are those of this moment.
     pub at: UnixMs,
     /// For which work.

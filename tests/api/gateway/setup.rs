@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     provider: Arc<Provider>,
     data: Arc<TempDir>,
     open_files: Option<u32>,
+    arguments: Vec<String>,
 }
 
 /// The settings file in a folder.
@@ -52,7 +53,7 @@ impl Setup {
             ("VOXGATE_JWT_SECRET", token::SECRET),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { variables, config: String::new(), provider, data, open_files: None }
+        Self { variables, config: String::new(), provider, data, open_files: None, arguments: Vec::new() }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -90,6 +91,12 @@ impl Setup {
         self.more(&format!("[providers.{name}]\nbase_url = \"{}\"\napi_key = \"{key}\"", provider.base_url()))
     }
 
+    /// With these arguments after `serve`.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self
+    }
+
     /// With no more than so many files open at once.
     pub(crate) fn open_files(mut self, most: u32) -> Self {
         self.open_files = Some(most);
@@ -123,7 +130,7 @@ impl Setup {
             shell
         } else {
             let mut command = command(&self.variables);
-            command.arg("serve");
+            command.arg("serve").args(&self.arguments);
             command
         };
         command.env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());

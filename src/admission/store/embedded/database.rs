@@ -244,13 +244,14 @@ impl Writer<'_> {
                 entry.at = given;
                 self.charge(&entry, 0, entry.cost, entry.estimate)?;
                 if let Some(session) = &settlement.session {
-                    self.charge_session(&entry.subject, session, entry.cost, entry.estimate, None)?;
+                    self.charge_session(&entry.subject, &session.id, entry.cost, entry.estimate, None)?;
                 }
             }
             (None, Unknown::Charge) => {
                 self.charge(&entry, 1, entry.cost, Charge::NONE)?;
                 if let Some(session) = &settlement.session {
-                    self.charge_session(&entry.subject, session, entry.cost, Charge::NONE, None)?;
+                    let until = Some(session.expires_at);
+                    self.charge_session(&entry.subject, &session.id, entry.cost, Charge::NONE, until)?;
                 }
             }
             (Some(_), _) | (None, Unknown::Ignore) => return Ok(()),

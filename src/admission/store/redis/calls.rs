@@ -107,7 +107,7 @@ impl Shared {
         // When a permit was given that nobody heard of, the store alone knows; it is near to when that was noticed.
         let (earlier, later) = months_around(settlement.at);
         let mut names = vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger()];
-        names.extend(settlement.session.as_ref().map(|session| keys.session(session)));
+        names.extend(settlement.session.as_ref().map(|session| keys.session(&session.id)));
         let difference = |new: u64, old: u64| (i128::from(new) - i128::from(old)).to_string();
         // It may have been written before, and at any time since the permit was given: it was tried, or has waited so long
         // that it may have been given up as abandoned. Otherwise nobody but a library that tries again by itself can have
@@ -132,6 +132,7 @@ impl Shared {
             written(&settlement.entry()),
             ms(self.keep),
             ms(KEEP_MONTH),
+            optional(settlement.session.as_ref().map(|session| session.expires_at.get())),
         ];
         (names, arguments)
     }

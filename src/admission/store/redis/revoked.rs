@@ -9,6 +9,17 @@ use super::{PATIENCE, Redis};
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::identity::Subject;
 
+/// What was revoked stays revoked, and as long as was said before.
+const REVOKE: &str = "
+local key, second, until_ms = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local left = math.max(until_ms - time[1] * 1000 - math.floor(time[2] / 1000), redis.call('PTTL', key))
+second = math.max(second, tonumber(redis.call('GET', key)) or 0)
+if left > 0 then
+  redis.call('SET', key, string.format('%.0f', second), 'PX', string.format('%.0f', left))
+end
+";
+
 impl Redis {
     /// See [`Store::is_revoked`](super::super::Store::is_revoked).
     pub(in super::super) async fn is_revoked(
@@ -37,7 +48,7 @@ impl Redis {
             Tokens::Named(name) => (keys.revoked(Some(name)), 0),
             Tokens::IssuedUpTo(second) => (keys.revoked(None), *second),
         };
-        let command = cmd("SET").arg(key).arg(second).arg("PXAT").arg(revocation.until.get()).take();
+        let command = cmd("EVAL").arg(REVOKE).arg(1).arg(key).arg(second).arg(revocation.until.get()).take();
         self.shared.link.run(command, PATIENCE).await.map(|_| ())
     }
 }

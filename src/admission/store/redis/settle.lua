@@ -14,6 +14,7 @@ local given_at, later_from = tonumber(ARGV[8]), tonumber(ARGV[9]) -- ms
 local day, model = ARGV[10], ARGV[11]
 local subject, record = ARGV[12], ARGV[13]
 local keep, keep_month = tonumber(ARGV[14]), ARGV[15] -- ms
+local session_until = tonumber(ARGV[16]) -- ms; '': no session with caps
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -53,11 +54,15 @@ local month = at >= later_from and later_month or earlier_month
 -- Not a write that grows anything, and so one that Redis lets happen when its memory is full; after it the rest may too.
 local known = redis.call('HDEL', open, id) == 1
 redis.call('ZREM', leases, id)
--- A session that has ended is not begun again.
+-- A session that has ended is not begun again. One that has not may be unknown: it was begun without the store.
 local function charge_session(with_usd, with_audio)
-  if session and redis.call('EXISTS', session) == 1 then
+  local is_known = session and redis.call('EXISTS', session) == 1
+  if is_known or session and now_ms < session_until then
     redis.call('HINCRBY', session, 'usd', with_usd)
     redis.call('HINCRBY', session, 'audio', with_audio)
+    if not is_known then
+      redis.call('PEXPIREAT', session, string.format('%.0f', session_until))
+    end
   end
 end
 

@@ -158,7 +158,7 @@ pub(super) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
     Settlement {
         id: ask.id,
         subject: ask.subject.clone(),
-        session: ask.session.as_ref().map(|session| session.id.clone()),
+        session: ask.session.clone(),
         at,
         memo: ask.memo.clone(),
         counted_as: ask.memo.model.clone(),

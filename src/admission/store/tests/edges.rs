@@ -15,7 +15,7 @@ use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::admission::session::{InSession, Session};
 use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
-use crate::units::{Month, NanoUsd};
+use crate::units::{Month, NanoUsd, UnixMs};
 
 const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
@@ -294,6 +294,11 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
         assert!(refused(&alice, &token("two", Some(5))).await && !refused(&alice, &token("two", Some(6))).await);
         assert!(refused(&alice, &TokenMark::default()).await, "it may be from before");
         assert!(!refused(&bob, &TokenMark::default()).await);
+        for until in [until, UnixMs::new(1)] {
+            let tokens = Tokens::IssuedUpTo(3);
+            bench.store.revoke(Revocation { subject: alice.clone(), tokens, until }).await.unwrap();
+            assert!(refused(&alice, &token("two", Some(5))).await, "what was revoked stays revoked");
+        }
         let spent = bench.store.statement(&alice, Month::of(bench.store.now(&alice))).await.unwrap();
         assert_eq!(spent.total.requests, 3, "what was refused was not counted");
     }
