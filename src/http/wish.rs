@@ -51,9 +51,11 @@ impl Wish {
         };
         let subject = text("subject")?.ok_or_else(|| ApiError::missing_parameter("subject"))?;
         let usd = match member("max_usd") {
-            // A number is read by its digits, not as a float.
             Some(value @ (Value::String(_) | Value::Number(_))) => {
-                let digits = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                // The fewest digits that mean this number, which are those that were written, and unlike in JSON never
+                // with an exponent.
+                let number = || value.as_f64().map(|number| number.to_string()).unwrap_or_default();
+                let digits = value.as_str().map_or_else(number, str::to_owned);
                 let amount = digits.parse::<NanoUsd>();
                 Some(amount.map_err(|error| ApiError::invalid_parameter("max_usd", &format!("it {error}")))?)
             }

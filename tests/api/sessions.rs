@@ -207,6 +207,18 @@ async fn without_a_secret_to_sign_with_there_are_no_sessions() {
 }
 
 #[tokio::test]
+async fn a_small_amount_may_be_a_number() {
+    let gateway = Setup::new().config(PLANS).start().await;
+    for (number, shown) in
+        [(json!(0.0000005), "0.0000005"), (json!(0.1), "0.10"), (json!(2), "2.00"), (json!(1e3), "1000.00")]
+    {
+        let answer = open(&gateway, &backend("shop"), &json!({ "subject": "carol", "max_usd": number })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(answer.json()["max_usd"], shown);
+    }
+}
+
+#[tokio::test]
 async fn a_token_with_caps_makes_none_without_them() {
     let gateway = Setup::new().config(PLANS).start().await;
     let claims = json!({ "scope": "sessions transcribe", "jti": "capped", "voxgate_caps": { "usd": "0.10" } });
