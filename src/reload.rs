@@ -122,6 +122,10 @@ impl Reloader {
     /// Has the house be by `settings` from now on, unless that cannot be.
     fn take(&self, settings: Settings) -> Result<(), String> {
         let old = self.live.house();
+        if settings.server.is_loopback() != old.settings.server.is_loopback() {
+            // What a secret has to be depends on it.
+            return Err("server.bind: only a start decides who can connect".to_owned());
+        }
         let (settings, unchanged) = settings.for_running(&old.settings);
         if settings.identity.is_empty() {
             return Err("identity: no key is left to check tokens with".to_owned());

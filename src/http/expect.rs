@@ -18,7 +18,7 @@ pub fn before_continue(house: &House, request: Request) -> Result<Request, Respo
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
-        // The router answers, and no other route reads a body.
+        // The router answers. A session is asked for with a few bytes, which are read after its token is judged.
         _ => return Ok(request),
     };
     if request.method() != actix_web::http::Method::POST {

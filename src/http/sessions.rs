@@ -39,7 +39,8 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         token_id: Some(id.clone()),
         caps: wish.caps,
     };
-    let token = minter.mint(&grant).map_err(|error: MintError| {
+    // By the same clock as the session is listed by.
+    let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
         tracing::error!(%error, "the token of a session could not be made");
         ApiError::internal()
     })?;

@@ -213,3 +213,13 @@ async fn settings_from_a_pipe_are_not_taken_for_empty_when_it_is() {
     assert!(refused["reason"].as_str().unwrap().contains("can be read only once"), "{refused}");
     assert_eq!(statuses(&gateway).await, [200, 403]);
 }
+
+#[tokio::test]
+async fn who_can_connect_is_decided_by_a_start_alone() {
+    let gateway = Setup::new().without("VOXGATE_BIND").config("[server]\nbind = \"127.0.0.1:0\"\n").start().await;
+    gateway.configure(&format!("[server]\nbind = \"0.0.0.0:0\"\n{}", only("whisper-1")));
+    gateway.signal("HUP");
+    let refused = gateway.log.event(REFUSED).await;
+    assert!(refused["reason"].as_str().unwrap().contains("server.bind"), "{refused}");
+    assert_eq!(statuses(&gateway).await, [200, 200]);
+}

@@ -210,7 +210,7 @@ async fn without_a_secret_to_sign_with_there_are_no_sessions() {
 async fn a_small_amount_may_be_a_number() {
     let gateway = Setup::new().config(PLANS).start().await;
     for (number, shown) in
-        [(json!(0.0000005), "0.0000005"), (json!(0.1), "0.10"), (json!(2), "2.00"), (json!(1e3), "1000.00")]
+        [(json!(0.000_000_5), "0.0000005"), (json!(0.1), "0.10"), (json!(2), "2.00"), (json!(1e3), "1000.00")]
     {
         let answer = open(&gateway, &backend("shop"), &json!({ "subject": "carol", "max_usd": number })).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
