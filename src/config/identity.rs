@@ -1,5 +1,6 @@
 //! `[identity]`: the keys that tokens are checked with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use toml::Value;
 use super::reader::Section;
 use super::secret;
 use super::value::Setting;
-use crate::identity::{KeyMaterial, KeySpec, MIN_SECRET_BYTES, Rules, Verifier, VerifierError, is_short_secret};
+use crate::identity::{
+    ClaimPath, KeyMaterial, KeySpec, MIN_SECRET_BYTES, Mapping, Rules, Scopes, Verifier, VerifierError, is_short_secret,
+};
 
 /// `[identity]`
 #[derive(Debug, Clone)]
@@ -35,6 +38,7 @@ impl Identity {
             leeway: section.value("leeway", Duration::from_secs(30)),
             issuer: section.optional("issuer"),
             audience: section.value("audience", Vec::new()),
+            mapping: read_mapping(&mut section),
         };
         let tables = section.listed_sections("keys");
         let keys = tables.into_iter().filter_map(|table| read_key(table, loopback)).collect();
@@ -105,6 +109,45 @@ fn check_length(section: &Section, key: &str, secret: &SecretString, loopback: b
     if is_short_secret(secret) && !loopback {
         let length = secret.expose_secret().len();
         section.problem(key, format!("got {length} bytes; takes {MIN_SECRET_BYTES} or more (openssl rand -hex 32)"));
+    }
+}
+
+/// `[identity.claims]`, `identity.default_scope` and `[identity.scope_words]`
+fn read_mapping(section: &mut Section) -> Mapping {
+    let standard = Mapping::default();
+    let default_scope = section.value("default_scope", standard.default_scope);
+    let mut words = BTreeMap::new();
+    for (word, scopes) in section.texts("scope_words").unwrap_or_default() {
+        match scopes.parse::<Scopes>() {
+            Ok(scopes) => drop(words.insert(word, scopes)),
+            Err(error) => section.problem(&format!("scope_words.{word}"), error.to_string()),
+        }
+    }
+    let mut claims = section.section("claims");
+    let mapping = Mapping {
+        subject: claims.value("subject", standard.subject),
+        plan: claims.value("plan", standard.plan),
+        scope: claims.value("scope", standard.scope),
+        default_scope,
+        words,
+    };
+    claims.finish();
+    mapping
+}
+
+impl Setting for ClaimPath {
+    const TAKES: &'static str = "the name of a claim, or a JSON pointer such as \"/realm_access/roles\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+}
+
+impl Setting for Scopes {
+    const TAKES: &'static str = "any of \"transcribe translate usage sessions\", with spaces between them";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
     }
 }
 

@@ -1,20 +1,20 @@
 //! What a token says, judged by the rules of this gateway (RFC 7519 §4.1).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::caller::is_name;
 use super::time::LAST_SECOND;
-use super::{Caller, Caps, IdentityError, Scopes, Subject};
+use super::{Caller, Caps, ClaimPath, IdentityError, Mapping, Scopes, Subject};
 
 /// The plan of a token that names none.
 pub const DEFAULT_PLAN: &str = "default";
 
 const TIME: &str = "a time in whole or decimal seconds since 1970 (not milliseconds)";
 const NAME: &str = "a string of 1 to 256 bytes without control characters";
-const WORDS: &str = "a string of words with spaces between them";
+const WORDS: &str = "a string of words with spaces between them, or a list of words";
 const CAPS: &str = "an object with `usd`, a decimal text, and `audio_ms`, a whole number, at most";
 const AUDIENCE: &str = "a string or a list of strings";
 
@@ -27,6 +27,8 @@ pub struct Rules {
     pub issuer: Option<String>,
     /// The names of this gateway, of which `aud` must give one; where there are none, `aud` is not looked at.
     pub audience: Vec<String>,
+    /// Which claims say who is calling and what they may.
+    pub mapping: Mapping,
 }
 
 impl Rules {
@@ -35,91 +37,108 @@ impl Rules {
     }
 }
 
-/// The claims that the gateway looks at, each as it came; all others are the issuer's own business. A claim that is
-/// given twice is an error, as two readers could believe different ones.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Claims {
-    sub: Claim,
-    exp: Claim,
-    nbf: Claim,
-    iat: Claim,
-    iss: Claim,
-    aud: Claim,
-    jti: Claim,
-    scope: Claim,
-    plan: Claim,
-    voxgate_caps: Claim,
+/// The claims whose names are fixed (RFC 7519 §4.1).
+const REGISTERED: [&str; 6] = ["exp", "nbf", "iat", "iss", "aud", "jti"];
+/// What `POST /v1/sessions` writes of its caps.
+pub(super) const CAPS_CLAIM: &str = "voxgate_caps";
+
+/// The names of all claims that are read by these rules.
+pub(super) fn wanted(rules: &Rules) -> Vec<&str> {
+    let mapping = &rules.mapping;
+    let mapped = [&mapping.subject, &mapping.plan, &mapping.scope].map(ClaimPath::claim);
+    REGISTERED.into_iter().chain([CAPS_CLAIM]).chain(mapped).collect()
+}
+
+/// The caller that the claims describe, if they hold at `now`.
+pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -> Result<Caller, IdentityError> {
+    let registered = |name: &'static str| Claim { name, value: claims.get(name) };
+    let expires_at = registered("exp").time()?.ok_or(IdentityError::MissingClaim("exp".into()))?;
+    let issued_at = registered("iat").time()?;
+    check_times(expires_at, registered("nbf").time()?, issued_at, rules.leeway_seconds(), now)?;
+    check_issuer(&registered("iss"), rules)?;
+    check_audience(&registered("aud"), rules)?;
+    let Mapping { subject, plan, scope, .. } = &rules.mapping;
+    let subject = Claim::at(subject, claims);
+    let name = subject.name()?.ok_or_else(|| IdentityError::MissingClaim(subject.name.to_owned().into()))?;
+    let (caps, token_id) = (registered(CAPS_CLAIM).caps()?, registered("jti").name()?);
+    if token_id.is_none() && !caps.are_none() {
+        // By its name it is known what was used.
+        return Err(IdentityError::MissingClaim("jti".into()));
+    }
+    Ok(Caller {
+        subject: Subject::try_from(name).map_err(|_| subject.invalid(NAME))?,
+        scopes: scopes(&Claim::at(scope, claims).or_absent_if_null("scope"), &rules.mapping)?,
+        plan: Claim::at(plan, claims).or_absent_if_null("plan").name()?.unwrap_or_else(|| DEFAULT_PLAN.to_owned()),
+        token_id,
+        expires_at,
+        issued_at,
+        caps,
+    })
 }
 
 /// A claim that may be absent. `null` is not absent: it is a value of the wrong type.
-#[derive(Default)]
-struct Claim(Option<Value>);
-
-impl<'de> Deserialize<'de> for Claim {
-    fn deserialize<D: Deserializer<'de>>(claim: D) -> Result<Self, D::Error> {
-        Value::deserialize(claim).map(|value| Self(Some(value)))
-    }
+struct Claim<'a> {
+    name: &'a str,
+    value: Option<&'a Value>,
 }
 
-impl Claims {
-    /// The caller that the claims describe, if they hold at `now`.
-    pub(super) fn judge(self, rules: &Rules, now: u64) -> Result<Caller, IdentityError> {
-        let expires_at = self.exp.time("exp")?.ok_or(IdentityError::MissingClaim("exp"))?;
-        let issued_at = self.iat.time("iat")?;
-        check_times(expires_at, self.nbf.time("nbf")?, issued_at, rules.leeway_seconds(), now)?;
-        check_issuer(self.iss, rules)?;
-        check_audience(self.aud, rules)?;
-        let subject = self.sub.name("sub")?.ok_or(IdentityError::MissingClaim("sub"))?;
-        let (caps, token_id) = (self.voxgate_caps.caps()?, self.jti.name("jti")?);
-        if token_id.is_none() && !caps.are_none() {
-            // By its name it is known what was used.
-            return Err(IdentityError::MissingClaim("jti"));
-        }
-        Ok(Caller {
-            subject: Subject::try_from(subject)
-                .map_err(|_| IdentityError::InvalidClaim { claim: "sub", rule: NAME })?,
-            scopes: self.scope.text("scope", WORDS)?.map_or_else(Scopes::default, |words| Scopes::from_claim(&words)),
-            plan: self.plan.name("plan")?.unwrap_or_else(|| DEFAULT_PLAN.to_owned()),
-            token_id,
-            expires_at,
-            issued_at,
-            caps,
-        })
+impl<'a> Claim<'a> {
+    fn at(path: &'a ClaimPath, claims: &'a BTreeMap<String, Value>) -> Self {
+        Self { name: path.as_str(), value: path.find(claims) }
     }
-}
 
-impl Claim {
-    fn text(self, claim: &'static str, rule: &'static str) -> Result<Option<String>, IdentityError> {
-        match self.0 {
+    /// In a claim of the issuer's own, where it copies what it knows of a user, `null` says that it knows nothing.
+    fn or_absent_if_null(self, ours: &str) -> Self {
+        if self.name == ours { self } else { Self { value: self.value.filter(|value| !value.is_null()), ..self } }
+    }
+
+    fn invalid(&self, rule: &'static str) -> IdentityError {
+        IdentityError::InvalidClaim { claim: self.name.to_owned().into(), rule }
+    }
+
+    fn text(&self, rule: &'static str) -> Result<Option<&'a str>, IdentityError> {
+        match self.value {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(IdentityError::InvalidClaim { claim, rule }),
+            Some(_) => Err(self.invalid(rule)),
         }
     }
 
-    fn name(self, claim: &'static str) -> Result<Option<String>, IdentityError> {
-        match self.text(claim, NAME)? {
-            Some(text) if !is_name(&text) => Err(IdentityError::InvalidClaim { claim, rule: NAME }),
-            name => Ok(name),
+    fn name(&self) -> Result<Option<String>, IdentityError> {
+        match self.text(NAME)? {
+            Some(text) if !is_name(text) => Err(self.invalid(NAME)),
+            name => Ok(name.map(str::to_owned)),
         }
     }
 
-    /// What `POST /v1/sessions` has written. A cap that cannot be read must not be none.
-    fn caps(self) -> Result<Caps, IdentityError> {
-        let claim = "voxgate_caps";
-        let caps = self.0.map(serde_json::from_value).transpose();
-        caps.map(Option::unwrap_or_default).map_err(|_| IdentityError::InvalidClaim { claim, rule: CAPS })
+    /// A cap that cannot be read must not be none.
+    fn caps(&self) -> Result<Caps, IdentityError> {
+        let caps = self.value.map(|value| serde_json::from_value(value.clone())).transpose();
+        caps.map(Option::unwrap_or_default).map_err(|_| self.invalid(CAPS))
     }
 
     /// A `NumericDate`, which may have decimals (RFC 7519 §2); they are cut off.
-    fn time(&self, claim: &'static str) -> Result<Option<u64>, IdentityError> {
-        let Some(value) = &self.0 else { return Ok(None) };
+    fn time(&self) -> Result<Option<u64>, IdentityError> {
+        let Some(value) = self.value else { return Ok(None) };
         let decimal = || Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs());
         match value.as_u64().or_else(decimal) {
             Some(seconds) if seconds <= LAST_SECOND => Ok(Some(seconds)),
-            _ => Err(IdentityError::InvalidClaim { claim, rule: TIME }),
+            _ => Err(self.invalid(TIME)),
         }
+    }
+
+    /// Every item of a list of texts.
+    fn texts(&self, list: &'a [Value], rule: &'static str) -> Result<Vec<&'a str>, IdentityError> {
+        list.iter().map(|item| item.as_str().ok_or_else(|| self.invalid(rule))).collect()
+    }
+}
+
+fn scopes(scope: &Claim<'_>, mapping: &Mapping) -> Result<Scopes, IdentityError> {
+    match scope.value {
+        None => Ok(mapping.default_scope),
+        Some(Value::String(words)) => Ok(mapping.scopes(words.split_ascii_whitespace())),
+        Some(Value::Array(words)) => Ok(mapping.scopes(scope.texts(words, WORDS)?.into_iter())),
+        Some(_) => Err(scope.invalid(WORDS)),
     }
 }
 
@@ -138,26 +157,25 @@ fn check_times(exp: u64, nbf: Option<u64>, iat: Option<u64>, leeway: u64, now: u
     }
 }
 
-fn check_issuer(iss: Claim, rules: &Rules) -> Result<(), IdentityError> {
+fn check_issuer(iss: &Claim<'_>, rules: &Rules) -> Result<(), IdentityError> {
     let Some(issuer) = &rules.issuer else { return Ok(()) };
-    match iss.text("iss", "a string")? {
-        Some(iss) if iss == *issuer => Ok(()),
+    match iss.text("a string")? {
+        Some(iss) if iss == issuer => Ok(()),
         Some(_) => Err(IdentityError::WrongIssuer),
-        None => Err(IdentityError::MissingClaim("iss")),
+        None => Err(IdentityError::MissingClaim("iss".into())),
     }
 }
 
-fn check_audience(aud: Claim, rules: &Rules) -> Result<(), IdentityError> {
+fn check_audience(aud: &Claim<'_>, rules: &Rules) -> Result<(), IdentityError> {
     if rules.audience.is_empty() {
         return Ok(());
     }
-    let invalid = IdentityError::InvalidClaim { claim: "aud", rule: AUDIENCE };
-    let named = match aud.0 {
-        None => return Err(IdentityError::MissingClaim("aud")),
-        Some(Value::String(one)) => vec![one],
-        Some(list @ Value::Array(_)) => serde_json::from_value(list).map_err(|_| invalid)?,
-        Some(_) => return Err(invalid),
+    let named = match aud.value {
+        None => return Err(IdentityError::MissingClaim("aud".into())),
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(list)) => aud.texts(list, AUDIENCE)?,
+        Some(_) => return Err(aud.invalid(AUDIENCE)),
     };
-    let ours = named.iter().any(|name| rules.audience.contains(name));
+    let ours = named.iter().any(|name| rules.audience.iter().any(|ours| ours == name));
     if ours { Ok(()) } else { Err(IdentityError::WrongAudience) }
 }

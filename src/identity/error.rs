@@ -1,6 +1,7 @@
 //! Why a caller was not believed. The messages are for the client: they say what is wrong and what would be right, and
 //! repeat nothing of the token but the times in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jsonwebtoken::Algorithm;
@@ -76,17 +77,17 @@ pub enum IdentityError {
     WrongAudience,
     /// The token leaves out what it must say.
     #[error("The token has no `{0}` claim.")]
-    MissingClaim(&'static str),
+    MissingClaim(Cow<'static, str>),
     /// The token says it in a way that means nothing.
     #[error("The token's `{claim}` claim must be {rule}.")]
     InvalidClaim {
         /// The claim's name.
-        claim: &'static str,
+        claim: Cow<'static, str>,
         /// What it must be.
         rule: &'static str,
     },
     /// The token is good, but not for this.
-    #[error("The token does not allow this: its `scope` claim must name `{needed}`.")]
+    #[error("The token does not allow this: `{needed}` is not among its scopes.")]
     InsufficientScope {
         /// What it would have to name.
         needed: Scope,

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde_json::{Map, json};
 
+use super::claims::CAPS_CLAIM;
 use super::time::{self, LAST_SECOND};
-use super::{Caps, KeyMaterial, KeySpec, Rules, Scopes, Subject};
+use super::{Caps, KeyMaterial, KeySpec, Mapping, Rules, Scopes, Subject};
 
 /// Signs tokens with one HMAC key.
 pub struct Minter {
@@ -15,6 +16,7 @@ pub struct Minter {
     header: Header,
     issuer: Option<String>,
     audience: Option<String>,
+    mapping: Mapping,
 }
 
 /// What a new token is to say.
@@ -48,24 +50,6 @@ pub enum MintError {
     Signing(jsonwebtoken::errors::Error),
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    sub: &'a str,
-    iat: u64,
-    exp: u64,
-    scope: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jti: Option<&'a str>,
-    #[serde(skip_serializing_if = "Caps::are_none")]
-    voxgate_caps: Caps,
-}
-
 impl Minter {
     /// A minter whose tokens carry the key's `kid` and what `rules` ask for.
     pub fn new(key: &KeySpec, rules: &Rules) -> Result<Self, MintError> {
@@ -79,6 +63,7 @@ impl Minter {
             header,
             issuer: rules.issuer.clone(),
             audience: rules.audience.first().cloned(),
+            mapping: rules.mapping.clone(),
         })
     }
 
@@ -93,17 +78,22 @@ impl Minter {
         if exp == now || exp > LAST_SECOND {
             return Err(MintError::Ttl);
         }
-        let claims = Claims {
-            sub: grant.subject.as_str(),
-            iat: now,
-            exp,
-            scope: grant.scopes.to_string(),
-            plan: grant.plan.as_deref(),
-            iss: self.issuer.as_deref(),
-            aud: self.audience.as_deref(),
-            jti: grant.token_id.as_deref(),
-            voxgate_caps: grant.caps,
-        };
+        let mut claims = Map::new();
+        self.mapping.subject.put(&mut claims, json!(grant.subject));
+        claims.insert("iat".to_owned(), json!(now));
+        claims.insert("exp".to_owned(), json!(exp));
+        self.mapping.scope.put(&mut claims, json!(grant.scopes.to_string()));
+        if let Some(plan) = &grant.plan {
+            self.mapping.plan.put(&mut claims, json!(plan));
+        }
+        for (name, text) in [("iss", &self.issuer), ("aud", &self.audience), ("jti", &grant.token_id)] {
+            if let Some(text) = text {
+                claims.insert(name.to_owned(), json!(text));
+            }
+        }
+        if !grant.caps.are_none() {
+            claims.insert(CAPS_CLAIM.to_owned(), json!(grant.caps));
+        }
         encode(&self.header, &claims, &self.key).map(SecretString::from).map_err(MintError::Signing)
     }
 }

@@ -1,14 +1,16 @@
 //! Who is calling? A bearer token goes in, a [`Caller`] comes out, or an [`IdentityError`] that says what is wrong.
 //!
 //! The way of a token: `token` takes the text apart, `keys` says whether one of the gateway's keys signed it,
-//! `claims` judges what it says and makes the [`Caller`]. Nothing of the payload is read before the signature holds.
+//! `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read before the signature holds.
 //! `minter` goes the other way, for `voxgate token`.
 
 mod caller;
 mod claims;
 mod error;
 mod keys;
+mod mapping;
 mod minter;
+mod payload;
 mod scope;
 mod time;
 mod token;
@@ -18,6 +20,7 @@ pub use caller::{Caller, Caps, Subject, SubjectError};
 pub use claims::{DEFAULT_PLAN, Rules};
 pub use error::{Code, Flaw, IdentityError, Part};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
+pub use mapping::{ClaimPath, ClaimPathError, Mapping};
 pub use minter::{Grant, MintError, Minter};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use token::MAX_TOKEN_BYTES;

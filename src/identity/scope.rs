@@ -1,6 +1,7 @@
 //! What a token allows its bearer to do.
 
 use std::fmt;
+use std::ops::BitOr;
 use std::str::FromStr;
 
 /// One thing that a caller may be allowed to do.
@@ -102,6 +103,14 @@ impl FromStr for Scopes {
 
     fn from_str(words: &str) -> Result<Self, Self::Err> {
         words.split_ascii_whitespace().map(str::parse).collect()
+    }
+}
+
+impl BitOr for Scopes {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 

@@ -1,13 +1,17 @@
 //! A token taken apart (JWS compact serialisation, RFC 7515 §7.1), before anything in it is believed.
 
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::str::{self, FromStr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
+use serde_json::Value;
 
+use super::payload::Wanted;
 use super::{Flaw, IdentityError, Part};
 
 /// The longest token that is looked at. Real ones are well under 2 KiB; the cap bounds the work done for a stranger.
@@ -44,7 +48,7 @@ impl<'a> Token<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
         let two = signed.split_once('.').filter(|(_, payload)| !payload.contains('.'));
         let (header, payload) = two.ok_or_else(not_three)?;
-        let Header { alg, kid, crit } = read_object(header, Part::Header)?;
+        let Header { alg, kid, crit } = read_object(header, Part::Header, PhantomData)?;
         if crit {
             return Err(IdentityError::CriticalHeader);
         }
@@ -53,18 +57,28 @@ impl<'a> Token<'a> {
         Ok(Self { algorithm, kid, signed, signature, payload })
     }
 
-    /// Opens the payload. Call it only once the signature has been found good.
-    pub(super) fn payload<T: DeserializeOwned>(&self) -> Result<T, IdentityError> {
-        read_object(self.payload, Part::Payload)
+    /// Opens the payload and reads the claims of these names. Call it only once the signature has been found good.
+    pub(super) fn payload(&self, wanted: &[&str]) -> Result<BTreeMap<String, Value>, IdentityError> {
+        read_object(self.payload, Part::Payload, Wanted(wanted))
     }
 }
 
-fn read_object<T: DeserializeOwned>(encoded: &str, part: Part) -> Result<T, IdentityError> {
+fn read_object<T>(
+    encoded: &str,
+    part: Part,
+    reader: impl for<'de> DeserializeSeed<'de, Value = T>,
+) -> Result<T, IdentityError> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(part)))?;
     let json = str::from_utf8(&bytes).unwrap_or_default();
     // serde would fill a struct from an array just as well, field by field.
-    let object = json.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(json).ok()).flatten();
+    let object = json.trim_ascii_start().starts_with('{').then(|| read_whole(json, reader).ok()).flatten();
     object.ok_or(IdentityError::Malformed(Flaw::NotAnObject(part)))
+}
+
+fn read_whole<'de, S: DeserializeSeed<'de>>(json: &'de str, reader: S) -> serde_json::Result<S::Value> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    let value = reader.deserialize(&mut json)?;
+    json.end().map(|()| value)
 }
 
 /// For a field that matters by being there, whatever it holds, `null` included.

@@ -1,10 +1,11 @@
 //! Who is calling: a token is right in every point, or nothing happens.
 
 use jsonwebtoken::Algorithm;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::form::Form;
-use crate::gateway::{Answer, Gateway, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
 use crate::sound;
 use crate::token::{self, SECRET, claims, now, signed};
 
@@ -143,4 +144,29 @@ async fn the_log_says_who_called() {
     let token = token::with(&json!({ "sub": "bob@example.com" }));
     let answer = call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await;
     assert_eq!(gateway.log.request(answer.request_id()).await["subject"], "bob@example.com");
+}
+
+#[tokio::test]
+async fn the_claims_of_an_identity_provider_are_read_where_the_settings_say() {
+    let config = r#"
+[plans.pro]
+[identity.claims]
+subject = "email"
+plan = "https://example.com/plan"
+scope = "/realm_access/roles"
+[identity.scope_words]
+editor = "transcribe usage"
+"#;
+    let gateway = Setup::new().config(config).start().await;
+    let token = token::with(&json!({
+        "sub": "4711", "scope": null, "email": "alice@example.com", "https://example.com/plan": "pro",
+        "realm_access": { "roles": ["offline_access", "editor"] },
+    }));
+    let usage = gateway.send(gateway.request(Method::GET, "/v1/usage").bearer_auth(&token)).await;
+    let usage = (usage.status, usage.json());
+    assert_eq!((usage.0, &usage.1["subject"], &usage.1["plan"]), (200, &json!("alice@example.com"), &json!("pro")));
+    // Our own names mean nothing then.
+    let ours = token::with(&json!({ "email": "alice@example.com" }));
+    let refused = gateway.send(gateway.request(Method::GET, "/v1/usage").bearer_auth(ours)).await;
+    refused.is_error(403, "insufficient_scope", None);
 }

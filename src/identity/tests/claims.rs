@@ -102,7 +102,7 @@ fn a_time_is_a_number_of_seconds() {
             json!(1e300),
         ] {
             let outcome = ask(Rules::default(), &claims_with(&json!({name: wrong})));
-            let named = matches!(outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
+            let named = matches!(&outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
             assert!(named, "{name} {wrong}: {outcome:?}");
         }
     }
@@ -113,7 +113,7 @@ fn what_a_token_must_say_it_must_say() {
     for name in ["sub", "exp"] {
         let mut claims = claims();
         claims.as_object_mut().unwrap().shift_remove(name).unwrap();
-        assert_eq!(ask(Rules::default(), &claims), Err(IdentityError::MissingClaim(name)));
+        assert_eq!(ask(Rules::default(), &claims), Err(IdentityError::MissingClaim(name.into())));
     }
 }
 
@@ -139,29 +139,33 @@ fn names_are_short_plain_text() {
             json!("\u{85}"),
         ] {
             let outcome = ask(Rules::default(), &claims_with(&json!({name: wrong})));
-            let named = matches!(outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
+            let named = matches!(&outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == name);
             assert!(named, "{name} {wrong}: {outcome:?}");
         }
     }
 }
 
 #[test]
-fn a_scope_is_text() {
-    for wrong in [json!(null), json!(["transcribe"]), json!(1)] {
+fn a_scope_is_words_in_a_text_or_a_list() {
+    for wrong in [json!(null), json!(["transcribe", 1]), json!({"transcribe": true}), json!(1)] {
         let outcome = ask(Rules::default(), &claims_with(&json!({"scope": wrong})));
-        assert!(matches!(outcome, Err(IdentityError::InvalidClaim { claim: "scope", .. })), "{outcome:?}");
+        assert!(matches!(&outcome, Err(IdentityError::InvalidClaim { claim, .. }) if claim == "scope"), "{outcome:?}");
     }
     assert!(ask(Rules::default(), &claims_with(&json!({"scope": ""}))).unwrap().scopes.is_empty());
+    for words in [json!("transcribe usage"), json!(["usage", "email", "transcribe"])] {
+        let scopes = ask(Rules::default(), &claims_with(&json!({"scope": words}))).unwrap().scopes;
+        assert_eq!(scopes.to_string(), "transcribe usage");
+    }
 }
 
 #[test]
 fn the_issuer_counts_where_one_is_set() {
-    let invalid = IdentityError::InvalidClaim { claim: "iss", rule: "a string" };
+    let invalid = IdentityError::InvalidClaim { claim: "iss".into(), rule: "a string" };
     for (iss, expected) in [
         (json!({"iss": "https://login.example"}), Ok(())),
         (json!({"iss": "https://login.example/"}), Err(IdentityError::WrongIssuer)),
         (json!({"iss": ""}), Err(IdentityError::WrongIssuer)),
-        (json!({}), Err(IdentityError::MissingClaim("iss"))),
+        (json!({}), Err(IdentityError::MissingClaim("iss".into()))),
         (json!({"iss": ["https://login.example"]}), Err(invalid.clone())),
         (json!({"iss": null}), Err(invalid)),
     ] {
@@ -173,7 +177,7 @@ fn the_issuer_counts_where_one_is_set() {
 
 #[test]
 fn the_audience_counts_where_one_is_set() {
-    let invalid = IdentityError::InvalidClaim { claim: "aud", rule: "a string or a list of strings" };
+    let invalid = IdentityError::InvalidClaim { claim: "aud".into(), rule: "a string or a list of strings" };
     for (aud, expected) in [
         (json!({"aud": "voxgate"}), Ok(())),
         (json!({"aud": "speech"}), Ok(())),
@@ -182,7 +186,7 @@ fn the_audience_counts_where_one_is_set() {
         (json!({"aud": "Voxgate"}), Err(IdentityError::WrongAudience)),
         (json!({"aud": ["mail"]}), Err(IdentityError::WrongAudience)),
         (json!({"aud": []}), Err(IdentityError::WrongAudience)),
-        (json!({}), Err(IdentityError::MissingClaim("aud"))),
+        (json!({}), Err(IdentityError::MissingClaim("aud".into()))),
         (json!({"aud": ["voxgate", 7]}), Err(invalid.clone())),
         (json!({"aud": {"voxgate": true}}), Err(invalid.clone())),
         (json!({"aud": null}), Err(invalid)),
@@ -190,5 +194,52 @@ fn the_audience_counts_where_one_is_set() {
         let rules = Rules { audience: vec!["voxgate".into(), "speech".into()], ..Rules::default() };
         assert_eq!(ask(rules, &claims_with(&aud)).map(|_| ()), expected, "{aud}");
         assert!(ask(Rules::default(), &claims_with(&aud)).is_ok(), "{aud}, but none is set");
+    }
+}
+
+/// Rules under which an issuer's own claims are read.
+fn mapped(subject: &str, plan: &str, scope: &str) -> Rules {
+    let mapping = Mapping {
+        subject: subject.parse().unwrap(),
+        plan: plan.parse().unwrap(),
+        scope: scope.parse().unwrap(),
+        default_scope: "usage".parse().unwrap(),
+        words: [("editor".to_owned(), "transcribe translate".parse().unwrap())].into(),
+    };
+    Rules { mapping, ..Rules::default() }
+}
+
+#[test]
+fn claims_are_read_where_the_settings_say() {
+    let rules = mapped("email", "https://example.com/plan", "/realm/roles");
+    let claims = json!({
+        "exp": NOW + 60, "sub": "somebody", "plan": "free", "scope": "translate", "email": "alice@example.com",
+        "https://example.com/plan": "pro", "realm": {"roles": ["editor", "offline", "usage"]},
+    });
+    let caller = ask(rules.clone(), &claims).unwrap();
+    let found = (caller.subject.as_str(), caller.plan.as_str(), caller.scopes);
+    assert_eq!(found, ("alice@example.com", "pro", "transcribe translate usage".parse().unwrap()));
+
+    // What is not there, or is not known of this user, is as little as can be.
+    for bare in [json!({}), json!({"realm": {}}), json!({"realm": 7}), json!({"realm": {"roles": null}})] {
+        let mut claims = json!({"exp": NOW + 60, "email": "bob", "https://example.com/plan": null});
+        claims.as_object_mut().unwrap().extend(bare.as_object().unwrap().clone());
+        let caller = ask(rules.clone(), &claims).unwrap();
+        assert_eq!((caller.plan.as_str(), caller.scopes.to_string().as_str()), ("default", "usage"), "{bare}");
+    }
+    let caller = ask(rules.clone(), &json!({"exp": NOW + 60, "email": "bob", "realm": {"roles": []}})).unwrap();
+    assert!(caller.scopes.is_empty(), "the token says that there are none");
+    let nobody = ask(rules, &json!({"exp": NOW + 60, "sub": "somebody"}));
+    assert_eq!(nobody, Err(IdentityError::MissingClaim("email".into())));
+}
+
+#[test]
+fn a_mapped_claim_may_be_given_once_at_every_depth() {
+    let gateway = Verifier::new(vec![secret(Algorithm::HS256, SECRET)], mapped("sub", "/app/plan", "/app/scope"));
+    let gateway = gateway.unwrap();
+    for app in [r#""app":{"plan":"a","plan":"b"}"#, r#""app":{"plan":"a"},"app":{"plan":"b"}"#] {
+        let payload = format!(r#"{{"sub":"alice","exp":1800000060,{app}}}"#);
+        let refusal = gateway.verify_at(&with_payload(&payload), NOW);
+        assert_eq!(refusal, Err(IdentityError::Malformed(Flaw::NotAnObject(Part::Payload))), "{app}");
     }
 }

@@ -67,3 +67,19 @@ fn only_a_secret_mints_and_only_tokens_that_last() {
         assert!(matches!(minter.mint_at(&Grant { ttl, ..grant() }, NOW), Err(MintError::Ttl)), "{ttl:?}");
     }
 }
+
+#[test]
+fn a_minted_token_says_it_where_the_settings_have_it_read() {
+    let mapping = Mapping {
+        subject: "/user/name".parse().unwrap(),
+        plan: "/user/plan".parse().unwrap(),
+        scope: "https://example.com/scope".parse().unwrap(),
+        ..Mapping::default()
+    };
+    let rules = Rules { mapping, ..Rules::default() };
+    let key = secret(Algorithm::HS256, SECRET);
+    let grant = Grant { plan: Some("pro".into()), ..grant() };
+    let token = Minter::new(&key, &rules).unwrap().mint_at(&grant, NOW).unwrap();
+    let caller = Verifier::new(vec![key], rules).unwrap().verify_at(token.expose_secret(), NOW).unwrap();
+    assert_eq!((caller.subject, caller.plan.as_str(), caller.scopes), (grant.subject, "pro", Scopes::ALL));
+}
