@@ -1,5 +1,7 @@
 //! The file: what is written to it and read from it. One connection, one statement at a time.
 
+mod tokens;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,8 +9,6 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::super::{Settlement, Unknown};
-use crate::admission::revocation::{Revocation, TokenMark, Tokens};
-use crate::admission::session::Session;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
@@ -84,21 +84,6 @@ impl Database {
         Self::of_version(connection, VERSION).map(Some)
     }
 
-    /// See [`Writer::is_revoked`].
-    pub(super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
-        is_revoked(&self.0, subject, token, now)
-    }
-
-    /// The sessions that a caller has opened and that have not ended.
-    pub(super) fn sessions(&self, creator: &Subject, now: UnixMs) -> Result<Vec<Session>> {
-        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE creator = ?1 AND until > ?2")?;
-        let record = |row: &Row<'_>| {
-            let text: String = row.get(0)?;
-            serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
-        };
-        query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
-    }
-
     /// What a caller used in a month.
     pub(super) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement> {
         let mut statement = Statement::empty(subject.clone(), month);
@@ -146,77 +131,6 @@ impl Writer<'_> {
     /// Makes it last.
     pub(super) fn commit(self) -> Result<()> {
         self.0.commit()
-    }
-
-    /// Whether a token holds no longer.
-    pub(super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
-        is_revoked(&self.0, subject, token, now)
-    }
-
-    /// Has tokens hold no longer.
-    pub(super) fn revoke(&self, revocation: &Revocation) -> Result<()> {
-        let (token, up_to) = match &revocation.tokens {
-            Tokens::Named(name) => (name.as_str(), 0),
-            Tokens::IssuedUpTo(second) => ("", *second),
-        };
-        let mut query = self.0.prepare_cached(include_str!("sql/revoke.sql"))?;
-        let until = number(revocation.until.get());
-        query.execute(params![revocation.subject.as_str(), token, number(up_to), until])?;
-        Ok(())
-    }
-
-    /// Forgets what was revoked and has expired by itself, and sessions that have ended.
-    pub(super) fn forget_ended(&self, now: UnixMs) -> Result<()> {
-        for table in ["revocations", "sessions", "session_charges"] {
-            let statement = format!("DELETE FROM {table} WHERE until <= ?1");
-            self.0.prepare_cached(&statement)?.execute([number(now.get())])?;
-        }
-        Ok(())
-    }
-
-    /// Lists a session.
-    pub(super) fn open_session(&self, creator: &Subject, session: &Session) -> Result<()> {
-        let record = serde_json::to_string(session).map_err(|error| unreadable(error.to_string()))?;
-        let until = number(session.expires_at.get());
-        let mut query = self.0.prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4)")?;
-        query.execute(params![creator.as_str(), session.id, record, until])?;
-        Ok(())
-    }
-
-    /// Lists a session no longer.
-    pub(super) fn forget_session(&self, creator: &Subject, id: &str) -> Result<()> {
-        let mut query = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND id = ?2")?;
-        query.execute([creator.as_str(), id])?;
-        Ok(())
-    }
-
-    /// What is charged in a session.
-    pub(super) fn spent_in(&self, subject: &Subject, session: &str) -> Result<Charge> {
-        let statement = "SELECT usd, audio FROM session_charges WHERE subject = ?1 AND session = ?2";
-        let charge =
-            |row: &Row<'_>| Ok(Charge { usd: NanoUsd::new(counted(row, 0)?), audio: AudioMs::new(counted(row, 1)?) });
-        let mut query = self.0.prepare_cached(statement)?;
-        Ok(query.query_row([subject.as_str(), session], charge).optional()?.unwrap_or_default())
-    }
-
-    /// Puts `charge` in the place of `instead_of` in a session; without `until`, where something is charged in it.
-    pub(super) fn charge_session(
-        &self,
-        subject: &Subject,
-        session: &str,
-        charge: Charge,
-        instead_of: Charge,
-        until: Option<UnixMs>,
-    ) -> Result<()> {
-        let difference = |new: u64, old: u64| number(new) - number(old);
-        self.0.prepare_cached(include_str!("sql/charge_session.sql"))?.execute(params![
-            subject.as_str(),
-            session,
-            difference(charge.usd.get(), instead_of.usd.get()),
-            difference(charge.audio.get(), instead_of.audio.get()),
-            until.map(|until| number(until.get())),
-        ])?;
-        Ok(())
     }
 
     /// What a caller is charged in a month.
@@ -338,19 +252,6 @@ fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
-    let name = token.id.as_deref().unwrap_or_default();
-    let mut query = connection.prepare_cached(include_str!("sql/revoked.sql"))?;
-    let mut rows = query.query(params![subject.as_str(), name, number(now.get())])?;
-    while let Some(row) = rows.next()? {
-        let of_all = row.get::<_, String>(0)?.is_empty();
-        if !of_all || token.is_up_to(counted(row, 1)?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 fn spent(connection: &Connection, subject: &Subject, month: Month) -> Result<Tally> {
     let mut query = connection.prepare_cached(include_str!("sql/spent.sql"))?;
     let row = query.query_row(params![subject.as_str(), month.to_string()], |row| tally(row, 0)).optional()?;
@@ -410,6 +311,7 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::revocation::TokenMark;
 
     #[test]
     fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {

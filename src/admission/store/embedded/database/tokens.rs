@@ -1,0 +1,113 @@
+//! Tokens that hold no longer, and sessions: who opened them, and what is charged in those that have caps.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Database, Result, Writer, counted, number, unreadable};
+use crate::admission::revocation::{Revocation, TokenMark, Tokens};
+use crate::admission::session::Session;
+use crate::identity::Subject;
+use crate::ledger::Charge;
+use crate::units::{AudioMs, NanoUsd, UnixMs};
+
+impl Database {
+    /// See [`Writer::is_revoked`].
+    pub(in super::super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+        is_revoked(&self.0, subject, token, now)
+    }
+
+    /// The sessions that a caller has opened and that have not ended.
+    pub(in super::super) fn sessions(&self, creator: &Subject, now: UnixMs) -> Result<Vec<Session>> {
+        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE creator = ?1 AND until > ?2")?;
+        let record = |row: &Row<'_>| {
+            let text: String = row.get(0)?;
+            serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+        };
+        query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
+    }
+}
+
+impl Writer<'_> {
+    /// Whether a token holds no longer.
+    pub(in super::super) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+        is_revoked(&self.0, subject, token, now)
+    }
+
+    /// Has tokens hold no longer.
+    pub(in super::super) fn revoke(&self, revocation: &Revocation) -> Result<()> {
+        let (token, up_to) = match &revocation.tokens {
+            Tokens::Named(name) => (name.as_str(), 0),
+            Tokens::IssuedUpTo(second) => ("", *second),
+        };
+        let mut query = self.0.prepare_cached(include_str!("../sql/revoke.sql"))?;
+        let until = number(revocation.until.get());
+        query.execute(params![revocation.subject.as_str(), token, number(up_to), until])?;
+        Ok(())
+    }
+
+    /// Forgets what was revoked and has expired by itself, and sessions that have ended.
+    pub(in super::super) fn forget_ended(&self, now: UnixMs) -> Result<()> {
+        for table in ["revocations", "sessions", "session_charges"] {
+            let statement = format!("DELETE FROM {table} WHERE until <= ?1");
+            self.0.prepare_cached(&statement)?.execute([number(now.get())])?;
+        }
+        Ok(())
+    }
+
+    /// Lists a session.
+    pub(in super::super) fn open_session(&self, creator: &Subject, session: &Session) -> Result<()> {
+        let record = serde_json::to_string(session).map_err(|error| unreadable(error.to_string()))?;
+        let until = number(session.expires_at.get());
+        let mut query = self.0.prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4)")?;
+        query.execute(params![creator.as_str(), session.id, record, until])?;
+        Ok(())
+    }
+
+    /// Lists a session no longer.
+    pub(in super::super) fn forget_session(&self, creator: &Subject, id: &str) -> Result<()> {
+        let mut query = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND id = ?2")?;
+        query.execute([creator.as_str(), id])?;
+        Ok(())
+    }
+
+    /// What is charged in a session.
+    pub(in super::super) fn spent_in(&self, subject: &Subject, session: &str) -> Result<Charge> {
+        let statement = "SELECT usd, audio FROM session_charges WHERE subject = ?1 AND session = ?2";
+        let charge =
+            |row: &Row<'_>| Ok(Charge { usd: NanoUsd::new(counted(row, 0)?), audio: AudioMs::new(counted(row, 1)?) });
+        let mut query = self.0.prepare_cached(statement)?;
+        Ok(query.query_row([subject.as_str(), session], charge).optional()?.unwrap_or_default())
+    }
+
+    /// Puts `charge` in the place of `instead_of` in a session; without `until`, where something is charged in it.
+    pub(in super::super) fn charge_session(
+        &self,
+        subject: &Subject,
+        session: &str,
+        charge: Charge,
+        instead_of: Charge,
+        until: Option<UnixMs>,
+    ) -> Result<()> {
+        let difference = |new: u64, old: u64| number(new) - number(old);
+        self.0.prepare_cached(include_str!("../sql/charge_session.sql"))?.execute(params![
+            subject.as_str(),
+            session,
+            difference(charge.usd.get(), instead_of.usd.get()),
+            difference(charge.audio.get(), instead_of.audio.get()),
+            until.map(|until| number(until.get())),
+        ])?;
+        Ok(())
+    }
+}
+
+fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+    let name = token.id.as_deref().unwrap_or_default();
+    let mut query = connection.prepare_cached(include_str!("../sql/revoked.sql"))?;
+    let mut rows = query.query(params![subject.as_str(), name, number(now.get())])?;
+    while let Some(row) = rows.next()? {
+        let of_all = row.get::<_, String>(0)?.is_empty();
+        if !of_all || token.is_up_to(counted(row, 1)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
