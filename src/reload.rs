@@ -137,6 +137,9 @@ impl Reloader {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             errors.join("; ")
         })?;
+        // Keys that were fetched from where they still are stay.
+        let published = settings.identity.published(old.verifier.published()).map_err(|error| error.to_string())?;
+        let verifier = verifier.beside(published);
         let wanted = self
             .stand_in
             .as_ref()

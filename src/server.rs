@@ -203,7 +203,7 @@ fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::
             })
             .expect(fn_service(move |request: Request| {
                 let gate = gate.clone();
-                async move { http::before_continue(&gate.house(), request) }
+                async move { http::before_continue(&gate.house(), request).await }
             }))
             .finish(map_config(application.into_factory().map_err(|error| error.error_response()), |()| {
                 AppConfig::default()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Failure, print};
 use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::config::{self, OPENAI, Problems, Provider, ProviderKey, Settings};
+use crate::identity::{self, JwksSettings};
 use crate::upstream;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +27,9 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
                 }
             }
         }
+    }
+    if let Some(jwks) = &settings.identity.jwks {
+        wrong += verdict("issuer's keys", try_issuer(jwks).await)?;
     }
     match &settings.store.redis {
         Some(redis) => wrong += verdict("redis", try_redis(redis).await)?,
@@ -52,6 +56,14 @@ async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<
         401 | 403 => Err(format!("{} does not accept the key", provider.base_url)),
         404 | 405 => Ok(format!("{} answers; it has no list of models to try the key with", provider.base_url)),
         status => Err(format!("{} answers with status {status}", provider.base_url)),
+    }
+}
+
+async fn try_issuer(jwks: &JwksSettings) -> Result<String, String> {
+    match identity::try_out(jwks).await.map_err(|error| error.to_string())? {
+        (0, _) => Err(format!("{} publishes no key that can be used", jwks.source)),
+        (used, 0) => Ok(format!("{} publishes {used} that can be used", jwks.source)),
+        (used, others) => Ok(format!("{} publishes {used} that can be used, and {others} that cannot", jwks.source)),
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
         settings.identity.secret.clone_from(&made_up);
     }
     let verifier = settings.identity.verifier().map_err(|errors| Failure::other(listed(&errors)))?;
+    let published = settings.identity.published(None).map_err(Failure::other)?;
+    let verifier = verifier.beside(published);
     let banner = banner::Banner::of(&settings, made_up.is_some());
     let application = Application::build(settings, verifier, Origin { file, made_up }).map_err(Failure::other)?;
     tracing::info!(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -12,7 +13,8 @@ use super::reader::Section;
 use super::secret;
 use super::value::Setting;
 use crate::identity::{
-    ClaimPath, KeyMaterial, KeySpec, MIN_SECRET_BYTES, Mapping, Rules, Scopes, Verifier, VerifierError, is_short_secret,
+    ClaimPath, IssuerUrl, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES, Mapping, Published, Rules,
+    Scopes, Verifier, VerifierError, is_short_secret,
 };
 
 /// `[identity]`
@@ -22,7 +24,9 @@ pub struct Identity {
     pub secret: Option<KeySpec>,
     /// `[[identity.keys]]`
     pub keys: Vec<KeySpec>,
-    /// Leeway, issuer and audience.
+    /// Where an issuer publishes its keys.
+    pub jwks: Option<JwksSettings>,
+    /// Leeway, issuer, audience and the names of claims.
     pub rules: Rules,
 }
 
@@ -40,9 +44,10 @@ impl Identity {
             audience: section.value("audience", Vec::new()),
             mapping: read_mapping(&mut section),
         };
+        let jwks = read_jwks(&mut section, &rules);
         let tables = section.listed_sections("keys");
         let keys = tables.into_iter().filter_map(|table| read_key(table, loopback)).collect();
-        let settings = Self { secret, keys, rules };
+        let settings = Self { secret, keys, jwks, rules };
         if !settings.is_empty() {
             for error in settings.verifier().err().into_iter().flatten() {
                 section.problem("keys", error.to_string());
@@ -54,12 +59,21 @@ impl Identity {
 
     /// Whether there is no key to check a token with.
     pub fn is_empty(&self) -> bool {
-        self.secret.is_none() && self.keys.is_empty()
+        self.secret.is_none() && self.keys.is_empty() && self.jwks.is_none()
     }
 
-    /// What checks tokens by these settings.
+    /// What checks tokens by these settings, for the time being without [`Identity::published`].
     pub fn verifier(&self) -> Result<Verifier, Vec<VerifierError>> {
-        Verifier::new(self.secret.iter().chain(&self.keys).cloned().collect(), self.rules.clone())
+        let keys = self.secret.iter().chain(&self.keys).cloned().collect();
+        let new = if self.jwks.is_some() { Verifier::with_few_keys } else { Verifier::new };
+        new(keys, self.rules.clone())
+    }
+
+    /// The keys that the issuer of these settings publishes: `kept` if it is the same one, or it is asked from now on.
+    pub fn published(&self, kept: Option<&Arc<Published>>) -> Result<Option<Arc<Published>>, reqwest::Error> {
+        let Some(jwks) = &self.jwks else { return Ok(None) };
+        let kept = kept.filter(|kept| kept.is_for(jwks)).map(Arc::clone);
+        kept.map_or_else(|| Published::start(jwks.clone()), Ok).map(Some)
     }
 }
 
@@ -109,6 +123,51 @@ fn check_length(section: &Section, key: &str, secret: &SecretString, loopback: b
     if is_short_secret(secret) && !loopback {
         let length = secret.expose_secret().len();
         section.problem(key, format!("got {length} bytes; takes {MIN_SECRET_BYTES} or more (openssl rand -hex 32)"));
+    }
+}
+
+fn read_jwks(section: &mut Section, rules: &Rules) -> Option<JwksSettings> {
+    let url: Option<IssuerUrl> = section.optional("jwks_url");
+    let discovery = section.value("discovery", false);
+    let refresh = section.value("jwks_refresh", Duration::from_mins(10));
+    let cooldown = section.value("jwks_cooldown", Duration::from_secs(10));
+    let timeout = section.value("jwks_timeout", Duration::from_secs(5));
+    if cooldown > refresh {
+        section.problem("jwks_cooldown", "takes no more than jwks_refresh");
+    }
+    let source = match (url, discovery) {
+        (None, false) => return None,
+        (Some(url), false) => KeySource::Jwks(url),
+        (None, true) => discovered(section, rules)?,
+        (Some(_), true) => {
+            section.problem("discovery", "jwks_url is given too; give one of them");
+            return None;
+        }
+    };
+    // Some providers sign for all their customers with the same keys.
+    if rules.issuer.is_none() && rules.audience.is_empty() {
+        section.problem("issuer", "is required with jwks_url, or audience: others may have tokens of the same keys");
+    }
+    Some(JwksSettings { source, refresh, cooldown, timeout })
+}
+
+fn discovered(section: &Section, rules: &Rules) -> Option<KeySource> {
+    let address = rules.issuer.as_deref().map(str::parse);
+    let (Some(issuer), Some(Ok(address))) = (&rules.issuer, address) else {
+        section.problem("issuer", format!("is required for discovery; takes {}", IssuerUrl::TAKES));
+        return None;
+    };
+    Some(KeySource::Discovery { issuer: issuer.clone(), address })
+}
+
+impl Setting for IssuerUrl {
+    const TAKES: &'static str =
+        "an address that starts with https:// (http:// only on this machine), without a password";
+    /// It may hold one all the same.
+    const SECRET: bool = true;
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.trim().parse().ok()
     }
 }
 

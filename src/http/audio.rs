@@ -48,7 +48,8 @@ async fn audio(
     let Admitted { caller, form, declared, limit } = gate::check(house, task, request.headers(), |caller| {
         record.caller(caller);
         rates::tell(request, caller);
-    })?;
+    })
+    .await?;
     record::hold(request, house.grounds.places.take().await?);
     let arriving = house.admission.arriving(&caller)?;
 

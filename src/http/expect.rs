@@ -14,7 +14,7 @@ use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
 
 /// Lets a request pass that may send its body, or answers it.
-pub fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
+pub async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -25,7 +25,7 @@ pub fn before_continue(house: &House, request: Request) -> Result<Request, Respo
         return Ok(request);
     }
     let mut known = None;
-    let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone()));
+    let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone())).await;
     let Err(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), route);
     if let Some(caller) = &known {

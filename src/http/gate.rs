@@ -12,13 +12,13 @@ use crate::terms::Task;
 
 /// What can be let in so far.
 /// `note` hears who it is as soon as that is known, for the record of a refusal.
-pub(super) fn check(
+pub(super) async fn check(
     house: &House,
     task: Task,
     headers: &HeaderMap,
     note: impl FnOnce(&Caller),
 ) -> Result<Admitted, ApiError> {
-    let caller = identify(house, headers)?;
+    let caller = identify(house, headers).await?;
     note(&caller);
     caller.require(match task {
         Task::Transcribe => Scope::Transcribe,
@@ -50,8 +50,8 @@ pub(super) struct Admitted {
 }
 
 /// Who is calling.
-pub(super) fn identify(house: &House, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    Ok(house.verifier.from_header(text(headers, &AUTHORIZATION))?)
+pub(super) async fn identify(house: &House, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    Ok(house.verifier.identify(text(headers, &AUTHORIZATION)).await?)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &actix_web::http::header::HeaderName) -> Option<&'a str> {

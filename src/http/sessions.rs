@@ -84,7 +84,7 @@ pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) 
 }
 
 async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
-    let caller = gate::identify(house, request.headers())?;
+    let caller = gate::identify(house, request.headers()).await?;
     record::of(request).caller(&caller);
     caller.require(Scope::Sessions)?;
     house.admission.check_token(&caller).await?;

@@ -12,7 +12,7 @@ use crate::ledger::{Statement, Tally};
 use crate::units::Month;
 
 pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = gate::identify(&house, request.headers())?;
+    let caller = gate::identify(&house, request.headers()).await?;
     caller.require(Scope::Usage)?;
     record::of(&request).caller(&caller);
     house.admission.check_token(&caller).await?;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
@@ -39,6 +40,12 @@ pub enum IdentityError {
     /// The token names a key that the gateway does not have.
     #[error("The token names a key that is not known here (`kid` in its header).")]
     UnknownKey,
+    /// The token may be good: it takes the issuer's keys to tell, and they have never been fetched.
+    #[error("The keys of the token's issuer cannot be fetched at the moment. Please try again.")]
+    KeysUnavailable {
+        /// When that may have changed.
+        wait: Duration,
+    },
     /// None of the gateway's keys made this signature.
     #[error("The token's signature does not fit its content and any key that is known here.")]
     BadSignature,
@@ -138,6 +145,8 @@ pub enum Code {
     TokenExpired,
     /// Ask for one that allows more.
     InsufficientScope,
+    /// Come back with the same token.
+    IssuerUnavailable,
 }
 
 impl Code {
@@ -147,17 +156,24 @@ impl Code {
             Self::InvalidToken => "invalid_token",
             Self::TokenExpired => "token_expired",
             Self::InsufficientScope => "insufficient_scope",
+            Self::IssuerUnavailable => "issuer_unavailable",
         }
     }
 }
 
 impl IdentityError {
-    /// Which of the three kinds of refusal it is.
+    /// Which kind of refusal it is.
     pub const fn code(&self) -> Code {
         match self {
             Self::Expired { .. } => Code::TokenExpired,
             Self::InsufficientScope { .. } => Code::InsufficientScope,
+            Self::KeysUnavailable { .. } => Code::IssuerUnavailable,
             _ => Code::InvalidToken,
         }
+    }
+
+    /// Whether another key might have made the token good.
+    pub(super) const fn is_about_keys(&self) -> bool {
+        matches!(self, Self::UnknownKey | Self::WrongAlgorithm(_) | Self::BadSignature)
     }
 }

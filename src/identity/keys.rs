@@ -152,6 +152,11 @@ impl Key {
         Ok(Self { kid, algorithm, decoding })
     }
 
+    /// A key that an issuer publishes; `decoding` is one for `algorithm`.
+    pub(super) fn published(kid: Option<String>, algorithm: Algorithm, decoding: DecodingKey) -> Self {
+        Self { kid, algorithm, decoding }
+    }
+
     /// Whether this key made the token's signature.
     pub(super) fn signed(&self, token: &Token<'_>) -> Result<bool, IdentityError> {
         // The algorithm is the key's own, never the token's. It fits the key, so only the signature's encoding can err.
@@ -203,7 +208,8 @@ fn needed_by(algorithm: Algorithm) -> &'static str {
     }
 }
 
-fn describe(parts: &AlgorithmParameters) -> Result<&'static str, KeyFault> {
+/// What kind of key it is, if tokens may be checked with it.
+pub(super) fn describe(parts: &AlgorithmParameters) -> Result<&'static str, KeyFault> {
     match parts {
         AlgorithmParameters::RSA(rsa) => match modulus_bits(&rsa.n) {
             bits if bits < MIN_RSA_BITS => Err(KeyFault::WeakRsa { bits }),

@@ -1,12 +1,14 @@
 //! Who is calling? A bearer token goes in, a [`Caller`] comes out, or an [`IdentityError`] that says what is wrong.
 //!
-//! The way of a token: `token` takes the text apart, `keys` says whether one of the gateway's keys signed it,
+//! The way of a token: `token` takes the text apart, `keys` and, for those that an issuer
+//! publishes, `jwks` say whether one of the gateway's keys signed it,
 //! `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read before the signature holds.
 //! `minter` goes the other way, for `voxgate token`.
 
 mod caller;
 mod claims;
 mod error;
+mod jwks;
 mod keys;
 mod mapping;
 mod minter;
@@ -19,6 +21,7 @@ mod verifier;
 pub use caller::{Caller, Caps, Subject, SubjectError};
 pub use claims::{DEFAULT_PLAN, Rules};
 pub use error::{Code, Flaw, IdentityError, Part};
+pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksSettings, KeySource, Published, try_out};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
 pub use mapping::{ClaimPath, ClaimPathError, Mapping};
 pub use minter::{Grant, MintError, Minter};

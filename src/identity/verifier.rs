@@ -1,24 +1,30 @@
-//! The judge: all keys and rules together, made once at start and shared by every request.
+//! The judge: all keys and rules together, made from the settings and shared by every request.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use jsonwebtoken::AlgorithmFamily;
 
 use super::keys::Key;
 use super::token::Token;
-use super::{Caller, IdentityError, KeyLabel, KeySpec, Rules, VerifierError, claims, time};
+use super::{Caller, IdentityError, KeyLabel, KeySpec, Published, Rules, VerifierError, claims, time};
 
 /// Tells good tokens from bad ones.
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
+    published: Option<Arc<Published>>,
     rules: Rules,
 }
 
 impl Verifier {
     /// Reads the keys. The error is everything that is wrong with them, not only the first thing.
     pub fn new(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
-        if specs.is_empty() {
-            return Err(vec![VerifierError::NoKeys]);
-        }
+        if specs.is_empty() { Err(vec![VerifierError::NoKeys]) } else { Self::with_few_keys(specs, rules) }
+    }
+
+    /// The same where there may be no key but those that an issuer publishes.
+    pub fn with_few_keys(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
         let mut keys = Vec::with_capacity(specs.len());
         let mut errors = Vec::new();
         let mut named = HashMap::new();
@@ -36,10 +42,45 @@ impl Verifier {
                 Err(fault) => errors.push(VerifierError::Key { key: label, fault }),
             }
         }
-        if errors.is_empty() { Ok(Self { keys, rules }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { keys, published: None, rules }) } else { Err(errors) }
     }
 
-    /// Who is calling, by the value of the `Authorization` header.
+    #[cfg(test)]
+    pub(super) fn of_keys(keys: Vec<Key>) -> Self {
+        Self { keys, published: None, rules: Rules::default() }
+    }
+
+    /// The same with the keys of an issuer beside its own.
+    #[must_use]
+    pub fn beside(self, published: Option<Arc<Published>>) -> Self {
+        Self { published, ..self }
+    }
+
+    /// The keys of the issuer, for the next verifier.
+    pub fn published(&self) -> Option<&Arc<Published>> {
+        self.published.as_ref()
+    }
+
+    /// Who is calling, by the value of the `Authorization` header. Waits only for an issuer whose keys may have changed.
+    pub async fn identify(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
+        let text = bearer(authorization)?;
+        let known = self.fetched();
+        let judged = self.judge(text, known.as_deref(), time::now());
+        let (Err(error), Some(published)) = (&judged, &self.published) else { return judged };
+        if !error.is_about_keys() || !self.may_be_news(&Token::parse(text)?, known.as_deref()) {
+            return judged;
+        }
+        published.look_again().await;
+        let known = self.fetched();
+        match self.judge(text, known.as_deref(), time::now()) {
+            Err(error) if error.is_about_keys() && known.is_none() => {
+                Err(IdentityError::KeysUnavailable { wait: published.next_try() })
+            }
+            judged => judged,
+        }
+    }
+
+    /// Who is calling, by the value of the `Authorization` header and the keys that are here.
     pub fn from_header(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         self.verify(bearer(authorization)?)
     }
@@ -51,13 +92,22 @@ impl Verifier {
 
     /// Whom `token` stands for at `now`, in seconds since 1970.
     pub fn verify_at(&self, token: &str, now: u64) -> Result<Caller, IdentityError> {
+        self.judge(token, self.fetched().as_deref(), now)
+    }
+
+    /// The issuer's keys as they are at the moment.
+    fn fetched(&self) -> Option<Arc<[Key]>> {
+        self.published.as_ref().and_then(|published| published.keys())
+    }
+
+    fn judge(&self, token: &str, published: Option<&[Key]>, now: u64) -> Result<Caller, IdentityError> {
         let token = Token::parse(token)?;
-        self.check_signature(&token)?;
+        self.check_signature(&token, published.unwrap_or_default())?;
         claims::judge(&token.payload(&claims::wanted(&self.rules))?, &self.rules, now)
     }
 
-    fn check_signature(&self, token: &Token<'_>) -> Result<(), IdentityError> {
-        let candidates = self.candidates(token.kid.as_deref());
+    fn check_signature(&self, token: &Token<'_>, published: &[Key]) -> Result<(), IdentityError> {
+        let candidates = self.candidates(token.kid.as_deref(), published);
         if candidates.is_empty() {
             return Err(IdentityError::UnknownKey);
         }
@@ -75,15 +125,25 @@ impl Verifier {
 
     /// The keys that may have signed a token: the one it names; else, if it names one that is not known, those that
     /// have no name; and every key if it names none.
-    fn candidates(&self, kid: Option<&str>) -> Vec<&Key> {
-        let named = |name: Option<&str>| self.keys.iter().filter(|key| key.kid.as_deref() == name).collect::<Vec<_>>();
+    fn candidates<'a>(&'a self, kid: Option<&str>, published: &'a [Key]) -> Vec<&'a Key> {
+        let all = || self.keys.iter().chain(published);
+        let named = |name: Option<&str>| all().filter(|key| key.kid.as_deref() == name).collect::<Vec<_>>();
         match kid {
-            None => self.keys.iter().collect(),
+            None => all().collect(),
             Some(_) => match named(kid) {
                 none if none.is_empty() => named(None),
                 one => one,
             },
         }
+    }
+
+    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has, or any at all. It
+    /// has none for HMAC, whatever the name.
+    fn may_be_news(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
+        let named =
+            |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| key.kid.as_ref() == Some(kid));
+        let unknown = |known| token.kid.as_ref().is_some_and(|kid| !named(kid, known));
+        token.algorithm.family() != AlgorithmFamily::Hmac && known.is_none_or(unknown)
     }
 }
 

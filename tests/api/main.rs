@@ -5,6 +5,7 @@
 //! What the tests are written with:
 //! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
+//! * [`issuer`]: an identity provider that publishes its keys.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -26,6 +27,7 @@
 mod account;
 mod form;
 mod gateway;
+mod issuer;
 mod provider;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
@@ -51,6 +53,8 @@ mod fallbacks;
 mod fleet;
 mod headers;
 mod held_connections;
+mod identity_page;
+mod issuer_keys;
 mod ledger;
 mod lifecycle;
 mod limits;

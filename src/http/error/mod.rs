@@ -223,18 +223,21 @@ impl ResponseError for ApiError {
 
 impl From<IdentityError> for ApiError {
     fn from(error: IdentityError) -> Self {
-        let code = error.code().as_str();
-        let (status, kind) = match error.code() {
+        let code = error.code();
+        let (status, kind) = match code {
             Code::InvalidToken | Code::TokenExpired => (StatusCode::UNAUTHORIZED, "authentication_error"),
             Code::InsufficientScope => (StatusCode::FORBIDDEN, "permission_error"),
+            Code::IssuerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
         };
+        let answer = Self::new(status, kind, code.as_str(), error.to_string());
         // RFC 6750 §3: without a token no error is named, and the three errors are not ours to add to.
-        let challenge = match (&error, error.code()) {
+        let challenge = match (&error, code) {
+            (IdentityError::KeysUnavailable { wait }, _) => return answer.retry_after(*wait),
             (IdentityError::Missing, _) => "Bearer",
-            (_, Code::InvalidToken | Code::TokenExpired) => "Bearer error=\"invalid_token\"",
             (_, Code::InsufficientScope) => "Bearer error=\"insufficient_scope\"",
+            _ => "Bearer error=\"invalid_token\"",
         };
-        Self::new(status, kind, code, error.to_string()).header(header::WWW_AUTHENTICATE, challenge)
+        answer.header(header::WWW_AUTHENTICATE, challenge)
     }
 }
 

@@ -12,6 +12,7 @@ mod claims;
 mod form;
 mod header;
 mod minter;
+mod published;
 mod setup;
 mod signature;
 

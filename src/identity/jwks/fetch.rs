@@ -1,0 +1,150 @@
+//! Asks an issuer for its keys, with little patience and without following it elsewhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
+use reqwest::{Client, StatusCode, redirect};
+use serde::Deserialize;
+use tokio::time::timeout;
+use url::Url;
+
+use super::{IssuerUrl, JwksSettings, Reading, read};
+
+/// Real sets are a few KiB, with certificates some more.
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// Where an issuer's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// At this address.
+    Jwks(IssuerUrl),
+    /// Where the issuer of this name says (`OpenID` Connect Discovery 1.0).
+    Discovery {
+        /// The issuer's name, as it has to be in its tokens.
+        issuer: String,
+        /// The same as an address.
+        address: IssuerUrl,
+    },
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Jwks(address) | Self::Discovery { address, .. } => address.fmt(f),
+        }
+    }
+}
+
+/// Why there are no keys from an issuer.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The client cannot be made, for want of trusted certificates perhaps.
+    #[error("no request can be made: {0}")]
+    Client(reqwest::Error),
+    /// Nobody answers there, or not as HTTP has it, or without a certificate that is trusted.
+    #[error("{0} cannot be reached")]
+    Unreachable(IssuerUrl),
+    /// It takes too long.
+    #[error("no whole answer came within {}", humantime::format_duration(*.0))]
+    TooSlow(Duration),
+    /// It answers otherwise than with 200. A redirect is not followed: the address in the settings is the one to trust.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// Who.
+        url: IssuerUrl,
+        /// With what.
+        status: StatusCode,
+    },
+    /// The answer has no end.
+    #[error("{0} answers with more than {MAX_DOCUMENT_BYTES} bytes")]
+    TooLarge(IssuerUrl),
+    /// The answer is something else.
+    #[error("{url} answers with something that is not {expected}")]
+    Unreadable {
+        /// Who.
+        url: IssuerUrl,
+        /// What it would have to be.
+        expected: &'static str,
+    },
+    /// Somebody else's configuration: its keys would be good for tokens in this issuer's name.
+    #[error("{0} is the configuration of another issuer than identity.issuer")]
+    WrongIssuer(IssuerUrl),
+    /// The keys would have to be fetched over a line that anybody can change.
+    #[error("{0} names a jwks_uri that does not start with https://")]
+    UnsafeKeys(IssuerUrl),
+}
+
+/// What an issuer publishes.
+pub(super) struct Fetched {
+    pub(super) reading: Reading,
+    /// How long it holds, by the issuer's word.
+    pub(super) max_age: Option<Duration>,
+}
+
+pub(super) fn client() -> Result<Client, reqwest::Error> {
+    // A connection is not worth keeping for the minutes between two fetches.
+    Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build()
+}
+
+/// Fetches once: how many keys can be used, and how many cannot.
+pub async fn try_out(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
+    let Fetched { reading, .. } = fetch(&client().map_err(FetchError::Client)?, settings).await?;
+    Ok((reading.used, reading.skipped.len()))
+}
+
+pub(super) async fn fetch(client: &Client, settings: &JwksSettings) -> Result<Fetched, FetchError> {
+    let fetched = timeout(settings.timeout, fetch_all(client, &settings.source)).await;
+    fetched.map_err(|_| FetchError::TooSlow(settings.timeout))?
+}
+
+async fn fetch_all(client: &Client, source: &KeySource) -> Result<Fetched, FetchError> {
+    let url = match source {
+        KeySource::Jwks(url) => url.clone(),
+        KeySource::Discovery { issuer, address } => discover(client, issuer, address).await?,
+    };
+    let (headers, body) = get(client, &url, url.url()).await?;
+    let reading = read(&body).ok_or(FetchError::Unreadable { url, expected: "a set of keys" })?;
+    Ok(Fetched { reading, max_age: max_age(&headers) })
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    issuer: String,
+    jwks_uri: String,
+}
+
+async fn discover(client: &Client, issuer: &str, address: &IssuerUrl) -> Result<IssuerUrl, FetchError> {
+    let (_, body) = get(client, address, address.configuration()).await?;
+    let unreadable =
+        |_| FetchError::Unreadable { url: address.clone(), expected: "the configuration of an OpenID issuer" };
+    let configuration: Configuration = serde_json::from_slice(&body).map_err(unreadable)?;
+    if configuration.issuer != issuer {
+        return Err(FetchError::WrongIssuer(address.clone()));
+    }
+    configuration.jwks_uri.parse().map_err(|_| FetchError::UnsafeKeys(address.clone()))
+}
+
+async fn get(client: &Client, shown: &IssuerUrl, url: Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
+    let unreachable = |_| FetchError::Unreachable(shown.clone());
+    let mut response = client.get(url).header(ACCEPT, "application/json").send().await.map_err(unreachable)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status { url: shown.clone(), status: response.status() });
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len().saturating_add(chunk.len()) > MAX_DOCUMENT_BYTES {
+            return Err(FetchError::TooLarge(shown.clone()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((response.headers().clone(), body))
+}
+
+/// `max-age` (RFC 9111 §5.2.2.1).
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let directives = values.flat_map(|value| value.split(',')).filter_map(|directive| directive.trim().split_once('='));
+    let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
+    ages.find_map(|(_, seconds)| seconds.trim_matches('"').parse().ok()).map(Duration::from_secs)
+}
