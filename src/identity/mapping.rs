@@ -44,8 +44,8 @@ impl Mapping {
     }
 }
 
-/// The place of a claim: its name as it stands, such as `plan` or `https://example.com/plan`, or, where it starts with a
-/// slash, a JSON pointer (RFC 6901), such as `/realm_access/roles`.
+/// The place of a claim: its name as it stands, such as `plan` or `https://example.com/plan`, or, where it starts
+/// with a slash, a JSON pointer (RFC 6901), such as `/realm_access/roles`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimPath {
     text: String,
@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn a_place_is_a_name_as_it_stands_or_a_json_pointer() {
         let claims = json!({
-            "plan": "a", "https://example.com/plan": "b", "realm_access": {"roles": "c", "x/y": "d", "~": "e"}, "a.b": "f",
-            "/odd": "g",
+            "plan": "a", "https://example.com/plan": "b", "realm_access": {"roles": "c", "x/y": "d", "~": "e"},
+            "a.b": "f", "/odd": "g",
         });
         let claims: BTreeMap<String, Value> = serde_json::from_value(claims).unwrap();
         for (path, found) in [

@@ -1,9 +1,8 @@
 //! Who is calling? A bearer token goes in, a [`Caller`] comes out, or an [`IdentityError`] that says what is wrong.
 //!
-//! The way of a token: `token` takes the text apart, `keys` and, for those that an issuer
-//! publishes, `jwks` say whether one of the gateway's keys signed it,
-//! `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read before the signature holds.
-//! `minter` goes the other way, for `voxgate token`.
+//! The way of a token: `token` takes the text apart, `keys` and, for those that an issuer publishes, `jwks`
+//! say whether one of the gateway's keys signed it, `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read
+//! before the signature holds. `minter` goes the other way, for `voxgate token`.
 
 mod caller;
 mod claims;

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads the claims of these names. All others are the issuer's own business. A claim that is given twice is an error, as
-/// two readers could believe different ones.
+/// Reads the claims of these names. All others are the issuer's own business. A claim that is given twice is an
+/// error, as two readers could believe different ones.
 pub(super) struct Wanted<'a>(pub(super) &'a [&'a str]);
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {

@@ -61,7 +61,8 @@ impl Verifier {
         self.published.as_ref()
     }
 
-    /// Who is calling, by the value of the `Authorization` header. Waits only for an issuer whose keys may have changed.
+    /// Who is calling, by the value of the `Authorization` header. Waits only for an issuer whose keys may have
+    /// changed.
     pub async fn identify(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         let text = bearer(authorization)?;
         let known = self.fetched();
@@ -111,8 +112,8 @@ impl Verifier {
         if candidates.is_empty() {
             return Err(IdentityError::UnknownKey);
         }
-        // The header's `alg` only chooses among keys that are for exactly that algorithm. So a public key, which anybody
-        // may have, is never taken for the secret of an HMAC (RFC 8725 §2.1, §3.1).
+        // The header's `alg` only chooses among keys that are for exactly that algorithm. So a public key, which
+        // anybody may have, is never taken for the secret of an HMAC (RFC 8725 §2.1, §3.1).
         let mut outcome = Err(IdentityError::WrongAlgorithm(token.algorithm));
         for key in candidates.into_iter().filter(|key| key.algorithm == token.algorithm) {
             if key.signed(token)? {
@@ -137,8 +138,8 @@ impl Verifier {
         }
     }
 
-    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has, or any at all. It
-    /// has none for HMAC, whatever the name.
+    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has, or any at
+    /// all. It has none for HMAC, whatever the name.
     fn may_be_news(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
         let named =
             |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| key.kid.as_ref() == Some(kid));

@@ -171,7 +171,7 @@ async fn an_issuer_that_is_down_at_the_start_keeps_only_its_own_callers_waiting(
     let pair = Pair::p256("one");
     let issuer = Issuer::start(Conduct::Away);
     let gateway = eager(&issuer).start().await;
-    gateway.log.event("the issuer's keys cannot be fetched; its tokens are refused until then").await;
+    gateway.log.event("the issuer's keys cannot be fetched; its tokens are refused").await;
     let answer = call(&gateway, &pair.sign(&claims())).await;
     answer.is_error(503, "issuer_unavailable", None);
     assert_eq!((answer.header("retry-after"), answer.header("www-authenticate")), (Some("1"), None));

@@ -1,7 +1,7 @@
 //! The keys that an issuer publishes (JWKS, RFC 7517 §5): fetched, kept, and fetched again.
 //!
-//! One task fetches, for all requests: at once, then at an interval, and when a request comes with a token of a key that is
-//! not known yet. While the issuer cannot be asked, the keys of before stay good.
+//! One task fetches, for all requests: at once, then at an interval, and when a request comes with a token of a key
+//! that is not known yet. While the issuer cannot be asked, the keys of before stay good.
 
 mod address;
 mod fetch;
@@ -80,8 +80,8 @@ impl Published {
         self.shared.state.borrow().keys.clone()
     }
 
-    /// Has the keys fetched again, if that was not done just now, and waits until it is done. All requests that ask for it
-    /// at a time wait for the same fetch.
+    /// Has the keys fetched again, if that was not done just now, and waits until it is done. All requests that ask
+    /// for it at a time wait for the same fetch.
     pub(super) async fn look_again(&self) {
         let mut state = self.shared.state.subscribe();
         let (ended, fetching) = {
@@ -154,7 +154,7 @@ impl Shared {
                 } else if before.is_some() {
                     tracing::warn!(%source, %error, "the issuer's keys cannot be fetched; those of before are kept");
                 } else {
-                    tracing::warn!(%source, %error, "the issuer's keys cannot be fetched; its tokens are refused until then");
+                    tracing::warn!(%source, %error, "the issuer's keys cannot be fetched; its tokens are refused");
                 }
                 (None, *cooldown)
             }
