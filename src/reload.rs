@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Files, Problems, Settings};
-use crate::http::{House, Live};
+use crate::http::{House, Live, Tls};
 use crate::identity::KeySpec;
 use crate::sandbox::StandIn;
 use crate::terms::AUDIT;
@@ -126,6 +126,10 @@ impl Reloader {
             // What a secret has to be depends on it.
             return Err("server.bind: only a start decides who can connect".to_owned());
         }
+        if settings.server.tls.is_some() != old.settings.server.tls.is_some() {
+            // Clients come by one or the other.
+            return Err("server.tls_cert: only a start decides whether the gateway speaks TLS".to_owned());
+        }
         let (settings, unchanged) = settings.for_running(&old.settings);
         if settings.identity.is_empty() {
             return Err("identity: no key is left to check tokens with".to_owned());
@@ -133,6 +137,7 @@ impl Reloader {
         if settings.uses_sandbox() != self.stand_in.is_some() {
             return Err("providers.openai: only a start decides whether the sandbox stands in for it".to_owned());
         }
+        let tls = settings.server.tls.as_ref().map(Tls::new).transpose().map_err(|error| error.to_string())?;
         let verifier = settings.identity.verifier().map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             errors.join("; ")
@@ -145,7 +150,7 @@ impl Reloader {
             .as_ref()
             .map_or_else(|| settings.providers.clone(), |stand_in| stand_in.in_place_of_openai(&settings.providers));
         let providers = old.providers.renewed(&wanted, &settings.upstream);
-        self.live.replace(House::new(settings, verifier, providers.into(), old.grounds.clone()));
+        self.live.replace(House::new(settings, (verifier, tls), providers.into(), old.grounds.clone()));
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in unchanged {
             tracing::warn!(target: AUDIT, tables, "settings have changed that only a start takes over");

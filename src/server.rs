@@ -4,16 +4,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request};
 use actix_server::{Server, ServerHandle};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::AppConfig;
+use actix_service::IntoServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_actix_web::TracingLogger;
@@ -21,15 +17,12 @@ use tracing_actix_web::TracingLogger;
 use crate::admission::clock::Clock;
 use crate::admission::{Desk, Limiter, LimiterError};
 use crate::config::Settings;
-use crate::http::{self, Grounds, House, Limits, Line, Live};
+use crate::http::{self, Grounds, House, Live, Tls, TlsError};
 use crate::identity::Verifier;
 use crate::reload::{Origin, Reloader};
 use crate::sandbox::{Sandbox, StandIn};
 use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};
-
-/// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +43,9 @@ pub enum StartError {
     /// Limits cannot be kept.
     #[error(transparent)]
     Limiter(#[from] LimiterError),
+    /// No TLS can be spoken with what is set.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The HTTP client cannot be made, for want of trusted certificates perhaps.
     #[error("the client for the providers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -86,9 +82,10 @@ impl Application {
         let providers = Providers::new(wanted.as_ref().unwrap_or(&settings.providers), &settings.upstream);
         // Made once here so that an error stops the start; each worker makes its own.
         Upstream::new(&settings)?;
+        let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let grounds = Arc::new(Grounds::new(&settings, limiter));
-        let live = Data::new(Live::of(House::new(settings, verifier, providers.into(), grounds)));
+        let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
         let closing = Arc::new(Notify::new());
         Ok(Self {
             address,
@@ -167,7 +164,6 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
     socket.map_err(|error| StartError::Listen { key, address, error })
 }
 
-/// Builds the public server from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`.
 fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::Result<Server> {
     let settings = live.house().settings.server.clone();
     let mut server = Server::build().disable_signals().shutdown_timeout(settings.shutdown_timeout.as_secs().max(1));
@@ -176,47 +172,18 @@ fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::
     }
     let (live, closing) = (live.clone(), Arc::clone(closing));
     let server = server.listen("voxgate", socket, move || {
-        let (gate, closing) = (live.clone(), Arc::clone(&closing));
-        let own = live.clone();
+        let (own, cors) = (live.clone(), http::cors(&live.house().settings.cors));
         let application = App::new()
             .app_data(live.clone())
             .data_factory(move || {
                 let house = own.house();
                 async move { Upstream::new(&house.settings).map(Rc::new) }
             })
+            .wrap(cors)
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(http::public);
-        let service = HttpService::build()
-            .on_connect_ext(|line: &Line, extensions| {
-                extensions.insert(line.connection());
-            })
-            .keep_alive(settings.keep_alive)
-            // The line is stricter; actix's clock is half a second slow and would cut a short limit shorter.
-            .client_request_timeout(settings.header_timeout + Duration::from_secs(1))
-            .client_disconnect_timeout(LINGER)
-            // A client that closes its side is gone, and the provider's request with it.
-            .h1_allow_half_closed(false)
-            .graceful_shutdown_signal(move || {
-                let closing = Arc::clone(&closing);
-                async move { closing.notified().await }
-            })
-            .expect(fn_service(move |request: Request| {
-                let gate = gate.clone();
-                async move { http::before_continue(&gate.house(), request).await }
-            }))
-            .finish(map_config(application.into_factory().map_err(|error| error.error_response()), |()| {
-                AppConfig::default()
-            }));
-        let limits =
-            Limits { keep_alive: settings.keep_alive, head: settings.header_timeout, write: settings.write_timeout };
-        fn_service(move |socket: TcpStream| async move {
-            let address = socket.peer_addr().ok();
-            // A small answer shall not wait for the acknowledgement of the one before. A socket without it still serves.
-            let _ = socket.set_nodelay(true);
-            Ok((Line::new(socket, limits), Protocol::Http1, address))
-        })
-        .and_then(service)
+        http::door(application.into_factory(), &live, &closing)
     })?;
     Ok(server.run())
 }

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::token;
-use crate::config::Settings;
+use crate::config::{Server, Settings};
 use crate::identity::{KeyMaterial, is_short_secret};
 
 /// What is worth saying of these settings.
 pub(super) struct Banner {
     sandbox: bool,
-    exposed: bool,
+    https: Https,
     weak_secret: bool,
     /// Where the embedded store is, which this run may have made.
     data_dir: Option<PathBuf>,
@@ -22,11 +22,35 @@ pub(super) struct Banner {
     token: Option<SecretString>,
 }
 
+/// How HTTPS comes about.
+#[derive(Clone, Copy)]
+enum Https {
+    /// The gateway speaks it.
+    Spoken,
+    /// A proxy does, and nothing else is served.
+    Required,
+    /// Nobody is known to, and others than this machine can connect.
+    Missing,
+    /// Only this machine can connect.
+    Needless,
+}
+
+impl Https {
+    fn of(server: &Server) -> Self {
+        match server {
+            Server { tls: Some(_), .. } => Self::Spoken,
+            Server { require_https: true, .. } => Self::Required,
+            server if server.is_loopback() => Self::Needless,
+            _ => Self::Missing,
+        }
+    }
+}
+
 impl Banner {
     pub(super) fn of(settings: &Settings, made_up: bool) -> Self {
         Self {
             sandbox: settings.uses_sandbox(),
-            exposed: !settings.server.is_loopback(),
+            https: Https::of(&settings.server),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
                 Some(KeyMaterial::Secret(secret)) if is_short_secret(secret)
@@ -44,7 +68,9 @@ impl Banner {
     }
 
     fn text(&self, address: SocketAddr) -> String {
-        let mut lines = vec![format!("\nVoxgate listens on http://{address}   (API: http://{address}/docs)\n")];
+        let scheme = if matches!(self.https, Https::Spoken) { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
+        let mut lines = vec![format!("\nVoxgate listens on {url}   (API: {url}/docs)\n")];
         if self.sandbox {
             lines.push(
                 "SANDBOX: no OPENAI_API_KEY is set, so nothing is recognised. The gateway does everything else for\n\
@@ -52,12 +78,16 @@ impl Banner {
                     .to_owned(),
             );
         }
-        if self.exposed {
-            lines.push(
+        match self.https {
+            Https::Missing => lines.push(
                 "HTTPS: this address is not loopback and the gateway speaks plain HTTP. Put a TLS-terminating proxy\n\
-                 in front of it.\n"
+                 in front of it, or set server.tls_cert and server.tls_key.\n"
                     .to_owned(),
-            );
+            ),
+            Https::Required => lines.push(
+                "HTTPS: only what came to a trusted proxy over HTTPS is served (server.require_https).\n".to_owned(),
+            ),
+            Https::Spoken | Https::Needless => {}
         }
         if self.weak_secret {
             lines.push(
@@ -72,7 +102,7 @@ impl Banner {
             lines.push(format!(
                 "No VOXGATE_JWT_SECRET is set, so one was made for this run. A token for the next hour, and a try:\n\n\
                  export VOXGATE_TOKEN={}\n\n\
-                 curl http://{address}/v1/audio/transcriptions \\\n  \
+                 curl {url}/v1/audio/transcriptions \\\n  \
                  -H \"Authorization: Bearer $VOXGATE_TOKEN\" \\\n  \
                  -F model=gpt-transcribe -F file=@tests/media/pcm16.wav\n",
                 token.expose_secret()

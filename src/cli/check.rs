@@ -1,10 +1,11 @@
 //! `voxgate check`: the settings, then whoever they name.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Failure, print};
 use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::config::{self, OPENAI, Problems, Provider, ProviderKey, Settings};
+use crate::http::Tls;
 use crate::identity::{self, JwksSettings};
 use crate::upstream;
 
@@ -14,6 +15,9 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     let settings = settings?;
     say("settings", "right")?;
     let mut wrong = 0;
+    if let Some(tls) = &settings.server.tls {
+        wrong += verdict("tls", try_tls(tls))?;
+    }
     for provider in settings.providers.values() {
         let name = format!("provider {}", provider.name);
         match provider.keys.as_slice() {
@@ -40,6 +44,18 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
         0 => Ok(()),
         1 => Err(Failure::Other("1 thing does not work".to_owned())),
         _ => Err(Failure::Other(format!("{wrong} things do not work"))),
+    }
+}
+
+/// Builds what speaks TLS, and looks how long its certificate holds.
+fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
+    let tls = Tls::new(files).map_err(|error| error.to_string())?;
+    let ends = tls.ends();
+    let day = humantime::format_rfc3339_seconds(ends);
+    if ends <= SystemTime::now() {
+        Err(format!("the certificate ended at {day}"))
+    } else {
+        Ok(format!("the certificate holds until {day}"))
     }
 }
 

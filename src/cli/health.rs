@@ -18,6 +18,9 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
+        // Without settings it is taken for a gateway as it is by default.
+        let scheme =
+            if settings.as_ref().is_ok_and(|settings| settings.server.tls.is_some()) { "https" } else { "http" };
         let mut address = match self.address {
             Some(address) => address,
             None => settings?.server.bind,
@@ -29,12 +32,18 @@ impl Health {
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
             });
         }
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build();
-        let asked = client.map_err(Failure::other)?.get(format!("http://{address}/health/ready")).send().await;
+        let url = format!("{scheme}://{address}");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(3))
+            // The certificate is for the name that clients use, not for this address, and nothing is told to whoever answers.
+            .tls_danger_accept_invalid_certs(true)
+            .build();
+        let asked = client.map_err(Failure::other)?.get(format!("{url}/health/ready")).send().await;
         match asked {
             Ok(response) if response.status().is_success() => Ok(()),
-            Ok(response) => Err(Failure::Other(format!("http://{address} is not ready: {}", response.status()))),
-            Err(_) => Err(Failure::Other(format!("http://{address} does not answer"))),
+            Ok(response) => Err(Failure::Other(format!("{url} is not ready: {}", response.status()))),
+            Err(_) => Err(Failure::Other(format!("{url} does not answer"))),
         }
     }
 }

@@ -21,6 +21,12 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
     let verifier = settings.identity.verifier().map_err(|errors| Failure::other(listed(&errors)))?;
     let published = settings.identity.published(None).map_err(Failure::other)?;
     let verifier = verifier.beside(published);
+    if !settings.server.is_loopback() && settings.server.tls.is_none() {
+        tracing::warn!(
+            bind = %settings.server.bind,
+            "plain HTTP on an address that is not loopback: a TLS-terminating proxy is expected in front of it"
+        );
+    }
     let banner = banner::Banner::of(&settings, made_up.is_some());
     let application = Application::build(settings, verifier, Origin { file, made_up }).map_err(Failure::other)?;
     tracing::info!(

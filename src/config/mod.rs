@@ -3,6 +3,7 @@
 //! A TOML file and the environment become one tree ([`source`]); each topic reads its table out of it ([`reader`]) and
 //! checks it; what is left over is an unknown key. Nothing here knows what the settings are used for.
 
+mod cors;
 mod files;
 mod identity;
 mod intake;
@@ -16,6 +17,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upstream;
 mod value;
 mod wire;
@@ -23,6 +25,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use cors::Cors;
 pub use files::Files;
 pub use identity::Identity;
 pub use intake::Intake;
@@ -32,6 +35,7 @@ pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
 pub use server::{LogFormat, Server};
 pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
+pub use tls::TlsFiles;
 pub use upstream::{Breaker, Relay, Upstream};
 pub use wire::Wire;
 
@@ -42,6 +46,8 @@ use reader::Section;
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// `[cors]`
+    pub cors: Cors,
     /// `[identity]`
     pub identity: Identity,
     /// `[intake]`
@@ -87,6 +93,7 @@ impl Settings {
         let providers = providers::read_providers(&mut root);
         let models = models::read_models(&mut root, &providers);
         let mut settings = Self {
+            cors: Cors::read(root.section("cors")),
             intake: Intake::read(root.section("intake")),
             upstream: Upstream::read(root.section("upstream")),
             relay: Relay::read(root.section("relay")),
@@ -128,15 +135,18 @@ impl Settings {
             pool_idle_timeout: old.upstream.pool_idle_timeout,
             ..self.upstream.clone()
         };
+        let server = Server { tls: self.server.tls.clone(), ..old.server.clone() };
         let differs = [
-            ("server", self.server != old.server),
+            ("server", self.server != server),
+            ("cors", self.cors != old.cors),
             ("log", self.log_format != old.log_format),
             ("store, redis, ledger", self.store != old.store),
             ("intake.spool_dir, intake.*spool*_bytes", self.intake != intake),
             ("upstream.connect_timeout, upstream.pool_idle_timeout", self.upstream != upstream),
         ];
         (self.intake, self.upstream) = (intake, upstream);
-        (self.server, self.log_format, self.store) = (old.server.clone(), old.log_format, old.store.clone());
+        (self.server, self.cors) = (server, old.cors.clone());
+        (self.log_format, self.store) = (old.log_format, old.store.clone());
         (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
     }
 

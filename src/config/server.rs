@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Value;
 
 use super::reader::Section;
+use super::tls::TlsFiles;
 use super::value::Setting;
 
 /// `[server]`
@@ -31,7 +33,18 @@ pub struct Server {
     pub max_queue: usize,
     /// How long they wait; 1s.
     pub queue_timeout: Duration,
+    /// What HTTPS is spoken with; without it, plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Whether requests are refused that did not come over HTTPS, to here or to a trusted proxy; false.
+    pub require_https: bool,
+    /// Proxies whose word is taken for how a request came to them; none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// For how long browsers shall come by HTTPS only, once they did; a year, `None` to tell them nothing.
+    pub hsts: Option<Duration>,
 }
+
+/// What browsers are told unless set otherwise.
+const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Server {
     pub(super) fn read(mut section: Section) -> Self {
@@ -47,7 +60,15 @@ impl Server {
             max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
             max_queue: section.value("max_queue", 256),
             queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
+            tls: TlsFiles::read(&mut section),
+            require_https: section.value("require_https", false),
+            trusted_proxies: section.value("trusted_proxies", Vec::new()),
+            hsts: section.value("hsts", Hsts(Some(A_YEAR))).0,
         };
+        if settings.require_https && settings.tls.is_none() && settings.trusted_proxies.is_empty() {
+            let what = "no request could come over HTTPS: set tls_cert and tls_key, or trusted_proxies";
+            section.problem("require_https", what);
+        }
         section.finish();
         settings
     }
@@ -55,6 +76,20 @@ impl Server {
     /// Whether only this machine can connect. Secrets that are missing may be made up only then.
     pub fn is_loopback(&self) -> bool {
         self.bind.ip().is_loopback()
+    }
+}
+
+/// `server.hsts`
+struct Hsts(Option<Duration>);
+
+impl Setting for Hsts {
+    const TAKES: &'static str = "a duration such as \"365days\", or \"off\"";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "off" => Some(Self(None)),
+            text => humantime::parse_duration(text).ok().map(|span| Self(Some(span))),
+        }
     }
 }
 

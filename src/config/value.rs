@@ -1,9 +1,10 @@
 //! How each kind of setting is written, in TOML or as the text of an environment variable.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use toml::Value;
 use url::Url;
@@ -128,5 +129,15 @@ impl Setting for Vec<String> {
             Value::String(text) => text.split(',').map(|item| String::parse(&Value::String(item.to_owned()))).collect(),
             _ => None,
         }
+    }
+}
+
+/// Addresses or networks; an address is a network of one.
+impl Setting for Vec<IpNet> {
+    const TAKES: &'static str = "a list of addresses or networks, such as [\"10.0.0.0/8\", \"::1\"]";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let texts = Vec::<String>::parse(value)?;
+        texts.iter().map(|text| text.parse().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()))).collect()
     }
 }

@@ -3,18 +3,22 @@
 //! actix writes `100 Continue` as soon as this service says yes, so what the gate refuses is refused here. RFC 9110
 //! §10.1.1.
 
+use std::rc::Rc;
+
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
+use super::connection::Connection;
 use super::gate;
 use super::house::House;
+use super::https::Way;
 use super::record::write_headers;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
 
 /// Lets a request pass that may send its body, or answers it.
-pub async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
+pub(super) async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -24,9 +28,15 @@ pub async fn before_continue(house: &House, request: Request) -> Result<Request,
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
+    let server = &house.settings.server;
+    let is_secure = request.conn_data::<Rc<Connection>>().is_some_and(|connection| connection.is_secure());
+    let way = Way::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
-    let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone())).await;
-    let Err(error) = checked else { return Ok(request) };
+    let checked = match way.check(server, request.path()) {
+        Ok(()) => gate::check(house, task, request.headers(), |caller| known = Some(caller.clone())).await.err(),
+        Err(error) => Some(error),
+    };
+    let Some(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), route);
     if let Some(caller) = &known {
         record.caller(caller);
@@ -35,6 +45,6 @@ pub async fn before_continue(house: &House, request: Request) -> Result<Request,
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut response: HttpResponse = error.error_response();
-    write_headers(response.headers_mut(), &record, house, known.as_ref());
+    write_headers(response.headers_mut(), &record, (house, way), known.as_ref());
     Err(response.into())
 }

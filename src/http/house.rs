@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
+use super::connection::Tls;
 use super::error::ApiError;
 use super::places::Places;
 use crate::admission::{Admission, Limiter};
@@ -29,6 +30,8 @@ pub struct House {
     pub(super) minter: Option<Minter>,
     /// May they?
     pub admission: Admission,
+    /// What speaks TLS to those who connect, where the gateway does.
+    pub(super) tls: Option<Tls>,
     /// Whom to ask, the sandbox among them where it stands in.
     pub providers: Arc<Providers>,
     /// What it has in common with those before and after it.
@@ -66,12 +69,18 @@ impl Grounds {
 }
 
 impl House {
-    /// The house of these settings. `providers` are those of the settings, or the sandbox in their place.
-    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, grounds: Arc<Grounds>) -> Self {
+    /// The house of these settings, `verifier` and `tls` among them. `providers` are those of the settings, or the sandbox
+    /// in their place.
+    pub fn new(
+        settings: Settings,
+        (verifier, tls): (Verifier, Option<Tls>),
+        providers: Arc<Providers>,
+        grounds: Arc<Grounds>,
+    ) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
-        Self { settings, verifier, minter, admission, providers, grounds }
+        Self { settings, verifier, minter, admission, tls, providers, grounds }
     }
 
     /// Who serves `model`.

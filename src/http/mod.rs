@@ -4,6 +4,7 @@
 
 mod audio;
 mod connection;
+mod cors;
 mod deadline;
 mod docs;
 mod error;
@@ -12,6 +13,7 @@ mod files;
 mod gate;
 mod health;
 mod house;
+mod https;
 mod metrics;
 mod models;
 mod order;
@@ -23,8 +25,8 @@ mod sessions;
 mod usage;
 mod wish;
 
-pub use connection::{Limits, Line};
-pub use expect::before_continue;
+pub use connection::{Tls, TlsError, door};
+pub use cors::cors;
 pub use house::{Grounds, House, Live};
 pub use record::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};

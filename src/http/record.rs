@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use actix_cors::CorsError;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -16,8 +17,10 @@ use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
 use super::connection::{Busy, Connection};
+use super::cors;
 use super::error::ApiError;
 use super::house::{House, InForce};
+use super::https::{self, Way};
 use super::places::Place;
 use super::rates::{self, Told};
 use super::routes;
@@ -42,6 +45,13 @@ pub async fn record_requests(
     let record = Record::start(id.clone(), request.method().as_str(), route);
     request.extensions_mut().insert(record.clone());
 
+    let way = house.as_deref().map(|house| https::way(house, request.request()));
+    let refused =
+        way.zip(house.as_deref()).and_then(|(way, house)| way.check(&house.settings.server, request.path()).err());
+    if let Some(error) = refused {
+        let response = request.error_response(error);
+        return Ok(recorded(response, record, house.as_deref().zip(way), busy));
+    }
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let Ok(response) = handled else {
         // The panic itself is in the log; its request still gets an answer, and no other request is harmed.
@@ -51,7 +61,20 @@ pub async fn record_requests(
         record.outcome(Outcome::Answered);
         return Err(error.into());
     };
-    let mut response = response?.map_into_boxed_body();
+    let response = response?.map_into_boxed_body();
+    let denied = response.response().error().and_then(Error::as_error::<CorsError>);
+    let denied = denied.map(|error| cors::refusal(response.request(), error));
+    let response = if let Some(error) = denied { response.error_response(error) } else { response };
+    Ok(recorded(response, record, house.as_deref().zip(way), busy))
+}
+
+/// An answer, with what every answer tells, whose record is open until its body is out.
+fn recorded(
+    mut response: ServiceResponse<BoxBody>,
+    record: Record,
+    by: Option<(&House, Way)>,
+    busy: Option<Busy>,
+) -> ServiceResponse<BoxBody> {
     if response.request().method() == Method::HEAD {
         // A body that is not sent is never asked for.
         record.outcome(Outcome::Answered);
@@ -61,15 +84,22 @@ pub async fn record_requests(
         record.error(error.code());
     }
     let told = response.request().extensions().get::<Told>().cloned();
-    if let Some(house) = &house {
-        write_headers(response.headers_mut(), &record, house, told.as_ref().map(|Told(caller)| caller));
+    if let Some(by) = by {
+        let caller = told.as_ref().map(|Told(caller)| caller);
+        write_headers(response.headers_mut(), &record, by, caller);
     }
     let place = response.request().extensions_mut().remove::<Place>();
-    Ok(response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy, place })))
+    response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy, place }))
 }
 
 /// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
-pub(super) fn write_headers(headers: &mut HeaderMap, record: &Record, house: &House, caller: Option<&Caller>) {
+pub(super) fn write_headers(
+    headers: &mut HeaderMap,
+    record: &Record,
+    (house, way): (&House, Way),
+    caller: Option<&Caller>,
+) {
+    way.tell(&house.settings.server, headers);
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
     }

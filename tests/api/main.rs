@@ -6,6 +6,7 @@
 //! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`issuer`]: an identity provider that publishes its keys.
+//! * [`authority`]: a certificate authority.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -25,6 +26,7 @@
 )]
 
 mod account;
+mod authority;
 mod form;
 mod gateway;
 mod issuer;
@@ -47,12 +49,14 @@ mod breaker;
 mod check_command;
 mod commands;
 mod contract;
+mod cors;
 mod deadlines;
 mod documents;
 mod fallbacks;
 mod fleet;
 mod headers;
 mod held_connections;
+mod https;
 mod identity_page;
 mod issuer_keys;
 mod ledger;
@@ -84,9 +88,12 @@ mod sandbox;
 mod sdk;
 mod sessions;
 mod settlements_that_wait;
+mod smuggling;
 mod store_failure;
 mod streams;
 mod streams_broken;
+mod tls;
+mod tls_streams;
 mod tokens;
 mod usage_command;
 mod usage_records;

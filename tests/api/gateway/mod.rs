@@ -49,6 +49,7 @@ pub(crate) struct Gateway {
     pub(crate) log: Log,
     pub(crate) provider: Arc<Provider>,
     client: reqwest::Client,
+    scheme: &'static str,
     child: Child,
     stdout: Log,
     heard: Heard,
@@ -76,7 +77,7 @@ impl Gateway {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// A request without a token.

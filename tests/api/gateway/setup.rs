@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Gateway, Heard, Log};
+use crate::authority::Authority;
 use crate::provider::{KEY, Provider};
 use crate::token;
 
@@ -22,6 +23,7 @@ pub(crate) struct Setup {
     provider: Arc<Provider>,
     data: Arc<TempDir>,
     open_files: Option<u32>,
+    authority: Option<Arc<Authority>>,
     arguments: Vec<String>,
 }
 
@@ -53,7 +55,15 @@ impl Setup {
             ("VOXGATE_JWT_SECRET", token::SECRET),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { variables, config: String::new(), provider, data, open_files: None, arguments: Vec::new() }
+        Self {
+            variables,
+            config: String::new(),
+            provider,
+            data,
+            open_files: None,
+            authority: None,
+            arguments: Vec::new(),
+        }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -97,6 +107,14 @@ impl Setup {
         self
     }
 
+    /// One that speaks TLS, with a certificate of this authority.
+    pub(crate) fn tls(mut self, authority: &Arc<Authority>) -> Self {
+        self.authority = Some(Arc::clone(authority));
+        let path = |file: PathBuf| file.to_str().unwrap().to_owned();
+        self.env("VOXGATE_SERVER__TLS_CERT", &path(authority.certificate_file()))
+            .env("VOXGATE_SERVER__TLS_KEY", &path(authority.key_file()))
+    }
+
     /// With no more than so many files open at once.
     pub(crate) fn open_files(mut self, most: u32) -> Self {
         self.open_files = Some(most);
@@ -116,6 +134,13 @@ impl Setup {
     /// The folder of the embedded store, and of settlements that wait.
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
+    }
+
+    /// A client that trusts the gateway.
+    pub(crate) fn client(&self) -> reqwest::ClientBuilder {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1));
+        let Some(authority) = &self.authority else { return client };
+        client.tls_certs_only([authority.root()])
     }
 
     /// Starts the gateway and waits until it listens.
@@ -144,7 +169,8 @@ impl Setup {
             ops_address: address("ops_address"),
             log,
             provider: Arc::clone(&self.provider),
-            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
+            client: self.client().build().unwrap(),
+            scheme: if self.authority.is_some() { "https" } else { "http" },
             child,
             stdout,
             heard: Heard::default(),

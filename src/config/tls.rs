@@ -1,0 +1,63 @@
+//! `server.tls_cert` and `server.tls_key`.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::reader::Section;
+
+/// A certificate with those that vouch for it, and its key, as they are in their files: PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// What `server.tls_cert` names.
+    pub certificates: String,
+    /// What `server.tls_key` names.
+    pub key: SecretString,
+}
+
+impl TlsFiles {
+    pub(super) fn read(section: &mut Section) -> Option<Self> {
+        let certificates = text(section, "tls_cert");
+        let key = text(section, "tls_key");
+        match (certificates, key) {
+            (Given::Text(certificates), Given::Text(key)) => Some(Self { certificates, key: key.into() }),
+            (Given::Nothing, Given::Nothing) => None,
+            (Given::Nothing, _) => {
+                section.problem("tls_cert", "is missing; tls_key is given, and the two go together");
+                None
+            }
+            (_, Given::Nothing) => {
+                section.problem("tls_key", "is missing; tls_cert is given, and the two go together");
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for TlsFiles {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificates == other.certificates && self.key.expose_secret() == other.key.expose_secret()
+    }
+}
+
+impl Eq for TlsFiles {}
+
+enum Given {
+    Nothing,
+    /// What cannot be read is a problem already.
+    Unreadable,
+    Text(String),
+}
+
+fn text(section: &mut Section, key: &'static str) -> Given {
+    let path: Option<PathBuf> = section.optional(key);
+    let Some(path) = path else { return Given::Nothing };
+    match section.file(&path) {
+        Ok(text) => Given::Text(text),
+        Err(error) => {
+            section.problem(key, format!("{} cannot be read: {error}", path.display()));
+            Given::Unreadable
+        }
+    }
+}

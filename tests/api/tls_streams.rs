@@ -1,0 +1,222 @@
+//! HTTP/2: requests that share a connection share nothing else, and a client cannot hold what costs something with it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream, SendStream};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::authority::Authority;
+use crate::form::Form;
+use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
+use crate::provider::{Framing, Gate, Reply, events};
+use crate::{sound, token};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection that speaks HTTP/2, and how it ended.
+struct Client {
+    requests: SendRequest<Bytes>,
+    ended: JoinHandle<Result<(), h2::Error>>,
+}
+
+async fn connect(gateway: &Gateway, authority: &Authority, room: u32) -> Client {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority.root_file()).unwrap()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let socket = TcpStream::connect(gateway.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
+    let (requests, connection) = h2::client::Builder::new().initial_window_size(room).handshake(stream).await.unwrap();
+    Client { requests, ended: tokio::spawn(connection) }
+}
+
+impl Client {
+    /// Sends the head of a request with a recording, and hands out its body.
+    async fn begin(&mut self, query: &str, length: usize) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+        let request = http::Request::post(format!("https://localhost{TRANSCRIPTIONS}?model=gpt-transcribe{query}"))
+            .header("authorization", format!("Bearer {}", token::good()))
+            .header("content-type", "audio/wav")
+            .header("content-length", length)
+            .body(())
+            .unwrap();
+        poll_fn(|cx| self.requests.poll_ready(cx)).await.unwrap();
+        self.requests.send_request(request, false).unwrap()
+    }
+
+    /// Sends a request with a recording, and waits for the head of its answer.
+    async fn transcribe(&mut self, query: &str) -> (u16, RecvStream) {
+        let audio = sound::wav(300);
+        let (answer, mut body) = self.begin(query, audio.len()).await;
+        body.send_data(audio.into(), true).unwrap();
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        (answer.status().as_u16(), answer.into_body())
+    }
+}
+
+/// Everything that comes, each piece making room for the next.
+async fn rest(mut body: RecvStream) -> Result<String, h2::Error> {
+    let mut all = Vec::new();
+    while let Some(chunk) = timeout(PATIENCE, body.data()).await.expect("the stream is silent") {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+        all.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8(all).unwrap())
+}
+
+async fn start(limits: &[(&str, &str)]) -> (Arc<Authority>, Gateway) {
+    let authority = Arc::new(Authority::new());
+    let setup = limits.iter().fold(Setup::new().tls(&authority), |setup, (name, value)| setup.env(name, value));
+    (authority, setup.start().await)
+}
+
+#[tokio::test]
+async fn a_client_that_makes_no_room_for_one_stream_loses_that_one_and_the_provider_is_let_go() {
+    let (authority, gateway) = start(&[("VOXGATE_SERVER__WRITE_TIMEOUT", "300ms")]).await;
+    let never = Gate::closed();
+    gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0]).repeat(1000)).wait(&never));
+    let mut client = connect(&gateway, &authority, 1000).await;
+    let (status, stuck) = client.transcribe("&stream=true").await;
+    assert_eq!(status, 200);
+    gateway.provider.hung_up(1).await;
+    let error = rest(stuck).await.expect_err("the stream was let stand");
+    assert_eq!(error.reason(), Some(Reason::CANCEL));
+    // The connection is as good as before.
+    let (status, body) = client.transcribe("").await;
+    assert_eq!(status, 200);
+    rest(body).await.unwrap();
+    assert_eq!(gateway.log.recorded(2).await[0]["outcome"], "client_gone");
+}
+
+#[tokio::test]
+async fn a_client_that_lets_go_of_a_stream_takes_its_request_with_it_and_no_other() {
+    let (authority, gateway) = start(&[]).await;
+    let (never, later) = (Gate::closed(), Gate::closed());
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    let all = Framing::PLAIN.all(&events());
+    // In the middle of a stream, before the answer has begun, and before the recording is there.
+    gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0])).wait(&never));
+    let (_, streamed) = client.transcribe("&stream=true").await;
+    gateway.provider.answer(Reply::whole(200, "application/json", "{}").held_by(&never));
+    let audio = sound::wav(300);
+    let (waiting, mut body) = client.begin("", audio.len()).await;
+    body.send_data(audio.into(), true).unwrap();
+    gateway.provider.asked(2).await;
+    gateway.provider.answer(Reply::stream().wait(&later).send(all.clone()));
+    let (status, kept) = client.transcribe("&stream=true").await;
+    assert_eq!(status, 200);
+    let (unsent, mut upload) = client.begin("", 1_000_000).await;
+    upload.send_data(sound::wav(300).into(), false).unwrap();
+    drop(streamed);
+    drop((waiting, body));
+    gateway.provider.hung_up(2).await;
+    upload.send_reset(Reason::CANCEL);
+    drop(unsent);
+    gateway.log.recorded(3).await;
+    later.open();
+    assert_eq!(rest(kept).await.unwrap(), all + "data: [DONE]\n\n");
+}
+
+#[tokio::test]
+async fn a_refusal_comes_before_the_body_has() {
+    let (authority, gateway) = start(&[]).await;
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    // Not a byte of it is sent.
+    let (answer, _body) = client.begin("", 26_214_401).await;
+    let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(rest(answer.into_body()).await.unwrap().contains("\"code\":\"file_too_large\""));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_move_is_not_waited_for() {
+    let (authority, gateway) = start(&[("VOXGATE_INTAKE__IDLE_TIMEOUT", "300ms")]).await;
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    let (answer, mut body) = client.begin("", 1_000_000).await;
+    body.send_data(sound::wav(300).into(), false).unwrap();
+    let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+    assert_eq!(answer.status(), 408);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_and_one_request_too_many_are_refused() {
+    let (authority, gateway) = start(&[]).await;
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    let (status, _body) = client.transcribe("").await;
+    assert_eq!(status, 200);
+    assert_eq!(client.requests.current_max_send_streams(), 128);
+    let large = http::Request::get("https://localhost/health/live").header("x-large", "x".repeat(70_000)).body(());
+    let (answer, _) = client.requests.send_request(large.unwrap(), true).unwrap();
+    match timeout(PATIENCE, answer).await.expect("no answer") {
+        Ok(answer) => assert_eq!(answer.status(), 431),
+        Err(error) => panic!("{error}"),
+    }
+    let (status, _body) = client.transcribe("").await;
+    assert_eq!(status, 200, "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_ended() {
+    let limits = [("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "300ms")];
+    let (authority, gateway) = start(&limits).await;
+    for asks in [false, true] {
+        let mut client = connect(&gateway, &authority, 100_000).await;
+        if asks {
+            let (_, body) = client.transcribe("").await;
+            rest(body).await.unwrap();
+        }
+        timeout(PATIENCE, client.ended).await.expect("it is kept").unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_gateway_finishes_what_was_asked_and_takes_no_more() {
+    let (authority, mut gateway) = start(&[]).await;
+    let gate = Gate::closed();
+    let all = Framing::PLAIN.all(&events());
+    gateway.provider.answer(Reply::stream().wait(&gate).send(all.clone()));
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    let mut idle = connect(&gateway, &authority, 100_000).await;
+    assert_eq!(idle.transcribe("").await.0, 200);
+    let (status, body) = client.transcribe("&stream=true").await;
+    assert_eq!(status, 200);
+    gateway.terminate();
+    timeout(PATIENCE, idle.ended).await.expect("an idle connection holds up the end").unwrap().unwrap();
+    gate.open();
+    assert_eq!(rest(body).await.unwrap(), all + "data: [DONE]\n\n");
+    timeout(PATIENCE, client.ended).await.expect("the connection is kept").unwrap().unwrap();
+    assert_eq!(gateway.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn many_requests_at_once_on_one_connection_are_each_answered() {
+    let (authority, gateway) = start(&[]).await;
+    let client = gateway.setup().client().build().unwrap();
+    drop(authority);
+    let ask = |at: u64| {
+        let request = client.post(gateway.url(TRANSCRIPTIONS)).bearer_auth(token::good());
+        let request = Form::new().file(&sound::wav(300 + at)).on(request);
+        async move {
+            let answer = request.send().await.unwrap();
+            assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+        }
+    };
+    futures_util::future::join_all((0..100).map(ask)).await;
+    assert_eq!(gateway.provider.requests(), 100);
+}
