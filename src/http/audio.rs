@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
@@ -96,7 +96,6 @@ fn answer(relayed: Relayed) -> HttpResponse {
     match relayed {
         Relayed::Whole { content_type, body, .. } => {
             let content_type = HeaderValue::from_bytes(content_type.as_bytes()).ok();
-            response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
             response.insert_header((CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("text/plain"))));
             response.body(body)
         }

@@ -9,7 +9,7 @@ use actix_cors::CorsError;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use bytes::Bytes;
@@ -100,6 +100,8 @@ pub(super) fn write_headers(
     caller: Option<&Caller>,
 ) {
     way.tell(&house.settings.server, headers);
+    // What an answer is, is what it says it is: a transcript may look like a page.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
     }

@@ -55,7 +55,8 @@ async fn what_is_refused_is_refused_before_its_body_and_recorded() {
         let answer = wire.head().await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("x-request-id: "), "{answer}");
     }
-    for line in gateway.log.recorded(2).await {
+    gateway.log.recorded(2).await;
+    for line in gateway.log.requests() {
         assert_eq!((&line["status"], &line["error"]), (&403.into(), &"https_required".into()), "{line}");
     }
     let request = gateway.post(crate::gateway::TRANSCRIPTIONS).header("x-forwarded-proto", "https");
@@ -66,9 +67,12 @@ async fn what_is_refused_is_refused_before_its_body_and_recorded() {
 async fn settings_by_which_nothing_could_be_served_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (proxies, what) in [
-        ("", "server.require_https: no request could come over HTTPS: set tls_cert and tls_key, or trusted_proxies"),
-        ("10.0.0.0/33", "server.trusted_proxies: "),
-        ("proxy.example.com", "server.trusted_proxies: "),
+        (
+            "",
+            "server.require_https (VOXGATE_SERVER__REQUIRE_HTTPS): no request could come over HTTPS: set tls_cert and tls_key, or trusted_proxies",
+        ),
+        ("10.0.0.0/33", "server.trusted_proxies (VOXGATE_SERVER__TRUSTED_PROXIES): got "),
+        ("proxy.example.com", "server.trusted_proxies (VOXGATE_SERVER__TRUSTED_PROXIES): got "),
     ] {
         let variables = [("VOXGATE_SERVER__REQUIRE_HTTPS", "true"), ("VOXGATE_SERVER__TRUSTED_PROXIES", proxies)];
         let output = run(&["check"], &variables, folder.path());

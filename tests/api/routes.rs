@@ -62,3 +62,19 @@ async fn the_contract_and_its_page_need_nothing_from_elsewhere() {
         assert!(answer.status == 200 && !answer.body.is_empty(), "{asset}");
     }
 }
+
+#[tokio::test]
+async fn the_page_may_load_nothing_from_elsewhere() {
+    let gateway = Gateway::start().await;
+    let page = gateway.send(gateway.request(Method::GET, "/docs")).await;
+    let policy = page.header("content-security-policy").unwrap();
+    for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.split("; ").any(|part| part == rule), "{policy}");
+    }
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    // Nor is anything that a caller says taken for a page.
+    for path in ["/docs", "/openapi.yaml", "/health/live", "/nowhere<script>", "/v1/models"] {
+        let answer = gateway.send(gateway.request(Method::GET, path)).await;
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+}

@@ -26,7 +26,7 @@ async fn answers(gateway: &Gateway, bytes: &str) -> (usize, String) {
 #[tokio::test]
 async fn a_body_whose_end_can_be_read_in_two_ways_is_refused_with_its_connection() {
     let gateway =
-        Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "1s"), ("VOXGATE_SERVER__KEEP_ALIVE", "1s")]).await;
+        Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "300ms")]).await;
     for (lines, body) in [
         ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
         ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),

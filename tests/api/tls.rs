@@ -92,7 +92,7 @@ async fn a_large_recording_arrives_whole_over_either_protocol() {
         let answer = Form::new().file(&audio).on(request).send().await.unwrap();
         assert_eq!((answer.version(), answer.status().as_u16()), (version, 200));
         assert!(answer.text().await.unwrap().contains(TRANSCRIPT));
-        assert!(gateway.provider.last().file() == audio, "the recording was changed over {version:?}");
+        assert!(gateway.provider.last().file().body == audio, "the recording was changed over {version:?}");
     }
 }
 
@@ -147,8 +147,7 @@ async fn a_certificate_that_does_not_fit_its_key_changes_nothing() {
     gateway.log.event(TAKEN).await;
     assert_ne!(shown(&gateway).await, first);
     authority.put(&authority.key_file(), "");
-    let refused = gateway.log.events(REFUSED, 2).await;
-    assert!(refused[1]["reason"].as_str().unwrap().starts_with("server.tls_key: holds none"), "{refused:?}");
+    gateway.log.find("a key that is none", |line| line.contains("server.tls_key: holds none").then_some(())).await;
 }
 
 #[tokio::test]
@@ -164,9 +163,9 @@ async fn what_cannot_be_spoken_with_is_named_before_anything_listens() {
     let certificate = authority.certificate_file().to_str().unwrap().to_owned();
     let key = authority.key_file().to_str().unwrap().to_owned();
     for (case, certificate, key, what) in [
-        ("a key alone", None, Some(&key), "server.tls_cert: is missing"),
-        ("a certificate alone", Some(&certificate), None, "server.tls_key: is missing"),
-        ("no file", Some(&file("no", "").replace("/no", "/nowhere")), Some(&key), "server.tls_cert: "),
+        ("a key alone", None, Some(&key), "tls_key is given, and the two go together"),
+        ("a certificate alone", Some(&certificate), None, "tls_cert is given, and the two go together"),
+        ("no file", Some(&file("no", "").replace("/no", "/nowhere")), Some(&key), "nowhere cannot be read: "),
         ("no PEM", Some(&file("text", "hello")), Some(&key), "server.tls_cert: holds none"),
         ("a key for a certificate", Some(&key), Some(&key), "server.tls_cert: holds none"),
         ("a certificate for a key", Some(&certificate), Some(&certificate), "server.tls_key: holds none"),
@@ -187,7 +186,8 @@ async fn what_cannot_be_spoken_with_is_named_before_anything_listens() {
 #[tokio::test]
 async fn the_commands_know_of_it() {
     let (_authority, gateway) = start().await;
-    assert!(gateway.banner().text().contains(&format!("Voxgate listens on https://{}", gateway.address)));
+    let listens = format!("Voxgate listens on https://{}", gateway.address);
+    gateway.banner().find("the address", |line| line.contains(&listens).then_some(())).await;
     let address = gateway.address.to_string();
     let health = gateway.command(&["health", "--address", &address]);
     assert!(health.status.success(), "{health:?}");

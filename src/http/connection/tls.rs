@@ -25,6 +25,9 @@ const H2: &[u8] = b"h2";
 /// The last second of the year 9999, which stands for no end (RFC 5280 §4.1.2.5).
 const END_OF_TIME: u64 = 253_402_300_799;
 
+/// What the first byte of TLS is, a record of the handshake (RFC 8446 §5.1), and of no request in HTTP.
+const HANDSHAKE: u8 = 22;
+
 /// What is said to who speaks plain HTTP to a port that speaks TLS.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
     {\"error\":{\"message\":\"This port speaks HTTPS: use https:// in the address.\",\
@@ -97,24 +100,16 @@ impl Tls {
 
     /// Agrees with a client on how to speak. One that does not within `patience` is gone.
     pub(super) async fn accept(&self, socket: Socket, patience: Duration) -> io::Result<TlsStream<Socket>> {
-        let handshake = self.acceptor.accept(socket).into_fallible();
-        match timeout(patience, handshake).await? {
-            Ok(stream) => Ok(stream),
-            Err((error, socket)) => {
-                if is_plain_http(&error) {
-                    // Whoever cannot be told will find out otherwise.
-                    let _ = timeout(patience, tell_to_use_https(socket)).await;
-                }
-                Err(error)
+        timeout(patience, async {
+            if socket.first_byte().await? != HANDSHAKE {
+                // Whoever cannot be told will find out otherwise.
+                let _ = tell_to_use_https(socket).await;
+                return Err(io::ErrorKind::InvalidData.into());
             }
-        }
+            self.acceptor.accept(socket).await
+        })
+        .await?
     }
-}
-
-/// Whether a client had better have said `https`.
-fn is_plain_http(error: &io::Error) -> bool {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    matches!(cause, Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
 }
 
 async fn tell_to_use_https(mut socket: Socket) -> io::Result<()> {
