@@ -76,6 +76,7 @@ mod overload;
 mod provider_bad_days;
 mod provider_errors;
 mod provider_keys;
+mod readme;
 mod recordings;
 mod redis_addresses;
 mod reload;

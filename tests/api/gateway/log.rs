@@ -17,7 +17,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(super) fn of(output: impl Read + Send + 'static) -> Self {
+    pub(crate) fn of(output: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(watch::Sender::new(Vec::new()));
         let told = Arc::clone(&lines);
         let reader = std::thread::spawn(move || {

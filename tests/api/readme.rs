@@ -1,0 +1,269 @@
+//! Every command and every example of the README is run as it is written: against a gateway of this build, with the fixed
+//! address in them replaced by where that one listens.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::gateway::{Gateway, Log, Setup};
+use crate::provider::TRANSCRIPT;
+use crate::token;
+
+const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
+const ADDRESS: &str = "127.0.0.1:8080";
+
+/// What each block is about, by what its first line begins with. One that is not here is one that nobody runs.
+const BLOCKS: [(&str, &str); 13] = [
+    ("text", "   browser, script, OpenAI SDK"),
+    ("sh", "make run "),
+    ("text", "Voxgate listens on"),
+    ("sh", "export OPENAI_API_KEY=sk-…"),
+    ("sh", "url=http://"),
+    ("python", "from openai import OpenAI"),
+    ("js", "import fs from"),
+    ("js", "async function transcribe("),
+    ("sh", "voxgate token --sub alice"),
+    ("sh", "cat > voxgate.toml"),
+    ("sh", "# The headers of the answer"),
+    ("toml", "[providers.groq]"),
+    ("sh", "mkdir -m 700 secrets"),
+];
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Each fenced block of the page: what it is written in, and its text.
+fn blocks() -> Vec<(String, String)> {
+    let page = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let fenced = page.split("\n```").skip(1).step_by(2);
+    fenced.map(|block| block.split_once('\n').unwrap()).map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect()
+}
+
+/// The block whose first line begins like that.
+fn block(beginning: &str) -> String {
+    let (_, text) = blocks().into_iter().find(|(_, text)| text.starts_with(beginning)).expect(beginning);
+    text
+}
+
+/// A folder that looks like the repository to who types the README's commands, with a `make` that runs this build.
+struct Newcomer {
+    folder: TempDir,
+    data: TempDir,
+}
+
+impl Newcomer {
+    fn new() -> Self {
+        let newcomer = Self { folder: TempDir::new().unwrap(), data: TempDir::new().unwrap() };
+        symlink(repository().join("tests"), newcomer.path("tests")).unwrap();
+        std::fs::copy(repository().join("tests/media/pcm16.wav"), newcomer.path("speech.wav")).unwrap();
+        symlink(repository().join("tests/sdk/node/node_modules"), newcomer.path("node_modules")).unwrap();
+        std::fs::create_dir(newcomer.path("bin")).unwrap();
+        newcomer.tool("make", &format!("[ \"$*\" = run ] && exec '{GATEWAY}' serve"));
+        newcomer.tool("voxgate", &format!("exec '{GATEWAY}' \"$@\""));
+        // As written, but an answer that is an error is a failure.
+        newcomer.tool("curl", "PATH=${PATH#*:} exec curl --fail-with-body -sS --max-time 30 \"$@\"");
+        newcomer
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn tool(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A command of theirs, which knows nothing but `variables`.
+    fn command(&self, program: &Path, variables: &[(&str, &str)]) -> Command {
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env_clear().env("PATH", path).env("NO_PROXY", "127.0.0.1");
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("VOXGATE_DATA_DIR", self.data.path());
+        command.envs(variables.iter().copied()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end, and gives what it said.
+    async fn said(&self, mut command: Command) -> String {
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        said.into_owned()
+    }
+
+    /// Pastes `text` into a shell.
+    async fn pastes(&self, text: &str, variables: &[(&str, &str)]) -> String {
+        let mut shell = self.command(Path::new("bash"), variables);
+        shell.args(["-euo", "pipefail", "-c", text]);
+        self.said(shell).await
+    }
+
+    /// Pastes `text` that ends in a gateway that runs, and gives what that one says when it listens.
+    async fn starts(&self, text: &str, variables: &[(&str, &str)]) -> (serde_json::Value, String) {
+        let mut shell = self.command(Path::new("bash"), variables);
+        shell.env("VOXGATE_BIND", "127.0.0.1:0").env("VOXGATE_OPS_BIND", "127.0.0.1:0");
+        // The shell becomes the gateway, so that to end the one is to end the other.
+        let text =
+            text.trim_end().replace("\nmake run", "\nexec make run").replace("toml make run", "toml exec make run");
+        shell.args(["-euo", "pipefail", "-c", &text]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let (log, stdout) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
+        let listening = log.event("listening").await;
+        stdout.find("where it listens", |line| line.contains("Voxgate listens on").then_some(())).await;
+        let said = stdout.text();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        (listening, said)
+    }
+}
+
+fn local(text: &str, gateway: &Gateway) -> String {
+    text.replace(ADDRESS, &gateway.address.to_string())
+}
+
+/// A gateway with nothing set, and the token that it prints.
+async fn sandbox() -> (Gateway, String) {
+    let setup = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL").without("VOXGATE_JWT_SECRET");
+    let gateway = setup.start().await;
+    let found = |line: &str| line.trim().strip_prefix("export VOXGATE_TOKEN=").map(str::to_owned);
+    let token = gateway.banner().find("a token", found).await;
+    (gateway, token)
+}
+
+#[test]
+fn every_block_of_the_readme_is_known_here() {
+    let blocks = blocks();
+    let known = |(kind, text): &(String, String)| {
+        BLOCKS.iter().any(|(is, beginning)| is == kind && text.starts_with(beginning))
+    };
+    for block in &blocks {
+        assert!(known(block), "nobody runs this block of the README:\n{}", block.1);
+    }
+    assert_eq!(blocks.len(), BLOCKS.len(), "a block is gone");
+}
+
+#[test]
+fn the_two_commands_are_those_of_the_makefile() {
+    let makefile = std::fs::read_to_string(repository().join("Makefile")).unwrap();
+    for line in block("make run ").lines() {
+        let target = line.split_whitespace().nth(1).unwrap();
+        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    }
+    // What the tests put in its place is built in another profile, and nothing else.
+    assert!(makefile.contains("## Serve; without a provider's key, from the sandbox\n\tcargo run --release\n"));
+}
+
+#[tokio::test]
+async fn what_the_readme_says_that_a_start_prints_is_printed() {
+    let (gateway, token) = sandbox().await;
+    gateway.banner().find("the end", |line| line.contains("-F model=").then_some(())).await;
+    let printed = gateway.banner().text().replace(&token, "eyJ…");
+    let shown = local(&block("Voxgate listens on"), &gateway);
+    for line in shown.lines().filter(|line| !line.is_empty()) {
+        // What is long is cut short there.
+        let line = line.trim_end_matches('…').trim_end();
+        assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
+    }
+    let pasted = shown.split("\n\ncurl ").nth(1).unwrap();
+    let pasted = format!("curl {pasted}");
+    let answer = Newcomer::new().pastes(&pasted, &[("VOXGATE_TOKEN", &token)]).await;
+    assert!(answer.contains("sandbox"), "{answer}");
+}
+
+#[tokio::test]
+async fn audio_can_be_sent_in_each_way_of_the_readme() {
+    let (gateway, token) = sandbox().await;
+    let commands = local(&block("url=http://"), &gateway);
+    let said = Newcomer::new().pastes(&commands, &[("VOXGATE_TOKEN", &token)]).await;
+    let (texts, events) = (said.matches("{\"text\":").count(), said.matches("data: ").count());
+    assert_eq!(texts, commands.matches("curl ").count() - 1, "{said}");
+    assert!(events > 1 && said.contains("data: [DONE]"), "{said}");
+}
+
+#[tokio::test]
+async fn limits_and_usage_are_shown_as_the_readme_says() {
+    let newcomer = Newcomer::new();
+    let (_, said) = newcomer.starts(&block("cat > voxgate.toml"), &[]).await;
+    assert!(said.contains("export VOXGATE_TOKEN="), "{said}");
+    let toml = std::fs::read_to_string(newcomer.path("voxgate.toml")).unwrap();
+    let gateway = Setup::new().config(&toml).start().await;
+    let commands = local(&block("# The headers of the answer"), &gateway);
+    let said = newcomer.pastes(&commands, &[("VOXGATE_TOKEN", &token::good())]).await;
+    for expected in ["x-ratelimit-remaining-requests: ", TRANSCRIPT, "\"requests\":1"] {
+        assert!(said.contains(expected), "no {expected} in {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_with_a_key_is_the_real_thing() {
+    let commands = block("export OPENAI_API_KEY=sk-…").replace("sk-…", "sk-of-a-newcomer");
+    let (listening, said) = Newcomer::new().starts(&commands, &[]).await;
+    assert!(listening["address"].is_string());
+    assert!(!said.contains("SANDBOX") && !said.contains("VOXGATE_TOKEN"), "{said}");
+}
+
+#[tokio::test]
+async fn the_commands_in_the_readme_do_what_it_says() {
+    let newcomer = Newcomer::new();
+    let gateway = Gateway::start().await;
+    let token = newcomer.pastes(&block("voxgate token"), &[("VOXGATE_JWT_SECRET", token::SECRET)]).await;
+    let answer = gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token.trim());
+    assert_eq!(gateway.send(answer).await.status, 200);
+    for arguments in [["check"], ["usage"]] {
+        let output = gateway.command(&arguments);
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_provider_of_the_readme_is_one_that_the_gateway_takes() {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, crate::provider::key("groq")).unwrap();
+    let toml = block("[providers.groq]").replace("/run/secrets/groq_key", key.to_str().unwrap());
+    let gateway = Setup::new().config(&toml).start().await;
+    let models = gateway.send(gateway.get("/v1/models")).await;
+    assert!(models.text().contains("\"groq-turbo\""), "{}", models.text());
+}
+
+#[tokio::test]
+async fn the_examples_in_python_and_javascript_run() {
+    let gateway = Gateway::start().await;
+    let newcomer = Newcomer::new();
+    let token = token::good();
+    let tools = repository().join(".test-tools");
+    let write = |name: &str, text: String| {
+        std::fs::write(newcomer.path(name), local(&text, &gateway)).unwrap();
+        newcomer.path(name)
+    };
+    let python = write("example.py", format!("token = {token:?}\n{}", block("from openai")));
+    let node = write("example.mjs", format!("const token = {token:?};\n{}", block("import fs from")));
+    // A page has an address that its requests begin with, and this has not.
+    let page = format!(
+        "const real = fetch; globalThis.fetch = (path, options) => real(\"http://{ADDRESS}\" + path, options);\n\
+         import fs from \"node:fs\";\n{}\nconst blob = new Blob([fs.readFileSync(\"speech.wav\")], {{ type: \"audio/wav\" }});\n\
+         await transcribe(blob, {token:?}, (delta) => process.stdout.write(delta));\n",
+        block("async function transcribe(")
+    );
+    let page = write("page.mjs", page);
+    for (program, script) in
+        [(tools.join("python/bin/python"), python), (tools.join("node"), node), (tools.join("node"), page)]
+    {
+        let mut command = newcomer.command(&program, &[]);
+        command.arg(&script);
+        let said = newcomer.said(command).await;
+        assert!(said.contains(TRANSCRIPT), "{}: {said}", script.display());
+    }
+    assert_eq!(gateway.provider.requests(), 3);
+}
+
+#[test]
+fn the_commands_for_containers_are_run_where_there_is_an_engine() {
+    let script = std::fs::read_to_string(repository().join("tests/containers.sh")).unwrap();
+    assert!(script.contains("README.md"), "tests/containers.sh takes its commands from the README");
+}
