@@ -224,3 +224,24 @@ async fn many_requests_at_once_on_one_connection_are_each_answered() {
     futures_util::future::join_all((0..100).map(ask)).await;
     assert_eq!(gateway.provider.requests(), 100);
 }
+
+#[tokio::test]
+async fn a_client_that_is_refused_in_the_middle_of_its_body_still_reads_why() {
+    let (authority, gateway) = start(&[]).await;
+    let audio = sound::wav_of_bytes(40_000_000);
+    for _ in 0..5 {
+        let request = gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(audio.clone());
+        gateway.send(request).await.is_error(413, "file_too_large", Some("file"));
+        let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth("not.a.token");
+        gateway.send(Form::new().file(&audio).on(request)).await.is_error(401, "invalid_token", None);
+    }
+    let file = authority.root_file().with_file_name("large.wav");
+    std::fs::write(&file, &audio).unwrap();
+    let mut curl = tokio::process::Command::new("curl");
+    curl.args(["-sS", "--max-time", "20", "--http2", "-w", "%{http_version} %{http_code}", "--cacert"])
+        .arg(authority.root_file());
+    curl.arg("-F").arg(format!("file=@{}", file.display())).arg(gateway.url(TRANSCRIPTIONS));
+    let output = curl.output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("invalid_token") && said.ends_with("2 401"), "{output:?}");
+}

@@ -4,6 +4,7 @@
 //! how much of a body is read ahead. A client that lets one stream stand still loses that stream, and whoever leaves one
 //! leaves its request, whatever else the connection carries.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +42,9 @@ const WINDOW: u32 = 512 * 1024;
 
 /// What is written at once.
 const PIECE: usize = 16 * 1024;
+
+/// How long a client that was answered early may go on sending.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a client that was told to leave may stay with nothing to do.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -111,7 +115,9 @@ async fn exchange<S, B>(
     B: MessageBody,
 {
     let is_head = request.method() == http::Method::HEAD;
-    let Some(request) = ours(request, peer) else {
+    let (parts, body) = request.into_parts();
+    let body = Rc::new(RefCell::new(body));
+    let Some(request) = ours(&parts, Rc::clone(&body), peer) else {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };
@@ -122,29 +128,34 @@ async fn exchange<S, B>(
         }
         handled.as_mut().poll(cx).map(Some)
     });
-    match handled.await {
-        None => {}
+    let answered = match handled.await {
+        None => None,
         Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
         Some(Err(response)) => answer(response, respond, is_head, limits).await,
+    };
+    if answered.is_some() {
+        // To let go of a stream while its client is still sending would reset it, and some clients would not see the answer.
+        let _ = timeout(LINGER, async { while let Some(Ok(_)) = next(&body).await {} }).await;
     }
 }
 
+/// Sends an answer to its end. `None` when the client is gone, or the answer breaks off.
 async fn answer<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Bytes>,
     is_head: bool,
     limits: Limits,
-) {
+) -> Option<()> {
     let (response, body) = response.into_parts();
     let size = body.size();
     let Some(head) = theirs(&response, size) else {
         respond.send_reset(Reason::INTERNAL_ERROR);
-        return;
+        return None;
     };
     let is_all = is_head || matches!(size, BodySize::None | BodySize::Sized(0));
-    let Ok(mut stream) = respond.send_response(head, is_all) else { return };
+    let mut stream = respond.send_response(head, is_all).ok()?;
     if is_all {
-        return;
+        return Some(());
     }
     let mut body = pin!(body);
     loop {
@@ -154,22 +165,15 @@ async fn answer<B: MessageBody>(
             }
             body.as_mut().poll_next(cx).map(Ok)
         });
-        match chunk.await {
-            Err(()) => return,
-            Ok(None) => break,
-            Ok(Some(Err(_))) => {
+        match chunk.await.ok()? {
+            None => return stream.send_data(Bytes::new(), true).ok(),
+            Some(Ok(chunk)) => send(&mut stream, chunk, limits).await?,
+            Some(Err(_)) => {
                 stream.send_reset(Reason::INTERNAL_ERROR);
-                return;
-            }
-            Ok(Some(Ok(chunk))) => {
-                if send(&mut stream, chunk, limits).await.is_none() {
-                    return;
-                }
+                return None;
             }
         }
     }
-    // It fails where the client is gone.
-    let _ = stream.send_data(Bytes::new(), true);
 }
 
 /// Sends as the client makes room for it. `None` when it is gone, or makes none for too long.
@@ -186,10 +190,16 @@ async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits) 
     Some(())
 }
 
+/// The body of a request, read by whoever handles it, and the rest of it by nobody.
+type Body = Rc<RefCell<RecvStream>>;
+
 /// A request as the rest of the house knows them: `h2` and actix each have their own types.
-fn ours(request: http::Request<RecvStream>, peer: Option<SocketAddr>) -> Option<Request> {
-    let (parts, body) = request.into_parts();
-    let mut request = Request::with_payload(Payload::from(payload(body)));
+fn ours(parts: &http::request::Parts, body: Body, peer: Option<SocketAddr>) -> Option<Request> {
+    let payload: BoxedPayloadStream = Box::pin(unfold(body, |body| async {
+        let chunk = next(&body).await?.map_err(|_| PayloadError::Incomplete(None));
+        Some((chunk, body))
+    }));
+    let mut request = Request::with_payload(Payload::from(payload));
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
     head.uri = Uri::try_from(parts.uri.to_string()).ok()?;
@@ -202,14 +212,12 @@ fn ours(request: http::Request<RecvStream>, peer: Option<SocketAddr>) -> Option<
     Some(request)
 }
 
-/// What the client may send more of as it is read.
-fn payload(body: RecvStream) -> BoxedPayloadStream {
-    Box::pin(unfold(body, |mut body| async {
-        let chunk = match body.data().await? {
-            Ok(chunk) => body.flow_control().release_capacity(chunk.len()).map(|()| chunk),
-            Err(error) => Err(error),
-        };
-        Some((chunk.map_err(|_| PayloadError::Incomplete(None)), body))
+/// What comes next of a body. Once it is read, the client may send as much more.
+async fn next(body: &Body) -> Option<Result<Bytes, h2::Error>> {
+    let chunk = poll_fn(|cx| body.borrow_mut().poll_data(cx)).await?;
+    Some(chunk.and_then(|chunk| {
+        body.borrow_mut().flow_control().release_capacity(chunk.len())?;
+        Ok(chunk)
     }))
 }
 
