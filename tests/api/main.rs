@@ -46,6 +46,7 @@ mod bodies;
 mod breaker;
 mod check_command;
 mod commands;
+mod compose;
 mod contract;
 mod deadlines;
 mod documents;
