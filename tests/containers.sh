@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image, brings docker-compose.yml up beside a provider of its own, and sends audio through it.
+# Builds the image, brings docker-compose.yml up beside a provider of its own, and sends audio through it; then its profile
+# `local`, with a stand-in for the speech server and no key.
 #
 # Needs a container engine that answers, and curl; says so and succeeds where there is none. CONTAINERS_REQUIRED=1 makes
 # that a failure. The secrets, the port, the image tag and the project are made up for the run and gone after it.
@@ -27,13 +28,20 @@ fi
 
 project=voxgate-test-$$
 export VOXGATE_TEST_IMAGE=$project:latest
+speech_image=$project-speech:latest
 work=$(mktemp -d)
-# An environment file of its own: an operator's .env, or a key in this shell, must not get into the test.
-touch "$work/env"
-unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE \
-  VOXGATE_DEFAULT_MODEL VOXGATE_ON_STORE_FAILURE
+secrets=$work/secrets
+# Environment files of its own: an operator's .env, or a key in this shell, must not get into the test.
+printf '%s\n' "OPENAI_API_KEY_FILE=$secrets/openai_api_key" "VOXGATE_JWT_SECRET_FILE=$secrets/jwt_secret" \
+  "PROVIDER_SECRET_FILE=$secrets/provider_secret" >"$work/env"
+unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE VOXGATE_CONFIG \
+  VOXGATE_OPENAI_SECRET VOXGATE_DEFAULT_MODEL VOXGATE_ON_STORE_FAILURE SPEECH_IMAGE COMPOSE_PROFILES COMPOSE_FILE
+engine=("${compose[@]}")
 compose+=(--env-file "$work/env" -p "$project" -f docker-compose.yml -f tests/containers/compose.yml)
 
+take_down() {
+  "${compose[@]}" down -v --remove-orphans >"$work/down.log" 2>&1 || cat "$work/down.log" >&2
+}
 clean_up() {
   local result=$?
   trap - EXIT
@@ -41,8 +49,8 @@ clean_up() {
     "${compose[@]}" ps >&2 || true
     "${compose[@]}" logs --tail=50 >&2 || true
   fi
-  "${compose[@]}" down -v --remove-orphans >"$work/down.log" 2>&1 || cat "$work/down.log" >&2
-  docker image rm -f "$VOXGATE_TEST_IMAGE" >/dev/null 2>&1 || true
+  take_down
+  docker image rm -f "$VOXGATE_TEST_IMAGE" "$speech_image" >/dev/null 2>&1 || true
   rm -rf "$work"
   exit "$result"
 }
@@ -55,17 +63,16 @@ docker build --network=host -t "$VOXGATE_TEST_IMAGE" . >"$work/build.log" 2>&1 |
   { tail -40 "$work/build.log" >&2; fail "the image cannot be built"; }
 
 say "making secrets"
-export VOXGATE_SECRETS_DIR=$work/secrets
-mkdir -m 700 "$VOXGATE_SECRETS_DIR"
+mkdir -m 700 "$secrets"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 provider_secret=$(random)
-random >"$VOXGATE_SECRETS_DIR/jwt_secret"
-printf '%s\n' "$provider_secret" >"$VOXGATE_SECRETS_DIR/provider_secret"
+random >"$secrets/jwt_secret"
+printf '%s\n' "$provider_secret" >"$secrets/provider_secret"
 # The gateway's key at the provider is a token of the provider's.
 provider_key=$(VOXGATE_JWT_SECRET=$provider_secret docker run --rm -e VOXGATE_JWT_SECRET -e VOXGATE_BIND=127.0.0.1:0 \
   "$VOXGATE_TEST_IMAGE" token --sub gateway --ttl 1h)
-printf '%s\n' "$provider_key" >"$VOXGATE_SECRETS_DIR/openai_api_key"
-chmod 644 "$VOXGATE_SECRETS_DIR"/*
+printf '%s\n' "$provider_key" >"$secrets/openai_api_key"
+chmod 644 "$secrets"/*
 
 "${compose[@]}" --profile observability config >/dev/null || fail "the profile observability is no compose file"
 
@@ -147,7 +154,7 @@ capabilities=$(awk '/^CapEff/ { print $2 }' "/proc/$(docker inspect -f '{{.State
 docker inspect "$gateway" | grep -qF "$provider_key" && fail "the provider's key can be read from the container's settings"
 "${compose[@]}" exec -T redis redis-cli config get appendonly | grep -qx 'yes' || fail "Redis does not append to a file"
 logs=$("${compose[@]}" logs --no-color gateway 2>&1)
-for secret in "$provider_key" "$token" "$(cat "$VOXGATE_SECRETS_DIR/jwt_secret")"; do
+for secret in "$provider_key" "$token" "$(cat "$secrets/jwt_secret")"; do
   case $logs in *"$secret"*) fail "a secret is in the log" ;; esac
 done
 say "no root, no capabilities, nothing written, no secret to be seen"
@@ -197,4 +204,54 @@ code=$(docker inspect -f '{{.State.ExitCode}}' "$gateway")
 [ "$code" = 0 ] || fail "the gateway stopped with $code"
 [ $((SECONDS - started)) -lt 30 ] || fail "the gateway took $((SECONDS - started)) s to stop with nothing to do"
 say "stopped in order"
+
+say "the profile local, without a key of anybody's"
+take_down
+docker build --network=host -t "$speech_image" -f tests/containers/speech.Dockerfile tests/containers \
+  >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; fail "the stand-in cannot be built"; }
+rm "$secrets/openai_api_key" "$secrets/provider_secret"
+cat deploy/compose/local.env - >"$work/local.env" <<END
+VOXGATE_JWT_SECRET_FILE=$secrets/jwt_secret
+SPEECH_IMAGE=$speech_image
+END
+compose=("${engine[@]}" --env-file "$work/local.env" -p "$project" -f docker-compose.yml -f tests/containers/local.yml)
+"${compose[@]}" --profile local up -d --no-build >"$work/up.log" 2>&1 ||
+  { cat "$work/up.log" >&2; fail "compose cannot start the profile local"; }
+wait_for_health speech
+wait_for_health gateway
+find_gateway
+token=$(token --sub alice)
+wait_for_model() {
+  local model=$(container speech-model)
+  [ -n "$model" ] || model=$("${compose[@]}" ps -aq speech-model)
+  local deadline=$((SECONDS + 60))
+  until [ "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$model")" = "exited 0" ]; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "the model was not fetched"
+    sleep 1
+  done
+  docker logs "$model" 2>&1 | grep -q "$1" || fail "no $1 in: $(docker logs "$model" 2>&1)"
+}
+wait_for_model 'downloaded'
+expect 200 'Systran/faster-whisper-small heard it' -F file=@"$work/silence.wav"
+grep -qi '^x-voxgate-provider: speaches' "$work/headers" || fail "another provider: $(cat "$work/headers")"
+expect 200 'data: \[DONE\]' -F file=@"$work/long.wav" -F model=faster-whisper -F stream=true
+expect 404 'model_not_found' -F file=@"$work/silence.wav" -F model=gpt-transcribe
+"${compose[@]}" exec -T gateway voxgate check >"$work/check.log" 2>&1 || fail "the check fails: $(cat "$work/check.log")"
+grep -q '^provider speaches .*answers' "$work/check.log" || fail "the check does not ask: $(cat "$work/check.log")"
+say "audio goes through"
+
+speech_user=$(docker top "$(container speech)" -o pid,uid | awk 'NR == 2 { print $2 }')
+[ "$speech_user" = 1000 ] || fail "the speech server runs as uid $speech_user"
+"${compose[@]}" port speech 8000 2>/dev/null | grep -q : && fail "the speech server is published"
+for service in redis gateway; do
+  docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$(container $service)"
+done >"$work/networks"
+sed -n 1p "$work/networks" | grep -q _speech && fail "Redis and the speech server share a network"
+sed -n 2p "$work/networks" | grep -q _speech || fail "the gateway and the speech server share no network"
+"${compose[@]}" rm -sf speech speech-model >"$work/rm.log" 2>&1 || fail "the speech server cannot be removed"
+"${compose[@]}" up -d --no-build >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; fail "compose cannot start again"; }
+wait_for_health speech
+wait_for_model 'already exists'
+expect 200 'heard it' -F file=@"$work/silence.wav"
+say "the speech server is nobody's but the gateway's, and its model outlives its container"
 say "passed"

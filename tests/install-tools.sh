@@ -4,12 +4,14 @@
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK
 #   .test-tools/bin      cargo-deny
+#   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=.test-tools
 oldest_node=22
 cargo_deny=0.20.2
+check_jsonschema=0.39.0
 packages=()
 
 need() { # COMMAND PACKAGE…
@@ -73,6 +75,17 @@ if [ ! -x "$node" ]; then
     exit 1
 fi
 ln -sf "$node" "$tools/node"
+
+schema=compose-spec.json
+if [ "$(cat "$tools/$schema.installed" 2>/dev/null)" != "$check_jsonschema" ] || [ ! -f "$tools/$schema" ]; then
+    package=$(mktemp -d)
+    "$tools/python/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --dest "$package" "check-jsonschema==$check_jsonschema"
+    "$tools/python/bin/python" -m zipfile -e "$package"/*.whl "$package"
+    cp "$package/check_jsonschema/builtin_schemas/vendor/$schema" "$tools/$schema"
+    echo "$check_jsonschema" >"$tools/$schema.installed"
+    rm -r "$package"
+fi
 
 if [ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $cargo_deny" ]; then
     # It runs for a second, so that to optimise it would take longer than it saves.

@@ -48,6 +48,7 @@ mod bodies;
 mod breaker;
 mod check_command;
 mod commands;
+mod compose;
 mod contract;
 mod cors;
 mod deadlines;
