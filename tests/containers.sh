@@ -254,4 +254,33 @@ wait_for_health speech
 wait_for_model 'already exists'
 expect 200 'heard it' -F file=@"$work/silence.wav"
 say "the speech server is nobody's but the gateway's, and its model outlives its container"
+
+say "the README's commands, as they stand there"
+take_down
+# Every block of shell in a chapter, each in a folder and a project of its own.
+pasted() { awk -v chapter="$1" -v wanted="$2" '
+  /^## / { within = ($0 == chapter) }
+  within && /^```/ { fence = !fence; if (fence && /^```sh/) { block++; taken = (block == wanted) } else taken = 0; next }
+  taken' README.md; }
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+paste() {
+  local folder=$work/newcomer$1 commands
+  commands=$(pasted '## Docker' "$1")
+  [ -n "$commands" ] || fail "the README has no block $1 about containers"
+  mkdir "$folder"
+  git ls-files -z | xargs -0 cp --parents -t "$folder"
+  (
+    cd "$folder"
+    export COMPOSE_PROJECT_NAME=$project-newcomer$1 VOXGATE_VERSION=$project VOXGATE_PUBLISH=127.0.0.1:$port
+    export SPEECH_IMAGE=$speech_image OPENAI_API_KEY=sk-of-a-newcomer DOCKER_BUILDKIT=0
+    trap '"${engine[@]}" --profile local down -v --remove-orphans >"$work/down.log" 2>&1' EXIT
+    timeout 300 bash -euo pipefail -c "${commands//127.0.0.1:8080/127.0.0.1:$port}"
+  ) >"$work/pasted.log" 2>&1 || { tail -40 "$work/pasted.log" >&2; fail "block $1 does not run"; }
+  docker image rm -f "voxgate:$project" >/dev/null 2>&1 || true
+}
+paste 1
+tail -1 "$work/pasted.log" | grep -q '^eyJ' || fail "no token: $(tail -5 "$work/pasted.log")"
+paste 2
+grep -q 'heard it' "$work/pasted.log" || fail "no transcript: $(tail -5 "$work/pasted.log")"
+[ -z "$(pasted '## Docker' 3)" ] || fail "nobody runs the third block about containers"
 say "passed"

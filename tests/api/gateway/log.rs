@@ -81,7 +81,7 @@ impl Log {
     }
 
     /// Waits for the end of the output, which comes with the end of the process.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             let _ = reader.join();
         }
