@@ -184,6 +184,30 @@ async fn an_issuer_that_is_down_at_the_start_keeps_only_its_own_callers_waiting(
     assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200);
 }
 
+#[tokio::test]
+async fn keys_that_are_here_outlive_a_change_of_the_settings_but_not_one_of_where_they_come_from() {
+    let pair = Pair::p256("one");
+    let issuer = Issuer::of(&[&pair]);
+    let settings = |path: &str, timeout: &str, requests: u32| {
+        let url = format!("{}/{path}", issuer.origin());
+        format!(
+            "[identity]\nissuer = \"{NAME}\"\njwks_url = \"{url}\"\njwks_timeout = \"{timeout}\"\n\
+             [plans.default]\nrequests_per_minute = {requests}\n"
+        )
+    };
+    let gateway = Setup::new().config(&settings("keys", "5s", 100)).start().await;
+    assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200);
+    issuer.conducts_itself(Conduct::Away);
+    for (times, (path, timeout, requests, status)) in
+        (1..).zip([("keys", "5s", 200, 200), ("keys", "9s", 200, 200), ("elsewhere", "9s", 200, 503)])
+    {
+        gateway.configure(&settings(path, timeout, requests));
+        gateway.signal("HUP");
+        gateway.log.events("the settings were read again and are in force", times).await;
+        assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, status, "{path} {timeout}");
+    }
+}
+
 /// What `voxgate check` says of the issuer's keys.
 fn checked(variables: &[(&str, &str)]) -> (bool, String) {
     let folder = TempDir::new().unwrap();
