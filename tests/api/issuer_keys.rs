@@ -208,6 +208,16 @@ async fn keys_that_are_here_outlive_a_change_of_the_settings_but_not_one_of_wher
     }
 }
 
+#[tokio::test]
+async fn an_issuer_on_this_machine_is_not_asked_through_a_proxy() {
+    let (good, bad) = (Pair::p256("one"), Pair::p256("two"));
+    let (issuer, proxy) = (Issuer::of(&[&good]), Issuer::of(&[&bad]));
+    let gateway = before(&issuer).env("HTTP_PROXY", &proxy.origin()).start().await;
+    assert_eq!(call(&gateway, &good.sign(&claims())).await.status, 200);
+    assert_eq!(call(&gateway, &bad.sign(&claims())).await.status, 401);
+    assert_eq!(proxy.asked(), 0);
+}
+
 /// What `voxgate check` says of the issuer's keys.
 fn checked(variables: &[(&str, &str)]) -> (bool, String) {
     let folder = TempDir::new().unwrap();

@@ -30,9 +30,7 @@ pub enum KeySource {
 
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Jwks(address) | Self::Discovery { address, .. } => address.fmt(f),
-        }
+        self.address().fmt(f)
     }
 }
 
@@ -82,14 +80,25 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-pub(super) fn client() -> Result<Client, reqwest::Error> {
+impl KeySource {
+    const fn address(&self) -> &IssuerUrl {
+        match self {
+            Self::Jwks(address) | Self::Discovery { address, .. } => address,
+        }
+    }
+}
+
+pub(super) fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
     // A connection is not worth keeping for the minutes between two fetches.
-    Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build()
+    let client = Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0);
+    // A proxy of the environment has another loopback address, and would get to say what the keys are.
+    let client = if source.address().is_plain() { client.no_proxy() } else { client };
+    client.build()
 }
 
 /// Fetches once: how many keys can be used, and how many cannot.
 pub async fn try_out(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
-    let Fetched { reading, .. } = fetch(&client().map_err(FetchError::Client)?, settings).await?;
+    let Fetched { reading, .. } = fetch(&client(&settings.source).map_err(FetchError::Client)?, settings).await?;
     Ok((reading.used, reading.skipped.len()))
 }
 
