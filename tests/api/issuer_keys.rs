@@ -209,6 +209,26 @@ async fn keys_that_are_here_outlive_a_change_of_the_settings_but_not_one_of_wher
 }
 
 #[tokio::test]
+async fn an_issuer_that_is_in_the_settings_no_more_is_not_asked_any_more() {
+    let pair = Pair::p256("one");
+    let [old, new] = [(); 2].map(|()| Issuer::of(&[&pair]));
+    let settings = |issuer: &Issuer| {
+        issuer.header("cache-control: max-age=0");
+        let url = issuer.jwks_url();
+        format!("[identity]\nissuer = \"{NAME}\"\njwks_url = \"{url}\"\njwks_cooldown = \"20ms\"\n")
+    };
+    let gateway = Setup::new().config(&settings(&old)).start().await;
+    old.was_asked(2).await;
+    gateway.configure(&settings(&new));
+    gateway.signal("HUP");
+    // One question may be on its way when the settings change.
+    new.was_asked(3).await;
+    let asked = old.asked();
+    new.was_asked(10).await;
+    assert_eq!(old.asked(), asked);
+}
+
+#[tokio::test]
 async fn an_issuer_on_this_machine_is_not_asked_through_a_proxy() {
     let (good, bad) = (Pair::p256("one"), Pair::p256("two"));
     let (issuer, proxy) = (Issuer::of(&[&good]), Issuer::of(&[&bad]));
