@@ -1,5 +1,7 @@
 //! Tokens of an identity provider that publishes its keys, changes them and goes away.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -86,6 +88,20 @@ async fn a_new_key_is_good_from_its_first_token_on() {
     }
     for pair in [&new, &old] {
         assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200, "{}", pair.kid);
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_may_have_the_name_of_an_own_one() {
+    let (old, new) = (Pair::rsa("old"), Pair::p256("main"));
+    let issuer = Issuer::of(&[&old]);
+    let own = format!("[[identity.keys]]\nkid = \"main\"\nalgorithm = \"HS256\"\nsecret = \"{}\"\n", token::SECRET);
+    let gateway = eager(&issuer).without("VOXGATE_JWT_SECRET").config(&own).start().await;
+    assert_eq!(call(&gateway, &old.sign(&claims())).await.status, 200);
+    issuer.publishes(&[&old, &new]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while call(&gateway, &new.sign(&claims())).await.status != 200 {
+        assert!(Instant::now() < deadline, "the issuer is not asked");
     }
 }
 
