@@ -142,7 +142,9 @@ impl Admission {
     ) -> Result<Permit, Refusal> {
         let mut permit = permit;
         permit.failed();
-        self.let_in(caller, job, routes, asked_first, Some(permit.charged())).await
+        let next = self.let_in(caller, job, routes, asked_first, Some(permit.charged())).await?;
+        permit.replaced();
+        Ok(next)
     }
 
     async fn let_in(

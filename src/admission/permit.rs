@@ -33,6 +33,8 @@ pub struct Permit {
     usage: Option<Usage>,
     heard: bool,
     end: Option<End>,
+    /// Another one has taken its place for the same request.
+    replaced: bool,
     settler: Settler,
     leases: Arc<Leases>,
 }
@@ -61,7 +63,8 @@ impl Permit {
     pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
         settler.begin();
         let audio = account.estimate.audio;
-        Self { model, account, audio, course: Course::default(), usage: None, heard: false, end: None, settler, leases }
+        let course = Course::default();
+        Self { model, account, audio, course, usage: None, heard: false, end: None, replaced: false, settler, leases }
     }
 
     /// Where it is noted how far the request has come with its providers.
@@ -106,6 +109,11 @@ impl Permit {
         self.end.get_or_insert(End::Failed);
     }
 
+    /// The request goes on with another one, of which it is told how it ended.
+    pub(super) fn replaced(&mut self) {
+        self.replaced = true;
+    }
+
     fn outcome(&self) -> (Ending, Charge) {
         match self.end {
             Some(End::Answered) => (Ending::Answered, self.cost()),
@@ -140,7 +148,9 @@ impl Drop for Permit {
             memo.provider = asked.provider;
         }
         self.leases.end(&subject, id);
-        SETTLED.add([Label::fixed(ending.as_str())], 1);
+        if !self.replaced {
+            SETTLED.add([Label::fixed(ending.as_str())], 1);
+        }
         SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
         self.settler.settle(Settlement {
             id,

@@ -69,11 +69,12 @@ impl Identity {
         new(keys, self.rules.clone())
     }
 
-    /// The keys that the issuer of these settings publishes: `kept` if it is the same one, or it is asked from now on.
-    pub fn published(&self, kept: Option<&Arc<Published>>) -> Result<Option<Arc<Published>>, reqwest::Error> {
+    /// The keys that the issuer of these settings publishes: `old` if it is asked in the same way, or it is asked from
+    /// now on.
+    pub fn published(&self, old: Option<&Arc<Published>>) -> Result<Option<Arc<Published>>, reqwest::Error> {
         let Some(jwks) = &self.jwks else { return Ok(None) };
-        let kept = kept.filter(|kept| kept.is_for(jwks)).map(Arc::clone);
-        kept.map_or_else(|| Published::start(jwks.clone()), Ok).map(Some)
+        let kept = old.filter(|old| old.is_for(jwks)).map(Arc::clone);
+        kept.map_or_else(|| Published::start(jwks.clone(), old.map(Arc::as_ref)), Ok).map(Some)
     }
 }
 

@@ -138,11 +138,11 @@ impl Verifier {
         }
     }
 
-    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has, or any at
-    /// all. It has none for HMAC, whatever the name.
+    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has for this
+    /// algorithm, or any at all. It has none for HMAC, whatever the name.
     fn may_be_news(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
-        let named =
-            |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| key.kid.as_ref() == Some(kid));
+        let is_it = |key: &Key, kid: &String| key.kid.as_ref() == Some(kid) && key.algorithm == token.algorithm;
+        let named = |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| is_it(key, kid));
         let unknown = |known| token.kid.as_ref().is_some_and(|kid| !named(kid, known));
         token.algorithm.family() != AlgorithmFamily::Hmac && known.is_none_or(unknown)
     }

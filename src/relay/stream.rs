@@ -190,7 +190,7 @@ impl Relay {
             }
         }
         if let Err(error) = pushed {
-            self.fail(&UpstreamError::TooLarge { allowed: error.limit });
+            self.break_off(&UpstreamError::TooLarge { allowed: error.limit });
         }
     }
 
@@ -209,6 +209,7 @@ impl Relay {
             self.record.first_event();
         }
         if is_error {
+            self.count_broken_off(&UpstreamError::Broken);
             self.reach(Progress::Failed);
             clean = without_key(&String::from_utf8_lossy(&clean), None).into_owned().into();
         } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
@@ -254,8 +255,22 @@ impl Relay {
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
         match self.progress {
-            Progress::Open => self.fail(&UpstreamError::Broken),
+            Progress::Open => self.break_off(&UpstreamError::Broken),
             _ => self.close(),
+        }
+    }
+
+    /// The provider says too little, or too much at once.
+    fn break_off(&mut self, error: &UpstreamError) {
+        if self.progress == Progress::Open {
+            self.count_broken_off(error);
+        }
+        self.fail(error);
+    }
+
+    fn count_broken_off(&self, error: &UpstreamError) {
+        if let Some(permit) = &self.permit {
+            permit.course().count_broken_off(error);
         }
     }
 

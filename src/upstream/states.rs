@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::UpstreamError;
 use super::providers::{Pass, Provider, Providers};
+use super::{Course, UpstreamError};
 use crate::telemetry::metrics::{FAILURES, Label, TRIES};
 
 /// How a provider is.
@@ -106,7 +106,21 @@ impl Pass {
     /// Its provider has failed. Where the recording was lost before it got there, that says nothing of the provider.
     pub(super) fn count_failure(&self, error: &UpstreamError) {
         if !matches!(error, UpstreamError::RecordingLost) {
-            FAILURES.add([Label::configured(&self.settings().name), Label::fixed(error.reason())], 1);
+            count_failure(&self.settings().name, error);
         }
     }
+}
+
+impl Course {
+    /// Who was asked last has broken off its stream in a way that only who reads it can tell: with an error, or with too
+    /// little and in good order.
+    pub fn count_broken_off(&self, error: &UpstreamError) {
+        if let Some(asked) = self.last() {
+            count_failure(&asked.provider, error);
+        }
+    }
+}
+
+fn count_failure(provider: &str, error: &UpstreamError) {
+    FAILURES.add([Label::configured(provider), Label::fixed(error.reason())], 1);
 }

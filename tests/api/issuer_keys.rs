@@ -1,5 +1,7 @@
 //! Tokens of an identity provider that publishes its keys, changes them and goes away.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -86,6 +88,20 @@ async fn a_new_key_is_good_from_its_first_token_on() {
     }
     for pair in [&new, &old] {
         assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200, "{}", pair.kid);
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_may_have_the_name_of_an_own_one() {
+    let (old, new) = (Pair::rsa("old"), Pair::p256("main"));
+    let issuer = Issuer::of(&[&old]);
+    let own = format!("[[identity.keys]]\nkid = \"main\"\nalgorithm = \"HS256\"\nsecret = \"{}\"\n", token::SECRET);
+    let gateway = eager(&issuer).without("VOXGATE_JWT_SECRET").config(&own).start().await;
+    assert_eq!(call(&gateway, &old.sign(&claims())).await.status, 200);
+    issuer.publishes(&[&old, &new]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while call(&gateway, &new.sign(&claims())).await.status != 200 {
+        assert!(Instant::now() < deadline, "the issuer is not asked");
     }
 }
 
@@ -182,6 +198,60 @@ async fn an_issuer_that_is_down_at_the_start_keeps_only_its_own_callers_waiting(
     issuer.publishes(&[&pair]);
     gateway.log.event("the issuer's keys were fetched").await;
     assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_that_are_here_outlive_a_change_of_the_settings_but_not_one_of_where_they_come_from() {
+    let pair = Pair::p256("one");
+    let issuer = Issuer::of(&[&pair]);
+    let settings = |path: &str, timeout: &str, requests: u32| {
+        let url = format!("{}/{path}", issuer.origin());
+        format!(
+            "[identity]\nissuer = \"{NAME}\"\njwks_url = \"{url}\"\njwks_timeout = \"{timeout}\"\n\
+             [plans.default]\nrequests_per_minute = {requests}\n"
+        )
+    };
+    let gateway = Setup::new().config(&settings("keys", "5s", 100)).start().await;
+    assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, 200);
+    issuer.conducts_itself(Conduct::Away);
+    for (times, (path, timeout, requests, status)) in
+        (1..).zip([("keys", "5s", 200, 200), ("keys", "9s", 200, 200), ("elsewhere", "9s", 200, 503)])
+    {
+        gateway.configure(&settings(path, timeout, requests));
+        gateway.signal("HUP");
+        gateway.log.events("the settings were read again and are in force", times).await;
+        assert_eq!(call(&gateway, &pair.sign(&claims())).await.status, status, "{path} {timeout}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_in_the_settings_no_more_is_not_asked_any_more() {
+    let pair = Pair::p256("one");
+    let [old, new] = [(); 2].map(|()| Issuer::of(&[&pair]));
+    let settings = |issuer: &Issuer| {
+        issuer.header("cache-control: max-age=0");
+        let url = issuer.jwks_url();
+        format!("[identity]\nissuer = \"{NAME}\"\njwks_url = \"{url}\"\njwks_cooldown = \"20ms\"\n")
+    };
+    let gateway = Setup::new().config(&settings(&old)).start().await;
+    old.was_asked(2).await;
+    gateway.configure(&settings(&new));
+    gateway.signal("HUP");
+    // One question may be on its way when the settings change.
+    new.was_asked(3).await;
+    let asked = old.asked();
+    new.was_asked(10).await;
+    assert_eq!(old.asked(), asked);
+}
+
+#[tokio::test]
+async fn an_issuer_on_this_machine_is_not_asked_through_a_proxy() {
+    let (good, bad) = (Pair::p256("one"), Pair::p256("two"));
+    let (issuer, proxy) = (Issuer::of(&[&good]), Issuer::of(&[&bad]));
+    let gateway = before(&issuer).env("HTTP_PROXY", &proxy.origin()).start().await;
+    assert_eq!(call(&gateway, &good.sign(&claims())).await.status, 200);
+    assert_eq!(call(&gateway, &bad.sign(&claims())).await.status, 401);
+    assert_eq!(proxy.asked(), 0);
 }
 
 /// What `voxgate check` says of the issuer's keys.

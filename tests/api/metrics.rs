@@ -218,7 +218,7 @@ async fn every_family_is_on_the_page_and_in_the_documentation_with_its_labels() 
         let written = format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str());
         assert!(scrape.text.contains(&written), "{written} is not in\n{}", scrape.text);
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
-        let row = format!("| `{name}` | {} | {} |", kind.as_str(), labels.join(", "));
+        let row = format!("| `{name}` | {} | {} | {help} |", kind.as_str(), labels.join(", "));
         assert!(guide.contains(&row), "docs/observability.md has no {row}");
     }
     let rows = guide.lines().filter(|line| line.starts_with("| `voxgate_")).count();

@@ -99,6 +99,22 @@ async fn a_stream_that_a_provider_breaks_off_is_one_of_its_failures_and_so_count
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_in_good_order_but_too_early_is_a_failure_too() {
+    let begun = Framing::PLAIN.event(&events()[0]);
+    let error = "data: {\"type\":\"error\",\"error\":{\"message\":\"Sorry.\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n";
+    for rest in ["", error] {
+        let gateway = Setup::new().one_try().start().await;
+        gateway.provider.answer(Reply::stream().send(format!("{begun}{rest}")));
+        gateway.transcribe(Form::new().field("stream", "true").file(&sound::wav(300))).await;
+        let ended =
+            |scrape: &Scrape| scrape.count("voxgate_request_outcomes_total", &[("outcome", "stream_broken")]) == 1;
+        let scrape = Scrape::when(&gateway, ended).await;
+        let failures = scrape.table("voxgate_provider_failures_total", ["provider", "reason"]);
+        assert_eq!(failures, [(["openai", "broken"].map(str::to_owned), 1)].into(), "{rest}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_and_what_waits_for_it_are_seen() {
     let mut server = durable();
     let gateway = Setup::new().config("[store]\nmax_pending = 7").env("REDIS_URL", &server.url()).start().await;

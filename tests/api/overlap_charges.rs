@@ -10,6 +10,7 @@ use crate::ledger::{GPT_TRANSCRIBE, nanos};
 use crate::overlap::{half, in_order, recordings};
 use crate::provider::{End, Gate, Reply, answer};
 use crate::redis_server::Server;
+use crate::scrape::Scrape;
 use crate::sender::Sender;
 use crate::sound;
 
@@ -135,6 +136,8 @@ async fn a_recording_that_is_longer_than_it_says_is_charged_for_all_of_it() {
         assert_eq!((spent(&usage), &usage["total"]["audio_ms"]), (10_240 * GPT_TRANSCRIBE / 1000, &json!(10_240)));
         let record = gateway.log.request(got.header("x-request-id")).await;
         assert_eq!((&record["attempts"], &record["audio_ms"]), (&json!(1), &json!(10_240)), "{record}");
+        let scrape = Scrape::of(&gateway).await;
+        assert_eq!(scrape.table("voxgate_settlements_total", ["ending"]), [(["answered".to_owned()], 1)].into());
     }
 }
 

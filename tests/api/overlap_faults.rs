@@ -10,6 +10,7 @@ use crate::nothing_left_behind::let_go;
 use crate::overlap::{half, in_order};
 use crate::provider::{End, Reply};
 use crate::redis_server::Server;
+use crate::scrape::Scrape;
 use crate::sender::Sender;
 use crate::sound;
 
@@ -53,6 +54,10 @@ async fn a_client_that_goes_takes_the_providers_request_with_it() {
         drop(sender);
         gateway.provider.given_up(0).await;
         gateway.log.recorded(1).await;
+        // What it claimed to be was never sent on.
+        let scrape = Scrape::of(&gateway).await;
+        let sent_on = ["seconds", "bytes"].map(|unit| scrape.count(&format!("voxgate_audio_{unit}_total"), &[]));
+        assert_eq!(sent_on, [0, 0]);
         came_to_nothing(&gateway, &alice).await;
     }
 }

@@ -19,6 +19,11 @@ impl IssuerUrl {
         self.0.clone()
     }
 
+    /// Whether it is asked over plain HTTP, which is to stay on this machine.
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
     /// The document in which this issuer says where its keys are (`OpenID` Connect Discovery 1.0 §4).
     pub(super) fn configuration(&self) -> Url {
         let mut url = self.0.clone();

@@ -30,9 +30,7 @@ pub enum KeySource {
 
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Jwks(address) | Self::Discovery { address, .. } => address.fmt(f),
-        }
+        self.address().fmt(f)
     }
 }
 
@@ -82,14 +80,25 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-pub(super) fn client() -> Result<Client, reqwest::Error> {
+impl KeySource {
+    const fn address(&self) -> &IssuerUrl {
+        match self {
+            Self::Jwks(address) | Self::Discovery { address, .. } => address,
+        }
+    }
+}
+
+pub(super) fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
     // A connection is not worth keeping for the minutes between two fetches.
-    Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build()
+    let client = Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0);
+    // A proxy of the environment has another loopback address, and would get to say what the keys are.
+    let client = if source.address().is_plain() { client.no_proxy() } else { client };
+    client.build()
 }
 
 /// Fetches once: how many keys can be used, and how many cannot.
 pub async fn try_out(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
-    let Fetched { reading, .. } = fetch(&client().map_err(FetchError::Client)?, settings).await?;
+    let Fetched { reading, .. } = fetch(&client(&settings.source).map_err(FetchError::Client)?, settings).await?;
     Ok((reading.used, reading.skipped.len()))
 }
 
@@ -116,13 +125,21 @@ struct Configuration {
 
 async fn discover(client: &Client, issuer: &str, address: &IssuerUrl) -> Result<IssuerUrl, FetchError> {
     let (_, body) = get(client, address, address.configuration()).await?;
+    named_in(&body, issuer, address)
+}
+
+/// Where the keys are by the configuration of the issuer at `address`.
+fn named_in(configuration: &[u8], issuer: &str, address: &IssuerUrl) -> Result<IssuerUrl, FetchError> {
     let unreadable =
         |_| FetchError::Unreadable { url: address.clone(), expected: "the configuration of an OpenID issuer" };
-    let configuration: Configuration = serde_json::from_slice(&body).map_err(unreadable)?;
+    let configuration: Configuration = serde_json::from_slice(configuration).map_err(unreadable)?;
     if configuration.issuer != issuer {
         return Err(FetchError::WrongIssuer(address.clone()));
     }
-    configuration.jwks_uri.parse().map_err(|_| FetchError::UnsafeKeys(address.clone()))
+    let keys: Option<IssuerUrl> = configuration.jwks_uri.parse().ok();
+    // Plain HTTP is for an issuer on this machine: another one has no business here.
+    let keys = keys.filter(|keys| !keys.is_plain() || address.is_plain());
+    keys.ok_or_else(|| FetchError::UnsafeKeys(address.clone()))
 }
 
 async fn get(client: &Client, shown: &IssuerUrl, url: Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
@@ -147,4 +164,27 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let directives = values.flat_map(|value| value.split(',')).filter_map(|directive| directive.trim().split_once('='));
     let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
     ages.find_map(|(_, seconds)| seconds.trim_matches('"').parse().ok()).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_elsewhere_cannot_have_this_machine_asked_for_keys() {
+        for (issuer, keys, taken) in [
+            ("https://a.example", "https://a.example/keys", true),
+            ("https://a.example", "https://keys.example/a", true),
+            ("https://a.example", "http://a.example/keys", false),
+            ("https://a.example", "http://127.0.0.1:8080/keys", false),
+            ("https://a.example", "http://localhost/keys", false),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/keys", true),
+            ("http://127.0.0.1:8080", "https://a.example/keys", true),
+            ("http://127.0.0.1:8080", "http://a.example/keys", false),
+        ] {
+            let configuration = serde_json::json!({"issuer": issuer, "jwks_uri": keys}).to_string();
+            let found = named_in(configuration.as_bytes(), issuer, &issuer.parse().unwrap());
+            assert_eq!(found.ok(), taken.then(|| keys.parse().unwrap()), "{issuer}: {keys}");
+        }
+    }
 }

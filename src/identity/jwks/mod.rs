@@ -62,10 +62,13 @@ struct State {
 }
 
 impl Published {
-    /// Begins to fetch. To be called on a tokio runtime, which the task lives on until this is dropped.
-    pub fn start(settings: JwksSettings) -> Result<Arc<Self>, reqwest::Error> {
-        let client = fetch::client()?;
-        let shared = Arc::new(Shared { settings, client, state: watch::Sender::default(), wanted: Notify::new() });
+    /// Begins to fetch. To be called on a tokio runtime, which the task lives on until this is dropped. The keys of
+    /// `before` are good until then if they are from the same place: it may be away just now.
+    pub fn start(settings: JwksSettings, before: Option<&Self>) -> Result<Arc<Self>, reqwest::Error> {
+        let client = fetch::client(&settings.source)?;
+        let same = before.filter(|before| before.shared.settings.source == settings.source);
+        let state = watch::Sender::new(State { keys: same.and_then(Self::keys), ..State::default() });
+        let shared = Arc::new(Shared { settings, client, state, wanted: Notify::new() });
         let task = tokio::spawn(keep(Arc::clone(&shared)));
         Ok(Arc::new(Self { shared, task }))
     }

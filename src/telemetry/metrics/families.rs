@@ -8,7 +8,8 @@ use super::kinds::{Counter, Described, Gauge, Histogram, Sum};
 /// Seconds that a request or a provider may take.
 const LONG: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// Seconds that are the gateway's and the client's own.
-const OWN: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const OWN: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// Seconds that a store may take.
 const SHORT: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
@@ -62,7 +63,7 @@ families! {
     /// 1 for the state that a provider's key is in: usable, resting (over its limit), refused (not accepted).
     KEY: Gauge<3> = "voxgate_provider_key_state" ["provider", "key", "state"];
 
-    /// What the store takes for one question: admit, settle, query.
+    /// What the store takes for one question: admit, settle, query, session.
     STORE_SECONDS: Histogram<1> = "voxgate_store_duration_seconds" ["operation"], SHORT;
     /// Questions that the store did not answer: slow, away (not asked), failed, refused, garbled.
     STORE_FAILURES: Counter<2> = "voxgate_store_failures_total" ["operation", "reason"];
@@ -102,6 +103,17 @@ mod tests {
 
     use super::super::kinds::Kind;
     use super::*;
+
+    #[test]
+    fn buckets_reach_as_far_as_the_settings_let_things_take_by_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("voxgate.toml");
+        std::fs::write(&file, "").unwrap();
+        let settings = crate::config::Settings::load(Some(&file)).unwrap();
+        for (buckets, longest) in [(LONG, settings.upstream.response_timeout), (OWN, settings.intake.body_timeout)] {
+            assert!(buckets.last().is_some_and(|last| *last >= longest.as_secs_f64()), "{longest:?}: {buckets:?}");
+        }
+    }
 
     #[test]
     fn names_are_given_once_and_as_prometheus_wants_them() {
