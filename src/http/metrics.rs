@@ -1,8 +1,11 @@
 //! `GET /metrics`, on the operational listener alone: what was counted, and how everything is at this moment.
 
+use std::time::UNIX_EPOCH;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
+use super::connection::Tls;
 use super::{House, InForce, health};
 use crate::admission::Limiter;
 use crate::admission::store::{Operation, Presence, StoreFailure};
@@ -20,12 +23,17 @@ pub(super) async fn show(house: InForce) -> HttpResponse {
     providers(&mut page, &states);
     store(&mut page, &house.grounds.limiter);
     load(&mut page, &house);
+    page.gauge(&families::TLS_ENDS, house.tls.iter().map(|tls| ([], ends(tls))));
     page.gauge(&families::READY, [([], u64::from(health::wants_requests(&house)))]);
     page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, TEXT))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(page.finish())
+}
+
+fn ends(tls: &Tls) -> u64 {
+    tls.ends().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What can be named beforehand is there from the start, so that Prometheus sees the first of its kind as one more. For

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use reqwest::Certificate;
 use tempfile::TempDir;
 
@@ -26,16 +28,27 @@ impl Authority {
 
     /// Puts a new certificate and its key in the place of those that were there.
     pub(crate) fn issue(&self, names: &[&str]) {
-        let (certificate, key) = self.certificate(names);
+        self.issue_until(names, 2045);
+    }
+
+    /// The same, which holds until this year.
+    pub(crate) fn issue_until(&self, names: &[&str], year: i32) {
+        let (certificate, key) = self.certificate_until(names, year);
         self.put(&self.key_file(), &key);
         self.put(&self.certificate_file(), &certificate);
     }
 
     /// A certificate and its key, in PEM.
     pub(crate) fn certificate(&self, names: &[&str]) -> (String, String) {
+        self.certificate_until(names, 2045)
+    }
+
+    fn certificate_until(&self, names: &[&str], year: i32) -> (String, String) {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_after = date_time_ymd(year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 

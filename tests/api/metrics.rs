@@ -1,11 +1,13 @@
 //! What is counted: exactly what happened, under names that nobody outside can make up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use reqwest::Method;
 use voxgate::telemetry::metrics::{Described, Kind, families};
 
 use crate::account::Account;
+use crate::authority::Authority;
 use crate::before_the_body::head;
 use crate::form::Form;
 use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
@@ -45,6 +47,7 @@ impl Busy {
     pub(crate) async fn gateway() -> Self {
         let second = Provider::with_keys(&[&key("second")]);
         let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
+        let setup = setup.tls(&Arc::new(Authority::new()));
         let gateway = setup.provider("second", &second, &key("second")).more(SETTINGS).start().await;
         let before = Scrape::of(&gateway).await;
         let audio = sound::wav(1000);

@@ -10,6 +10,7 @@ use crate::authority::Authority;
 use crate::form::Form;
 use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, run};
 use crate::provider::{Framing, Gate, Reply, TRANSCRIPT, events};
+use crate::scrape::Scrape;
 use crate::{sound, token};
 
 const TAKEN: &str = "the settings were read again and are in force";
@@ -25,6 +26,11 @@ async fn start() -> (Arc<Authority>, Gateway) {
 fn clients(gateway: &Gateway) -> [(Version, reqwest::Client); 2] {
     let client = || gateway.setup().client();
     [(Version::HTTP_11, client().http1_only().build().unwrap()), (Version::HTTP_2, client().build().unwrap())]
+}
+
+/// Until when it holds, by what Prometheus is told.
+async fn ends(gateway: &Gateway) -> u64 {
+    Scrape::of(gateway).await.count("voxgate_tls_certificate_expiry_timestamp_seconds", &[])
 }
 
 /// The certificate that a new connection is shown.
@@ -112,7 +118,7 @@ async fn browsers_are_told_to_stay_with_https() {
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_from_the_next_connection_on_and_what_is_in_flight_is_finished() {
     let (authority, gateway) = start().await;
-    let first = shown(&gateway).await;
+    let (first, until) = (shown(&gateway).await, ends(&gateway).await);
     let gate = Gate::closed();
     let all = Framing::PLAIN.all(&events());
     let (begun, rest) = all.split_at(Framing::PLAIN.event(&events()[0]).len());
@@ -121,10 +127,11 @@ async fn a_renewed_certificate_is_shown_from_the_next_connection_on_and_what_is_
     let mut stream = gateway.open(form.on(gateway.post(TRANSCRIPTIONS))).await;
     stream.until("\n\n").await;
     // The key comes first: for a moment the two do not fit, which is no reason to change anything.
-    authority.issue(&["127.0.0.1"]);
+    authority.issue_until(&["127.0.0.1"], 2040);
     gateway.log.event(TAKEN).await;
     let second = shown(&gateway).await;
     assert_ne!(first, second);
+    assert!(ends(&gateway).await < until);
     gate.open();
     assert_eq!(stream.rest().await, format!("{rest}data: [DONE]\n\n"));
     authority.issue(&["127.0.0.1"]);

@@ -91,6 +91,8 @@ families! {
     /// What they may take up (intake.max_spool_memory_bytes, intake.max_spool_disk_bytes).
     SPOOL_LIMIT: Gauge<1> = "voxgate_spool_limit_bytes" ["place"];
 
+    /// When the certificate of server.tls_cert ends, in seconds since 1970; where the gateway speaks HTTPS.
+    TLS_ENDS: Gauge<0> = "voxgate_tls_certificate_expiry_timestamp_seconds" [];
     /// 1 while the gateway wants requests, as /health/ready says.
     READY: Gauge<0> = "voxgate_ready" [];
     /// 1, with the version that runs.
