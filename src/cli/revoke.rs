@@ -9,6 +9,8 @@ use crate::admission::revocation::{Revocation, Tokens};
 use crate::admission::store::Books;
 use crate::config::{Problems, Settings};
 use crate::identity::Subject;
+use crate::telemetry;
+use crate::terms::AUDIT;
 use crate::units::UnixMs;
 
 const NOTES: &str = "\
@@ -44,7 +46,9 @@ struct Which {
 
 impl Revoke {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
-        let (settings, now) = (settings?.store, UnixMs::now());
+        let settings = settings?;
+        telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
+        let (settings, now) = (settings.store, UnixMs::now());
         let (tokens, said) = match self.which.jti {
             Some(jti) => (Tokens::Named(jti), "the token is revoked"),
             None => (Tokens::IssuedUpTo(now.get() / 1000), "all tokens issued before now are revoked"),
@@ -53,6 +57,12 @@ impl Revoke {
         Books::revoke(&settings, &revocation)
             .await
             .map_err(|failure| Failure::Other(format!("nothing was revoked: {failure}")))?;
+        let (subject, until) = (revocation.subject.as_str(), revocation.until);
+        let token = match &revocation.tokens {
+            Tokens::Named(jti) => Some(jti),
+            Tokens::IssuedUpTo(_) => None,
+        };
+        tracing::info!(target: AUDIT, subject, token, %until, "{said}");
         print(|out| writeln!(out, "{}: {said}, which is remembered until {}", revocation.subject, revocation.until))
     }
 }

@@ -55,6 +55,10 @@ async fn a_revoked_token_is_refused_on_every_replica() {
         is_taken(&first, &one).await;
         let said = revoke(&first, &["--sub", "alice", "--jti", "one"]);
         assert!(said.starts_with("alice: the token is revoked"), "{said}");
+        let done = first.command(&["revoke", "--sub", "alice", "--jti", "one"]);
+        let audited: serde_json::Value = serde_json::from_slice(&done.stderr).unwrap();
+        assert_eq!(audited["target"], "voxgate::audit");
+        assert_eq!([&audited["subject"], &audited["token"]], ["alice", "one"]);
         is_refused(&first, &one).await;
         is_taken(&first, &two).await;
         if redis.is_some() {
