@@ -59,11 +59,12 @@ async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> 
   try {
     for (;;) {
       const { value, done } = await reader.read();
-      let text = done ? decoder.decode() : decoder.decode(value, { stream: true });
+      const text = done ? decoder.decode() : decoder.decode(value, { stream: true });
+      if (text === "" && !done) continue;
       // A CR ends its line at once, so that no event waits for what comes next; if that is its LF, the line has ended.
-      if (afterReturn && text.startsWith("\n")) text = text.slice(1);
-      if (text !== "") afterReturn = text.endsWith("\r");
-      const whole = (rest + text).split(/\r\n|\r|\n/);
+      const fresh = afterReturn && text.startsWith("\n") ? text.slice(1) : text;
+      afterReturn = text.endsWith("\r");
+      const whole = (rest + fresh).split(/\r\n|\r|\n/);
       rest = whole.pop() ?? "";
       yield* whole;
       if (done) break;
