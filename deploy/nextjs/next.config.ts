@@ -6,6 +6,9 @@ const gateway = process.env.VOXGATE_URL ?? "http://127.0.0.1:8080";
 
 const config: NextConfig = {
   poweredByHeader: false,
+  // What is compressed here comes when it is whole, and so does the stream that the rewrite below passes on. The proxy in
+  // front can compress, and knows to leave streams alone.
+  compress: false,
   rewrites: async () => [
     { source: "/v1/audio/transcriptions", destination: `${gateway}/v1/audio/transcriptions` },
   ],

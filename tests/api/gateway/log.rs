@@ -17,7 +17,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(super) fn of(output: impl Read + Send + 'static) -> Self {
+    pub(crate) fn of(output: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(watch::Sender::new(Vec::new()));
         let told = Arc::clone(&lines);
         let reader = std::thread::spawn(move || {
@@ -81,7 +81,7 @@ impl Log {
     }
 
     /// Waits for the end of the output, which comes with the end of the process.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             let _ = reader.join();
         }
