@@ -2,6 +2,7 @@
 
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::stream;
 use reqwest::{Body, Method, RequestBuilder};
@@ -74,7 +75,7 @@ impl Server {
         Self {
             origin: format!("http://127.0.0.1:{port}"),
             token,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap(),
             heard: Mutex::default(),
             _stdin: child.stdin.take().unwrap(),
             child,
@@ -255,7 +256,8 @@ async fn the_route_hands_on_a_recording_while_it_arrives() {
 
 #[tokio::test]
 async fn a_page_that_goes_takes_its_request_with_it() {
-    let gateway = Gateway::start().await;
+    // A keep-alive that cannot be delivered would tell the gateway, too, but only later.
+    let gateway = Gateway::with(&[("VOXGATE_RELAY__KEEP_ALIVE", "10m")]).await;
     let server = Server::of(&gateway).await;
     let never = Gate::closed();
     // In the middle of the transcript.
