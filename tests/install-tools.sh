@@ -2,14 +2,14 @@
 # Installs what the tests need beside Rust, on Debian and its like. What is there already is left as it is.
 #
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
-#   .test-tools/node     a Node that is new enough for OpenAI's Node SDK
+#   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
 #   .test-tools/bin      cargo-deny
 #   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=.test-tools
-oldest_node=22
+oldest_node=22.18   # runs TypeScript as it is, which the tests of deploy/nextjs need
 cargo_deny=0.20.2
 check_jsonschema=0.39.0
 packages=()
@@ -67,11 +67,13 @@ if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
 fi
 
 node=$(command -v node || true)
-if [ -z "$node" ] || ! "$node" -e "process.exit(parseInt(process.versions.node) < $oldest_node ? 1 : 0)"; then
+if [ -z "$node" ] || ! "$node" -e "
+    const number = (version) => version.split('.').slice(0, 2).reduce((major, minor) => major * 1000 + +minor, 0);
+    process.exit(number(process.versions.node) < number('$oldest_node') ? 1 : 0)"; then
     for node in "$PWD"/tests/sdk/node/node_modules/node-linux-*/bin/node; do :; done
 fi
 if [ ! -x "$node" ]; then
-    echo "OpenAI's SDK needs Node $oldest_node or newer; please install it." >&2
+    echo "The tests need Node $oldest_node or newer; please install it." >&2
     exit 1
 fi
 ln -sf "$node" "$tools/node"

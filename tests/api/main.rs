@@ -67,6 +67,7 @@ mod metrics;
 mod metrics_states;
 mod models;
 mod monitoring;
+mod nextjs;
 mod nothing_left_behind;
 mod options;
 mod outages;

@@ -9,7 +9,7 @@ use crate::gateway::Setup;
 use crate::provider::TRANSCRIPT;
 use crate::{sound, token};
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
