@@ -101,7 +101,8 @@ fn answer(relayed: Relayed) -> HttpResponse {
         }
         Relayed::Events { body, .. } => {
             response.insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"));
-            response.insert_header((CACHE_CONTROL, "no-store"));
+            // A proxy that compresses would hold events back until there is enough to compress.
+            response.insert_header((CACHE_CONTROL, "no-store, no-transform"));
             // nginx holds a stream back until its buffer is full unless it is told not to.
             response.insert_header(("x-accel-buffering", "no"));
             response.streaming(body.map(Ok::<_, Infallible>))

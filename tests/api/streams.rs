@@ -134,7 +134,7 @@ async fn an_error_before_the_first_event_is_a_plain_error() {
 async fn a_stream_is_made_for_no_cache_and_no_buffer() {
     let gateway = Gateway::start().await;
     let got = gateway.transcribe(streamed()).await;
-    assert_eq!(got.header("cache-control"), Some("no-store"));
+    assert_eq!(got.header("cache-control"), Some("no-store, no-transform"));
     assert_eq!(got.header("x-accel-buffering"), Some("no"));
 }
 
