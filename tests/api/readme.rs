@@ -113,7 +113,7 @@ impl Newcomer {
             text.trim_end().replace("\nmake run", "\nexec make run").replace("toml make run", "toml exec make run");
         shell.args(["-euo", "pipefail", "-c", &text]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap();
-        let (log, mut stdout) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
+        let (log, stdout) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
         let listening = log.event("listening").await;
         stdout.find("where it listens", |line| line.contains("Voxgate listens on").then_some(())).await;
         child.kill().unwrap();
