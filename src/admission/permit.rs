@@ -11,6 +11,7 @@ use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
+use crate::telemetry::traces::{Step, Trace};
 use crate::units::{AudioMs, UnixMs};
 use crate::upstream::Course;
 
@@ -35,6 +36,7 @@ pub struct Permit {
     end: Option<End>,
     settler: Settler,
     leases: Arc<Leases>,
+    trace: Trace,
 }
 
 /// What is to be settled.
@@ -61,12 +63,18 @@ impl Permit {
     pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
         settler.begin();
         let audio = account.estimate.audio;
-        Self { model, account, audio, course: Course::default(), usage: None, heard: false, end: None, settler, leases }
+        let (course, trace) = (Course::default(), Trace::default());
+        Self { model, account, audio, course, usage: None, heard: false, end: None, settler, leases, trace }
     }
 
     /// Where it is noted how far the request has come with its providers.
     pub fn course(&self) -> Course {
         self.course.clone()
+    }
+
+    /// Its request has a trace, in which the settlement is the last step.
+    pub fn traced(&mut self, trace: Trace) {
+        self.trace = trace;
     }
 
     /// What the provider reports; `None` says nothing.
@@ -139,10 +147,13 @@ impl Drop for Permit {
         if let Some(asked) = self.course.last() {
             memo.provider = asked.provider;
         }
+        let span = self.trace.begin(Step::Settle);
+        span.set("voxgate.ending", ending.as_str());
+        span.set("voxgate.cost_nano_usd", i64::try_from(cost.usd.get()).unwrap_or(i64::MAX));
         self.leases.end(&subject, id);
         SETTLED.add([Label::fixed(ending.as_str())], 1);
         SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
-        self.settler.settle(Settlement {
+        let settlement = Settlement {
             id,
             subject,
             session,
@@ -157,7 +168,8 @@ impl Drop for Permit {
             without_store,
             unknown: Unknown::Charge,
             tried: false,
-        });
+        };
+        self.settler.settle(settlement, span);
         self.settler.end();
     }
 }

@@ -3,13 +3,16 @@
 //! actix writes `100 Continue` as soon as this service says yes, so what the gate refuses is refused here. RFC 9110
 //! §10.1.1.
 
+use std::time::SystemTime;
+
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::gate;
 use super::house::House;
 use super::record::write_headers;
+use super::{gate, trace};
+use crate::telemetry::traces::Trace;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
 
@@ -24,10 +27,13 @@ pub async fn before_continue(house: &House, request: Request) -> Result<Request,
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let mut known = None;
-    let checked = gate::check(house, task, request.headers(), |caller| known = Some(caller.clone())).await;
+    let (since, mut known) = (SystemTime::now(), None);
+    // The trace of one that passes is begun by the router.
+    let checked =
+        gate::check(house, task, request.headers(), &Trace::default(), |caller| known = Some(caller.clone())).await;
     let Err(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), route);
+    trace::begin(house, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {
         record.caller(caller);
     }

@@ -20,6 +20,7 @@ mod rates;
 mod record;
 mod routes;
 mod sessions;
+mod trace;
 mod usage;
 mod wish;
 
