@@ -6,7 +6,7 @@ mod traced;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Handle;
 use tracing::Instrument;
@@ -51,7 +51,7 @@ struct Held(RefCell<Facts>);
 #[derive(Default)]
 struct Facts {
     started: Option<Instant>,
-    ended: Option<Instant>,
+    ended: Option<(Instant, SystemTime)>,
     request_id: String,
     method: String,
     route: &'static str,
@@ -196,8 +196,8 @@ impl Record {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut facts = std::mem::take(self.0.get_mut());
-        facts.ended = Some(Instant::now());
         (facts.receiving, facts.relaying) = (Span::default(), Span::default());
+        facts.ended = Some((Instant::now(), SystemTime::now()));
         // A runtime that ends lets go of it, and it is written then.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { drop(facts) }.in_current_span());
@@ -207,7 +207,7 @@ impl Drop for Held {
 
 impl Drop for Facts {
     fn drop(&mut self) {
-        let Some((started, ended)) = self.started.zip(self.ended) else { return };
+        let Some((started, (ended, ended_at))) = self.started.zip(self.ended) else { return };
         let whole = ended.saturating_duration_since(started);
         // A provider that was asked and has not finished was busy until now.
         let provider = self.provider_time.or_else(|| self.asked.map(|asked| ended.saturating_duration_since(asked)));
@@ -219,7 +219,7 @@ impl Drop for Facts {
         let asked = self.course.as_ref().and_then(Course::last);
         // Before the event: who has read that can count on this.
         self.count(whole, provider.zip(asked.as_ref()));
-        self.end_trace(ended, asked.as_ref());
+        self.end_trace(ended_at, asked.as_ref());
         tracing::info!(
             request_id = self.request_id,
             trace_id = self.trace.id(),

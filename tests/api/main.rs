@@ -6,6 +6,7 @@
 //! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`issuer`]: an identity provider that publishes its keys.
+//! * [`collector`]: takes traces, or does not.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -25,6 +26,7 @@
 )]
 
 mod account;
+mod collector;
 mod form;
 mod gateway;
 mod issuer;
@@ -88,6 +90,8 @@ mod store_failure;
 mod streams;
 mod streams_broken;
 mod tokens;
+mod traces;
+mod traces_badly;
 mod usage_command;
 mod usage_records;
 mod wire_differences;

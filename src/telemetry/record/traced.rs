@@ -1,6 +1,6 @@
 //! What the trace of a request is told of it: what the line in the log says, but for whose it is.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use opentelemetry::{KeyValue, Value};
 
@@ -34,9 +34,7 @@ impl Record {
 }
 
 impl Facts {
-    pub(super) fn end_trace(&self, ended: Instant, asked: Option<&Asked>) {
-        // The two clocks go alike for as long as this is late.
-        let at = SystemTime::now().checked_sub(ended.elapsed()).unwrap_or_else(SystemTime::now);
+    pub(super) fn end_trace(&self, at: SystemTime, asked: Option<&Asked>) {
         let broken = (self.outcome == Outcome::StreamBroken).then_some(self.outcome.as_str());
         self.trace.end(at, self.error.or(broken), || {
             let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));

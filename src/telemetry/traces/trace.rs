@@ -23,7 +23,7 @@ pub struct Whence<'a> {
 impl Extractor for Whence<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
-            "traceparent" => self.parent,
+            "traceparent" => self.parent.filter(|parent| is_well_formed(parent)),
             "tracestate" => self.state,
             _ => None,
         }
@@ -32,6 +32,13 @@ impl Extractor for Whence<'_> {
     fn keys(&self) -> Vec<&str> {
         vec!["traceparent", "tracestate"]
     }
+}
+
+/// Whether all that every version of `traceparent` begins with is as long as it has to be. The SDK checks the rest.
+fn is_well_formed(parent: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mut parts = parent.split('-');
+    [2, 32, 16, 2].into_iter().all(|length| parts.next().is_some_and(|part| part.len() == length && is_hex(part)))
 }
 
 /// The trace of one request: cheap to clone, and empty where nobody wants it.

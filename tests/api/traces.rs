@@ -1,0 +1,302 @@
+//! Each request is a trace with the seven steps of its path, where somebody wants traces.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::collector::{Collector, Span};
+use crate::form::Form;
+use crate::gateway::{Gateway, PROMPT, Setup, TRANSCRIPTIONS};
+use crate::overlap::{half, in_order};
+use crate::provider::{Framing, Gate, Provider, Reply, Terms, events};
+use crate::sender::Sender;
+use crate::{sound, token};
+
+pub(crate) const STEPS: [&str; 7] = ["receive", "identify", "take in", "admit", "forward", "relay", "settle"];
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "b7ad6b7169203331";
+
+/// A gateway whose traces go to `collector`.
+pub(crate) fn traced(collector: &Collector) -> Setup {
+    let terms = Terms { traced: true, ..Terms::default() };
+    Setup::with_provider(Arc::new(Provider::on(terms))).env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
+}
+
+/// The spans of one request: the root, and the steps by name.
+pub(crate) struct Steps {
+    pub(crate) root: Span,
+    steps: Vec<Span>,
+}
+
+impl Steps {
+    /// Those of all requests, by when they came, once the gateway has ended and handed over everything.
+    pub(crate) async fn of(collector: &Collector, mut gateway: Gateway) -> Vec<Self> {
+        gateway.terminate();
+        assert_eq!(gateway.ended().await.code(), Some(0));
+        let (steps, mut roots): (Vec<_>, Vec<_>) =
+            collector.spans().into_iter().partition(|span| STEPS.contains(&span.name.as_str()));
+        roots.sort_by_key(|root| root.start);
+        let of_root = |root: Span| {
+            let steps: Vec<_> = steps.iter().filter(|span| span.parent == root.id).cloned().collect();
+            assert!(steps.iter().all(|span| span.trace == root.trace && span.start <= span.end), "{steps:?}");
+            Self { root, steps }
+        };
+        let all: Vec<_> = roots.into_iter().map(of_root).collect();
+        assert_eq!(
+            all.iter().map(|one| one.steps.len()).sum::<usize>(),
+            steps.len(),
+            "a step of no request: {steps:?}"
+        );
+        all
+    }
+
+    /// The same of the only request.
+    pub(crate) async fn only(collector: &Collector, gateway: Gateway) -> Self {
+        let mut all = Self::of(collector, gateway).await;
+        assert_eq!(all.len(), 1, "{:?}", all.iter().map(|one| &one.root).collect::<Vec<_>>());
+        all.remove(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn step(&self, name: &str) -> &Span {
+        let mut found = self.steps.iter().filter(|span| span.name == name);
+        let step = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", self.steps));
+        assert!(found.next().is_none(), "{name} twice in {:?}", self.steps);
+        step
+    }
+
+    /// In the order in which they began.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut steps: Vec<_> = self.steps.iter().collect();
+        steps.sort_by_key(|span| span.start);
+        steps.into_iter().map(|span| span.name.as_str()).collect()
+    }
+
+    /// The steps that failed.
+    pub(crate) fn failed(&self) -> Vec<&str> {
+        self.steps.iter().filter(|span| span.failed).map(|span| span.name.as_str()).collect()
+    }
+
+    /// That the steps are these seven, one for each.
+    #[track_caller]
+    pub(crate) fn are_seven(&self) {
+        let (mut names, mut steps) = (self.names(), STEPS);
+        names.sort_unstable();
+        steps.sort_unstable();
+        assert_eq!(names, steps);
+    }
+}
+
+fn from_client(request: RequestBuilder) -> RequestBuilder {
+    request.header("traceparent", format!("00-{TRACE}-{PARENT}-01")).header("tracestate", "theirs=1")
+}
+
+fn form() -> Form {
+    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("prompt", PROMPT)]);
+    form.named_file("my-diary.wav", "audio/wav", &sound::wav(300))
+}
+
+fn streamed() -> Form {
+    Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300))
+}
+
+#[tokio::test]
+async fn the_seven_steps_of_a_request_are_spans_of_its_clients_trace() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    let got = gateway.send(form().on(from_client(gateway.post(TRANSCRIPTIONS)))).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let record = gateway.log.request(got.request_id()).await;
+    assert_eq!(record["trace_id"], TRACE);
+    let traceparent = gateway.provider.last().header("traceparent").unwrap().to_owned();
+
+    let steps = Steps::only(&collector, gateway).await;
+    assert_eq!(steps.names(), STEPS);
+    let root = &steps.root;
+    assert_eq!((root.trace.as_str(), root.parent.as_str(), root.state.as_str()), (TRACE, PARENT, "theirs=1"));
+    assert_eq!((root.name.as_str(), root.kind), ("POST /v1/audio/transcriptions", SpanKind::Server));
+    assert_eq!(traceparent, format!("00-{TRACE}-{}-01", steps.step("forward").id));
+    assert_eq!(steps.step("forward").kind, SpanKind::Client);
+    // Each begins when the one before has ended, but for the first, which is there as long as the body comes.
+    let of = |name| (steps.step(name).start, steps.step(name).end);
+    let in_order = ["identify", "take in", "admit", "forward", "relay"].map(of);
+    assert!(in_order.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{in_order:?}");
+    assert!(of("receive").0 == root.start && of("receive").1 <= of("take in").1 && of("receive").1 >= of("take in").0);
+    assert!(of("relay").1 <= root.end && of("settle").0 >= of("forward").1, "{:?}", steps.steps);
+    assert!(!root.failed && steps.failed().is_empty());
+    let facts = [
+        ("http.request.method", json!("POST")),
+        ("http.route", json!("/v1/audio/transcriptions")),
+        ("http.response.status_code", json!(200)),
+        ("voxgate.request_id", json!(got.request_id())),
+        ("voxgate.model", json!("gpt-transcribe")),
+        ("voxgate.audio_ms", json!(300)),
+        ("voxgate.stream", json!(false)),
+        ("voxgate.provider", json!("openai")),
+        ("voxgate.attempts", json!(1)),
+        ("voxgate.outcome", json!("answered")),
+    ];
+    assert_eq!(root.attributes, facts.map(|(name, value)| (name.to_owned(), value)).into());
+    let settled = &steps.step("settle").attributes;
+    assert_eq!(settled["voxgate.ending"], "answered");
+    assert!(settled["voxgate.cost_nano_usd"].as_i64().unwrap() > 0, "{settled:?}");
+}
+
+#[tokio::test]
+async fn a_stream_is_forwarded_until_its_first_event_and_relayed_until_its_last() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    let (gate, events) = (Gate::closed(), Framing::PLAIN.all(&events()));
+    let (first, rest) = events.split_at(events.find("\n\n").unwrap() + 2);
+    gateway.provider.answer(Reply::stream().send(first).wait(&gate).send(rest));
+    let mut stream = gateway.open(streamed().on(gateway.post(TRANSCRIPTIONS))).await;
+    stream.until("\n\n").await;
+    let between = nanos_now();
+    gate.open();
+    stream.rest().await;
+
+    let steps = Steps::only(&collector, gateway).await;
+    steps.are_seven();
+    assert!(steps.step("forward").end <= steps.step("relay").start && steps.step("relay").start < between);
+    assert!(steps.step("relay").end > between && steps.step("settle").start > between && steps.root.end > between);
+    assert_eq!(steps.root.attributes["voxgate.stream"], true);
+    assert!(!steps.root.failed && steps.failed().is_empty());
+}
+
+#[tokio::test]
+async fn a_recording_that_is_forwarded_while_it_arrives_shows_both_at_once() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
+    let mut sender = Sender::form(&gateway, &alice, in_order(&audio)).await;
+    half(&gateway, &mut sender, &audio, 0).await;
+    let between = nanos_now();
+    sender.finish().await.is_served(1);
+
+    let steps = Steps::only(&collector, gateway).await;
+    steps.are_seven();
+    for (name, begun, over) in [
+        ("identify", true, true),
+        ("admit", true, true),
+        ("receive", true, false),
+        ("take in", true, false),
+        ("forward", true, false),
+        ("relay", false, false),
+        ("settle", false, false),
+    ] {
+        let step = steps.step(name);
+        assert_eq!((step.start < between, step.end < between), (begun, over), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn tries_that_fail_are_events_of_the_step_in_which_they_are_made() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).impatient().start().await;
+    gateway.provider.answer(Reply::error(500));
+    assert_eq!(gateway.transcribe(form()).await.served(), ("openai", 2));
+    let parents: Vec<_> =
+        gateway.provider.all().iter().map(|seen| seen.header("traceparent").unwrap().to_owned()).collect();
+    assert_eq!(parents[0], parents[1]);
+    let steps = Steps::only(&collector, gateway).await;
+    assert_eq!(steps.step("forward").events, ["a try failed"]);
+    assert_eq!(steps.root.attributes["voxgate.attempts"], 2);
+    assert!(!steps.root.failed && steps.failed().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_collector_nobody_is_told_of_a_trace() {
+    // Its provider takes no header of which it does not know the reason.
+    let gateway = Gateway::start().await;
+    let got = gateway.send(form().on(from_client(gateway.post(TRANSCRIPTIONS)))).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert!(gateway.provider.last().header("traceparent").is_none());
+    assert_eq!(gateway.log.request(got.request_id()).await["trace_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_traceparent_that_makes_no_sense_is_not_one() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    let zero = format!("00-{}-{PARENT}-01", "0".repeat(32));
+    let wrong = ["nonsense", "", "00-abc-def-01", &zero, "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"];
+    for parent in wrong {
+        let request = gateway.post(TRANSCRIPTIONS).header("traceparent", parent);
+        assert_eq!(gateway.send(form().on(request)).await.status, 200, "{parent}");
+    }
+    let twice = from_client(from_client(gateway.post(TRANSCRIPTIONS)));
+    assert_eq!(gateway.send(form().on(twice)).await.status, 200);
+    let all = Steps::of(&collector, gateway).await;
+    assert_eq!(all.len(), 6);
+    for one in all {
+        one.are_seven();
+        assert_eq!((one.root.trace == TRACE, one.root.parent.as_str()), (false, ""), "{:?}", one.root);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_sampled_is_not_sent_and_the_provider_is_told_so() {
+    let collector = Collector::start();
+    let unsampled = format!("00-{TRACE}-{PARENT}-00");
+    for (sampler, parent) in [("parentbased_always_on", Some(&unsampled)), ("always_off", None)] {
+        let mut gateway = traced(&collector).env("OTEL_TRACES_SAMPLER", sampler).start().await;
+        let mut request = gateway.post(TRANSCRIPTIONS);
+        if let Some(parent) = parent {
+            request = request.header("traceparent", parent);
+        }
+        assert_eq!(gateway.send(form().on(request)).await.status, 200);
+        let told = gateway.provider.last().header("traceparent").unwrap().to_owned();
+        assert!(told.ends_with("-00") && parent.is_none_or(|_| told.contains(TRACE)), "{told}");
+        gateway.terminate();
+        gateway.ended().await;
+    }
+    assert_eq!(collector.batches(), 0);
+}
+
+#[tokio::test]
+async fn the_gateway_says_who_it_is_and_shows_the_collector_its_own_key() {
+    for (variables, name) in [
+        (vec![], "voxgate"),
+        (vec![("OTEL_SERVICE_NAME", "speech"), ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")], "speech"),
+        (vec![("OTEL_RESOURCE_ATTRIBUTES", "service.name=by-attribute")], "by-attribute"),
+    ] {
+        let collector = Collector::start();
+        let setup = traced(&collector).env("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=of-the-collector");
+        let gateway = variables.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).start().await;
+        gateway.transcribe(form()).await;
+        Steps::only(&collector, gateway).await.are_seven();
+        let resource = collector.resource();
+        assert_eq!(resource["service.name"], name);
+        assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(resource.get("deployment.environment").is_some(), name == "speech");
+        assert!(collector.headers().iter().all(|head| head.contains("x-api-key: of-the-collector")));
+    }
+}
+
+#[tokio::test]
+async fn routes_without_audio_have_the_steps_that_they_have_and_probes_have_no_trace() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    gateway.send(gateway.get("/v1/models")).await;
+    gateway.send(gateway.get("/health/ready")).await;
+    gateway.send(gateway.get("/v1/my-diary?prompt=my-diary")).await;
+    let all = Steps::of(&collector, gateway).await;
+    let seen: Vec<_> = all.iter().map(|one| (one.root.name.as_str(), one.names(), one.root.message.as_str())).collect();
+    let expected = [("GET /v1/models", vec!["receive", "identify"], ""), ("GET unknown", vec!["receive"], "not_found")];
+    assert_eq!(seen, expected);
+}
+
+/// Now, as spans have it.
+pub(crate) fn nanos_now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_nanos().try_into().unwrap()
+}
+
+/// A token of somebody else's.
+pub(crate) fn of(plan: &str) -> String {
+    token::with(&json!({ "plan": plan }))
+}
