@@ -71,9 +71,10 @@ impl Upstream {
     /// first event. Dropping the future, or the stream in the reply, cancels the provider's request.
     pub async fn forward(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
         let answer = self.try_in_turn(errand).await;
-        if answer.is_err() {
+        if let Err(error) = &answer {
             errand.course.came_to_nothing();
             errand.span.failed();
+            errand.span.set("error.type", error.reason());
         }
         errand.course.settle();
         answer
@@ -203,7 +204,7 @@ impl Upstream {
     }
 }
 
-/// Has the trace show a try that is followed by another.
+/// Has the trace show a try that failed.
 fn note_failure(span: &Span, pass: &Pass, attempt: u32, error: &UpstreamError) {
     span.event("a try failed", || {
         vec![

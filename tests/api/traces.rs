@@ -239,6 +239,21 @@ async fn a_traceparent_that_makes_no_sense_is_not_one() {
 }
 
 #[tokio::test]
+async fn what_a_client_makes_up_is_in_no_span() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).config("[plans.default]\nmodels = [\"*\"]\n").start().await;
+    let form = Form::new().field("model", "my-diary").named_file("my-diary.wav", "audio/wav", &sound::wav(300));
+    let request = gateway.post(&format!("{TRANSCRIPTIONS}?prompt=my-diary"));
+    let request = request.header("traceparent", format!("00-{TRACE}-{PARENT}-01"));
+    let long = format!("theirs={}", "1".repeat(600));
+    assert_eq!(gateway.send(form.on(request.header("tracestate", long))).await.status, 200);
+    let steps = Steps::only(&collector, gateway).await;
+    steps.are_seven();
+    assert_eq!(steps.root.attributes["voxgate.model"], "other");
+    assert_eq!((steps.root.trace.as_str(), steps.root.state.as_str()), (TRACE, ""));
+}
+
+#[tokio::test]
 async fn what_is_not_sampled_is_not_sent_and_the_provider_is_told_so() {
     let collector = Collector::start();
     let unsampled = format!("00-{TRACE}-{PARENT}-00");

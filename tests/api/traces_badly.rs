@@ -72,6 +72,7 @@ async fn a_refused_request_has_the_steps_that_happened_and_says_which_one_failed
             assert_eq!(one.root.attributes["error.type"], code);
         }
     }
+    assert_eq!(all[5].step("forward").attributes["error.type"], "server_error");
     assert_eq!(all[5].step("settle").attributes["voxgate.ending"], "refunded");
     assert_eq!(all[5].step("settle").attributes["voxgate.cost_nano_usd"], 0);
 }

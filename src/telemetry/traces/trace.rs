@@ -12,6 +12,10 @@ use opentelemetry_sdk::trace::SdkTracer;
 use super::exporter::Traces;
 use super::span::{Span, Step};
 
+/// A longer `tracestate` is left out: every span has it, and many spans may wait. The standard asks for no more than this.
+/// <https://www.w3.org/TR/trace-context/#tracestate-limits>
+const STATE: usize = 512;
+
 /// Where a request comes from, as its client says: the parent of its trace.
 pub struct Whence<'a> {
     /// `traceparent`. What makes no sense counts as not given.
@@ -24,7 +28,7 @@ impl Extractor for Whence<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
             "traceparent" => self.parent.filter(|parent| is_well_formed(parent)),
-            "tracestate" => self.state,
+            "tracestate" => self.state.filter(|state| state.len() <= STATE),
             _ => None,
         }
     }
