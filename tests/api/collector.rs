@@ -3,6 +3,7 @@
 //! When a [`Collector`] is dropped, everything that it was sent is searched for what must never be in a trace.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -177,7 +178,10 @@ fn attributes(pairs: &[KeyValue]) -> HashMap<String, Value> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 impl Drop for Collector {

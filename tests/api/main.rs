@@ -6,7 +6,7 @@
 //! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`issuer`]: an identity provider that publishes its keys.
-//! * [`collector`]: takes traces, or does not.
+//! * [`collector`]: takes traces, or does not; [`steps`]: puts them together.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -37,6 +37,7 @@ mod redis_server;
 mod scrape;
 mod sender;
 mod sound;
+mod steps;
 mod token;
 mod wire;
 

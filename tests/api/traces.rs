@@ -1,95 +1,21 @@
 //! Each request is a trace with the seven steps of its path, where somebody wants traces.
 
-use std::sync::Arc;
-
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::collector::{Collector, Span};
+use crate::collector::Collector;
 use crate::form::Form;
-use crate::gateway::{Gateway, PROMPT, Setup, TRANSCRIPTIONS};
+use crate::gateway::{Gateway, PROMPT, TRANSCRIPTIONS};
 use crate::overlap::{half, in_order};
-use crate::provider::{Framing, Gate, Provider, Reply, Terms, events};
+use crate::provider::{Framing, Gate, Reply, events};
 use crate::sender::Sender;
-use crate::{sound, token};
-
-pub(crate) const STEPS: [&str; 7] = ["receive", "identify", "take in", "admit", "forward", "relay", "settle"];
+use crate::sound;
+use crate::steps::{STEPS, Steps, nanos_now, traced};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
-
-/// A gateway whose traces go to `collector`.
-pub(crate) fn traced(collector: &Collector) -> Setup {
-    let terms = Terms { traced: true, ..Terms::default() };
-    Setup::with_provider(Arc::new(Provider::on(terms))).env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
-}
-
-/// The spans of one request: the root, and the steps by name.
-pub(crate) struct Steps {
-    pub(crate) root: Span,
-    steps: Vec<Span>,
-}
-
-impl Steps {
-    /// Those of all requests, by when they came, once the gateway has ended and handed over everything.
-    pub(crate) async fn of(collector: &Collector, mut gateway: Gateway) -> Vec<Self> {
-        gateway.terminate();
-        assert_eq!(gateway.ended().await.code(), Some(0));
-        let (steps, mut roots): (Vec<_>, Vec<_>) =
-            collector.spans().into_iter().partition(|span| STEPS.contains(&span.name.as_str()));
-        roots.sort_by_key(|root| root.start);
-        let of_root = |root: Span| {
-            let steps: Vec<_> = steps.iter().filter(|span| span.parent == root.id).cloned().collect();
-            assert!(steps.iter().all(|span| span.trace == root.trace && span.start <= span.end), "{steps:?}");
-            Self { root, steps }
-        };
-        let all: Vec<_> = roots.into_iter().map(of_root).collect();
-        assert_eq!(
-            all.iter().map(|one| one.steps.len()).sum::<usize>(),
-            steps.len(),
-            "a step of no request: {steps:?}"
-        );
-        all
-    }
-
-    /// The same of the only request.
-    pub(crate) async fn only(collector: &Collector, gateway: Gateway) -> Self {
-        let mut all = Self::of(collector, gateway).await;
-        assert_eq!(all.len(), 1, "{:?}", all.iter().map(|one| &one.root).collect::<Vec<_>>());
-        all.remove(0)
-    }
-
-    #[track_caller]
-    pub(crate) fn step(&self, name: &str) -> &Span {
-        let mut found = self.steps.iter().filter(|span| span.name == name);
-        let step = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", self.steps));
-        assert!(found.next().is_none(), "{name} twice in {:?}", self.steps);
-        step
-    }
-
-    /// In the order in which they began.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut steps: Vec<_> = self.steps.iter().collect();
-        steps.sort_by_key(|span| span.start);
-        steps.into_iter().map(|span| span.name.as_str()).collect()
-    }
-
-    /// The steps that failed.
-    pub(crate) fn failed(&self) -> Vec<&str> {
-        self.steps.iter().filter(|span| span.failed).map(|span| span.name.as_str()).collect()
-    }
-
-    /// That the steps are these seven, one for each.
-    #[track_caller]
-    pub(crate) fn are_seven(&self) {
-        let (mut names, mut steps) = (self.names(), STEPS);
-        names.sort_unstable();
-        steps.sort_unstable();
-        assert_eq!(names, steps);
-    }
-}
 
 fn from_client(request: RequestBuilder) -> RequestBuilder {
     request.header("traceparent", format!("00-{TRACE}-{PARENT}-01")).header("tracestate", "theirs=1")
@@ -126,7 +52,7 @@ async fn the_seven_steps_of_a_request_are_spans_of_its_clients_trace() {
     let in_order = ["identify", "take in", "admit", "forward", "relay"].map(of);
     assert!(in_order.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{in_order:?}");
     assert!(of("receive").0 == root.start && of("receive").1 <= of("take in").1 && of("receive").1 >= of("take in").0);
-    assert!(of("relay").1 <= root.end && of("settle").0 >= of("forward").1, "{:?}", steps.steps);
+    assert!(of("relay").1 <= root.end && of("settle").0 >= of("forward").1, "{in_order:?}");
     assert!(!root.failed && steps.failed().is_empty());
     let facts = [
         ("http.request.method", json!("POST")),
@@ -287,7 +213,7 @@ async fn the_gateway_says_who_it_is_and_shows_the_collector_its_own_key() {
         let resource = collector.resource();
         assert_eq!(resource["service.name"], name);
         assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(resource.get("deployment.environment").is_some(), name == "speech");
+        assert_eq!(resource.contains_key("deployment.environment"), name == "speech");
         assert!(collector.headers().iter().all(|head| head.contains("x-api-key: of-the-collector")));
     }
 }
@@ -303,15 +229,4 @@ async fn routes_without_audio_have_the_steps_that_they_have_and_probes_have_no_t
     let seen: Vec<_> = all.iter().map(|one| (one.root.name.as_str(), one.names(), one.root.message.as_str())).collect();
     let expected = [("GET /v1/models", vec!["receive", "identify"], ""), ("GET unknown", vec!["receive"], "not_found")];
     assert_eq!(seen, expected);
-}
-
-/// Now, as spans have it.
-pub(crate) fn nanos_now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    since.as_nanos().try_into().unwrap()
-}
-
-/// A token of somebody else's.
-pub(crate) fn of(plan: &str) -> String {
-    token::with(&json!({ "plan": plan }))
 }

@@ -14,7 +14,7 @@ use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
 use crate::overlap::{half, in_order};
 use crate::provider::{Framing, Gate, Reply, events};
 use crate::sender::Sender;
-use crate::traces::{STEPS, Steps, nanos_now, of, traced};
+use crate::steps::{STEPS, Steps, nanos_now, traced};
 use crate::{sound, token};
 
 const FAILS: &str = "the collector does not take traces; they are lost meanwhile";
@@ -23,6 +23,11 @@ const PLANS: &str = "[plans.poor]\nmonthly_usd = \"0\"\n[plans.slow]\nrequests_p
 
 fn form() -> Form {
     Form::new().field("model", "gpt-transcribe").file(&sound::wav(300))
+}
+
+/// A token of this plan.
+fn of(plan: &str) -> String {
+    token::with(&json!({ "plan": plan }))
 }
 
 fn streamed() -> Form {
