@@ -14,7 +14,7 @@
 //! - [`relay`]: what does the client get? A reply becomes bytes, whole or as server-sent events.
 //! - [`ledger`]: what did it cost? A reply's [`Usage`](ledger::Usage).
 //!
-//! Around them: [`config`] (settings), [`telemetry`] (logs, metrics), [`cli`] (commands), [`server`] (wiring), [`reload`]
+//! Around them: [`config`] (settings), [`telemetry`] (logs, metrics, traces), [`cli`] (commands), [`server`] (wiring), [`reload`]
 //! (settings that change), [`sandbox`] (a
 //! provider for a first try), [`units`] and [`terms`] (the words that all use).
 //!

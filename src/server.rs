@@ -21,6 +21,7 @@ use crate::http::{self, Grounds, House, Live, Tls, TlsError};
 use crate::identity::Verifier;
 use crate::reload::{Origin, Reloader};
 use crate::sandbox::{Sandbox, StandIn};
+use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};
 
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The HTTP client cannot be made, for want of trusted certificates perhaps.
     #[error("the client for the providers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
+    /// Traces are wanted and cannot be made.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
 }
 
 /// A gateway that listens and is ready to run.
@@ -84,7 +88,8 @@ impl Application {
         Upstream::new(&settings)?;
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
-        let grounds = Arc::new(Grounds::new(&settings, limiter));
+        let traces = Traces::start(&settings.telemetry)?;
+        let grounds = Arc::new(Grounds::new(&settings, limiter, traces));
         let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
         let closing = Arc::new(Notify::new());
         Ok(Self {
@@ -149,6 +154,9 @@ impl Application {
         upkeep.abort();
         // Nobody is in flight any more; what they cost is written down, here or on disk.
         desk.close().await;
+        if let Some(traces) = &house.grounds.traces {
+            traces.close().await;
+        }
         tracing::info!("stopped");
         Ok(())
     }

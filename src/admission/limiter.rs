@@ -19,6 +19,7 @@ use super::store::{Embedded, OpenError, Presence, Redis, Settlement, Store, Stor
 use crate::config::{self, OnStoreFailure};
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Statement};
+use crate::telemetry::traces::Span;
 use crate::units::Month;
 
 /// How often the store is looked after.
@@ -322,7 +323,7 @@ impl Drop for Unanswered<'_> {
             return;
         }
         let ask = &self.ask;
-        self.limiter.settler.settle(Settlement {
+        let settlement = Settlement {
             id: ask.id,
             subject: ask.subject.clone(),
             session: ask.session.clone(),
@@ -337,6 +338,7 @@ impl Drop for Unanswered<'_> {
             ending: Ending::Refunded,
             unknown: Unknown::Ignore,
             tried: false,
-        });
+        };
+        self.limiter.settler.settle(settlement, Span::default());
     }
 }

@@ -11,6 +11,7 @@ use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
+use crate::telemetry::traces::{Step, Trace};
 use crate::units::{AudioMs, UnixMs};
 use crate::upstream::Course;
 
@@ -37,6 +38,7 @@ pub struct Permit {
     replaced: bool,
     settler: Settler,
     leases: Arc<Leases>,
+    trace: Trace,
 }
 
 /// What is to be settled.
@@ -63,13 +65,19 @@ impl Permit {
     pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
         settler.begin();
         let audio = account.estimate.audio;
-        let course = Course::default();
-        Self { model, account, audio, course, usage: None, heard: false, end: None, replaced: false, settler, leases }
+        let (course, trace) = (Course::default(), Trace::default());
+        let (usage, end) = (None, None);
+        Self { model, account, audio, course, usage, heard: false, end, replaced: false, settler, leases, trace }
     }
 
     /// Where it is noted how far the request has come with its providers.
     pub fn course(&self) -> Course {
         self.course.clone()
+    }
+
+    /// Its request has a trace, in which the settlement is the last step.
+    pub fn traced(&mut self, trace: Trace) {
+        self.trace = trace;
     }
 
     /// What the provider reports; `None` says nothing.
@@ -147,12 +155,15 @@ impl Drop for Permit {
         if let Some(asked) = self.course.last() {
             memo.provider = asked.provider;
         }
+        let span = self.trace.begin(Step::Settle);
+        span.set("voxgate.ending", ending.as_str());
+        span.set("voxgate.cost_nano_usd", i64::try_from(cost.usd.get()).unwrap_or(i64::MAX));
         self.leases.end(&subject, id);
         if !self.replaced {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
         SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
-        self.settler.settle(Settlement {
+        let settlement = Settlement {
             id,
             subject,
             session,
@@ -167,7 +178,8 @@ impl Drop for Permit {
             without_store,
             unknown: Unknown::Charge,
             tried: false,
-        });
+        };
+        self.settler.settle(settlement, span);
         self.settler.end();
     }
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::store::{Settlement, Store, StoreFailure, Unknown};
+use crate::telemetry::traces::Span;
 
 /// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
 /// small request); what the store does not take goes to the [`Desk`](super::Desk).
@@ -51,20 +52,22 @@ impl Settler {
         Self { store, inbox, counts, most }
     }
 
-    /// Has a settlement written.
-    pub(super) fn settle(&self, settlement: Settlement) {
+    /// Has a settlement written, which is the step `span` of its request.
+    pub(super) fn settle(&self, settlement: Settlement, span: Span) {
         let usual = settlement.unknown == Unknown::Charge && !settlement.without_store;
         match Handle::try_current() {
             Ok(runtime) if usual => {
                 self.begin();
-                let hand = Hand { settlement: Some(Arc::new(settlement)), settler: self.clone() };
+                let hand = Hand { settlement: Some(Arc::new(settlement)), settler: self.clone(), span };
                 runtime.spawn(hand.write());
             }
-            _ => self.hand_over(settlement),
+            _ => self.hand_over(settlement, &span),
         }
     }
 
-    fn hand_over(&self, settlement: Settlement) {
+    fn hand_over(&self, settlement: Settlement, span: &Span) {
+        // Nobody knows when the store will take it; the step is over.
+        span.set("voxgate.deferred", true);
         let request_id = settlement.memo.request_id.clone();
         if self.inbox.send(settlement).is_err() {
             tracing::error!(request_id, "the gateway has stopped; a request keeps its estimate");
@@ -104,6 +107,7 @@ impl Settler {
 struct Hand {
     settlement: Option<Arc<Settlement>>,
     settler: Settler,
+    span: Span,
 }
 
 impl Hand {
@@ -119,7 +123,7 @@ impl Hand {
 
     fn give_up(&mut self, tried: bool) {
         if let Some(settlement) = self.settlement.take() {
-            self.settler.hand_over(Settlement { tried, ..Arc::unwrap_or_clone(settlement) });
+            self.settler.hand_over(Settlement { tried, ..Arc::unwrap_or_clone(settlement) }, &self.span);
         }
     }
 }
@@ -158,7 +162,7 @@ mod tests {
             let store = Redis::new(&redis, Duration::from_hours(1), Clock::system(), inbox.clone()).unwrap();
             let store = Arc::new(Store::Redis(store));
             let settler = Settler { store, inbox, counts: Arc::clone(&counts), most: 10 };
-            settler.settle(settlement());
+            settler.settle(settlement(), Span::default());
             yield_now().await;
         });
         assert!(incoming.try_recv().is_err(), "it is being written");

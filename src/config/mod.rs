@@ -15,6 +15,7 @@ mod secret;
 mod server;
 mod source;
 mod store;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -35,6 +36,7 @@ pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
 pub use server::{LogFormat, Server};
 pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
+pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
 pub use upstream::{Breaker, Relay, Upstream};
 pub use wire::Wire;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub relay: Relay,
     /// `log.format`
     pub log_format: LogFormat,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
     /// `[store]`, `[redis]`, `[ledger]`, `on_store_failure`
     pub store: Store,
     /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
@@ -98,6 +102,7 @@ impl Settings {
             upstream: Upstream::read(root.section("upstream")),
             relay: Relay::read(root.section("relay")),
             log_format: server::read_log(root.section("log")),
+            telemetry: Telemetry::read(root.section("telemetry")),
             store: Store::read(&mut root),
             plans: plans::read_plans(&mut root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),
@@ -140,13 +145,15 @@ impl Settings {
             ("server", self.server != server),
             ("cors", self.cors != old.cors),
             ("log", self.log_format != old.log_format),
+            ("telemetry", self.telemetry != old.telemetry),
             ("store, redis, ledger", self.store != old.store),
             ("intake.spool_dir, intake.*spool*_bytes", self.intake != intake),
             ("upstream.connect_timeout, upstream.pool_idle_timeout", self.upstream != upstream),
         ];
         (self.intake, self.upstream) = (intake, upstream);
         (self.server, self.cors) = (server, old.cors.clone());
-        (self.log_format, self.store) = (old.log_format, old.store.clone());
+        (self.log_format, self.telemetry) = (old.log_format, old.telemetry.clone());
+        self.store = old.store.clone();
         (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
     }
 

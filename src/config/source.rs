@@ -8,7 +8,7 @@ use super::files::Files;
 use super::reader::{Origins, Problems};
 
 /// Variables with names of their own.
-const NAMED: [(&str, &str); 11] = [
+const NAMED: [(&str, &str); 12] = [
     ("VOXGATE_BIND", "server.bind"),
     ("VOXGATE_OPS_BIND", "server.ops_bind"),
     ("VOXGATE_JWT_SECRET", "identity.jwt_secret"),
@@ -20,6 +20,7 @@ const NAMED: [(&str, &str); 11] = [
     ("VOXGATE_DATA_DIR", "store.data_dir"),
     ("VOXGATE_ON_STORE_FAILURE", "on_store_failure"),
     ("VOXGATE_DEFAULT_MODEL", "default_model"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
 ];
 
 /// The settings as they were written, before anything is checked.

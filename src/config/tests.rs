@@ -1,4 +1,5 @@
 mod providers;
+mod telemetry;
 
 use std::io::Write;
 use std::num::NonZeroU32;

@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::error::ApiError;
 use super::gate::Admitted;
 use super::order::Order;
-use super::{House, InForce, answer_header, gate, rates, record};
+use super::{House, InForce, answer_header, gate, rates, record, trace};
 use crate::intake::{self, First, Incoming};
 use crate::relay::{self, Manner, Relayed};
 use crate::terms::Task;
@@ -45,16 +45,18 @@ async fn audio(
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = record::of(request);
-    let Admitted { caller, form, declared, limit } = gate::check(house, task, request.headers(), |caller| {
-        record.caller(caller);
-        rates::tell(request, caller);
-    })
-    .await?;
+    let Admitted { caller, form, declared, limit } =
+        gate::check(house, task, request.headers(), &record.trace(), |caller| {
+            record.caller(caller);
+            rates::tell(request, caller);
+        })
+        .await?;
     record::hold(request, house.grounds.places.take().await?);
     let arriving = house.admission.arriving(&caller)?;
 
+    let body = trace::receiving(body, record.receiving());
     let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
-    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.room, incoming);
+    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.room, incoming).traced(record.trace());
     let order = Order { house, upstream, caller: &caller, record: &record, limit, events: accepts_events(request) };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,

@@ -4,16 +4,19 @@
 //! §10.1.1.
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::connection::Connection;
-use super::gate;
 use super::house::House;
 use super::https::Way;
 use super::record::write_headers;
+use super::{gate, trace};
+use crate::identity::Caller;
+use crate::telemetry::traces::Trace;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::terms::Task;
 
@@ -28,16 +31,21 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let server = &house.settings.server;
+    let (since, server) = (SystemTime::now(), &house.settings.server);
     let is_secure = request.conn_data::<Rc<Connection>>().is_some_and(|connection| connection.is_secure());
     let way = Way::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
     let checked = match way.check(server, request.path()) {
-        Ok(()) => gate::check(house, task, request.headers(), |caller| known = Some(caller.clone())).await.err(),
+        Ok(()) => {
+            // The trace of one that passes is begun by the router.
+            let note = |caller: &Caller| known = Some(caller.clone());
+            gate::check(house, task, request.headers(), &Trace::default(), note).await.err()
+        }
         Err(error) => Some(error),
     };
     let Some(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), route);
+    trace::begin(house, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {
         record.caller(caller);
     }

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::house::House;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
+use crate::telemetry::traces::{Step, Trace};
 use crate::terms::Task;
 
 /// What can be let in so far.
@@ -16,9 +17,10 @@ pub(super) async fn check(
     house: &House,
     task: Task,
     headers: &HeaderMap,
+    trace: &Trace,
     note: impl FnOnce(&Caller),
 ) -> Result<Admitted, ApiError> {
-    let caller = identify(house, headers).await?;
+    let caller = identify(house, headers, trace).await?;
     note(&caller);
     caller.require(match task {
         Task::Transcribe => Scope::Transcribe,
@@ -50,8 +52,9 @@ pub(super) struct Admitted {
 }
 
 /// Who is calling.
-pub(super) async fn identify(house: &House, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    Ok(house.verifier.identify(text(headers, &AUTHORIZATION)).await?)
+pub(super) async fn identify(house: &House, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
+    let identified = house.verifier.identify(text(headers, &AUTHORIZATION));
+    Ok(trace.during(Step::Identify, identified).await?)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &actix_web::http::header::HeaderName) -> Option<&'a str> {

@@ -17,6 +17,7 @@ use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake::Room;
+use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
 
 /// The house by one set of settings. It never changes: other settings make another one, and requests that have begun in
@@ -46,15 +47,17 @@ pub struct Grounds {
     pub room: Arc<Room>,
     /// How many requests with audio are in flight.
     pub(super) places: Places,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Traces>,
     /// Set when the gateway stops taking requests.
     stopping: AtomicBool,
 }
 
 impl Grounds {
     /// The grounds by these settings, of which no other will change them.
-    pub fn new(settings: &Settings, limiter: Limiter) -> Self {
+    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> Self {
         let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
-        Self { limiter: Arc::new(limiter), room, places, stopping: AtomicBool::new(false) }
+        Self { limiter: Arc::new(limiter), room, places, traces, stopping: AtomicBool::new(false) }
     }
 
     /// Whether new requests should go to another replica.

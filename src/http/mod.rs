@@ -22,6 +22,7 @@ mod rates;
 mod record;
 mod routes;
 mod sessions;
+mod trace;
 mod usage;
 mod wish;
 

@@ -7,8 +7,9 @@ use super::error::ApiError;
 use super::{InForce, gate, record};
 
 pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = gate::identify(&house, request.headers()).await?;
-    record::of(&request).caller(&caller);
+    let record = record::of(&request);
+    let caller = gate::identify(&house, request.headers(), &record.trace()).await?;
+    record.caller(&caller);
     house.admission.check_token(&caller).await?;
     let models = house.admission.models(&caller)?;
     let data: Vec<_> = models

@@ -10,12 +10,13 @@ use std::time::Instant;
 use super::deadline::ClientLimit;
 use super::error::ApiError;
 use super::house::House;
-use crate::admission::Permit;
+use crate::admission::{Permit, Refusal};
 use crate::identity::Caller;
 use crate::intake::media::Claim;
 use crate::intake::{Arrival, Job};
 use crate::relay::Forwarding;
 use crate::telemetry::Record;
+use crate::telemetry::traces::Step;
 use crate::terms::Format;
 use crate::upstream::{Errand, Routes, Upstream, UpstreamError};
 
@@ -79,7 +80,9 @@ impl Order<'_> {
             return Ok(self.forwarded(whole, routes, permit));
         }
         let (provider, id) = self.asked_first(&routes);
-        let permit = admission.admit_in_place_of(permit, self.caller, &whole, &routes, (provider, &id)).await?;
+        let admitting = admission.admit_in_place_of(permit, self.caller, &whole, &routes, (provider, &id));
+        let mut permit = self.record.trace().during(Step::Admit, admitting).await?;
+        permit.traced(self.record.trace());
         Ok(self.forwarded(whole, routes, permit))
     }
 
@@ -96,11 +99,16 @@ impl Order<'_> {
     }
 
     async fn admitted(&self, job: &Job) -> Result<(Routes, Permit), ApiError> {
-        let admission = &self.house.admission;
-        let routes = admission.routes(self.caller, job)?;
-        self.record.model(&routes.asked_for);
-        let (provider, id) = self.asked_first(&routes);
-        let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
+        let (admission, trace) = (&self.house.admission, self.record.trace());
+        let admitting = async {
+            let routes = admission.routes(self.caller, job)?;
+            self.record.model(&routes.asked_for);
+            let (provider, id) = self.asked_first(&routes);
+            let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
+            Ok::<_, Refusal>((routes, permit))
+        };
+        let (routes, mut permit) = trace.during(Step::Admit, admitting).await?;
+        permit.traced(trace);
         Ok((routes, permit))
     }
 
@@ -116,9 +124,15 @@ impl Order<'_> {
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
         let (events, format) = (job.options.stream, job.options.format());
-        let providers = Arc::clone(&self.house.providers);
-        let errand =
-            Errand { job, routes: routes.clone(), providers, request_id: self.record.request_id(), deadline, course };
+        let errand = Errand {
+            job,
+            routes: routes.clone(),
+            providers: Arc::clone(&self.house.providers),
+            request_id: self.record.request_id(),
+            deadline,
+            course,
+            span: self.record.trace().begin(Step::Forward),
+        };
         let upstream = Rc::clone(self.upstream);
         let forwarding = Box::pin(async move { upstream.forward(&errand).await });
         Work { events, format, permit, forwarding, routes }

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use actix_cors::CorsError;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -23,7 +24,7 @@ use super::house::{House, InForce};
 use super::https::{self, Way};
 use super::places::Place;
 use super::rates::{self, Told};
-use super::routes;
+use super::{routes, trace};
 use crate::identity::Caller;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::upstream::SANDBOX;
@@ -43,6 +44,9 @@ pub async fn record_requests(
     let house = InForce::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
     let record = Record::start(id.clone(), request.method().as_str(), route);
+    if let Some(house) = &house {
+        trace::begin(house, &record, (request.method(), route), request.headers(), SystemTime::now());
+    }
     request.extensions_mut().insert(record.clone());
 
     let way = house.as_deref().map(|house| https::way(house, request.request()));

@@ -84,8 +84,9 @@ pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) 
 }
 
 async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
-    let caller = gate::identify(house, request.headers()).await?;
-    record::of(request).caller(&caller);
+    let record = record::of(request);
+    let caller = gate::identify(house, request.headers(), &record.trace()).await?;
+    record.caller(&caller);
     caller.require(Scope::Sessions)?;
     house.admission.check_token(&caller).await?;
     house.admission.plan(&caller)?;

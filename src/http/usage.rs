@@ -12,9 +12,10 @@ use crate::ledger::{Statement, Tally};
 use crate::units::Month;
 
 pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = gate::identify(&house, request.headers()).await?;
+    let record = record::of(&request);
+    let caller = gate::identify(&house, request.headers(), &record.trace()).await?;
     caller.require(Scope::Usage)?;
-    record::of(&request).caller(&caller);
+    record.caller(&caller);
     house.admission.check_token(&caller).await?;
     let plan = house.admission.plan(&caller)?;
     let month = asked_for(request.query_string())?;

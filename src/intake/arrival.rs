@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::media::Claim;
 use super::recording::Early;
 use super::{IntakeError, Job};
+use crate::telemetry::traces::{Step, Trace};
 
 /// A request whose body is being read. It arrives while this is waited for.
 pub struct Arrival<'a> {
@@ -28,6 +29,13 @@ pub enum First {
 impl<'a> Arrival<'a> {
     pub(super) fn new(whole: impl Future<Output = Result<Job, IntakeError>> + 'a, early: Early) -> Self {
         Self { whole: Box::pin(whole), early }
+    }
+
+    /// The same as a step of a request that has a trace.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        let Self { whole, early } = self;
+        Self { whole: Box::pin(async move { trace.during(Step::TakeIn, whole).await }), early }
     }
 
     /// Reads until something can be done with it. To be called once, before [`Arrival::whole`].

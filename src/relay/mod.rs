@@ -72,13 +72,11 @@ pub async fn relay(forwarding: Forwarding, mut manner: Manner<'_>) -> Result<Rel
     } else {
         Some(forwarding.as_mut().await)
     };
+    let first = first.transpose().inspect_err(|_| manner.permit.failed())?;
+    manner.record.relaying();
     let (headers, relay) = match first {
-        Some(Err(error)) => {
-            manner.permit.failed();
-            return Err(error);
-        }
-        Some(Ok(reply)) if !manner.events => return Ok(as_it_is(reply, manner)),
-        Some(Ok(reply)) => (reply.headers.clone(), Relay::of_reply(reply, manner)),
+        Some(reply) if !manner.events => return Ok(as_it_is(reply, manner)),
+        Some(reply) => (reply.headers.clone(), Relay::of_reply(reply, manner)),
         None => (HeaderMap::new(), Relay::of_forwarding(forwarding, manner)),
     };
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })

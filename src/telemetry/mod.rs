@@ -1,9 +1,11 @@
-//! What the gateway says: logs, one event for each request, and [`metrics`]. Never audio, a transcript, a token or a key.
+//! What the gateway says: logs, one event for each request, [`metrics`] and [`traces`]. Never audio, a transcript, a token or
+//! a key.
 
 mod logs;
 pub mod metrics;
 mod record;
 mod spans;
+pub mod traces;
 
 pub use logs::start as start_logs;
 pub use record::{Outcome, Record};

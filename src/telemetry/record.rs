@@ -2,15 +2,17 @@
 //! is counted then too.
 
 mod counts;
+mod traced;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::metrics::Label;
+use super::traces::{Span, Trace};
 use crate::config::Model;
 use crate::identity::Caller;
 use crate::intake::Job;
@@ -49,7 +51,7 @@ struct Held(RefCell<Facts>);
 #[derive(Default)]
 struct Facts {
     started: Option<Instant>,
-    ended: Option<Instant>,
+    ended: Option<(Instant, SystemTime)>,
     request_id: String,
     method: String,
     route: &'static str,
@@ -72,6 +74,10 @@ struct Facts {
     first_event: Option<Instant>,
     usage: Option<Usage>,
     outcome: Outcome,
+    trace: Trace,
+    /// Until the body takes it along.
+    receiving: Span,
+    relaying: Span,
 }
 
 impl Record {
@@ -169,7 +175,10 @@ impl Record {
 
     /// The code of the error that the client is told.
     pub fn error(&self, code: &'static str) {
-        self.facts_mut().error = Some(code);
+        let mut facts = self.facts_mut();
+        facts.error = Some(code);
+        // What is refused before the body is read.
+        facts.receiving.failed();
     }
 
     /// How it ended. Until this is said, the client has gone.
@@ -178,6 +187,9 @@ impl Record {
         if facts.outcome != Outcome::StreamBroken {
             facts.outcome = outcome;
         }
+        if outcome == Outcome::StreamBroken {
+            facts.relaying.failed();
+        }
     }
 }
 
@@ -185,7 +197,8 @@ impl Record {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut facts = std::mem::take(self.0.get_mut());
-        facts.ended = Some(Instant::now());
+        (facts.receiving, facts.relaying) = (Span::default(), Span::default());
+        facts.ended = Some((Instant::now(), SystemTime::now()));
         // A runtime that ends lets go of it, and it is written then.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { drop(facts) }.in_current_span());
@@ -195,7 +208,7 @@ impl Drop for Held {
 
 impl Drop for Facts {
     fn drop(&mut self) {
-        let Some((started, ended)) = self.started.zip(self.ended) else { return };
+        let Some((started, (ended, ended_at))) = self.started.zip(self.ended) else { return };
         let whole = ended.saturating_duration_since(started);
         // A provider that was asked and has not finished was busy until now.
         let provider = self.provider_time.or_else(|| self.asked.map(|asked| ended.saturating_duration_since(asked)));
@@ -207,8 +220,10 @@ impl Drop for Facts {
         let asked = self.course.as_ref().and_then(Course::last);
         // Before the event: who has read that can count on this.
         self.count(whole, provider.zip(asked.as_ref()));
+        self.end_trace(ended_at, asked.as_ref());
         tracing::info!(
             request_id = self.request_id,
+            trace_id = self.trace.id(),
             method = self.method,
             route = self.route,
             subject = self.subject.as_deref(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -18,6 +19,7 @@ use super::verdict::{Then, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
+use crate::telemetry::traces::Span;
 
 /// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -53,6 +55,8 @@ pub struct Errand {
     pub deadline: Deadline,
     /// Where it is noted how far it has come.
     pub course: Course,
+    /// This step of the request, which ends with the errand.
+    pub span: Span,
 }
 
 /// Somebody who can be asked now.
@@ -67,8 +71,10 @@ impl Upstream {
     /// first event. Dropping the future, or the stream in the reply, cancels the provider's request.
     pub async fn forward(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
         let answer = self.try_in_turn(errand).await;
-        if answer.is_err() {
+        if let Err(error) = &answer {
             errand.course.came_to_nothing();
+            errand.span.failed();
+            errand.span.set("error.type", error.reason());
         }
         errand.course.settle();
         answer
@@ -98,6 +104,7 @@ impl Upstream {
             }
             let provider = pass.settings().name.as_str();
             tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error, "a try failed");
+            note_failure(&errand.span, &pass, attempt, &error);
             failed = Some(error);
         }
         Err(failed.unwrap_or(UpstreamError::NoProvider))
@@ -164,7 +171,8 @@ impl Upstream {
     ) -> Result<Response, UpstreamError> {
         let (job, provider) = (&errand.job, pass.settings());
         let url = wire::audio_url(provider, job.task, &model.upstream_model)?;
-        let headers = wire::headers(provider, pass.secret(), &errand.request_id)?;
+        let traceparent = errand.span.traceparent();
+        let headers = wire::headers(provider, pass.secret(), &errand.request_id, traceparent.as_deref())?;
         let asked = Asked {
             model: Arc::clone(model),
             provider: provider.name.clone(),
@@ -194,6 +202,17 @@ impl Upstream {
             sent = errand.course.begin_anew();
         }
     }
+}
+
+/// Has the trace show a try that failed.
+fn note_failure(span: &Span, pass: &Pass, attempt: u32, error: &UpstreamError) {
+    span.event("a try failed", || {
+        vec![
+            KeyValue::new("voxgate.provider", pass.settings().name.clone()),
+            KeyValue::new("voxgate.attempt", i64::from(attempt)),
+            KeyValue::new("error.type", error.reason()),
+        ]
+    });
 }
 
 /// What a failed try means, for the next one and for what is owed.

@@ -35,12 +35,16 @@ pub(super) fn headers(
     provider: &Provider,
     key: Option<&SecretString>,
     request_id: &str,
+    traceparent: Option<&str>,
 ) -> Result<HeaderMap, UpstreamError> {
     let mut headers = credentials(provider, key)?;
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     // Answers are read for their usage and passed on byte for byte; a compressed one would be neither.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert("x-client-request-id", value(request_id)?);
+    if let Some(traceparent) = traceparent {
+        headers.insert("traceparent", value(traceparent)?);
+    }
     Ok(headers)
 }
 

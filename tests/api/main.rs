@@ -7,6 +7,7 @@
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
 //! * [`issuer`]: an identity provider that publishes its keys.
 //! * [`authority`]: a certificate authority.
+//! * [`collector`]: takes traces, or does not; [`steps`]: puts them together.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -27,6 +28,7 @@
 
 mod account;
 mod authority;
+mod collector;
 mod form;
 mod gateway;
 mod issuer;
@@ -37,6 +39,7 @@ mod redis_server;
 mod scrape;
 mod sender;
 mod sound;
+mod steps;
 mod token;
 mod wire;
 
@@ -98,6 +101,8 @@ mod streams_broken;
 mod tls;
 mod tls_streams;
 mod tokens;
+mod traces;
+mod traces_badly;
 mod usage_command;
 mod usage_records;
 mod wire_differences;

@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     pub(crate) list_brackets: bool,
     /// The fields that it refuses.
     pub(crate) unknown_fields: &'static [&'static str],
+    /// Whether it is told which trace a request belongs to.
+    pub(crate) traced: bool,
 }
 
 impl Default for Terms {
@@ -26,6 +28,7 @@ impl Default for Terms {
             names_model: true,
             list_brackets: true,
             unknown_fields: &[],
+            traced: false,
         }
     }
 }
@@ -122,7 +125,8 @@ impl Seen {
         check(known, "the key is not the server's".to_owned());
         for (name, _) in &self.headers {
             let usual = ALLOWED.contains(&name.as_str()) && (name != "authorization" || terms.auth_header == name);
-            check(usual || name == terms.auth_header, format!("header {name} was sent"));
+            let traced = terms.traced && name == "traceparent";
+            check(usual || traced || name == terms.auth_header, format!("header {name} was sent"));
             let times = self.headers.iter().filter(|(other, _)| other == name).count();
             check(times == 1, format!("header {name} was sent {times} times"));
         }

@@ -1,0 +1,55 @@
+//! What the trace of a request is told of it: what the line in the log says, but for whose it is.
+
+use std::time::SystemTime;
+
+use opentelemetry::{KeyValue, Value};
+
+use super::{Facts, Outcome, Record};
+use crate::telemetry::traces::{Span, Step, Trace};
+use crate::upstream::Asked;
+
+impl Record {
+    /// It has a trace, which began at `since`.
+    pub fn traced(&self, trace: Trace, since: SystemTime) {
+        let mut facts = self.facts_mut();
+        facts.receiving = trace.since(Step::Receive, since);
+        facts.trace = trace;
+    }
+
+    /// Where its steps are noted, if anywhere.
+    pub fn trace(&self) -> Trace {
+        self.facts().trace.clone()
+    }
+
+    /// The first step, to be held until the whole body is here.
+    pub fn receiving(&self) -> Span {
+        std::mem::take(&mut self.facts_mut().receiving)
+    }
+
+    /// A provider has answered, or the client is told to wait for that: from now on the answer goes out.
+    pub fn relaying(&self) {
+        let mut facts = self.facts_mut();
+        facts.relaying = facts.trace.begin(Step::Relay);
+    }
+}
+
+impl Facts {
+    pub(super) fn end_trace(&self, at: SystemTime, asked: Option<&Asked>) {
+        let broken = (self.outcome == Outcome::StreamBroken).then_some(self.outcome.as_str());
+        self.trace.end(at, self.error.or(broken), || {
+            let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));
+            let known = [
+                ("http.response.status_code", self.status.map(|status| Value::I64(status.into()))),
+                ("voxgate.request_id", Some(self.request_id.clone().into())),
+                // A client can make up models without end, and have them say anything.
+                ("voxgate.model", self.counted_as.map(|model| model.as_str().into())),
+                ("voxgate.audio_ms", self.audio_ms.map(number)),
+                ("voxgate.stream", Some(self.stream.into())),
+                ("voxgate.provider", asked.map(|asked| asked.provider.clone().into())),
+                ("voxgate.attempts", self.course.as_ref().map(|course| Value::I64(course.tries().into()))),
+                ("voxgate.outcome", Some(self.outcome.as_str().into())),
+            ];
+            known.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))).collect()
+        });
+    }
+}
