@@ -30,7 +30,8 @@ fn url(provider: &Provider, path: &str, fill: impl Fn(&str) -> String) -> Result
     Ok(url)
 }
 
-/// Everything that a provider is sent with a recording besides the form. Nothing in it comes from the client.
+/// Everything that a provider is sent with a recording besides the form. Nothing in it comes from the client,
+/// but for the id of its trace where there are traces.
 pub(super) fn headers(
     provider: &Provider,
     key: Option<&SecretString>,

@@ -51,10 +51,16 @@ impl Steps {
 
     #[track_caller]
     pub(crate) fn step(&self, name: &str) -> &Span {
-        let mut found = self.steps.iter().filter(|span| span.name == name);
-        let step = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", self.steps));
-        assert!(found.next().is_none(), "{name} twice in {:?}", self.steps);
-        step
+        let found = self.all(name);
+        assert_eq!(found.len(), 1, "{name} in {:?}", self.steps);
+        found[0]
+    }
+
+    /// A step that may come more than once, in order.
+    pub(crate) fn all(&self, name: &str) -> Vec<&Span> {
+        let mut found: Vec<_> = self.steps.iter().filter(|span| span.name == name).collect();
+        found.sort_by_key(|span| span.start);
+        found
     }
 
     /// In the order in which they began.

@@ -120,6 +120,25 @@ async fn a_recording_that_is_forwarded_while_it_arrives_shows_both_at_once() {
 }
 
 #[tokio::test]
+async fn what_was_begun_by_a_claim_that_did_not_hold_is_a_step_too() {
+    let collector = Collector::start();
+    let gateway = traced(&collector).start().await;
+    let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
+    // Nobody could know of the field after the recording.
+    let mut sender = Sender::form(&gateway, &alice, in_order(&audio).field("prompt", PROMPT)).await;
+    half(&gateway, &mut sender, &audio, 0).await;
+    sender.finish().await.is_served(1);
+    let traceparent = gateway.provider.last().header("traceparent").unwrap().to_owned();
+
+    let steps = Steps::only(&collector, gateway).await;
+    let forwards = steps.all("forward");
+    assert_eq!((forwards.len(), steps.all("take in").len()), (2, 1));
+    // The first is given up, or finds out by itself that it cannot be finished.
+    assert!(!forwards[1].failed && !steps.root.failed);
+    assert!(forwards[0].end <= forwards[1].start && traceparent.contains(&forwards[1].id), "{forwards:?}");
+}
+
+#[tokio::test]
 async fn tries_that_fail_are_events_of_the_step_in_which_they_are_made() {
     let collector = Collector::start();
     let gateway = traced(&collector).impatient().start().await;

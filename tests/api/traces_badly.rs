@@ -12,9 +12,10 @@ use crate::collector::{Collector, Conduct};
 use crate::form::Form;
 use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
 use crate::overlap::{half, in_order};
-use crate::provider::{Framing, Gate, Reply, events};
+use crate::provider::{Framing, Gate, Reply, answer, events};
 use crate::sender::Sender;
 use crate::steps::{STEPS, Steps, nanos_now, traced};
+use crate::store_failure::durable;
 use crate::{sound, token};
 
 const FAILS: &str = "the collector does not take traces; they are lost meanwhile";
@@ -112,6 +113,26 @@ async fn a_client_that_hangs_up_ends_every_step() {
             assert!(one.step(name).end <= gone, "{name} went on");
         }
     }
+}
+
+#[tokio::test]
+async fn a_settlement_that_waits_for_the_store_says_so() {
+    let collector = Collector::start();
+    let mut server = durable();
+    let gateway = traced(&collector).env("REDIS_URL", &server.url()).start().await;
+    let (gate, (content_type, body)) = (Gate::closed(), answer("json"));
+    gateway.provider.answer(Reply::whole(200, content_type, body).held_by(&gate));
+    let meanwhile = async {
+        gateway.provider.asked(1).await;
+        server.kill();
+        gate.open();
+    };
+    let (got, ()) = tokio::join!(gateway.transcribe(form()), meanwhile);
+    assert_eq!(got.status, 200);
+    let steps = Steps::only(&collector, gateway).await;
+    steps.are_seven();
+    assert_eq!(steps.step("settle").attributes["voxgate.deferred"], true);
+    assert!(!steps.root.failed && steps.failed().is_empty());
 }
 
 #[tokio::test]
