@@ -10,25 +10,25 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use actix_http::error::PayloadError;
 use actix_http::{BoxedPayloadStream, Payload, Request, Response};
 use actix_service::Service;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, Uri, Version};
+use actix_web::http::{Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::{FuturesUnordered, unfold};
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Limits;
+use super::upload::Upload;
+use super::{FAREWELL, Limits};
 
 /// The most requests at once on one connection.
 const MOST_STREAMS: u32 = 128;
@@ -42,8 +42,8 @@ const WINDOW: u32 = 512 * 1024;
 /// What is written at once.
 const PIECE: usize = 16 * 1024;
 
-/// How long a client that was told to leave may stay with nothing to do.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// What a stream may have waiting to be written: to a client that makes room for much and reads nothing, every stream has.
+const MOST_WAITING: usize = 4 * PIECE;
 
 /// Serves a connection until its client leaves, does nothing for too long, or `closing` comes and what it has asked for is
 /// answered.
@@ -52,7 +52,7 @@ pub(super) async fn serve<T, S, B>(
     peer: Option<SocketAddr>,
     application: &Rc<S>,
     limits: Limits,
-    closing: Notified<'_>,
+    closing: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -65,7 +65,8 @@ where
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(MOST_HEAD)
         .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
+        .initial_connection_window_size(WINDOW)
+        .max_send_buffer_size(MOST_WAITING);
     let mut connection = timeout(limits.head, builder.handshake::<_, Bytes>(pipe)).await?.map_err(io::Error::other)?;
     let mut exchanges = FuturesUnordered::new();
     // Runs while no request is in progress.
@@ -99,7 +100,8 @@ where
     }
 }
 
-/// One request and its answer. Ends early, and the request with it, when the client lets go of the stream.
+/// One request and its answer. Ends early, and the request with it, when the client lets go of the stream; late, when it
+/// is answered before it has sent all.
 async fn exchange<S, B>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -111,22 +113,48 @@ async fn exchange<S, B>(
     B: MessageBody,
 {
     let is_head = request.method() == http::Method::HEAD;
-    let Some(request) = ours(request, peer) else {
+    let mut waits = waits_for_continue(request.headers());
+    let (parts, body) = request.into_parts();
+    let (upload, is_wanted, rest) = Upload::new(body);
+    let Some(request) = ours(&parts, upload, peer) else {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };
-    let mut handled = pin!(application.call(request));
-    let handled = poll_fn(|cx| {
-        if respond.poll_reset(cx).is_ready() {
-            return Poll::Ready(None);
+    let handling = async {
+        let mut handled = pin!(application.call(request));
+        let handled = poll_fn(|cx| {
+            if respond.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            let handled = handled.as_mut().poll(cx).map(Some);
+            if waits && is_wanted.get() && handled.is_pending() {
+                waits = false;
+                say_continue(&mut respond);
+            }
+            handled
+        });
+        match handled.await {
+            None => {}
+            Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
+            Some(Err(response)) => answer(response, respond, is_head, limits).await,
         }
-        handled.as_mut().poll(cx).map(Some)
-    });
-    match handled.await {
-        None => {}
-        Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
-        Some(Err(response)) => answer(response, respond, is_head, limits).await,
+    };
+    match select(pin!(handling), pin!(rest.linger())).await {
+        Either::Left(((), lingering)) => lingering.await,
+        Either::Right(((), handling)) => handling.await,
     }
+}
+
+/// Whether a client sends its body when it is told to (RFC 9110 §10.1.1).
+fn waits_for_continue(headers: &http::HeaderMap) -> bool {
+    headers.get(http::header::EXPECT).is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+fn say_continue(respond: &mut SendResponse<Bytes>) {
+    let mut head = http::Response::new(());
+    *head.status_mut() = http::StatusCode::CONTINUE;
+    // It fails where the client is gone.
+    let _ = respond.send_informational(head);
 }
 
 async fn answer<B: MessageBody>(
@@ -187,9 +215,9 @@ async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits) 
 }
 
 /// A request as the rest of the house knows them: `h2` and actix each have their own types.
-fn ours(request: http::Request<RecvStream>, peer: Option<SocketAddr>) -> Option<Request> {
-    let (parts, body) = request.into_parts();
-    let mut request = Request::with_payload(Payload::from(payload(body)));
+fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) -> Option<Request> {
+    let upload: BoxedPayloadStream = Box::pin(upload);
+    let mut request = Request::with_payload(Payload::from(upload));
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
     head.uri = Uri::try_from(parts.uri.to_string()).ok()?;
@@ -202,17 +230,6 @@ fn ours(request: http::Request<RecvStream>, peer: Option<SocketAddr>) -> Option<
     Some(request)
 }
 
-/// What the client may send more of as it is read.
-fn payload(body: RecvStream) -> BoxedPayloadStream {
-    Box::pin(unfold(body, |mut body| async {
-        let chunk = match body.data().await? {
-            Ok(chunk) => body.flow_control().release_capacity(chunk.len()).map(|()| chunk),
-            Err(error) => Err(error),
-        };
-        Some((chunk.map_err(|_| PayloadError::Incomplete(None)), body))
-    }))
-}
-
 /// The head of an answer, without what only HTTP/1 has (RFC 9113 §8.2.2).
 fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>> {
     let mut head = http::Response::new(());
@@ -223,7 +240,9 @@ fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>>
             head.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
         }
     }
-    if let BodySize::Sized(length) = size {
+    // An answer that has no body has no length either (RFC 9110 §8.6).
+    let has_body = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let (BodySize::Sized(length), true) = (size, has_body) {
         head.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
     }
     let date = httpdate::fmt_http_date(SystemTime::now());
