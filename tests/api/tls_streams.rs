@@ -319,3 +319,23 @@ async fn an_answer_without_a_body_says_nothing_of_its_length() {
     let head = gateway.send(gateway.request(Method::HEAD, "/openapi.yaml")).await;
     assert_ne!(head.header("content-length").expect("what a GET would be told"), "0");
 }
+
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_no_copies() {
+    let (authority, gateway) = start(&[]).await;
+    // No token is needed for it.
+    let asset = "https://localhost/docs/swagger-ui-bundle.js";
+    let before = gateway.memory();
+    let mut client = connect(&gateway, &authority, 0).await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        poll_fn(|cx| client.requests.poll_ready(cx)).await.unwrap();
+        let request = http::Request::get(asset).body(()).unwrap();
+        let answer = client.requests.send_request(request, true).unwrap().0;
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        assert_eq!(answer.status(), 200);
+        streams.push(answer);
+    }
+    let grown = gateway.memory().saturating_sub(before);
+    assert!(grown < 30_000_000, "it holds {grown} bytes more");
+}
