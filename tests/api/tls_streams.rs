@@ -339,3 +339,36 @@ async fn streams_that_nobody_reads_hold_no_copies() {
     let grown = gateway.memory().saturating_sub(before);
     assert!(grown < 30_000_000, "it holds {grown} bytes more");
 }
+
+#[tokio::test]
+async fn a_body_of_another_length_than_was_said_is_no_recording() {
+    let (authority, gateway) = start(&[]).await;
+    let audio = sound::wav(300);
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    for declared in [audio.len() - 1, audio.len() + 1] {
+        let (answer, mut body) = client.begin("", declared).await;
+        body.send_data(audio.clone().into(), true).unwrap();
+        let error = timeout(PATIENCE, answer).await.expect("no answer").expect_err("it was taken");
+        assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR), "{declared}");
+    }
+    assert_eq!(client.transcribe("").await.0, 200, "the connection goes on");
+    assert_eq!(gateway.provider.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_no_route() {
+    let (authority, gateway) = start(&[]).await;
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    for (method, uri, status) in [
+        (http::Method::CONNECT, "localhost:443", 404),
+        (http::Method::OPTIONS, "https://localhost/", 404),
+        (http::Method::GET, "https://localhost//health/../v1/models", 404),
+    ] {
+        let request = http::Request::builder().method(method).uri(uri).body(()).unwrap();
+        poll_fn(|cx| client.requests.poll_ready(cx)).await.unwrap();
+        let (answer, _body) = client.requests.send_request(request, false).unwrap();
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        assert_eq!(answer.status(), status, "{uri}");
+        assert!(rest(answer.into_body()).await.unwrap().contains("\"code\":\"not_found\""));
+    }
+}
