@@ -11,7 +11,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
 use crate::admission::clock::Clock;
@@ -65,7 +65,7 @@ pub struct Application {
     public: Server,
     operational: actix_web::dev::Server,
     sandbox: Option<Sandbox>,
-    closing: Arc<Notify>,
+    closing: watch::Sender<bool>,
     /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
     terminate: Signal,
     interrupt: Signal,
@@ -91,11 +91,11 @@ impl Application {
         let traces = Traces::start(&settings.telemetry)?;
         let grounds = Arc::new(Grounds::new(&settings, limiter, traces));
         let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
-        let closing = Arc::new(Notify::new());
+        let (closing, is_closing) = watch::channel(false);
         Ok(Self {
             address,
             ops_address,
-            public: public(public_socket, &live, &closing)?,
+            public: public(public_socket, &live, &is_closing)?,
             operational: operational(ops_socket, &live)?,
             live,
             origin,
@@ -135,7 +135,7 @@ impl Application {
         let house = live.house();
         house.grounds.stop();
         tracing::info!(at_most = ?house.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
-        closing.notify_waiters();
+        closing.send_replace(true);
         let finish = async {
             stop(&doors.0, public).await?;
             // Last, so that probes are told that the gateway stops while it does, and requests in flight are served.
@@ -172,13 +172,13 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
     socket.map_err(|error| StartError::Listen { key, address, error })
 }
 
-fn public(socket: TcpListener, live: &Data<Live>, closing: &Arc<Notify>) -> io::Result<Server> {
+fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
     let settings = live.house().settings.server.clone();
     let mut server = Server::build().disable_signals().shutdown_timeout(settings.shutdown_timeout.as_secs().max(1));
     if settings.workers > 0 {
         server = server.workers(settings.workers);
     }
-    let (live, closing) = (live.clone(), Arc::clone(closing));
+    let (live, closing) = (live.clone(), closing.clone());
     let server = server.listen("voxgate", socket, move || {
         let (own, cors) = (live.clone(), http::cors(&live.house().settings.cors));
         let application = App::new()

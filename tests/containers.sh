@@ -50,7 +50,7 @@ clean_up() {
     "${compose[@]}" logs --tail=50 >&2 || true
   fi
   take_down
-  docker image rm -f "$VOXGATE_TEST_IMAGE" "$speech_image" >/dev/null 2>&1 || true
+  docker image rm -f "$VOXGATE_TEST_IMAGE" "$speech_image" "voxgate:$project" >/dev/null 2>&1 || true
   rm -rf "$work"
   exit "$result"
 }
@@ -276,7 +276,6 @@ paste() {
     trap '"${engine[@]}" --profile local down -v --remove-orphans >"$work/down.log" 2>&1' EXIT
     timeout 300 bash -euo pipefail -c "${commands//127.0.0.1:8080/127.0.0.1:$port}"
   ) >"$work/pasted.log" 2>&1 || { tail -40 "$work/pasted.log" >&2; fail "block $1 does not run"; }
-  docker image rm -f "voxgate:$project" >/dev/null 2>&1 || true
 }
 paste 1
 tail -1 "$work/pasted.log" | grep -q '^eyJ' || fail "no token: $(tail -5 "$work/pasted.log")"

@@ -9,8 +9,8 @@ use super::reader::Section;
 /// A certificate with those that vouch for it, and its key, as they are in their files: PEM.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
-    /// What `server.tls_cert` names.
-    pub certificates: String,
+    /// What `server.tls_cert` names. It may be the file that the key is in too.
+    pub certificates: SecretString,
     /// What `server.tls_key` names.
     pub key: SecretString,
 }
@@ -20,7 +20,9 @@ impl TlsFiles {
         let certificates = text(section, "tls_cert");
         let key = text(section, "tls_key");
         match (certificates, key) {
-            (Given::Text(certificates), Given::Text(key)) => Some(Self { certificates, key: key.into() }),
+            (Given::Text(certificates), Given::Text(key)) => {
+                Some(Self { certificates: certificates.into(), key: key.into() })
+            }
             (Given::Nothing, Given::Nothing) => None,
             (Given::Nothing, _) => {
                 section.problem("tls_cert", "is missing; tls_key is given, and the two go together");
@@ -37,7 +39,8 @@ impl TlsFiles {
 
 impl PartialEq for TlsFiles {
     fn eq(&self, other: &Self) -> bool {
-        self.certificates == other.certificates && self.key.expose_secret() == other.key.expose_secret()
+        self.certificates.expose_secret() == other.certificates.expose_secret()
+            && self.key.expose_secret() == other.key.expose_secret()
     }
 }
 
@@ -59,5 +62,17 @@ fn text(section: &mut Section, key: &'static str) -> Given {
             section.problem(key, format!("{} cannot be read: {error}", path.display()));
             Given::Unreadable
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_file_of_the_certificates_is_not_shown_either() {
+        let both = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
+        let shown = format!("{:?}", TlsFiles { certificates: both.into(), key: both.into() });
+        assert!(!shown.contains("PRIVATE"), "{shown}");
     }
 }

@@ -7,10 +7,10 @@ use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
 use super::error::ApiError;
-use crate::config;
+use crate::{config, upstream};
 
-/// What the answers of this gateway say in their headers, beyond what every page may see.
-const SEEN: [&str; 13] = [
+/// What the answers of this gateway say in their headers, beyond what every page may see and what providers said.
+const SEEN: [&str; 9] = [
     "x-request-id",
     "x-voxgate-provider",
     "x-voxgate-attempts",
@@ -19,10 +19,6 @@ const SEEN: [&str; 13] = [
     "x-ratelimit-reset-requests",
     "ratelimit",
     "ratelimit-policy",
-    "retry-after",
-    "retry-after-ms",
-    "x-should-retry",
-    "openai-processing-ms",
     "www-authenticate",
 ];
 
@@ -34,7 +30,7 @@ pub fn cors(settings: &config::Cors) -> Condition<Cors> {
     let cors = cors
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_any_header()
-        .expose_headers(SEEN)
+        .expose_headers(SEEN.into_iter().chain(upstream::ALLOWED))
         .max_age(max_age);
     Condition::new(!settings.origins.is_empty(), cors)
 }

@@ -27,12 +27,12 @@ pub(super) struct Way {
 impl Way {
     /// How a request came from `peer`: over TLS to here, or by the word of a proxy that is trusted.
     pub(super) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
-        let is_trusted = peer.is_some_and(|peer| {
+        let is_trusted = || {
             // A listener on `::` sees the addresses of IPv4 in a disguise.
-            let peer = peer.to_canonical();
-            server.trusted_proxies.iter().any(|net| net.contains(&peer))
-        });
-        Self { is_https: is_secure || is_trusted && came_to_proxies_securely(headers) }
+            let peer = peer.map(|peer| peer.to_canonical());
+            peer.is_some_and(|peer| server.trusted_proxies.iter().any(|net| net.contains(&peer)))
+        };
+        Self { is_https: is_secure || is_trusted() && came_to_proxies_securely(headers) }
     }
 
     /// Refuses what came over plain HTTP where that is not enough. Probes have nothing to hide, and come from near by.

@@ -36,7 +36,7 @@ pub use error::UpstreamError;
 pub use keyring::Hindrance;
 pub use providers::Providers;
 pub use refusal::{Refused, RefusedBody};
-pub use reply::{Answer, EventBytes, Reply, without_mark};
+pub use reply::{ALLOWED, Answer, EventBytes, Reply, without_mark};
 pub use routes::{Route, Routes};
 pub use secret_trace::{json_without_key, without_key};
 pub use states::{BreakerState, KeyState, ProviderState};

@@ -18,7 +18,7 @@ use super::secret_trace::{json_without_key, without_key};
 use crate::terms::Format;
 
 /// The headers of a provider that clients are shown. No other crosses.
-const ALLOWED: [&str; 5] =
+pub const ALLOWED: [&str; 5] =
     ["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"];
 
 /// A provider's answer.

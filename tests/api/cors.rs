@@ -1,9 +1,11 @@
 //! Pages of other origins call the gateway when their origin is on the list, and not otherwise.
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::form::Form;
 use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, run};
+use crate::provider::Reply;
 use crate::sound;
 
 const ORIGIN: &str = "https://app.example.com";
@@ -68,6 +70,8 @@ async fn a_page_that_is_not_on_the_list_is_told_no() {
 async fn a_page_sees_answers_and_errors_and_what_their_headers_say() {
     let gateway = start().await;
     let form = || Form::new().file(&sound::wav(300));
+    let reply = Reply::json(200, &json!({ "text": "hello" })).header("openai-version", "2020-10-01");
+    gateway.provider.answer(reply.header("openai-processing-ms", "7"));
     let served = gateway.send(form().on(gateway.post(TRANSCRIPTIONS).header("origin", ORIGIN))).await;
     let unknown = gateway.send(gateway.get("/nowhere").header("origin", ORIGIN)).await;
     let anonymous = gateway.request(Method::POST, TRANSCRIPTIONS).header("origin", ORIGIN);
@@ -79,9 +83,8 @@ async fn a_page_sees_answers_and_errors_and_what_their_headers_say() {
         assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN), "{status}");
         let exposed: Vec<_> = answer.header("access-control-expose-headers").unwrap().split(", ").collect();
         let ours = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
-        for name in ours
-            .filter(|name| name.starts_with("x-r") || name.starts_with("x-voxgate") || name.starts_with("ratelimit"))
-        {
+        let told = ["x-r", "x-s", "x-voxgate", "ratelimit", "openai-"];
+        for name in ours.filter(|name| told.iter().any(|start| name.starts_with(start))) {
             assert!(exposed.contains(&name), "{name} is hidden: {exposed:?}");
         }
     }

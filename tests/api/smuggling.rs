@@ -53,9 +53,61 @@ async fn a_body_whose_end_can_be_read_in_two_ways_is_refused_with_its_connection
         ("Transfer-Encoding: chunked\r\n", "-1\r\n"),
         ("Transfer-Encoding: chunked\r\n", "0x5\r\nhello\r\n0\r\n\r\n"),
         ("Transfer-Encoding: chunked\r\n", "5\r\nhelloworld\r\n0\r\n\r\n"),
+        // Lines that end in a bare LF, where a proxy may look for CRLF.
+        ("Transfer-Encoding: chunked\nContent-Length: 5\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "5\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "5\r\nhello\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\n\n"),
+        ("Transfer-Encoding: chunked\r\n", "5;a\nb\r\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", " 5\r\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "\r\n5\r\nhello\r\n0\r\n\r\n"),
+        // A line that goes on in the next.
+        ("X-Folded: a\r\n Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked,\r\n identity\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked;q=1\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding:\r\nContent-Length: 5\r\n", "hello"),
     ] {
         let (count, first) = answers(&gateway, &request(lines, body)).await;
         assert!(count <= 1 && !first.contains(" 200 "), "{lines:?} {body:?}: {count} answers, first {first:?}");
+    }
+    assert_eq!(gateway.provider.requests(), 0);
+}
+
+#[tokio::test]
+async fn what_an_old_or_an_odd_head_says_of_its_body_is_not_guessed_at() {
+    let gateway =
+        Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "300ms")]).await;
+    let head = |line: &str, lines: &str| {
+        format!("{line}\r\nAuthorization: Bearer {}\r\nContent-Type: audio/wav\r\n{lines}\r\n", token::good())
+    };
+    for (line, lines, body) in [
+        // HTTP/1.0 knows no chunks (RFC 9112 §6.1).
+        ("POST /v1/audio/transcriptions HTTP/1.0", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+        (
+            "POST /v1/audio/transcriptions HTTP/1.0",
+            "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            "0\r\n\r\n",
+        ),
+        // What comes after it would be no request.
+        ("CONNECT localhost:443 HTTP/1.1", "Host: localhost\r\n", ""),
+        ("CONNECT /v1/models HTTP/1.1", "Host: localhost\r\n", ""),
+        // Whom it is for, in two ways or in none (RFC 9112 §3.2).
+        ("GET /v1/models HTTP/1.1", "", ""),
+        ("GET /v1/models HTTP/1.1", "Host: a.example\r\nHost: b.example\r\n", ""),
+    ] {
+        let (count, first) = answers(&gateway, &(head(line, lines) + body + HIDDEN)).await;
+        assert!(count <= 1 && !first.contains(" 200 "), "{line:?} {lines:?}: {count} answers, first {first:?}");
+    }
+    // An upgrade that nobody knows is none: what comes next is a request as before, or nothing.
+    for upgrade in ["h2c", "websocket"] {
+        let lines = format!("Host: localhost\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n");
+        let mut wire = gateway.wire().await;
+        wire.try_send((head("GET /v1/models HTTP/1.1", &lines) + HIDDEN).as_bytes()).await;
+        let said = wire.rest().await;
+        assert!(!said.contains("HTTP/1.1 101 ") && said.matches(" 200 OK").count() == 1, "{said}");
     }
     assert_eq!(gateway.provider.requests(), 0);
 }

@@ -64,6 +64,32 @@ async fn curl_is_served_when_it_trusts_the_authority_and_leaves_when_it_does_not
 }
 
 #[tokio::test]
+async fn curl_sees_why_it_is_refused_while_it_is_still_sending() {
+    let (authority, gateway) = start().await;
+    let root = authority.root_file();
+    let large = root.with_file_name("large.wav");
+    std::fs::write(&large, vec![0; 40_000_000]).unwrap();
+    let large = large.to_str().unwrap();
+    for (protocol, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        for upload in [&["-F", &format!("file=@{large}")][..], &["-T", large, "-X", "POST", "-H", "Expect:"]] {
+            for (bearer, status, code) in
+                [(token::good(), 413, "file_too_large"), (String::new(), 401, "invalid_token")]
+            {
+                let mut command = Command::new("curl");
+                command.args(["-sS", "--max-time", "20", "-w", "\n%{http_version} %{http_code}", protocol, "--cacert"]);
+                command.arg(&root).args(upload);
+                let kind = if upload[0] == "-T" { "Content-Type: audio/wav" } else { "X-Kind: form" };
+                command.args(["-H", kind, "-H", &format!("Authorization: Bearer {bearer}")]);
+                let output = command.arg(gateway.url(TRANSCRIPTIONS)).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(said.contains(code) && said.ends_with(&format!("\n{version} {status}")), "{output:?}");
+            }
+        }
+    }
+    assert_eq!(gateway.provider.requests(), 0);
+}
+
+#[tokio::test]
 async fn a_stream_comes_as_it_is_made_over_either_protocol() {
     let (_authority, gateway) = start().await;
     for (version, client) in clients(&gateway) {

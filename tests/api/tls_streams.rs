@@ -7,10 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -30,7 +34,8 @@ struct Client {
     ended: JoinHandle<Result<(), h2::Error>>,
 }
 
-async fn connect(gateway: &Gateway, authority: &Authority, room: u32) -> Client {
+/// Agrees on TLS and on `protocol` over `socket`.
+async fn shake_hands(socket: TcpStream, authority: &Authority, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority.root_file()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -38,10 +43,16 @@ async fn connect(gateway: &Gateway, authority: &Authority, room: u32) -> Client 
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
+    TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), socket).await.unwrap()
+}
+
+async fn connect(gateway: &Gateway, authority: &Authority, room: u32) -> Client {
     let socket = TcpStream::connect(gateway.address).await.unwrap();
-    let name = "localhost".try_into().unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
+    speak(shake_hands(socket, authority, b"h2").await, room).await
+}
+
+async fn speak(stream: TlsStream<TcpStream>, room: u32) -> Client {
     let (requests, connection) = h2::client::Builder::new().initial_window_size(room).handshake(stream).await.unwrap();
     Client { requests, ended: tokio::spawn(connection) }
 }
@@ -244,4 +255,141 @@ async fn a_client_that_is_refused_in_the_middle_of_its_body_still_reads_why() {
     let output = curl.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("invalid_token") && said.ends_with("2 401"), "{output:?}");
+}
+
+#[tokio::test]
+async fn who_still_shakes_hands_when_the_gateway_stops_is_answered_and_let_go() {
+    let long = ["HEADER_TIMEOUT", "KEEP_ALIVE", "SHUTDOWN_TIMEOUT"].map(|name| format!("VOXGATE_SERVER__{name}"));
+    let (authority, mut gateway) = start(&long.each_ref().map(|name| (name.as_str(), "120s"))).await;
+    let (one, two) =
+        (TcpStream::connect(gateway.address).await.unwrap(), TcpStream::connect(gateway.address).await.unwrap());
+    // Connections are taken in their order, so that the first two are taken when this one is.
+    let mut told = connect(&gateway, &authority, 100_000).await;
+    assert_eq!(told.transcribe("").await.0, 200);
+    gateway.terminate();
+    let _ = timeout(PATIENCE, told.ended).await.expect("it is kept").unwrap();
+    let mut two = speak(shake_hands(two, &authority, b"h2").await, 100_000).await;
+    let (status, body) = two.transcribe("").await;
+    assert_eq!(status, 200);
+    rest(body).await.unwrap();
+    let mut one = shake_hands(one, &authority, b"http/1.1").await;
+    one.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut said = String::new();
+    timeout(PATIENCE, one.read_to_string(&mut said)).await.expect("HTTP/1 is kept").unwrap();
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    let _ = timeout(PATIENCE, two.ended).await.expect("HTTP/2 is kept").unwrap();
+    assert_eq!(gateway.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_answered_before_it_sends() {
+    let (authority, gateway) = start(&[]).await;
+    let audio = sound::wav(300);
+    for (bearer, status) in [(token::good(), 200), ("nobody's".to_owned(), 401)] {
+        let mut client = connect(&gateway, &authority, 100_000).await;
+        let request = http::Request::post(format!("https://localhost{TRANSCRIPTIONS}?model=gpt-transcribe"))
+            .header("authorization", format!("Bearer {bearer}"))
+            .header("content-type", "audio/wav")
+            .header("expect", "100-continue");
+        let (mut answer, mut body) = client.requests.send_request(request.body(()).unwrap(), false).unwrap();
+        let told = poll_fn(|cx| answer.poll_informational(cx));
+        let told = timeout(PATIENCE, told).await.expect("it waits for the body, and says nothing");
+        let may_send = told.is_some_and(|told| told.unwrap().status() == 100);
+        assert_eq!(may_send, status == 200);
+        if may_send {
+            body.send_data(audio.clone().into(), true).unwrap();
+        }
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        assert_eq!(answer.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_lets_the_provider_go_whatever_it_speaks() {
+    let (authority, gateway) = start(&[("VOXGATE_SERVER__WRITE_TIMEOUT", "300ms")]).await;
+    let never = Gate::closed();
+    let delta = Framing::PLAIN.event(&events()[0]);
+    let audio = sound::wav(300);
+    let head = format!(
+        "POST {TRANSCRIPTIONS}?model=gpt-transcribe&stream=true HTTP/1.1\r\nHost: localhost\r\n\
+         Authorization: Bearer {}\r\nContent-Type: audio/wav\r\nContent-Length: {}\r\n\r\n",
+        token::good(),
+        audio.len()
+    );
+    gateway.provider.answer(Reply::stream().send(delta.repeat(400_000)).wait(&never));
+    let socket = TcpStream::connect(gateway.address).await.unwrap();
+    let mut one = shake_hands(socket, &authority, b"http/1.1").await;
+    one.write_all(&[head.as_bytes(), &audio].concat()).await.unwrap();
+    gateway.provider.hung_up(1).await;
+    gateway.log.recorded(1).await;
+    assert_eq!(gateway.log.requests()[0]["outcome"], "client_gone");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_says_nothing_of_its_length() {
+    let (_authority, gateway) = start(&[]).await;
+    let token = token::with(&json!({ "scope": "sessions transcribe" }));
+    let wish = gateway.request(Method::POST, "/v1/sessions").bearer_auth(&token);
+    let wish = wish.header("content-type", "application/json").body(r#"{"subject":"somebody"}"#);
+    let opened = gateway.send(wish).await;
+    assert_eq!(opened.status, 201, "{}", opened.text());
+    let path = format!("/v1/sessions/{}", opened.json()["id"].as_str().unwrap());
+    let ended = gateway.send(gateway.request(Method::DELETE, &path).bearer_auth(&token)).await;
+    // RFC 9110 §8.6.
+    assert_eq!((ended.status, ended.header("content-length")), (204, None));
+    let head = gateway.send(gateway.request(Method::HEAD, "/openapi.yaml")).await;
+    assert_ne!(head.header("content-length").expect("what a GET would be told"), "0");
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_no_copies() {
+    let (authority, gateway) = start(&[]).await;
+    // No token is needed for it.
+    let asset = "https://localhost/docs/swagger-ui-bundle.js";
+    let before = gateway.memory();
+    let mut client = connect(&gateway, &authority, 0).await;
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        poll_fn(|cx| client.requests.poll_ready(cx)).await.unwrap();
+        let request = http::Request::get(asset).body(()).unwrap();
+        let answer = client.requests.send_request(request, true).unwrap().0;
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        assert_eq!(answer.status(), 200);
+        streams.push(answer);
+    }
+    let grown = gateway.memory().saturating_sub(before);
+    assert!(grown < 30_000_000, "it holds {grown} bytes more");
+}
+
+#[tokio::test]
+async fn a_body_of_another_length_than_was_said_is_no_recording() {
+    let (authority, gateway) = start(&[]).await;
+    let audio = sound::wav(300);
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    for declared in [audio.len() - 1, audio.len() + 1] {
+        let (answer, mut body) = client.begin("", declared).await;
+        body.send_data(audio.clone().into(), true).unwrap();
+        let error = timeout(PATIENCE, answer).await.expect("no answer").expect_err("it was taken");
+        assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR), "{declared}");
+    }
+    assert_eq!(client.transcribe("").await.0, 200, "the connection goes on");
+    assert_eq!(gateway.provider.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_no_route() {
+    let (authority, gateway) = start(&[]).await;
+    let mut client = connect(&gateway, &authority, 100_000).await;
+    for (method, uri, status) in [
+        (http::Method::CONNECT, "localhost:443", 404),
+        (http::Method::OPTIONS, "https://localhost/", 404),
+        (http::Method::GET, "https://localhost//health/../v1/models", 404),
+    ] {
+        let request = http::Request::builder().method(method).uri(uri).body(()).unwrap();
+        poll_fn(|cx| client.requests.poll_ready(cx)).await.unwrap();
+        let (answer, _body) = client.requests.send_request(request, false).unwrap();
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        assert_eq!(answer.status(), status, "{uri}");
+        assert!(rest(answer.into_body()).await.unwrap().contains("\"code\":\"not_found\""));
+    }
 }

@@ -5,7 +5,6 @@ use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{HttpService, Protocol, Request, Response};
@@ -14,16 +13,26 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::web::Data;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::line::Line;
 use super::pipe::{Pipe, Socket};
-use super::{Limits, streams, tls};
+use super::{FAREWELL, LINGER, Limits, streams, tls};
 use crate::http::expect::before_continue;
 use crate::http::house::Live;
 
-/// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
-const LINGER: Duration = Duration::from_secs(5);
+/// Whether the gateway closes.
+type Closing = watch::Receiver<bool>;
+
+/// Waits until a connection that begins now shall ask for no more. One that was let in and has not asked yet may do so.
+async fn has_come(mut closing: Closing) {
+    if *closing.borrow() {
+        sleep(FAREWELL).await;
+    }
+    // Without a sender nobody is left to close for.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
 
 /// Serves `application` to every connection, until `closing` says that none of them shall ask for more. Built from actix's
 /// parts rather than with `HttpServer`, which has no say in `100 Continue`, and whose HTTP/2 knows no bounds: neither the
@@ -31,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(5);
 pub fn door<A, B>(
     application: A,
     live: &Data<Live>,
-    closing: &Arc<Notify>,
+    closing: &watch::Receiver<bool>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = io::Error, InitError = ()> + use<A, B>
 where
     A: ServiceFactory<
@@ -46,9 +55,9 @@ where
     B: MessageBody + 'static,
 {
     let application = Rc::new(application);
-    let (live, closing) = (live.clone(), Arc::clone(closing));
+    let (live, closing) = (live.clone(), closing.clone());
     fn_factory(move || {
-        let (application, live, closing) = (Rc::clone(&application), live.clone(), Arc::clone(&closing));
+        let (application, live, closing) = (Rc::clone(&application), live.clone(), closing.clone());
         async move {
             let application = application.new_service(AppConfig::default()).await?;
             let application = Rc::new(application.map_err(|error| Response::from(error.error_response())));
@@ -58,7 +67,7 @@ where
                 head: settings.header_timeout,
                 write: settings.write_timeout,
             };
-            let (gate, goodbye, shared) = (live.clone(), Arc::clone(&closing), Rc::clone(&application));
+            let (gate, goodbye, shared) = (live.clone(), closing.clone(), Rc::clone(&application));
             let one = HttpService::build()
                 .on_connect_ext(|line: &Line, extensions| {
                     extensions.insert(line.connection());
@@ -69,10 +78,7 @@ where
                 .client_disconnect_timeout(LINGER)
                 // A client that closes its side is gone, and the provider's request with it.
                 .h1_allow_half_closed(false)
-                .graceful_shutdown_signal(move || {
-                    let closing = Arc::clone(&goodbye);
-                    async move { closing.notified().await }
-                })
+                .graceful_shutdown_signal(move || has_come(goodbye.clone()))
                 .expect(fn_service(move |request: Request| {
                     let gate = gate.clone();
                     async move { before_continue(&gate.house(), request).await }
@@ -93,7 +99,7 @@ struct Door<One, S> {
     one: One,
     application: Rc<S>,
     live: Data<Live>,
-    closing: Arc<Notify>,
+    closing: Closing,
     limits: Limits,
 }
 
@@ -115,7 +121,8 @@ impl<One, S> Door<One, S> {
             Some(tls) => {
                 let stream = tls.accept(socket, self.limits.head).await?;
                 if tls::is_http2(&stream) {
-                    return streams::serve(stream, peer, &self.application, self.limits, self.closing.notified()).await;
+                    let closing = has_come(self.closing.clone());
+                    return streams::serve(stream, peer, &self.application, self.limits, closing).await;
                 }
                 Pipe::Secure(Box::new(stream))
             }

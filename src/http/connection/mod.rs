@@ -8,6 +8,7 @@ mod line;
 mod pipe;
 mod streams;
 mod tls;
+mod upload;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,6 +21,13 @@ pub use door::door;
 pub use tls::{Tls, TlsError};
 
 use pipe::Pipe;
+
+/// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a client that was told to leave may stay with nothing to do, and how long one may ask that has only come to a
+/// gateway that closes.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Where the exchange on a connection that speaks HTTP/1 stands. Shared by its [`line`] and the request in progress.
 #[derive(Debug)]

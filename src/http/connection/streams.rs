@@ -4,32 +4,31 @@
 //! how much of a body is read ahead. A client that lets one stream stand still loses that stream, and whoever leaves one
 //! leaves its request, whatever else the connection carries.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use actix_http::error::PayloadError;
 use actix_http::{BoxedPayloadStream, Payload, Request, Response};
 use actix_service::Service;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, Uri, Version};
+use actix_web::http::{Method, StatusCode, Uri, Version};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::{FuturesUnordered, unfold};
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Limits;
+use super::upload::Upload;
+use super::{FAREWELL, Limits};
 
 /// The most requests at once on one connection.
 const MOST_STREAMS: u32 = 128;
@@ -43,11 +42,8 @@ const WINDOW: u32 = 512 * 1024;
 /// What is written at once.
 const PIECE: usize = 16 * 1024;
 
-/// How long a client that was answered early may go on sending.
-const LINGER: Duration = Duration::from_secs(5);
-
-/// How long a client that was told to leave may stay with nothing to do.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// What a stream may have waiting to be written: to a client that makes room for much and reads nothing, every stream has.
+const MOST_WAITING: usize = 4 * PIECE;
 
 /// Serves a connection until its client leaves, does nothing for too long, or `closing` comes and what it has asked for is
 /// answered.
@@ -56,7 +52,7 @@ pub(super) async fn serve<T, S, B>(
     peer: Option<SocketAddr>,
     application: &Rc<S>,
     limits: Limits,
-    closing: Notified<'_>,
+    closing: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -69,7 +65,8 @@ where
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(MOST_HEAD)
         .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
+        .initial_connection_window_size(WINDOW)
+        .max_send_buffer_size(MOST_WAITING);
     let mut connection = timeout(limits.head, builder.handshake::<_, Bytes>(pipe)).await?.map_err(io::Error::other)?;
     let mut exchanges = FuturesUnordered::new();
     // Runs while no request is in progress.
@@ -103,7 +100,8 @@ where
     }
 }
 
-/// One request and its answer. Ends early, and the request with it, when the client lets go of the stream.
+/// One request and its answer. Ends early, and the request with it, when the client lets go of the stream; late, when it
+/// is answered before it has sent all.
 async fn exchange<S, B>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -115,47 +113,66 @@ async fn exchange<S, B>(
     B: MessageBody,
 {
     let is_head = request.method() == http::Method::HEAD;
+    let mut waits = waits_for_continue(request.headers());
     let (parts, body) = request.into_parts();
-    let body = Rc::new(RefCell::new(body));
-    let Some(request) = ours(&parts, Rc::clone(&body), peer) else {
+    let (upload, is_wanted, rest) = Upload::new(body);
+    let Some(request) = ours(&parts, upload, peer) else {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };
-    let mut handled = pin!(application.call(request));
-    let handled = poll_fn(|cx| {
-        if respond.poll_reset(cx).is_ready() {
-            return Poll::Ready(None);
+    let handling = async {
+        let mut handled = pin!(application.call(request));
+        let handled = poll_fn(|cx| {
+            if respond.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            let handled = handled.as_mut().poll(cx).map(Some);
+            if waits && is_wanted.get() && handled.is_pending() {
+                waits = false;
+                say_continue(&mut respond);
+            }
+            handled
+        });
+        match handled.await {
+            None => {}
+            Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
+            Some(Err(response)) => answer(response, respond, is_head, limits).await,
         }
-        handled.as_mut().poll(cx).map(Some)
-    });
-    let answered = match handled.await {
-        None => None,
-        Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
-        Some(Err(response)) => answer(response, respond, is_head, limits).await,
     };
-    if answered.is_some() {
-        // To let go of a stream while its client is still sending would reset it, and some clients would not see the answer.
-        let _ = timeout(LINGER, async { while let Some(Ok(_)) = next(&body).await {} }).await;
+    match select(pin!(handling), pin!(rest.linger())).await {
+        Either::Left(((), lingering)) => lingering.await,
+        Either::Right(((), handling)) => handling.await,
     }
 }
 
-/// Sends an answer to its end. `None` when the client is gone, or the answer breaks off.
+/// Whether a client sends its body when it is told to (RFC 9110 §10.1.1).
+fn waits_for_continue(headers: &http::HeaderMap) -> bool {
+    headers.get(http::header::EXPECT).is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+fn say_continue(respond: &mut SendResponse<Bytes>) {
+    let mut head = http::Response::new(());
+    *head.status_mut() = http::StatusCode::CONTINUE;
+    // It fails where the client is gone.
+    let _ = respond.send_informational(head);
+}
+
 async fn answer<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Bytes>,
     is_head: bool,
     limits: Limits,
-) -> Option<()> {
+) {
     let (response, body) = response.into_parts();
     let size = body.size();
     let Some(head) = theirs(&response, size) else {
         respond.send_reset(Reason::INTERNAL_ERROR);
-        return None;
+        return;
     };
     let is_all = is_head || matches!(size, BodySize::None | BodySize::Sized(0));
-    let mut stream = respond.send_response(head, is_all).ok()?;
+    let Ok(mut stream) = respond.send_response(head, is_all) else { return };
     if is_all {
-        return Some(());
+        return;
     }
     let mut body = pin!(body);
     loop {
@@ -165,15 +182,22 @@ async fn answer<B: MessageBody>(
             }
             body.as_mut().poll_next(cx).map(Ok)
         });
-        match chunk.await.ok()? {
-            None => return stream.send_data(Bytes::new(), true).ok(),
-            Some(Ok(chunk)) => send(&mut stream, chunk, limits).await?,
-            Some(Err(_)) => {
+        match chunk.await {
+            Err(()) => return,
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
                 stream.send_reset(Reason::INTERNAL_ERROR);
-                return None;
+                return;
+            }
+            Ok(Some(Ok(chunk))) => {
+                if send(&mut stream, chunk, limits).await.is_none() {
+                    return;
+                }
             }
         }
     }
+    // It fails where the client is gone.
+    let _ = stream.send_data(Bytes::new(), true);
 }
 
 /// Sends as the client makes room for it. `None` when it is gone, or makes none for too long.
@@ -190,16 +214,10 @@ async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits) 
     Some(())
 }
 
-/// The body of a request, read by whoever handles it, and the rest of it by nobody.
-type Body = Rc<RefCell<RecvStream>>;
-
 /// A request as the rest of the house knows them: `h2` and actix each have their own types.
-fn ours(parts: &http::request::Parts, body: Body, peer: Option<SocketAddr>) -> Option<Request> {
-    let payload: BoxedPayloadStream = Box::pin(unfold(body, |body| async {
-        let chunk = next(&body).await?.map_err(|_| PayloadError::Incomplete(None));
-        Some((chunk, body))
-    }));
-    let mut request = Request::with_payload(Payload::from(payload));
+fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) -> Option<Request> {
+    let upload: BoxedPayloadStream = Box::pin(upload);
+    let mut request = Request::with_payload(Payload::from(upload));
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
     head.uri = Uri::try_from(parts.uri.to_string()).ok()?;
@@ -212,15 +230,6 @@ fn ours(parts: &http::request::Parts, body: Body, peer: Option<SocketAddr>) -> O
     Some(request)
 }
 
-/// What comes next of a body. Once it is read, the client may send as much more.
-async fn next(body: &Body) -> Option<Result<Bytes, h2::Error>> {
-    let chunk = poll_fn(|cx| body.borrow_mut().poll_data(cx)).await?;
-    Some(chunk.and_then(|chunk| {
-        body.borrow_mut().flow_control().release_capacity(chunk.len())?;
-        Ok(chunk)
-    }))
-}
-
 /// The head of an answer, without what only HTTP/1 has (RFC 9113 §8.2.2).
 fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>> {
     let mut head = http::Response::new(());
@@ -231,7 +240,9 @@ fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>>
             head.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
         }
     }
-    if let BodySize::Sized(length) = size {
+    // An answer that has no body has no length either (RFC 9110 §8.6).
+    let has_body = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let (BodySize::Sized(length), true) = (size, has_body) {
         head.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
     }
     let date = httpdate::fmt_http_date(SystemTime::now());

@@ -74,7 +74,8 @@ pub struct Tls {
 impl Tls {
     /// What speaks TLS with these.
     pub fn new(files: &TlsFiles) -> Result<Self, TlsError> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(files.certificates.as_bytes()).collect();
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(files.certificates.expose_secret().as_bytes()).collect();
         let certificates = certificates.map_err(|error| TlsError::Certificates(Pem(error)))?;
         let first = certificates.first().ok_or(TlsError::Certificates(Pem(pem::Error::NoItemsFound)))?;
         let (_, parsed) = X509Certificate::from_der(first).map_err(|_| TlsError::NoCertificate)?;
