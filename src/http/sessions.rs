@@ -6,6 +6,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::wish::Wish;
@@ -13,6 +14,7 @@ use super::{InForce, gate, record};
 use crate::admission::session::Session;
 use crate::admission::store::StoreFailure;
 use crate::identity::{Caller, Grant, MintError, Scope};
+use crate::intake::IntakeError;
 use crate::terms::AUDIT;
 use crate::units::UnixMs;
 
@@ -23,7 +25,10 @@ const MOST: usize = 16 * 1024;
 pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
-    let body = body.to_bytes_limited(MOST).await.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
+    // It is small, and has as long as a head.
+    let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
+    let body = body.map_err(|_| IntakeError::TooSlow)?;
+    let body = body.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
     let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
     let wish = Wish::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
     let now = UnixMs::now();

@@ -270,3 +270,18 @@ async fn a_recording_that_claims_too_much_keeps_no_other_out_of_its_session() {
     assert_eq!(transcribe(&gateway, &token, 4000).await.status, 200);
     sender.finish().await.is_served(1);
 }
+
+#[tokio::test]
+async fn a_wish_that_does_not_arrive_is_not_waited_for() {
+    let gateway = Setup::new().config(PLANS).env("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms").start().await;
+    let mut wire = gateway.wire().await;
+    let token = backend("web");
+    wire.send(format!(
+        "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"subject\":"
+    ))
+    .await;
+    let head = wire.head().await;
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert!(wire.until("}}").await.contains("\"code\":\"request_timeout\""));
+}
