@@ -48,6 +48,8 @@ mod check_command;
 mod commands;
 mod contract;
 mod deadlines;
+mod deployment;
+mod deployment_kubernetes;
 mod documents;
 mod fallbacks;
 mod fleet;
