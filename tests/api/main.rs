@@ -55,6 +55,8 @@ mod compose;
 mod contract;
 mod cors;
 mod deadlines;
+mod deployment;
+mod deployment_kubernetes;
 mod documents;
 mod fallbacks;
 mod fleet;
