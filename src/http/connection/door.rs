@@ -119,10 +119,11 @@ impl<One, S> Door<One, S> {
         let pipe = match tls {
             None => Pipe::Plain(socket),
             Some(tls) => {
-                let stream = tls.accept(socket, self.limits.head).await?;
+                // In boxes of their own: every connection is as large as the largest that it could be.
+                let stream = Box::pin(tls.accept(socket, self.limits.head)).await?;
                 if tls::is_http2(&stream) {
                     let closing = has_come(self.closing.clone());
-                    return streams::serve(stream, peer, &self.application, self.limits, closing).await;
+                    return Box::pin(streams::serve(stream, peer, &self.application, self.limits, closing)).await;
                 }
                 Pipe::Secure(Box::new(stream))
             }
