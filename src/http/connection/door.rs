@@ -119,7 +119,8 @@ impl<One, S> Door<One, S> {
         let pipe = match tls {
             None => Pipe::Plain(socket),
             Some(tls) => {
-                // In boxes of their own: every connection is as large as the largest that it could be.
+                // In boxes of their own, here and below: every connection is as large as the largest that it could be, and
+                // what is moved into a future has its place there twice.
                 let stream = Box::pin(tls.accept(socket, self.limits.head)).await?;
                 if tls::is_http2(&stream) {
                     let closing = has_come(self.closing.clone());
@@ -130,7 +131,7 @@ impl<One, S> Door<One, S> {
         };
         let line = Line::new(pipe, self.limits);
         // What ends a connection is the client's affair; what ends a request is in the log.
-        let _ = self.one.call((line, Protocol::Http1, peer)).await;
+        let _ = Box::pin(self.one.call((line, Protocol::Http1, peer))).await;
         Ok(())
     }
 }
