@@ -39,6 +39,7 @@ Settings come from the file and from the environment, which wins:
   REDIS_URL                                    where gateways share limits, budgets and usage
   VOXGATE_DATA_DIR                             where one alone keeps them [voxgate-data]
   RUST_LOG                                     what is logged [info]
+  OTEL_EXPORTER_OTLP_ENDPOINT                  the collector that takes traces; without one there are none
   VOXGATE_<SECTION>__<KEY>                     any other key of voxgate.example.toml";
 
 /// Where the settings are.
