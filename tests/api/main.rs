@@ -8,6 +8,7 @@
 //! * [`issuer`]: an identity provider that publishes its keys.
 //! * [`authority`]: a certificate authority.
 //! * [`collector`]: takes traces, or does not; [`steps`]: puts them together.
+//! * [`compose_file`]: docker-compose.yml, as compose reads it.
 //! * [`account`]: what a caller has used, by the gateway's own word.
 //! * `redis_server`: real Redis servers.
 //! * [`scrape`]: what `/metrics` says.
@@ -29,6 +30,7 @@
 mod account;
 mod authority;
 mod collector;
+mod compose_file;
 mod form;
 mod gateway;
 mod issuer;
