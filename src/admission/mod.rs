@@ -156,8 +156,9 @@ impl Admission {
         in_place_of: Option<Charge>,
     ) -> Result<Permit, Refusal> {
         let plan = self.plan(caller)?;
-        let length = job.media.length.upper_bound();
+        let length = job.billed_length().upper_bound();
         if let Some(rate) = plan.audio.filter(|rate| length > rate.burst) {
+            let length = job.billed_length();
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, most: rate.burst });
         }
         let model = &routes.asked_for;
@@ -203,13 +204,14 @@ impl Admission {
         }
         let without_store = verdict.without_store;
         let account = Account { id, subject, session, at: decision.at, memo, estimate, text, without_store };
-        Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
+        let audio = job.billed_length();
+        Ok(Permit::new(Arc::clone(model), account, audio, self.limiter.settler(), self.limiter.leases()))
     }
 
     /// Whether a permit will do for a job that was given for the same recording with other options: the model is the same,
     /// and the job comes to no more than was charged.
     pub fn covers(&self, permit: &Permit, routes: &Routes, job: &Job) -> bool {
-        let (length, text) = (job.media.length.upper_bound(), job.options.text_bytes());
+        let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
         permit.covers(&routes.asked_for, dearest(routes, length, text))
     }
 
@@ -220,7 +222,7 @@ impl Admission {
     pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
         const PART: u64 = 10;
         let Ok(plan) = self.plan(caller) else { return false };
-        let length = job.media.length.upper_bound();
+        let length = job.billed_length().upper_bound();
         let spent = self.limiter.spent(&caller.subject);
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
         let price = self.models.get(name).and_then(|model| model.price);

@@ -64,7 +64,7 @@ impl Order<'_> {
         let (whole, admission) = (self.taken(whole), &self.house.admission);
         // Models are chosen by a length that was measured, which was not known before.
         let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
-        let (length, text) = (whole.media.length.upper_bound(), whole.options.text_bytes());
+        let (length, text) = (whole.billed_length(), whole.options.text_bytes());
         if fulfils && routes.are(&work.routes) {
             work.permit.measured(length, text);
             whole.audio.release();

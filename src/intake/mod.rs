@@ -14,6 +14,7 @@ pub mod media;
 mod multipart;
 mod options;
 mod recording;
+mod references;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -34,7 +35,7 @@ use futures_util::Stream;
 
 use crate::config;
 use crate::terms::Task;
-use media::MediaInfo;
+use media::{Length, MediaInfo};
 use recording::{Early, Table};
 
 /// One piece of work: what is to be done with which audio.
@@ -48,6 +49,15 @@ pub struct Job {
     pub audio: Spool,
     /// What the recording is and how long.
     pub media: MediaInfo,
+    /// How long the samples of known speakers are, all together: a provider hears them, too.
+    pub references: Length,
+}
+
+impl Job {
+    /// All that a provider would have to hear: what is charged and held against limits.
+    pub fn billed_length(&self) -> Length {
+        self.media.length.plus(self.references)
+    }
 }
 
 /// A request whose body is still to be read.
@@ -95,7 +105,8 @@ where
     };
     let options = Options::parse(parts.fields)?;
     let media = inspect(&parts.audio).await?;
-    Ok(Job { task, options, audio: parts.audio, media })
+    let references = references::measure(&options.speaker_references).await?;
+    Ok(Job { task, options, audio: parts.audio, media, references })
 }
 
 async fn inspect(audio: &Spool) -> Result<MediaInfo, IntakeError> {

@@ -71,6 +71,10 @@ impl Table<'_> {
         let Some(claim) = media::claim(&head, expected) else { return };
         // What is wrong now may be right with a field that is still to come.
         let Ok(options) = Options::parse(fields()) else { return };
+        // Samples of speakers are measured with the whole.
+        if !options.speaker_references.is_empty() {
+            return;
+        }
         let media = MediaInfo {
             container: claim.container,
             codec: None,
@@ -78,7 +82,8 @@ impl Table<'_> {
             bytes: expected,
         };
         let audio = recording.spool.early(expected);
-        *slot = Slot::Offered(Box::new((Job { task: self.task, options, audio, media }, claim)));
+        let references = Length::Measured(crate::units::AudioMs::new(0));
+        *slot = Slot::Offered(Box::new((Job { task: self.task, options, audio, media, references }, claim)));
     }
 }
 
