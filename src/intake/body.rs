@@ -18,7 +18,7 @@ pub enum BodyForm {
     Multipart,
     /// `application/json` with the audio in base64.
     Json,
-    /// The body is the audio; the options are in the query.
+    /// The body is the audio; the options are in the query. [`BodyForm::is_raw`] has the types.
     Raw,
 }
 
@@ -31,13 +31,21 @@ impl BodyForm {
         match essence.as_str() {
             "multipart/form-data" => Ok(Self::Multipart),
             "application/json" => Ok(Self::Json),
-            "application/octet-stream" => Ok(Self::Raw),
-            // Browsers call a recording of sound alone `video/webm` or `video/mp4` often enough.
-            other if other.starts_with("audio/") || other.starts_with("video/") => Ok(Self::Raw),
+            raw if Self::is_raw(raw) => Ok(Self::Raw),
             _ => {
                 Err(IntakeError::ContentType { got: essence.chars().filter(char::is_ascii_graphic).take(80).collect() })
             }
         }
+    }
+
+    /// Whether a media type, without parameters and in small letters, is one of bytes that may be a recording: audio, video
+    /// (browsers call a recording of sound alone `video/webm` or `video/mp4` often enough), bytes of any kind under the name
+    /// of RFC 2046 §4.5.1 or that of S3 and its like, and what Ogg and MP4 are called where nobody looked into them
+    /// (RFC 5334 §10.1, RFC 4337 §3.1).
+    pub fn is_raw(media_type: &str) -> bool {
+        const OTHERS: [&str; 4] =
+            ["application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4"];
+        OTHERS.contains(&media_type) || media_type.starts_with("audio/") || media_type.starts_with("video/")
     }
 
     /// About how many bytes of audio are in a body of so many bytes.

@@ -15,12 +15,12 @@ use super::spool::SpoolError;
 pub enum IntakeError {
     /// There is no `Content-Type`.
     #[error(
-        "The request has no Content-Type. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+        "The request has no Content-Type. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     NoContentType,
     /// The `Content-Type` is none of those that are taken.
     #[error(
-        "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+        "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     ContentType {
         /// What came.
@@ -57,17 +57,36 @@ pub enum IntakeError {
         allowed: usize,
     },
     /// A text field is too long.
-    #[error("Field '{name}' is too large: it and the other text fields may have {allowed} bytes.")]
+    #[error(
+        "Field '{name}' is too large: it and the other text fields may have {allowed} bytes. A recording belongs in field \
+         'file' of a form, or in 'audio' of JSON."
+    )]
     FieldTooLarge {
         /// The field.
         name: String,
         /// How many bytes there may be.
         allowed: usize,
     },
-    /// A text field is not UTF-8.
-    #[error("Field '{name}' is not UTF-8 text.")]
+    /// A text field is no text in its charset.
+    #[error("Field '{name}' is not {charset} text. A recording belongs in field 'file'.")]
     NotText {
         /// The field.
+        name: String,
+        /// The charset that it was read in.
+        charset: &'static str,
+    },
+    /// A text field is in a charset that nothing is known of.
+    #[error("Field '{name}' names the charset '{charset}', which is not known here. Send UTF-8.")]
+    Charset {
+        /// The field.
+        name: String,
+        /// What it names.
+        charset: String,
+    },
+    /// The recording is in another field than the one for it.
+    #[error("Field '{name}' holds a recording, which belongs in field 'file'.")]
+    MisplacedFile {
+        /// The field in which it came.
         name: String,
     },
     /// There is no audio.
@@ -77,7 +96,7 @@ pub enum IntakeError {
     #[error("Field 'file' was sent more than once.")]
     SecondFile,
     /// A field that stands for the audio came where only options are.
-    #[error("'{name}' cannot be an option: it stands for the audio.")]
+    #[error("'{name}' cannot be an option: it stands for the audio, which a form has in field 'file'.")]
     Reserved {
         /// The field.
         name: String,
@@ -130,7 +149,7 @@ impl IntakeError {
             MultipartError::Payload(error) => Self::of_payload(error, allowed),
             MultipartError::Incomplete => Self::FormCutShort,
             MultipartError::BoundaryMissing => {
-                Self::Multipart("its Content-Type names no boundary, or a part does not end where it says".to_owned())
+                Self::Multipart("a line that begins with its boundary goes on behind it".to_owned())
             }
             MultipartError::Parse(_) => Self::Multipart("the headers of a part are malformed".to_owned()),
             other => {

@@ -67,7 +67,7 @@ fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {
 async fn seen_of(job: Job) -> Seen {
     let audio = job.audio.chunks().map_ok(Vec::from).try_concat();
     let Options { ref model, stream, .. } = job.options;
-    (job.options.form_fields(), model.clone(), stream, audio.await.unwrap(), job.media)
+    (job.options.form_fields(), model.clone(), stream == Some(true), audio.await.unwrap(), job.media)
 }
 
 /// Fields as an SDK names them, in an order of their own, with the file among them.

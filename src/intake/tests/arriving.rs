@@ -137,7 +137,7 @@ fn only_what_was_claimed_fulfils_a_claim() {
     let shorter = MediaInfo { length: Length::AtMost(AudioMs::new(999)), ..claimed.media };
     let other = [
         ("its task", Job { task: Task::Translate, ..claimed.clone() }),
-        ("its options", Job { options: Options { stream: true, ..claimed.options.clone() }, ..claimed.clone() }),
+        ("its options", Job { options: Options { stream: Some(true), ..claimed.options.clone() }, ..claimed.clone() }),
         ("its size", Job { audio: take(&wav(3001)).audio, ..claimed.clone() }),
         ("its container", Job { media: MediaInfo { container: Container::Mp3, ..claimed.media }, ..claimed.clone() }),
         ("its length", Job { media: shorter, ..claimed.clone() }),
