@@ -2,6 +2,8 @@
 //!
 //! This room may know every other. A handler here is the path of a request in its seven words, and nothing more.
 
+mod accept;
+mod answer;
 mod audio;
 mod connection;
 mod cors;

@@ -28,7 +28,7 @@ pub(super) struct Order<'a> {
     pub(super) record: &'a Record,
     /// How long the client waits, where it says so.
     pub(super) limit: ClientLimit,
-    /// The client takes events, whatever its options say.
+    /// The client takes events where its options do not say (`Accept`).
     pub(super) events: bool,
 }
 
@@ -93,7 +93,7 @@ impl Order<'_> {
     }
 
     fn taken(&self, mut job: Job) -> Job {
-        job.options.stream |= self.events;
+        job.options.stream = job.options.stream.or(Some(self.events));
         self.record.job(&job);
         job
     }
@@ -122,8 +122,8 @@ impl Order<'_> {
         self.record.model(&routes.asked_for);
         self.record.asked(course.clone());
         let sent = (!job.audio.is_arriving()).then(Instant::now);
-        let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
-        let (events, format) = (job.options.stream, job.options.format());
+        let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.house.settings);
+        let (events, format) = (job.options.streams(), job.options.format());
         let errand = Errand {
             job,
             routes: routes.clone(),

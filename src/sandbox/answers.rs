@@ -11,7 +11,7 @@ use crate::units::AudioMs;
 pub(super) fn answer(job: &Job) -> HttpResponse {
     let text = text(job);
     let length = job.media.length.upper_bound();
-    if job.options.stream {
+    if job.options.streams() {
         return HttpResponse::Ok().content_type("text/event-stream").body(events(&text, length, job.options.format()));
     }
     match job.options.format() {
