@@ -88,9 +88,11 @@ fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
         let reply = forwarding.await;
         record.provider_request_id(match &reply {
             Ok(reply) => reply.request_id.as_deref(),
-            Err(UpstreamError::Refused(refused)) => refused.request_id.as_deref(),
-            Err(_) => None,
+            Err(error) => error.refused().and_then(|refused| refused.request_id.as_deref()),
         });
+        if let Some(refused) = reply.as_ref().err().and_then(UpstreamError::refused) {
+            record.provider_refused(refused.status.as_u16(), refused.kind.as_deref(), refused.code.as_deref());
+        }
         reply
     })
 }

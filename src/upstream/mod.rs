@@ -10,7 +10,7 @@
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
 //!   `leave`; `states`: how they are, for who runs the gateway
 //! - `wire` and `form`: what is sent; `pooled`: over which connection
-//! - `reply` and `refusal`: what comes back; `secret_trace`: without the key
+//! - `reply` and `refusal`: what comes back; `reason`: why; `secret_trace`: without the key
 
 mod backoff;
 mod breaker;
@@ -21,6 +21,7 @@ mod keyring;
 mod leave;
 mod pooled;
 mod providers;
+mod reason;
 mod refusal;
 mod reply;
 mod routes;

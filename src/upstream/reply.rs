@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::UpstreamError;
 use super::providers::{Pass, Shown};
+use super::reason::Reason;
 use super::secret_trace::{json_without_key, without_key};
 use crate::terms::Format;
 
@@ -107,14 +108,13 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
     let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| is(kind, "text/html")) {
-        return Err(UpstreamError::Page);
-    }
+    // No transcript is a page. But some servers call everything by this type that they write without a template.
+    let claims_page = kind.is_some_and(|kind| is(kind, "text/html"));
     if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(UpstreamError::Compressed);
     }
     let mut events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
-    let vague = kind.is_none_or(|kind| is(kind, "text/plain"));
+    let vague = claims_page || kind.is_none_or(|kind| is(kind, "text/plain"));
     let claims_json = kind.is_some_and(|kind| is(kind, "application/json"));
     let content_type = content_type.filter(|value| may_pass(value, key.as_ref()));
     let mut bytes = chunks(response, reading.idle);
@@ -127,7 +127,10 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
         Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
         let body = whole(bytes, reading.most).await?;
-        check_transcript(&body, reading.format, claims_json)?;
+        if claims_page && !(reading.format.is_json() && is_json_object(&body)) {
+            return Err(UpstreamError::Page);
+        }
+        check_transcript(&body, reading.format, claims_json, key.as_ref())?;
         let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
@@ -177,12 +180,23 @@ struct Outline {
 /// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
 /// can, since silence has an empty transcript, but for an error that says itself that it is JSON: whisper.cpp's server has
 /// such with status 200.
-fn check_transcript(body: &[u8], format: Format, claims_json: bool) -> Result<(), UpstreamError> {
+fn check_transcript(
+    body: &[u8],
+    format: Format,
+    claims_json: bool,
+    key: Option<&SecretString>,
+) -> Result<(), UpstreamError> {
     match serde_json::from_slice::<Outline>(without_mark(body)) {
-        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => Err(UpstreamError::ErrorAsAnswer),
+        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => {
+            Err(UpstreamError::ErrorAsAnswer { message: Reason::read(StatusCode::OK, without_mark(body), key).message })
+        }
         Err(_) if format.is_json() => Err(UpstreamError::NoTranscript),
         _ => Ok(()),
     }
+}
+
+fn is_json_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<Outline>(without_mark(body)).is_ok()
 }
 
 /// A byte order mark is no part of JSON or of a stream's first line, and some servers write one.

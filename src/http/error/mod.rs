@@ -108,6 +108,12 @@ impl ApiError {
         }
     }
 
+    /// The body that the client gets: with a line break at its end, but for a provider's, which stays as it is.
+    fn body(&self) -> String {
+        let json = self.json();
+        if matches!(self.body, Body::Ours(_)) { json + "\n" } else { json }
+    }
+
     /// The JSON that the client gets.
     pub(super) fn json(&self) -> String {
         match &self.body {
@@ -124,7 +130,7 @@ impl ApiError {
             }
             E::TooLarge { .. } => Self::invalid("field_too_large", message),
             E::Repeated { name } => Self::invalid("duplicate_parameter", message).param(name),
-            E::AudioMissing => Self::invalid("missing_required_parameter", message).param("audio"),
+            E::AudioMissing { .. } => Self::invalid("missing_required_parameter", message).param("audio"),
             E::AudioRepeated { second, .. } => Self::invalid("duplicate_parameter", message).param(second.name()),
             E::AudioNotString { field, .. } => Self::invalid("invalid_value", message).param(field.name()),
             E::InputAudioNotObject { .. } => Self::invalid("invalid_value", message).param("input_audio"),
@@ -217,7 +223,7 @@ impl ResponseError for ApiError {
         for (name, value) in &self.headers {
             response.insert_header((name.clone(), value.clone()));
         }
-        response.content_type("application/json").body(self.json())
+        response.content_type("application/json").body(self.body())
     }
 }
 
@@ -258,8 +264,8 @@ impl From<IntakeError> for ApiError {
             E::FieldName => Self::invalid("invalid_value", message),
             E::TooManyFields { .. } => Self::invalid("too_many_fields", message),
             E::FieldTooLarge { name, .. } => Self::invalid("field_too_large", message).param(&name),
-            E::NotText { name } => Self::invalid("invalid_value", message).param(&name),
-            E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
+            E::NotText { name, .. } | E::Charset { name, .. } => Self::invalid("invalid_value", message).param(&name),
+            E::NoFile | E::MisplacedFile { .. } => Self::invalid("missing_required_parameter", message).param("file"),
             E::Reserved { name } => Self::invalid("duplicate_parameter", message).param(&name),
             E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
             E::NoRoom => Self::overloaded(message),
