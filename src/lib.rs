@@ -16,7 +16,8 @@
 //!
 //! Around them: [`config`] (settings), [`telemetry`] (logs, metrics, traces), [`cli`] (commands), [`server`] (wiring), [`reload`]
 //! (settings that change), [`sandbox`] (a
-//! provider for a first try), [`units`] and [`terms`] (the words that all use).
+//! provider for a first try), [`units`] and [`terms`] (the words that all use), [`private_dir`] (files that nobody else
+//! writes).
 //!
 //! Arrows run one way, down this list; no room reaches back up. Only `http`, `relay`'s callers and `server` know
 //! actix-web, so every other room can be tested without a server.
@@ -29,6 +30,7 @@ pub mod http;
 pub mod identity;
 pub mod intake;
 pub mod ledger;
+pub mod private_dir;
 pub mod relay;
 pub mod reload;
 pub mod sandbox;

@@ -5,13 +5,14 @@
 //! has lines of what was settled does no harm, and is begun anew when nothing waits.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::store::Settlement;
 use crate::ledger::PermitId;
+use crate::private_dir;
 
 /// The folder in the data directory.
 const FOLDER: &str = "settlements";
@@ -37,7 +38,8 @@ impl Journal {
     /// Opens a journal in `directory`, with what others left behind in it.
     pub(super) fn open(directory: &Path, most: usize) -> io::Result<Self> {
         let folder = directory.join(FOLDER);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        private_dir::make(directory)?;
+        private_dir::make_inside(&folder)?;
         let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7().simple()));
         let file = begin(&path)?;
         let mut journal =
@@ -120,8 +122,10 @@ impl Journal {
         if *path == self.path || path.extension().is_none_or(|ending| ending != ENDING) {
             return Ok(());
         }
-        let file = match File::open(path) {
+        let file = match private_dir::open(path, OpenOptions::new().read(true)) {
             Ok(file) if file.try_lock().is_ok() => file,
+            // No gateway leaves a link, or a file that everybody may write to.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
             // It lives, or another has just taken it over.
             _ => return Ok(()),
         };
@@ -156,7 +160,7 @@ fn begin(path: &Path) -> io::Result<File> {
     let unfinished = path.with_extension("new");
     // Left by an attempt that failed, since no two processes have the same name.
     let _ = fs::remove_file(&unfinished);
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let file = private_dir::open(&unfinished, OpenOptions::new().append(true).create_new(true))?;
     file.try_lock()?;
     fs::rename(&unfinished, path)?;
     Ok(file)

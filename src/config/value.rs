@@ -115,7 +115,9 @@ impl Setting for SecretString {
     const SECRET: bool = true;
 
     fn parse(value: &Value) -> Option<Self> {
-        String::parse(value).map(Into::into)
+        // A variable may have been filled from a file with a byte order mark.
+        let text = value.as_str()?.trim().trim_start_matches('\u{feff}');
+        String::parse(&Value::String(text.to_owned())).map(Into::into)
     }
 }
 

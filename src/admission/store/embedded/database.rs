@@ -25,10 +25,19 @@ pub(super) struct Database(Connection);
 /// What SQLite does not do.
 pub(super) type Result<T> = rusqlite::Result<T>;
 
+/// Connects to the file at `path`, which may be no link. The directory that it is in may be behind one.
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    // SQLite looks for links in the whole path.
+    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    let resolved = directory.zip(path.file_name()).map(|(directory, name)| directory.join(name));
+    let path = resolved.as_deref().unwrap_or(path);
+    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+}
+
 impl Database {
     /// Opens the file at `path` and makes it if it is not there.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut connection = Connection::open(path)?;
+        let mut connection = connect(path, OpenFlags::default())?;
         // Nobody else should write; if somebody does, no request waits for them for long.
         connection.busy_timeout(Duration::from_millis(250))?;
         // Readers do not hold up the writer; FULL: what is committed survives a power cut as well as a kill.
@@ -51,7 +60,7 @@ impl Database {
 
     /// Opens the file for reading, beside whoever writes to it.
     pub(super) fn open_to_read(path: &Path) -> Result<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Self::of_version(connection, READABLE)
     }
@@ -78,7 +87,7 @@ impl Database {
         if !path.exists() {
             return Ok(None);
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "synchronous", "full")?;
         Self::of_version(connection, VERSION).map(Some)

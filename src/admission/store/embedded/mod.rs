@@ -8,9 +8,9 @@ mod reader;
 mod trial;
 mod worker;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,7 @@ use crate::admission::revocation::{Revocation, TokenMark};
 use crate::admission::session::Session;
 use crate::identity::Subject;
 use crate::ledger::Statement;
+use crate::private_dir;
 use crate::units::{Month, UnixMs};
 use database::Database;
 use worker::{Work, Worker};
@@ -40,6 +41,8 @@ const DATABASE: &str = "voxgate.sqlite3";
 /// The longest that anybody waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOCK: &str = "voxgate.lock";
+/// What SQLite keeps beside [`DATABASE`].
+const BESIDE_DATABASE: [&str; 3] = ["voxgate.sqlite3-wal", "voxgate.sqlite3-shm", "voxgate.sqlite3-journal"];
 
 /// Why the embedded store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +100,14 @@ impl Embedded {
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+        private_dir::make(directory).map_err(unusable)?;
         let lock = lock(directory)?;
         let file = directory.join(DATABASE);
         // SQLite would let everybody read it; the files that it makes beside it are as this one is.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(unusable)?;
+        private_dir::open(&file, OpenOptions::new().append(true).create(true)).map_err(unusable)?;
+        for beside in BESIDE_DATABASE {
+            private_dir::check_if_there(&directory.join(beside)).map_err(unusable)?;
+        }
         let database = Database::open(&file).map_err(|error| OpenError::Database { file, error })?;
         let (inbox, work) = mpsc::unbounded_channel();
         let away = Arc::new(AtomicBool::new(false));
@@ -205,8 +211,8 @@ impl Embedded {
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(directory.join(LOCK)).map_err(unusable)?;
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = private_dir::open(&directory.join(LOCK), &mut options).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => {
             // For the message that the next one gets.

@@ -7,6 +7,7 @@ use std::path::{Path, absolute};
 
 use super::database::Database;
 use super::{DATABASE, Embedded, LOCK, OpenError, holder};
+use crate::private_dir;
 
 /// What is at a data directory that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
     let whole = absolute(directory).map_err(unusable(directory))?;
     for place in whole.ancestors() {
         if place.try_exists().map_err(unusable(directory))? {
+            if place == whole {
+                private_dir::check(directory).map_err(unusable(directory))?;
+            }
             // The file has no name, or not for long. The error's text has that name in it; its kind does not.
             tempfile::tempfile_in(place).map_err(|error| unusable(directory)(error.kind().into()))?;
             return Ok(if place == whole { Found::Free } else { Found::Nothing });
@@ -57,7 +61,7 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
 
 /// A file of the directory, opened as the gateway does; `None`: it is not there.
 fn try_file(directory: &Path, name: &str) -> Result<Option<File>, OpenError> {
-    match OpenOptions::new().read(true).write(true).open(directory.join(name)) {
+    match private_dir::open(&directory.join(name), OpenOptions::new().read(true).write(true)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unusable(&directory.join(name))(error)),
