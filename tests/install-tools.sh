@@ -2,6 +2,7 @@
 # Installs what the tests need beside Rust, on Debian and its like. What is there already is left as it is.
 #
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
+#   .test-tools/contract one with Schemathesis, which reads openapi.yaml as a stranger would
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
 #   .test-tools/bin      cargo-deny
 #   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
@@ -53,12 +54,15 @@ unchanged() {
     [ -f "$tools/$2.installed" ] && cmp -s "$1" "$tools/$2.installed"
 }
 
-requirements=tests/sdk/python/requirements.txt
-if ! unchanged "$requirements" python || [ ! -x "$tools/python/bin/python" ]; then
-    python3 -m venv --clear "$tools/python"
-    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
-    cp "$requirements" "$tools/python.installed"
-fi
+python_environment() { # REQUIREMENTS NAME
+    if ! unchanged "$1" "$2" || [ ! -x "$tools/$2/bin/python" ]; then
+        python3 -m venv --clear "$tools/$2"
+        "$tools/$2/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$1"
+        cp "$1" "$tools/$2.installed"
+    fi
+}
+python_environment tests/sdk/python/requirements.txt python
+python_environment tests/contract/requirements.txt contract
 
 lock=tests/sdk/node/package-lock.json
 if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
