@@ -1,5 +1,6 @@
 //! `[cors]`: pages of which other origins may call the gateway.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -73,8 +74,10 @@ fn written_by_an_app(scheme: &str, rest: &str) -> Option<String> {
         Some((host, port)) if !authority.ends_with(']') => (host, Some(port.parse::<u16>().ok()?)),
         _ => (authority, None),
     };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(plain) {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_host = inner.map_or_else(|| host.bytes().all(plain), |address| address.parse::<Ipv6Addr>().is_ok());
+    if host.is_empty() || !is_host {
         return None;
     }
     Some(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
@@ -107,8 +110,11 @@ mod tests {
             "vscode-webview://1drnr9ho6i3sqm1vqf0d2t1ub6g2fgbvg1pkj4uv5i3gmoqj5c5j",
             "my.app+x-1://a_b",
             "app://localhost:8080",
+            "app://[::1]:8080",
         ] {
             assert_eq!(check(origin), Ok(()), "{origin}");
+            // What answers browsers takes nothing else.
+            assert!(origin.parse::<http::Uri>().is_ok(), "{origin}");
         }
     }
 
@@ -120,6 +126,8 @@ mod tests {
             ("App://obsidian.md", "browsers would write \"app://obsidian.md\""),
             ("app://user@obsidian.md", "this is no origin"),
             ("app://a b", "this is no origin"),
+            ("app://a:b:1", "this is no origin"),
+            ("app://[x]", "this is no origin"),
             ("app://", "this is no origin"),
             ("app://localhost:99999", "this is no origin"),
             ("1app://localhost", "this is no origin"),

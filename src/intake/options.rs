@@ -138,7 +138,7 @@ impl Options {
                 "timestamp_granularities" => options.granularities.push(parse_granularity(value)?),
                 "chunking_strategy" => options.add_chunking(&name, value)?,
                 "known_speaker_names" => options.speaker_names.push(one_line("known_speaker_names", value, 256)?),
-                "known_speaker_references" => options.speaker_references.push(parse_reference(value)?),
+                "known_speaker_references" => options.speaker_references.push(parse_reference(&value)?),
                 _ => options.others.push((name, value)),
             }
         }

@@ -59,7 +59,7 @@ pub(super) fn parse_granularity(value: String) -> Result<String, OptionError> {
 }
 
 /// A URL may stand between blanks, and its scheme may have capitals (WHATWG URL §4.4, RFC 3986 §3.1).
-pub(super) fn parse_reference(value: String) -> Result<String, OptionError> {
+pub(super) fn parse_reference(value: &str) -> Result<String, OptionError> {
     let url = value.trim();
     if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
         return Ok(url.to_owned());

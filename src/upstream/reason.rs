@@ -176,7 +176,8 @@ fn place(loc: &Value) -> Option<String> {
 fn one_line(text: &str) -> Option<String> {
     let line: String =
         text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect();
-    (!line.is_empty()).then_some(line)
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 /// A word for the log, where it is one.

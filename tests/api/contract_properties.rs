@@ -9,12 +9,6 @@ use crate::gateway::Setup;
 use crate::sdk::folder;
 use crate::token;
 
-/// How many requests are made up for each operation.
-const MAX_EXAMPLES: &str = "15";
-
-/// The first made-up request, from which all others follow.
-const SEED: &str = "1";
-
 #[tokio::test]
 async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
     let program = folder(".test-tools/contract/bin/schemathesis");
@@ -22,23 +16,14 @@ async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
     let sandbox = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL");
     let gateway = sandbox.start().await;
     let token = token::with(&json!({ "scope": "transcribe translate usage sessions" }));
-    let folder = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command
-        .current_dir(folder.path())
-        .args(["run", &gateway.url("/openapi.yaml"), "--url", &gateway.url("")])
+        .current_dir(scratch.path())
+        .arg("--config-file")
+        .arg(folder("tests/contract/schemathesis.toml"))
+        .args(["run", &gateway.url("/openapi.yaml"), "--url", &gateway.url(""), "--no-color"])
         .args(["--header", &format!("Authorization: Bearer {token}")])
-        .args([
-            "--seed",
-            SEED,
-            "--max-examples",
-            MAX_EXAMPLES,
-            "--generation-deterministic",
-            "--generation-database",
-            "none",
-        ])
-        .args(["--phases", "examples,coverage,fuzzing", "--workers", "1", "--no-color", "--no-shrink"])
-        .args(["--request-timeout", "30", "--suppress-health-check", "all"])
         .env("NO_PROXY", "127.0.0.1")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

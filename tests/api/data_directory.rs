@@ -78,9 +78,9 @@ fn no_file_is_reached_through_a_link_and_nothing_is_changed_through_one() {
             }
             let link = folder.path().join(name);
             if hard {
-                fs::hard_link(&target, &link).unwrap()
+                fs::hard_link(&target, &link).unwrap();
             } else {
-                symlink(&target, &link).unwrap()
+                symlink(&target, &link).unwrap();
             }
             let said = &refused_by_serve(folder.path());
             assert!(said.contains(link.to_str().unwrap()) && said.contains("link"), "{name}: {said}");

@@ -109,7 +109,7 @@ impl ApiError {
     }
 
     /// The body that the client gets: with a line break at its end, but for a provider's, which stays as it is.
-    fn body(&self) -> String {
+    pub(super) fn body(&self) -> String {
         let json = self.json();
         if matches!(self.body, Body::Ours(_)) { json + "\n" } else { json }
     }

@@ -63,8 +63,9 @@ where
         }
         sieve.head();
     }
-    let audio = audio.ok_or(IntakeError::NoFile)?;
+    // A field that is no text may be the recording that is missing, and its error says so.
     texts.finish(&mut fields)?;
+    let audio = audio.ok_or(IntakeError::NoFile)?;
     Ok(Parts { fields: fields.into_pairs(), audio: audio.finish() })
 }
 

@@ -49,17 +49,14 @@ fn take_param(text: &[u8]) -> Option<(Option<Param>, &[u8])> {
         return None;
     }
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let (value, quoted, rest) = match after.trim_ascii_start().split_first() {
-        Some((b'"', inner)) => {
-            let (value, rest) = quoted_value(inner)?;
-            // File names come with quotes in them that nobody escaped.
-            let next = memchr::memchr(b';', rest).unwrap_or(rest.len());
-            (value, true, rest.get(next..).unwrap_or_default())
-        }
-        _ => {
-            let (bare, rest) = after.split_at(memchr::memchr(b';', after).unwrap_or(after.len()));
-            (bare.trim_ascii().to_vec(), false, rest)
-        }
+    let (value, quoted, rest) = if let Some(inner) = after.trim_ascii_start().strip_prefix(b"\"") {
+        let (value, rest) = quoted_value(inner)?;
+        // File names come with quotes in them that nobody escaped.
+        let next = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        (value, true, rest.get(next..).unwrap_or_default())
+    } else {
+        let (bare, rest) = after.split_at(memchr::memchr(b';', after).unwrap_or(after.len()));
+        (bare.trim_ascii().to_vec(), false, rest)
     };
     Some((Some(Param { name, value, quoted }), rest))
 }
