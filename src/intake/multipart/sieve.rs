@@ -297,7 +297,7 @@ where
             (0, LINE_END.len())
         } else {
             match before(&self.left, &self.head_end, self.ended) {
-                (count, true) => (count, HEAD_END.len()),
+                (count, true) if count <= MAX_HEAD_BYTES => (count, HEAD_END.len()),
                 _ if self.left.len() > MAX_HEAD_BYTES => return Err(PayloadError::Overflow),
                 // The parser says what is missing.
                 _ if self.ended => return Ok(self.pass(self.left.len())),
