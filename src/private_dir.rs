@@ -64,7 +64,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Refuses a file that is there and that [`open`] would not open, for what opens it by itself.
+/// Refuses a file that is there and that [`open`] would refuse. For files that a library opens.
 pub fn check_if_there(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_the_owners_alone() {
+    fn new_files_are_the_owners_alone() {
         let folder = TempDir::new().unwrap();
         let (outer, inner) = (folder.path().join("a/b"), folder.path().join("a/b/c"));
         make(&outer).unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_may_write_to_is_refused_by_name() {
+    fn files_that_everybody_may_write_to_are_refused_by_name() {
         let folder = TempDir::new().unwrap();
         let (directory, file) = (folder.path().join("d"), folder.path().join("f"));
         fs::create_dir(&directory).unwrap();

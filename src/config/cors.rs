@@ -33,7 +33,7 @@ impl Cors {
 /// Schemes of addresses that no page is loaded from, or whose pages browsers give no origin of their own.
 const NO_ORIGIN: [&str; 4] = ["file", "ftp", "ws", "wss"];
 
-/// Checks that an origin is written as browsers write it (RFC 6454 §6.2), since that is what it is compared with. Besides
+/// Checks that an origin is written as browsers write it (RFC 6454 §6.2): it is compared with theirs. Besides
 /// `https` it may have the scheme of an app or a browser extension: only that app loads pages by it.
 fn check(origin: &str) -> Result<(), String> {
     const TAKES: &str = "takes origins such as \"https://app.example.com\" or \"capacitor://localhost\"";
@@ -113,13 +113,13 @@ mod tests {
             "app://[::1]:8080",
         ] {
             assert_eq!(check(origin), Ok(()), "{origin}");
-            // What answers browsers takes nothing else.
+            // actix-cors takes nothing else.
             assert!(origin.parse::<http::Uri>().is_ok(), "{origin}");
         }
     }
 
     #[test]
-    fn what_no_page_has_for_an_origin_is_refused_with_what_it_should_be() {
+    fn an_origin_that_no_page_has_is_refused_with_the_right_one() {
         for (origin, what) in [
             ("app://obsidian.md/", "browsers would write \"app://obsidian.md\""),
             ("app://obsidian.md/index.html", "browsers would write \"app://obsidian.md\""),

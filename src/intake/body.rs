@@ -38,10 +38,9 @@ impl BodyForm {
         }
     }
 
-    /// Whether a media type, without parameters and in small letters, is one of bytes that may be a recording: audio, video
-    /// (browsers call a recording of sound alone `video/webm` or `video/mp4` often enough), bytes of any kind under the name
-    /// of RFC 2046 §4.5.1 or that of S3 and its like, and what Ogg and MP4 are called where nobody looked into them
-    /// (RFC 5334 §10.1, RFC 4337 §3.1).
+    /// Whether a body of this media type, given without parameters and in small letters, may be a recording. Browsers call a
+    /// recording of sound alone `video/webm` or `video/mp4` often enough; object stores send `binary/octet-stream`; and
+    /// `application/ogg` (RFC 5334 §10.1) and `application/mp4` (RFC 4337 §3.1) name a container, not its content.
     pub fn is_raw(media_type: &str) -> bool {
         const OTHERS: [&str; 4] =
             ["application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4"];

@@ -305,9 +305,9 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The fields that say something. An option that is there and blank was left out by who sent it: a form sends each of its
-/// inputs, and a template what its variable does not hold. That is so for every option that the gateway knows, alone, in a
-/// list or in an object; what it does not know stays as it came.
+/// Drops blank options: the client left them out. A form sends each of its inputs, filled or not, and a template sends an
+/// empty variable. The rule holds for every option that the gateway knows, alone, in a list or in an object; an option that
+/// the gateway does not know stays as it came.
 fn without_blank(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
     let says = |option: &str| pairs.iter().any(|(name, value)| base_name(name) == option && !is_blank(value));
     let paired = PAIRED.map(|option| (option, says(option)));

@@ -154,8 +154,8 @@ impl Record {
         self.facts_mut().provider_request_id = id.map(str::to_owned);
     }
 
-    /// With what status the provider refused the request, and by which type and code of its own. Words only: what it says in
-    /// sentences may quote what was sent.
+    /// The provider refused the request with this status, and with this type and code of its own. Words only: a provider's
+    /// sentence may quote the request.
     pub fn provider_refused(&self, status: u16, kind: Option<&str>, code: Option<&str>) {
         let mut facts = self.facts_mut();
         facts.provider_status = Some(status);

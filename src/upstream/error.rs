@@ -52,7 +52,7 @@ pub enum UpstreamError {
     /// It answered with success and an error.
     #[error("The transcription provider answered with an error instead of a transcript.")]
     ErrorAsAnswer {
-        /// What it says, in one line: for the client, not for the log.
+        /// The provider's sentence, in one line: for the client, not for the log.
         message: Option<String>,
     },
     /// It answered with an error.

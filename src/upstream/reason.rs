@@ -1,4 +1,4 @@
-//! What a provider says of why it refuses: a sentence for the client, words for the log.
+//! A provider's reason for a refusal: a sentence for the client, words for the log.
 //!
 //! OpenAI's own shape is `{"error": {"message", "type", "param", "code"}}`. Others say `{"error": "…"}`, `{"message": "…"}`,
 //! `{"detail": "…"}` or, where FastAPI checks a request, `{"detail": [{"loc": ["body", "file"], "msg": "…", "type": "…"}]}`.
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 4;
 const SENTENCES: [&str; 8] =
     ["message", "msg", "detail", "error", "errors", "error_description", "description", "title"];
 
-/// What the body of an error says.
+/// The reason in the body of an error.
 #[derive(Debug, Default)]
 pub(super) struct Reason {
     /// A JSON error with all four of OpenAI's members.
@@ -39,7 +39,7 @@ pub(super) struct Reason {
 }
 
 impl Reason {
-    /// Reads the body of an error that came with `status`, without a trace of the key in what is found.
+    /// Reads the body of an error that came with `status`. No part of the result has a trace of the key.
     pub(super) fn read(status: StatusCode, body: &[u8], key: Option<&SecretString>) -> Self {
         let Ok(text) = std::str::from_utf8(body) else { return Self::default() };
         let text = without_key(text, key);
@@ -82,8 +82,8 @@ impl Reason {
         Self { openai, message, kind, code }
     }
 
-    /// Whether it is about the gateway's key, which is the operator's business, and not about what was asked for. A key may
-    /// well be good and not be allowed to use one model.
+    /// Whether the provider refuses the gateway's key, which is the operator's business, and not the request. A good key may
+    /// lack one model.
     pub(super) fn is_about_credentials(&self) -> bool {
         const WORDS: [&str; 5] =
             ["invalid_api_key", "authentication_error", "invalid_authentication", "unauthorized", "unauthenticated"];
@@ -119,7 +119,7 @@ fn is_whole(error: &Map<String, Value>) -> bool {
         && one_line(message).as_deref() == Some(message.trim())
 }
 
-/// Gives an error what it lacks of that.
+/// Adds the members that an error lacks.
 fn complete(error: &mut Map<String, Value>, status: StatusCode) {
     let usual = match status.as_u16() {
         429 => "rate_limit_error",
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_the_key_is_told_from_what_is_about_the_model() {
+    fn refusals_of_the_key_are_told_from_those_of_the_model() {
         let error = |message: &str, code: Option<&str>| {
             json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } })
                 .to_string()

@@ -38,13 +38,13 @@ pub struct Refused {
 /// What a provider's error says.
 #[derive(Debug)]
 pub enum RefusedBody {
-    /// A JSON error in OpenAI's shape, to be passed on as it is; what it lacked of that shape has been added.
+    /// A JSON error in OpenAI's shape, to be passed on as it is. Members that it lacked have been added.
     OpenAi(String),
     /// A sentence out of a body of another shape: one line, of 1000 characters at most.
     Message(String),
     /// Nothing that a client could use: an HTML page, or nothing at all.
     Opaque,
-    /// The provider does not accept the gateway's key. What it says of that is for nobody but the operator.
+    /// The provider does not accept the gateway's key. Its words about that are for nobody but the operator.
     Credentials,
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn read(response: Response, pass: &Pass) -> Refused {
     let reason = Reason::read(status, &read_some(response).await, key);
     let is_about_key = match status {
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => true,
-        // Without a word it is taken for what it is in most cases.
+        // A provider that gives no reason refuses the key in most cases.
         StatusCode::FORBIDDEN => reason.message.is_none() || reason.is_about_credentials(),
         _ => false,
     };

@@ -108,7 +108,7 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
     let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
-    // No transcript is a page. But some servers call everything by this type that they write without a template.
+    // A transcript is no page. But some servers send JSON under this type.
     let claims_page = kind.is_some_and(|kind| is(kind, "text/html"));
     if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(UpstreamError::Compressed);

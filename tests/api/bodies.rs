@@ -154,7 +154,7 @@ async fn a_request_that_names_no_model_gets_the_default_one() {
     assert_eq!(gateway.provider.last().fields(), [("model", "gpt-transcribe")]);
 }
 
-/// What browsers, object stores and web servers call a recording.
+/// Browsers, object stores and web servers have several types for one recording.
 #[tokio::test]
 async fn a_body_is_a_recording_by_any_type_that_one_may_have() {
     let gateway = Gateway::start().await;

@@ -10,7 +10,7 @@ use crate::sound;
 
 const ORIGIN: &str = "https://app.example.com";
 
-/// What apps and browser extensions send for an origin.
+/// Origins of apps and browser extensions.
 const APPS: [&str; 7] = [
     "app://obsidian.md",
     "capacitor://localhost",

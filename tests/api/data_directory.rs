@@ -14,7 +14,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// What a gateway says that does not start on `data`, and what `voxgate check` says of it.
+/// The words of `voxgate serve` and `voxgate check`, which both refuse `data`.
 fn refused(data: &Path, more: &[(&str, &str)]) -> [String; 2] {
     let folder = TempDir::new().unwrap();
     let mut variables = vec![
@@ -31,7 +31,7 @@ fn refused(data: &Path, more: &[(&str, &str)]) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn what_the_gateway_makes_is_its_own() {
+async fn files_of_the_gateway_are_its_own() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("above/data");
     let _gateway = Setup::new().env("VOXGATE_DATA_DIR", data.to_str().unwrap()).start().await;

@@ -40,7 +40,7 @@ async fn a_file_name_in_any_bytes_is_taken() {
         let got = send(&gateway, "multipart/form-data; boundary=b", "b", &[(head, &audio)]).await;
         assert_eq!(got.status, 200, "{}: {}", String::from_utf8_lossy(name), got.text());
         assert!(gateway.provider.last().file().body == audio);
-        // What a client calls it goes no further.
+        // A client's name for the file goes no further.
         assert_eq!(gateway.provider.last().file().file_name.as_deref(), Some("audio.wav"));
     }
 }
@@ -201,7 +201,7 @@ async fn a_recording_under_another_name_is_told_where_it_belongs() {
             assert!(said.contains(&format!("'{name}'")) && said.contains("'file'"), "{said}");
         }
     }
-    // One that neither its type nor its file name tells is at least told what it could be.
+    // Without a type or a file name the bytes are read as text; the error still says where a recording belongs.
     for (audio, code) in [(audio.as_slice(), "field_too_large"), (b"RIFF\xff\xfe", "invalid_value")] {
         let got = gateway.transcribe(Form::new().part(&disposition("audio_file"), audio)).await;
         got.is_error(400, code, Some("audio_file"));

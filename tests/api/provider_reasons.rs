@@ -38,7 +38,7 @@ async fn a_model_that_the_account_does_not_have_is_said_as_the_provider_says_it(
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_key_is_for_the_operator() {
+async fn a_refusal_of_the_key_is_for_the_operator() {
     let gateway = Setup::new().one_try().start().await;
     let error = |message: &str, code: &str| {
         json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } })
@@ -104,7 +104,7 @@ async fn an_error_with_status_200_says_why() {
     let got = refused(&gateway, 200, "application/json", r#"{"error":"FFmpeg conversion failed."}"#).await;
     got.is_error(502, "provider_error", None);
     assert!(message(&got).ends_with("It says: FFmpeg conversion failed."), "{}", message(&got));
-    assert!(!gateway.log.text().contains("FFmpeg"), "what a provider says in sentences may quote anything");
+    assert!(!gateway.log.text().contains("FFmpeg"), "the sentence of a provider is in the log");
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 
 /// The boundary that a `Content-Type` names.
 ///
-/// RFC 2046 allows more in a boundary than RFC 2045 does in a value without quotes. What libraries write all the same is
-/// taken where it can be read in one way only: `=`, `:`, `/`, `?` and their like without quotes, but no blanks, which
-/// another reader would take for its end.
+/// RFC 2046 allows more in a boundary than RFC 2045 does in a value without quotes. Libraries write `=`, `:`, `/`, `?` and
+/// their like without quotes all the same; these are taken, since there is one way to read them. Blanks are not: another
+/// reader would take the first for the boundary's end.
 pub(super) fn of_headers(headers: &HeaderMap) -> Result<String, IntakeError> {
     let wrong = |what: &str| IntakeError::Multipart(what.to_owned());
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();

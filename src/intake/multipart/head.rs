@@ -67,7 +67,7 @@ impl PartHead {
         match encoding.as_deref().map(|value| String::from_utf8_lossy(value).trim().to_ascii_lowercase()).as_deref() {
             // They say that nothing was encoded (RFC 2045 §6.2).
             None | Some("" | "7bit" | "8bit" | "binary") => Ok(head),
-            // RFC 7578 §4.7 takes it out of use. Who sends it all the same means something by it, so it is not ignored.
+            // RFC 7578 §4.7 takes the header out of use. A client that sends it all the same has encoded the content.
             Some(other) => Err(HeadError::Encoded(other.chars().filter(char::is_ascii_graphic).take(40).collect())),
         }
     }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_parser_gets_has_the_name_and_nothing_that_could_be_misread() {
+    fn the_parser_gets_the_name_and_nothing_that_could_be_misread() {
         let named = |name: &str| PartHead { name: name.to_owned(), ..PartHead::default() }.plain();
         assert_eq!(named("languages[]"), plain_head("languages[]"));
         for odd in ["a\"b", "a\\b", "a b", "é", "a%22b", "a\r\nb"] {

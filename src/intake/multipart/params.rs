@@ -61,7 +61,7 @@ fn take_param(text: &[u8]) -> Option<(Option<Param>, &[u8])> {
     Some((Some(Param { name, value, quoted }), rest))
 }
 
-/// What stands before the closing quote, and what follows that. A backslash escapes a quote or another backslash; others
+/// The text before the closing quote, and the text behind it. A backslash escapes a quote or another backslash; others
 /// are part of the paths that old browsers send.
 fn quoted_value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut value = Vec::new();

@@ -7,8 +7,8 @@
 //! The parser is fed in portions, a head, a text, a delimiter, so that whoever reads the form can say what a part is before
 //! any of it has gone to the parser. They say so in turn: [`Sieve::head`], then [`Sieve::text`] or [`Sieve::recording`].
 //!
-//! What the parser is fed is written plainly: the head of each part has its name alone ([`PartHead`] has the rest), and no
-//! delimiter has blanks behind it (RFC 2046 §5.1.1, transport padding). What it makes of that is what is in the form.
+//! The parser gets a plain form: the head of each part has the field's name alone ([`PartHead`] has the rest), and no
+//! delimiter has blanks behind it (RFC 2046 §5.1.1, transport padding).
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -48,7 +48,7 @@ struct Flow<S> {
     asked: bool,
     /// The head of the part that the parser has just found.
     part: Option<Result<PartHead, HeadError>>,
-    /// Whether the next byte stands within a line of what is before the first delimiter.
+    /// Whether the next byte of the preamble stands within a line.
     within_line: bool,
     head_end: Finder<'static>,
     delimiter: Finder<'static>,
@@ -59,7 +59,7 @@ struct Flow<S> {
 /// What the next bytes are part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// What is before the first delimiter.
+    /// The bytes before the first delimiter, and that delimiter.
     Preamble,
     /// The rest of the line of a delimiter.
     Line,
@@ -75,7 +75,7 @@ enum Place {
     End,
     /// The delimiter has gone to the parser.
     Ended,
-    /// What is behind the last delimiter, and what follows a fault: the parser has it as it is.
+    /// The bytes behind the last delimiter or behind a fault: the parser gets them unchanged.
     Through,
 }
 
@@ -130,7 +130,7 @@ where
         }
     }
 
-    /// What the head of the part says that the parser has just found.
+    /// The head of the part that the parser has just found.
     pub(super) fn part(&self) -> Result<PartHead, HeadError> {
         self.0.borrow_mut().part.take().unwrap_or(Err(HeadError::Malformed))
     }
@@ -226,7 +226,7 @@ where
         }
     }
 
-    /// The next of what is before the first delimiter, and that delimiter.
+    /// The next bytes of the preamble, or the first delimiter.
     fn preamble(&mut self) -> Bytes {
         let opening = self.opening.needle().len();
         let at_line_start = |at: usize| match at.checked_sub(1) {
@@ -243,10 +243,8 @@ where
         let (whole, rest) = self.delimiter_line(opening);
         match rest {
             None if whole == 0 => Bytes::new(),
-            Some(Delimiter::Next) => self.in_place_of(whole, Place::Head, |opening| [opening, LINE_END].concat()),
-            Some(Delimiter::Last) => {
-                self.in_place_of(whole, Place::Through, |opening| [opening, b"--", LINE_END].concat())
-            }
+            Some(Delimiter::Next) => self.replace(whole, Place::Head, |opening| [opening, LINE_END].concat()),
+            Some(Delimiter::Last) => self.replace(whole, Place::Through, |opening| [opening, b"--", LINE_END].concat()),
             None => self.pass_preamble(whole),
         }
     }
@@ -264,8 +262,8 @@ where
         let (whole, rest) = self.delimiter_line(0);
         match rest {
             None if whole == 0 => Bytes::new(),
-            Some(Delimiter::Next) => self.in_place_of(whole, Place::Head, |_| LINE_END.to_vec()),
-            Some(Delimiter::Last) => self.in_place_of(whole, Place::Through, |_| [b"--", LINE_END].concat()),
+            Some(Delimiter::Next) => self.replace(whole, Place::Head, |_| LINE_END.to_vec()),
+            Some(Delimiter::Last) => self.replace(whole, Place::Through, |_| [b"--", LINE_END].concat()),
             // It is for the parser to say that this is no delimiter.
             None => {
                 self.place = Place::Through;
@@ -274,8 +272,8 @@ where
         }
     }
 
-    /// How long the line is that begins here, and what it is behind its first `from` bytes; none of it if it is not there
-    /// yet.
+    /// The length of the line that begins here, 0 if it is not complete yet, and the delimiter behind its first `from`
+    /// bytes, if it is one.
     fn delimiter_line(&self, from: usize) -> (usize, Option<Delimiter>) {
         let Some(end) = memchr(b'\n', &self.left) else {
             let enough = self.ended || self.left.len() > MAX_DELIMITER_LINE;
@@ -291,7 +289,7 @@ where
         (end + 1, delimiter)
     }
 
-    /// The head of a part as the parser gets it; what it says is kept in `part`.
+    /// Reads the head of a part into `part`; returns the head that the parser gets.
     fn head(&mut self) -> Result<Bytes, PayloadError> {
         let (count, end) = if self.left.starts_with(LINE_END) {
             (0, LINE_END.len())
@@ -308,15 +306,16 @@ where
         let plain = read.as_ref().map_or_else(|_| plain_head("_"), PartHead::plain);
         self.part = Some(read);
         self.asked = false;
-        Ok(self.in_place_of(count + end, Place::Decision, |_| plain.into_bytes()))
+        Ok(self.replace(count + end, Place::Decision, |_| plain.into_bytes()))
     }
 
-    /// Takes `count` bytes of the body, and goes on at `place` with what the parser gets in their stead.
-    fn in_place_of(&mut self, count: usize, place: Place, stead: impl FnOnce(&[u8]) -> Vec<u8>) -> Bytes {
-        let stead = stead(self.opening.needle());
+    /// Takes `count` bytes of the body and goes on at `place`; returns the bytes that the parser gets instead, made from the
+    /// opening.
+    fn replace(&mut self, count: usize, place: Place, instead: impl FnOnce(&[u8]) -> Vec<u8>) -> Bytes {
+        let instead = instead(self.opening.needle());
         self.place = place;
         self.pass(count);
-        stead.into()
+        instead.into()
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PayloadError>> {
@@ -352,7 +351,7 @@ where
     }
 }
 
-/// What the line of a delimiter says.
+/// The meaning of a delimiter's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delimiter {
     /// Another part follows.

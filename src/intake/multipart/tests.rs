@@ -17,7 +17,7 @@ fn headers() -> HeaderMap {
     headers
 }
 
-/// What the sieve finds and the parser is not shown.
+/// An error that the sieve finds and the parser does not see.
 const BAD_HEAD: &str = "a head that cannot be read";
 
 type Taken = (Vec<(String, Vec<u8>)>, Option<String>);
@@ -175,10 +175,9 @@ async fn more_than_the_parser_takes_at_once_may_come_before_the_parts() {
     }
 }
 
-/// Whatever a part says of itself, it has the bytes that stand before its delimiter: those that the same form has where
-/// each part says nothing but its name.
+/// Each part has the bytes before its delimiter, whatever its head says: the same as in a form whose heads have names alone.
 #[tokio::test]
-async fn what_a_part_says_of_itself_changes_nothing_in_it() {
+async fn the_head_of_a_part_changes_nothing_in_it() {
     let contents: [(&str, &[u8]); 4] =
         [("model", b"m"), ("file", b"\r\nnoise\r\n"), ("prompt", "é".as_bytes()), ("x", b"")];
     let plain = sieved(&form(&contents), 7).await;

@@ -22,14 +22,14 @@ struct Undecided {
 /// Turns the bytes of fields into text.
 #[derive(Default)]
 pub(super) struct Texts {
-    /// What `_charset_` names.
+    /// The charset that `_charset_` names.
     default: Option<&'static Encoding>,
     /// Texts that are not ASCII and have no charset of their own, up to the `_charset_` field, which comes first as a rule.
     undecided: Vec<Undecided>,
 }
 
 impl Texts {
-    /// Adds a field to `fields`. `charset` is what its part names.
+    /// Adds a field to `fields`. `charset` is the one that its part names.
     pub(super) fn add(
         &mut self,
         fields: &mut Fields,
@@ -119,7 +119,7 @@ mod tests {
         Fields::new(&Settings::load(Some(Path::new(file.path()))).unwrap().intake)
     }
 
-    /// What the fields of a form come to, each with a charset and bytes.
+    /// Reads a form of these fields, each with a charset and bytes.
     fn texts(parts: &[(&str, Option<&str>, &[u8])]) -> Result<Vec<(String, String)>, IntakeError> {
         let (mut fields, mut texts) = (fields(), Texts::default());
         for (name, charset, bytes) in parts {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_in_its_charset_is_refused_by_name() {
+    fn bytes_that_are_no_text_in_their_charset_are_refused_by_name() {
         for (charset, bytes) in [
             (None, b"\xff\xfe\xfd".as_slice()),
             (None, b"Z\xfcrich"),

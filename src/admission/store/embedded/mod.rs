@@ -41,7 +41,7 @@ const DATABASE: &str = "voxgate.sqlite3";
 /// The longest that anybody waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOCK: &str = "voxgate.lock";
-/// What SQLite keeps beside [`DATABASE`].
+/// The files that SQLite keeps beside [`DATABASE`].
 const BESIDE_DATABASE: [&str; 3] = ["voxgate.sqlite3-wal", "voxgate.sqlite3-shm", "voxgate.sqlite3-journal"];
 
 /// Why the embedded store cannot be opened.
