@@ -41,6 +41,7 @@ impl Token {
             ttl: self.ttl,
             token_id: Some(new_id()),
             caps: Caps::default(),
+            maker: None,
         };
         let token = mint(&settings, &grant)?;
         print(|out| writeln!(out, "{}", token.expose_secret()))
@@ -52,7 +53,7 @@ pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     let subject = "you".parse::<Subject>().map_err(Failure::other)?;
     let ttl = Duration::from_hours(1);
     let (token_id, caps) = (Some(new_id()), Caps::default());
-    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps })
+    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps, maker: None })
 }
 
 /// A name for the token, by which it can be told from others of the same caller.

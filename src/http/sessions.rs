@@ -43,6 +43,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         ttl,
         token_id: Some(id.clone()),
         caps: wish.caps,
+        maker: Some(caller.accountable().clone()),
     };
     // By the same clock as the session is listed by.
     let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
