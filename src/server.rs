@@ -89,7 +89,7 @@ impl Application {
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let traces = Traces::start(&settings.telemetry)?;
-        let grounds = Arc::new(Grounds::new(&settings, limiter, traces));
+        let grounds = Arc::new(Grounds::new(&settings, limiter, traces)?);
         let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
         let (closing, is_closing) = watch::channel(false);
         Ok(Self {

@@ -15,7 +15,6 @@ pub(super) const fn reserve(capacity: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Level<K> {
     capacity: u64,
-    min_share: u64,
     total: u64,
     /// Only those that hold something.
     held: HashMap<K, u64>,
@@ -23,19 +22,11 @@ pub(super) struct Level<K> {
 
 impl<K: Copy + Eq + Hash> Level<K> {
     pub(super) fn new(capacity: u64) -> Self {
-        Self { capacity, min_share: 0, total: 0, held: HashMap::new() }
-    }
-
-    pub(super) fn with_min_share(self, min_share: u64) -> Self {
-        Self { min_share, ..self }
+        Self { capacity, total: 0, held: HashMap::new() }
     }
 
     pub(super) const fn capacity(&self) -> u64 {
         self.capacity
-    }
-
-    pub(super) const fn min_share(&self) -> u64 {
-        self.min_share
     }
 
     pub(super) const fn total(&self) -> u64 {
@@ -46,15 +37,15 @@ impl<K: Copy + Eq + Hash> Level<K> {
         self.held.get(&key).copied().unwrap_or_default()
     }
 
-    /// Whether `key` may have so many more. To ask for several at once is the same as to ask for one after the other: each
+    /// Whether `key` may have so many more, of which it may have `min_share` in all whatever its share is. To ask for several at once is the same as to ask for one after the other: each
     /// condition is harder to meet with each unit, so that of the last one decides.
-    pub(super) fn check(&self, key: K, units: u64) -> Result<(), Refused> {
+    pub(super) fn check(&self, key: K, units: u64, min_share: u64) -> Result<(), Refused> {
         let free = self.capacity.saturating_sub(self.total);
         if units > free {
             return Err(Refused::Exhausted);
         }
         let held = self.held(key);
-        if units == 0 || held + units <= self.min_share || free - units >= reserve(self.capacity) {
+        if units == 0 || held + units <= min_share || free - units >= reserve(self.capacity) {
             return Ok(());
         }
         let before_last = held + units - 1;

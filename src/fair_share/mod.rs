@@ -79,6 +79,8 @@ pub enum Refused {
 /// How much of a capacity each key holds. One that is not shared between threads; see [`FairShare`].
 #[derive(Debug)]
 pub struct Shares {
+    /// What each holder may have whatever its share is.
+    min_share: u64,
     callers: Level<u64>,
     /// The sessions of each caller, and the caller itself under `None`.
     sessions: HashMap<u64, Level<Option<u64>>>,
@@ -87,13 +89,13 @@ pub struct Shares {
 impl Shares {
     /// A capacity of so many units, none of which is held.
     pub fn new(capacity: u64) -> Self {
-        Self { callers: Level::new(capacity), sessions: HashMap::new() }
+        Self { min_share: 0, callers: Level::new(capacity), sessions: HashMap::new() }
     }
 
     /// The same where each holder may have so many units whatever its share is, as long as they are free.
     #[must_use]
     pub fn with_min_share(self, units: u64) -> Self {
-        Self { callers: self.callers.with_min_share(units), ..self }
+        Self { min_share: units, ..self }
     }
 
     /// The capacity.
@@ -114,11 +116,11 @@ impl Shares {
 
     /// Whether `key` may have so many more.
     pub fn check(&self, key: ShareKey, units: u64) -> Result<(), Refused> {
-        self.callers.check(key.caller, units)?;
+        self.callers.check(key.caller, units, self.min_share)?;
         match (key.session, self.sessions.get(&key.caller)) {
             (None, _) => Ok(()),
-            (Some(_), Some(sessions)) => sessions.check(key.session, units),
-            (Some(_), None) => self.level_of_sessions().check(key.session, units),
+            (Some(_), Some(sessions)) => sessions.check(key.session, units, self.min_share),
+            (Some(_), None) => self.level_of_sessions().check(key.session, units, self.min_share),
         }
     }
 
@@ -144,8 +146,8 @@ impl Shares {
 
     /// What the sessions of one caller share: as much as one caller alone can get.
     fn level_of_sessions(&self) -> Level<Option<u64>> {
-        let (capacity, min_share) = (self.callers.capacity(), self.callers.min_share());
-        Level::new((capacity - reserve(capacity)).max(min_share.min(capacity))).with_min_share(min_share)
+        let capacity = self.callers.capacity();
+        Level::new((capacity - reserve(capacity)).max(self.min_share.min(capacity)))
     }
 }
 
@@ -170,6 +172,11 @@ impl FairShare {
     /// How much is held.
     pub fn held(&self) -> u64 {
         self.lock().held()
+    }
+
+    /// Makes the smallest share of each holder so many units from now on; see [`Shares::with_min_share`].
+    pub fn set_min_share(&self, units: u64) {
+        self.lock().min_share = units;
     }
 
     /// Whether `key` may have so many more at this moment.

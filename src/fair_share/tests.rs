@@ -91,6 +91,10 @@ fn a_smallest_share_is_to_be_had_whatever_else_is_held() {
     assert_eq!(shares.take(caller(1), 801), Err(Refused::OverShare));
     shares.take(caller(1), 800).unwrap();
     assert_eq!(shares.check(caller(2), 200), Ok(()));
+    let share = FairShare::new(shares);
+    assert_eq!(share.check(caller(1), 100), Err(Refused::OverShare));
+    share.set_min_share(900);
+    assert_eq!(share.check(caller(1), 100), Ok(()), "as much as the settings say now");
 }
 
 #[test]

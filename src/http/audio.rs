@@ -51,12 +51,14 @@ async fn audio(
             rates::tell(request, caller);
         })
         .await?;
-    record::hold(request, house.grounds.places.take().await?);
+    let key = caller.share_key();
+    record::hold(request, house.grounds.places.take(key).await?);
     let arriving = house.admission.arriving(&caller)?;
 
     let body = trace::receiving(body, record.receiving());
-    let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
-    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.room, incoming).traced(record.trace());
+    let (headers, query) = (request.headers(), request.query_string());
+    let incoming = Incoming { task, form, declared, headers, query, key, body };
+    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.intake, incoming).traced(record.trace());
     let order = Order { house, upstream, caller: &caller, record: &record, limit, events: accepts_events(request) };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,

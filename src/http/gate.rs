@@ -34,10 +34,11 @@ pub(super) async fn check(
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
     let limit = ClientLimit::of(headers)?;
-    house.grounds.places.look()?;
+    let key = caller.share_key();
+    house.grounds.places.look(key)?;
     // What is around the recording takes no room.
     let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
-    house.grounds.room.has_room_for(audio).map_err(|_| IntakeError::NoRoom)?;
+    house.grounds.intake.room.has_room_for(key, audio).map_err(IntakeError::NoRoom)?;
     Ok(Admitted { caller, form, declared, limit })
 }
 

@@ -1,6 +1,7 @@
 //! What the handlers of every worker share: what settings say, and what outlives them.
 
 use std::future::{Ready, ready};
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use super::places::Places;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
-use crate::intake::Room;
+use crate::intake;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
 
@@ -43,8 +44,8 @@ pub struct House {
 pub struct Grounds {
     /// Who keeps the limits.
     pub limiter: Arc<Limiter>,
-    /// Where recordings are kept while they are here.
-    pub room: Arc<Room>,
+    /// Where recordings are kept while they are here, and where they are measured.
+    pub intake: intake::Shared,
     /// How many requests with audio are in flight.
     pub(super) places: Places,
     /// Where traces go, if anywhere.
@@ -55,9 +56,9 @@ pub struct Grounds {
 
 impl Grounds {
     /// The grounds by these settings, of which no other will change them.
-    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> Self {
-        let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
-        Self { limiter: Arc::new(limiter), room, places, traces, stopping: AtomicBool::new(false) }
+    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
+        let (intake, places) = (intake::Shared::new(&settings.intake)?, Places::new(&settings.server));
+        Ok(Self { limiter: Arc::new(limiter), intake, places, traces, stopping: AtomicBool::new(false) })
     }
 
     /// Whether new requests should go to another replica.
@@ -81,6 +82,7 @@ impl House {
         grounds: Arc<Grounds>,
     ) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
+        grounds.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
         Self { settings, verifier, minter, admission, tls, providers, grounds }

@@ -81,16 +81,21 @@ fn store(page: &mut Page, limiter: &Limiter) {
 }
 
 fn load(page: &mut Page, house: &House) {
-    let (places, (queued, most_queued)) = (&house.grounds.places, house.grounds.places.queue());
-    page.gauge(&families::IN_FLIGHT, [([], number(places.taken()))]);
-    page.gauge(&families::IN_FLIGHT_LIMIT, [([], number(places.most()))]);
-    page.gauge(&families::QUEUED, [([], number(queued))]);
-    page.gauge(&families::QUEUED_LIMIT, [([], number(most_queued))]);
+    let ((taken, places), (queued, most_queued)) = (house.grounds.places.taken(), house.grounds.places.queue());
+    page.gauge(&families::IN_FLIGHT, [([], taken)]);
+    page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);
+    page.gauge(&families::QUEUED, [([], queued)]);
+    page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (house.grounds.room.taken(), &house.settings.intake);
+    let ((memory, disk), limits) = (house.grounds.intake.room.taken(), &house.settings.intake);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);
+    let measuring = house.grounds.intake.measuring.load();
+    page.gauge(&families::MEASURING_QUEUED, [([], measuring.queued)]);
+    page.gauge(&families::MEASURING_QUEUED_LIMIT, [([], measuring.max_queued)]);
+    page.gauge(&families::MEASURING_BUSY, [([], number(measuring.busy))]);
+    page.gauge(&families::MEASURING_THREADS, [([], number(measuring.threads))]);
 }
 
 fn number(count: usize) -> u64 {

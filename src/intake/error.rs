@@ -5,10 +5,12 @@ use std::io::{self, ErrorKind};
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
 
+use super::body::BelowMinRate;
 use super::json::JsonError;
 use super::media::MediaError;
 use super::options::OptionError;
 use super::spool::SpoolError;
+use crate::fair_share::Refused;
 
 /// Why a request could not be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,14 @@ pub enum IntakeError {
     /// The client was silent for too long, or took too long in all.
     #[error("The request body did not arrive in time.")]
     TooSlow,
+    /// The client sent, but too slowly for too long.
+    #[error(
+        "The request body came too slowly: after its first minute it must keep up {min_rate} bytes a second on average."
+    )]
+    BelowMinRate {
+        /// The bytes that must have come, on average, in each second so far.
+        min_rate: u64,
+    },
     /// The connection ended before the body did.
     #[error("The request body ended before it was complete.")]
     CutShort,
@@ -88,9 +98,18 @@ pub enum IntakeError {
     /// The audio is not what can be transcribed.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// All recordings together take all the room there is.
-    #[error("The gateway has no room for another recording now. Try again soon.")]
-    NoRoom,
+    /// There is no room for the recording: recordings take all there is, or the caller's take all that one caller may have.
+    #[error("{}", match .0 {
+        Refused::Exhausted => "The gateway has no room for another recording now. Try again soon.",
+        Refused::OverShare => "Your recordings take all the room that the gateway has for one caller now. Try again soon.",
+    })]
+    NoRoom(Refused),
+    /// There is no turn to measure the recording.
+    #[error("{}", match .0 {
+        Refused::Exhausted => "The gateway has as many recordings to measure as it may have. Try again soon.",
+        Refused::OverShare => "You have as many recordings to be measured as the gateway takes from one caller. Try again soon.",
+    })]
+    NoTurn(Refused),
     /// The spool could not be written or read.
     #[error("The recording could not be stored.")]
     Spool(#[from] io::Error),
@@ -99,11 +118,11 @@ pub enum IntakeError {
 impl From<SpoolError> for IntakeError {
     fn from(error: SpoolError) -> Self {
         match error {
-            SpoolError::Full => Self::NoRoom,
+            SpoolError::NoRoom(refused) => Self::NoRoom(refused),
             // Somebody else has filled the disk that the settings promise.
             SpoolError::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 tracing::error!(%error, "intake.spool_dir is full, although recordings take less than they may");
-                Self::NoRoom
+                Self::NoRoom(Refused::Exhausted)
             }
             SpoolError::Io(error) => Self::Spool(error),
         }
@@ -115,7 +134,10 @@ impl IntakeError {
     pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
             PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
-            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::TooSlow,
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let below = error.get_ref().and_then(|cause| cause.downcast_ref::<BelowMinRate>());
+                below.map_or(Self::TooSlow, |below| Self::BelowMinRate { min_rate: below.0 })
+            }
             _ => Self::CutShort,
         }
     }

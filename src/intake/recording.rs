@@ -9,6 +9,7 @@ use super::media::{self, Claim, Length, MediaInfo};
 use super::spool::{Room, SpoolWriter};
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
+use crate::fair_share::ShareKey;
 use crate::terms::Task;
 
 /// A smaller recording is whole before much could be gained.
@@ -21,6 +22,8 @@ pub(super) struct Table<'a> {
     pub(super) task: Task,
     pub(super) settings: &'a config::Intake,
     pub(super) room: &'a Arc<Room>,
+    /// Whose room the recording takes.
+    pub(super) key: ShareKey,
     /// The size of the whole body, where the client told it.
     pub(super) declared: Option<u64>,
     pub(super) early: Early,
@@ -96,7 +99,7 @@ impl Recording {
         if expected.is_some_and(|expected| expected > allowed) {
             return Self::too_large(allowed);
         }
-        let spool = SpoolWriter::new(table.room, expected).map_err(|_| IntakeError::NoRoom)?;
+        let spool = SpoolWriter::new(table.room, table.key, expected).map_err(IntakeError::NoRoom)?;
         Ok(Self { spool, expected, allowed })
     }
 

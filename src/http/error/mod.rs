@@ -252,7 +252,9 @@ impl From<IntakeError> for ApiError {
             E::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "file_too_large", message).param("file")
             }
-            E::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message),
+            E::TooSlow | E::BelowMinRate { .. } => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message)
+            }
             E::CutShort | E::FormCutShort => Self::invalid("incomplete_body", message),
             E::Multipart(_) => Self::invalid("invalid_multipart", message),
             E::FieldName => Self::invalid("invalid_value", message),
@@ -262,7 +264,7 @@ impl From<IntakeError> for ApiError {
             E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
             E::Reserved { name } => Self::invalid("duplicate_parameter", message).param(&name),
             E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
-            E::NoRoom => Self::overloaded(message),
+            E::NoRoom(_) | E::NoTurn(_) => Self::overloaded(message),
             E::Media(MediaError::Read(error)) | E::Spool(error) => {
                 tracing::error!(%error, "the spool failed");
                 Self::internal()

@@ -10,8 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Spool;
-use super::room::{Full, Room, Share};
+use super::room::{Room, Share};
 use super::state::{Shared, length_of};
+use crate::fair_share::{Refused, ShareKey};
 
 /// What is read from the file at once, and written to it as a rule.
 pub(super) const BLOCK: usize = 256 * 1024;
@@ -33,17 +34,17 @@ const SMALL_PIECE: usize = 4 * 1024;
 /// Why nothing could be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// All recordings together take all the room there is.
+    /// There is no room for more of this caller's recordings.
     #[error("there is no room for another recording")]
-    Full,
+    NoRoom(Refused),
     /// The file cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl From<Full> for SpoolError {
-    fn from(_: Full) -> Self {
-        Self::Full
+impl From<Refused> for SpoolError {
+    fn from(refused: Refused) -> Self {
+        Self::NoRoom(refused)
     }
 }
 
@@ -65,13 +66,14 @@ pub struct SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// A spool in `room`. Where a size is `announced`, room is taken for it at once, and what will be too large for memory
-    /// goes to a file from the start.
-    pub fn new(room: &Arc<Room>, announced: Option<u64>) -> Result<Self, Full> {
-        let (memory, mut disk) = (Share::of(&room.memory), Share::of(&room.disk));
+    /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and what
+    /// will be too large for memory goes to a file from the start. Room is taken for what comes, as it comes: to announce a
+    /// size costs nothing.
+    pub fn new(room: &Arc<Room>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
+        let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
         let mut threshold = room.threshold;
         if let Some(announced) = announced.filter(|&announced| announced > threshold) {
-            disk.grow_to(announced)?;
+            room.disk.check(key, announced)?;
             threshold = 0;
         }
         let most = announced.unwrap_or(u64::MAX).min(room.threshold);
@@ -115,7 +117,7 @@ impl SpoolWriter {
             rest = after;
             if self.piece.len() == self.size {
                 self.gather();
-                if !self.fits_in_memory() {
+                if !self.fits_in_memory()? {
                     self.write_out().await?;
                 }
             }
@@ -141,19 +143,22 @@ impl SpoolWriter {
         }
     }
 
-    /// Whether what is in memory may stay there until more has come.
-    fn fits_in_memory(&self) -> bool {
+    /// Whether what is in memory may stay there until more has come. Room for it in the file is taken at once, so that what
+    /// has arrived will not find none.
+    fn fits_in_memory(&self) -> Result<bool, Refused> {
         let mut state = self.shared.lock();
         let unwritten = state.unwritten();
         if !state.has_file() {
             // By the block, so that the room is asked for seldom.
             let rounded = unwritten.next_multiple_of(bytes(SMALL_BLOCK)).min(self.threshold.max(unwritten));
             let has_room = unwritten <= bytes(SMALL_BLOCK) || state.memory.grow_to(rounded).is_ok();
-            return has_room && state.length() <= self.threshold;
+            return Ok(has_room && state.length() <= self.threshold);
         }
+        let length = state.length();
+        state.disk.grow_to(length)?;
         let may_have = |block: &u64| state.memory.grow_to(block + KEPT).is_ok();
         let limit = [bytes(LARGE_BLOCK), bytes(BLOCK)].into_iter().find(may_have).unwrap_or(bytes(SMALL_BLOCK));
-        unwritten < limit
+        Ok(unwritten < limit)
     }
 
     /// Moves what is in memory to the end of the file.

@@ -23,8 +23,9 @@ async fn arriving(
         Ok(chunk)
     }));
     let form = BodyForm::of(Some(content_type)).unwrap();
-    let (room, task) = (Room::new(&settings), Task::Transcribe);
-    let mut arrival = take_in(&settings, &room, Incoming { task, form, declared, headers: &headers, query, body });
+    let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
+    let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
+    let mut arrival = take_in(&settings, &shared, incoming);
     let early = match arrival.first().await {
         Ok(First::Whole(job)) => return (Ok(seen_of(job).await), None),
         Ok(First::Early(early, _)) => early,

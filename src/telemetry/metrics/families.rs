@@ -90,6 +90,14 @@ families! {
     SPOOL_BYTES: Gauge<1> = "voxgate_spool_bytes" ["place"];
     /// What they may take up (intake.max_spool_memory_bytes, intake.max_spool_disk_bytes).
     SPOOL_LIMIT: Gauge<1> = "voxgate_spool_limit_bytes" ["place"];
+    /// Recordings that wait to be measured.
+    MEASURING_QUEUED: Gauge<0> = "voxgate_measuring_queued" [];
+    /// How many may wait.
+    MEASURING_QUEUED_LIMIT: Gauge<0> = "voxgate_measuring_queued_limit" [];
+    /// Threads that measure a recording.
+    MEASURING_BUSY: Gauge<0> = "voxgate_measuring_threads_busy" [];
+    /// How many threads there are for that: one less than cores, one at least.
+    MEASURING_THREADS: Gauge<0> = "voxgate_measuring_threads" [];
 
     /// When the certificate of server.tls_cert ends, in seconds since 1970; where the gateway speaks HTTPS.
     TLS_ENDS: Gauge<0> = "voxgate_tls_certificate_expiry_timestamp_seconds" [];
