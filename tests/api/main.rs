@@ -60,6 +60,7 @@ mod deadlines;
 mod deployment;
 mod deployment_kubernetes;
 mod documents;
+mod fair_shares;
 mod fallbacks;
 mod fleet;
 mod headers;

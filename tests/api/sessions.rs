@@ -33,7 +33,7 @@ async fn open(gateway: &Gateway, token: &str, wish: &Value) -> Answer {
 }
 
 /// The token and the id of a session.
-async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
+pub(crate) async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
     let answer = open(gateway, token, wish).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     let session = answer.json();
