@@ -16,7 +16,7 @@
 //!
 //! Around them: [`config`] (settings), [`telemetry`] (logs, metrics, traces), [`cli`] (commands), [`server`] (wiring), [`reload`]
 //! (settings that change), [`sandbox`] (a
-//! provider for a first try), [`fair_share`] (how callers share what is bounded), [`units`] and [`terms`] (the words that
+//! provider for a first try), [`fair_share`] (how callers divide places, room and turns), [`units`] and [`terms`] (the words that
 //! all use).
 //!
 //! Arrows run one way, down this list; no room reaches back up. Only `http`, `relay`'s callers and `server` know

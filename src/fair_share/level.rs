@@ -37,8 +37,10 @@ impl<K: Copy + Eq + Hash> Level<K> {
         self.held.get(&key).copied().unwrap_or_default()
     }
 
-    /// Whether `key` may have so many more, of which it may have `min_share` in all whatever its share is. To ask for several at once is the same as to ask for one after the other: each
-    /// condition is harder to meet with each unit, so that of the last one decides.
+    /// Whether `key` may have so many more. It may have `min_share` in all even where its share is less.
+    ///
+    /// To ask for several at once is the same as to ask for one after the other: each condition is harder to meet with each
+    /// unit, so that of the last one decides.
     pub(super) fn check(&self, key: K, units: u64, min_share: u64) -> Result<(), Refused> {
         let free = self.capacity.saturating_sub(self.total);
         if units > free {
@@ -50,7 +52,7 @@ impl<K: Copy + Eq + Hash> Level<K> {
         }
         let before_last = held + units - 1;
         let may_have = before_last < self.equal_share(key)
-            && (leaves_a_part(before_last, held + free) || self.nobody_else_has_more(key));
+            && (leaves_a_part(before_last, held + free) || self.others_are_within(key));
         if may_have { Ok(()) } else { Err(Refused::OverShare) }
     }
 
@@ -62,7 +64,7 @@ impl<K: Copy + Eq + Hash> Level<K> {
     }
 
     /// Whether all holders but `key` are within the equal share.
-    fn nobody_else_has_more(&self, key: K) -> bool {
+    fn others_are_within(&self, key: K) -> bool {
         let share = self.equal_share(key);
         self.held.iter().all(|(other, units)| *other == key || *units <= share)
     }

@@ -1,12 +1,12 @@
-//! Fair shares of what all callers draw on: places for requests, room for recordings, turns at measuring.
+//! Fair shares of a bounded resource: places for requests, room for recordings, turns at measuring.
 //!
 //! One rule for all of them. Four fifths of the capacity go to any caller. Of the last fifth a caller gets more only while
 //! it holds less than its equal share, which is the capacity divided by the callers that hold something; and while another
-//! caller holds more than that, it leaves a fifth of what it finds to the next one. So one caller alone gets four fifths,
+//! caller holds more than that, it leaves a fifth of the free part to the next one. So one caller alone gets four fifths,
 //! and a caller that holds nothing finds something as long as anything is left.
 //!
-//! What the sessions of one maker hold counts as the maker's. Among themselves they share by the same rule what one caller
-//! alone can get, so that no session takes everything from the others.
+//! The sessions of one maker count as that maker. They divide the maker's four fifths by the same rule, so that no session
+//! takes everything from the others.
 //!
 //! - `level`: the rule, for one set of holders
 //! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: the same behind a lock, with guards
@@ -26,7 +26,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use level::{Level, reserve};
 
 /// The name of a holder: the accountable caller and, where the request came in a session, the session's subject. It is a
-/// hash with a key of this process, so that nobody can choose a subject that collides with another.
+/// hash with a key of this process, so that no client can choose a subject that collides with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShareKey {
     caller: u64,
@@ -44,7 +44,7 @@ impl ShareKey {
         Self { caller: hash(maker), session: Some(hash(subject)) }
     }
 
-    /// A key that is equal to no other, for holders that are nobody's.
+    /// A key that is equal to no other, for a holder without a caller.
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self { caller: HASHER.hash_one(NEXT.fetch_add(1, Ordering::Relaxed)), session: None }
@@ -72,14 +72,14 @@ fn hash(subject: &str) -> u64 {
 pub enum Refused {
     /// Less is left than was asked for.
     Exhausted,
-    /// What is left is for holders of less.
+    /// The rest is for holders of less.
     OverShare,
 }
 
 /// How much of a capacity each key holds. One that is not shared between threads; see [`FairShare`].
 #[derive(Debug)]
 pub struct Shares {
-    /// What each holder may have whatever its share is.
+    /// The units that each holder may have even where its share is less.
     min_share: u64,
     callers: Level<u64>,
     /// The sessions of each caller, and the caller itself under `None`.
@@ -92,7 +92,7 @@ impl Shares {
         Self { min_share: 0, callers: Level::new(capacity), sessions: HashMap::new() }
     }
 
-    /// The same where each holder may have so many units whatever its share is, as long as they are free.
+    /// The same where each holder may have so many units even if its share is less, as long as they are free.
     #[must_use]
     pub fn with_min_share(self, units: u64) -> Self {
         Self { min_share: units, ..self }
@@ -144,7 +144,7 @@ impl Shares {
         }
     }
 
-    /// What the sessions of one caller share: as much as one caller alone can get.
+    /// The level of the sessions of one caller, who divide as much as one caller alone can get.
     fn level_of_sessions(&self) -> Level<Option<u64>> {
         let capacity = self.callers.capacity();
         Level::new((capacity - reserve(capacity)).max(self.min_share.min(capacity)))
@@ -164,7 +164,7 @@ pub struct Reservation {
 }
 
 impl FairShare {
-    /// What these shares say, from now on behind a lock.
+    /// These shares, from now on behind a lock.
     pub fn new(shares: Shares) -> Arc<Self> {
         Arc::new(Self(Mutex::new(shares)))
     }

@@ -42,7 +42,7 @@ fn callers_within_their_equal_shares_use_the_whole() {
 
 #[test]
 fn several_callers_who_take_all_they_can_leave_something_for_the_next() {
-    // Each finds a fifth of what the one before it found.
+    // Each leaves a fifth of the free part.
     let mut shares = Shares::new(5_u64.pow(6));
     for number in 0..6 {
         assert!(fill(&mut shares, caller(number)) > 0, "{number}");
@@ -64,13 +64,13 @@ fn a_caller_who_has_more_than_its_share_gets_nothing_back_of_the_last_fifth() {
 fn the_sessions_of_a_maker_count_as_the_makers_and_share_among_themselves() {
     let mut shares = Shares::new(1000);
     let first = fill(&mut shares, session(1));
-    assert_eq!(first, 640, "four fifths of what the maker can get");
+    assert_eq!(first, 640, "four fifths of the maker's");
     let rest: u64 = (2..40).map(|number| fill(&mut shares, session(number))).sum();
-    assert_eq!(first + rest, 800, "all of them together get what one caller gets");
+    assert_eq!(first + rest, 800, "all of them together get as much as one caller");
     assert_eq!(shares.check(ShareKey::of_caller("maker"), 1), Err(Refused::OverShare), "it is the maker's own");
     assert_eq!(shares.held_by(session(1)), (800, 640));
     assert_eq!(shares.take(caller(1), 100), Ok(()));
-    // The same name is another holder where another has made the session, or nobody.
+    // The same name is another holder where another has made the session, or where it is a caller itself.
     assert_eq!(shares.check(ShareKey::of_session("other", "user-1"), 1), Ok(()));
     assert_eq!(shares.check(ShareKey::of_caller("user-1"), 1), Ok(()));
     shares.give_back(session(1), first);
@@ -103,12 +103,12 @@ fn a_guard_grows_as_far_as_it_may_and_gives_everything_back() {
     let mut one = share.try_acquire(caller(1), 30).unwrap();
     assert_eq!(one.grow_to(81).err(), Some(Refused::OverShare));
     assert_eq!((one.grow_to(80), one.grow_to(10), share.held()), (Ok(()), Ok(()), 80));
-    assert!(share.try_acquire(caller(2), 20).is_err() && share.held() == 80, "what is refused holds nothing");
+    assert!(share.try_acquire(caller(2), 20).is_err() && share.held() == 80, "a refused request holds nothing");
     let other = share.try_acquire(caller(2), 10).unwrap();
     assert_eq!(share.check(caller(3), 11), Err(Refused::Exhausted));
     drop((one, other));
     assert_eq!(share.held(), 0);
-    assert!(share.lock().sessions.is_empty(), "who holds nothing is not remembered");
+    assert!(share.lock().sessions.is_empty(), "an idle caller is not remembered");
 }
 
 /// Some of a key's requests and, where it holds something, of its returns.

@@ -48,7 +48,7 @@ struct Entry {
     grant: oneshot::Sender<Place>,
 }
 
-/// What a request gets that asks for a place.
+/// The outcome of asking for a place.
 enum Begun<'a> {
     Place(Place),
     Waits(Waiting<'a>),
@@ -117,7 +117,7 @@ impl Shared {
         Ok(Begun::Waits(Waiting { shared: self, id, refused, granted }))
     }
 
-    /// Frees a place, and gives it and whatever else may now be had to those who wait.
+    /// Frees a place, and gives all places that may now be had to waiting requests.
     fn free(self: &Arc<Self>, key: ShareKey) {
         let mut granted = Vec::new();
         {

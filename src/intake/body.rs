@@ -90,7 +90,7 @@ pub(super) struct Pace {
     announced: u64,
 }
 
-/// What a body is too slow for.
+/// The limit that ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     Idle,
@@ -137,7 +137,7 @@ impl Pace {
                 return None;
             }
             let (wait, which) = self.wait(start.elapsed(), read);
-            // What has come already is taken, however late it is.
+            // Bytes that have come already are taken, however late they are.
             let chunk = match timeout(wait, body.next()).await {
                 Err(_) => Err(PayloadError::Io(self.too_slow(which))),
                 Ok(None) => return None,
@@ -214,7 +214,7 @@ mod tests {
             assert!(matches!(error, IntakeError::BelowMinRate { min_rate: 4096 }), "{error}");
             assert_eq!(seconds(after), 60, "{bytes} bytes a second");
         }
-        // What has come in the first minute counts: ten times the rate for a minute is ten minutes' worth.
+        // The bytes of the first minute count: ten times the rate for a minute is ten minutes' worth.
         let burst = [every(SECOND, 40_960)[..60].to_vec(), every(SECOND, 1)].concat();
         let roomy = Pace { whole: Duration::from_hours(1), ..PACE };
         assert_eq!(seconds(given_up(roomy, burst).await.0), 600);

@@ -64,15 +64,15 @@ pub struct Incoming<'a, S> {
     pub declared: Option<u64>,
     /// Its headers, for the boundary of a multipart body.
     pub headers: &'a HeaderMap,
-    /// Whose share it counts against.
-    pub key: ShareKey,
     /// Its query, which holds the options of a raw body.
     pub query: &'a str,
+    /// Whose share it counts against.
+    pub key: ShareKey,
     /// Its body.
     pub body: S,
 }
 
-/// What all requests share while they are taken in.
+/// The resources that all requests share while they are taken in.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Where recordings are kept.
@@ -82,13 +82,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What these settings say, none of it in use.
+    /// The resources of these settings, none of them in use.
     pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
         Ok(Self { room: Room::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 
-/// Begins to read a request. What arrives is spooled as it comes; nothing outlives an error.
+/// Begins to read a request. Its recording is spooled as it comes; nothing outlives an error.
 pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming: Incoming<'a, S>) -> Arrival<'a>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,

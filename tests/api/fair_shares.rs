@@ -62,7 +62,7 @@ async fn a_caller_without_a_limit_who_trickles_leaves_places_to_others() {
     let (alice, bob, carol) =
         (Account::of("alice", "default"), Account::of("bob", "default"), Account::of("carol", "default"));
     let hers = fill(&gateway, &alice, 1..=8).await;
-    // Before its body, whatever it says beside that.
+    // Before its body, with and without a question first.
     for more in ["", "Expect: 100-continue\r\n"] {
         let mut one_more = Sender::begin(&gateway, &alice, "audio/wav", sound::wav(300), more).await;
         is_over_its_share(&one_more.answer().await);
@@ -96,7 +96,7 @@ async fn the_uploads_of_sessions_count_as_their_makers() {
         is_over_its_share(&trickling(&gateway, account).await.answer().await);
     }
     let _his = fill(&gateway, &Account::of("bob", "default"), 9..=9).await;
-    // The same name with a token of its own is somebody else.
+    // The same name with a token of its own is another caller.
     assert_eq!(Account::of("three", "default").transcribe(&gateway, 300).await.status, 200);
     for mut sender in held {
         sender.finish().await.is_served(1);
@@ -189,7 +189,7 @@ async fn a_recording_that_grows_beyond_its_callers_share_of_the_room_is_refused_
     assert_eq!(total["audio_ms"], (SIZE - 44) / 32, "{total}");
 
     Scrape::when(&gateway, |scrape| on_disk(scrape) == 0).await;
-    // What is held of hers leaves room for others, and refuses more of hers by its head.
+    // Her recordings leave room for others, and more of hers are refused by their heads.
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut sender = Sender::chunked(&gateway, &alice, "audio/wav", &audio[..780_000]).await;

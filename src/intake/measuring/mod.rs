@@ -6,8 +6,7 @@
 //!
 //! - bounded, and shared by callers by the rule of [`fair_share`](crate::fair_share)
 //! - served in turn: one recording of each caller, and of those of a caller one of each session, before the next of any
-//! - left as soon as nobody waits for the answer. A recording that is being measured then is read no further, which ends
-//!   that
+//! - without recordings whose clients have gone. One that is being measured then is read no further, which ends the work
 //!
 //! How long one recording may take is bounded by [`media`] itself.
 
@@ -106,7 +105,7 @@ impl MeasuringPool {
         Ok(pool)
     }
 
-    /// Tells what the recording in `spool` is and how long it plays. It waits in the queue as one of `key`.
+    /// Measures the recording in `spool`: its container, its codec, its length. It waits in the queue as one of `key`.
     pub async fn measure(&self, key: ShareKey, spool: &Spool) -> Result<MediaInfo, IntakeError> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let (answer, answered) = oneshot::channel();
@@ -155,14 +154,14 @@ impl Shared {
         Ok(id)
     }
 
-    /// What a thread does until the pool is closed.
+    /// Measures one recording after the other until the pool is closed. Each thread runs this.
     fn work(&self) {
         while let Some(Recording { source, bytes, answer, .. }) = self.next() {
-            // What a file makes panic is an answer, too: the sender is dropped, and the thread goes on.
+            // After a panic the sender is dropped, which is the request's answer, and the thread goes on.
             let measured = catch_unwind(AssertUnwindSafe(|| (self.measure)(source, bytes)));
             self.lock().busy -= 1;
             if let Ok(measured) = measured {
-                // Nobody waits for it if the client has gone.
+                // There is no receiver if the client has gone.
                 let _ = answer.send(measured);
             }
         }
@@ -174,7 +173,7 @@ impl Shared {
         let state = self.changed.wait_while(self.lock(), waits);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
-            // Whoever still waits hears that nothing will come.
+            // Dropped senders tell the waiting requests that nothing will come.
             state.queue = Turns::default();
             return None;
         }

@@ -32,7 +32,7 @@ impl<K, L> Turns<K, L> {
     }
 }
 
-impl<K: PartialEq, L: Default> Turns<K, L> {
+impl<K: Copy + PartialEq, L: Default> Turns<K, L> {
     /// Puts something into the lane of `key`. A new one is at the end.
     pub(super) fn add(&mut self, key: K, put: impl FnOnce(&mut L)) {
         if let Some((_, lane)) = self.0.iter_mut().find(|(other, _)| *other == key) {

@@ -64,7 +64,7 @@ fn broken() -> io::Error {
 pub struct SpoolSource {
     shared: Arc<Shared>,
     position: u64,
-    /// Set when nobody waits any more for what is read.
+    /// Set when the reader's client has gone.
     cancelled: Option<Arc<AtomicBool>>,
 }
 

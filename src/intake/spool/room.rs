@@ -1,8 +1,8 @@
 //! How much memory and disk all recordings together may take.
 //!
-//! Disk is taken as it is used, in blocks, whatever size a client has announced, and callers share it by the rule of
-//! [`fair_share`](crate::fair_share). The largest recording fits whatever the caller's share is, as long as there is room
-//! for it at all. Memory needs no shares: a recording that finds none goes to a file, so that nobody is refused for it.
+//! Disk is taken as bytes arrive, not as a client announces them, and callers divide it by the rule of
+//! [`fair_share`](crate::fair_share). The largest recording fits even where the caller's share is less, as long as there is
+//! room for it at all. Memory needs no shares: a recording that finds none goes to a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Room {
         (self.memory.taken(), self.disk.held())
     }
 
-    /// Whether a recording of so many bytes could be taken now, as far as what others have used of the room tells.
+    /// Whether a recording of so many bytes could be taken now. Recordings that are still arriving count with the bytes that have come.
     pub fn has_room_for(&self, key: ShareKey, bytes: u64) -> Result<(), Refused> {
         let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
         if in_memory { Ok(()) } else { self.disk.check(key, bytes) }

@@ -66,9 +66,9 @@ pub struct SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and what
-    /// will be too large for memory goes to a file from the start. Room is taken for what comes, as it comes: to announce a
-    /// size costs nothing.
+    /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and a
+    /// recording that will be too large for memory goes to a file from the start. Room is taken as bytes come: to announce
+    /// a size takes none.
     pub fn new(room: &Arc<Room>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
         let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
         let mut threshold = room.threshold;
@@ -117,10 +117,14 @@ impl SpoolWriter {
             rest = after;
             if self.piece.len() == self.size {
                 self.gather();
-                if !self.fits_in_memory()? {
+                if !self.fits_in_memory() {
                     self.write_out().await?;
                 }
             }
+        }
+        if self.file.is_some() {
+            // Also for bytes that wait to be written, so that the writing is not refused.
+            self.shared.lock().disk.grow_to(self.length)?;
         }
         Ok(())
     }
@@ -143,22 +147,19 @@ impl SpoolWriter {
         }
     }
 
-    /// Whether what is in memory may stay there until more has come. Room for it in the file is taken at once, so that what
-    /// has arrived will not find none.
-    fn fits_in_memory(&self) -> Result<bool, Refused> {
+    /// Whether what is in memory may stay there until more has come.
+    fn fits_in_memory(&self) -> bool {
         let mut state = self.shared.lock();
         let unwritten = state.unwritten();
         if !state.has_file() {
             // By the block, so that the room is asked for seldom.
             let rounded = unwritten.next_multiple_of(bytes(SMALL_BLOCK)).min(self.threshold.max(unwritten));
             let has_room = unwritten <= bytes(SMALL_BLOCK) || state.memory.grow_to(rounded).is_ok();
-            return Ok(has_room && state.length() <= self.threshold);
+            return has_room && state.length() <= self.threshold;
         }
-        let length = state.length();
-        state.disk.grow_to(length)?;
         let may_have = |block: &u64| state.memory.grow_to(block + KEPT).is_ok();
         let limit = [bytes(LARGE_BLOCK), bytes(BLOCK)].into_iter().find(may_have).unwrap_or(bytes(SMALL_BLOCK));
-        Ok(unwritten < limit)
+        unwritten < limit
     }
 
     /// Moves what is in memory to the end of the file.
