@@ -13,7 +13,7 @@ fn session(number: usize) -> ShareKey {
 
 /// Takes one unit after the other until no more is to be had, and says how many those were.
 fn fill(shares: &mut Shares, key: ShareKey) -> u64 {
-    (0..).take_while(|_| shares.take(key, 1).is_ok()).count().try_into().unwrap()
+    (0..=shares.capacity()).take_while(|_| shares.take(key, 1).is_ok()).count().try_into().unwrap()
 }
 
 #[test]

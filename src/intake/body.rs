@@ -247,7 +247,7 @@ mod tests {
         fn the_wait_is_never_longer_than_any_limit_leaves(
             elapsed in 0..10_000_u64, read in any::<u64>(), announced in any::<u64>(), min_rate in any::<u64>(),
         ) {
-            let pace = Pace { announced, min_rate, ..PACE };
+            let pace = Pace { min_rate, announced, ..PACE };
             let elapsed = Duration::from_secs(elapsed);
             let (wait, _) = pace.wait(elapsed, read);
             prop_assert!(wait <= pace.idle);
