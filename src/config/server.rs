@@ -33,6 +33,10 @@ pub struct Server {
     pub max_queue: usize,
     /// How long they wait; 1s.
     pub queue_timeout: Duration,
+    /// The most connections of clients at once; 10000, or as many as there may be files open for.
+    pub max_connections: usize,
+    /// The most connections of one address at once; unbounded, since behind a proxy all have one.
+    pub max_connections_per_address: Option<usize>,
     /// What HTTPS is spoken with; without it, plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Whether requests are refused that did not come over HTTPS, to here or to a trusted proxy; false.
@@ -49,6 +53,8 @@ const A_YEAR: Duration = Duration::from_hours(365 * 24);
 impl Server {
     pub(super) fn read(mut section: Section) -> Self {
         let in_flight = section.ranged("max_in_flight", 1..=1_000_000);
+        let connections = section.ranged("max_connections", 1..=1_000_000);
+        let per_address = section.ranged("max_connections_per_address", 0..=1_000_000);
         let settings = Self {
             bind: section.value("bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
@@ -60,6 +66,8 @@ impl Server {
             max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
             max_queue: section.value("max_queue", 256),
             queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
+            max_connections: connections.and_then(|max| max.try_into().ok()).unwrap_or(10_000),
+            max_connections_per_address: per_address.filter(|max| *max > 0).and_then(|max| max.try_into().ok()),
             tls: TlsFiles::read(&mut section),
             require_https: section.value("require_https", false),
             trusted_proxies: section.value("trusted_proxies", Vec::new()),

@@ -9,7 +9,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::connection::Connection;
 use super::error::ApiError;
 use super::gate::Admitted;
 use super::order::Order;
@@ -63,9 +62,6 @@ async fn audio(
         First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
     };
     drop(arriving);
-    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
-        connection.body_is_in();
-    }
 
     let manner = Manner {
         events: work.events,

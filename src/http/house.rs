@@ -10,8 +10,9 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
-use super::connection::Tls;
+use super::connection::{OpenConnections, Tls};
 use super::error::ApiError;
+use super::files;
 use super::places::Places;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
@@ -47,6 +48,10 @@ pub struct Grounds {
     pub room: Arc<Room>,
     /// How many requests with audio are in flight.
     pub(super) places: Places,
+    /// The connections of clients.
+    pub connections: Arc<OpenConnections>,
+    /// The connections of probes.
+    pub ops_connections: Arc<OpenConnections>,
     /// Where traces go, if anywhere.
     pub traces: Option<Traces>,
     /// Set when the gateway stops taking requests.
@@ -57,7 +62,12 @@ impl Grounds {
     /// The grounds by these settings, of which no other will change them.
     pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> Self {
         let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
-        Self { limiter: Arc::new(limiter), room, places, traces, stopping: AtomicBool::new(false) }
+        let server = &settings.server;
+        let max_connections = files::connections(server.max_connections, places.most());
+        let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
+        let ops_connections = OpenConnections::new(files::OPS_CONNECTIONS, None);
+        let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
+        Self { limiter, room, places, connections, ops_connections, traces, stopping }
     }
 
     /// Whether new requests should go to another replica.

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-use super::connection::Tls;
+use super::connection::{CloseReason, Tls};
 use super::{House, InForce, health};
 use crate::admission::Limiter;
 use crate::admission::store::{Operation, Presence, StoreFailure};
@@ -43,6 +43,9 @@ fn begin_at_zero(house: &House) {
         for reason in StoreFailure::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
         }
+    }
+    for reason in CloseReason::ALL {
+        families::CONNECTIONS_CLOSED.add([reason.label()], 0);
     }
     let models = &house.settings.models;
     for model in models.values() {
@@ -86,6 +89,9 @@ fn load(page: &mut Page, house: &House) {
     page.gauge(&families::IN_FLIGHT_LIMIT, [([], number(places.most()))]);
     page.gauge(&families::QUEUED, [([], number(queued))]);
     page.gauge(&families::QUEUED_LIMIT, [([], number(most_queued))]);
+    let listeners = [("public", &house.grounds.connections), ("ops", &house.grounds.ops_connections)];
+    page.gauge(&families::CONNECTIONS, listeners.map(|(name, open)| ([name], number(open.count()))));
+    page.gauge(&families::CONNECTIONS_LIMIT, listeners.map(|(name, open)| ([name], number(open.max()))));
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
     let ((memory, disk), limits) = (house.grounds.room.taken(), &house.settings.intake);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);

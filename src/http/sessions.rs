@@ -24,6 +24,7 @@ const MOST: usize = 16 * 1024;
 /// `POST`: a token for a named end user, with no more than the caller's own rights.
 pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
+    gate::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // It is small, and has as long as a head.
     let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;

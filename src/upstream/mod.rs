@@ -14,6 +14,7 @@
 
 mod backoff;
 mod breaker;
+mod chunks;
 mod course;
 mod error;
 mod form;

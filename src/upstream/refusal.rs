@@ -10,8 +10,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::chunks::chunks;
 use super::providers::Pass;
-use super::reply::{allowed, chunks, request_id};
+use super::reply::{allowed, request_id};
 use super::secret_trace::without_key;
 
 /// The most that is read of an error's body, and for how long.

@@ -10,11 +10,11 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, Hea
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::time::timeout;
 
-use super::UpstreamError;
+use super::chunks::chunks;
 use super::providers::{Pass, Shown};
 use super::secret_trace::{json_without_key, without_key};
+use super::{UpstreamError, backoff};
 use crate::terms::Format;
 
 /// The headers of a provider that clients are shown. No other crosses.
@@ -65,14 +65,20 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The headers that may be passed on, without those that quote the key.
+/// The longest header that may be passed on.
+const MAX_HEADER_BYTES: usize = 256;
+
+/// The headers that may be passed on, without those that quote the key. Of one that comes more than once the first counts.
 pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> HeaderMap {
-    let shown = |name: &HeaderName, value: &HeaderValue| {
-        let text = value.to_str().ok();
-        ALLOWED.contains(&name.as_str()) && text.is_some_and(|text| without_key(text, key) == text)
+    let shown = |name: &str| {
+        let (name, value) = (HeaderName::try_from(name).ok()?, headers.get(name)?);
+        let text = value.to_str().ok()?;
+        let may_pass = text.len() <= MAX_HEADER_BYTES && without_key(text, key) == text;
+        may_pass.then_some(())?;
+        let value = backoff::shown(&name, value)?;
+        Some((name, apart(&value)?))
     };
-    let pairs = headers.iter().filter(|(name, value)| shown(name, value));
-    pairs.filter_map(|(name, value)| Some((name.clone(), apart(value)?))).collect()
+    ALLOWED.iter().filter_map(|name| shown(name)).collect()
 }
 
 /// A value that does not keep the buffer of the head it was read from, which would stay as long as a stream is open.
@@ -220,18 +226,4 @@ fn may_pass(content_type: &HeaderValue, key: Option<&SecretString>) -> bool {
 
 fn is(content_type: &str, essence: &str) -> bool {
     content_type.split(';').next().is_some_and(|given| given.trim().eq_ignore_ascii_case(essence))
-}
-
-/// The chunks of a body, without the head that came before them. A silence longer than `idle` ends it with an error.
-pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
-    stream::unfold(Some(response.bytes_stream().boxed()), move |chunks| async move {
-        let mut chunks = chunks?;
-        match timeout(idle, chunks.next()).await {
-            Err(_) => Some((Err(UpstreamError::Timeout), None)),
-            Ok(Some(Err(error))) => Some((Err(UpstreamError::of(&error)), None)),
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
-            Ok(None) => None,
-        }
-    })
-    .boxed()
 }

@@ -1,6 +1,7 @@
 //! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
 
 mod provider;
+mod request;
 
 use std::fmt;
 use std::time::Duration;

@@ -84,6 +84,12 @@ families! {
     QUEUED: Gauge<0> = "voxgate_requests_queued" [];
     /// How many may wait (server.max_queue).
     QUEUED_LIMIT: Gauge<0> = "voxgate_requests_queued_limit" [];
+    /// Connections that are open, by listener: public, ops.
+    CONNECTIONS: Gauge<1> = "voxgate_connections" ["listener"];
+    /// How many there may be (server.max_connections).
+    CONNECTIONS_LIMIT: Gauge<1> = "voxgate_connections_limit" ["listener"];
+    /// Connections that a bound closed: idle (for longest, to make room), limit (none was idle), address_limit, control_frames.
+    CONNECTIONS_CLOSED: Counter<1> = "voxgate_connections_closed_total" ["reason"];
     /// Streams to clients that are open.
     STREAMS: Gauge<0> = "voxgate_streams_in_flight" [];
     /// What recordings take up, in memory and on disk.
