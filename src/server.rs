@@ -181,10 +181,7 @@ const WORKER_SLACK: usize = 4;
 fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
     let house = live.house();
     let settings = &house.settings.server;
-    let workers = match settings.workers {
-        0 => std::thread::available_parallelism()?.get(),
-        workers => workers,
-    };
+    let workers = settings.worker_threads();
     let share = house.grounds.connections.max().div_ceil(workers);
     let entrance = Entrance {
         live: live.clone(),

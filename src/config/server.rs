@@ -1,6 +1,7 @@
 //! `[server]` and `[log]`: where the gateway listens, how it stops, what it says.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -79,6 +80,14 @@ impl Server {
         }
         section.finish();
         settings
+    }
+
+    /// The number of worker threads: as set, or one for each processor core.
+    pub fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            workers => workers,
+        }
     }
 
     /// Whether only this machine can connect. Secrets that are missing may be made up only then.

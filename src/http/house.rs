@@ -63,7 +63,7 @@ impl Grounds {
     pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> Self {
         let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
         let server = &settings.server;
-        let max_connections = files::connections(server.max_connections, places.most());
+        let max_connections = files::connections(server.max_connections, places.most(), server.worker_threads());
         let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
         let ops_connections = OpenConnections::new(files::OPS_CONNECTIONS, None);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
