@@ -66,8 +66,8 @@ pub struct Application {
     operational: Server,
     sandbox: Option<Sandbox>,
     closing: watch::Sender<bool>,
-    /// Never says anything: the second listener closes last, and at once.
-    _ops_closing: watch::Sender<bool>,
+    /// The second listener closes last.
+    ops_closing: watch::Sender<bool>,
     /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
     terminate: Signal,
     interrupt: Signal,
@@ -93,7 +93,7 @@ impl Application {
         let traces = Traces::start(&settings.telemetry)?;
         let grounds = Arc::new(Grounds::new(&settings, limiter, traces));
         let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
-        let ((closing, is_closing), (_ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
+        let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
             ops_address,
@@ -104,7 +104,7 @@ impl Application {
             desk,
             sandbox,
             closing,
-            _ops_closing,
+            ops_closing,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
@@ -123,7 +123,7 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { live, origin, desk, public, operational, sandbox, closing, .. } = self;
+        let Self { live, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
         let reloading = tokio::spawn(reloader.watch(self.hangup));
@@ -145,6 +145,7 @@ impl Application {
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
+            ops_closing.send_replace(true);
             doors.1.stop(false).await;
             operational.await.map_err(io::Error::other)?
         };

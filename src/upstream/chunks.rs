@@ -61,18 +61,24 @@ impl SmallChunks {
 struct Arriving {
     chunks: BoxStream<'static, reqwest::Result<Bytes>>,
     small: SmallChunks,
-    /// What came behind chunks that were joined.
-    next: Option<Option<reqwest::Result<Bytes>>>,
+    /// The end that came behind chunks that were joined.
+    end: Option<End>,
+}
+
+/// How a body ends.
+enum End {
+    Whole,
+    Failed(reqwest::Error),
 }
 
 impl Arriving {
     async fn next(&mut self) -> Option<reqwest::Result<Bytes>> {
-        self.small.wait().await;
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => self.chunks.next().await,
-        };
-        match next {
+        match self.end.take() {
+            Some(End::Whole) => return None,
+            Some(End::Failed(error)) => return Some(Err(error)),
+            None => self.small.wait().await,
+        }
+        match self.chunks.next().await {
             Some(Ok(first)) => Some(Ok(self.join(first))),
             other => other,
         }
@@ -96,7 +102,7 @@ impl Arriving {
                     joined.extend_from_slice(&chunk);
                 }
                 Some(end) => {
-                    self.next = Some(end);
+                    self.end = Some(end.and_then(Result::err).map_or(End::Whole, End::Failed));
                     break;
                 }
             }
@@ -111,7 +117,7 @@ pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
 }
 
 fn arriving(chunks: BoxStream<'static, reqwest::Result<Bytes>>, idle: Duration) -> EventBytes {
-    let arriving = Arriving { chunks, small: SmallChunks::new(), next: None };
+    let arriving = Arriving { chunks, small: SmallChunks::new(), end: None };
     stream::unfold(Some(arriving), move |arriving| async move {
         let mut arriving = arriving?;
         match timeout(idle, arriving.next()).await {

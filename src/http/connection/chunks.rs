@@ -92,9 +92,8 @@ impl ChunkReader {
                 self.left = self.left * 16 + u64::from(digit);
                 Place::Digit
             }
-            (Place::Digit, b'\r') | (Place::Extension, b'\r') => Place::SizeLineFeed,
-            (Place::Digit, b';' | b' ' | b'\t') => Place::Extension,
-            (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Place::Extension,
+            (Place::Digit | Place::Extension, b'\r') => Place::SizeLineFeed,
+            (Place::Digit, b';' | b' ' | b'\t') | (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Place::Extension,
             (Place::SizeLineFeed, b'\n') => {
                 self.around = 0;
                 if self.left == 0 { Place::TrailerStart } else { Place::Data }
@@ -105,9 +104,8 @@ impl ChunkReader {
                 Place::FirstDigit
             }
             (Place::TrailerStart, b'\r') => Place::EndLineFeed,
-            (Place::TrailerStart, 0x21..=0x7e) => Place::Trailer,
             (Place::Trailer, b'\r') => Place::TrailerLineFeed,
-            (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Place::Trailer,
+            (Place::TrailerStart, 0x21..=0x7e) | (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Place::Trailer,
             (Place::TrailerLineFeed, b'\n') => Place::TrailerStart,
             (Place::EndLineFeed, b'\n') => Place::End,
             _ => return Err(Broken),

@@ -1,6 +1,6 @@
 //! A bound on the frames of HTTP/2 that cost work and carry nothing.
 //!
-//! PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and the like are a few bytes each, and some want an
+//! PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, `RST_STREAM`, empty DATA and the like are a few bytes each, and some want an
 //! answer. `h2` bounds what it keeps of them, not how many it takes. They are counted below it, by the heads of the frames
 //! (RFC 9113 §4.1, §10.5).
 

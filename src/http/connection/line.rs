@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::chunks::{Broken, ChunkReader};
+use super::chunks::ChunkReader;
 use super::head::{self, BodyLength, Fault};
 use super::{Connection, LINGER, Limits, Pipe};
 
@@ -259,12 +259,11 @@ impl Line {
             }
             buffer.put_slice(b"\r\n");
         }
-        match used {
-            Ok(used) => self.ahead.advance(used),
-            Err(Broken) => {
-                self.ahead.clear();
-                self.connection.break_body();
-            }
+        if let Ok(used) = used {
+            self.ahead.advance(used);
+        } else {
+            self.ahead.clear();
+            self.connection.break_body();
         }
         if is_at_end || used.is_err() {
             buffer.put_slice(b"0\r\n\r\n");

@@ -87,9 +87,8 @@ impl Connection {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             match std::pin::Pin::new(&mut *payload).poll_next(&mut context) {
-                Poll::Pending => return true,
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(_))) => return true,
+                Poll::Pending | Poll::Ready(Some(Err(_))) => return true,
                 Poll::Ready(None) => {
                     *unread = None;
                     return false;
