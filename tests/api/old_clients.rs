@@ -36,15 +36,13 @@ async fn every_answer_has_its_length_or_ends_with_its_connection() {
             let head = wire.head().await.to_ascii_lowercase();
             assert!(head.starts_with(&format!("http/1.0 {status} ")), "{line} {fields}: {head}");
             assert!(!head.contains("transfer-encoding"), "{line} {fields}: {head}");
-            match head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
-                Some(length) => {
-                    assert_eq!(wire.bytes(length.parse().unwrap()).await.len(), length.parse::<usize>().unwrap());
-                }
-                None => {
-                    assert!(!head.contains("connection: keep-alive"), "{line} {fields}: {head}");
-                    let body = wire.rest().await;
-                    assert!(body.starts_with("data: {") && body.ends_with("data: [DONE]\n\n"), "{line}: {body}");
-                }
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if let Some(length) = length.map(|length| length.parse::<usize>().unwrap()) {
+                assert_eq!(wire.bytes(length).await.len(), length);
+            } else {
+                assert!(!head.contains("connection: keep-alive"), "{line} {fields}: {head}");
+                let body = wire.rest().await;
+                assert!(body.starts_with("data: {") && body.ends_with("data: [DONE]\n\n"), "{line}: {body}");
             }
         }
     }
