@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    const IDLE: Duration = Duration::from_secs(60);
+    const IDLE: Duration = Duration::from_mins(1);
 
     fn all(chunks: Vec<Vec<u8>>) -> (Vec<u8>, Duration) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

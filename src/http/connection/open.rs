@@ -237,8 +237,8 @@ mod tests {
 
     use super::*;
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
     }
 
     fn is_closed(connection: &OpenConnection) -> bool {
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn the_one_that_has_been_idle_for_longest_makes_room() {
         let connections = OpenConnections::new(3, None);
-        let enter = || connections.enter(address(1));
+        let enter = || connections.enter(Some(address(1)));
         let (first, second, third) = (enter().unwrap(), enter().unwrap(), enter().unwrap());
         // The first is busy, and the second was so later than the third came.
         assert!(first.request_begins() && second.request_begins());
@@ -267,12 +267,12 @@ mod tests {
     #[test]
     fn an_address_that_has_its_share_takes_from_itself_alone() {
         let connections = OpenConnections::new(10, Some(2));
-        let others = connections.enter(address(2)).unwrap();
-        let own: Vec<_> = (0..2).map(|_| connections.enter(address(1)).unwrap()).collect();
-        let third = connections.enter(address(1)).unwrap();
+        let others = connections.enter(Some(address(2))).unwrap();
+        let own: Vec<_> = (0..2).map(|_| connections.enter(Some(address(1))).unwrap()).collect();
+        let third = connections.enter(Some(address(1))).unwrap();
         assert_eq!((is_closed(&others), is_closed(&own[0]), is_closed(&own[1])), (false, true, false));
         assert!(own[1].request_begins() && third.request_begins());
-        assert!(connections.enter(address(1)).is_none());
+        assert!(connections.enter(Some(address(1))).is_none());
         assert!(connections.enter(Some("::ffff:192.0.2.1".parse().unwrap())).is_none(), "it is the same in disguise");
         let v6 = |text: &str| connections.enter(Some(text.parse().unwrap()));
         let (one, two) = (v6("2001:db8::1").unwrap(), v6("2001:db8::ffff:2").unwrap());
@@ -292,7 +292,7 @@ mod tests {
             let (mut idle, mut busy): (Vec<OpenConnection>, Vec<OpenConnection>) = Default::default();
             for (step, index) in steps {
                 match step {
-                    0 | 1 => match connections.enter(address(1)) {
+                    0 | 1 => match connections.enter(Some(address(1))) {
                         None => prop_assert!(idle.is_empty() && busy.len() == max),
                         Some(new) => {
                             if idle.len() + busy.len() == max {
