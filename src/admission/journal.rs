@@ -169,7 +169,7 @@ pub(super) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::admission::store::Unknown;
+    use crate::admission::store::{RateRefund, Unknown};
     use crate::ledger::{Charge, Ending, Memo};
     use crate::units::{AudioMs, UnixMs};
 
@@ -191,6 +191,8 @@ pub(super) mod tests {
             without_store: false,
             unknown: Unknown::Charge,
             tried: false,
+            marked: true,
+            rates: RateRefund::default(),
         }
     }
 

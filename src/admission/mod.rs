@@ -8,7 +8,7 @@
 //! - `fit`: whether a model can do a job; `refusal`: every reason against, in words; `allowance`: what is left
 //! - [`limits`]: one request as numbers, and the decision about it
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
-//!   [`leases`], `heard`
+//!   [`leases`], `heard`, `known_revocations`
 //! - `arrivals`: what takes up room before it is let in
 //! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
@@ -21,6 +21,7 @@ mod desk;
 mod fit;
 mod heard;
 mod journal;
+mod known_revocations;
 pub mod leases;
 mod limiter;
 pub mod limits;
@@ -53,7 +54,7 @@ use crate::units::{AudioMs, Month, UnixMs};
 use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
-use revocation::{Revocation, TokenMark, Tokens};
+use revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
 use session::{InSession, Session};
 use store::StoreFailure;
 
@@ -170,7 +171,7 @@ impl Admission {
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
-            token: TokenMark::of(caller),
+            token: TokenMark::of(caller, self.leeway),
             session,
             limits: match in_place_of {
                 Some(charged) => Limits::in_place_of(charged, plan, length),
@@ -185,7 +186,7 @@ impl Admission {
                 provider: provider.to_owned(),
             },
         };
-        let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
+        let (subject, memo, estimate) = (ask.subject.clone(), ask.memo.clone(), ask.estimate);
         let session = ask.session.clone();
         let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
         let decision = verdict.decision;
@@ -201,7 +202,7 @@ impl Admission {
             let limited = Limited::new(denial, (&caller.plan, plan), standing, estimate, month);
             return Err(Refusal::Limited(Box::new(limited)));
         }
-        let without_store = verdict.without_store;
+        let (id, without_store) = (verdict.id, verdict.without_store);
         let account = Account { id, subject, session, at: decision.at, memo, estimate, text, without_store };
         Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
     }
@@ -232,10 +233,13 @@ impl Admission {
             && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
 
-    /// What can be said before the body is read: whether the plan exists, whether the caller has requests left, and whether
-    /// another of theirs may arrive.
+    /// What can be said before the body is read: whether the plan exists, whether the token is known to be revoked, whether the
+    /// caller has requests left, and whether another of theirs may arrive.
     pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
+        if self.limiter.is_known_revoked(&caller.subject, &TokenMark::of(caller, self.leeway)) {
+            return Err(Refusal::Revoked);
+        }
         // How long the recording is nobody knows yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
@@ -267,7 +271,7 @@ impl Admission {
 
     /// Whether the caller's token still holds. For requests that are not admitted, which is where it is asked otherwise.
     pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
-        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller)).await {
+        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller, self.leeway)).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(Refusal::Revoked),
             Err(Unavailable) => Err(Refusal::StoreAway),
@@ -294,10 +298,10 @@ impl Admission {
             subject: session.subject.clone(),
             tokens: Tokens::Named(session.id.clone()),
             // Clocks may differ, and so may what is left to a token that has ended.
-            until: session.expires_at.plus(self.leeway).plus(Duration::from_hours(1)),
+            until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
         };
         // First, so that one that is no longer listed holds no longer.
-        self.limiter.store().revoke(revocation).await?;
+        self.limiter.revoke(revocation).await?;
         self.limiter.store().forget_session(&caller.subject, &session).await?;
         Ok(Some(session))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::leases::Leases;
 use super::session::InSession;
 use super::settler::Settler;
-use super::store::{Settlement, Unknown};
+use super::store::{RateRefund, Settlement, Unknown};
 use crate::config::Model;
 use crate::identity::Subject;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
@@ -178,6 +178,8 @@ impl Drop for Permit {
             without_store,
             unknown: Unknown::Charge,
             tried: false,
+            marked: true,
+            rates: RateRefund::default(),
         };
         self.settler.settle(settlement, span);
         self.settler.end();

@@ -115,22 +115,21 @@ impl Hand {
         let Some(settlement) = self.settlement.clone() else { return };
         match self.settler.store.settle(settlement).await {
             Ok(()) => self.settlement = None,
-            // Nobody was asked, so it is not half done.
-            Err(StoreFailure::Away) => self.give_up(false),
-            Err(_) => {}
+            Err(failure) => self.give_up(&failure),
         }
     }
 
-    fn give_up(&mut self, tried: bool) {
+    fn give_up(&mut self, failure: &StoreFailure) {
         if let Some(settlement) = self.settlement.take() {
-            self.settler.hand_over(Settlement { tried, ..Arc::unwrap_or_clone(settlement) }, &self.span);
+            self.settler.hand_over(Arc::unwrap_or_clone(settlement).after(failure), &self.span);
         }
     }
 }
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        self.give_up(true);
+        // The runtime has ended while the store was asked.
+        self.give_up(&StoreFailure::Slow);
         self.settler.end();
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::admission::revocation::{Revocation, Tokens};
-use crate::admission::store::Books;
+use crate::admission::store::{Books, StoreFailure};
 use crate::config::{Problems, Settings};
 use crate::identity::Subject;
 use crate::telemetry;
@@ -56,7 +56,7 @@ impl Revoke {
         let revocation = Revocation { subject: self.sub, tokens, until: now.plus(self.keep) };
         Books::revoke(&settings, &revocation)
             .await
-            .map_err(|failure| Failure::Other(format!("nothing was revoked: {failure}")))?;
+            .map_err(|failure| not_revoked(&failure))?;
         let (subject, until) = (revocation.subject.as_str(), revocation.until);
         let token = match &revocation.tokens {
             Tokens::Named(jti) => Some(jti),
@@ -65,4 +65,11 @@ impl Revoke {
         tracing::info!(target: AUDIT, subject, token, %until, "{said}");
         print(|out| writeln!(out, "{}: {said}, which is remembered until {}", revocation.subject, revocation.until))
     }
+}
+
+fn not_revoked(failure: &StoreFailure) -> Failure {
+    Failure::Other(match failure {
+        StoreFailure::Slow => format!("it is not known whether anything was revoked: {failure}; try again"),
+        _ => format!("nothing was revoked: {failure}"),
+    })
 }

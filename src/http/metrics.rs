@@ -78,6 +78,7 @@ fn store(page: &mut Page, limiter: &Limiter) {
     page.gauge(&families::WAITING, [([], number(pending.waiting))]);
     page.gauge(&families::OWED, [([], number(pending.owed))]);
     page.gauge(&families::WAITING_LIMIT, [([], number(pending.most))]);
+    page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations()))]);
 }
 
 fn load(page: &mut Page, house: &House) {

@@ -35,6 +35,7 @@ mod form;
 mod gateway;
 mod issuer;
 mod provider;
+mod redis_line;
 #[path = "../support/redis.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod redis_server;
@@ -88,9 +89,11 @@ mod provider_keys;
 mod readme;
 mod recordings;
 mod redis_addresses;
+mod redis_connections;
 mod reload;
 mod retries;
 mod revocation;
+mod revocation_without_store;
 mod rotation;
 mod routes;
 mod said;
@@ -100,6 +103,7 @@ mod sessions;
 mod settlements_that_wait;
 mod smuggling;
 mod store_failure;
+mod store_is_late;
 mod streams;
 mod streams_broken;
 mod tls;

@@ -8,7 +8,7 @@ use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
 use crate::redis_server::Server;
 use crate::{sound, token};
 
-async fn transcribe(gateway: &Gateway, token: &str) -> Answer {
+pub(crate) async fn transcribe(gateway: &Gateway, token: &str) -> Answer {
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
     gateway.send(Form::new().file(&sound::wav(300)).on(request)).await
 }
@@ -19,7 +19,7 @@ async fn answers(gateway: &Gateway, token: &str) -> Vec<Answer> {
     vec![transcribe(gateway, token).await, get("/v1/models").await, get("/v1/usage").await]
 }
 
-async fn is_refused(gateway: &Gateway, token: &str) {
+pub(crate) async fn is_refused(gateway: &Gateway, token: &str) {
     for answer in answers(gateway, token).await {
         answer.is_error(401, "invalid_token", None);
         assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
@@ -27,13 +27,13 @@ async fn is_refused(gateway: &Gateway, token: &str) {
     }
 }
 
-async fn is_taken(gateway: &Gateway, token: &str) {
+pub(crate) async fn is_taken(gateway: &Gateway, token: &str) {
     for answer in answers(gateway, token).await {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }
 
-fn revoke(gateway: &Gateway, arguments: &[&str]) -> String {
+pub(crate) fn revoke(gateway: &Gateway, arguments: &[&str]) -> String {
     let done = gateway.command(&[&["revoke"], arguments].concat());
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()

@@ -3,8 +3,13 @@
 //! - [`Embedded`]: rates and leases in this process, budgets and the ledger in a SQLite file. The default.
 //! - [`Redis`]: everything in Redis, for any number of gateways.
 //!
-//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge, once. The
-//! rest are queries. What both stores must do is written down once, in `tests`.
+//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge or takes it all
+//! back, once. The rest are queries and what concerns tokens. What both stores must do is written down once, in `tests`.
+//!
+//! A question whose answer never came may have been decided all the same, and may still be. So:
+//!
+//! - the name of a permit stands for one decision: asked again by it, a store says the same and takes nothing more;
+//! - a settlement closes the name, also one that the store does not know: whatever comes by it later takes nothing.
 
 mod books;
 mod embedded;
@@ -23,7 +28,8 @@ pub use redis::Redis;
 pub use timed::Operation;
 use timed::timed;
 
-use super::limits::{Ask, Decision};
+use super::known_revocations::KnownRevocations;
+use super::limits::{Ask, Bucket, Decision, Limits};
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
 use super::session::{InSession, Session};
@@ -63,6 +69,33 @@ pub struct Settlement {
     pub unknown: Unknown,
     /// Whether it may have been written before without anybody hearing of it.
     pub tried: bool,
+    /// Whether every gateway that may have written it marks what it settles. Earlier gateways do not, and leave this
+    /// out.
+    #[serde(default)]
+    pub marked: bool,
+    /// For one that takes everything back: what that gives back to the rates.
+    #[serde(default)]
+    pub rates: RateRefund,
+}
+
+/// What a request has taken from the rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RateRefund {
+    /// How long its part of the bucket of requests needs to come back, in microseconds.
+    pub requests_us: u64,
+    /// The same for the bucket of audio.
+    pub audio_us: u64,
+}
+
+impl RateRefund {
+    /// All that a request with these limits takes.
+    pub fn of(limits: &Limits) -> Self {
+        let weight = |bucket: Option<Bucket>| {
+            let us = bucket.map(|bucket| bucket.weight().as_micros()).unwrap_or_default();
+            u64::try_from(us).unwrap_or(u64::MAX)
+        };
+        Self { requests_us: weight(limits.requests), audio_us: weight(limits.audio) }
+    }
 }
 
 /// What to do with a settlement whose permit the store does not know.
@@ -76,6 +109,40 @@ pub enum Unknown {
 }
 
 impl Settlement {
+    /// Takes back everything that the store took for a question, or may still take: it was refused in the end, or nobody
+    /// waited for the answer. No record says that it was ever asked.
+    pub fn void(ask: &Ask, at: UnixMs, rates: RateRefund) -> Self {
+        Self {
+            id: ask.id,
+            subject: ask.subject.clone(),
+            session: ask.session.clone(),
+            at,
+            memo: ask.memo.clone(),
+            counted_as: ask.memo.model.clone(),
+            audio: ask.estimate.audio,
+            estimate: ask.estimate,
+            cost: Charge::NONE,
+            usage: None,
+            ending: Ending::Refunded,
+            without_store: false,
+            unknown: Unknown::Ignore,
+            tried: false,
+            marked: true,
+            rates,
+        }
+    }
+
+    /// Whether it is one that takes everything back.
+    pub fn is_void(&self) -> bool {
+        self.unknown == Unknown::Ignore && self.ending == Ending::Refunded
+    }
+
+    /// The same after an attempt to write it that failed.
+    #[must_use]
+    pub fn after(self, failure: &StoreFailure) -> Self {
+        Self { tried: self.tried || failure.may_have_been_done(), ..self }
+    }
+
     /// Its record.
     pub fn entry(&self) -> Entry {
         Entry {
@@ -127,6 +194,11 @@ impl StoreFailure {
         }
     }
 
+    /// Whether the store may have done what it was asked, or may still do it.
+    pub const fn may_have_been_done(&self) -> bool {
+        !matches!(self, Self::Away)
+    }
+
     fn garbled(error: impl std::error::Error) -> Self {
         Self::Garbled(error.to_string())
     }
@@ -150,6 +222,9 @@ pub enum Store {
     Embedded(Embedded),
     /// In Redis.
     Redis(Redis),
+    /// One of the two behind a connection that fails as a test wants it to.
+    #[cfg(test)]
+    Unreliable(tests::Unreliable),
 }
 
 impl Store {
@@ -160,17 +235,23 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.admit(ask).await,
                 Self::Redis(store) => store.admit(&ask).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => store.admit(ask).await,
             }
         };
         timed(Operation::Admit, decided).await
     }
 
-    /// Puts the real cost in the place of the estimate, writes the record and ends the lease. Once for each permit.
+    /// Puts the real cost in the place of the estimate, writes the record and ends the lease; or takes it all back, if that
+    /// is what it is. Once for each permit, however often it is asked: in Redis for as long as a mark of it is kept (24 hours)
+    /// or its record can be found (`ledger.keep_days`), in SQLite as long as its record is kept.
     pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
         let settled = async {
             match self {
                 Self::Embedded(store) => store.settle(settlement).await,
                 Self::Redis(store) => store.settle(&settlement).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => store.settle(settlement).await,
             }
         };
         timed(Operation::Settle, settled).await
@@ -182,9 +263,22 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.is_revoked(subject, token).await,
                 Self::Redis(store) => store.is_revoked(subject, &token).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().is_revoked(subject, token)).await,
             }
         };
         timed(Operation::Query, done).await
+    }
+
+    /// Tells `known` of the revocations that were made since it was last told, wherever that was. If the store has forgotten
+    /// some of them, it is given them back.
+    pub async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.follow_revocations(known).await,
+            Self::Redis(store) => store.follow_revocations(known).await,
+            #[cfg(test)]
+            Self::Unreliable(_) => Ok(()),
+        }
     }
 
     /// Has tokens hold no longer, from the next request on.
@@ -193,6 +287,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.revoke(revocation).await,
                 Self::Redis(store) => store.revoke(&revocation).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().revoke(revocation)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -204,6 +300,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.open_session(creator, session).await,
                 Self::Redis(store) => store.open_session(creator, &session).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().open_session(creator, session)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -215,6 +313,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.sessions(creator).await,
                 Self::Redis(store) => store.sessions(creator).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().sessions(creator)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -226,6 +326,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.forget_session(creator, session).await,
                 Self::Redis(store) => store.forget_session(creator, session).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().forget_session(creator, session)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -237,6 +339,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.statement(subject, month).await,
                 Self::Redis(store) => store.statement(subject, month).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().statement(subject, month)).await,
             }
         };
         timed(Operation::Query, told).await
@@ -247,6 +351,8 @@ impl Store {
         match self {
             Self::Embedded(store) => store.owns(rates),
             Self::Redis(_) => false,
+            #[cfg(test)]
+            Self::Unreliable(store) => store.inner().owns(rates),
         }
     }
 
@@ -256,6 +362,8 @@ impl Store {
             Self::Embedded(store) if store.is_away() => Presence::Away,
             Self::Embedded(_) => Presence::There,
             Self::Redis(store) => store.presence(),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.presence(),
         }
     }
 
@@ -264,13 +372,18 @@ impl Store {
         match self {
             Self::Embedded(store) => store.is_away(),
             Self::Redis(store) => store.is_away_for(subject),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.presence() == Presence::Away,
         }
     }
 
     /// Sees after the embedded store. Redis has a watch of its own.
     pub async fn look_after(&self) {
-        if let Self::Embedded(store) = self {
-            store.look_after().await;
+        match self {
+            Self::Embedded(store) => store.look_after().await,
+            Self::Redis(_) => {}
+            #[cfg(test)]
+            Self::Unreliable(store) => store.look_after(),
         }
     }
 
@@ -279,6 +392,8 @@ impl Store {
         match self {
             Self::Embedded(store) => store.now(),
             Self::Redis(store) => store.now(subject),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.inner().now(subject),
         }
     }
 }

@@ -75,6 +75,8 @@ families! {
     OWED: Gauge<0> = "voxgate_permits_without_store" [];
     /// How many of both there may be (store.max_pending).
     WAITING_LIMIT: Gauge<0> = "voxgate_settlements_waiting_limit" [];
+    /// Revocations that the gateway has heard of, and that hold whatever becomes of the store.
+    REVOCATIONS: Gauge<0> = "voxgate_revocations_known" [];
 
     /// Requests with audio in flight.
     IN_FLIGHT: Gauge<0> = "voxgate_requests_in_flight" [];

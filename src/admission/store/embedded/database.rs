@@ -152,6 +152,9 @@ impl Writer<'_> {
     /// Settles, unless that was done before.
     pub(super) fn settle(&self, settlement: &Settlement) -> Result<()> {
         let mut entry = settlement.entry();
+        if settlement.is_void() {
+            return self.void(settlement, entry);
+        }
         match (self.ending(&entry)?, settlement.unknown) {
             (Some((Ending::Open, given)), _) => {
                 // When it was given, its record knows best.
@@ -172,6 +175,18 @@ impl Writer<'_> {
         }
         self.tally(&entry, &settlement.counted_as)?;
         self.record(&entry)
+    }
+
+    /// Takes a permit back that is open, as if it had never been given.
+    fn void(&self, settlement: &Settlement, mut entry: Entry) -> Result<()> {
+        let Some((Ending::Open, given)) = self.ending(&entry)? else { return Ok(()) };
+        entry.at = given;
+        self.charge(&entry, -1, Charge::NONE, entry.estimate)?;
+        if let Some(session) = &settlement.session {
+            self.charge_session(&entry.subject, &session.id, Charge::NONE, entry.estimate, None)?;
+        }
+        self.0.prepare_cached(include_str!("sql/void.sql"))?.execute([entry.id.to_string()])?;
+        Ok(())
     }
 
     /// Closes the records of permits that were given before `before` and never settled. Their estimates stand.

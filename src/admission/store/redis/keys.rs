@@ -13,6 +13,10 @@ const TAGS: u16 = 4096;
 pub(super) const PARTS: usize = 64;
 const SLOTS: u16 = 16_384;
 
+/// STREAM of the revocations that were made, for gateways to follow: `subject`, `token` (`""`: all), `up_to` in seconds since
+/// 1970, `until` in ms since 1970.
+pub(super) const REVOCATIONS: &str = "voxgate:{revocations}:log";
+
 /// The keys of one caller.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -65,6 +69,11 @@ impl Keys {
     /// ZSET of the sessions that the caller has opened, as JSON, by when they end, in ms since 1970.
     pub(super) fn sessions(&self) -> String {
         format!("{}:sessions", self.caller)
+    }
+
+    /// ZSET of permits that are settled or taken back, of every caller with this tag, by when that was done, in ms since 1970.
+    pub(super) fn closed(&self) -> String {
+        format!("{}:closed", self.tag)
     }
 
     /// STREAM of the records of every caller with this tag.
@@ -124,7 +133,10 @@ mod tests {
             for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions()] {
                 prop_assert_eq!(part_of(&key), keys.part());
             }
-            prop_assert_eq!(part_of(&keys.ledger()), keys.part());
+            for key in [keys.ledger(), keys.closed()] {
+                prop_assert_eq!(part_of(&key), keys.part());
+                prop_assert_eq!(subject_of(&key), None);
+            }
         }
     }
 }

@@ -26,6 +26,9 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// that finds out would fail. Those to a cluster try again by themselves.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// How many connections one question is put on. The second is fresh; a third is for a server that closes all of them at once.
+const MAX_CONNECTIONS: u32 = 3;
+
 /// The way to Redis.
 ///
 /// Each runtime has a connection of its own: a question stays on the thread that asks it, which saves the time of waking
@@ -75,7 +78,8 @@ impl Link {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for.
+    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for, and must be one that may
+    /// be run twice.
     pub(super) async fn script(
         &self,
         script: &Script,
@@ -90,11 +94,12 @@ impl Link {
         };
         let by_hash = by("EVALSHA", script.get_hash());
         let (mut wire, source) = (self.wire()?, Arc::clone(source));
+        let deadline = Instant::now() + patience;
         unhurried(patience, async move {
-            match wire.run(&by_hash).await {
+            match wire.insist(&by_hash, deadline).await {
                 // After a restart or a flush of scripts: the text itself, which is remembered from then on.
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    wire.run(&by("EVAL", &source)).await
+                    wire.insist(&by("EVAL", &source), deadline).await
                 }
                 answer => answer,
             }
@@ -102,10 +107,10 @@ impl Link {
         .await
     }
 
-    /// Runs one command.
+    /// Runs one command, which must be one that may be run twice.
     pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreFailure> {
-        let mut wire = self.wire()?;
-        unhurried(patience, async move { wire.run(&command).await }).await
+        let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
+        unhurried(patience, async move { wire.insist(&command, deadline).await }).await
     }
 
     /// The connection of this runtime.
@@ -155,6 +160,19 @@ impl Target {
 }
 
 impl Wire {
+    /// Runs a command, and again on a new connection if this one turns out to be closed: servers, and what is between, close
+    /// those that are idle, and that says nothing of the server. That it cannot be reached does.
+    async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
+        let mut answer = self.run(command).await;
+        for _ in 1..MAX_CONNECTIONS {
+            match &answer {
+                Err(error) if was_closed(error) && Instant::now() < deadline => answer = self.run(command).await,
+                _ => break,
+            }
+        }
+        answer
+    }
+
     async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
         let answer = match self {
             Self::Single(connection) => connection.req_packed_command(command).await,
@@ -163,6 +181,11 @@ impl Wire {
         // The library hands an error of the server on as a value.
         answer.and_then(Value::extract_error)
     }
+}
+
+/// Whether a connection was closed under a question, or while it was made.
+fn was_closed(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
 /// Not where it leads: the address may hold a password.

@@ -1,7 +1,8 @@
 //! The shared store: everything in Redis, so that any number of gateways hold the same limits.
 //!
-//! One script admits (`admit.lua`), one settles (`settle.lua`); each is one round trip, on keys of one caller. Where Redis
-//! is away or slow, nobody waits longer than `redis.timeout`.
+//! One script admits (`admit.lua`), one settles (`settle.lua`), one takes back what nobody waited for (`void.lua`); each is one
+//! round trip, on keys of one caller, and may be sent again when its answer is lost. Where Redis is away or slow, nobody
+//! waits longer than `redis.timeout`.
 
 mod calls;
 mod health;
@@ -15,7 +16,7 @@ mod sessions;
 mod trial;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -34,6 +35,7 @@ use health::Health;
 use keys::Keys;
 use link::Link;
 use records::parsed;
+use revoked::Followed;
 
 /// How often Redis is looked after.
 const WATCH: Duration = Duration::from_millis(500);
@@ -48,10 +50,12 @@ struct Source {
     script: Script,
 }
 
-/// The three scripts.
+/// The scripts that are asked by their hashes.
 struct Sources {
     admit: Source,
     settle: Source,
+    void: Source,
+    open_session: Source,
     probe: Source,
 }
 
@@ -65,6 +69,8 @@ impl Sources {
         Self {
             admit: source(include_str!("admit.lua")),
             settle: source(include_str!("settle.lua")),
+            void: source(include_str!("void.lua")),
+            open_session: source(include_str!("open_session.lua")),
             probe: source(include_str!("probe.lua")),
         }
     }
@@ -86,6 +92,8 @@ struct Shared {
     keep: Duration,
     /// Permits of gateways that must be dead go here, to be settled.
     abandoned: mpsc::UnboundedSender<Settlement>,
+    /// How far the log of revocations was read.
+    followed: Mutex<Followed>,
 }
 
 impl Redis {
@@ -111,7 +119,7 @@ impl Redis {
     ) -> Result<Self, RedisError> {
         let link = Link::new(&settings.url)?;
         let health = Health::new(clock.clone(), link.is_cluster());
-        let shared = Shared { link, sources, health, clock, timeout: settings.timeout, keep, abandoned };
+        let shared = Shared { link, sources, health, clock, timeout: settings.timeout, keep, abandoned, followed: Mutex::default() };
         Ok(Self { shared: Arc::new(shared), watch: None })
     }
 
@@ -129,10 +137,14 @@ impl Redis {
     pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreFailure> {
         let (keys, asked) = (Keys::of(&settlement.subject), Instant::now());
         let patience = PATIENCE.max(self.shared.timeout);
-        let value = self
-            .shared
-            .script(&self.shared.sources.settle, &keys, patience, |shared| shared.settle_call(settlement, &keys))
-            .await?;
+        let sources = &self.shared.sources;
+        let is_void = settlement.is_void();
+        let source = if is_void { &sources.void } else { &sources.settle };
+        let call = |shared: &Shared| match is_void {
+            true => shared.void_call(settlement, &keys),
+            false => shared.settle_call(settlement, &keys),
+        };
+        let value = self.shared.script(source, &keys, patience, call).await?;
         self.shared.health.answered(keys.part(), parsed(value)?, asked.elapsed());
         Ok(())
     }

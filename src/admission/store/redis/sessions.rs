@@ -5,7 +5,7 @@ use redis::{Cmd, Value, cmd};
 use super::super::StoreFailure;
 use super::keys::Keys;
 use super::records::parsed;
-use super::{PATIENCE, Redis};
+use super::{PATIENCE, Redis, Shared};
 use crate::admission::session::{LONGEST, Session};
 use crate::identity::Subject;
 
@@ -17,13 +17,14 @@ impl Redis {
         session: &Session,
     ) -> Result<(), StoreFailure> {
         let (keys, record) = (Keys::of(creator), written(session)?);
-        let key = keys.sessions();
-        let now = self.shared.time(keys.part()).get();
-        self.told(&keys, cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(now).take()).await?;
-        self.told(&keys, cmd("ZADD").arg(&key).arg(session.expires_at.get()).arg(record).take()).await?;
-        // Longer than any of them.
-        let longest = u64::try_from((LONGEST * 2).as_millis()).unwrap_or(u64::MAX);
-        self.told(&keys, cmd("PEXPIRE").arg(&key).arg(longest).take()).await.map(|_| ())
+        let call = |shared: &Shared| {
+            let not_after = shared.health.time_of(keys.part(), PATIENCE).unwrap_or_default();
+            // Longer than any of them.
+            let keep = (LONGEST * 2).as_millis();
+            let (not_after, expires_at) = (not_after.to_string(), session.expires_at.get().to_string());
+            (vec![keys.sessions()], vec![not_after, expires_at, record, keep.to_string()])
+        };
+        self.shared.script(&self.shared.sources.open_session, &keys, PATIENCE, call).await.map(|_| ())
     }
 
     /// See [`Store::sessions`](super::super::Store::sessions).

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::super::{Embedded, Redis, Settlement, Store};
+use super::super::{Embedded, RateRefund, Redis, Settlement, Store};
 use super::redis_server::{Cluster, Server};
 use crate::admission::clock::Clock;
 use crate::admission::leases::Leases;
@@ -19,7 +19,7 @@ use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The middle of a month, so that nothing turns by chance.
-const START: u64 = 1_794_700_800_000;
+pub(super) const START: u64 = 1_794_700_800_000;
 pub(super) const KEEP: Duration = Duration::from_hours(24 * 62);
 
 /// A store, and the clock that it goes by.
@@ -117,7 +117,7 @@ impl Bench {
                 let reader = super::super::embedded::Reader::open(folder.path()).unwrap().unwrap();
                 reader.entries(Some(subject), month).unwrap()
             }
-            (Store::Embedded(_), _) => unreachable!("the embedded store is in a folder"),
+            (Store::Embedded(_) | Store::Unreliable(_), _) => unreachable!("the embedded store is in a folder"),
         }
     }
 }
@@ -170,5 +170,7 @@ pub(super) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
         without_store: false,
         unknown: super::super::Unknown::Charge,
         tried: false,
+        marked: true,
+        rates: RateRefund::default(),
     }
 }

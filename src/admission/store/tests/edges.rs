@@ -274,7 +274,7 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
             bench.tell_the_time(who);
         }
         let until = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
-        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at };
+        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at, ..TokenMark::default() };
         let refused = async |who: &_, token: &TokenMark| {
             let asked = Arc::new(Ask { token: token.clone(), ..ask(who, Limits::default(), charge(1, 1)) });
             let decision = bench.store.admit(asked).await.unwrap();
