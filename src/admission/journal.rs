@@ -255,4 +255,19 @@ pub(super) mod tests {
         let next = Journal::open(folder.path(), 1).unwrap();
         assert_eq!(next.waiting.get(&waits.id), Some(&waits));
     }
+
+    #[test]
+    fn a_line_of_an_earlier_gateway_is_taken_over_and_known_as_one() {
+        let folder = TempDir::new().unwrap();
+        let left = Settlement { tried: true, ..settlement() };
+        let mut line = serde_json::to_value(&left).unwrap();
+        for field in ["marked", "rates"] {
+            line.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        let lines = folder.path().join(FOLDER);
+        fs::create_dir(&lines).unwrap();
+        fs::write(lines.join(format!("left.{ENDING}")), format!("{line}\n")).unwrap();
+        let next = Journal::open(folder.path(), 1).unwrap();
+        assert_eq!(next.waiting.get(&left.id), Some(&Settlement { marked: false, ..left.clone() }));
+    }
 }

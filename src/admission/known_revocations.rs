@@ -110,10 +110,8 @@ impl Held {
     fn add(&mut self, subject: &Subject, token: &str, new: Known) {
         let tokens = self.by_subject.entry(subject.clone()).or_default();
         let before = tokens.get(token).copied();
-        let known = before.map_or(new, |before| Known {
-            up_to: before.up_to.max(new.up_to),
-            until: before.until.max(new.until),
-        });
+        let known = before
+            .map_or(new, |before| Known { up_to: before.up_to.max(new.up_to), until: before.until.max(new.until) });
         tokens.insert(token.to_owned(), known);
         if let Some(before) = before {
             self.by_end.remove(&(before.until, subject.clone(), token.to_owned()));

@@ -13,20 +13,16 @@ use super::heard::Heard;
 use super::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use super::leases::{Added, Granted, Leases};
 use super::limits::{Ask, Decision, Denial, Limits, Standing};
+use super::question::Question;
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
 use super::settler::{Pending, Settler};
-use super::store::{Embedded, OpenError, Presence, RateRefund, Redis, Settlement, Store, StoreFailure};
+use super::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
+use super::watch::Watch;
 use crate::config::{self, OnStoreFailure};
 use crate::identity::Subject;
 use crate::ledger::{Charge, PermitId, Statement};
-use crate::telemetry::traces::Span;
 use crate::units::Month;
-
-/// How often the store is looked after.
-const WATCH: Duration = Duration::from_secs(1);
-/// How many times that is until callers who have been idle are forgotten.
-const TIDY: u32 = 60;
 
 /// Why limits cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -154,13 +150,17 @@ impl Limiter {
         // What was let in without the store, and is still to be told to it, counts as if it knew.
         ask.limits = limits.without(self.heard.owed(&ask.subject));
         if in_front {
-            let Some(limits) = ask.limits.without_in_flight(self.leases.granted_locally(&ask.subject)) else {
+            // This process alone has as many in flight as the caller may have, whatever the store knows of them.
+            let is_full = limits.concurrent.is_some_and(|max| self.leases.in_flight(&ask.subject) >= max.get());
+            let granted_locally = self.leases.granted_locally(&ask.subject);
+            let left = ask.limits.without_in_flight(granted_locally).filter(|_| !is_full);
+            let Some(left) = left else {
                 self.rates.give_back(&ask.subject, &ask.limits);
                 return denied(&ask, Denial::Concurrency);
             };
-            ask.limits = limits;
+            ask.limits = left;
         }
-        let question = Question { ask: Arc::new(ask), limiter: self, is_open: true };
+        let question = Question::new(ask, &self.store, &self.settler);
         let ask = Arc::clone(&question.ask);
         let asked_at = self.clock.steady();
         match self.store.admit(Arc::clone(&ask)).await {
@@ -171,7 +171,11 @@ impl Limiter {
             }
             Err(failure) => {
                 let was_asked = failure.may_have_been_done();
-                if was_asked { question.is_refused() } else { question.is_answered() }
+                if was_asked {
+                    question.is_refused()
+                } else {
+                    question.is_answered()
+                }
                 if self.needs_store() {
                     if in_front {
                         self.rates.give_back(&ask.subject, &limits);
@@ -348,65 +352,4 @@ impl Drop for Limiter {
 fn letterbox(directory: &Path, most: usize) -> Result<Letterbox, LimiterError> {
     let unusable = |error| LimiterError::Journal { directory: directory.display().to_string(), error };
     Letterbox::new(directory, most).map_err(unusable)
-}
-
-/// Looks after what limits are kept in.
-struct Watch {
-    store: Arc<Store>,
-    rates: Arc<Rates>,
-    heard: Arc<Heard>,
-    revocations: Arc<KnownRevocations>,
-    clock: Clock,
-}
-
-impl Watch {
-    async fn run(self) {
-        for turn in (0..TIDY).cycle() {
-            if let Err(failure) = self.store.follow_revocations(&self.revocations).await {
-                tracing::debug!(%failure, "the store did not say what was revoked lately");
-            }
-            self.store.look_after().await;
-            if turn == 0 {
-                self.rates.forget_idle();
-                self.heard.forget_idle();
-                self.revocations.forget_ended(self.clock.now());
-            }
-            tokio::time::sleep(WATCH).await;
-        }
-    }
-}
-
-/// A question to the store, until it is answered. If the client leaves before, or the store does not answer in time, what the
-/// store took for it is taken back, or what it would still take.
-struct Question<'a> {
-    ask: Arc<Ask>,
-    limiter: &'a Limiter,
-    is_open: bool,
-}
-
-impl Question<'_> {
-    /// It was answered, or never asked.
-    fn is_answered(mut self) {
-        self.is_open = false;
-    }
-
-    /// Whatever the store says to it, it is not let in by that.
-    fn is_refused(mut self) {
-        self.is_open = false;
-        self.void(RateRefund::of(&self.ask.limits));
-    }
-
-    fn void(&self, rates: RateRefund) {
-        let at = self.limiter.store.now(&self.ask.subject);
-        self.limiter.settler.settle(Settlement::void(&self.ask, at, rates), Span::default());
-    }
-}
-
-impl Drop for Question<'_> {
-    fn drop(&mut self) {
-        if self.is_open {
-            // The client has left. Its request was tried, which is what the rates count.
-            self.void(RateRefund::default());
-        }
-    }
 }

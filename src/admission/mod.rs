@@ -8,7 +8,7 @@
 //! - `fit`: whether a model can do a job; `refusal`: every reason against, in words; `allowance`: what is left
 //! - [`limits`]: one request as numbers, and the decision about it
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
-//!   [`leases`], `heard`, `known_revocations`
+//!   [`leases`], `heard`, `known_revocations`; `question`: what was asked and not answered; `watch`: looks after it all
 //! - `arrivals`: what takes up room before it is let in
 //! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
@@ -26,12 +26,14 @@ pub mod leases;
 mod limiter;
 pub mod limits;
 mod permit;
+mod question;
 pub mod rates;
 mod refusal;
 pub mod revocation;
 pub mod session;
 mod settler;
 pub mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -54,9 +54,7 @@ impl Revoke {
             None => (Tokens::IssuedUpTo(now.get() / 1000), "all tokens issued before now are revoked"),
         };
         let revocation = Revocation { subject: self.sub, tokens, until: now.plus(self.keep) };
-        Books::revoke(&settings, &revocation)
-            .await
-            .map_err(|failure| not_revoked(&failure))?;
+        Books::revoke(&settings, &revocation).await.map_err(|failure| not_revoked(&failure))?;
         let (subject, until) = (revocation.subject.as_str(), revocation.until);
         let token = match &revocation.tokens {
             Tokens::Named(jti) => Some(jti),

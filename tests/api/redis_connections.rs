@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use crate::account::Account;
 use crate::gateway::{Gateway, Setup};
 use crate::redis_line::Line;
+use crate::redis_server::Cluster;
 use crate::store_failure::durable;
 
 /// A gateway that lets nobody in without Redis.
@@ -16,7 +17,10 @@ async fn strict(url: &str) -> Gateway {
 
 async fn is_charged(gateway: &Gateway, account: &Account, requests: u64) {
     let usage = account.settled(gateway).await;
-    assert_eq!((&usage["total"]["requests"], &usage["total"]["audio_ms"]), (&requests.into(), &(requests * 300).into()));
+    assert_eq!(
+        (&usage["total"]["requests"], &usage["total"]["audio_ms"]),
+        (&requests.into(), &(requests * 300).into())
+    );
     let log = gateway.log.text();
     assert!(!log.contains("Redis is away"), "{log}");
 }
@@ -79,6 +83,20 @@ async fn what_was_decided_when_the_connection_broke_is_charged_once() {
         line.has_lost(usize::try_from(round).unwrap() * 2).await;
         is_charged(&gateway, &alice, round).await;
     }
+}
+
+#[tokio::test]
+async fn a_cluster_that_closes_every_connection_is_there() {
+    let cluster = Cluster::start();
+    let gateway = strict(&cluster.url()).await;
+    let alice = Account::of("alice", "default");
+    for _ in 0..5 {
+        assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
+        for node in cluster.masters() {
+            node.run(&["CLIENT", "KILL", "TYPE", "normal"]);
+        }
+    }
+    is_charged(&gateway, &alice, 5).await;
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ impl Line {
             async move {
                 while let Ok((client, _)) = listener.accept().await {
                     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, redis)).await else { continue };
-                    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                    let ((from_client, to_client), (from_server, to_server)) =
+                        (client.into_split(), server.into_split());
                     tokio::spawn(questions(from_client, to_server));
                     tokio::spawn(answers(from_server, to_client, Arc::clone(&state)));
                 }

@@ -20,11 +20,15 @@ monthly_usd = "0.0001"      # one recording of a second
 async fn a_request_that_is_refused_while_redis_answers_late_is_charged_nothing_and_keeps_no_place() {
     let server = durable();
     let line = Line::to(&server).await;
-    let setup = Setup::new().config(PLANS).env("REDIS_URL", &line.url()).env("VOXGATE_REDIS__TIMEOUT", "400ms");
+    let setup = Setup::new().config(PLANS).env("REDIS_URL", &line.url()).env("VOXGATE_REDIS__TIMEOUT", "2s");
     let gateway = setup.one_try().start().await;
     let tight = Account::of("tight", "tight");
     // The gateway hears that the budget is used up, and not that it was given back.
-    gateway.provider.answer(Reply::whole(400, "application/json", r#"{"error":{"message":"No.","type":"x","code":null}}"#));
+    gateway.provider.answer(Reply::whole(
+        400,
+        "application/json",
+        r#"{"error":{"message":"No.","type":"x","param":null,"code":null}}"#,
+    ));
     assert_eq!(tight.transcribe(&gateway, 1000).await.status, 400);
     tight.settled(&gateway).await;
     for _ in 0..3 {
@@ -45,7 +49,7 @@ async fn a_request_that_is_refused_while_redis_answers_late_is_charged_nothing_a
 async fn a_request_that_is_denied_while_redis_answers_late_is_charged_nothing() {
     let server = durable();
     let line = Line::to(&server).await;
-    let setup = Setup::new().config(PLANS).env("REDIS_URL", &line.url()).env("VOXGATE_REDIS__TIMEOUT", "400ms");
+    let setup = Setup::new().config(PLANS).env("REDIS_URL", &line.url()).env("VOXGATE_REDIS__TIMEOUT", "2s");
     let gateway = setup.env("VOXGATE_ON_STORE_FAILURE", "deny").start().await;
     let tight = Account::of("tight", "tight");
     store_is(&gateway, "ready").await;

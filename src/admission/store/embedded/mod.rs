@@ -184,7 +184,9 @@ impl Embedded {
     /// See [`Store::follow_revocations`](super::Store::follow_revocations). The file forgets none.
     pub(super) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
         let seen = *self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((sum, revocations)) = self.ask(|reply| Work::Revocations { seen, reply }).await? else { return Ok(()) };
+        let Some((sum, revocations)) = self.ask(|reply| Work::Revocations { seen, reply }).await? else {
+            return Ok(());
+        };
         let now = self.clock.now();
         revocations.iter().for_each(|revocation| known.add(revocation, now));
         *self.revocations.lock().unwrap_or_else(PoisonError::into_inner) = Some(sum);

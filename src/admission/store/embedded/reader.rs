@@ -66,7 +66,9 @@ pub(in crate::admission::store) fn revoke_beside(
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreFailure {
     match error {
-        rusqlite::Error::FromSqlConversionFailure(..) => StoreFailure::Garbled(error.to_string()),
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => StoreFailure::Garbled(error.to_string()),
         _ => StoreFailure::Failed(error.to_string()),
     }
 }

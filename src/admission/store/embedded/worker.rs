@@ -50,16 +50,50 @@ pub(super) type RevocationSum = (i64, i64, i64);
 #[derive(Debug)]
 pub(super) enum Work {
     /// `denial`: why it is not let in whatever the budgets say, unless it is known already.
-    Admit { ask: Arc<Ask>, denial: Option<Denial>, reply: Reply<Answer> },
-    Settle { settlement: Arc<Settlement>, reply: Reply<()> },
-    Statement { subject: Subject, month: Month, reply: Reply<Statement> },
-    IsRevoked { subject: Subject, token: TokenMark, reply: Reply<bool> },
-    Revocations { seen: Option<RevocationSum>, reply: Reply<Option<(RevocationSum, Vec<Revocation>)>> },
-    Revoke { revocation: Revocation, reply: Reply<()> },
-    OpenSession { creator: Subject, session: Box<Session>, reply: Reply<()> },
-    ForgetSession { creator: Subject, id: String, reply: Reply<()> },
-    Sessions { creator: Subject, reply: Reply<Vec<Session>> },
-    Probe { reply: Reply<()> },
+    Admit {
+        ask: Arc<Ask>,
+        denial: Option<Denial>,
+        reply: Reply<Answer>,
+    },
+    Settle {
+        settlement: Arc<Settlement>,
+        reply: Reply<()>,
+    },
+    Statement {
+        subject: Subject,
+        month: Month,
+        reply: Reply<Statement>,
+    },
+    IsRevoked {
+        subject: Subject,
+        token: TokenMark,
+        reply: Reply<bool>,
+    },
+    Revocations {
+        seen: Option<RevocationSum>,
+        reply: Reply<Option<(RevocationSum, Vec<Revocation>)>>,
+    },
+    Revoke {
+        revocation: Revocation,
+        reply: Reply<()>,
+    },
+    OpenSession {
+        creator: Subject,
+        session: Box<Session>,
+        reply: Reply<()>,
+    },
+    ForgetSession {
+        creator: Subject,
+        id: String,
+        reply: Reply<()>,
+    },
+    Sessions {
+        creator: Subject,
+        reply: Reply<Vec<Session>>,
+    },
+    Probe {
+        reply: Reply<()>,
+    },
 }
 
 impl Work {
@@ -196,8 +230,8 @@ impl Worker {
             writer.commit()
         });
         let written = written.map_err(|error| failed(&error));
-        // A transaction in which nothing changed says nothing of the disk.
-        if changed || written.is_err() {
+        // A transaction in which nothing changed says nothing of the disk, nor does a row that makes no sense.
+        if changed || written.as_ref().is_err_and(|failure| !matches!(failure, StoreFailure::Garbled(_))) {
             self.health.wrote(&written);
         }
         (answers, written)

@@ -12,7 +12,7 @@ use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
 use tokio::runtime::{Handle, Id};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::StoreFailure;
 use crate::config::RedisUrl;
@@ -26,8 +26,11 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// that finds out would fail. Those to a cluster try again by themselves.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// How many connections one question is put on. The second is fresh; a third is for a server that closes all of them at once.
-const MAX_CONNECTIONS: u32 = 3;
+/// How often one question is asked at most. The second time is on a fresh connection; more are for a server that closes all of
+/// them at once.
+const MAX_ATTEMPTS: u32 = 4;
+/// How long a cluster's client is given to connect anew.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The way to Redis.
 ///
@@ -164,13 +167,27 @@ impl Wire {
     /// those that are idle, and that says nothing of the server. That it cannot be reached does.
     async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
         let mut answer = self.run(command).await;
-        for _ in 1..MAX_CONNECTIONS {
+        for _ in 1..MAX_ATTEMPTS {
             match &answer {
-                Err(error) if was_closed(error) && Instant::now() < deadline => answer = self.run(command).await,
+                Err(error) if self.lost_connection(error) && Instant::now() < deadline => {}
                 _ => break,
             }
+            if matches!(self, Self::Cluster(_)) {
+                // It connects anew by itself, beside what it is asked.
+                sleep(RECONNECT_PAUSE).await;
+            }
+            answer = self.run(command).await;
         }
         answer
+    }
+
+    /// Whether a connection was closed under a question, or while it was made.
+    fn lost_connection(&self, error: &RedisError) -> bool {
+        // Without its connection to a node a cluster's client asks any other, which sends it away.
+        let is_sent_away =
+            matches!(error.kind(), ErrorKind::ClusterConnectionNotFound | ErrorKind::Server(ServerErrorKind::Moved));
+        let is_cluster = matches!(self, Self::Cluster(_));
+        error.is_connection_dropped() && !error.is_connection_refusal() || is_cluster && is_sent_away
     }
 
     async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
@@ -181,11 +198,6 @@ impl Wire {
         // The library hands an error of the server on as a value.
         answer.and_then(Value::extract_error)
     }
-}
-
-/// Whether a connection was closed under a question, or while it was made.
-fn was_closed(error: &RedisError) -> bool {
-    error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
 /// Not where it leads: the address may hold a password.

@@ -119,7 +119,16 @@ impl Redis {
     ) -> Result<Self, RedisError> {
         let link = Link::new(&settings.url)?;
         let health = Health::new(clock.clone(), link.is_cluster());
-        let shared = Shared { link, sources, health, clock, timeout: settings.timeout, keep, abandoned, followed: Mutex::default() };
+        let shared = Shared {
+            link,
+            sources,
+            health,
+            clock,
+            timeout: settings.timeout,
+            keep,
+            abandoned,
+            followed: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared), watch: None })
     }
 

@@ -17,7 +17,7 @@ use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
 use crate::units::{Month, NanoUsd, UnixMs};
 
-const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
+pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
 /// Asks that many times at once.
 async fn flood(bench: &Bench, name: &str, limits: Limits, estimate: Charge, times: usize) -> Vec<Decision> {

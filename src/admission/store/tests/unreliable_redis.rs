@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::{Presence, Settlement, Store, StoreFailure};
 use super::bench::Bench;
-use super::unreliable::{Fault, Faults};
+use super::faults::{Fault, Faults};
 use crate::admission::limits::{Ask, Decision};
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
