@@ -90,6 +90,14 @@ impl Heard {
         self.lock().get(subject).map_or(Charge::NONE, |balance| balance.owed)
     }
 
+    /// The budget that is passed by what the store says and what was let in without it together, if something was.
+    pub(super) fn exceeded_with_local(&self, subject: &Subject, month: Month, limits: &Limits) -> Option<Denial> {
+        let callers = self.lock();
+        let balance = callers.get(subject)?;
+        let has_local = balance.owed != Charge::NONE || balance.settled != Charge::NONE;
+        has_local.then(|| limits.exceeded(balance.known(month), Charge::NONE)).flatten()
+    }
+
     /// Charges `estimate`, if what is known leaves so much.
     pub(super) fn charge(
         &self,

@@ -165,8 +165,15 @@ impl Limiter {
         let asked_at = self.clock.steady();
         match self.store.admit(Arc::clone(&ask)).await {
             Ok(decision) => {
-                question.is_answered();
                 self.learn(&ask, &decision, in_front, asked_at);
+                if decision.denial.is_none()
+                    && let Some(denial) = self.exceeded_meanwhile(&ask, &limits, &decision, in_front)
+                {
+                    question.is_refused();
+                    self.rates.give_back(&ask.subject, &limits);
+                    return denied(&ask, denial);
+                }
+                question.is_answered();
                 Ok(Verdict::of_store(decision, id))
             }
             Err(failure) => {
@@ -300,11 +307,24 @@ impl Limiter {
         if !in_front {
             return;
         }
-        match decision.denial {
-            None => self.leases.add(subject, ask.id, ask.lease),
-            Some(_) => self.rates.give_back(subject, &ask.limits),
+        if decision.denial.is_some() {
+            self.rates.give_back(subject, &ask.limits);
         }
         self.rates.hear(subject, standing.requests, standing.audio);
+    }
+
+    /// Takes the lease of a request that the store has let in, unless others that were let in here while it was asked, and of
+    /// which it did not know, leave no room.
+    fn exceeded_meanwhile(&self, ask: &Ask, limits: &Limits, decision: &Decision, in_front: bool) -> Option<Denial> {
+        let (subject, id) = (&ask.subject, ask.id);
+        if in_front {
+            let added = self.leases.add_below(limits.concurrent, subject, id, ask.lease, Granted::ByStore);
+            if added == Added::Full {
+                return Some(Denial::Concurrency);
+            }
+        }
+        let denial = self.heard.exceeded_with_local(subject, Month::of(decision.at), limits);
+        denial.inspect(|_| self.leases.end(subject, id))
     }
 
     /// Decides by this process alone on a permit named `id`: the rates as ever, the requests that are in flight here, and the

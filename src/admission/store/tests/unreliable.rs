@@ -250,6 +250,10 @@ impl Run {
             let held: Vec<_> = self.in_flight.iter().filter(|held| held.caller == caller).collect();
             let max = MAX_CONCURRENT[caller] as usize;
             assert!(self.forgot || held.len() <= max, "{} of caller {caller} are in flight", held.len());
+            if self.asking.is_empty() {
+                let held_here = self.limiter.in_flight(&self.callers[caller]);
+                assert!(held_here as usize <= held.len(), "{held_here} leases of caller {caller} for {}", held.len());
+            }
             let ended = self.ended.values().filter(|(of, ..)| *of == caller);
             let used: u64 =
                 ended.map(|(_, cost, _)| cost).sum::<u64>() + held.iter().map(|held| held.estimate).sum::<u64>();
