@@ -169,19 +169,19 @@ impl Limiter {
                 if decision.denial.is_none()
                     && let Some(denial) = self.exceeded_meanwhile(&ask, &limits, &decision, in_front)
                 {
-                    question.is_refused();
+                    question.refuse();
                     self.rates.give_back(&ask.subject, &limits);
                     return denied(&ask, denial);
                 }
-                question.is_answered();
+                question.close();
                 Ok(Verdict::of_store(decision, id))
             }
             Err(failure) => {
                 let was_asked = failure.may_have_been_done();
                 if was_asked {
-                    question.is_refused()
+                    question.refuse();
                 } else {
-                    question.is_answered()
+                    question.close();
                 }
                 if self.needs_store() {
                     if in_front {

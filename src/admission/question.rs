@@ -22,13 +22,13 @@ impl<'a> Question<'a> {
         Self { ask: Arc::new(ask), store, settler, is_open: true }
     }
 
-    /// It was answered, or never asked.
-    pub(super) fn is_answered(mut self) {
+    /// Leaves it at the answer; or it was never asked.
+    pub(super) fn close(mut self) {
         self.is_open = false;
     }
 
-    /// Whatever the store says to it, it is not let in by that.
-    pub(super) fn is_refused(mut self) {
+    /// Takes back what the store took for it, or would still take: whatever the store says, it is not let in by that.
+    pub(super) fn refuse(mut self) {
         self.is_open = false;
         self.void(RateRefund::of(&self.ask.limits));
     }

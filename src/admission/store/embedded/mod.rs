@@ -188,7 +188,9 @@ impl Embedded {
             return Ok(());
         };
         let now = self.clock.now();
-        revocations.iter().for_each(|revocation| known.add(revocation, now));
+        for revocation in &revocations {
+            known.add(revocation, now);
+        }
         *self.revocations.lock().unwrap_or_else(PoisonError::into_inner) = Some(sum);
         Ok(())
     }

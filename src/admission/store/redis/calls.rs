@@ -144,7 +144,7 @@ impl Shared {
         (names, arguments)
     }
 
-    pub(super) fn void_call(&self, settlement: &Settlement, keys: &Keys) -> Call {
+    pub(super) fn void_call(settlement: &Settlement, keys: &Keys) -> Call {
         let (estimate, rates) = (settlement.estimate, settlement.rates);
         // When the permit was given, if it was, the store alone knows; it is near to when it was given up.
         let (earlier, later) = months_around(settlement.at);

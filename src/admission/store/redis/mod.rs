@@ -149,9 +149,8 @@ impl Redis {
         let sources = &self.shared.sources;
         let is_void = settlement.is_void();
         let source = if is_void { &sources.void } else { &sources.settle };
-        let call = |shared: &Shared| match is_void {
-            true => shared.void_call(settlement, &keys),
-            false => shared.settle_call(settlement, &keys),
+        let call = |shared: &Shared| {
+            if is_void { Shared::void_call(settlement, &keys) } else { shared.settle_call(settlement, &keys) }
         };
         let value = self.shared.script(source, &keys, patience, call).await?;
         self.shared.health.answered(keys.part(), parsed(value)?, asked.elapsed());

@@ -97,14 +97,13 @@ impl Redis {
             }
             let now = self.shared.clock.now();
             for (id, fields) in &page {
-                match revocation(fields) {
-                    Some(revocation) => {
-                        known.add(&revocation, now);
-                        if from_beginning {
-                            listed.insert((revocation.subject, revocation.tokens));
-                        }
+                if let Some(revocation) = revocation(fields) {
+                    known.add(&revocation, now);
+                    if from_beginning {
+                        listed.insert((revocation.subject, revocation.tokens));
                     }
-                    None => tracing::warn!(id, "an entry of the log of revocations makes no sense"),
+                } else {
+                    tracing::warn!(id, "an entry of the log of revocations makes no sense");
                 }
                 last.clone_from(id);
             }

@@ -296,7 +296,7 @@ impl Run {
             let name = self.callers[caller].clone();
             let expected: BTreeMap<PermitId, u64> = self.of(caller, |_| true);
             let sure: BTreeMap<PermitId, u64> = self.of(caller, |forgotten| !forgotten);
-            let entries = self.entries(&name, month).await;
+            let entries = self.entries(&name, month);
             let recorded: BTreeMap<PermitId, u64> =
                 entries.iter().map(|entry| (entry.id, entry.cost.audio.get())).collect();
             assert_eq!(recorded.len(), entries.len(), "something is recorded twice: {entries:?}");
@@ -305,7 +305,7 @@ impl Run {
             assert!(of_whom.is_subset(&costs), "who was refused is charged: {entries:?}, let in: {expected:?}");
             assert!(recorded.iter().all(|(id, cost)| expected[id] == *cost), "{recorded:?} for {expected:?}");
             assert!(sure.iter().all(|(id, _)| recorded.contains_key(id)), "{recorded:?} for {sure:?}");
-            let statement = self.statement(&name, month).await;
+            let statement = self.statement(&name, month);
             let sum = (u64::try_from(recorded.len()).unwrap(), recorded.values().sum::<u64>());
             assert_eq!(
                 (statement.total.requests, statement.total.audio_ms.get()),
@@ -324,7 +324,7 @@ impl Run {
         mine.map(|(id, (_, cost, _))| (*id, *cost)).collect()
     }
 
-    async fn entries(&mut self, name: &Subject, month: Month) -> Vec<Entry> {
+    fn entries(&self, name: &Subject, month: Month) -> Vec<Entry> {
         match &self.host {
             Host::Embedded { folder, .. } => {
                 let reader = super::super::embedded::Reader::open(folder.path()).unwrap().unwrap();
@@ -334,7 +334,7 @@ impl Run {
         }
     }
 
-    async fn statement(&mut self, name: &Subject, month: Month) -> crate::ledger::Statement {
+    fn statement(&self, name: &Subject, month: Month) -> crate::ledger::Statement {
         match &self.host {
             Host::Embedded { folder, .. } => {
                 let reader = super::super::embedded::Reader::open(folder.path()).unwrap().unwrap();
@@ -391,7 +391,7 @@ fn policy() -> impl Strategy<Value = OnStoreFailure> {
 
 #[test]
 fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_the_embedded_store() {
-    proptest!(ProptestConfig::with_cases(128), |(steps in steps(), policy in policy())| {
+    proptest!(ProptestConfig::with_cases(64), |(steps in steps(), policy in policy())| {
         run(&steps, policy, embedded);
     });
 }
@@ -407,7 +407,7 @@ fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_redis() {
         Run::over(Store::Unreliable(unreliable.clone()), Host::Redis(unreliable), clock, rates, leases, policy)
     };
     let steps = prop_oneof![3 => steps(), 1 => forgetful_steps()];
-    proptest!(ProptestConfig::with_cases(96), |(steps in steps, policy in policy())| {
+    proptest!(ProptestConfig::with_cases(64), |(steps in steps, policy in policy())| {
         run(&steps, policy, redis);
     });
 }

@@ -97,7 +97,9 @@ impl Unreliable {
             state.stalled = false;
             std::mem::take(&mut state.waiting)
         };
-        waiting.into_iter().for_each(|job| self.work(job));
+        for job in waiting {
+            self.work(job);
+        }
     }
 
     /// Something that was late is done now, if anything was.
