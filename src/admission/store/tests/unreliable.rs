@@ -144,7 +144,9 @@ impl Run {
                 Host::Redis(redis) => redis.stall(),
             },
             Step::Resume => self.resume(),
-            Step::Deliver { which } => drop(self.deliver(*which)),
+            Step::Deliver { which } => {
+                self.deliver(*which);
+            }
             Step::Crowd { caller } => self.crowd(*caller),
             Step::Forget => {
                 if let Host::Redis(redis) = &self.host {
