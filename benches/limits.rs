@@ -26,7 +26,7 @@ use voxgate::admission::leases::Leases;
 use voxgate::admission::limits::{Ask, Bucket, Limits};
 use voxgate::admission::rates::Rates;
 use voxgate::admission::revocation::TokenMark;
-use voxgate::admission::store::{Embedded, Redis, Settlement, Store, Unknown};
+use voxgate::admission::store::{Embedded, RateRefund, Redis, Settlement, Store, Unknown};
 use voxgate::config::{self, AudioRate, RedisUrl, RequestRate};
 use voxgate::identity::Subject;
 use voxgate::ledger::{Charge, Ending, Memo, PermitId};
@@ -160,6 +160,8 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         without_store: false,
         unknown: Unknown::Charge,
         tried: false,
+        marked: true,
+        rates: RateRefund::default(),
     };
     store.settle(Arc::new(settlement)).await.unwrap();
     waited
