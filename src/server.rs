@@ -29,7 +29,7 @@ use crate::upstream::{Providers, Upstream};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address is taken or not of this machine.
-    #[error("{key} {address} cannot be listened on: {error}")]
+    #[error("{key}: cannot listen on {address}: {error}")]
     Listen {
         /// The setting.
         key: &'static str,

@@ -46,10 +46,10 @@ pub(super) struct Letterbox {
 }
 
 impl Letterbox {
-    /// Takes over what other processes left in `directory`. Nobody is let in without the store while `most` wait.
-    pub(super) fn new(directory: &Path, most: usize) -> io::Result<Self> {
+    /// Takes over what other processes left in `folder`. Nobody is let in without the store while `most` wait.
+    pub(super) fn new(folder: &Path, most: usize) -> io::Result<Self> {
         let (inbox, incoming) = mpsc::unbounded_channel();
-        let journal = Journal::open(directory, most)?;
+        let journal = Journal::open(folder, most)?;
         let counts = Counts { waiting: AtomicUsize::new(journal.len()), ..Counts::default() };
         Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
     }

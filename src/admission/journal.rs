@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 use super::store::Settlement;
 use crate::ledger::PermitId;
 
-/// The folder in the data directory.
-const FOLDER: &str = "settlements";
 const ENDING: &str = "jsonl";
 
 /// The settlements that wait.
@@ -34,15 +32,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal in `directory`, with what others left behind in it.
-    pub(super) fn open(directory: &Path, most: usize) -> io::Result<Self> {
-        let folder = directory.join(FOLDER);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    /// Opens a journal in `folder`, with what others left behind in it.
+    pub(super) fn open(folder: &Path, most: usize) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7().simple()));
         let file = begin(&path)?;
         let mut journal =
             Self { path, file, waiting: BTreeMap::new(), most: most.max(1000), lines: 0, torn: false, aside: false };
-        for left in fs::read_dir(&folder)? {
+        for left in fs::read_dir(folder)? {
             let left = left?.path();
             if let Err(error) = journal.take_over(&left) {
                 // The next gateway tries again; this one is not held up by it.

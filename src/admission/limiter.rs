@@ -1,6 +1,5 @@
 //! Decides by the store, and by what this process knows where the store is away.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,11 +86,11 @@ impl Limiter {
         let (store, letterbox) = match &settings.redis {
             None => {
                 let (rates, leases) = (Arc::clone(&rates), Arc::clone(&leases));
-                let store = Embedded::open(directory, keep, rates, leases, clock.clone())?;
-                (Store::Embedded(store), letterbox(directory, settings.max_pending)?)
+                let store = Embedded::open(directory, settings.namespace, keep, rates, leases, clock.clone())?;
+                (Store::Embedded(store), letterbox(settings)?)
             }
             Some(redis) => {
-                let letterbox = letterbox(directory, settings.max_pending)?;
+                let letterbox = letterbox(settings)?;
                 let store = Redis::new(redis, keep, clock.clone(), letterbox.inbox());
                 (Store::Redis(store.map_err(|error| LimiterError::Redis(error.category().to_owned()))?), letterbox)
             }
@@ -287,9 +286,10 @@ impl Drop for Limiter {
     }
 }
 
-fn letterbox(directory: &Path, most: usize) -> Result<Letterbox, LimiterError> {
-    let unusable = |error| LimiterError::Journal { directory: directory.display().to_string(), error };
-    Letterbox::new(directory, most).map_err(unusable)
+fn letterbox(settings: &config::Store) -> Result<Letterbox, LimiterError> {
+    let unusable = |error| LimiterError::Journal { directory: settings.data_dir.display().to_string(), error };
+    let folder = settings.data_dir.join(settings.namespace.journal());
+    Letterbox::new(&folder, settings.max_pending).map_err(unusable)
 }
 
 async fn watch(store: Arc<Store>, rates: Arc<Rates>, heard: Arc<Heard>) {

@@ -154,7 +154,7 @@ mod tests {
         // It takes connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = RedisUrl::parse(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
-        let redis = config::Redis { url, timeout: Duration::from_mins(1) };
+        let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };
         let (inbox, mut incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let counts = Arc::new(Counts::default());

@@ -15,7 +15,7 @@ use super::value::Setting;
 pub struct Server {
     /// Where clients connect. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9090.
+    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464.
     pub ops_bind: SocketAddr,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
@@ -51,7 +51,7 @@ impl Server {
         let in_flight = section.ranged("max_in_flight", 1..=1_000_000);
         let settings = Self {
             bind: section.value("bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
-            ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+            ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
             workers: section.value("workers", 0),
             header_timeout: section.value("header_timeout", Duration::from_secs(10)),
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),

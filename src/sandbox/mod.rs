@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::header::AUTHORIZATION;
@@ -59,6 +60,7 @@ struct Desk {
     key: SecretString,
     intake: config::Intake,
     room: Arc<Room>,
+    event_delay: Duration,
 }
 
 impl Sandbox {
@@ -67,8 +69,8 @@ impl Sandbox {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk =
-            Data::new(Desk { key: key.clone(), intake: settings.intake.clone(), room: Room::new(&settings.intake) });
+        let (intake, room) = (settings.intake.clone(), Room::new(&settings.intake));
+        let desk = Data::new(Desk { key: key.clone(), intake, room, event_delay: settings.sandbox.event_delay });
         let server = HttpServer::new(move || App::new().app_data(desk.clone()).configure(routes));
         let server: Server = server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run();
         Ok(Self {
@@ -122,7 +124,7 @@ async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Desk) -> 
         body,
     };
     match intake::take_in(&desk.intake, &desk.room, incoming).whole().await {
-        Ok(job) => answers::answer(&job),
+        Ok(job) => answers::answer(&job, desk.event_delay),
         Err(problem) => HttpResponse::BadRequest().json(error(&problem.to_string(), "invalid_value")),
     }
 }

@@ -7,6 +7,7 @@ use super::embedded::{Reader, revoke_beside};
 use super::redis::Redis;
 use crate::admission::clock::Clock;
 use crate::admission::revocation::Revocation;
+use crate::admission::session::Session;
 use crate::config;
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
@@ -28,7 +29,7 @@ impl Books {
     /// Opens the books of these settings. To be called on a tokio runtime.
     pub fn open(settings: &config::Store) -> Result<Self, StoreFailure> {
         let shelf = match &settings.redis {
-            None => Reader::open(&settings.data_dir)?.map_or(Shelf::Empty, Shelf::Embedded),
+            None => Reader::open(&settings.data_dir, settings.namespace)?.map_or(Shelf::Empty, Shelf::Embedded),
             Some(redis) => {
                 // What dead gateways left is for living ones to settle.
                 let (nobody, _) = mpsc::unbounded_channel();
@@ -43,7 +44,16 @@ impl Books {
     pub async fn revoke(settings: &config::Store, revocation: &Revocation) -> Result<(), StoreFailure> {
         match Self::open(settings)?.0 {
             Shelf::Redis(books) => books.revoke(revocation).await,
-            Shelf::Empty | Shelf::Embedded(_) => revoke_beside(&settings.data_dir, revocation),
+            Shelf::Empty | Shelf::Embedded(_) => revoke_beside(&settings.data_dir, settings.namespace, revocation),
+        }
+    }
+
+    /// The session of this id that has not ended, whoever opened it. To be called on a tokio runtime.
+    pub async fn session(settings: &config::Store, id: &str) -> Result<Option<Session>, StoreFailure> {
+        match Self::open(settings)?.0 {
+            Shelf::Empty => Ok(None),
+            Shelf::Embedded(books) => books.session(id),
+            Shelf::Redis(books) => books.session(id).await,
         }
     }
 

@@ -6,12 +6,11 @@ mod json;
 mod report;
 mod table;
 
-use std::io::Write;
 use std::path::absolute;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print};
+use super::{Failure, print, tell};
 use crate::admission::store::{Books, StoreFailure};
 use crate::config::{self, Problems, Settings};
 use crate::identity::Subject;
@@ -92,10 +91,4 @@ fn reason(report: &Report, books: &Books, settings: &config::Store) -> String {
         }
         Report::Everyone { .. } | Report::One(_) => String::new(),
     }
-}
-
-/// Says something to the person at the terminal that is no part of what they asked for.
-fn tell(text: &str) {
-    // Whether anybody hears it makes no difference.
-    let _ = writeln!(std::io::stderr(), "voxgate: {text}");
 }

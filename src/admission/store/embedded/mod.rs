@@ -29,14 +29,13 @@ use crate::admission::limits::{Ask, Decision};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark};
 use crate::admission::session::Session;
+use crate::config::Namespace;
 use crate::identity::Subject;
 use crate::ledger::Statement;
 use crate::units::{Month, UnixMs};
 use database::Database;
 use worker::{Work, Worker};
 
-/// The file in the data directory.
-const DATABASE: &str = "voxgate.sqlite3";
 /// The longest that anybody waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOCK: &str = "voxgate.lock";
@@ -88,9 +87,11 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `directory`, which no other process may have open, and keeps its records for `keep`.
+    /// Opens the books of `namespace` in `directory`, which no other process may have open, and keeps its records for
+    /// `keep`.
     pub fn open(
         directory: &Path,
+        namespace: Namespace,
         keep: Duration,
         rates: Arc<Rates>,
         leases: Arc<Leases>,
@@ -99,7 +100,7 @@ impl Embedded {
         let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let lock = lock(directory)?;
-        let file = directory.join(DATABASE);
+        let file = directory.join(namespace.database());
         // SQLite would let everybody read it; the files that it makes beside it are as this one is.
         OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(unusable)?;
         let database = Database::open(&file).map_err(|error| OpenError::Database { file, error })?;

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, absolute};
 
 use super::database::Database;
-use super::{DATABASE, Embedded, LOCK, OpenError, holder};
+use super::{Embedded, LOCK, OpenError, holder};
+use crate::config::Namespace;
 
 /// What is at a data directory that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Found {
 
 impl Embedded {
     /// Whether the store in `directory` could be opened, but for a gateway that has it open.
-    pub fn try_out(directory: &Path) -> Result<Found, OpenError> {
+    pub fn try_out(directory: &Path, namespace: Namespace) -> Result<Found, OpenError> {
         let found = try_directory(directory)?;
         if let Some(mut lock) = try_file(directory, LOCK)? {
             // Shared, so that two checks do not see each other; and only for this moment, in which no gateway can start.
@@ -34,8 +35,8 @@ impl Embedded {
                 Err(TryLockError::Error(error)) => return Err(unusable(directory)(error)),
             }
         }
-        if try_file(directory, DATABASE)?.is_some() {
-            let file = directory.join(DATABASE);
+        if try_file(directory, namespace.database())?.is_some() {
+            let file = directory.join(namespace.database());
             Database::open_to_read(&file).map_err(|error| OpenError::Database { file, error })?;
         }
         Ok(found)

@@ -84,6 +84,7 @@ struct Shared {
     clock: Clock,
     timeout: Duration,
     keep: Duration,
+    namespace: config::Namespace,
     /// Permits of gateways that must be dead go here, to be settled.
     abandoned: mpsc::UnboundedSender<Settlement>,
 }
@@ -110,14 +111,15 @@ impl Redis {
         sources: Sources,
     ) -> Result<Self, RedisError> {
         let link = Link::new(&settings.url)?;
-        let health = Health::new(clock.clone(), link.is_cluster());
-        let shared = Shared { link, sources, health, clock, timeout: settings.timeout, keep, abandoned };
+        let health = Health::new(clock.clone(), link.is_cluster(), settings.namespace);
+        let (timeout, namespace) = (settings.timeout, settings.namespace);
+        let shared = Shared { link, sources, health, clock, timeout, keep, namespace, abandoned };
         Ok(Self { shared: Arc::new(shared), watch: None })
     }
 
     /// See [`Store::admit`](super::Store::admit).
     pub(super) async fn admit(&self, ask: &Ask) -> Result<Decision, StoreFailure> {
-        let (keys, asked) = (Keys::of(&ask.subject), Instant::now());
+        let (keys, asked) = (self.shared.keys(&ask.subject), Instant::now());
         let value = self
             .shared
             .script(&self.shared.sources.admit, &keys, self.shared.timeout, |shared| shared.admit_call(ask, &keys))
@@ -127,7 +129,7 @@ impl Redis {
 
     /// See [`Store::settle`](super::Store::settle).
     pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreFailure> {
-        let (keys, asked) = (Keys::of(&settlement.subject), Instant::now());
+        let (keys, asked) = (self.shared.keys(&settlement.subject), Instant::now());
         let patience = PATIENCE.max(self.shared.timeout);
         let value = self
             .shared
@@ -142,12 +144,12 @@ impl Redis {
     }
 
     pub(super) fn is_away_for(&self, subject: &Subject) -> bool {
-        self.shared.health.is_part_away(Keys::of(subject).part())
+        self.shared.health.is_part_away(self.shared.keys(subject).part())
     }
 
     /// The time in the caller's part of Redis, as far as it is known.
     pub(super) fn now(&self, subject: &Subject) -> UnixMs {
-        self.shared.time(Keys::of(subject).part())
+        self.shared.time(self.shared.keys(subject).part())
     }
 
     pub(super) async fn probe(&self) -> Result<(), StoreFailure> {
@@ -180,7 +182,7 @@ impl Redis {
 
     /// The stream of a caller's records.
     pub(super) fn ledger_of(subject: &Subject) -> String {
-        Keys::of(subject).ledger()
+        Keys::of(config::Namespace::Production, subject).ledger()
     }
 
     /// Whatever was away is back.
@@ -209,6 +211,11 @@ impl fmt::Debug for Shared {
 type Call = (Vec<String>, Vec<String>);
 
 impl Shared {
+    /// The keys of one caller.
+    fn keys(&self, subject: &Subject) -> Keys {
+        Keys::of(self.namespace, subject)
+    }
+
     /// Runs a script for a caller unless their part of Redis is known to be away.
     async fn script(
         &self,

@@ -3,7 +3,6 @@
 use redis::cmd;
 
 use super::super::StoreFailure;
-use super::keys::Keys;
 use super::records::parsed;
 use super::{PATIENCE, Redis};
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
@@ -27,7 +26,7 @@ impl Redis {
         subject: &Subject,
         token: &TokenMark,
     ) -> Result<bool, StoreFailure> {
-        let keys = Keys::of(subject);
+        let keys = self.shared.keys(subject);
         if self.shared.health.is_part_away(keys.part()) {
             return Err(StoreFailure::Away);
         }
@@ -43,7 +42,7 @@ impl Redis {
 
     /// See [`Store::revoke`](super::super::Store::revoke).
     pub async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreFailure> {
-        let keys = Keys::of(&revocation.subject);
+        let keys = self.shared.keys(&revocation.subject);
         let (key, second) = match &revocation.tokens {
             Tokens::Named(name) => (keys.revoked(Some(name)), 0),
             Tokens::IssuedUpTo(second) => (keys.revoked(None), *second),

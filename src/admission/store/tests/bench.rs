@@ -49,7 +49,7 @@ impl Bench {
     pub(super) fn open(folder: &TempDir, clock: &Clock) -> Embedded {
         let rates = Arc::new(Rates::new(clock.clone()));
         let leases = Arc::new(Leases::new(clock.clone()));
-        Embedded::open(folder.path(), KEEP, rates, leases, clock.clone()).unwrap()
+        Embedded::open(folder.path(), config::Namespace::default(), KEEP, rates, leases, clock.clone()).unwrap()
     }
 
     pub(super) fn redis() -> Self {
@@ -130,7 +130,7 @@ pub(super) fn clock_of(subject: &Subject) -> String {
 /// `[redis]`, with more patience than a gateway has: what is tested is what is said, not how fast.
 pub(super) fn settings(url: &str) -> config::Redis {
     let url = config::RedisUrl::parse(url).unwrap();
-    config::Redis { url, timeout: Duration::from_secs(5) }
+    config::Redis { url, timeout: Duration::from_secs(5), namespace: config::Namespace::default() }
 }
 
 pub(super) fn subject(name: &str) -> Subject {

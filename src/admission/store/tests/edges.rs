@@ -13,6 +13,7 @@ use crate::admission::limits::{Ask, Decision, Denial, Limits};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::admission::session::{InSession, Session};
+use crate::config::Namespace;
 use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
 use crate::units::{Month, NanoUsd, UnixMs};
@@ -250,7 +251,7 @@ async fn the_embedded_store_is_for_one_process_and_keeps_what_it_had() {
     let given = bench.store.admit(Arc::new(asked.clone())).await.unwrap();
     let Place::Folder(folder) = &bench.place else { unreachable!() };
     let (rates, leases) = (Arc::new(Rates::new(bench.clock.clone())), Arc::new(Leases::new(bench.clock.clone())));
-    let second = Embedded::open(folder.path(), KEEP, rates, leases, bench.clock.clone());
+    let second = Embedded::open(folder.path(), Namespace::default(), KEEP, rates, leases, bench.clock.clone());
     let refusal = second.unwrap_err();
     assert!(matches!(&refusal, OpenError::Taken { holder, .. } if *holder == std::process::id().to_string()));
     assert!(refusal.to_string().contains("VOXGATE_DATA_DIR"), "{refusal}");

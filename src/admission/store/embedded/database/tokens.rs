@@ -24,6 +24,18 @@ impl Database {
         };
         query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
     }
+
+    /// The session of this id that has not ended, whoever opened it.
+    pub(in super::super) fn session(&self, id: &str, now: UnixMs) -> Result<Option<Session>> {
+        // A file of an earlier version has no such table, and no sessions.
+        if !self.0.table_exists(None, "sessions")? {
+            return Ok(None);
+        }
+        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE id = ?1 AND until > ?2")?;
+        let record: Option<String> = query.query_row(params![id, number(now.get())], |row| row.get(0)).optional()?;
+        let session = record.map(|text| serde_json::from_str(&text)).transpose();
+        session.map_err(|error| unreadable(error.to_string()))
+    }
 }
 
 impl Writer<'_> {
