@@ -10,7 +10,7 @@ type Cause<'a> = &'a (dyn Error + 'static);
 
 /// Why a request to `url` got no answer. Neither the key nor a proxy's password is in it.
 pub(super) fn unreachable(error: &reqwest::Error, url: &Url) -> String {
-    let causes: Vec<_> = successors(error.source(), |cause: &Cause<'_>| cause.source()).collect();
+    let causes: Vec<Cause<'_>> = successors(error.source(), |cause| (**cause).source()).collect();
     let (cause, by_proxy) = (cause(error, &causes), proxy(url));
     match by_proxy {
         Some(variable) if has(&causes, "tunnel") => format!("the proxy of {variable} failed: {cause}"),
