@@ -4,6 +4,9 @@
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
 #   .test-tools/bin      cargo-deny
+#
+# With the argument `browser`, Chromium and what drives it (tests/browser) as well.
+#
 #   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +26,7 @@ need curl curl
 need redis-server redis-server
 need npm nodejs npm
 need python3 python3 python3-venv
+[ "${1:-}" != browser ] || need chromium chromium
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
     packages+=(python3-venv)
 fi
@@ -64,6 +68,12 @@ lock=tests/sdk/node/package-lock.json
 if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
     (cd tests/sdk/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     cp "$lock" "$tools/node.installed"
+fi
+
+lock=tests/browser/package-lock.json
+if [ "${1:-}" = browser ] && { ! unchanged "$lock" browser || [ ! -d tests/browser/node_modules/playwright-core ]; }; then
+    (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    cp "$lock" "$tools/browser.installed"
 fi
 
 node=$(command -v node || true)

@@ -120,7 +120,7 @@ impl Settings {
         settings.check_default_model(&root);
         settings.check_secrets(&root);
         if settings.serves_from_sandbox_alone() {
-            settings.store.use_namespace(Namespace::Sandbox);
+            settings.store = settings.store.with_namespace(Namespace::Sandbox);
         }
         let notes = root.notes();
         root.finish();

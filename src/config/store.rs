@@ -37,6 +37,9 @@ pub enum Namespace {
 }
 
 impl Namespace {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Production, Self::Sandbox];
+
     /// Its file in the data directory.
     pub const fn database(self) -> &'static str {
         match self {
@@ -166,11 +169,14 @@ impl Store {
         }
     }
 
-    pub(super) fn use_namespace(&mut self, namespace: Namespace) {
+    /// The same store with the other set of books open.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = namespace;
         if let Some(redis) = &mut self.redis {
             redis.namespace = namespace;
         }
+        self
     }
 }
 

@@ -51,6 +51,7 @@ mod bad_options;
 mod before_the_body;
 mod bodies;
 mod breaker;
+mod browser;
 mod check_command;
 mod commands;
 mod compose;

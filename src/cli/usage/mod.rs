@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, print, tell};
 use crate::admission::store::{Books, StoreFailure};
-use crate::config::{self, Problems, Settings};
+use crate::config::{self, Namespace, Problems, Settings};
 use crate::identity::Subject;
 use crate::units::{Month, UnixMs};
 use report::Report;
@@ -65,6 +65,9 @@ impl Usage {
             Failure::Other(format!("{place} cannot be read: {failure}"))
         };
         let books = Books::open(&settings).map_err(unreadable)?;
+        if settings.namespace == Namespace::Sandbox {
+            tell("no provider's key is set here (OPENAI_API_KEY), so these are the books of the sandbox");
+        }
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
         let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
         if let Some(nothing) = report.nothing() {

@@ -55,20 +55,20 @@ impl Reader {
     }
 }
 
-/// Has tokens hold no longer, also while a gateway has the store in `directory` open: it looks at each request.
+/// Revokes tokens, also while a gateway has the store in `directory` open: it looks at each request. `false`: no gateway
+/// has ever written there.
 pub(in crate::admission::store) fn revoke_beside(
     directory: &Path,
     namespace: Namespace,
     revocation: &Revocation,
-) -> Result<(), StoreFailure> {
-    let nothing = || StoreFailure::Failed(format!("no gateway has written to {} yet", directory.display()));
+) -> Result<bool, StoreFailure> {
     let written = Database::open_beside(&directory.join(namespace.database())).and_then(|database| {
-        let Some(mut database) = database else { return Ok(None) };
+        let Some(mut database) = database else { return Ok(false) };
         let writer = database.begin()?;
         writer.revoke(revocation)?;
-        writer.commit().map(Some)
+        writer.commit().map(|_| true)
     });
-    written.map_err(|error| failed(&error))?.ok_or_else(nothing)
+    written.map_err(|error| failed(&error))
 }
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreFailure {
