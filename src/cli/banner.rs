@@ -167,9 +167,11 @@ impl Banner {
                 "VOXGATE_JWT_SECRET is not set, and standard output is not a terminal, so no token is printed. Set it,\n\
                  start again, and `{command} token --sub alice` prints a token for an hour.\n"
             ),
-            Access::Issuer => "Tokens come from the issuer whose keys [identity] names: the gateway has no secret to sign \
+            Access::Issuer => {
+                "Tokens come from the issuer whose keys [identity] names: the gateway has no secret to sign \
                                one with.\n"
-                .to_owned(),
+                    .to_owned()
+            }
         }
     }
 }

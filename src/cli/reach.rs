@@ -14,7 +14,9 @@ pub(super) fn unreachable(error: &reqwest::Error, url: &Url) -> String {
     let (cause, by_proxy) = (cause(error, &causes), proxy(url));
     match by_proxy {
         Some(variable) if has(&causes, "tunnel") => format!("the proxy of {variable} failed: {cause}"),
-        Some(variable) => format!("{cause} ({variable} is set: requests go to that proxy unless NO_PROXY has the host)"),
+        Some(variable) => {
+            format!("{cause} ({variable} is set: requests go to that proxy unless NO_PROXY has the host)")
+        }
         None => cause,
     }
 }
@@ -25,9 +27,11 @@ fn cause(error: &reqwest::Error, causes: &[Cause<'_>]) -> String {
         return format!("DNS: the name cannot be resolved ({detail})");
     }
     let io = || causes.iter().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    if let Some(tls) = io().find_map(|error| error.get_ref()?.downcast_ref::<rustls::Error>()) {
+    if let Some(tls) = io().find_map(tls_error) {
         let hint = match tls {
-            rustls::Error::InvalidCertificate(_) => "; is it the right host, and its authority trusted on this machine?",
+            rustls::Error::InvalidCertificate(_) => {
+                "; is it the right host, and its authority trusted on this machine?"
+            }
             rustls::Error::InvalidMessage(_) => "; does the server speak plain HTTP?",
             _ => "",
         };
@@ -45,6 +49,12 @@ fn cause(error: &reqwest::Error, causes: &[Cause<'_>]) -> String {
         // The last is the nearest to what happened.
         None => causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string),
     }
+}
+
+/// The error of TLS in an error of the connection, which may be wrapped several times. `source` passes over what is wrapped.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| tls_error(inner.downcast_ref()?))
 }
 
 fn has(causes: &[Cause<'_>], word: &str) -> bool {

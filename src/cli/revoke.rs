@@ -64,7 +64,8 @@ impl Revoke {
                 tracing::info!(target: AUDIT, subject, token, %until, "the token is revoked");
                 // A revocation that was written holds, whatever is known of a session.
                 let session = Books::session(&settings, token).await.ok().flatten();
-                let session = session.map_or_else(|| "no open session has this id".to_owned(), |session| about(&session));
+                let session =
+                    session.map_or_else(|| "no open session has this id".to_owned(), |session| about(&session));
                 print(|out| {
                     writeln!(out, "{subject}: the token with the id {token} is refused until {until}")?;
                     writeln!(out, "Issued ids are not recorded, so a mistyped one goes unnoticed; {session}.")

@@ -74,7 +74,8 @@ fn accepted(caller: &Caller, settings: &Settings) -> String {
     let known = settings.plans.contains_key(&caller.plan);
     let note = if known { "" } else { " (no such plan in these settings: requests are refused)" };
     line(&mut lines, "plan", &format!("{}{note}", caller.plan));
-    let scopes = if caller.scopes.is_empty() { "none: it allows nothing".to_owned() } else { caller.scopes.to_string() };
+    let scopes =
+        if caller.scopes.is_empty() { "none: it allows nothing".to_owned() } else { caller.scopes.to_string() };
     line(&mut lines, "scope", &scopes);
     line(&mut lines, "id", caller.token_id.as_deref().unwrap_or("none: it cannot be revoked by itself"));
     if let Some(issued) = caller.issued_at {

@@ -46,13 +46,7 @@ impl Token {
     }
 }
 
-fn make(
-    settings: &Settings,
-    subject: Subject,
-    plan: String,
-    ttl: Duration,
-    scopes: Scopes,
-) -> Result<(), Failure> {
+fn make(settings: &Settings, subject: Subject, plan: String, ttl: Duration, scopes: Scopes) -> Result<(), Failure> {
     if !settings.plans.contains_key(&plan) {
         let known: Vec<_> = settings.plans.keys().map(String::as_str).collect();
         return Err(Failure::Other(format!("--plan {plan}: no such plan; the settings have {}", known.join(", "))));

@@ -1,5 +1,6 @@
 //! `voxgate check`: what it says of the places where limits are kept.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use tempfile::TempDir;
@@ -33,8 +34,18 @@ fn closed_port() -> u16 {
 
 #[test]
 fn why_a_provider_cannot_be_reached_is_said() {
-    let (provider, closed) = (Provider::start(), closed_port());
-    let tls = provider.base_url().replace("http://", "https://");
+    let closed = closed_port();
+    // What answers there speaks no TLS.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tls = format!("https://{}/v1", plain.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut connection, _) = plain.accept().unwrap();
+        let mut hello = [0; 1];
+        connection.read_exact(&mut hello).unwrap();
+        connection.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
+        // The connection stays until the other side has read that and goes.
+        let _ = connection.read_to_end(&mut Vec::new());
+    });
     // A label of DNS has 63 letters at most, so that nobody has to be asked.
     let nameless = format!("http://{}.invalid/v1", "a".repeat(64));
     let refused = format!("http://127.0.0.1:{closed}/v1");
@@ -149,11 +160,16 @@ async fn a_data_directory_is_looked_at_and_left_to_its_gateway() {
 
 #[test]
 fn a_data_directory_whose_file_is_not_the_gateways_is_said() {
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("voxgate.sqlite3"), "not a database, however long this may be made to be")
-        .unwrap();
-    let said = verdict("data directory", &[("VOXGATE_DATA_DIR", folder.path().to_str().unwrap())], false);
-    assert!(said.contains("VOXGATE_DATA_DIR"), "{said}");
+    let provider = Provider::start();
+    let base_url = provider.base_url();
+    let key = [("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", base_url.as_str())];
+    for (file, key) in [("voxgate.sqlite3", &key[..]), ("sandbox.sqlite3", &[])] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join(file), "not a database, however long this may be made to be").unwrap();
+        let variables = [&[("VOXGATE_DATA_DIR", folder.path().to_str().unwrap())], key].concat();
+        let said = verdict("data directory", &variables, false);
+        assert!(said.contains("VOXGATE_DATA_DIR") && said.contains(file), "{said}");
+    }
 }
 
 #[test]

@@ -153,7 +153,8 @@ fn a_token_is_explained_without_being_repeated() {
     let secret = [("VOXGATE_JWT_SECRET", SECRET)];
     let id = "0198f0c2-6b1e-7d51-9f0a-3c5d6e7f8a9b";
     let good = token::with(&json!({ "jti": id, "plan": "default" }));
-    for text in [good.clone(), format!("{good}\n"), format!("Bearer {good}"), format!("Authorization: Bearer {good}\n")] {
+    for text in [good.clone(), format!("{good}\n"), format!("Bearer {good}"), format!("Authorization: Bearer {good}\n")]
+    {
         let (accepted, out, said) = explained(&text, &secret);
         assert!(accepted, "{out}{said}");
         for word in ["HS256", "alice", "default", "transcribe translate usage", id, "accepts"] {

@@ -200,7 +200,10 @@ async fn the_page_says_in_words_that_nobody_is_logged_in_or_that_its_address_is_
             server.refusal_in_words(&gateway, request).await
         };
         let (status, _, words) = said(&nobody, Some(ORIGIN)).await;
-        assert!(status == 401 && words.contains("Nobody is logged in") && words.contains("VOXGATE_DEMO_USER"), "{words}");
+        assert!(
+            status == 401 && words.contains("Nobody is logged in") && words.contains("VOXGATE_DEMO_USER"),
+            "{words}"
+        );
         let (status, _, words) = said(&production, Some(ORIGIN)).await;
         assert!(status == 401 && words.contains("Please log in") && !words.contains("VOXGATE"), "{words}");
         let (status, _, words) = said(&elsewhere, Some("http://127.0.0.1:3000")).await;

@@ -170,7 +170,8 @@ fn every_target_of_make_that_is_named_is_there() {
             // In code: at the begin of a line, or after a backtick.
             (before.ends_with('`') || before.ends_with('\n') || before.ends_with("toml ")).then_some(rest)
         }) {
-            let target: String = rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '-').collect();
+            let target: String =
+                rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '-').collect();
             assert!(makefile.contains(&format!("\n{target}: ")), "{page}: make {target}");
             named += 1;
         }
@@ -186,7 +187,10 @@ fn every_link_leads_somewhere() {
     let anchors = |text: &str| -> Vec<String> {
         let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
         let word = |letter: char| letter.is_alphanumeric() || " -_".contains(letter);
-        headings.map(|line| line.trim().to_lowercase().chars().filter(|c| word(*c)).collect::<String>()).map(|line| line.replace(' ', "-")).collect()
+        headings
+            .map(|line| line.trim().to_lowercase().chars().filter(|c| word(*c)).collect::<String>())
+            .map(|line| line.replace(' ', "-"))
+            .collect()
     };
     let mut links = 0;
     for page in ["README.md", "docs/README.md", "docs/operations.md"] {
@@ -224,7 +228,9 @@ async fn a_secret_that_is_there_is_kept_by_every_block() {
         newcomer.pastes(&block(beginning), &key).await;
         let first = std::fs::read_to_string(&secret).unwrap();
         assert!(first.trim().len() >= 64, "{beginning}");
-        for changed in ["secrets/openai_api_key", ".env"].map(|name| newcomer.path(name)).iter().filter(|at| at.exists()) {
+        for changed in
+            ["secrets/openai_api_key", ".env"].map(|name| newcomer.path(name)).iter().filter(|at| at.exists())
+        {
             std::fs::write(changed, "of mine").unwrap();
         }
         newcomer.pastes(&block(beginning), &key).await;

@@ -108,7 +108,10 @@ async fn a_revocation_outlives_the_gateway_and_ends_with_the_tokens() {
 async fn of_a_sessions_token_it_is_said_whose_it_is() {
     for (gateway, _other, _redis) in houses().await {
         let backend = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe" }));
-        let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(backend).header("content-type", "application/json");
+        let request = gateway
+            .request(Method::POST, "/v1/sessions")
+            .bearer_auth(backend)
+            .header("content-type", "application/json");
         let opened = gateway.send(request.body(r#"{"subject":"carol"}"#)).await.json();
         let said = revoke(&gateway, &["--sub", "carol", "--jti", opened["id"].as_str().unwrap()]);
         assert!(said.contains("an open session of carol, which ends at 20"), "{said}");

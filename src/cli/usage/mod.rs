@@ -65,13 +65,20 @@ impl Usage {
             Failure::Other(format!("{place} cannot be read: {failure}"))
         };
         let books = Books::open(&settings).map_err(unreadable)?;
-        if settings.namespace == Namespace::Sandbox {
-            tell("no provider's key is set here (OPENAI_API_KEY), so these are the books of the sandbox");
-        }
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
         let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
-        if let Some(nothing) = report.nothing() {
-            tell(&(nothing + &reason(&report, &books, &settings)));
+        // An operator in another terminal than the gateway's may lack its key, and look into the wrong books.
+        let books_of = match settings.namespace {
+            Namespace::Sandbox => Some("these are the books of the sandbox, since no OPENAI_API_KEY is set"),
+            Namespace::Production => None,
+        };
+        match (report.nothing(), books_of) {
+            (Some(nothing), books_of) => {
+                let books_of = books_of.map(|books| format!("; {books}")).unwrap_or_default();
+                tell(&(nothing + &reason(&report, &books, &settings) + &books_of));
+            }
+            (None, Some(books)) => tell(books),
+            (None, None) => {}
         }
         print(|out| match self.format {
             Format::Table => table::write(&report, out),

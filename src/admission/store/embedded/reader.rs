@@ -17,7 +17,10 @@ pub(in crate::admission::store) struct Reader(Database);
 
 impl Reader {
     /// Opens the books of `namespace` in `directory`; `None`: nothing was ever written there.
-    pub(in crate::admission::store) fn open(directory: &Path, namespace: Namespace) -> Result<Option<Self>, StoreFailure> {
+    pub(in crate::admission::store) fn open(
+        directory: &Path,
+        namespace: Namespace,
+    ) -> Result<Option<Self>, StoreFailure> {
         let file = directory.join(namespace.database());
         // A directory that may not be looked into is not an empty one.
         if !file.try_exists().map_err(|error| StoreFailure::Failed(error.to_string()))? {
