@@ -20,12 +20,13 @@ const browser = await chromium.launch({
 });
 try {
   const page = await browser.newPage({ viewport: { width: 360, height: 640 } });
+  page.setDefaultTimeout(180_000);
   page.on('pageerror', (error) => console.log(JSON.stringify({ error: String(error) })));
   // Nothing has to listen there.
   await page.route(`${ORIGIN}/**`, (route) => route.fulfill({ body: PAGE, contentType: 'text/html; charset=utf-8' }));
   await page.goto(ORIGIN);
   const said = async (way) => {
-    await page.waitForFunction(() => document.getElementById('text').textContent.length > 10, null, { timeout: 30_000 });
+    await page.waitForFunction(() => document.getElementById('text').textContent.length > 10, null, { timeout: 180_000 });
     // The text grows while it comes: it is whole when the request is done.
     await page.waitForLoadState('networkidle');
     console.log(JSON.stringify({ way, text: await page.locator('#text').innerText() }));
