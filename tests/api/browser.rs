@@ -2,6 +2,8 @@
 //!
 //! `make test-all` installs Chromium and requires it (`BROWSER_REQUIRED=1`). Elsewhere the test says that it was left out.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -48,17 +50,30 @@ async fn every_operation_of_the_docs_page_succeeds_as_the_page_fills_it_in() {
     }
 }
 
+/// Answers one request with a page. A browser that goes away in the middle is no matter.
+fn serve(connection: TcpStream, page: &str) {
+    let mut request = BufReader::new(&connection).lines().map_while(Result::ok);
+    if request.any(|line| line.is_empty()) {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\n";
+        let _ = write!(&connection, "{head}content-length: {}\r\n\r\n{page}", page.len());
+    }
+}
+
 #[tokio::test]
 async fn the_page_of_the_readme_transcribes_a_file_and_the_microphone() {
     let Some(chromium) = browser() else {
         return eprintln!("LEFT OUT: no browser is installed; `tests/install-tools.sh browser` installs one");
     };
-    let origin = block("VOXGATE_CORS__ORIGINS=").split(['=', ' ']).nth(1).unwrap().to_owned();
+    // As `python3 -m http.server` would serve it. It has to come from this machine: a browser lets no page from elsewhere send
+    // anything to a loopback address.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://localhost:{}", server.local_addr().unwrap().port());
     let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &origin).start().await;
     let page = block("<!doctype html>").replace("127.0.0.1:8080", &gateway.address.to_string());
+    std::thread::spawn(move || server.incoming().flatten().for_each(|connection| serve(connection, &page)));
     let mut command = Command::new(folder(".test-tools/node"));
     command.arg(folder("tests/browser/page.mjs")).env("CHROMIUM", chromium).env("TOKEN", token::good());
-    command.env("PAGE", page).env("ORIGIN", &origin).env("RECORDING", sound::media().join("sample.wav"));
+    command.env("ORIGIN", &origin).env("RECORDING", sound::media().join("sample.wav"));
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{said}");

@@ -1,12 +1,12 @@
 // Opens the README's page in a real browser, at the address that the README gives it, and sends it a file and the microphone
 // (a made-up one that beeps). Run by tests/api/browser.rs.
 //
-// PAGE is the page's text, ORIGIN where it is served, TOKEN and RECORDING what goes into it, CHROMIUM the browser. Each
+// ORIGIN is where it is served, TOKEN and RECORDING what goes into it, CHROMIUM the browser. Each
 // transcript is a line of JSON.
 
 import { chromium } from 'playwright-core';
 
-const { PAGE, ORIGIN, TOKEN, RECORDING, CHROMIUM, SCREENSHOTS } = process.env;
+const { ORIGIN, TOKEN, RECORDING, CHROMIUM, SCREENSHOTS } = process.env;
 
 const browser = await chromium.launch({
   executablePath: CHROMIUM,
@@ -22,8 +22,6 @@ try {
   const page = await browser.newPage({ viewport: { width: 360, height: 640 } });
   page.setDefaultTimeout(180_000);
   page.on('pageerror', (error) => console.log(JSON.stringify({ error: String(error) })));
-  // Nothing has to listen there.
-  await page.route(`${ORIGIN}/**`, (route) => route.fulfill({ body: PAGE, contentType: 'text/html; charset=utf-8' }));
   await page.goto(ORIGIN);
   const said = async (way) => {
     await page.waitForFunction(() => document.getElementById('text').textContent.length > 10, null, { timeout: 180_000 });

@@ -114,7 +114,8 @@ impl Bench {
         match (&*self.store, &self.place) {
             (Store::Redis(store), _) => store.entries(Some(subject), month).await.unwrap(),
             (Store::Embedded(_), Place::Folder(folder)) => {
-                let reader = super::super::embedded::Reader::open(folder.path(), config::Namespace::default()).unwrap().unwrap();
+                let reader =
+                    super::super::embedded::Reader::open(folder.path(), config::Namespace::default()).unwrap().unwrap();
                 reader.entries(Some(subject), month).unwrap()
             }
             (Store::Embedded(_), _) => unreachable!("the embedded store is in a folder"),
