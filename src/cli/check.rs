@@ -91,7 +91,7 @@ fn keys_found(settings: &Settings) -> String {
     if let Some(key) = &identity.secret {
         let bytes = match &key.material {
             KeyMaterial::Secret(secret) => format!(", {} bytes", secret.expose_secret().len()),
-            _ => String::new(),
+            KeyMaterial::PublicPem(_) => String::new(),
         };
         found.push(format!("a secret ({:?}{bytes})", key.algorithm));
     }

@@ -41,7 +41,7 @@ fn cause(error: &reqwest::Error, causes: &[Cause<'_>]) -> String {
         let what = if error.is_connect() { "no connection" } else { "no answer" };
         return format!("{what} in time: a firewall may drop what is sent there");
     }
-    match io().last() {
+    match io().next_back() {
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "the connection is refused: no server listens at that host and port".to_owned()
         }

@@ -69,7 +69,7 @@ pub(in crate::admission::store) fn revoke_beside(
         let Some(mut database) = database else { return Ok(false) };
         let writer = database.begin()?;
         writer.revoke(revocation)?;
-        writer.commit().map(|_| true)
+        writer.commit().map(|()| true)
     });
     written.map_err(|error| failed(&error))
 }
