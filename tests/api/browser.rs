@@ -51,11 +51,11 @@ async fn every_operation_of_the_docs_page_succeeds_as_the_page_fills_it_in() {
 }
 
 /// Answers one request with a page. A browser that goes away in the middle is no matter.
-fn serve(connection: TcpStream, page: &str) {
-    let mut request = BufReader::new(&connection).lines().map_while(Result::ok);
+fn serve(mut connection: &TcpStream, page: &str) {
+    let mut request = BufReader::new(connection).lines().map_while(Result::ok);
     if request.any(|line| line.is_empty()) {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\n";
-        let _ = write!(&connection, "{head}content-length: {}\r\n\r\n{page}", page.len());
+        let _ = write!(connection, "{head}content-length: {}\r\n\r\n{page}", page.len());
     }
 }
 
@@ -70,7 +70,7 @@ async fn the_page_of_the_readme_transcribes_a_file_and_the_microphone() {
     let origin = format!("http://localhost:{}", server.local_addr().unwrap().port());
     let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &origin).start().await;
     let page = block("<!doctype html>").replace("127.0.0.1:8080", &gateway.address.to_string());
-    std::thread::spawn(move || server.incoming().flatten().for_each(|connection| serve(connection, &page)));
+    std::thread::spawn(move || server.incoming().flatten().for_each(|connection| serve(&connection, &page)));
     let mut command = Command::new(folder(".test-tools/node"));
     command.arg(folder("tests/browser/page.mjs")).env("CHROMIUM", chromium).env("TOKEN", token::good());
     command.env("ORIGIN", &origin).env("RECORDING", sound::media().join("sample.wav"));

@@ -77,7 +77,9 @@ fn what_the_settings_come_to_is_said() {
     ];
     let is_told = |what: &str, words: &[&str]| {
         let said = verdict(what, &variables, true);
-        words.iter().for_each(|word| assert!(said.contains(word), "{word} is not in {what}: {said}"));
+        for word in words {
+            assert!(said.contains(word), "{word} is not in {what}: {said}");
+        }
         assert!(!said.contains(KEY) && !said.contains(SECRET), "{said}");
     };
     is_told("listeners", &["127.0.0.1:8080", "127.0.0.1:9464"]);
