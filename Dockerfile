@@ -13,18 +13,18 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches/gateway && touch src/lib.rs \
  && echo 'fn main() {}' | tee src/main.rs benches/gateway/main.rs benches/pieces.rs > benches/limits.rs \
- && cargo build --release --locked \
- && cargo clean --release --locked --package voxgate \
+ && cargo build --profile dist --locked \
+ && cargo clean --profile dist --locked --package voxgate \
  && rm -r src
 
 COPY openapi.yaml ./
 COPY src ./src
-RUN cargo build --release --locked --bin voxgate
+RUN cargo build --profile dist --locked --bin voxgate
 # The last image has no shell to make a folder with.
 RUN mkdir /voxgate-data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /build/target/release/voxgate /usr/local/bin/voxgate
+COPY --from=build /build/target/dist/voxgate /usr/local/bin/voxgate
 # Budgets, the ledger and settlements that wait. A new volume takes its owner from here.
 COPY --from=build --chown=65532:65532 /voxgate-data /var/lib/voxgate
 

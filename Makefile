@@ -1,36 +1,53 @@
-# `make run` serves, `make test` checks everything. Both need nothing but Rust.
+# `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run test lint deny bench bench-pieces soak test-tools test-containers
+.PHONY: help run install quick test test-all lint deny bench bench-pieces soak test-tools test-browser test-containers
 .DEFAULT_GOAL := help
 
-help: ## Say what there is
+# What is measured is what the image holds.
+DIST := cargo bench --profile dist
+
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
-run: ## Serve; without a provider's key, from the sandbox
+run: ## Build and serve; without a provider's key, from the sandbox
 	cargo run --release
 
-test: test-tools lint deny ## Install what the tests need, then run every check
-	cargo test
+install: ## Install the command `voxgate`, as `make run` builds it, into ~/.cargo/bin
+	cargo install --locked --path .
 
-lint: ## Check the formatting, and clippy's opinion
+quick: ## Check the format and the lints, and run the unit tests: what to do before each commit
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --lib
+
+test: test-tools lint deny ## Install what the tests need (asks for sudo), then run every check
+	VOXGATE_REQUIRE_TOOLS=1 cargo test
+
+test-all: test test-browser test-containers soak ## Everything: make test, a browser, containers, and a soak
+
+lint: ## Check the format and the lints
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-deny: test-tools ## Check what comes from elsewhere: its licences, its sources, what is known against it
+deny: test-tools ## Check the licences, the sources and the known faults of the dependencies
 	tests/deny.sh
 
 bench: test-tools ## Measure what the gateway costs beside nginx, and what limits cost
-	cargo bench --bench gateway
-	cargo bench --bench limits
+	$(DIST) --bench gateway
+	$(DIST) --bench limits
 
 bench-pieces: ## Measure the pieces that each request goes through
-	cargo bench --bench pieces
+	$(DIST) --bench pieces
 
-soak: test-tools ## Keep the gateway busy before a provider that fails, and look what is left
-	cargo bench --bench gateway -- soak
+soak: test-tools ## Two minutes of load before a provider that fails: is anything lost, does anything grow?
+	$(DIST) --bench gateway -- soak
 
-test-tools: ## Install what the tests need beside Rust
+test-tools: ## Install what the tests need beside Rust (asks for sudo)
 	@tests/install-tools.sh
+
+test-browser: test-tools ## Use the gateway's pages in Chromium, which is installed for that
+	@tests/install-tools.sh browser
+	BROWSER_REQUIRED=1 cargo test --test api browser::
 
 test-containers: ## Build the image, bring the compose file up, send audio through it
 	tests/containers.sh

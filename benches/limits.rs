@@ -26,8 +26,8 @@ use voxgate::admission::leases::Leases;
 use voxgate::admission::limits::{Ask, Bucket, Limits};
 use voxgate::admission::rates::Rates;
 use voxgate::admission::revocation::TokenMark;
-use voxgate::admission::store::{Embedded, Redis, Settlement, Store, Unknown};
-use voxgate::config::{self, AudioRate, RedisUrl, RequestRate};
+use voxgate::admission::store::{Embedded, RateRefund, Redis, Settlement, Store, Unknown};
+use voxgate::config::{self, AudioRate, Namespace, RedisUrl, RequestRate};
 use voxgate::identity::Subject;
 use voxgate::ledger::{Charge, Ending, Memo, PermitId};
 use voxgate::units::{AudioMs, NanoUsd};
@@ -83,11 +83,12 @@ fn flood() {
 fn embedded(folder: &tempfile::TempDir) -> Arc<Store> {
     let clock = Clock::system();
     let (rates, leases) = (Arc::new(Rates::new(clock.clone())), Arc::new(Leases::new(clock.clone())));
-    Arc::new(Store::Embedded(Embedded::open(folder.path(), KEEP, rates, leases, clock).unwrap()))
+    Arc::new(Store::Embedded(Embedded::open(folder.path(), Namespace::default(), KEEP, rates, leases, clock).unwrap()))
 }
 
 fn redis(url: &str) -> Arc<Store> {
-    let settings = config::Redis { url: RedisUrl::parse(url).unwrap(), timeout: Duration::from_secs(5) };
+    let (url, timeout) = (RedisUrl::parse(url).unwrap(), Duration::from_secs(5));
+    let settings = config::Redis { url, timeout, namespace: Namespace::default() };
     let (inbox, _) = mpsc::unbounded_channel();
     Arc::new(Store::Redis(Redis::new(&settings, KEEP, Clock::system(), inbox).unwrap()))
 }
@@ -160,6 +161,8 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         without_store: false,
         unknown: Unknown::Charge,
         tried: false,
+        marked: true,
+        rates: RateRefund::default(),
     };
     store.settle(Arc::new(settlement)).await.unwrap();
     waited

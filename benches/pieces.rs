@@ -29,10 +29,11 @@ use voxgate::admission::limits::{Bucket, Limits};
 use voxgate::admission::rates::Rates;
 use voxgate::admission::{Admission, Limiter};
 use voxgate::config::{self, Settings};
+use voxgate::fair_share::ShareKey;
 use voxgate::identity::{Subject, Verifier};
 use voxgate::intake::base64::Decoder;
 use voxgate::intake::json::Sieve;
-use voxgate::intake::{self, BodyForm, Incoming, Job, Room};
+use voxgate::intake::{self, BodyForm, Incoming, Job};
 use voxgate::relay::events::Scanner;
 use voxgate::telemetry::metrics::Page;
 use voxgate::telemetry::{Outcome, Record};
@@ -71,7 +72,7 @@ fn settings() -> Settings {
 /// Bodies of each form, from the first byte to a job that is measured and ready to be forwarded.
 fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &config::Intake) {
     let mut group = criterion.benchmark_group("take_in");
-    let room = Room::new(settings);
+    let shared = intake::Shared::new(settings).unwrap();
     let tokens = uploads::tokens();
     let cases = [
         ("multipart, 40 kB", Upload::form(&tokens, 40_000)),
@@ -83,18 +84,19 @@ fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &config:
         group.throughput(Throughput::Bytes(u64::try_from(upload.body.len()).unwrap()));
         let headers = headers(&upload);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| runtime.block_on(take_in(settings, &room, &headers, &upload.body)));
+            bencher.iter(|| runtime.block_on(take_in(settings, &shared, &headers, &upload.body)));
         });
     }
     group.finish();
 }
 
-async fn take_in(settings: &config::Intake, room: &Arc<Room>, headers: &HeaderMap, body: &Bytes) -> Job {
+async fn take_in(settings: &config::Intake, shared: &intake::Shared, headers: &HeaderMap, body: &Bytes) -> Job {
     let form = BodyForm::of(headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap())).unwrap();
     let declared = u64::try_from(body.len()).ok();
     let body = stream::iter(chunks(body).map(Ok::<_, PayloadError>));
-    let incoming = Incoming { task: Task::Transcribe, form, declared, headers, query: "", body };
-    intake::take_in(settings, room, incoming).whole().await.unwrap()
+    let key = ShareKey::of_caller("caller");
+    let incoming = Incoming { task: Task::Transcribe, form, declared, headers, query: "", key, body };
+    intake::take_in(settings, shared, incoming).whole().await.unwrap()
 }
 
 fn headers(upload: &Upload) -> HeaderMap {
@@ -204,8 +206,8 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
     let tokens = uploads::tokens();
     let callers = tokens.iter().map(|token| verifier.verify(token).unwrap()).collect::<Vec<_>>();
     let upload = Upload::form(&tokens, 40_000);
-    let job =
-        runtime.block_on(take_in(&settings.intake, &Room::new(&settings.intake), &headers(&upload), &upload.body));
+    let shared = intake::Shared::new(&settings.intake).unwrap();
+    let job = runtime.block_on(take_in(&settings.intake, &shared, &headers(&upload), &upload.body));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings.clone();
     folder.path().clone_into(&mut settings.store.data_dir);

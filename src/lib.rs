@@ -16,7 +16,8 @@
 //!
 //! Around them: [`config`] (settings), [`telemetry`] (logs, metrics, traces), [`cli`] (commands), [`server`] (wiring), [`reload`]
 //! (settings that change), [`sandbox`] (a
-//! provider for a first try), [`units`] and [`terms`] (the words that all use).
+//! provider for a first try), [`fair_share`] (how callers share what is bounded), [`private_dir`] (files that nobody else
+//! writes), [`units`] and [`terms`] (the words that all use).
 //!
 //! Arrows run one way, down this list; no room reaches back up. Only `http`, `relay`'s callers and `server` know
 //! actix-web, so every other room can be tested without a server.
@@ -25,10 +26,12 @@
 pub mod admission;
 pub mod cli;
 pub mod config;
+pub mod fair_share;
 pub mod http;
 pub mod identity;
 pub mod intake;
 pub mod ledger;
+pub mod private_dir;
 pub mod relay;
 pub mod reload;
 pub mod sandbox;

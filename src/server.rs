@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use actix_server::{Server, ServerHandle};
 use actix_service::IntoServiceFactory;
+use actix_web::App;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
@@ -17,7 +17,7 @@ use tracing_actix_web::TracingLogger;
 use crate::admission::clock::Clock;
 use crate::admission::{Desk, Limiter, LimiterError};
 use crate::config::Settings;
-use crate::http::{self, Grounds, House, Live, Tls, TlsError};
+use crate::http::{self, Entrance, Grounds, House, Live, Tls, TlsError};
 use crate::identity::Verifier;
 use crate::reload::{Origin, Reloader};
 use crate::sandbox::{Sandbox, StandIn};
@@ -29,7 +29,7 @@ use crate::upstream::{Providers, Upstream};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address is taken or not of this machine.
-    #[error("{key} {address} cannot be listened on: {error}")]
+    #[error("{key}: cannot listen on {address}: {error}")]
     Listen {
         /// The setting.
         key: &'static str,
@@ -63,9 +63,11 @@ pub struct Application {
     origin: Origin,
     desk: Desk,
     public: Server,
-    operational: actix_web::dev::Server,
+    operational: Server,
     sandbox: Option<Sandbox>,
     closing: watch::Sender<bool>,
+    /// The second listener closes last.
+    ops_closing: watch::Sender<bool>,
     /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
     terminate: Signal,
     interrupt: Signal,
@@ -89,19 +91,20 @@ impl Application {
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let traces = Traces::start(&settings.telemetry)?;
-        let grounds = Arc::new(Grounds::new(&settings, limiter, traces));
+        let grounds = Arc::new(Grounds::new(&settings, limiter, traces)?);
         let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
-        let (closing, is_closing) = watch::channel(false);
+        let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
             ops_address,
             public: public(public_socket, &live, &is_closing)?,
-            operational: operational(ops_socket, &live)?,
+            operational: operational(ops_socket, &live, ops_is_closing)?,
             live,
             origin,
             desk,
             sandbox,
             closing,
+            ops_closing,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
@@ -120,7 +123,7 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { live, origin, desk, public, operational, sandbox, closing, .. } = self;
+        let Self { live, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
         let reloading = tokio::spawn(reloader.watch(self.hangup));
@@ -142,6 +145,7 @@ impl Application {
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
+            ops_closing.send_replace(true);
             doors.1.stop(false).await;
             operational.await.map_err(io::Error::other)?
         };
@@ -172,13 +176,28 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
     socket.map_err(|error| StartError::Listen { key, address, error })
 }
 
+/// The connections of a worker beyond its share of those that may be open: they wait to be counted, or to be closed.
+const WORKER_SLACK: usize = 4;
+
 fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
-    let settings = live.house().settings.server.clone();
-    let mut server = Server::build().disable_signals().shutdown_timeout(settings.shutdown_timeout.as_secs().max(1));
-    if settings.workers > 0 {
-        server = server.workers(settings.workers);
-    }
-    let (live, closing) = (live.clone(), closing.clone());
+    let house = live.house();
+    let settings = &house.settings.server;
+    let workers = settings.worker_threads();
+    let share = house.grounds.connections.max().div_ceil(workers);
+    let entrance = Entrance {
+        live: live.clone(),
+        connections: Arc::clone(&house.grounds.connections),
+        closing: closing.clone(),
+        has_tls: true,
+        refuse: http::refuse,
+    };
+    let server = Server::build()
+        .disable_signals()
+        .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
+        .workers(workers)
+        // A worker that is busy does not take files without bound.
+        .max_concurrent_connections(share + WORKER_SLACK);
+    let live = live.clone();
     let server = server.listen("voxgate", socket, move || {
         let (own, cors) = (live.clone(), http::cors(&live.house().settings.cors));
         let application = App::new()
@@ -191,14 +210,28 @@ fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(http::public);
-        http::door(application.into_factory(), &live, &closing)
+        http::door(application.into_factory(), entrance.clone())
     })?;
     Ok(server.run())
 }
 
-/// The second listener: for probes and for Prometheus, which need no token. Never for clients.
-fn operational(socket: TcpListener, live: &Data<Live>) -> io::Result<actix_web::dev::Server> {
+/// The second listener: for probes and for Prometheus, which need no token. Never for clients. It has its own thread and its
+/// own connections, and answers whatever happens on the first.
+fn operational(socket: TcpListener, live: &Data<Live>, closing: watch::Receiver<bool>) -> io::Result<Server> {
+    let connections = Arc::clone(&live.house().grounds.ops_connections);
+    let max = connections.max();
     let live = live.clone();
-    let server = HttpServer::new(move || App::new().app_data(live.clone()).configure(http::operational));
-    Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run())
+    let entrance =
+        Entrance { live: live.clone(), connections, closing, has_tls: false, refuse: http::refuse_unrecorded };
+    let server = Server::build()
+        .disable_signals()
+        .shutdown_timeout(1)
+        .workers(1)
+        .max_concurrent_connections(max + WORKER_SLACK)
+        .listen("voxgate-ops", socket, move || {
+            let application =
+                App::new().app_data(live.clone()).wrap(from_fn(http::hold_connection)).configure(http::operational);
+            http::door(application.into_factory(), entrance.clone())
+        })?;
+    Ok(server.run())
 }

@@ -2,8 +2,12 @@
 # Installs what the tests need beside Rust, on Debian and its like. What is there already is left as it is.
 #
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
+#   .test-tools/contract one with Schemathesis, which reads openapi.yaml as a stranger would
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
 #   .test-tools/bin      cargo-deny
+#
+# With the argument `browser`, Chromium and what drives it (tests/browser) as well.
+#
 #   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,8 +25,10 @@ need() { # COMMAND PACKAGE…
 need cc gcc libc6-dev
 need curl curl
 need redis-server redis-server
+need ffmpeg ffmpeg
 need npm nodejs npm
 need python3 python3 python3-venv
+[ "${1:-}" != browser ] || need chromium chromium
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
     packages+=(python3-venv)
 fi
@@ -53,17 +59,26 @@ unchanged() {
     [ -f "$tools/$2.installed" ] && cmp -s "$1" "$tools/$2.installed"
 }
 
-requirements=tests/sdk/python/requirements.txt
-if ! unchanged "$requirements" python || [ ! -x "$tools/python/bin/python" ]; then
-    python3 -m venv --clear "$tools/python"
-    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements"
-    cp "$requirements" "$tools/python.installed"
-fi
+python_environment() { # REQUIREMENTS NAME
+    if ! unchanged "$1" "$2" || [ ! -x "$tools/$2/bin/python" ]; then
+        python3 -m venv --clear "$tools/$2"
+        "$tools/$2/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$1"
+        cp "$1" "$tools/$2.installed"
+    fi
+}
+python_environment tests/sdk/python/requirements.txt python
+python_environment tests/contract/requirements.txt contract
 
 lock=tests/sdk/node/package-lock.json
 if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
     (cd tests/sdk/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     cp "$lock" "$tools/node.installed"
+fi
+
+lock=tests/browser/package-lock.json
+if [ "${1:-}" = browser ] && { ! unchanged "$lock" browser || [ ! -d tests/browser/node_modules/playwright-core ]; }; then
+    (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    cp "$lock" "$tools/browser.installed"
 fi
 
 node=$(command -v node || true)

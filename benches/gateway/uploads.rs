@@ -90,7 +90,7 @@ pub(crate) fn tokens() -> Vec<String> {
         let subject = format!("caller-{number:03}").parse().unwrap();
         let ttl = Duration::from_hours(12);
         let (token_id, caps) = (Some(format!("{number}")), Caps::default());
-        let grant = Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps };
+        let grant = Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps, maker: None };
         minter.mint(&grant).unwrap().expose_secret().to_owned()
     };
     (0..CALLERS).map(token).collect()

@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::heard::Heard;
 use super::journal::Journal;
 use super::settler::{Counts, Settler};
-use super::store::{Settlement, Store, StoreFailure, Unknown};
+use super::store::{Settlement, Store, StoreFailure};
 use crate::ledger::PermitId;
+use crate::units::Month;
 
 /// How many are written at once.
 const AT_ONCE: usize = 128;
@@ -24,8 +25,6 @@ const AT_ONCE: usize = 128;
 const RETRY: Duration = Duration::from_millis(50);
 /// How many it is tried with: few, since it has others to serve.
 const ATTEMPTS: usize = 16;
-/// A question that was given up is not answered by the store later than this, so that a refund comes after it.
-const GIVEN_UP: Duration = Duration::from_secs(2);
 /// How long the end of the gateway waits for permits that are still held, when their connections are closed already.
 const LAST_PERMITS: Duration = Duration::from_secs(3);
 
@@ -46,10 +45,10 @@ pub(super) struct Letterbox {
 }
 
 impl Letterbox {
-    /// Takes over what other processes left in `directory`. Nobody is let in without the store while `most` wait.
-    pub(super) fn new(directory: &Path, most: usize) -> io::Result<Self> {
+    /// Takes over what other processes left in `folder`. Nobody is let in without the store while `most` wait.
+    pub(super) fn new(folder: &Path, most: usize) -> io::Result<Self> {
         let (inbox, incoming) = mpsc::unbounded_channel();
-        let journal = Journal::open(directory, most)?;
+        let journal = Journal::open(folder, most)?;
         let counts = Counts { waiting: AtomicUsize::new(journal.len()), ..Counts::default() };
         Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
     }
@@ -107,21 +106,13 @@ struct Clerk {
 impl Clerk {
     async fn work(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
         let (mut writing, mut retrying) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut given_up = FuturesUnordered::new();
         let mut retry = interval(RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
         loop {
             tokio::select! {
                 Some(settlement) = incoming.recv(), if writing.len() < AT_ONCE => {
-                    if settlement.unknown == Unknown::Ignore {
-                        given_up.push(write_later(Arc::clone(&self.store), settlement));
-                    } else {
-                        writing.push(write(Arc::clone(&self.store), settlement));
-                    }
-                }
-                Some((settlement, result)) = given_up.next(), if !given_up.is_empty() => {
-                    self.written(settlement, result, false);
+                    writing.push(write(Arc::clone(&self.store), settlement));
                 }
                 Some((settlement, result)) = writing.next(), if !writing.is_empty() => {
                     self.written(settlement, result, false);
@@ -156,7 +147,8 @@ impl Clerk {
         match result {
             Ok(()) => {
                 if settlement.without_store {
-                    self.heard.settled(&settlement.subject, settlement.estimate);
+                    let month = Month::of(settlement.at);
+                    self.heard.settled(&settlement.subject, month, settlement.estimate, settlement.cost);
                 }
                 if again {
                     self.journal.done(settlement.id);
@@ -171,9 +163,7 @@ impl Clerk {
                 self.journal.set_aside(settlement.id);
             }
             Err(failure) if !again => {
-                // It may have been written all the same, unless nobody was asked.
-                let tried = !matches!(failure, StoreFailure::Away);
-                self.journal.keep(Settlement { tried, ..Arc::unwrap_or_clone(settlement) });
+                self.journal.keep(Arc::unwrap_or_clone(settlement).after(&failure));
             }
             Err(_) => {}
         }
@@ -197,10 +187,4 @@ async fn write(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, R
     let settlement = Arc::new(settlement);
     let result = store.settle(Arc::clone(&settlement)).await;
     (settlement, result)
-}
-
-/// For a question that was given up: its answer may still be on its way.
-async fn write_later(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
-    sleep(GIVEN_UP).await;
-    write(store, settlement).await
 }

@@ -5,16 +5,15 @@
 //! has lines of what was settled does no harm, and is begun anew when nothing waits.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::store::Settlement;
 use crate::ledger::PermitId;
+use crate::private_dir;
 
-/// The folder in the data directory.
-const FOLDER: &str = "settlements";
 const ENDING: &str = "jsonl";
 
 /// The settlements that wait.
@@ -34,15 +33,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal in `directory`, with what others left behind in it.
-    pub(super) fn open(directory: &Path, most: usize) -> io::Result<Self> {
-        let folder = directory.join(FOLDER);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    /// Opens a journal in `folder`, with what others left behind in it. The directory that the folder is in is there.
+    pub(super) fn open(folder: &Path, most: usize) -> io::Result<Self> {
+        private_dir::make_inside(folder)?;
         let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7().simple()));
         let file = begin(&path)?;
         let mut journal =
             Self { path, file, waiting: BTreeMap::new(), most: most.max(1000), lines: 0, torn: false, aside: false };
-        for left in fs::read_dir(&folder)? {
+        for left in fs::read_dir(folder)? {
             let left = left?.path();
             if let Err(error) = journal.take_over(&left) {
                 // The next gateway tries again; this one is not held up by it.
@@ -120,8 +118,10 @@ impl Journal {
         if *path == self.path || path.extension().is_none_or(|ending| ending != ENDING) {
             return Ok(());
         }
-        let file = match File::open(path) {
+        let file = match private_dir::open(path, OpenOptions::new().read(true)) {
             Ok(file) if file.try_lock().is_ok() => file,
+            // No gateway leaves a link, or a file that everybody may write to.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
             // It lives, or another has just taken it over.
             _ => return Ok(()),
         };
@@ -156,7 +156,7 @@ fn begin(path: &Path) -> io::Result<File> {
     let unfinished = path.with_extension("new");
     // Left by an attempt that failed, since no two processes have the same name.
     let _ = fs::remove_file(&unfinished);
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let file = private_dir::open(&unfinished, OpenOptions::new().append(true).create_new(true))?;
     file.try_lock()?;
     fs::rename(&unfinished, path)?;
     Ok(file)
@@ -169,7 +169,7 @@ pub(super) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::admission::store::Unknown;
+    use crate::admission::store::{RateRefund, Unknown};
     use crate::ledger::{Charge, Ending, Memo};
     use crate::units::{AudioMs, UnixMs};
 
@@ -191,6 +191,8 @@ pub(super) mod tests {
             without_store: false,
             unknown: Unknown::Charge,
             tried: false,
+            marked: true,
+            rates: RateRefund::default(),
         }
     }
 
@@ -252,5 +254,18 @@ pub(super) mod tests {
         die(journal);
         let next = Journal::open(folder.path(), 1).unwrap();
         assert_eq!(next.waiting.get(&waits.id), Some(&waits));
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_gateway_is_taken_over_and_known_as_one() {
+        let folder = TempDir::new().unwrap();
+        let left = Settlement { tried: true, ..settlement() };
+        let mut line = serde_json::to_value(&left).unwrap();
+        for field in ["marked", "rates"] {
+            line.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        fs::write(folder.path().join(format!("left.{ENDING}")), format!("{line}\n")).unwrap();
+        let next = Journal::open(folder.path(), 1).unwrap();
+        assert_eq!(next.waiting.get(&left.id), Some(&Settlement { marked: false, ..left.clone() }));
     }
 }

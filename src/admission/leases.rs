@@ -13,7 +13,23 @@ use crate::ledger::PermitId;
 #[derive(Debug)]
 pub struct Leases {
     clock: Clock,
-    held: Mutex<HashMap<Subject, HashMap<PermitId, Duration>>>,
+    held: Mutex<HashMap<Subject, HashMap<PermitId, Lease>>>,
+}
+
+/// Where a request was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    /// By the store, which counts it too.
+    ByStore,
+    /// By this process alone, while the store was away.
+    Locally,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    /// By the steady clock.
+    until: Duration,
+    granted: Granted,
 }
 
 impl Leases {
@@ -22,40 +38,63 @@ impl Leases {
         Self { clock, held: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, HashMap<PermitId, Duration>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, HashMap<PermitId, Lease>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many the caller has.
     pub fn in_flight(&self, subject: &Subject) -> u32 {
+        self.count(subject, |_| true)
+    }
+
+    /// How many the caller has of which the store does not know.
+    pub(super) fn granted_locally(&self, subject: &Subject) -> u32 {
+        self.count(subject, |lease| lease.granted == Granted::Locally)
+    }
+
+    fn count(&self, subject: &Subject, counts: impl Fn(&Lease) -> bool) -> u32 {
         let now = self.clock.steady();
         let mut held = self.lock();
         let Some(leases) = held.get_mut(subject) else { return 0 };
-        leases.retain(|_, until| *until > now);
-        let count = leases.len();
-        if count == 0 {
+        leases.retain(|_, lease| lease.until > now);
+        if leases.is_empty() {
             held.remove(subject);
+            return 0;
         }
-        u32::try_from(count).unwrap_or(u32::MAX)
+        u32::try_from(leases.values().filter(|lease| counts(lease)).count()).unwrap_or(u32::MAX)
     }
 
-    /// Adds one.
+    /// Adds one that the store has granted.
     pub fn add(&self, subject: &Subject, id: PermitId, lease: Duration) {
         let until = self.clock.steady().saturating_add(lease);
-        self.lock().entry(subject.clone()).or_default().insert(id, until);
+        let lease = Lease { until, granted: Granted::ByStore };
+        self.lock().entry(subject.clone()).or_default().insert(id, lease);
     }
 
-    /// Adds one, if the caller has fewer than `most`.
-    pub(super) fn add_below(&self, most: Option<NonZeroU32>, subject: &Subject, id: PermitId, lease: Duration) -> bool {
+    /// Adds one, if the caller has fewer than `max` others. Whether it is there now, and whether it was before.
+    pub(super) fn add_below(
+        &self,
+        max: Option<NonZeroU32>,
+        subject: &Subject,
+        id: PermitId,
+        lease: Duration,
+        granted: Granted,
+    ) -> Added {
         let now = self.clock.steady();
         let mut held = self.lock();
         let leases = held.entry(subject.clone()).or_default();
-        leases.retain(|_, until| *until > now);
-        let full = most.is_some_and(|most| u32::try_from(leases.len()).is_ok_and(|count| count >= most.get()));
-        if !full {
-            leases.insert(id, now.saturating_add(lease));
+        leases.retain(|_, lease| lease.until > now);
+        if leases.contains_key(&id) {
+            return Added::WasThere;
         }
-        !full
+        if max.is_some_and(|max| u32::try_from(leases.len()).is_ok_and(|count| count >= max.get())) {
+            if leases.is_empty() {
+                held.remove(subject);
+            }
+            return Added::Full;
+        }
+        leases.insert(id, Lease { until: now.saturating_add(lease), granted });
+        Added::New
     }
 
     /// Takes one away, if it is still there.
@@ -67,4 +106,15 @@ impl Leases {
             held.remove(subject);
         }
     }
+}
+
+/// What became of a lease that was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It is there now.
+    New,
+    /// It was there before: the same request asks again.
+    WasThere,
+    /// The caller has as many as they may.
+    Full,
 }

@@ -1,6 +1,5 @@
 //! Decides by the store, and by what this process knows where the store is away.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,22 +9,20 @@ use super::arrivals::Arrivals;
 use super::clock::Clock;
 use super::desk::{Desk, Letterbox};
 use super::heard::Heard;
-use super::leases::Leases;
+use super::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
+use super::leases::{Added, Granted, Leases};
 use super::limits::{Ask, Decision, Denial, Limits, Standing};
+use super::question::Question;
 use super::rates::Rates;
-use super::revocation::TokenMark;
+use super::revocation::{Revocation, TokenMark};
 use super::settler::{Pending, Settler};
-use super::store::{Embedded, OpenError, Presence, Redis, Settlement, Store, StoreFailure, Unknown};
+use super::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
+use super::watch::Watch;
 use crate::config::{self, OnStoreFailure};
 use crate::identity::Subject;
-use crate::ledger::{Charge, Ending, Statement};
-use crate::telemetry::traces::Span;
+use crate::ledger::{Charge, PermitId, Statement};
+use crate::private_dir;
 use crate::units::Month;
-
-/// How often the store is looked after.
-const WATCH: Duration = Duration::from_secs(1);
-/// How many times that is until callers who have been idle are forgotten.
-const TIDY: u32 = 60;
 
 /// Why limits cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +52,16 @@ pub struct Unavailable;
 pub struct Verdict {
     /// What was decided.
     pub decision: Decision,
+    /// The name of the permit, where one is given. It is not that of the question if the store was asked and did not answer:
+    /// what the store makes of that question is taken back by its name, whatever is decided here.
+    pub id: PermitId,
     /// Whether the store has no part in it, so that it has charged nothing.
     pub without_store: bool,
 }
 
 impl Verdict {
-    const fn of_store(decision: Decision) -> Self {
-        Self { decision, without_store: false }
+    const fn of_store(decision: Decision, id: PermitId) -> Self {
+        Self { decision, id, without_store: false }
     }
 }
 
@@ -73,6 +73,8 @@ pub struct Limiter {
     rates: Arc<Rates>,
     leases: Arc<Leases>,
     heard: Arc<Heard>,
+    revocations: Arc<KnownRevocations>,
+    clock: Clock,
     arrivals: Arc<Arrivals>,
     settler: Settler,
     watch: JoinHandle<()>,
@@ -87,32 +89,41 @@ impl Limiter {
         let (store, letterbox) = match &settings.redis {
             None => {
                 let (rates, leases) = (Arc::clone(&rates), Arc::clone(&leases));
-                let store = Embedded::open(directory, keep, rates, leases, clock.clone())?;
-                (Store::Embedded(store), letterbox(directory, settings.max_pending)?)
+                let store = Embedded::open(directory, settings.namespace, keep, rates, leases, clock.clone())?;
+                (Store::Embedded(store), letterbox(settings)?)
             }
             Some(redis) => {
-                let letterbox = letterbox(directory, settings.max_pending)?;
+                let letterbox = letterbox(settings)?;
                 let store = Redis::new(redis, keep, clock.clone(), letterbox.inbox());
                 (Store::Redis(store.map_err(|error| LimiterError::Redis(error.category().to_owned()))?), letterbox)
             }
         };
-        let (store, heard) = (Arc::new(store), Arc::new(Heard::new(clock.clone())));
+        Ok(Self::over(Arc::new(store), letterbox, settings.on_failure, clock, rates, leases))
+    }
+
+    /// Keeps limits in `store`, to which settlements go by `letterbox`. `rates` and `leases` are the embedded store's own,
+    /// where it is that.
+    pub(super) fn over(
+        store: Arc<Store>,
+        letterbox: Letterbox,
+        on_failure: OnStoreFailure,
+        clock: &Clock,
+        rates: Arc<Rates>,
+        leases: Arc<Leases>,
+    ) -> (Self, Desk) {
+        let heard = Arc::new(Heard::new(clock.clone()));
+        let revocations = Arc::new(KnownRevocations::new(MAX_REVOCATIONS));
         let settler = letterbox.settler(&store);
         let desk = letterbox.open(Arc::clone(&store), Arc::clone(&heard));
-        let watch = tokio::spawn(watch(Arc::clone(&store), Arc::clone(&rates), Arc::clone(&heard)));
-        Ok((
-            Self {
-                store,
-                on_failure: settings.on_failure,
-                rates,
-                leases,
-                heard,
-                arrivals: Arc::default(),
-                settler,
-                watch,
-            },
-            desk,
-        ))
+        let watch = Watch {
+            store: Arc::clone(&store),
+            rates: Arc::clone(&rates),
+            heard: Arc::clone(&heard),
+            revocations: Arc::clone(&revocations),
+            clock: clock.clone(),
+        };
+        let (watch, arrivals, clock) = (tokio::spawn(watch.run()), Arc::default(), clock.clone());
+        (Self { store, on_failure, rates, leases, heard, revocations, clock, arrivals, settler, watch }, desk)
     }
 
     /// Refuses what cannot be let in whatever else is said: known without asking anybody.
@@ -123,48 +134,102 @@ impl Limiter {
         Ok(self.rates.look(subject, limits))
     }
 
-    /// Decides on a request. A decision that lets it in has charged it, and is to be settled.
+    /// Decides on a request. A decision that lets it in has charged it, and is to be settled. One that does not has taken
+    /// nothing: what the store took, or may still take, for a question that it did not answer in time is taken back.
     pub async fn admit(&self, mut ask: Ask) -> Result<Verdict, Unavailable> {
+        let id = ask.id;
+        let denied = |ask: &Ask, denial| Ok(Verdict::of_store(self.decision(ask, Some(denial)), id));
+        if self.is_known_revoked(&ask.subject, &ask.token) {
+            return denied(&ask, Denial::Revoked);
+        }
         let in_front = !self.store.owns(&self.rates);
         if in_front && let Err(denial) = self.rates.take(&ask.subject, &ask.limits) {
-            return Ok(Verdict::of_store(self.decision(&ask, Some(denial))));
+            return denied(&ask, denial);
         }
         let limits = ask.limits;
         // What was let in without the store, and is still to be told to it, counts as if it knew.
         ask.limits = limits.without(self.heard.owed(&ask.subject));
-        let ask = Arc::new(ask);
-        let unanswered = Unanswered { ask: Arc::clone(&ask), limiter: self, is_so: true };
+        if in_front {
+            // This process alone has as many in flight as the caller may have, whatever the store knows of them.
+            let is_full = limits.concurrent.is_some_and(|max| self.leases.in_flight(&ask.subject) >= max.get());
+            let granted_locally = self.leases.granted_locally(&ask.subject);
+            let left = ask.limits.without_in_flight(granted_locally).filter(|_| !is_full);
+            let Some(left) = left else {
+                self.rates.give_back(&ask.subject, &ask.limits);
+                return denied(&ask, Denial::Concurrency);
+            };
+            ask.limits = left;
+        }
+        let question = Question::new(ask, &self.store, &self.settler);
+        let ask = Arc::clone(&question.ask);
+        let asked_at = self.clock.steady();
         match self.store.admit(Arc::clone(&ask)).await {
             Ok(decision) => {
-                unanswered.no_more();
-                self.learn(&ask, &decision, in_front);
-                Ok(Verdict::of_store(decision))
-            }
-            Err(failure) if !self.needs_store() => {
-                unanswered.no_more();
-                tracing::debug!(%failure, "decided without the store");
-                let decision = self.without_store(&ask, &limits, in_front);
-                Ok(Verdict { decision, without_store: true })
+                self.learn(&ask, &decision, in_front, asked_at);
+                if decision.denial.is_none()
+                    && let Some(denial) = self.exceeded_meanwhile(&ask, &limits, &decision, in_front)
+                {
+                    question.refuse();
+                    self.rates.give_back(&ask.subject, &limits);
+                    return denied(&ask, denial);
+                }
+                question.close();
+                Ok(Verdict::of_store(decision, id))
             }
             Err(failure) => {
-                if matches!(failure, StoreFailure::Away) {
-                    unanswered.no_more();
+                let was_asked = failure.may_have_been_done();
+                if was_asked {
+                    question.refuse();
+                } else {
+                    question.close();
                 }
-                if in_front {
-                    self.rates.give_back(&ask.subject, &ask.limits);
+                if self.needs_store() {
+                    if in_front {
+                        self.rates.give_back(&ask.subject, &limits);
+                    }
+                    return Err(Unavailable);
                 }
-                Err(Unavailable)
+                tracing::debug!(%failure, "decided without the store");
+                let id = if was_asked { PermitId::new() } else { id };
+                let decision = self.without_store(&ask, id, &limits, in_front);
+                Ok(Verdict { decision, id, without_store: true })
             }
         }
     }
 
-    /// Whether a caller's token holds no longer, as the store has it. What it has cannot be known without it.
+    /// Whether a caller's token holds no longer, as the store has it or as it is known here. What the store has cannot be known
+    /// without it.
     pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, Unavailable> {
-        match self.store.is_revoked(subject, token).await {
-            Ok(revoked) => Ok(revoked),
+        if self.is_known_revoked(subject, &token) {
+            return Ok(true);
+        }
+        match self.store.is_revoked(subject, token.clone()).await {
+            Ok(revoked) => {
+                if revoked {
+                    self.revocations.add(&token.revocation(subject), self.clock.now());
+                }
+                Ok(revoked)
+            }
             Err(_) if !self.needs_store() => Ok(false),
             Err(_) => Err(Unavailable),
         }
+    }
+
+    /// Whether a caller's token is known here to hold no longer.
+    pub fn is_known_revoked(&self, subject: &Subject, token: &TokenMark) -> bool {
+        self.revocations.is_revoked(subject, token, self.clock.now())
+    }
+
+    /// Has tokens hold no longer, here and wherever the store is asked.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+        self.store.revoke(revocation.clone()).await?;
+        self.revocations.add(&revocation, self.clock.now());
+        Ok(())
+    }
+
+    /// How many revocations are known here, whatever the store says.
+    pub fn revocations(&self) -> usize {
+        self.revocations.len()
     }
 
     /// How long until the caller's buckets of requests and of audio are full again, as far as this process knows.
@@ -232,23 +297,39 @@ impl Limiter {
         Arc::clone(&self.leases)
     }
 
-    /// Takes over what a store says.
-    fn learn(&self, ask: &Ask, decision: &Decision, in_front: bool) {
+    /// Takes over what a store says that was asked at `asked_at`.
+    fn learn(&self, ask: &Ask, decision: &Decision, in_front: bool, asked_at: Duration) {
         let (subject, standing) = (&ask.subject, decision.standing);
-        self.heard.note(subject, Month::of(decision.at), standing.spent);
+        self.heard.note(subject, Month::of(decision.at), standing.spent, asked_at);
+        if decision.denial == Some(Denial::Revoked) {
+            self.revocations.add(&ask.token.revocation(subject), self.clock.now());
+        }
         if !in_front {
             return;
         }
-        match decision.denial {
-            None => self.leases.add(subject, ask.id, ask.lease),
-            Some(_) => self.rates.give_back(subject, &ask.limits),
+        if decision.denial.is_some() {
+            self.rates.give_back(subject, &ask.limits);
         }
         self.rates.hear(subject, standing.requests, standing.audio);
     }
 
-    /// Decides by this process alone: the rates as ever, the requests that are in flight here, and the budgets as they
-    /// were last heard of. `taken`: the rates have been asked.
-    fn without_store(&self, ask: &Ask, limits: &Limits, taken: bool) -> Decision {
+    /// Takes the lease of a request that the store has let in, unless others that were let in here while it was asked, and of
+    /// which it did not know, leave no room.
+    fn exceeded_meanwhile(&self, ask: &Ask, limits: &Limits, decision: &Decision, in_front: bool) -> Option<Denial> {
+        let (subject, id) = (&ask.subject, ask.id);
+        if in_front {
+            let added = self.leases.add_below(limits.concurrent, subject, id, ask.lease, Granted::ByStore);
+            if added == Added::Full {
+                return Some(Denial::Concurrency);
+            }
+        }
+        let denial = self.heard.exceeded_with_local(subject, Month::of(decision.at), limits);
+        denial.inspect(|_| self.leases.end(subject, id))
+    }
+
+    /// Decides by this process alone on a permit named `id`: the rates as ever, the requests that are in flight here, and the
+    /// budgets as they were last heard of. `taken`: the rates have been asked.
+    fn without_store(&self, ask: &Ask, id: PermitId, limits: &Limits, taken: bool) -> Decision {
         let subject = &ask.subject;
         if !taken && let Err(denial) = self.rates.take(subject, limits) {
             return self.decision(ask, Some(denial));
@@ -259,11 +340,12 @@ impl Limiter {
             return self.decision(ask, Some(Denial::Session));
         }
         let month = Month::of(self.store.now(subject));
-        let denial = if self.leases.add_below(limits.concurrent, subject, ask.id, ask.lease) {
-            let charged = self.heard.charge(subject, month, limits, ask.estimate);
-            charged.inspect_err(|_| self.leases.end(subject, ask.id)).err()
-        } else {
+        let added = self.leases.add_below(limits.concurrent, subject, id, ask.lease, Granted::Locally);
+        let denial = if added == Added::Full {
             Some(Denial::Concurrency)
+        } else {
+            let charged = self.heard.charge(subject, month, limits, ask.estimate);
+            charged.inspect_err(|_| self.leases.end(subject, id)).err()
         };
         match denial {
             Some(_) => self.rates.give_back(subject, limits),
@@ -287,58 +369,9 @@ impl Drop for Limiter {
     }
 }
 
-fn letterbox(directory: &Path, most: usize) -> Result<Letterbox, LimiterError> {
-    let unusable = |error| LimiterError::Journal { directory: directory.display().to_string(), error };
-    Letterbox::new(directory, most).map_err(unusable)
-}
-
-async fn watch(store: Arc<Store>, rates: Arc<Rates>, heard: Arc<Heard>) {
-    for turn in (0..TIDY).cycle() {
-        tokio::time::sleep(WATCH).await;
-        store.look_after().await;
-        if turn == 0 {
-            rates.forget_idle();
-            heard.forget_idle();
-        }
-    }
-}
-
-/// A question to the store whose answer nobody has heard. If it stays so, since the client has left or the store is slow,
-/// what the store may have charged for it is given back.
-struct Unanswered<'a> {
-    ask: Arc<Ask>,
-    limiter: &'a Limiter,
-    is_so: bool,
-}
-
-impl Unanswered<'_> {
-    fn no_more(mut self) {
-        self.is_so = false;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if !self.is_so {
-            return;
-        }
-        let ask = &self.ask;
-        let settlement = Settlement {
-            id: ask.id,
-            subject: ask.subject.clone(),
-            session: ask.session.clone(),
-            at: self.limiter.store.now(&ask.subject),
-            memo: ask.memo.clone(),
-            counted_as: ask.memo.model.clone(),
-            without_store: false,
-            audio: ask.estimate.audio,
-            estimate: ask.estimate,
-            cost: Charge::NONE,
-            usage: None,
-            ending: Ending::Refunded,
-            unknown: Unknown::Ignore,
-            tried: false,
-        };
-        self.limiter.settler.settle(settlement, Span::default());
-    }
+fn letterbox(settings: &config::Store) -> Result<Letterbox, LimiterError> {
+    let unusable = |error| LimiterError::Journal { directory: settings.data_dir.display().to_string(), error };
+    private_dir::make(&settings.data_dir).map_err(unusable)?;
+    let folder = settings.data_dir.join(settings.namespace.journal());
+    Letterbox::new(&folder, settings.max_pending).map_err(unusable)
 }

@@ -89,6 +89,13 @@ impl Limits {
         }
     }
 
+    /// The same with so many fewer requests in flight; `None`: no other may be.
+    pub fn without_in_flight(self, count: u32) -> Option<Self> {
+        let Some(max) = self.concurrent else { return Some(self) };
+        let concurrent = NonZeroU32::new(max.get().saturating_sub(count))?;
+        Some(Self { concurrent: Some(concurrent), ..self })
+    }
+
     /// The limits of `plan` for what takes the place of a request that is let in already, was charged `charged` and will get
     /// that back: it has been counted, its audio has been taken from the rate, and it is still in flight.
     pub fn in_place_of(charged: Charge, plan: &Plan, length: AudioMs) -> Self {

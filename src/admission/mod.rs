@@ -8,7 +8,7 @@
 //! - `fit`: whether a model can do a job; `refusal`: every reason against, in words; `allowance`: what is left
 //! - [`limits`]: one request as numbers, and the decision about it
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
-//!   [`leases`], `heard`
+//!   [`leases`], `heard`, `known_revocations`; `question`: what was asked and not answered; `watch`: looks after it all
 //! - `arrivals`: what takes up room before it is let in
 //! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
@@ -21,16 +21,19 @@ mod desk;
 mod fit;
 mod heard;
 mod journal;
+mod known_revocations;
 pub mod leases;
 mod limiter;
 pub mod limits;
 mod permit;
+mod question;
 pub mod rates;
 mod refusal;
 pub mod revocation;
 pub mod session;
 mod settler;
 pub mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,7 +56,7 @@ use crate::units::{AudioMs, Month, UnixMs};
 use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
-use revocation::{Revocation, TokenMark, Tokens};
+use revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
 use session::{InSession, Session};
 use store::StoreFailure;
 
@@ -156,8 +159,9 @@ impl Admission {
         in_place_of: Option<Charge>,
     ) -> Result<Permit, Refusal> {
         let plan = self.plan(caller)?;
-        let length = job.media.length.upper_bound();
+        let length = job.billed_length().upper_bound();
         if let Some(rate) = plan.audio.filter(|rate| length > rate.burst) {
+            let length = job.billed_length();
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, most: rate.burst });
         }
         let model = &routes.asked_for;
@@ -170,7 +174,7 @@ impl Admission {
         let ask = Ask {
             id: PermitId::new(),
             subject: caller.subject.clone(),
-            token: TokenMark::of(caller),
+            token: TokenMark::of(caller, self.leeway),
             session,
             limits: match in_place_of {
                 Some(charged) => Limits::in_place_of(charged, plan, length),
@@ -185,7 +189,7 @@ impl Admission {
                 provider: provider.to_owned(),
             },
         };
-        let (id, subject, memo, estimate) = (ask.id, ask.subject.clone(), ask.memo.clone(), ask.estimate);
+        let (subject, memo, estimate) = (ask.subject.clone(), ask.memo.clone(), ask.estimate);
         let session = ask.session.clone();
         let verdict = self.limiter.admit(ask).await.map_err(|Unavailable| Refusal::StoreAway)?;
         let decision = verdict.decision;
@@ -201,15 +205,16 @@ impl Admission {
             let limited = Limited::new(denial, (&caller.plan, plan), standing, estimate, month);
             return Err(Refusal::Limited(Box::new(limited)));
         }
-        let without_store = verdict.without_store;
+        let (id, without_store) = (verdict.id, verdict.without_store);
         let account = Account { id, subject, session, at: decision.at, memo, estimate, text, without_store };
-        Ok(Permit::new(Arc::clone(model), account, self.limiter.settler(), self.limiter.leases()))
+        let audio = job.billed_length();
+        Ok(Permit::new(Arc::clone(model), account, audio, self.limiter.settler(), self.limiter.leases()))
     }
 
     /// Whether a permit will do for a job that was given for the same recording with other options: the model is the same,
     /// and the job comes to no more than was charged.
     pub fn covers(&self, permit: &Permit, routes: &Routes, job: &Job) -> bool {
-        let (length, text) = (job.media.length.upper_bound(), job.options.text_bytes());
+        let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
         permit.covers(&routes.asked_for, dearest(routes, length, text))
     }
 
@@ -220,7 +225,7 @@ impl Admission {
     pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
         const PART: u64 = 10;
         let Ok(plan) = self.plan(caller) else { return false };
-        let length = job.media.length.upper_bound();
+        let length = job.billed_length().upper_bound();
         let spent = self.limiter.spent(&caller.subject);
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
         let price = self.models.get(name).and_then(|model| model.price);
@@ -232,10 +237,13 @@ impl Admission {
             && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
 
-    /// What can be said before the body is read: whether the plan exists, whether the caller has requests left, and whether
-    /// another of theirs may arrive.
+    /// What can be said before the body is read: whether the plan exists, whether the token is known to be revoked, whether the
+    /// caller has requests left, and whether another of theirs may arrive.
     pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
+        if self.limiter.is_known_revoked(&caller.subject, &TokenMark::of(caller, self.leeway)) {
+            return Err(Refusal::Revoked);
+        }
         // How long the recording is nobody knows yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
@@ -267,7 +275,7 @@ impl Admission {
 
     /// Whether the caller's token still holds. For requests that are not admitted, which is where it is asked otherwise.
     pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
-        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller)).await {
+        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller, self.leeway)).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(Refusal::Revoked),
             Err(Unavailable) => Err(Refusal::StoreAway),
@@ -294,10 +302,10 @@ impl Admission {
             subject: session.subject.clone(),
             tokens: Tokens::Named(session.id.clone()),
             // Clocks may differ, and so may what is left to a token that has ended.
-            until: session.expires_at.plus(self.leeway).plus(Duration::from_hours(1)),
+            until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
         };
         // First, so that one that is no longer listed holds no longer.
-        self.limiter.store().revoke(revocation).await?;
+        self.limiter.revoke(revocation).await?;
         self.limiter.store().forget_session(&caller.subject, &session).await?;
         Ok(Some(session))
     }

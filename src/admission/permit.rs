@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::leases::Leases;
 use super::session::InSession;
 use super::settler::Settler;
-use super::store::{Settlement, Unknown};
+use super::store::{RateRefund, Settlement, Unknown};
 use crate::config::Model;
 use crate::identity::Subject;
-use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Usage};
+use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Report, Usage};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
-use crate::units::{AudioMs, UnixMs};
+use crate::units::{Length, UnixMs};
 use crate::upstream::Course;
 
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
@@ -29,9 +29,9 @@ pub struct Permit {
     model: Arc<Model>,
     account: Account,
     /// How long the recording is, where nothing else is reported.
-    audio: AudioMs,
+    audio: Length,
     course: Course,
-    usage: Option<Usage>,
+    report: Report,
     heard: bool,
     end: Option<End>,
     /// Another one has taken its place for the same request.
@@ -62,12 +62,17 @@ enum End {
 }
 
 impl Permit {
-    pub(super) fn new(model: Arc<Model>, account: Account, settler: Settler, leases: Arc<Leases>) -> Self {
+    pub(super) fn new(
+        model: Arc<Model>,
+        account: Account,
+        audio: Length,
+        settler: Settler,
+        leases: Arc<Leases>,
+    ) -> Self {
         settler.begin();
-        let audio = account.estimate.audio;
         let (course, trace) = (Course::default(), Trace::default());
-        let (usage, end) = (None, None);
-        Self { model, account, audio, course, usage, heard: false, end, replaced: false, settler, leases, trace }
+        let (report, end) = (Report::default(), None);
+        Self { model, account, audio, course, report, heard: false, end, replaced: false, settler, leases, trace }
     }
 
     /// Where it is noted how far the request has come with its providers.
@@ -80,14 +85,14 @@ impl Permit {
         self.trace = trace;
     }
 
-    /// What the provider reports; `None` says nothing.
-    pub fn reported(&mut self, usage: Option<Usage>) {
-        self.usage = usage.or(self.usage);
+    /// What the provider reports. What an earlier report said stays, where this one says nothing of it.
+    pub fn reported(&mut self, report: Report) {
+        self.report = report.or(self.report);
     }
 
     /// The recording, which was let in by what it claimed to be, is no longer than `length`. From now on that stands where
     /// nothing is reported; what was charged above it is given back with the settlement.
-    pub fn measured(&mut self, length: AudioMs, text: u64) {
+    pub fn measured(&mut self, length: Length, text: u64) {
         (self.audio, self.account.text) = (length, text);
     }
 
@@ -127,24 +132,40 @@ impl Permit {
             Some(End::Answered) => (Ending::Answered, self.cost()),
             Some(End::Failed) if self.heard => (Ending::Broken, self.cost()),
             Some(End::Failed) if self.course.was_left() => (Ending::Left, self.cost()),
-            None if self.heard || self.usage.is_some() || self.course.has_recording() => (Ending::Left, self.cost()),
+            None if self.heard || self.report.usage.is_some() || self.course.has_recording() => {
+                (Ending::Left, self.cost())
+            }
             Some(End::Failed) | None => (Ending::Refunded, Charge::NONE),
         }
     }
 
-    /// By the provider's report, or as estimated from the measured audio: by the price of the row that served.
+    /// By the provider's report as far as it can be believed, or as estimated from the measured audio: by the price of the
+    /// row that served.
     fn cost(&self) -> Charge {
-        let audio = match self.usage {
-            Some(Usage::Length(length)) => length,
-            _ => self.audio,
-        };
         let served = self.course.last().map_or_else(|| Arc::clone(&self.model), |asked| asked.model);
-        let priced = |price: Price| {
-            // What the client asked for must not decide what it pays: without a report the estimate stands, prompt and all.
-            let estimate = || price.estimate(self.audio, self.account.text);
-            self.usage.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
+        let price = served.price;
+        let heard = self.audio.upper_bound();
+        let believed = self.report.believed(self.audio, |usage, longest| {
+            let Some(price) = price else { return true };
+            // What the client asked for must not decide what it pays: the prompt counts, whatever was asked for.
+            price.of_usage(usage).is_none_or(|usd| usd <= price.estimate(longest, self.account.text))
+        });
+        if self.report.usage.is_some() && believed.is_none() {
+            tracing::warn!(
+                model = served.name,
+                "the provider reports far more than was sent; its report is not charged"
+            );
+        }
+        let audio = match believed {
+            Some(Usage::Length(length)) => length,
+            _ => heard,
         };
-        Charge { usd: served.price.map(priced).unwrap_or_default(), audio }
+        let priced = |price: Price| {
+            // Without a report the estimate stands, prompt and all.
+            let estimate = || price.estimate(heard, self.account.text);
+            believed.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
+        };
+        Charge { usd: price.map(priced).unwrap_or_default(), audio }
     }
 }
 
@@ -170,14 +191,16 @@ impl Drop for Permit {
             at,
             memo,
             counted_as: self.model.counted_as().to_owned(),
-            audio: self.audio,
+            audio: self.audio.upper_bound(),
             estimate,
             cost,
-            usage: self.usage,
+            usage: self.report.usage,
             ending,
             without_store,
             unknown: Unknown::Charge,
             tried: false,
+            marked: true,
+            rates: RateRefund::default(),
         };
         self.settler.settle(settlement, span);
         self.settler.end();

@@ -9,7 +9,7 @@ use super::limits::{Denial, Standing};
 use crate::config::Plan;
 use crate::identity::Caps;
 use crate::ledger::Charge;
-use crate::units::{AudioMs, Month};
+use crate::units::{AudioMs, Length, Month};
 
 /// Why a job may not be forwarded.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +47,13 @@ pub enum Refusal {
     },
     /// The recording is longer than the plan ever lets in at once.
     #[error(
-        "audio duration {length} seconds is longer than the {most} seconds that your plan '{plan}' allows at once."
+        "audio duration {} longer than the {most} seconds that your plan '{plan}' allows at once.", lasts(*length)
     )]
     LongerThanBurst {
         /// The caller's plan.
         plan: String,
-        /// The recording.
-        length: AudioMs,
+        /// The recording, with the samples of known speakers.
+        length: Length,
         /// The most.
         most: AudioMs,
     },
@@ -75,6 +75,14 @@ pub enum Refusal {
     /// The store is away, and without it nobody is let in.
     #[error("The gateway cannot check your limits at the moment. Please try again.")]
     StoreAway,
+}
+
+/// `12.340 seconds is`, or that it could be so long.
+fn lasts(length: Length) -> String {
+    match length {
+        Length::Measured(length) => format!("{length} seconds is"),
+        Length::AtMost(length) => format!("could not be measured and could be as long as {length} seconds, which is"),
+    }
 }
 
 /// A limit is reached: which, how much is left, and when to come back.

@@ -115,22 +115,21 @@ impl Hand {
         let Some(settlement) = self.settlement.clone() else { return };
         match self.settler.store.settle(settlement).await {
             Ok(()) => self.settlement = None,
-            // Nobody was asked, so it is not half done.
-            Err(StoreFailure::Away) => self.give_up(false),
-            Err(_) => {}
+            Err(failure) => self.give_up(&failure),
         }
     }
 
-    fn give_up(&mut self, tried: bool) {
+    fn give_up(&mut self, failure: &StoreFailure) {
         if let Some(settlement) = self.settlement.take() {
-            self.settler.hand_over(Settlement { tried, ..Arc::unwrap_or_clone(settlement) }, &self.span);
+            self.settler.hand_over(Arc::unwrap_or_clone(settlement).after(failure), &self.span);
         }
     }
 }
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        self.give_up(true);
+        // The runtime has ended while the store was asked.
+        self.give_up(&StoreFailure::Slow);
         self.settler.end();
     }
 }
@@ -154,7 +153,7 @@ mod tests {
         // It takes connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = RedisUrl::parse(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
-        let redis = config::Redis { url, timeout: Duration::from_mins(1) };
+        let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };
         let (inbox, mut incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let counts = Arc::new(Counts::default());

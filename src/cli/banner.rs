@@ -1,25 +1,42 @@
 //! What a person reads when the gateway starts. It goes to standard output and never to the log, since it may hold a
 //! token.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::token;
+use super::{own_command, token};
 use crate::config::{Server, Settings};
 use crate::identity::{KeyMaterial, is_short_secret};
 
-/// What is worth saying of these settings.
+/// The recording of the first request, as named from the folder of the repository.
+const SAMPLE: &str = "tests/media/sample.wav";
+
+/// The lines for these settings.
 pub(super) struct Banner {
     sandbox: bool,
     https: Https,
     weak_secret: bool,
-    /// Where the embedded store is, which this run may have made.
-    data_dir: Option<PathBuf>,
-    /// A token to try the gateway with, where the secret was made for this run.
-    token: Option<SecretString>,
+    /// The file of the embedded store.
+    database: Option<String>,
+    access: Access,
+    default_model: String,
+    /// How this program is called again with the same settings file.
+    command: String,
+}
+
+/// How the reader gets a token.
+enum Access {
+    /// Printed here, for a person at a terminal of this machine; `made_up`: the secret was made for this run.
+    Printed { token: SecretString, made_up: bool },
+    /// By `voxgate token`, with the same secret.
+    ByCommand,
+    /// The secret ends with this process, and no terminal is there to print a token to.
+    NeedsSecret,
+    /// The gateway has no secret to sign with: an issuer makes the tokens.
+    Issuer,
 }
 
 /// How HTTPS comes about.
@@ -46,8 +63,27 @@ impl Https {
     }
 }
 
+impl Access {
+    /// A token is printed where a person reads it and nobody else can use it: on a terminal, for a loopback address.
+    /// Anything else that standard output may be, such as a journal, keeps what it is sent.
+    fn for_reader(settings: &Settings, made_up: bool) -> Self {
+        if settings.identity.secret.is_none() {
+            return Self::Issuer;
+        }
+        let person = settings.server.is_loopback() && std::io::stdout().is_terminal();
+        match token::for_trying(settings) {
+            Ok(token) if person => Self::Printed { token, made_up },
+            _ if made_up => Self::NeedsSecret,
+            _ => Self::ByCommand,
+        }
+    }
+}
+
 impl Banner {
-    pub(super) fn of(settings: &Settings, made_up: bool) -> Self {
+    /// The lines for `settings`, which `file` holds in part; `made_up`: the secret was made for this run.
+    pub(super) fn of(settings: &Settings, made_up: bool, file: Option<&Path>) -> Self {
+        let store = &settings.store;
+        let database = || store.data_dir.join(store.namespace.database()).display().to_string();
         Self {
             sandbox: settings.uses_sandbox(),
             https: Https::of(&settings.server),
@@ -55,8 +91,10 @@ impl Banner {
                 settings.identity.secret.as_ref().map(|key| &key.material),
                 Some(KeyMaterial::Secret(secret)) if is_short_secret(secret)
             ),
-            data_dir: settings.store.redis.is_none().then(|| settings.store.data_dir.clone()),
-            token: if made_up { token::for_trying(settings).ok() } else { None },
+            database: store.redis.is_none().then(database),
+            access: Access::for_reader(settings, made_up),
+            default_model: settings.default_model.clone(),
+            command: own_command(file),
         }
     }
 
@@ -73,7 +111,7 @@ impl Banner {
         let mut lines = vec![format!("\nVoxgate listens on {url}   (API: {url}/docs)\n")];
         if self.sandbox {
             lines.push(
-                "SANDBOX: no OPENAI_API_KEY is set, so nothing is recognised. The gateway does everything else for\n\
+                "SANDBOX: no OPENAI_API_KEY is set, so no speech is recognised. The gateway does everything else for\n\
                  real and answers with what it measured. Set OPENAI_API_KEY for transcripts.\n"
                     .to_owned(),
             );
@@ -94,20 +132,46 @@ impl Banner {
                 "VOXGATE_JWT_SECRET is shorter than 32 bytes: fine for a try, refused off loopback.\n".to_owned(),
             );
         }
-        if let Some(directory) = &self.data_dir {
-            let directory = directory.display();
-            lines.push(format!("Usage and budgets are kept in {directory}; `voxgate usage` shows them.\n"));
+        let command = &self.command;
+        if let Some(database) = &self.database {
+            lines.push(format!("Usage and budgets are kept in {database}; `{command} usage` shows them.\n"));
         }
-        if let Some(token) = &self.token {
-            lines.push(format!(
-                "No VOXGATE_JWT_SECRET is set, so one was made for this run. A token for the next hour, and a try:\n\n\
-                 export VOXGATE_TOKEN={}\n\n\
-                 curl {url}/v1/audio/transcriptions \\\n  \
-                 -H \"Authorization: Bearer $VOXGATE_TOKEN\" \\\n  \
-                 -F model=gpt-transcribe -F file=@tests/media/pcm16.wav\n",
-                token.expose_secret()
-            ));
-        }
+        lines.push(self.access(&url));
         lines.join("\n") + "\n"
+    }
+
+    fn access(&self, url: &str) -> String {
+        let command = &self.command;
+        match &self.access {
+            Access::Printed { token, made_up } => {
+                let more = if *made_up {
+                    "VOXGATE_JWT_SECRET is not set: this token and the secret behind it end with this run.".to_owned()
+                } else {
+                    format!("With the same VOXGATE_JWT_SECRET, `{command} token --sub alice` prints more.")
+                };
+                let (model, token) = (&self.default_model, token.expose_secret());
+                let sample = if Path::new(SAMPLE).exists() { SAMPLE } else { "speech.wav" };
+                format!(
+                    "A token for the next hour, and a first request for a second terminal:\n\n\
+                     export VOXGATE_TOKEN={token}\n\n\
+                     curl -w '\\n' {url}/v1/audio/transcriptions \\\n  \
+                     -H \"Authorization: Bearer $VOXGATE_TOKEN\" \\\n  \
+                     -F model={model} -F file=@{sample}\n\n\
+                     {more}\nCtrl-C stops the gateway.\n"
+                )
+            }
+            Access::ByCommand => {
+                format!("With the same settings, `{command} token --sub alice` prints a token for an hour.\n")
+            }
+            Access::NeedsSecret => format!(
+                "VOXGATE_JWT_SECRET is not set, and standard output is not a terminal, so no token is printed. Set it,\n\
+                 start again, and `{command} token --sub alice` prints a token for an hour.\n"
+            ),
+            Access::Issuer => {
+                "Tokens come from the issuer whose keys [identity] names: the gateway has no secret to sign \
+                               one with.\n"
+                    .to_owned()
+            }
+        }
     }
 }

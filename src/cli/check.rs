@@ -1,77 +1,141 @@
-//! `voxgate check`: the settings, then whoever they name.
+//! `voxgate check`: the settings, what was found in them, and whether everything that they name can be reached.
 
 use std::time::{Duration, SystemTime};
 
+use secrecy::ExposeSecret;
+
+use super::reach::unreachable;
 use super::{Failure, print};
 use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
-use crate::config::{self, OPENAI, Problems, Provider, ProviderKey, Settings};
+use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::http::Tls;
-use crate::identity::{self, JwksSettings};
+use crate::identity::{self, JwksSettings, KeyMaterial};
 use crate::upstream;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Failure> {
     let settings = settings?;
-    say("settings", "right")?;
-    let mut wrong = 0;
+    say("settings", "ok")?;
+    tell_what_was_found(&settings)?;
+    let mut failed = 0;
     if let Some(tls) = &settings.server.tls {
-        wrong += verdict("tls", try_tls(tls))?;
+        failed += verdict("tls", try_tls(tls))?;
     }
     for provider in settings.providers.values() {
         let name = format!("provider {}", provider.name);
         match provider.keys.as_slice() {
-            [] if provider.name == OPENAI => say(&name, "no key is set; the sandbox stands in")?,
-            [] => wrong += verdict(&name, try_provider(provider, None).await)?,
-            [key] => wrong += verdict(&name, try_provider(provider, Some(key)).await)?,
+            [] if provider.name == OPENAI => {
+                say(&name, "no key is set (OPENAI_API_KEY); the sandbox stands in: no speech is recognised")?;
+            }
+            [] => failed += verdict(&name, try_provider(provider, None).await)?,
+            [key] => failed += verdict(&name, try_provider(provider, Some(key)).await)?,
             keys => {
                 for key in keys {
                     let name = format!("{name}, key {}", key.name);
-                    wrong += verdict(&name, try_provider(provider, Some(key)).await)?;
+                    failed += verdict(&name, try_provider(provider, Some(key)).await)?;
                 }
             }
         }
     }
     if let Some(jwks) = &settings.identity.jwks {
-        wrong += verdict("issuer's keys", try_issuer(jwks).await)?;
+        failed += verdict("issuer's keys", try_issuer(jwks).await)?;
     }
     match &settings.store.redis {
-        Some(redis) => wrong += verdict("redis", try_redis(redis).await)?,
+        Some(redis) => failed += verdict("redis", try_redis(redis).await)?,
         None => say("redis", "not set: this gateway keeps its limits by itself")?,
     }
-    wrong += verdict("data directory", try_directory(&settings.store))?;
-    match wrong {
+    failed += verdict("data directory", try_directory(&settings.store))?;
+    match failed {
         0 => Ok(()),
-        1 => Err(Failure::Other("1 thing does not work".to_owned())),
-        _ => Err(Failure::Other(format!("{wrong} things do not work"))),
+        1 => Err(Failure::Other("1 check failed".to_owned())),
+        _ => Err(Failure::Other(format!("{failed} checks failed"))),
     }
 }
 
-/// Builds what speaks TLS, and looks how long its certificate holds.
+/// What the settings come to, so that one sees whether the right file and the right variables were read.
+fn tell_what_was_found(settings: &Settings) -> Result<(), Failure> {
+    let server = &settings.server;
+    let listeners = format!("clients {}, probes and metrics {}", server.bind, server.ops_bind);
+    say("listeners", &listeners)?;
+    say("providers", &counted(settings.providers.keys(), None))?;
+    say("models", &counted(settings.models.keys(), Some(&settings.default_model)))?;
+    say("plans", &counted(settings.plans.keys(), None))?;
+    say("tokens", &keys_found(settings))?;
+    let store = &settings.store;
+    let books = match store.namespace {
+        Namespace::Production => "",
+        Namespace::Sandbox => ", in the sandbox's own books",
+    };
+    let place = match &store.redis {
+        Some(_) => format!("Redis, keys {}:…{books}", store.namespace.key_prefix()),
+        None => format!("{}{books}", store.data_dir.join(store.namespace.database()).display()),
+    };
+    say("store", &place)
+}
+
+/// `3: a (default), b, c`
+fn counted<'a>(names: impl ExactSizeIterator<Item = &'a String>, default: Option<&String>) -> String {
+    let count = names.len();
+    let names = names.map(|name| if Some(name) == default { format!("{name} (default)") } else { name.clone() });
+    match count {
+        0 => "none".to_owned(),
+        _ => format!("{count}: {}", names.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// What tokens are checked with; never a secret, not even in part.
+fn keys_found(settings: &Settings) -> String {
+    let identity = &settings.identity;
+    let mut found = Vec::new();
+    if let Some(key) = &identity.secret {
+        let bytes = match &key.material {
+            KeyMaterial::Secret(secret) => format!(", {} bytes", secret.expose_secret().len()),
+            KeyMaterial::PublicPem(_) => String::new(),
+        };
+        found.push(format!("a secret ({:?}{bytes})", key.algorithm));
+    }
+    match identity.keys.len() {
+        0 => {}
+        1 => found.push("1 key of [[identity.keys]]".to_owned()),
+        count => found.push(format!("{count} keys of [[identity.keys]]")),
+    }
+    if let Some(jwks) = &identity.jwks {
+        found.push(format!("the keys that {} publishes", jwks.source));
+    }
+    if found.is_empty() {
+        return "no secret is set (VOXGATE_JWT_SECRET): each start makes one, and its tokens end with it".to_owned();
+    }
+    found.join(", ")
+}
+
+/// Builds what speaks TLS, and looks how long its certificate is valid.
 fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
     let tls = Tls::new(files).map_err(|error| error.to_string())?;
     let ends = tls.ends();
     let day = humantime::format_rfc3339_seconds(ends);
     if ends <= SystemTime::now() {
-        Err(format!("the certificate ended at {day}"))
+        Err(format!("the certificate expired at {day}"))
     } else {
-        Ok(format!("the certificate holds until {day}"))
+        Ok(format!("the certificate is valid until {day}"))
     }
 }
 
 /// Asks for the list of models, or what the provider has in its place, which costs nothing and needs the key.
 async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<String, String> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
+    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
     let client = client.build().map_err(|error| error.to_string())?;
     let request = upstream::check_request(&client, provider, key.map(|key| &key.secret));
     let response = request.map_err(|error| error.to_string())?.send().await;
-    let response = response.map_err(|_| format!("{} cannot be reached", provider.base_url))?;
+    let url = &provider.base_url;
+    let response = response.map_err(|error| format!("{url} cannot be reached: {}", unreachable(&error, url)))?;
     let accepts = if key.is_some() { "accepts the key" } else { "answers" };
     match response.status().as_u16() {
-        200..=299 => Ok(format!("{} {accepts}", provider.base_url)),
-        401 | 403 => Err(format!("{} does not accept the key", provider.base_url)),
-        404 | 405 => Ok(format!("{} answers; it has no list of models to try the key with", provider.base_url)),
-        status => Err(format!("{} answers with status {status}", provider.base_url)),
+        200..=299 => Ok(format!("{url} {accepts}")),
+        401 | 403 => Err(format!("{url} does not accept the key (status {})", response.status().as_u16())),
+        404 | 405 => Ok(format!("{url} answers; it has no list of models to try the key with")),
+        407 => Err(format!("the proxy before {url} wants a user and a password (status 407)")),
+        status => Err(format!("{url} answers with status {status}")),
     }
 }
 
@@ -93,7 +157,10 @@ async fn try_redis(redis: &config::Redis) -> Result<String, String> {
 /// Without Redis it holds the embedded store, which one gateway may have open; with it, what Redis could not take.
 fn try_directory(store: &config::Store) -> Result<String, String> {
     let directory = store.data_dir.display();
-    let found = if store.redis.is_none() { Embedded::try_out(&store.data_dir) } else { try_folder(&store.data_dir) };
+    let found = match store.redis {
+        None => Embedded::try_out(&store.data_dir, store.namespace),
+        Some(_) => try_folder(&store.data_dir),
+    };
     match found.map_err(|error| error.to_string())? {
         Found::Nothing => Ok(format!("{directory} is not there yet and can be made")),
         Found::Free => Ok(format!("{directory} can be used")),

@@ -3,14 +3,16 @@
 mod banner;
 mod check;
 mod health;
+mod reach;
 mod revoke;
 mod serve;
+mod show;
 mod token;
 mod usage;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -34,13 +36,17 @@ const SETTINGS: &str = "\
 Settings come from the file and from the environment, which wins:
   OPENAI_API_KEY, OPENAI_API_KEY_FILE          the provider's key; without one a sandbox answers
   OPENAI_BASE_URL                              the provider's address, up to /v1
-  VOXGATE_JWT_SECRET, VOXGATE_JWT_SECRET_FILE  what tokens are signed with
-  VOXGATE_BIND, VOXGATE_OPS_BIND               where to listen [127.0.0.1:8080, 127.0.0.1:9090]
-  REDIS_URL                                    where gateways share limits, budgets and usage
-  VOXGATE_DATA_DIR                             where one alone keeps them [voxgate-data]
-  RUST_LOG                                     what is logged [info]
-  OTEL_EXPORTER_OTLP_ENDPOINT                  the collector that takes traces; without one there are none
-  VOXGATE_<SECTION>__<KEY>                     any other key of voxgate.example.toml";
+  VOXGATE_JWT_SECRET, VOXGATE_JWT_SECRET_FILE  the secret that signs tokens, 32 bytes or more
+  VOXGATE_BIND                                 the address for clients [127.0.0.1:8080]
+  VOXGATE_OPS_BIND                             the address for probes and Prometheus [127.0.0.1:9464]
+  REDIS_URL                                    the Redis in which several gateways share limits and usage
+  VOXGATE_DATA_DIR                             the folder in which one gateway keeps them [voxgate-data]
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY            the proxy for requests to providers
+  RUST_LOG                                     the level of the log [info]
+  OTEL_EXPORTER_OTLP_ENDPOINT                  the collector for traces [none: no traces]
+  VOXGATE_<SECTION>__<KEY>                     any other key of voxgate.example.toml; a list as a,b or [\"a\", \"b\"]
+
+A first try needs none of them: run `voxgate`, and send what it prints.";
 
 /// Where the settings are.
 #[derive(Debug, Args)]
@@ -52,17 +58,17 @@ struct Source {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve requests; what `voxgate` alone does too.
+    /// Serve requests; the same as no command.
     Serve,
-    /// Say what is wrong with the settings, and try the provider and where limits are kept.
+    /// Check the settings, and that the providers, the issuer and the store can be reached.
     Check,
-    /// Print a token for a caller.
+    /// Make a token for a caller, or explain one.
     Token(token::Token),
-    /// Have tokens hold no longer, although they have not expired.
+    /// Revoke tokens before they expire.
     Revoke(revoke::Revoke),
     /// Show what callers used in a month: requests, audio and money.
     Usage(usage::Usage),
-    /// Ask a running gateway whether it is ready; for container health checks.
+    /// Ask a running gateway whether it is ready, as the health check of a container does.
     Health(health::Health),
 }
 
@@ -73,7 +79,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings, self.source.config)),
             Command::Check => on_runtime(check::run(settings)),
-            Command::Token(token) => report(token.run(settings)),
+            Command::Token(token) => on_runtime(token.run(settings)),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings)),
             Command::Usage(usage) => on_runtime(usage.run(settings)),
             Command::Health(health) => on_runtime(health.run(settings)),
@@ -110,6 +116,26 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| Failure::Other(format!("the output cannot be written: {error}"))),
+    }
+}
+
+/// Tells the person at the terminal something that is not part of the output.
+fn tell(text: &str) {
+    // A closed standard error changes nothing about the result.
+    let _ = writeln!(io::stderr(), "voxgate: {text}");
+}
+
+/// How this program is called once more, as a person would type it.
+fn own_command(settings_file: Option<&Path>) -> String {
+    let quoted = |text: &str| {
+        let plain = text.chars().all(|letter| letter.is_alphanumeric() || "/._-+@%:=".contains(letter));
+        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let program = std::env::args_os().next().unwrap_or_else(|| "voxgate".into());
+    let program = quoted(&program.to_string_lossy());
+    match settings_file {
+        Some(file) => format!("{program} --config {}", quoted(&file.to_string_lossy())),
+        None => program,
     }
 }
 

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::admission::revocation::{Revocation, Tokens};
-use crate::admission::store::Books;
+use crate::admission::session::Session;
+use crate::admission::store::{Books, StoreFailure};
 use crate::config::{Problems, Settings};
 use crate::identity::Subject;
 use crate::telemetry;
@@ -14,21 +15,24 @@ use crate::terms::AUDIT;
 use crate::units::UnixMs;
 
 const NOTES: &str = "\
-Every gateway of the same settings refuses the tokens from its next request on; they need not be told.
+Every gateway of the same settings refuses the tokens from its next request on; none has to be restarted.
 
-A revocation is kept in Redis, or in the data directory, for as long as --keep says: no token that it concerns should be \
-good for longer than that.";
+The revocation is kept in Redis, or in the data directory, for the time of --keep. Choose it longer than your tokens are \
+valid.
 
-/// Which tokens hold no longer.
+The gateway does not record the tokens that were issued, so it cannot tell whether an id exists. `voxgate token` prints \
+the id of each token that it makes, and `voxgate token --show` that of one that you have.";
+
+/// The tokens to revoke.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct Revoke {
-    /// Whose tokens: the `sub` claim
+    /// The caller: the `sub` claim of the tokens
     #[arg(long, value_name = "SUBJECT")]
     sub: Subject,
     #[command(flatten)]
     which: Which,
-    /// For how long to remember it
+    /// How long the tokens stay refused
     #[arg(long, default_value = "400days", value_parser = humantime::parse_duration)]
     keep: Duration,
 }
@@ -36,10 +40,10 @@ pub(super) struct Revoke {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The one token of this name: its `jti` claim
+    /// One token, by its id: the `jti` claim
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     jti: Option<String>,
-    /// All that were issued before now, and those that do not say when they were
+    /// All tokens that were issued before now, and those without a time of issue
     #[arg(long)]
     all: bool,
 }
@@ -49,20 +53,39 @@ impl Revoke {
         let settings = settings?;
         telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
         let (settings, now) = (settings.store, UnixMs::now());
-        let (tokens, said) = match self.which.jti {
-            Some(jti) => (Tokens::Named(jti), "the token is revoked"),
-            None => (Tokens::IssuedUpTo(now.get() / 1000), "all tokens issued before now are revoked"),
-        };
+        let tokens = self.which.jti.map_or(Tokens::IssuedUpTo(now.get() / 1000), Tokens::Named);
         let revocation = Revocation { subject: self.sub, tokens, until: now.plus(self.keep) };
-        Books::revoke(&settings, &revocation)
-            .await
-            .map_err(|failure| Failure::Other(format!("nothing was revoked: {failure}")))?;
+        Books::revoke(&settings, &revocation).await.map_err(|failure| not_revoked(&failure))?;
         let (subject, until) = (revocation.subject.as_str(), revocation.until);
-        let token = match &revocation.tokens {
-            Tokens::Named(jti) => Some(jti),
-            Tokens::IssuedUpTo(_) => None,
-        };
-        tracing::info!(target: AUDIT, subject, token, %until, "{said}");
-        print(|out| writeln!(out, "{}: {said}, which is remembered until {}", revocation.subject, revocation.until))
+        match &revocation.tokens {
+            Tokens::Named(token) => {
+                tracing::info!(target: AUDIT, subject, token, %until, "the token is revoked");
+                // A revocation that was written holds, whatever is known of a session.
+                let session = Books::session(&settings, token).await.ok().flatten();
+                let session =
+                    session.map_or_else(|| "no open session has this id".to_owned(), |session| about(&session));
+                print(|out| {
+                    writeln!(out, "{subject}: the token with the id {token} is refused until {until}")?;
+                    writeln!(out, "Issued ids are not recorded, so a mistyped one goes unnoticed; {session}.")
+                })
+            }
+            Tokens::IssuedUpTo(_) => {
+                tracing::info!(target: AUDIT, subject, %until, "all tokens issued before now are revoked");
+                print(|out| writeln!(out, "{subject}: every token issued before {now} is refused until {until}"))
+            }
+        }
     }
+}
+
+fn not_revoked(failure: &StoreFailure) -> Failure {
+    Failure::Other(match failure {
+        StoreFailure::Slow => format!("it is not known whether anything was revoked: {failure}; try again"),
+        _ => format!("nothing was revoked: {failure}"),
+    })
+}
+
+/// What an open session is.
+fn about(session: &Session) -> String {
+    let Session { subject, expires_at, .. } = session;
+    format!("it is that of an open session of {subject}, which ends at {expires_at}")
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
             "plain HTTP on an address that is not loopback: a TLS-terminating proxy is expected in front of it"
         );
     }
-    let banner = banner::Banner::of(&settings, made_up.is_some());
+    let banner = banner::Banner::of(&settings, made_up.is_some(), file.as_deref());
     let application = Application::build(settings, verifier, Origin { file, made_up }).map_err(Failure::other)?;
     tracing::info!(
         address = %application.address(),

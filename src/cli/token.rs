@@ -5,57 +5,75 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Failure, print};
+use super::{Failure, own_command, print, show, tell};
 use crate::config::{Problems, Settings};
-use crate::identity::{Caps, Grant, MintError, Minter, Scopes, Subject};
+use crate::identity::{Caps, Grant, MintError, Minter, Scope, Scopes, Subject};
 
-/// What the token shall say.
+const NOTES: &str = "\
+The token alone goes to standard output, its id and its end to standard error:
+  export VOXGATE_TOKEN=$(voxgate token --sub alice)
+
+The secret is the gateway's own (VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE).";
+
+/// What a new token says, or what a token that is read says.
 #[derive(Debug, Args)]
+#[command(after_help = NOTES)]
 pub(super) struct Token {
-    /// Whom the token is for: the `sub` claim
-    #[arg(long, value_name = "SUBJECT")]
-    sub: Subject,
-    /// The plan that holds for them
+    /// The caller: the `sub` claim, by which limits and usage go
+    #[arg(long, value_name = "SUBJECT", required_unless_present = "show")]
+    sub: Option<Subject>,
+    /// The plan that limits the caller
     #[arg(long, default_value = "default")]
     plan: String,
-    /// How long the token is good, such as 15m, 1h or 30days
+    /// How long the token is valid, such as 15m, 1h or 30days
     #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
     ttl: Duration,
-    /// What they may do, separated by spaces
+    /// What the token allows: any of transcribe, translate, usage and sessions, separated by spaces
     #[arg(long, default_value = "transcribe translate usage")]
     scope: Scopes,
+    /// Read a token from standard input and explain it; fail if this gateway refuses it
+    #[arg(long, conflicts_with_all = ["sub", "plan", "ttl", "scope"])]
+    show: bool,
 }
 
 impl Token {
-    pub(super) fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
+    pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
         let settings = settings?;
-        if !settings.plans.contains_key(&self.plan) {
-            let known: Vec<_> = settings.plans.keys().map(String::as_str).collect();
-            let message = format!("--plan {}: there is no such plan; there are: {}", self.plan, known.join(", "));
-            return Err(Failure::Other(message));
+        match self.sub {
+            Some(subject) => make(&settings, subject, self.plan, self.ttl, self.scope),
+            None => show::run(&settings).await,
         }
-        let grant = Grant {
-            subject: self.sub,
-            plan: Some(self.plan),
-            scopes: self.scope,
-            ttl: self.ttl,
-            token_id: Some(new_id()),
-            caps: Caps::default(),
-        };
-        let token = mint(&settings, &grant)?;
-        print(|out| writeln!(out, "{}", token.expose_secret()))
     }
 }
 
-/// A token for the one who started the gateway to try it with.
+fn make(settings: &Settings, subject: Subject, plan: String, ttl: Duration, scopes: Scopes) -> Result<(), Failure> {
+    if !settings.plans.contains_key(&plan) {
+        let known: Vec<_> = settings.plans.keys().map(String::as_str).collect();
+        return Err(Failure::Other(format!("--plan {plan}: no such plan; the settings have {}", known.join(", "))));
+    }
+    let (id, caps) = (new_id(), Caps::default());
+    let said = format!(
+        "token id {id}, valid for {}. To revoke it: {} revoke --sub '{subject}' --jti {id}",
+        humantime::format_duration(ttl),
+        own_command(None)
+    );
+    let grant = Grant { subject, plan: Some(plan), scopes, ttl, token_id: Some(id), caps, maker: None };
+    let token = mint(settings, &grant)?;
+    print(|out| writeln!(out, "{}", token.expose_secret()))?;
+    tell(&said);
+    Ok(())
+}
+
+/// A token for a first try. It opens no sessions: that is for backends.
 pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     let subject = "you".parse::<Subject>().map_err(Failure::other)?;
     let ttl = Duration::from_hours(1);
+    let scopes = Scopes::from_iter([Scope::Transcribe, Scope::Translate, Scope::Usage]);
     let (token_id, caps) = (Some(new_id()), Caps::default());
-    mint(settings, &Grant { subject, plan: None, scopes: Scopes::ALL, ttl, token_id, caps })
+    mint(settings, &Grant { subject, plan: None, scopes, ttl, token_id, caps, maker: None })
 }
 
-/// A name for the token, by which it can be told from others of the same caller.
+/// A token's own name, by which it can be revoked.
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

@@ -1,5 +1,6 @@
 //! `[cors]`: pages of which other origins may call the gateway.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -9,7 +10,7 @@ use super::reader::Section;
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
-    /// The origins, as browsers write them; none.
+    /// The origins, as browsers write them (RFC 6454 §6.2), of pages, apps and extensions; none.
     pub origins: Vec<String>,
     /// For how long a browser may remember that it may; 10 minutes.
     pub max_age: Duration,
@@ -29,26 +30,114 @@ impl Cors {
     }
 }
 
-/// An origin has to be written as browsers write it, since that is what it is compared with.
+/// Schemes of addresses that no page is loaded from, or whose pages browsers give no origin of their own.
+const NO_ORIGIN: [&str; 4] = ["file", "ftp", "ws", "wss"];
+
+/// Checks that an origin is written as browsers write it (RFC 6454 §6.2): it is compared with theirs. Besides
+/// `https` it may have the scheme of an app or a browser extension: only that app loads pages by it.
 fn check(origin: &str) -> Result<(), String> {
-    const TAKES: &str = "takes origins such as \"https://app.example.com\"";
+    const TAKES: &str = "takes origins such as \"https://app.example.com\" or \"capacitor://localhost\"";
     if origin.contains('*') || origin == "null" {
+        // Every sandboxed frame has the origin `null`, whoever made it.
         return Err(format!("{TAKES}, each by its name"));
     }
-    let parsed = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
-    let url = parsed.ok_or_else(|| format!("{TAKES}, with https:// or http://"))?;
-    let written = url.origin().ascii_serialization();
-    if written != origin {
-        return Err(format!("{TAKES}; browsers would write \"{written}\""));
+    let Some((scheme, rest)) = origin.split_once("://") else {
+        return Err(format!("{TAKES}, with https:// or http:// or the scheme of an app"));
+    };
+    if NO_ORIGIN.contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Err(format!("{TAKES}; browsers give pages of {scheme}:// no origin of their own"));
     }
-    let is_local = match url.host() {
+    let written = match scheme.to_ascii_lowercase().as_str() {
+        "https" | "http" => Url::parse(origin).ok().map(|url| url.origin().ascii_serialization()),
+        other => written_by_an_app(other, rest),
+    };
+    match written {
+        None => return Err(format!("{TAKES}; this is no origin")),
+        Some(written) if written != origin => return Err(format!("{TAKES}; browsers would write \"{written}\"")),
+        Some(_) => {}
+    }
+    if scheme == "http" && !Url::parse(origin).is_ok_and(|url| is_local(&url)) {
+        return Err("what comes over plain http can be anybody's; takes https:// unless it is this machine".to_owned());
+    }
+    Ok(())
+}
+
+/// The origin `scheme://host[:port]` of an address whose scheme belongs to an app or an extension; `None` if it has none.
+/// The host stays as it is: to browsers it is an opaque text, with capitals in `safari-web-extension://`.
+fn written_by_an_app(scheme: &str, rest: &str) -> Option<String> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(letter) {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, Some(port.parse::<u16>().ok()?)),
+        _ => (authority, None),
+    };
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_host = inner.map_or_else(|| host.bytes().all(plain), |address| address.parse::<Ipv6Addr>().is_ok());
+    if host.is_empty() || !is_host {
+        return None;
+    }
+    Some(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    if url.scheme() == "http" && !is_local {
-        return Err("what comes over plain http can be anybody's; takes https:// unless it is this machine".to_owned());
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_or_an_extension_has_an_origin_by_its_own_scheme() {
+        for origin in [
+            "app://obsidian.md",
+            "app://.",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai",
+            "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+            "safari-web-extension://0B6E2D8C-9A3F-4E57-8E0B-2F1C3A4D5E6F",
+            "vscode-webview://1drnr9ho6i3sqm1vqf0d2t1ub6g2fgbvg1pkj4uv5i3gmoqj5c5j",
+            "my.app+x-1://a_b",
+            "app://localhost:8080",
+            "app://[::1]:8080",
+        ] {
+            assert_eq!(check(origin), Ok(()), "{origin}");
+            // actix-cors takes nothing else.
+            assert!(origin.parse::<http::Uri>().is_ok(), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_origin_that_no_page_has_is_refused_with_the_right_one() {
+        for (origin, what) in [
+            ("app://obsidian.md/", "browsers would write \"app://obsidian.md\""),
+            ("app://obsidian.md/index.html", "browsers would write \"app://obsidian.md\""),
+            ("App://obsidian.md", "browsers would write \"app://obsidian.md\""),
+            ("app://user@obsidian.md", "this is no origin"),
+            ("app://a b", "this is no origin"),
+            ("app://a:b:1", "this is no origin"),
+            ("app://[x]", "this is no origin"),
+            ("app://", "this is no origin"),
+            ("app://localhost:99999", "this is no origin"),
+            ("1app://localhost", "this is no origin"),
+            ("app:obsidian.md", "scheme of an app"),
+            ("file://", "no origin of their own"),
+            ("wss://app.example.com", "no origin of their own"),
+            ("chrome-extension://*", "each by its name"),
+        ] {
+            let refused = check(origin).unwrap_err();
+            assert!(refused.contains(what), "{origin}: {refused}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ impl Files {
     /// Reads a file and remembers it, also where it cannot be read.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<String> {
         let is_stream = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
-        let text = std::fs::read_to_string(path);
+        let text = std::fs::read(path).and_then(text_of);
         let content = match &text {
             Err(_) => Content::Unreadable,
             Ok(_) if is_stream => Content::Gone,
@@ -61,6 +61,20 @@ impl Files {
     }
 }
 
+/// The text of a file. A byte order mark, which some editors write before UTF-8, is no part of it: in a secret nobody would
+/// see it.
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let not_text = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    // PowerShell's `>` and Notepad's "Unicode" write it, with a mark; without one every other byte of plain text is zero.
+    let is_utf_16 = [b"\xff\xfe".as_slice(), b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark));
+    if is_utf_16 || bytes.get(..4.min(bytes.len())).is_some_and(|first| first.contains(&0)) {
+        return Err(not_text("it is UTF-16 or no text at all; save it as UTF-8"));
+    }
+    let text = bytes.strip_prefix(MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
+    String::from_utf8(text).map_err(|_| not_text("it is not UTF-8; save it as UTF-8"))
+}
+
 fn digest(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -70,6 +84,22 @@ fn digest(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_file_and_utf_16_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&file, bytes).unwrap();
+            Files::default().read(&file).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(b"\xef\xbb\xbfs\xc3\xa9cret\r\n").as_deref(), Ok("s\u{e9}cret\r\n"));
+        assert_eq!(read(b"").as_deref(), Ok(""));
+        for bytes in [b"\xff\xfes\0e\0".as_slice(), b"\xfe\xff\0s\0e", b"s\0e\0c\0", b"\0s\0e", b"\xff\xfe"] {
+            assert!(read(bytes).unwrap_err().contains("save it as UTF-8"), "{bytes:?}");
+        }
+        assert!(read(b"s\xe9cret").unwrap_err().contains("is not UTF-8"));
+    }
 
     #[test]
     fn a_file_has_changed_when_its_content_has_or_when_it_is_gone() {

@@ -14,7 +14,7 @@ use super::secret;
 use super::value::Setting;
 use crate::identity::{
     ClaimPath, IssuerUrl, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES, Mapping, Published, Rules,
-    Scopes, Verifier, VerifierError, is_short_secret,
+    Scopes, Verifier, VerifierError, is_short_secret, parse_algorithm,
 };
 
 /// `[identity]`
@@ -225,9 +225,10 @@ impl Setting for HmacAlgorithm {
 struct KeyAlgorithm(Algorithm);
 
 impl Setting for KeyAlgorithm {
-    const TAKES: &'static str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
+    const TAKES: &'static str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA (also \
+         written Ed25519)";
 
     fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok().map(Self)
+        parse_algorithm(value.as_str()?).map(Self)
     }
 }

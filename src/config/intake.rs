@@ -28,8 +28,10 @@ pub struct Intake {
     pub spool_dir: PathBuf,
     /// The longest silence of a client that is sending; 30s.
     pub idle_timeout: Duration,
-    /// The longest time for a whole body; 5m.
+    /// The longest time for a whole body, to which comes that of its bytes at 128 KiB a second; 5m.
     pub body_timeout: Duration,
+    /// The bytes a second that a body must keep up on average after its first minute; 4096, 0 for none.
+    pub min_bytes_per_second: u64,
 }
 
 impl Intake {
@@ -46,6 +48,7 @@ impl Intake {
             spool_dir: section.value("spool_dir", std::env::temp_dir()),
             idle_timeout: section.value("idle_timeout", Duration::from_secs(30)),
             body_timeout: section.value("body_timeout", Duration::from_mins(5)),
+            min_bytes_per_second: section.ranged("min_bytes_per_second", 0..=1 << 30).unwrap_or(4096),
         };
         let positive = [
             ("max_audio_bytes", settings.max_audio_bytes),

@@ -11,6 +11,7 @@ mod models;
 mod plans;
 mod providers;
 mod reader;
+mod sandbox;
 mod secret;
 mod server;
 mod source;
@@ -34,8 +35,9 @@ pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
 pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
+pub use sandbox::Sandbox;
 pub use server::{LogFormat, Server};
-pub use store::{OnStoreFailure, Redis, RedisUrl, Store};
+pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
 pub use upstream::{Breaker, Relay, Upstream};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// `[store]`, `[redis]`, `[ledger]`, `on_store_failure`
     pub store: Store,
+    /// `[sandbox]`
+    pub sandbox: Sandbox,
     /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
     pub providers: BTreeMap<String, Provider>,
     /// `[models]` by name.
@@ -103,6 +107,7 @@ impl Settings {
             relay: Relay::read(root.section("relay")),
             log_format: server::read_log(root.section("log")),
             telemetry: Telemetry::read(root.section("telemetry")),
+            sandbox: Sandbox::read(root.section("sandbox")),
             store: Store::read(&mut root),
             plans: plans::read_plans(&mut root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),
@@ -114,6 +119,9 @@ impl Settings {
         };
         settings.check_default_model(&root);
         settings.check_secrets(&root);
+        if settings.serves_from_sandbox_alone() {
+            settings.store = settings.store.with_namespace(Namespace::Sandbox);
+        }
         let notes = root.notes();
         root.finish();
         let problems = notes.problems();
@@ -146,6 +154,7 @@ impl Settings {
             ("cors", self.cors != old.cors),
             ("log", self.log_format != old.log_format),
             ("telemetry", self.telemetry != old.telemetry),
+            ("sandbox", self.sandbox != old.sandbox),
             ("store, redis, ledger", self.store != old.store),
             ("intake.spool_dir, intake.*spool*_bytes", self.intake != intake),
             ("upstream.connect_timeout, upstream.pool_idle_timeout", self.upstream != upstream),
@@ -153,6 +162,7 @@ impl Settings {
         (self.intake, self.upstream) = (intake, upstream);
         (self.server, self.cors) = (server, old.cors.clone());
         (self.log_format, self.telemetry) = (old.log_format, old.telemetry.clone());
+        self.sandbox = old.sandbox.clone();
         self.store = old.store.clone();
         (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
     }
@@ -161,6 +171,11 @@ impl Settings {
     pub fn uses_sandbox(&self) -> bool {
         self.providers.get(OPENAI).is_some_and(|openai| openai.keys.is_empty())
             && self.models.values().any(|model| model.provider == OPENAI)
+    }
+
+    /// Whether the sandbox is the only provider, so that no request can cost anything.
+    fn serves_from_sandbox_alone(&self) -> bool {
+        self.uses_sandbox() && self.models.values().all(|model| model.provider == OPENAI)
     }
 
     fn check_default_model(&self, root: &Section) {

@@ -1,6 +1,7 @@
 //! `[server]` and `[log]`: where the gateway listens, how it stops, what it says.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,7 +16,7 @@ use super::value::Setting;
 pub struct Server {
     /// Where clients connect. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9090.
+    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464.
     pub ops_bind: SocketAddr,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
@@ -33,6 +34,10 @@ pub struct Server {
     pub max_queue: usize,
     /// How long they wait; 1s.
     pub queue_timeout: Duration,
+    /// The most connections of clients at once; 10000, or as many as there may be files open for.
+    pub max_connections: usize,
+    /// The most connections of one address at once; unbounded, since behind a proxy all have one.
+    pub max_connections_per_address: Option<usize>,
     /// What HTTPS is spoken with; without it, plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Whether requests are refused that did not come over HTTPS, to here or to a trusted proxy; false.
@@ -49,9 +54,11 @@ const A_YEAR: Duration = Duration::from_hours(365 * 24);
 impl Server {
     pub(super) fn read(mut section: Section) -> Self {
         let in_flight = section.ranged("max_in_flight", 1..=1_000_000);
+        let connections = section.ranged("max_connections", 1..=1_000_000);
+        let per_address = section.ranged("max_connections_per_address", 0..=1_000_000);
         let settings = Self {
             bind: section.value("bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
-            ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+            ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
             workers: section.value("workers", 0),
             header_timeout: section.value("header_timeout", Duration::from_secs(10)),
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),
@@ -60,6 +67,8 @@ impl Server {
             max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
             max_queue: section.value("max_queue", 256),
             queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
+            max_connections: connections.and_then(|max| max.try_into().ok()).unwrap_or(10_000),
+            max_connections_per_address: per_address.filter(|max| *max > 0).and_then(|max| max.try_into().ok()),
             tls: TlsFiles::read(&mut section),
             require_https: section.value("require_https", false),
             trusted_proxies: section.value("trusted_proxies", Vec::new()),
@@ -71,6 +80,14 @@ impl Server {
         }
         section.finish();
         settings
+    }
+
+    /// The number of worker threads: as set, or one for each processor core.
+    pub fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            workers => workers,
+        }
     }
 
     /// Whether only this machine can connect. Secrets that are missing may be made up only then.

@@ -22,6 +22,47 @@ pub struct Store {
     pub on_failure: OnStoreFailure,
     /// `ledger.keep_days`: how long single records are kept; 62.
     pub keep_records: Duration,
+    /// Which of the two sets of books in that store this gateway keeps.
+    pub namespace: Namespace,
+}
+
+/// A set of books: charges, budgets, sessions and revocations that are read and written together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Namespace {
+    /// A gateway with a provider, which charges for its work.
+    #[default]
+    Production,
+    /// A gateway that serves from its sandbox alone: what it counts was never spent, and must not use up a real budget.
+    Sandbox,
+}
+
+impl Namespace {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Production, Self::Sandbox];
+
+    /// Its file in the data directory.
+    pub const fn database(self) -> &'static str {
+        match self {
+            Self::Production => "voxgate.sqlite3",
+            Self::Sandbox => "sandbox.sqlite3",
+        }
+    }
+
+    /// Its folder in the data directory, for settlements that wait for the store.
+    pub const fn journal(self) -> &'static str {
+        match self {
+            Self::Production => "settlements",
+            Self::Sandbox => "sandbox-settlements",
+        }
+    }
+
+    /// What the names of its keys in Redis begin with, up to a colon.
+    pub const fn key_prefix(self) -> &'static str {
+        match self {
+            Self::Production => "voxgate",
+            Self::Sandbox => "voxgate:sandbox",
+        }
+    }
 }
 
 /// `[redis]`
@@ -31,6 +72,8 @@ pub struct Redis {
     pub url: RedisUrl,
     /// The longest that a request waits for it; 250ms.
     pub timeout: Duration,
+    /// [`Store::namespace`].
+    pub namespace: Namespace,
 }
 
 /// What happens to requests while the store is away.
@@ -122,7 +165,18 @@ impl Store {
             redis: read_redis(root.section("redis")),
             on_failure: root.value("on_store_failure", OnStoreFailure::default()),
             keep_records: Duration::from_hours(24 * keep_days),
+            namespace: Namespace::default(),
         }
+    }
+
+    /// The same store with the other set of books open.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        if let Some(redis) = &mut self.redis {
+            redis.namespace = namespace;
+        }
+        self
     }
 }
 
@@ -130,5 +184,5 @@ fn read_redis(mut section: Section) -> Option<Redis> {
     let url = section.optional("url");
     let timeout = section.value("timeout", Duration::from_millis(250));
     section.finish();
-    Some(Redis { url: url?, timeout })
+    Some(Redis { url: url?, timeout, namespace: Namespace::default() })
 }

@@ -29,6 +29,48 @@ fn nothing_set_is_a_sandbox_on_loopback() {
 }
 
 #[test]
+fn a_list_in_a_variable_has_commas_or_is_json() {
+    let origins = ["https://a.example", "https://b.example"].map(str::to_owned).to_vec();
+    for text in [
+        "https://a.example,https://b.example",
+        " https://a.example , https://b.example ",
+        r#"["https://a.example", "https://b.example"]"#,
+        " [\"https://a.example\",\n\"https://b.example\"] ",
+    ] {
+        let settings = load("", &[("VOXGATE_CORS__ORIGINS", text)]).unwrap();
+        assert_eq!(settings.cors.origins, origins, "{text}");
+    }
+    for text in ["10.0.0.0/8,::1", r#"["10.0.0.0/8", "::1"]"#] {
+        let settings = load("", &[("VOXGATE_SERVER__TRUSTED_PROXIES", text)]).unwrap();
+        assert_eq!(settings.server.trusted_proxies.len(), 2, "{text}");
+    }
+    let settings = load("", &[("VOXGATE_CORS__ORIGINS", "[]")]).unwrap();
+    assert!(settings.cors.origins.is_empty());
+    for text in ["[\"https://a.example\"", "[1, 2]", "[\"\"]", "https://a.example,,", "{\"a\": 1}"] {
+        let said = problems("", &[("VOXGATE_CORS__ORIGINS", text)]);
+        assert!(said.contains("VOXGATE_CORS__ORIGINS"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn the_books_of_the_sandbox_are_those_of_a_gateway_that_has_nothing_else() {
+    let key = ("OPENAI_API_KEY", "sk-1");
+    let other = "[providers.groq]\npreset = \"groq\"\napi_key = \"g\"\n[models.turbo]\nprovider = \"groq\"\n";
+    let redis = ("REDIS_URL", "redis://127.0.0.1:6379/0");
+    for (toml, environment, namespace) in [
+        ("", vec![], Namespace::Sandbox),
+        ("", vec![redis], Namespace::Sandbox),
+        ("", vec![key, redis], Namespace::Production),
+        // What the other provider does costs money.
+        (other, vec![redis], Namespace::Production),
+    ] {
+        let store = load(toml, &environment).unwrap().store;
+        assert_eq!(store.namespace, namespace, "{toml}{environment:?}");
+        assert!(store.redis.is_none_or(|redis| redis.namespace == namespace));
+    }
+}
+
+#[test]
 fn the_example_file_holds_the_defaults_and_nothing_unknown() {
     let [example, defaults] = [include_str!("../../voxgate.example.toml"), ""].map(|text| {
         // Each is in a file of its own.

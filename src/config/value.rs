@@ -22,7 +22,7 @@ pub(super) trait Setting: Sized {
 }
 
 impl Setting for String {
-    const TAKES: &'static str = "a text that is not empty";
+    const TAKES: &'static str = "a non-empty string";
 
     fn parse(value: &Value) -> Option<Self> {
         value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
@@ -111,22 +111,29 @@ impl Setting for PathBuf {
 }
 
 impl Setting for SecretString {
-    const TAKES: &'static str = "a text that is not empty";
+    const TAKES: &'static str = "a non-empty string";
     const SECRET: bool = true;
 
     fn parse(value: &Value) -> Option<Self> {
-        String::parse(value).map(Into::into)
+        // A variable may have been filled from a file with a byte order mark.
+        let text = value.as_str()?.trim().trim_start_matches('\u{feff}');
+        String::parse(&Value::String(text.to_owned())).map(Into::into)
     }
 }
 
-/// A TOML array, or one text with commas, as an environment variable has it.
+/// A TOML array; or one text, as an environment variable has it: a JSON array, or items with commas between them.
 impl Setting for Vec<String> {
-    const TAKES: &'static str = "a list of texts, such as [\"a\", \"b\"], or \"a,b\" in a variable";
+    const TAKES: &'static str =
+        "a list of strings, such as [\"a\", \"b\"]; in a variable a,b or the JSON array [\"a\", \"b\"]";
 
     fn parse(value: &Value) -> Option<Self> {
+        let item = |text: &str| String::parse(&Value::String(text.to_owned()));
         match value {
             Value::Array(items) => items.iter().map(String::parse).collect(),
-            Value::String(text) => text.split(',').map(|item| String::parse(&Value::String(item.to_owned()))).collect(),
+            Value::String(text) if text.trim_start().starts_with('[') => {
+                serde_json::from_str::<Self>(text).ok()?.iter().map(|text| item(text)).collect()
+            }
+            Value::String(text) => text.split(',').map(item).collect(),
             _ => None,
         }
     }
@@ -134,7 +141,8 @@ impl Setting for Vec<String> {
 
 /// Addresses or networks; an address is a network of one.
 impl Setting for Vec<IpNet> {
-    const TAKES: &'static str = "a list of addresses or networks, such as [\"10.0.0.0/8\", \"::1\"]";
+    const TAKES: &'static str = "a list of addresses or networks, such as [\"10.0.0.0/8\", \"::1\"]; in a variable \
+                                 10.0.0.0/8,::1 or that list as JSON";
 
     fn parse(value: &Value) -> Option<Self> {
         let texts = Vec::<String>::parse(value)?;

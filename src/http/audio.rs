@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::connection::Connection;
+use super::accept;
 use super::error::ApiError;
 use super::gate::Admitted;
 use super::order::Order;
@@ -51,21 +51,21 @@ async fn audio(
             rates::tell(request, caller);
         })
         .await?;
-    record::hold(request, house.grounds.places.take().await?);
+    let key = caller.share_key();
+    record::hold(request, house.grounds.places.take(key).await?);
     let arriving = house.admission.arriving(&caller)?;
 
     let body = trace::receiving(body, record.receiving());
-    let incoming = Incoming { task, form, declared, headers: request.headers(), query: request.query_string(), body };
-    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.room, incoming).traced(record.trace());
-    let order = Order { house, upstream, caller: &caller, record: &record, limit, events: accepts_events(request) };
+    let (headers, query) = (request.headers(), request.query_string());
+    let incoming = Incoming { task, form, declared, headers, query, key, body };
+    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.intake, incoming).traced(record.trace());
+    let events = accept::prefers_events(request.headers());
+    let order = Order { house, upstream, caller: &caller, record: &record, limit, events };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,
         First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
     };
     drop(arriving);
-    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
-        connection.body_is_in();
-    }
 
     let manner = Manner {
         events: work.events,
@@ -77,14 +77,6 @@ async fn audio(
     };
     let relayed = relay::relay(work.forwarding, manner).await?;
     Ok(answer(relayed))
-}
-
-/// `Accept: text/event-stream` asks for a stream as `stream=true` does: it is what a browser's reader sends.
-fn accepts_events(request: &HttpRequest) -> bool {
-    let accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .any(|item| item.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream")))
 }
 
 fn answer(relayed: Relayed) -> HttpResponse {

@@ -32,7 +32,8 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
         return Ok(request);
     }
     let (since, server) = (SystemTime::now(), &house.settings.server);
-    let is_secure = request.conn_data::<Rc<Connection>>().is_some_and(|connection| connection.is_secure());
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let is_secure = connection.as_ref().is_some_and(|connection| connection.is_secure());
     let way = Way::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
     let checked = match way.check(server, request.path()) {
@@ -44,6 +45,9 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
         Err(error) => Some(error),
     };
     let Some(error) = checked else { return Ok(request) };
+    if let Some(connection) = connection {
+        connection.refuse();
+    }
     let record = Record::start(new_request_id(), request.method().as_str(), route);
     trace::begin(house, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {

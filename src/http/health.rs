@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde_json::json;
 
-use super::{House, InForce};
+use super::{House, InForce, answer};
 use crate::admission::store::Presence;
 
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": "live" }))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    answer::json(response, &json!({ "status": "live" }))
 }
 
 /// Whether [`ready`] says yes.
@@ -32,5 +34,6 @@ pub(super) async fn ready(house: InForce) -> HttpResponse {
         Presence::PartlyAway => "partly_away",
         Presence::Away => "away",
     };
-    response.insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": status, "store": store }))
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    answer::json(response, &json!({ "status": status, "store": store }))
 }

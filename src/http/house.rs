@@ -1,6 +1,7 @@
 //! What the handlers of every worker share: what settings say, and what outlives them.
 
 use std::future::{Ready, ready};
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +11,14 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
-use super::connection::Tls;
+use super::connection::{OpenConnections, Tls};
 use super::error::ApiError;
+use super::files;
 use super::places::Places;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
-use crate::intake::Room;
+use crate::intake;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
 
@@ -43,10 +45,14 @@ pub struct House {
 pub struct Grounds {
     /// Who keeps the limits.
     pub limiter: Arc<Limiter>,
-    /// Where recordings are kept while they are here.
-    pub room: Arc<Room>,
+    /// Where recordings are kept while they are here, and where they are measured.
+    pub intake: intake::Shared,
     /// How many requests with audio are in flight.
     pub(super) places: Places,
+    /// The connections of clients.
+    pub connections: Arc<OpenConnections>,
+    /// The connections of probes.
+    pub ops_connections: Arc<OpenConnections>,
     /// Where traces go, if anywhere.
     pub traces: Option<Traces>,
     /// Set when the gateway stops taking requests.
@@ -55,9 +61,15 @@ pub struct Grounds {
 
 impl Grounds {
     /// The grounds by these settings, of which no other will change them.
-    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> Self {
-        let (room, places) = (Room::new(&settings.intake), Places::new(&settings.server));
-        Self { limiter: Arc::new(limiter), room, places, traces, stopping: AtomicBool::new(false) }
+    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
+        let (intake, places) = (intake::Shared::new(&settings.intake)?, Places::new(&settings.server));
+        let server = &settings.server;
+        let in_flight = usize::try_from(places.taken().1).unwrap_or(usize::MAX);
+        let max_connections = files::connections(server.max_connections, in_flight, server.worker_threads());
+        let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
+        let ops_connections = OpenConnections::new(files::OPS_CONNECTIONS, None);
+        let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
+        Ok(Self { limiter, intake, places, connections, ops_connections, traces, stopping })
     }
 
     /// Whether new requests should go to another replica.
@@ -81,6 +93,7 @@ impl House {
         grounds: Arc<Grounds>,
     ) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
+        grounds.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
         Self { settings, verifier, minter, admission, tls, providers, grounds }

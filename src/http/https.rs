@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{
-    FORWARDED, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_FORWARDED_PROTO,
-};
+use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 
 use super::connection;
 use super::error::ApiError;
+use super::forwarded::came_to_proxies_securely;
 use super::house::House;
 use crate::config::Server;
 
@@ -50,57 +49,6 @@ impl Way {
         let span = server.hsts.filter(|_| self.is_https).map(|span| format!("max-age={}", span.as_secs()));
         if let Some(Ok(value)) = span.map(HeaderValue::try_from) {
             headers.insert(STRICT_TRANSPORT_SECURITY, value);
-        }
-    }
-}
-
-/// Whether every proxy that says how it was asked was asked over HTTPS, and one does. What a client wrote itself can then
-/// only make it less.
-fn came_to_proxies_securely(headers: &HeaderMap) -> bool {
-    let values = |name: HeaderName| headers.get_all(name).map(|value| value.to_str().unwrap_or("unreadable"));
-    let plain = values(X_FORWARDED_PROTO).flat_map(|value| value.split(',')).map(str::trim);
-    // RFC 7239 §4: elements with commas between them, pairs with semicolons between them.
-    let pairs = values(FORWARDED).flat_map(|value| value.split([',', ';'])).filter_map(|pair| pair.split_once('='));
-    let standard = pairs
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("proto"))
-        .map(|(_, value)| value.trim().trim_matches('"'));
-    let mut said = plain.chain(standard).peekable();
-    said.peek().is_some() && said.all(|proto| proto.eq_ignore_ascii_case("https"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn securely(pairs: &[(&str, &str)]) -> bool {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
-        }
-        came_to_proxies_securely(&headers)
-    }
-
-    #[test]
-    fn every_proxy_has_to_have_been_asked_over_https() {
-        let (short, standard) = ("x-forwarded-proto", "forwarded");
-        for (said, expected) in [
-            (vec![], false),
-            (vec![(short, "https")], true),
-            (vec![(short, "HTTPS")], true),
-            (vec![(short, "http")], false),
-            (vec![(short, "https, http")], false),
-            (vec![(short, "http, https")], false),
-            (vec![(short, "https"), (short, "http")], false),
-            (vec![(short, "")], false),
-            (vec![(standard, "for=192.0.2.1;proto=https;by=203.0.113.1")], true),
-            (vec![(standard, "for=\"[2001:db8::1]:4711\"; Proto=\"https\"")], true),
-            (vec![(standard, "for=192.0.2.1")], false),
-            (vec![(standard, "proto=https, for=192.0.2.1;proto=http")], false),
-            (vec![(standard, "for=\"proto=https"), (standard, "proto=http")], false),
-            (vec![(short, "https"), (standard, "proto=http")], false),
-            (vec![(short, "https"), (standard, "for=192.0.2.1")], true),
-        ] {
-            assert_eq!(securely(&said), expected, "{said:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-use super::connection::Tls;
+use super::connection::{CloseReason, Tls};
 use super::{House, InForce, health};
 use crate::admission::Limiter;
 use crate::admission::store::{Operation, Presence, StoreFailure};
@@ -44,6 +44,9 @@ fn begin_at_zero(house: &House) {
             families::STORE_FAILURES.add([operation, reason], 0);
         }
     }
+    for reason in CloseReason::ALL {
+        families::CONNECTIONS_CLOSED.add([reason.label()], 0);
+    }
     let models = &house.settings.models;
     for model in models.values() {
         let label = Label::model(model);
@@ -78,19 +81,28 @@ fn store(page: &mut Page, limiter: &Limiter) {
     page.gauge(&families::WAITING, [([], number(pending.waiting))]);
     page.gauge(&families::OWED, [([], number(pending.owed))]);
     page.gauge(&families::WAITING_LIMIT, [([], number(pending.most))]);
+    page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations()))]);
 }
 
 fn load(page: &mut Page, house: &House) {
-    let (places, (queued, most_queued)) = (&house.grounds.places, house.grounds.places.queue());
-    page.gauge(&families::IN_FLIGHT, [([], number(places.taken()))]);
-    page.gauge(&families::IN_FLIGHT_LIMIT, [([], number(places.most()))]);
-    page.gauge(&families::QUEUED, [([], number(queued))]);
-    page.gauge(&families::QUEUED_LIMIT, [([], number(most_queued))]);
+    let ((taken, places), (queued, most_queued)) = (house.grounds.places.taken(), house.grounds.places.queue());
+    page.gauge(&families::IN_FLIGHT, [([], taken)]);
+    page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);
+    page.gauge(&families::QUEUED, [([], queued)]);
+    page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
+    let listeners = [("public", &house.grounds.connections), ("ops", &house.grounds.ops_connections)];
+    page.gauge(&families::CONNECTIONS, listeners.map(|(name, open)| ([name], number(open.count()))));
+    page.gauge(&families::CONNECTIONS_LIMIT, listeners.map(|(name, open)| ([name], number(open.max()))));
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (house.grounds.room.taken(), &house.settings.intake);
+    let ((memory, disk), limits) = (house.grounds.intake.room.taken(), &house.settings.intake);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);
+    let measuring = house.grounds.intake.measuring.load();
+    page.gauge(&families::MEASURING_QUEUED, [([], measuring.queued)]);
+    page.gauge(&families::MEASURING_QUEUED_LIMIT, [([], measuring.max_queued)]);
+    page.gauge(&families::MEASURING_BUSY, [([], number(measuring.busy))]);
+    page.gauge(&families::MEASURING_THREADS, [([], number(measuring.threads))]);
 }
 
 fn number(count: usize) -> u64 {

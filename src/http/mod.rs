@@ -2,6 +2,8 @@
 //!
 //! This room may know every other. A handler here is the path of a request in its seven words, and nothing more.
 
+mod accept;
+mod answer;
 mod audio;
 mod connection;
 mod cors;
@@ -10,10 +12,12 @@ mod docs;
 mod error;
 mod expect;
 mod files;
+mod forwarded;
 mod gate;
 mod health;
 mod house;
 mod https;
+mod malformed;
 mod metrics;
 mod models;
 mod order;
@@ -26,9 +30,10 @@ mod trace;
 mod usage;
 mod wish;
 
-pub use connection::{Tls, TlsError, door};
+pub use connection::{Entrance, OpenConnections, Tls, TlsError, door, hold_connection};
 pub use cors::cors;
 pub use house::{Grounds, House, Live};
+pub use malformed::{refuse, refuse_unrecorded};
 pub use record::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};
 

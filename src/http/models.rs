@@ -1,22 +1,47 @@
-//! `GET /v1/models`: what this caller may use, as OpenAI lists it.
+//! `GET /v1/models` and `GET /v1/models/{model}`: what this caller may use, as OpenAI lists it.
 
+use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{InForce, gate, record};
+use super::{House, InForce, answer, gate, record};
+use crate::admission::Refusal;
+use crate::config::Model;
+use crate::identity::Caller;
 
+/// How much of a name an error shows, in characters.
+const MAX_SHOWN_NAME: usize = 128;
+
+/// All of them.
 pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let record = record::of(&request);
-    let caller = gate::identify(&house, request.headers(), &record.trace()).await?;
+    let caller = known(&request, &house).await?;
+    let data: Vec<_> = house.admission.models(&caller)?.map(|model| object(&house, model)).collect();
+    Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
+}
+
+/// One of them by its name, which may have slashes in it, percent-encoded or not.
+pub(super) async fn retrieve(
+    request: HttpRequest,
+    name: Path<String>,
+    house: InForce,
+) -> Result<HttpResponse, ApiError> {
+    let caller = known(&request, &house).await?;
+    let model = house.admission.models(&caller)?.find(|model| model.name == *name);
+    // Whether there is one that others may use is their business.
+    let shown = || name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_NAME).collect();
+    let model = model.ok_or_else(|| Refusal::ModelNotFound { model: shown() })?;
+    Ok(answer::json(HttpResponse::Ok(), &object(&house, model)))
+}
+
+async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
+    let record = record::of(request);
+    let caller = gate::identify(house, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     house.admission.check_token(&caller).await?;
-    let models = house.admission.models(&caller)?;
-    let data: Vec<_> = models
-        .map(|model| {
-            let owner = house.provider_name(model);
-            json!({ "id": model.name, "object": "model", "created": 0, "owned_by": owner })
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": data })))
+    Ok(caller)
+}
+
+fn object(house: &House, model: &Model) -> Value {
+    json!({ "id": model.name, "object": "model", "created": 0, "owned_by": house.provider_name(model) })
 }

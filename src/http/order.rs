@@ -28,7 +28,7 @@ pub(super) struct Order<'a> {
     pub(super) record: &'a Record,
     /// How long the client waits, where it says so.
     pub(super) limit: ClientLimit,
-    /// The client takes events, whatever its options say.
+    /// The client takes events where its options do not say (`Accept`).
     pub(super) events: bool,
 }
 
@@ -64,7 +64,7 @@ impl Order<'_> {
         let (whole, admission) = (self.taken(whole), &self.house.admission);
         // Models are chosen by a length that was measured, which was not known before.
         let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
-        let (length, text) = (whole.media.length.upper_bound(), whole.options.text_bytes());
+        let (length, text) = (whole.billed_length(), whole.options.text_bytes());
         if fulfils && routes.are(&work.routes) {
             work.permit.measured(length, text);
             whole.audio.release();
@@ -93,7 +93,7 @@ impl Order<'_> {
     }
 
     fn taken(&self, mut job: Job) -> Job {
-        job.options.stream |= self.events;
+        job.options.stream = job.options.stream.or(Some(self.events));
         self.record.job(&job);
         job
     }
@@ -122,8 +122,8 @@ impl Order<'_> {
         self.record.model(&routes.asked_for);
         self.record.asked(course.clone());
         let sent = (!job.audio.is_arriving()).then(Instant::now);
-        let deadline = self.limit.deadline(self.record.started(), sent, job.options.stream, &self.house.settings);
-        let (events, format) = (job.options.stream, job.options.format());
+        let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.house.settings);
+        let (events, format) = (job.options.streams(), job.options.format());
         let errand = Errand {
             job,
             routes: routes.clone(),

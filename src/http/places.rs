@@ -1,103 +1,186 @@
 //! How many requests with audio are in flight at once, and the short queue before them.
+//!
+//! Callers share the places, and those of the queue, by the rule of [`fair_share`](crate::fair_share). A place that becomes
+//! free goes to the waiting caller that holds the fewest.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::files;
 use crate::config;
+use crate::fair_share::{Refused, ShareKey, Shares};
 
 /// The places of a gateway.
 pub(super) struct Places {
-    free: Arc<Semaphore>,
-    most: usize,
-    waiting: AtomicUsize,
-    most_waiting: usize,
+    shared: Arc<Shared>,
     patience: Duration,
 }
 
 /// A request's place, until it is dropped.
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+    key: ShareKey,
 }
 
-/// Every place is taken, and so is every one in the queue, or none became free in time.
+/// There is no place for this caller, and none in the queue, or none became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overloaded;
+pub(super) struct Overloaded(Refused);
+
+struct Shared(Mutex<State>);
+
+struct State {
+    places: Shares,
+    queue: Shares,
+    /// In the order in which they came.
+    waiting: VecDeque<Entry>,
+    next_id: u64,
+}
+
+/// A request that waits for a place.
+struct Entry {
+    id: u64,
+    key: ShareKey,
+    grant: oneshot::Sender<Place>,
+}
+
+/// The outcome of asking for a place.
+enum Begun<'a> {
+    Place(Place),
+    Waits(Waiting<'a>),
+}
 
 impl Places {
     /// As many as are set, or as files may be open for.
     pub(super) fn new(settings: &config::Server) -> Self {
-        let most = files::in_flight(settings.max_in_flight).min(Semaphore::MAX_PERMITS);
-        Self {
-            free: Arc::new(Semaphore::new(most)),
-            most,
-            waiting: AtomicUsize::new(0),
-            most_waiting: settings.max_queue,
-            patience: settings.queue_timeout,
-        }
+        let most = files::in_flight(settings.max_in_flight);
+        Self::of(most, settings.max_queue, settings.queue_timeout)
     }
 
-    /// How many are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.most.saturating_sub(self.free.available_permits())
+    fn of(places: usize, queue: usize, patience: Duration) -> Self {
+        let shares = |count: usize| Shares::new(u64::try_from(count).unwrap_or(u64::MAX));
+        let state = State { places: shares(places), queue: shares(queue), waiting: VecDeque::new(), next_id: 0 };
+        Self { shared: Arc::new(Shared(Mutex::new(state))), patience }
     }
 
-    /// How many there are.
-    pub(super) fn most(&self) -> usize {
-        self.most
+    /// How many are taken, and how many there are.
+    pub(super) fn taken(&self) -> (u64, u64) {
+        let places = &self.shared.lock().places;
+        (places.held(), places.capacity())
     }
 
     /// How many requests wait for one, and how many may.
-    pub(super) fn queue(&self) -> (usize, usize) {
-        (self.waiting.load(Ordering::Relaxed), self.most_waiting)
+    pub(super) fn queue(&self) -> (u64, u64) {
+        let queue = &self.shared.lock().queue;
+        (queue.held(), queue.capacity())
     }
 
     /// Whether there is any use in waiting for a place.
-    pub(super) fn look(&self) -> Result<(), Overloaded> {
-        let queue_is_full = self.waiting.load(Ordering::Relaxed) >= self.most_waiting;
-        if self.free.available_permits() == 0 && queue_is_full { Err(Overloaded) } else { Ok(()) }
+    pub(super) fn look(&self, key: ShareKey) -> Result<(), Overloaded> {
+        let state = self.shared.lock();
+        let checked = state.places.check(key, 1);
+        checked.or_else(|refused| state.queue.check(key, 1).map_err(|_| Overloaded(refused)))
     }
 
     /// A place, at once or after a short wait.
-    pub(super) async fn take(&self) -> Result<Place, Overloaded> {
-        let free = || Arc::clone(&self.free);
-        if let Ok(permit) = free().try_acquire_owned() {
-            return Ok(Place { _permit: permit });
-        }
-        let _waiting = Waiting::join(self)?;
-        match timeout(self.patience, free().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Place { _permit: permit }),
-            _ => Err(Overloaded),
+    pub(super) async fn take(&self, key: ShareKey) -> Result<Place, Overloaded> {
+        let mut waiting = match self.shared.begin(key)? {
+            Begun::Place(place) => return Ok(place),
+            Begun::Waits(waiting) => waiting,
+        };
+        match timeout(self.patience, &mut waiting.granted).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Overloaded(waiting.refused)),
         }
     }
 }
 
-/// A place in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn join(places: &'a Places) -> Result<Self, Overloaded> {
-        let joined = places.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
-            (waiting < places.most_waiting).then_some(waiting + 1)
-        });
-        joined.map(|_| Self(&places.waiting)).map_err(|_| Overloaded)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn begin(self: &Arc<Self>, key: ShareKey) -> Result<Begun<'_>, Overloaded> {
+        let mut state = self.lock();
+        let refused = match state.places.take(key, 1) {
+            Ok(()) => return Ok(Begun::Place(Place { shared: Arc::clone(self), key })),
+            Err(refused) => refused,
+        };
+        state.queue.take(key, 1).map_err(|_| Overloaded(refused))?;
+        let (id, (grant, granted)) = (state.next_id, oneshot::channel());
+        state.next_id += 1;
+        state.waiting.push_back(Entry { id, key, grant });
+        Ok(Begun::Waits(Waiting { shared: self, id, refused, granted }))
+    }
+
+    /// Frees a place, and gives all places that may now be had to waiting requests.
+    fn free(self: &Arc<Self>, key: ShareKey) {
+        let mut granted = Vec::new();
+        {
+            let mut state = self.lock();
+            state.places.give_back(key, 1);
+            while let Some(entry) = state.next() {
+                granted.push((entry.grant, Place { shared: Arc::clone(self), key: entry.key }));
+            }
+        }
+        // The lock is free: a request that has just gone leaves its place here, which frees it again.
+        for (grant, place) in granted {
+            let _ = grant.send(place);
+        }
+    }
+}
+
+impl State {
+    /// Takes the next request out of the queue that may have a place, and takes that place for it.
+    fn next(&mut self) -> Option<Entry> {
+        let may_have = |(_, entry): &(usize, &Entry)| self.places.check(entry.key, 1).is_ok();
+        let entries = self.waiting.iter().enumerate().filter(may_have);
+        let (index, _) = entries.min_by_key(|(index, entry)| (self.places.held_by(entry.key), *index))?;
+        let entry = self.waiting.remove(index)?;
+        self.queue.give_back(entry.key, 1);
+        // It was asked just now.
+        self.places.take(entry.key, 1).ok().map(|()| entry)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.free(self.key);
+    }
+}
+
+/// A request in the queue, until it has a place or goes.
+struct Waiting<'a> {
+    shared: &'a Arc<Shared>,
+    id: u64,
+    /// Why it had no place at once.
+    refused: Refused,
+    granted: oneshot::Receiver<Place>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut state = self.shared.lock();
+        if let Some(index) = state.waiting.iter().position(|entry| entry.id == self.id)
+            && let Some(entry) = state.waiting.remove(index)
+        {
+            state.queue.give_back(entry.key, 1);
+        }
     }
 }
 
 impl From<Overloaded> for ApiError {
-    fn from(Overloaded: Overloaded) -> Self {
-        Self::overloaded("The gateway has as many requests in flight as it may have. Try again soon.")
+    fn from(Overloaded(refused): Overloaded) -> Self {
+        Self::overloaded(match refused {
+            Refused::Exhausted => "The gateway has as many requests in flight as it may have. Try again soon.",
+            Refused::OverShare => {
+                "You have as many requests in flight as the gateway has room for from one caller. Try again soon."
+            }
+        })
     }
 }
 
@@ -108,40 +191,90 @@ mod tests {
     use super::*;
 
     fn places(free: usize, queue: usize) -> Places {
-        Places {
-            free: Arc::new(Semaphore::new(free)),
-            most: free,
-            waiting: AtomicUsize::new(0),
-            most_waiting: queue,
-            patience: Duration::from_secs(1),
-        }
+        Places::of(free, queue, Duration::from_secs(1))
     }
+
+    fn alice() -> ShareKey {
+        ShareKey::of_caller("alice")
+    }
+
+    fn bob() -> ShareKey {
+        ShareKey::of_caller("bob")
+    }
+
+    const FULL: Overloaded = Overloaded(Refused::Exhausted);
+    const OVER: Overloaded = Overloaded(Refused::OverShare);
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_gets_the_next_place_and_whoever_finds_the_queue_full_does_not_wait() {
         let places = places(1, 1);
-        let first = places.take().await.ok().unwrap();
-        assert_eq!(places.look(), Ok(()), "there is room in the queue");
-        let mut second = Box::pin(places.take());
+        let first = places.take(alice()).await.ok().unwrap();
+        assert_eq!(places.look(alice()), Ok(()), "there is room in the queue");
+        let mut second = Box::pin(places.take(alice()));
         assert!(second.as_mut().now_or_never().is_none());
-        assert_eq!(places.look(), Err(Overloaded));
-        assert_eq!(places.take().now_or_never().and_then(Result::err), Some(Overloaded));
+        assert_eq!(places.look(alice()), Err(FULL));
+        assert_eq!(places.take(alice()).now_or_never().and_then(Result::err), Some(FULL));
+        assert_eq!((places.taken(), places.queue()), ((1, 1), (1, 1)));
         drop(first);
         let second = second.await.ok().unwrap();
-        assert_eq!(places.look(), Ok(()), "the queue is empty");
+        assert_eq!(places.look(alice()), Ok(()), "the queue is empty");
         drop(second);
-        assert!(places.take().now_or_never().is_some_and(|place| place.is_ok()));
+        assert!(places.take(alice()).now_or_never().is_some_and(|place| place.is_ok()));
+        assert_eq!((places.taken(), places.queue()), ((0, 1), (0, 1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_or_goes_leaves_the_queue() {
         let places = places(1, 1);
-        let first = places.take().await.ok().unwrap();
-        assert_eq!(places.take().await.err(), Some(Overloaded));
-        assert_eq!(places.look(), Ok(()));
-        assert!(places.take().now_or_never().is_none(), "it waits, and goes");
-        assert_eq!(places.look(), Ok(()));
+        let first = places.take(alice()).await.ok().unwrap();
+        assert_eq!(places.take(alice()).await.err(), Some(FULL));
+        assert_eq!(places.look(alice()), Ok(()));
+        assert!(places.take(alice()).now_or_never().is_none(), "it waits, and goes");
+        assert_eq!(places.look(alice()), Ok(()));
         drop(first);
-        assert!(places.take().now_or_never().is_some_and(|place| place.is_ok()));
+        assert!(places.take(alice()).now_or_never().is_some_and(|place| place.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_was_given_to_a_request_that_has_gone_is_free_again() {
+        let places = places(1, 2);
+        let first = places.take(alice()).await.ok().unwrap();
+        let mut gone = Box::pin(places.take(alice()));
+        let mut next = Box::pin(places.take(bob()));
+        assert!(gone.as_mut().now_or_never().is_none() && next.as_mut().now_or_never().is_none());
+        drop(first);
+        // It has the place by now, and does not look.
+        drop(gone);
+        let next = next.now_or_never().unwrap().ok().unwrap();
+        drop(next);
+        assert_eq!((places.taken(), places.queue()), ((0, 1), (0, 2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_leaves_places_and_the_queue_to_others() {
+        let places = places(10, 10);
+        let mut hers = Vec::new();
+        while let Some(place) = places.take(alice()).now_or_never() {
+            hers.push(place.ok().unwrap());
+        }
+        assert_eq!(hers.len(), 8);
+        let mut waiting = Vec::new();
+        while places.look(alice()).is_ok() {
+            let mut waits = Box::pin(places.take(alice()));
+            assert!(waits.as_mut().now_or_never().is_none());
+            waiting.push(waits);
+        }
+        assert_eq!((waiting.len(), places.look(alice())), (8, Err(OVER)));
+        let his: Vec<_> = (0..2).map(|_| places.take(bob()).now_or_never().unwrap().ok().unwrap()).collect();
+        let mut third = Box::pin(places.take(bob()));
+        assert!(third.as_mut().now_or_never().is_none(), "there is none left, and he may wait");
+        // He came last, and has fewer.
+        hers.pop();
+        assert!(third.now_or_never().is_some_and(|place| place.is_ok()));
+        hers.pop();
+        assert!(waiting.iter_mut().all(|waits| waits.as_mut().now_or_never().is_none()), "she has more than her share");
+        drop((his, hers));
+        assert_eq!(waiting.into_iter().filter_map(FutureExt::now_or_never).flatten().count(), 8);
+        assert_eq!((places.taken(), places.queue()), ((0, 10), (0, 10)));
     }
 }

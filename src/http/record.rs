@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
-use super::connection::{Busy, Connection};
+use super::connection::{Busy, Connection, settle, watch_body};
 use super::cors;
 use super::error::ApiError;
 use super::house::{House, InForce};
@@ -35,14 +35,15 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-voxgate-attempts");
 
 /// The middleware.
 pub async fn record_requests(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: a client can make up paths without end.
     let route = routes::named(request.match_pattern().as_deref());
     let house = InForce::of(request.request());
-    let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::begin);
+    let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
+    watch_body(&mut request);
     let record = Record::start(id.clone(), request.method().as_str(), route);
     if let Some(house) = &house {
         trace::begin(house, &record, (request.method(), route), request.headers(), SystemTime::now());
@@ -83,6 +84,8 @@ fn recorded(
         // A body that is not sent is never asked for.
         record.outcome(Outcome::Answered);
     }
+    let (request, size) = (response.request().clone(), response.response().body().size());
+    settle(&request, response.response_mut().head_mut(), size);
     record.status(response.status().as_u16());
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
         record.error(error.code());

@@ -12,10 +12,11 @@ use super::{audio, docs, health, metrics, models, sessions, usage};
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// Method and path of each public route, as `openapi.yaml` names them.
-pub const ROUTES: [(&str, &str); 12] = [
+pub const ROUTES: [(&str, &str); 13] = [
     ("POST", "/v1/audio/transcriptions"),
     ("POST", "/v1/audio/translations"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model}"),
     ("GET", "/v1/usage"),
     ("POST", "/v1/sessions"),
     ("GET", "/v1/sessions"),
@@ -27,8 +28,12 @@ pub const ROUTES: [(&str, &str); 12] = [
     ("GET", "/docs/{asset}"),
 ];
 
+/// The pattern of `/v1/models/{model}`: names of models have slashes in them (`Systran/faster-whisper-small`).
+const MODEL: &str = "/v1/models/{model:.+}";
+
 /// A route by its pattern, for the log and for what is counted.
 pub(super) fn named(pattern: Option<&str>) -> &'static str {
+    let pattern = pattern.map(|pattern| if pattern == MODEL { "/v1/models/{model}" } else { pattern });
     ROUTES.iter().map(|(_, path)| *path).find(|path| Some(*path) == pattern).unwrap_or("unknown")
 }
 
@@ -38,6 +43,7 @@ pub fn public(config: &mut ServiceConfig) {
         .service(post("/v1/audio/transcriptions", audio::transcriptions))
         .service(post("/v1/audio/translations", audio::translations))
         .service(get("/v1/models", models::list))
+        .service(get(MODEL, models::retrieve))
         .service(get("/v1/usage", usage::show))
         .service(
             web::resource("/v1/sessions")

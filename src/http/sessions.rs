@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::wish::Wish;
-use super::{InForce, gate, record};
+use super::{InForce, answer, gate, record};
 use crate::admission::session::Session;
 use crate::admission::store::StoreFailure;
 use crate::identity::{Caller, Grant, MintError, Scope};
@@ -24,6 +24,7 @@ const MOST: usize = 16 * 1024;
 /// `POST`: a token for a named end user, with no more than the caller's own rights.
 pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
+    gate::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // It is small, and has as long as a head.
     let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
@@ -43,6 +44,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         ttl,
         token_id: Some(id.clone()),
         caps: wish.caps,
+        maker: Some(caller.accountable().clone()),
     };
     // By the same clock as the session is listed by.
     let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
@@ -66,7 +68,9 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
     if let Value::Object(members) = &mut answer {
         members.insert("token".to_owned(), json!(secrecy::ExposeSecret::expose_secret(&token)));
     }
-    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    let mut response = HttpResponse::Created();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(answer::json(response, &answer))
 }
 
 /// `GET`: the caller's sessions that have not ended, the oldest first.
@@ -75,7 +79,9 @@ pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpRes
     let sessions = house.admission.sessions(&caller).await.map_err(|failure| away(&failure))?;
     let data: Vec<_> = sessions.iter().map(shown).collect();
     let list = json!({ "object": "list", "data": data });
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(answer::json(response, &list))
 }
 
 /// `DELETE`: its token holds no longer, on every gateway from the next request on.

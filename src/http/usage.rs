@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{InForce, gate, record};
+use super::{InForce, answer, gate, record};
 use crate::config::Plan;
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
@@ -25,12 +25,15 @@ pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpRes
     })?;
     let in_flight = house.grounds.limiter.in_flight(&caller.subject);
     let body = body(&caller, plan, &statement, in_flight);
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(answer::json(response, &body))
 }
 
-/// `month` of the query. What else is in it is not looked at.
+/// `month` of the query; one that is blank was left out. What else is in it is not looked at.
 fn asked_for(query: &str) -> Result<Option<Month>, ApiError> {
-    let mut months = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "month");
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let mut months = pairs.filter(|(name, value)| name == "month" && !value.trim().is_empty());
     let Some((_, text)) = months.next() else { return Ok(None) };
     if months.next().is_some() {
         return Err(ApiError::invalid_parameter("month", "it was given more than once"));

@@ -1,8 +1,10 @@
 //! What a backend asks a session to be, checked against what it may have itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
@@ -14,6 +16,44 @@ use crate::units::{AudioMs, NanoUsd};
 const DEFAULT: Duration = Duration::from_mins(10);
 /// The most audio that a session can be capped at, some years: what is more is a slip.
 const MOST_SECONDS: u64 = 100_000_000;
+
+/// The members of a JSON object. Of two with one name a reader may take either, so that is told.
+#[derive(Default)]
+struct Members {
+    values: Map<String, Value>,
+    repeated: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members::default();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.values.insert(name.clone(), value).is_some() {
+                        members.repeated = Some(name);
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A name that a client sent, short and printable.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
+}
 
 /// A session as it is asked for.
 #[derive(Debug)]
@@ -30,13 +70,19 @@ const TAKES: [&str; 6] = ["subject", "ttl_seconds", "scope", "plan", "max_audio_
 impl Wish {
     /// The wish in a body. What is left out is as little as is of use: to transcribe, for ten minutes, by the caller's plan.
     pub(super) fn of(body: &[u8], caller: &Caller) -> Result<Self, ApiError> {
-        let members: Map<String, Value> = serde_json::from_slice(body)
+        let members: Members = serde_json::from_slice(body)
             .map_err(|error| ApiError::invalid_json(format!("The body must be a JSON object: {error}.")))?;
+        if let Some(repeated) = &members.repeated {
+            let shown = printable(repeated);
+            return Err(ApiError::invalid_parameter(&shown, "it is there more than once"));
+        }
+        let members = members.values;
         if let Some(unknown) = members.keys().find(|name| !TAKES.contains(&name.as_str())) {
-            let shown: String = unknown.chars().filter(|c| !c.is_control()).take(40).collect();
+            let shown = printable(unknown);
             return Err(ApiError::invalid_parameter(&shown, &format!("it is none of {}", TAKES.join(", "))));
         }
-        let member = |name: &str| members.get(name).filter(|value| !value.is_null());
+        // `null` is a value like any other and none that a member takes: a cap that is null would be no cap.
+        let member = |name: &str| members.get(name);
         let text = |name: &'static str| match member(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),

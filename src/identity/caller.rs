@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{IdentityError, Scope, Scopes};
+use crate::fair_share::ShareKey;
 use crate::units::{AudioMs, NanoUsd};
 
 /// Who is calling and what they may do. Only a token that was checked becomes one.
@@ -25,6 +26,8 @@ pub struct Caller {
     pub issued_at: Option<u64>,
     /// What may be used with the token, in all.
     pub caps: Caps,
+    /// The caller who made the session, where the token is that of one.
+    pub maker: Option<Subject>,
 }
 
 /// What may be used in one session, whatever its caller's plan leaves.
@@ -50,6 +53,23 @@ impl Caller {
     /// Refuses a caller whose token does not name `scope`.
     pub fn require(&self, scope: Scope) -> Result<(), IdentityError> {
         if self.scopes.contains(scope) { Ok(()) } else { Err(IdentityError::InsufficientScope { needed: scope }) }
+    }
+
+    /// The subject that is accountable for the load of this caller: the maker of its session, or the caller itself. A maker
+    /// names the subjects of its sessions as it likes, so a bound for each of those alone would bound nothing.
+    pub const fn accountable(&self) -> &Subject {
+        match &self.maker {
+            Some(maker) => maker,
+            None => &self.subject,
+        }
+    }
+
+    /// The key under which its load counts.
+    pub fn share_key(&self) -> ShareKey {
+        match &self.maker {
+            Some(maker) => ShareKey::of_session(maker.as_str(), self.subject.as_str()),
+            None => ShareKey::of_caller(self.subject.as_str()),
+        }
     }
 }
 

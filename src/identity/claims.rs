@@ -41,12 +41,14 @@ impl Rules {
 const REGISTERED: [&str; 6] = ["exp", "nbf", "iat", "iss", "aud", "jti"];
 /// What `POST /v1/sessions` writes of its caps.
 pub(super) const CAPS_CLAIM: &str = "voxgate_caps";
+/// The subject that made the session. Tokens of sessions from before there was this claim are good without it.
+pub(super) const MAKER_CLAIM: &str = "voxgate_maker";
 
 /// The names of all claims that are read by these rules.
 pub(super) fn wanted(rules: &Rules) -> Vec<&str> {
     let mapping = &rules.mapping;
     let mapped = [&mapping.subject, &mapping.plan, &mapping.scope].map(ClaimPath::claim);
-    REGISTERED.into_iter().chain([CAPS_CLAIM]).chain(mapped).collect()
+    REGISTERED.into_iter().chain([CAPS_CLAIM, MAKER_CLAIM]).chain(mapped).collect()
 }
 
 /// The caller that the claims describe, if they hold at `now`.
@@ -61,6 +63,7 @@ pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -
     let subject = Claim::at(subject, claims);
     let name = subject.name()?.ok_or_else(|| IdentityError::MissingClaim(subject.name.to_owned().into()))?;
     let (caps, token_id) = (registered(CAPS_CLAIM).caps()?, registered("jti").name()?);
+    let maker = registered(MAKER_CLAIM);
     if token_id.is_none() && !caps.are_none() {
         // By its name it is known what was used.
         return Err(IdentityError::MissingClaim("jti".into()));
@@ -73,6 +76,7 @@ pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -
         expires_at,
         issued_at,
         caps,
+        maker: maker.name()?.map(Subject::try_from).transpose().map_err(|_| maker.invalid(NAME))?,
     })
 }
 

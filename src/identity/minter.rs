@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, json};
 
-use super::claims::CAPS_CLAIM;
+use super::claims::{CAPS_CLAIM, MAKER_CLAIM};
 use super::time::{self, LAST_SECOND};
 use super::{Caps, KeyMaterial, KeySpec, Mapping, Rules, Scopes, Subject};
 
@@ -34,6 +34,8 @@ pub struct Grant {
     pub token_id: Option<String>,
     /// What may be used with it, in all.
     pub caps: Caps,
+    /// The caller who makes the session, for the token of one.
+    pub maker: Option<Subject>,
 }
 
 /// Why no token could be made.
@@ -93,6 +95,9 @@ impl Minter {
         }
         if !grant.caps.are_none() {
             claims.insert(CAPS_CLAIM.to_owned(), json!(grant.caps));
+        }
+        if let Some(maker) = &grant.maker {
+            claims.insert(MAKER_CLAIM.to_owned(), json!(maker));
         }
         encode(&self.header, &claims, &self.key).map(SecretString::from).map_err(MintError::Signing)
     }

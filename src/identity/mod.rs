@@ -4,6 +4,7 @@
 //! say whether one of the gateway's keys signed it, `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read
 //! before the signature holds. `minter` goes the other way, for `voxgate token`.
 
+mod algorithm;
 mod caller;
 mod claims;
 mod error;
@@ -17,6 +18,7 @@ mod time;
 mod token;
 mod verifier;
 
+pub use algorithm::parse_algorithm;
 pub use caller::{Caller, Caps, Subject, SubjectError};
 pub use claims::{DEFAULT_PLAN, Rules};
 pub use error::{Code, Flaw, IdentityError, Part};

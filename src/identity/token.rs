@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::str::{self, FromStr};
+use std::str;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::payload::Wanted;
-use super::{Flaw, IdentityError, Part};
+use super::{Flaw, IdentityError, Part, parse_algorithm};
 
 /// The longest token that is looked at. Real ones are well under 2 KiB; the cap bounds the work done for a stranger.
 pub const MAX_TOKEN_BYTES: usize = 8192;
@@ -52,8 +52,7 @@ impl<'a> Token<'a> {
         if crit {
             return Err(IdentityError::CriticalHeader);
         }
-        // Exact names only: neither `none` in any spelling nor an algorithm that the library does not do is one.
-        let algorithm = Algorithm::from_str(&alg).map_err(|_| IdentityError::UnknownAlgorithm)?;
+        let algorithm = parse_algorithm(&alg).ok_or(IdentityError::UnknownAlgorithm)?;
         Ok(Self { algorithm, kid, signed, signature, payload })
     }
 

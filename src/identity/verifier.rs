@@ -109,12 +109,15 @@ impl Verifier {
 
     fn check_signature(&self, token: &Token<'_>, published: &[Key]) -> Result<(), IdentityError> {
         let candidates = self.candidates(token.kid.as_deref(), published);
-        if candidates.is_empty() {
-            return Err(IdentityError::UnknownKey);
-        }
+        let is_named = |key: &&Key| token.kid.is_none() || key.kid == token.kid;
         // The header's `alg` only chooses among keys that are for exactly that algorithm. So a public key, which
         // anybody may have, is never taken for the secret of an HMAC (RFC 8725 §2.1, §3.1).
-        let mut outcome = Err(IdentityError::WrongAlgorithm(token.algorithm));
+        let mut outcome = Err(if candidates.iter().any(is_named) {
+            IdentityError::WrongAlgorithm(token.algorithm)
+        } else {
+            // Those without a name, if there are any, are for other algorithms. That says nothing of the key that it names.
+            IdentityError::UnknownKey
+        });
         for key in candidates.into_iter().filter(|key| key.algorithm == token.algorithm) {
             if key.signed(token)? {
                 return Ok(());

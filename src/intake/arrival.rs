@@ -59,9 +59,10 @@ impl<'a> Arrival<'a> {
 impl Job {
     /// Whether this, the whole, is what `early` was taken for: the same to ask for, and no longer than it claimed to be.
     pub fn fulfils(&self, early: &Self) -> bool {
-        let Self { task, options, audio, media } = self;
+        let Self { task, options, audio, media, references: _ } = self;
         (task, options, audio.length(), media.container)
             == (&early.task, &early.options, early.audio.length(), early.media.container)
+            && self.billed_length().upper_bound() <= early.billed_length().upper_bound()
             && media.length.upper_bound() <= early.media.length.upper_bound()
     }
 }

@@ -86,6 +86,11 @@ impl Decoder {
         Self { symbols: Vec::new(), padding: 0, offset: 0, last_symbol: 0, alphabet: &STANDARD_NO_PAD }
     }
 
+    /// Counts whitespace that stands in the text and was not given to [`Decoder::push`].
+    pub fn pass_over(&mut self, bytes: usize) {
+        self.offset = self.offset.saturating_add(bytes);
+    }
+
     /// Takes the next piece of the text and appends what is decoded. Short pieces are gathered first, so that text cut
     /// up by escapes or by a slow network still reaches the engine in blocks; faults are found at once all the same.
     pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Base64Error> {

@@ -6,7 +6,7 @@ use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::stream::LocalBoxStream;
 use futures_util::{Stream, StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::IntakeError;
 use crate::config;
@@ -18,7 +18,7 @@ pub enum BodyForm {
     Multipart,
     /// `application/json` with the audio in base64.
     Json,
-    /// The body is the audio; the options are in the query.
+    /// The body is the audio; the options are in the query. [`BodyForm::is_raw`] has the types.
     Raw,
 }
 
@@ -31,13 +31,20 @@ impl BodyForm {
         match essence.as_str() {
             "multipart/form-data" => Ok(Self::Multipart),
             "application/json" => Ok(Self::Json),
-            "application/octet-stream" => Ok(Self::Raw),
-            // Browsers call a recording of sound alone `video/webm` or `video/mp4` often enough.
-            other if other.starts_with("audio/") || other.starts_with("video/") => Ok(Self::Raw),
+            raw if Self::is_raw(raw) => Ok(Self::Raw),
             _ => {
                 Err(IntakeError::ContentType { got: essence.chars().filter(char::is_ascii_graphic).take(80).collect() })
             }
         }
+    }
+
+    /// Whether a body of this media type, given without parameters and in small letters, may be a recording. Browsers call a
+    /// recording of sound alone `video/webm` or `video/mp4` often enough; object stores send `binary/octet-stream`; and
+    /// `application/ogg` (RFC 5334 §10.1) and `application/mp4` (RFC 4337 §3.1) name a container, not its content.
+    pub fn is_raw(media_type: &str) -> bool {
+        const OTHERS: [&str; 4] =
+            ["application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4"];
+        OTHERS.contains(&media_type) || media_type.starts_with("audio/") || media_type.starts_with("video/")
     }
 
     /// About how many bytes of audio are in a body of so many bytes.
@@ -71,28 +78,75 @@ impl BodyForm {
     }
 }
 
+/// The rate at which the bytes of a body add to the time that it may take: a megabit a second, so that a large upload by a
+/// slow line has the time that it needs.
+const ADDED_TIME_RATE: u64 = 128 * 1024;
+/// For so long no rate is asked for: a line may be slow to begin.
+const GRACE: Duration = Duration::from_mins(1);
+
 /// How long a client may take to send its body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    pub(super) idle: Duration,
-    pub(super) whole: Duration,
+    /// The longest silence.
+    idle: Duration,
+    /// The longest time for a body of no bytes. To it comes the time of the body's bytes at [`ADDED_TIME_RATE`]: of those that
+    /// were announced or, where more came or nothing was announced, of those that came.
+    whole: Duration,
+    /// The bytes that must have come, on average, in each second so far, once [`GRACE`] is over; 0: none.
+    min_rate: u64,
+    announced: u64,
 }
 
+/// The limit that ends a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    Idle,
+    Whole,
+    MinRate,
+}
+
+/// A body came too slowly for the `min_rate` that this names.
+#[derive(Debug, thiserror::Error)]
+#[error("less than {0} bytes a second")]
+pub(super) struct BelowMinRate(pub(super) u64);
+
 impl Pace {
-    /// `body`, ended by an error when the client is silent for too long or takes too long in all, or sends more than
-    /// `limit` bytes.
+    pub(super) fn new(settings: &config::Intake, announced: Option<u64>) -> Self {
+        Self {
+            idle: settings.idle_timeout,
+            whole: settings.body_timeout,
+            min_rate: settings.min_bytes_per_second,
+            announced: announced.unwrap_or_default(),
+        }
+    }
+
+    /// For how long the next bytes may be waited for, `elapsed` after the start when `read` bytes had come; and the limit
+    /// that ends the wait.
+    fn wait(&self, elapsed: Duration, read: u64) -> (Duration, Limit) {
+        let whole = self.whole.saturating_add(time_of(self.announced.max(read), ADDED_TIME_RATE));
+        let in_rate = if self.min_rate == 0 { Duration::MAX } else { time_of(read, self.min_rate).max(GRACE) };
+        let limits = [
+            (self.idle, Limit::Idle),
+            (whole.saturating_sub(elapsed), Limit::Whole),
+            (in_rate.saturating_sub(elapsed), Limit::MinRate),
+        ];
+        limits.into_iter().min_by_key(|(wait, _)| *wait).unwrap_or((Duration::ZERO, Limit::Whole))
+    }
+
+    /// `body`, ended by an error when the client is too slow, or sends more than `limit` bytes.
     pub(super) fn hold<S>(self, body: S, limit: u64) -> LocalBoxStream<'static, Result<Bytes, PayloadError>>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
-        let end = Instant::now() + self.whole;
+        let start = Instant::now();
         stream::unfold((body, 0_u64, false), move |(mut body, read, over)| async move {
             if over {
                 return None;
             }
-            let next = timeout_at(end.min(Instant::now() + self.idle), body.next()).await;
-            let chunk = match next {
-                Err(_) => Err(PayloadError::Io(std::io::ErrorKind::TimedOut.into())),
+            let (wait, which) = self.wait(start.elapsed(), read);
+            // Bytes that have come already are taken, however late they are.
+            let chunk = match timeout(wait, body.next()).await {
+                Err(_) => Err(PayloadError::Io(self.too_slow(which))),
                 Ok(None) => return None,
                 Ok(Some(chunk)) => chunk,
             };
@@ -106,5 +160,107 @@ impl Pace {
         // actix-multipart asks again after the end.
         .fuse()
         .boxed_local()
+    }
+
+    fn too_slow(&self, which: Limit) -> std::io::Error {
+        match which {
+            Limit::Idle | Limit::Whole => std::io::ErrorKind::TimedOut.into(),
+            Limit::MinRate => std::io::Error::new(std::io::ErrorKind::TimedOut, BelowMinRate(self.min_rate)),
+        }
+    }
+}
+
+/// How long `bytes` take at `rate` bytes a second.
+fn time_of(bytes: u64, rate: u64) -> Duration {
+    let (seconds, rest) = (bytes / rate.max(1), bytes % rate.max(1));
+    Duration::from_secs(seconds).saturating_add(Duration::from_millis(rest.saturating_mul(1000) / rate.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PACE: Pace =
+        Pace { idle: Duration::from_secs(30), whole: Duration::from_mins(5), min_rate: 4096, announced: 0 };
+
+    /// A body of `chunks`, each of so many bytes and so long after the one before it; nothing comes after them, and it does
+    /// not end. Says after how long it is given up, and why.
+    async fn given_up(pace: Pace, chunks: Vec<(Duration, usize)>) -> (Duration, IntakeError) {
+        let start = Instant::now();
+        let sent = stream::iter(chunks).then(|(after, bytes)| async move {
+            tokio::time::sleep(after).await;
+            Ok(Bytes::from(vec![0; bytes]))
+        });
+        let body = Box::pin(sent.chain(stream::pending()));
+        let mut held = pace.hold(body, u64::MAX);
+        loop {
+            match held.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return (start.elapsed(), IntakeError::of_payload(&error, 0)),
+                None => panic!("it does not end"),
+            }
+        }
+    }
+
+    fn every(interval: Duration, bytes: usize) -> Vec<(Duration, usize)> {
+        vec![(interval, bytes); 2000]
+    }
+
+    fn seconds(span: Duration) -> u64 {
+        span.as_secs()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up_after_its_first_minute() {
+        for bytes in [1, 100, 4000] {
+            let (after, error) = given_up(PACE, every(SECOND, bytes)).await;
+            assert!(matches!(error, IntakeError::BelowMinRate { min_rate: 4096 }), "{error}");
+            assert_eq!(seconds(after), 60, "{bytes} bytes a second");
+        }
+        // The bytes of the first minute count: ten times the rate for a minute is ten minutes' worth.
+        let burst = [every(SECOND, 40_960)[..60].to_vec(), every(SECOND, 1)].concat();
+        let roomy = Pace { whole: Duration::from_hours(1), ..PACE };
+        assert_eq!(seconds(given_up(roomy, burst).await.0), 600);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_keeps_up_the_rate_may_take_the_whole_time_and_that_of_its_bytes() {
+        let (after, error) = given_up(PACE, every(SECOND, 8192)).await;
+        assert!(matches!(error, IntakeError::TooSlow), "{error}");
+        // 300 s, and 1/16 of a second for each: 300 / (1 - 1/16).
+        assert_eq!(seconds(after), 319, "one before the chunk that would be too late");
+        let announced = Pace { announced: 100 * ADDED_TIME_RATE, ..PACE };
+        assert_eq!(seconds(given_up(announced, every(SECOND, 8192)).await.0), 400);
+        // By a megabit a second it may go on for ever, or for as much as a body may have.
+        let fast = given_up(PACE, every(SECOND, 128 * 1024)).await.0;
+        assert_eq!(seconds(fast), 2030, "it is silent after 2000 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_has_its_own_limit_and_without_a_rate_only_the_others_hold() {
+        let (after, error) = given_up(PACE, Vec::new()).await;
+        assert_eq!((seconds(after), matches!(error, IntakeError::TooSlow)), (30, true));
+        let unpaced = Pace { min_rate: 0, ..PACE };
+        let (after, error) = given_up(unpaced, every(SECOND * 20, 1)).await;
+        assert_eq!((seconds(after), matches!(error, IntakeError::TooSlow)), (300, true));
+    }
+
+    proptest! {
+        #[test]
+        fn the_wait_is_never_longer_than_any_limit_leaves(
+            elapsed in 0..10_000_u64, read in any::<u64>(), announced in any::<u64>(), min_rate in any::<u64>(),
+        ) {
+            let pace = Pace { min_rate, announced, ..PACE };
+            let elapsed = Duration::from_secs(elapsed);
+            let (wait, _) = pace.wait(elapsed, read);
+            prop_assert!(wait <= pace.idle);
+            prop_assert!(wait.saturating_add(elapsed) <= pace.whole.saturating_add(time_of(read.max(announced), ADDED_TIME_RATE)).max(elapsed));
+            // More bytes never leave less time.
+            prop_assert!(wait <= pace.wait(elapsed, read.saturating_add(1)).0);
+        }
     }
 }

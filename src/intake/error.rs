@@ -5,22 +5,24 @@ use std::io::{self, ErrorKind};
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
 
+use super::body::BelowMinRate;
 use super::json::JsonError;
 use super::media::MediaError;
 use super::options::OptionError;
 use super::spool::SpoolError;
+use crate::fair_share::Refused;
 
 /// Why a request could not be taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// There is no `Content-Type`.
     #[error(
-        "The request has no Content-Type. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+        "The request has no Content-Type. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     NoContentType,
     /// The `Content-Type` is none of those that are taken.
     #[error(
-        "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/* or application/octet-stream."
+        "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     ContentType {
         /// What came.
@@ -35,6 +37,14 @@ pub enum IntakeError {
     /// The client was silent for too long, or took too long in all.
     #[error("The request body did not arrive in time.")]
     TooSlow,
+    /// The client sent, but too slowly for too long.
+    #[error(
+        "The request body came too slowly: after its first minute it must keep up {min_rate} bytes a second on average."
+    )]
+    BelowMinRate {
+        /// The bytes that must have come, on average, in each second so far.
+        min_rate: u64,
+    },
     /// The connection ended before the body did.
     #[error("The request body ended before it was complete.")]
     CutShort,
@@ -57,17 +67,36 @@ pub enum IntakeError {
         allowed: usize,
     },
     /// A text field is too long.
-    #[error("Field '{name}' is too large: it and the other text fields may have {allowed} bytes.")]
+    #[error(
+        "Field '{name}' is too large: it and the other text fields may have {allowed} bytes. A recording belongs in field \
+         'file' of a form, or in 'audio' of JSON."
+    )]
     FieldTooLarge {
         /// The field.
         name: String,
         /// How many bytes there may be.
         allowed: usize,
     },
-    /// A text field is not UTF-8.
-    #[error("Field '{name}' is not UTF-8 text.")]
+    /// A text field is no text in its charset.
+    #[error("Field '{name}' is not {charset} text. A recording belongs in field 'file'.")]
     NotText {
         /// The field.
+        name: String,
+        /// The charset that it was read in.
+        charset: &'static str,
+    },
+    /// A text field is in a charset that nothing is known of.
+    #[error("Field '{name}' names the charset '{charset}', which is not known here. Send UTF-8.")]
+    Charset {
+        /// The field.
+        name: String,
+        /// What it names.
+        charset: String,
+    },
+    /// The recording is in another field than the one for it.
+    #[error("Field '{name}' holds a recording, which belongs in field 'file'.")]
+    MisplacedFile {
+        /// The field in which it came.
         name: String,
     },
     /// There is no audio.
@@ -77,7 +106,7 @@ pub enum IntakeError {
     #[error("Field 'file' was sent more than once.")]
     SecondFile,
     /// A field that stands for the audio came where only options are.
-    #[error("'{name}' cannot be an option: it stands for the audio.")]
+    #[error("'{name}' cannot be an option: it stands for the audio, which a form has in field 'file'.")]
     Reserved {
         /// The field.
         name: String,
@@ -88,9 +117,18 @@ pub enum IntakeError {
     /// The audio is not what can be transcribed.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// All recordings together take all the room there is.
-    #[error("The gateway has no room for another recording now. Try again soon.")]
-    NoRoom,
+    /// There is no room for the recording: recordings take all there is, or the caller's take all that one caller may have.
+    #[error("{}", match .0 {
+        Refused::Exhausted => "The gateway has no room for another recording now. Try again soon.",
+        Refused::OverShare => "Your recordings take all the room that the gateway has for one caller now. Try again soon.",
+    })]
+    NoRoom(Refused),
+    /// There is no turn to measure the recording.
+    #[error("{}", match .0 {
+        Refused::Exhausted => "The gateway has as many recordings to measure as it may have. Try again soon.",
+        Refused::OverShare => "You have as many recordings to be measured as the gateway takes from one caller. Try again soon.",
+    })]
+    NoTurn(Refused),
     /// The spool could not be written or read.
     #[error("The recording could not be stored.")]
     Spool(#[from] io::Error),
@@ -99,11 +137,11 @@ pub enum IntakeError {
 impl From<SpoolError> for IntakeError {
     fn from(error: SpoolError) -> Self {
         match error {
-            SpoolError::Full => Self::NoRoom,
+            SpoolError::NoRoom(refused) => Self::NoRoom(refused),
             // Somebody else has filled the disk that the settings promise.
             SpoolError::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 tracing::error!(%error, "intake.spool_dir is full, although recordings take less than they may");
-                Self::NoRoom
+                Self::NoRoom(Refused::Exhausted)
             }
             SpoolError::Io(error) => Self::Spool(error),
         }
@@ -115,7 +153,10 @@ impl IntakeError {
     pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
             PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
-            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Self::TooSlow,
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let below = error.get_ref().and_then(|cause| cause.downcast_ref::<BelowMinRate>());
+                below.map_or(Self::TooSlow, |below| Self::BelowMinRate { min_rate: below.0 })
+            }
             _ => Self::CutShort,
         }
     }
@@ -130,7 +171,7 @@ impl IntakeError {
             MultipartError::Payload(error) => Self::of_payload(error, allowed),
             MultipartError::Incomplete => Self::FormCutShort,
             MultipartError::BoundaryMissing => {
-                Self::Multipart("its Content-Type names no boundary, or a part does not end where it says".to_owned())
+                Self::Multipart("a line that begins with its boundary goes on behind it".to_owned())
             }
             MultipartError::Parse(_) => Self::Multipart("the headers of a part are malformed".to_owned()),
             other => {

@@ -51,6 +51,27 @@ impl Fields {
         Ok(())
     }
 
+    /// Puts `value` in the place of that of a field that was added before.
+    pub(super) fn replace(&mut self, place: usize, value: String) -> Result<(), IntakeError> {
+        let Some((name, old)) = self.pairs.get(place).map(|(name, old)| (name.clone(), old.len())) else {
+            return Ok(());
+        };
+        let is_text = base_name(&name) != REFERENCES;
+        if is_text {
+            self.text_bytes = self.text_bytes.saturating_sub(old);
+        }
+        if value.len() > self.room_for(&name) {
+            return Err(self.too_large(&name));
+        }
+        if is_text {
+            self.text_bytes += value.len();
+        }
+        if let Some((_, there)) = self.pairs.get_mut(place) {
+            *there = value;
+        }
+        Ok(())
+    }
+
     /// Counts a field and checks its name, before anything is made of either. A JSON value that holds others counts too:
     /// nesting is no way around the limit.
     pub(super) fn visit(&mut self, name: &str) -> Result<(), IntakeError> {

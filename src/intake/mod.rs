@@ -10,10 +10,12 @@ mod error;
 mod fields;
 mod forms;
 pub mod json;
+mod measuring;
 pub mod media;
 mod multipart;
 mod options;
 mod recording;
+mod references;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -22,8 +24,9 @@ mod values;
 pub use arrival::{Arrival, First};
 pub use body::BodyForm;
 pub use error::IntakeError;
+pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use options::{Chunking, OptionError, Options};
-pub use spool::{Full, Room, Spool, SpoolError, SpoolSource, SpoolWriter};
+pub use spool::{Room, Spool, SpoolError, SpoolSource, SpoolWriter};
 
 use std::sync::Arc;
 
@@ -33,8 +36,9 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::config;
+use crate::fair_share::ShareKey;
 use crate::terms::Task;
-use media::MediaInfo;
+use media::{Length, MediaInfo};
 use recording::{Early, Table};
 
 /// One piece of work: what is to be done with which audio.
@@ -48,6 +52,15 @@ pub struct Job {
     pub audio: Spool,
     /// What the recording is and how long.
     pub media: MediaInfo,
+    /// How long the samples of known speakers are, all together: a provider hears them, too.
+    pub references: Length,
+}
+
+impl Job {
+    /// All that a provider would have to hear: what is charged and held against limits.
+    pub fn billed_length(&self) -> Length {
+        self.media.length.plus(self.references)
+    }
 }
 
 /// A request whose body is still to be read.
@@ -63,46 +76,53 @@ pub struct Incoming<'a, S> {
     pub headers: &'a HeaderMap,
     /// Its query, which holds the options of a raw body.
     pub query: &'a str,
+    /// Whose share it counts against.
+    pub key: ShareKey,
     /// Its body.
     pub body: S,
 }
 
-/// A recording up to this size that is in memory is measured where it is: another thread would take longer to wake.
-const SMALL: u64 = 128 * 1024;
+/// The resources that all requests share while they are taken in.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Where recordings are kept.
+    pub room: Arc<Room>,
+    /// Where they are measured.
+    pub measuring: Arc<MeasuringPool>,
+}
 
-/// Begins to read a request. What arrives is spooled in `room` as it comes; nothing outlives an error.
-pub fn take_in<'a, S>(settings: &'a config::Intake, room: &'a Arc<Room>, incoming: Incoming<'a, S>) -> Arrival<'a>
+impl Shared {
+    /// The resources of these settings, none of them in use.
+    pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
+        Ok(Self { room: Room::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
+    }
+}
+
+/// Begins to read a request. Its recording is spooled as it comes; nothing outlives an error.
+pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming: Incoming<'a, S>) -> Arrival<'a>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let early = Early::default();
-    let table = Table { task: incoming.task, settings, room, declared: incoming.declared, early: early.clone() };
-    Arrival::new(whole(table, incoming), early)
+    let Incoming { task, declared, key, .. } = incoming;
+    let table = Table { task, settings, room: &shared.room, key, declared, early: early.clone() };
+    Arrival::new(whole(table, &shared.measuring, incoming), early)
 }
 
-async fn whole<S>(table: Table<'_>, incoming: Incoming<'_, S>) -> Result<Job, IntakeError>
+async fn whole<S>(table: Table<'_>, measuring: &MeasuringPool, incoming: Incoming<'_, S>) -> Result<Job, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let Incoming { task, form, headers, query, body, .. } = incoming;
     let settings = table.settings;
-    let pace = body::Pace { idle: settings.idle_timeout, whole: settings.body_timeout };
-    let body = pace.hold(body, form.max_body_bytes(settings));
+    let body = body::Pace::new(settings, table.declared).hold(body, form.max_body_bytes(settings));
     let parts = match form {
         BodyForm::Multipart => multipart::multipart(&table, headers, body).await?,
         BodyForm::Json => forms::json(&table, body).await?,
         BodyForm::Raw => forms::raw(&table, query, body).await?,
     };
     let options = Options::parse(parts.fields)?;
-    let media = inspect(&parts.audio).await?;
-    Ok(Job { task, options, audio: parts.audio, media })
-}
-
-async fn inspect(audio: &Spool) -> Result<MediaInfo, IntakeError> {
-    let (source, bytes) = (audio.source(), audio.length());
-    if bytes <= SMALL && audio.is_in_memory() {
-        return Ok(media::inspect(source, bytes)?);
-    }
-    let inspected = tokio::task::spawn_blocking(move || media::inspect(source, bytes));
-    Ok(inspected.await.map_err(std::io::Error::other)??)
+    let media = measuring.measure(table.key, &parts.audio).await?;
+    let references = references::measure(&table, measuring, &options.speaker_references).await?;
+    Ok(Job { task, options, audio: parts.audio, media, references })
 }

@@ -19,8 +19,8 @@ pub struct Options {
     pub model: Option<String>,
     /// `response_format`
     pub format: Option<Format>,
-    /// `stream`
-    pub stream: bool,
+    /// `stream`; where it is left out, the request's `Accept` decides.
+    pub stream: Option<bool>,
     /// `language`
     pub language: Option<String>,
     /// `languages[]`
@@ -47,6 +47,26 @@ pub struct Options {
 
 /// The options that are one value.
 const SINGLE: [&str; 6] = ["model", "response_format", "stream", "language", "prompt", "temperature"];
+
+/// The options that are lists or objects.
+const COMPOUND: [&str; 7] = [
+    "languages",
+    "keywords",
+    "include",
+    "timestamp_granularities",
+    "chunking_strategy",
+    "known_speaker_names",
+    "known_speaker_references",
+];
+
+/// The lists whose items belong together by their places. An empty item of one counts: without it the ones behind it would
+/// go to other speakers.
+const PAIRED: [&str; 2] = ["known_speaker_names", "known_speaker_references"];
+
+/// Whether the gateway knows an option of this name.
+pub(super) fn is_option(base: &str) -> bool {
+    SINGLE.contains(&base) || COMPOUND.contains(&base)
+}
 
 /// `chunking_strategy`
 #[derive(Clone, PartialEq, Eq)]
@@ -99,8 +119,7 @@ impl Options {
     /// Parses fields by their names on the wire: `include[]` repeated, `chunking_strategy[type]`, and so on.
     pub fn parse(pairs: Vec<(String, String)>) -> Result<Self, OptionError> {
         let mut options = Self::default();
-        let mut stream = None;
-        for (name, value) in pairs {
+        for (name, value) in without_blank(pairs) {
             let base = base_name(&name);
             if let Some(single) = SINGLE.into_iter().find(|single| *single == base && name != base) {
                 let got = "a list or an object".to_owned();
@@ -109,7 +128,7 @@ impl Options {
             match base {
                 "model" => once(&mut options.model, "model", one_line("model", value, 256)?)?,
                 "response_format" => once(&mut options.format, "response_format", parse_format(&value)?)?,
-                "stream" => once(&mut stream, "stream", parse_stream(&value)?)?,
+                "stream" => once(&mut options.stream, "stream", parse_stream(&value)?)?,
                 "language" => once(&mut options.language, "language", parse_language("language", value)?)?,
                 "languages" => options.languages.push(parse_language("languages", value)?),
                 "keywords" => options.keywords.push(parse_keyword(value)?),
@@ -119,13 +138,17 @@ impl Options {
                 "timestamp_granularities" => options.granularities.push(parse_granularity(value)?),
                 "chunking_strategy" => options.add_chunking(&name, value)?,
                 "known_speaker_names" => options.speaker_names.push(one_line("known_speaker_names", value, 256)?),
-                "known_speaker_references" => options.speaker_references.push(parse_reference(value)?),
+                "known_speaker_references" => options.speaker_references.push(parse_reference(&value)?),
                 _ => options.others.push((name, value)),
             }
         }
-        options.stream = stream.unwrap_or(false);
         options.check()?;
         Ok(options)
+    }
+
+    /// Whether the answer is to come as a stream of events.
+    pub fn streams(&self) -> bool {
+        self.stream.unwrap_or(false)
     }
 
     /// `response_format`, or what OpenAI takes where it is left out.
@@ -218,7 +241,8 @@ impl Options {
         }
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&value).map_err(|_| invalid())?;
         let mut members = Vec::new();
-        for (member, value) in object {
+        let given = object.into_iter().filter(|(_, value)| value.as_str().is_none_or(|text| !is_blank(text)));
+        for (member, value) in given {
             let text = match value {
                 serde_json::Value::String(text) => text,
                 serde_json::Value::Number(number) => number.to_string(),
@@ -232,7 +256,8 @@ impl Options {
             check_member(&member, &text).ok_or_else(invalid)?;
             members.push((member, text));
         }
-        once(&mut self.chunking, NAME, Chunking::Object(members))
+        // An object of nothing is no more than an empty text.
+        if members.is_empty() { Ok(()) } else { once(&mut self.chunking, NAME, Chunking::Object(members)) }
     }
 
     fn check(&self) -> Result<(), OptionError> {
@@ -278,6 +303,23 @@ impl fmt::Debug for Options {
         debug.field("model", &self.model).field("format", &self.format).field("stream", &self.stream);
         debug.field("given", &self.given().collect::<Vec<_>>()).finish_non_exhaustive()
     }
+}
+
+/// Drops blank options: the client left them out. A form sends each of its inputs, filled or not, and a template sends an
+/// empty variable. The rule holds for every option that the gateway knows, alone, in a list or in an object; an option that
+/// the gateway does not know stays as it came.
+fn without_blank(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
+    let says = |option: &str| pairs.iter().any(|(name, value)| base_name(name) == option && !is_blank(value));
+    let paired = PAIRED.map(|option| (option, says(option)));
+    pairs.into_iter().filter(move |(name, value)| {
+        let base = base_name(name);
+        let has_a_place = paired.iter().any(|(option, says)| *option == base && *says);
+        !is_blank(value) || !is_option(base) || has_a_place
+    })
+}
+
+fn is_blank(value: &str) -> bool {
+    value.trim().is_empty()
 }
 
 fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), OptionError> {

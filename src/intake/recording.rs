@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::media::{self, Claim, Length, MediaInfo};
+use super::references;
 use super::spool::{Room, SpoolWriter};
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
+use crate::fair_share::ShareKey;
 use crate::terms::Task;
 
 /// A smaller recording is whole before much could be gained.
@@ -21,6 +23,8 @@ pub(super) struct Table<'a> {
     pub(super) task: Task,
     pub(super) settings: &'a config::Intake,
     pub(super) room: &'a Arc<Room>,
+    /// Whose room the recording takes.
+    pub(super) key: ShareKey,
     /// The size of the whole body, where the client told it.
     pub(super) declared: Option<u64>,
     pub(super) early: Early,
@@ -71,6 +75,10 @@ impl Table<'_> {
         let Some(claim) = media::claim(&head, expected) else { return };
         // What is wrong now may be right with a field that is still to come.
         let Ok(options) = Options::parse(fields()) else { return };
+        // Samples of speakers are measured with the whole.
+        if !options.speaker_references.is_empty() {
+            return;
+        }
         let media = MediaInfo {
             container: claim.container,
             codec: None,
@@ -78,7 +86,8 @@ impl Table<'_> {
             bytes: expected,
         };
         let audio = recording.spool.early(expected);
-        *slot = Slot::Offered(Box::new((Job { task: self.task, options, audio, media }, claim)));
+        let references = references::NONE;
+        *slot = Slot::Offered(Box::new((Job { task: self.task, options, audio, media, references }, claim)));
     }
 }
 
@@ -96,7 +105,7 @@ impl Recording {
         if expected.is_some_and(|expected| expected > allowed) {
             return Self::too_large(allowed);
         }
-        let spool = SpoolWriter::new(table.room, expected).map_err(|_| IntakeError::NoRoom)?;
+        let spool = SpoolWriter::new(table.room, table.key, expected).map_err(IntakeError::NoRoom)?;
         Ok(Self { spool, expected, allowed })
     }
 

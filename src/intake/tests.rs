@@ -1,6 +1,7 @@
 //! The three body forms against each other: the same request in any form, in any chunks, is the same job.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use ::base64::Engine;
 use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -48,15 +49,24 @@ fn chunks(body: &[u8], cuts: &[prop::sample::Index]) -> Vec<Bytes> {
     at.windows(2).map(|pair| Bytes::copy_from_slice(&body[pair[0]..pair[1]])).collect()
 }
 
+fn alice() -> ShareKey {
+    ShareKey::of_caller("alice")
+}
+
+/// A room for one test, and the threads of all.
+fn shared(settings: &config::Intake) -> Shared {
+    static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
+    Shared { room: Room::new(settings), measuring: Arc::clone(&MEASURING) }
+}
+
 async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job, IntakeError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
     let form = BodyForm::of(Some(content_type))?;
     let body = stream::iter(chunks.into_iter().map(Ok));
     let (settings, declared) = (settings(), None);
-    let room = Room::new(&settings);
-    let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, body };
-    take_in(&settings, &room, incoming).whole().await
+    let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, key: alice(), body };
+    take_in(&settings, &shared(&settings), incoming).whole().await
 }
 
 fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {
@@ -67,7 +77,7 @@ fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {
 async fn seen_of(job: Job) -> Seen {
     let audio = job.audio.chunks().map_ok(Vec::from).try_concat();
     let Options { ref model, stream, .. } = job.options;
-    (job.options.form_fields(), model.clone(), stream, audio.await.unwrap(), job.media)
+    (job.options.form_fields(), model.clone(), stream == Some(true), audio.await.unwrap(), job.media)
 }
 
 /// Fields as an SDK names them, in an order of their own, with the file among them.

@@ -12,11 +12,11 @@ pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {
     })
 }
 
-/// `null` is what OpenAI documents for "not streamed"; an SDK may send it as an empty field.
+/// `null` is what OpenAI documents for "not streamed".
 pub(super) fn parse_stream(value: &str) -> Result<bool, OptionError> {
     match value {
         "true" | "True" | "1" => Ok(true),
-        "false" | "False" | "0" | "null" | "" => Ok(false),
+        "false" | "False" | "0" | "null" => Ok(false),
         _ => Err(OptionError::Invalid { name: "stream", got: shown(value), allowed: "Use true or false." }),
     }
 }
@@ -58,9 +58,11 @@ pub(super) fn parse_granularity(value: String) -> Result<String, OptionError> {
     Err(OptionError::Invalid { name: "timestamp_granularities", got: shown(&value), allowed })
 }
 
-pub(super) fn parse_reference(value: String) -> Result<String, OptionError> {
-    if value.starts_with("data:") {
-        return Ok(value);
+/// A URL may stand between blanks, and its scheme may have capitals (WHATWG URL §4.4, RFC 3986 §3.1).
+pub(super) fn parse_reference(value: &str) -> Result<String, OptionError> {
+    let url = value.trim();
+    if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+        return Ok(url.to_owned());
     }
     let got = "something else".to_owned();
     Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: "Each is a data: URL of audio." })

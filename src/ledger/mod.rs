@@ -10,4 +10,4 @@ mod usage;
 pub use entry::{Charge, Ending, Entry, Memo, PermitId};
 pub use price::{Price, TokenPrice};
 pub use statement::{Statement, Tally};
-pub use usage::Usage;
+pub use usage::{Report, Usage};

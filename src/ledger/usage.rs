@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::units::AudioMs;
+use crate::units::{AudioMs, Length};
 
 /// What the provider says that it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +21,11 @@ pub enum Usage {
     Length(AudioMs),
 }
 
-/// The one member that is read. The rest of an answer is passed over without being kept.
+/// The members that are read. The rest of an answer is passed over without being kept.
 #[derive(Deserialize)]
 struct Answer {
     usage: Option<Reported>,
+    duration: Option<Value>,
 }
 
 /// A report of more than this is a mistake: a week of audio, or as many tokens as no model takes.
@@ -41,29 +42,70 @@ fn count(reported: &Reported, name: &str) -> Option<u64> {
     value.as_u64().or_else(|| whole()?.parse().ok())
 }
 
-impl Usage {
-    /// The usage in a JSON answer or event; `None` where it has none that makes sense.
-    pub fn of_json(json: &[u8]) -> Option<Self> {
+/// What one answer, or one event, says that the work came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    /// `usage`; `None` where there is none that makes sense.
+    pub usage: Option<Usage>,
+    /// `duration` of a verbose answer: how long the provider found the audio to be.
+    pub duration: Option<AudioMs>,
+}
+
+impl Report {
+    /// What a JSON answer or event reports.
+    pub fn of_json(json: &[u8]) -> Self {
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-        let reported = serde_json::from_slice::<Answer>(json).ok()?.usage?;
-        // Mistral counts tokens as well, and bills the seconds.
-        if let Some(seconds) = reported.get("prompt_audio_seconds").and_then(Value::as_f64) {
-            return length(seconds);
-        }
-        let output = count(&reported, "output_tokens").unwrap_or(0);
-        let rest = || count(&reported, "total_tokens").map(|total| total.saturating_sub(output));
-        // The members decide, not `type`: providers that copy the format leave it out.
-        if let Some(input) = count(&reported, "input_tokens").or_else(rest) {
-            return (input.max(output) <= MOST_TOKENS).then_some(Self::Tokens { input, output });
-        }
-        length(reported.get("seconds")?.as_f64()?)
+        let Ok(answer) = serde_json::from_slice::<Answer>(json) else { return Self::default() };
+        let duration = answer.duration.and_then(|duration| match duration {
+            Value::String(text) => text.parse().ok(),
+            number => number.as_f64(),
+        });
+        Self { usage: answer.usage.and_then(|reported| usage(&reported)), duration: duration.and_then(length) }
+    }
+
+    /// This, and where it says nothing what `earlier` said.
+    #[must_use]
+    pub fn or(self, earlier: Self) -> Self {
+        Self { usage: self.usage.or(earlier.usage), duration: self.duration.or(earlier.duration) }
+    }
+
+    /// What is to be charged by it, of audio that the gateway found to be `measured`; `None` where nothing is reported that
+    /// can be believed.
+    ///
+    /// A report is believed up to twice the measured length and a minute: providers round up, and hear silence that nobody
+    /// measured, but what is further off is a mistake. `costs_no_more_than` says of tokens whether they cost no more than
+    /// audio of that length. The length of a verbose answer stands in for a usage that is missing, where the gateway knows
+    /// no more than a bound.
+    pub fn believed(self, measured: Length, costs_no_more_than: impl FnOnce(Usage, AudioMs) -> bool) -> Option<Usage> {
+        let upper = measured.upper_bound();
+        let longest = upper.saturating_add(upper).saturating_add(AudioMs::new(60_000));
+        let instead = || self.duration.filter(|_| measured.measured().is_none()).map(Usage::Length);
+        self.usage.or_else(instead).filter(|usage| match usage {
+            Usage::Length(length) => *length <= longest,
+            Usage::Tokens { .. } => costs_no_more_than(*usage, longest),
+        })
     }
 }
 
-fn length(seconds: f64) -> Option<Usage> {
+/// The usage in `reported`.
+fn usage(reported: &Reported) -> Option<Usage> {
+    // Mistral counts tokens as well, and bills the seconds.
+    if let Some(seconds) = reported.get("prompt_audio_seconds").and_then(Value::as_f64) {
+        return length(seconds).map(Usage::Length);
+    }
+    let output = count(reported, "output_tokens").unwrap_or(0);
+    let rest = || count(reported, "total_tokens").map(|total| total.saturating_sub(output));
+    // The members decide, not `type`: providers that copy the format leave it out.
+    if let Some(input) = count(reported, "input_tokens").or_else(rest) {
+        return (input.max(output) <= MOST_TOKENS).then_some(Usage::Tokens { input, output });
+    }
+    length(reported.get("seconds")?.as_f64()?).map(Usage::Length)
+}
+
+fn length(seconds: f64) -> Option<AudioMs> {
     let length = Duration::try_from_secs_f64(seconds).ok()?;
     let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MOST_MS)?;
-    Some(Usage::Length(AudioMs::new(ms)))
+    Some(AudioMs::new(ms))
 }
 
 #[cfg(test)]
@@ -98,7 +140,35 @@ mod tests {
             ("1\n00:00:00,000 --> 00:00:01,000\nsubtitles\n", None),
         ];
         for (json, usage) in cases {
-            assert_eq!(Usage::of_json(json.as_bytes()), usage, "{json}");
+            assert_eq!(Report::of_json(json.as_bytes()).usage, usage, "{json}");
         }
+    }
+
+    #[test]
+    fn a_report_is_believed_up_to_twice_the_length_and_a_minute() {
+        let seconds = |seconds: u64| AudioMs::new(seconds * 1000);
+        let measured = Length::Measured(seconds(10));
+        let believed = |usage| Report { usage: Some(usage), duration: None }.believed(measured, |_, _| false);
+        for (reported, is_believed) in [(0, true), (10, true), (80, true), (81, false), (604_799, false)] {
+            let usage = Usage::Length(seconds(reported));
+            assert_eq!(believed(usage), is_believed.then_some(usage), "{reported} s");
+        }
+        assert_eq!(believed(Usage::Tokens { input: 1, output: 1 }), None);
+        let longest = Report { usage: Some(Usage::Tokens { input: 1, output: 1 }), duration: None };
+        longest.believed(measured, |_, longest| longest == seconds(80)).unwrap();
+    }
+
+    #[test]
+    fn the_duration_of_a_verbose_answer_corrects_a_bound_and_nothing_else() {
+        for json in [r#"{"duration": 9.5}"#, r#"{"duration": "9.5"}"#] {
+            let report = Report::of_json(json.as_bytes());
+            let believed = |length| report.believed(length, |_, _| true);
+            assert_eq!(believed(Length::AtMost(AudioMs::new(90_000))), Some(Usage::Length(AudioMs::new(9_500))));
+            assert_eq!(believed(Length::Measured(AudioMs::new(9_000))), None);
+            assert_eq!(believed(Length::AtMost(AudioMs::new(0))), Some(Usage::Length(AudioMs::new(9_500))));
+        }
+        let both = Report::of_json(br#"{"duration": 9.5, "usage": {"seconds": 8}}"#);
+        let bound = Length::AtMost(AudioMs::new(90_000));
+        assert_eq!(both.believed(bound, |_, _| true), Some(Usage::Length(AudioMs::new(8_000))));
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::admission::Permit;
 use crate::config;
-use crate::ledger::Usage;
+use crate::ledger::Report;
 use crate::telemetry::{Outcome, Record};
 use crate::terms::Format;
 use crate::upstream::{Answer, Reply, UpstreamError};
@@ -88,9 +88,11 @@ fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
         let reply = forwarding.await;
         record.provider_request_id(match &reply {
             Ok(reply) => reply.request_id.as_deref(),
-            Err(UpstreamError::Refused(refused)) => refused.request_id.as_deref(),
-            Err(_) => None,
+            Err(error) => error.refused().and_then(|refused| refused.request_id.as_deref()),
         });
+        if let Some(refused) = reply.as_ref().err().and_then(UpstreamError::refused) {
+            record.provider_refused(refused.status.as_u16(), refused.kind.as_deref(), refused.code.as_deref());
+        }
         reply
     })
 }
@@ -101,9 +103,9 @@ fn as_it_is(reply: Reply, mut manner: Manner<'_>) -> Relayed {
         Answer::Whole { content_type, body } => {
             manner.record.provider_finished();
             // A transcript in another format may say anything.
-            let usage = if manner.format.is_json() { Usage::of_json(&body) } else { None };
-            manner.record.usage(usage);
-            manner.permit.reported(usage);
+            let report = if manner.format.is_json() { Report::of_json(&body) } else { Report::default() };
+            manner.record.usage(report.usage);
+            manner.permit.reported(report);
             manner.permit.answered();
             let usual = if manner.format.is_json() { "application/json" } else { "text/plain; charset=utf-8" };
             let content_type = content_type.unwrap_or(HeaderValue::from_static(usual));

@@ -16,7 +16,7 @@ use super::events::{Event, Scanner};
 use super::open::Open;
 use super::{Manner, ended, whole};
 use crate::admission::Permit;
-use crate::ledger::Usage;
+use crate::ledger::Report;
 use crate::telemetry::Record;
 use crate::terms::Format;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
@@ -230,10 +230,10 @@ impl Relay {
 
     /// Notes what an answer or an event says was used.
     fn used(&mut self, json: &[u8]) {
-        let usage = Usage::of_json(json);
-        self.record.usage(usage);
+        let report = Report::of_json(json);
+        self.record.usage(report.usage);
         if let Some(permit) = &mut self.permit {
-            permit.reported(usage);
+            permit.reported(report);
         }
     }
 

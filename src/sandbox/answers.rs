@@ -1,18 +1,31 @@
 //! The sandbox's answer in each of OpenAI's formats, made of what was measured.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use actix_web::HttpResponse;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::intake::Job;
 use crate::intake::media::Length;
 use crate::terms::{Format, Task};
 use crate::units::AudioMs;
 
-pub(super) fn answer(job: &Job) -> HttpResponse {
+/// The longest that a stream takes in all.
+const MAX_STREAM_TIME: Duration = Duration::from_secs(4);
+
+/// The answer; each event of a stream comes `event_delay` after the one before it, or sooner where that would take too
+/// long in all.
+pub(super) fn answer(job: &Job, event_delay: Duration) -> HttpResponse {
     let text = text(job);
     let length = job.media.length.upper_bound();
-    if job.options.stream {
-        return HttpResponse::Ok().content_type("text/event-stream").body(events(&text, length, job.options.format()));
+    if job.options.streams() {
+        let events = events(&text, length, job.options.format());
+        let delay = event_delay.min(longest_delay(events.len()));
+        return HttpResponse::Ok().content_type("text/event-stream").streaming(paced(events, delay));
     }
     match job.options.format() {
         Format::Json => HttpResponse::Ok().json(json!({ "text": text, "usage": usage(length) })),
@@ -84,7 +97,7 @@ fn words(text: &str, length: AudioMs) -> Value {
 }
 
 /// A delta for each word, or a segment for the one speaker; then the whole; then the end.
-fn events(text: &str, length: AudioMs, format: Format) -> String {
+fn events(text: &str, length: AudioMs, format: Format) -> Vec<String> {
     let mut events: Vec<Value> = if format == Format::DiarizedJson {
         vec![speaker_segment(text, length)]
     } else {
@@ -94,7 +107,21 @@ fn events(text: &str, length: AudioMs, format: Format) -> String {
     events.push(json!({ "type": "transcript.text.done", "text": text, "usage": usage(length) }));
     let mut lines: Vec<_> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
     lines.push("data: [DONE]\n\n".to_owned());
-    lines.concat()
+    lines
+}
+
+/// The longest pause before each of so many events that keeps to [`MAX_STREAM_TIME`].
+fn longest_delay(events: usize) -> Duration {
+    MAX_STREAM_TIME / u32::try_from(events).unwrap_or(u32::MAX).max(1)
+}
+
+/// The events, each after a pause. Each has a time of its own from the start, so that late timers do not add up.
+fn paced(events: Vec<String>, delay: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let start = Instant::now();
+    stream::iter(events.into_iter().zip(1..)).then(move |(event, number)| async move {
+        tokio::time::sleep_until(start + delay * number).await;
+        Ok(Bytes::from(event))
+    })
 }
 
 fn speaker_segment(text: &str, length: AudioMs) -> Value {
@@ -117,4 +144,31 @@ fn seconds(length: AudioMs) -> f64 {
 fn stamp(length: AudioMs, point: char) -> String {
     let (seconds, ms) = (length.get() / 1000, length.get() % 1000);
     format!("{:02}:{:02}:{:02}{point}{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_paced_and_never_takes_longer_than_it_may() {
+        for (words, event_delay, expected) in [
+            (1, Duration::from_millis(120), Duration::from_millis(360)),
+            (20, Duration::from_millis(120), Duration::from_millis(22 * 120)),
+            (20, Duration::from_hours(1), MAX_STREAM_TIME),
+            (5000, Duration::from_millis(120), MAX_STREAM_TIME),
+        ] {
+            let events = events(&"word ".repeat(words), AudioMs::new(1000), Format::Json);
+            let (count, delay) = (events.len(), event_delay.min(longest_delay(events.len())));
+            let (start, mut stream) = (Instant::now(), Box::pin(paced(events, delay)));
+            for number in 1..=u32::try_from(count).unwrap() {
+                assert!(stream.next().await.is_some());
+                assert!(start.elapsed() >= delay * number, "event {number} of {count} came early");
+            }
+            assert!(stream.next().await.is_none());
+            // The clock of the runtime goes by milliseconds.
+            let took = start.elapsed().abs_diff(expected);
+            assert!(took < Duration::from_millis(10), "{words} words took {:?}", start.elapsed());
+        }
+    }
 }

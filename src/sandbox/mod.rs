@@ -9,7 +9,7 @@ mod answers;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::header::AUTHORIZATION;
@@ -21,7 +21,8 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::config::{self, OPENAI, Provider, ProviderKey, Settings, Wire};
-use crate::intake::{self, BodyForm, Incoming, Room};
+use crate::fair_share::ShareKey;
+use crate::intake::{self, BodyForm, Incoming};
 use crate::terms::Task;
 use crate::upstream::SANDBOX;
 
@@ -58,7 +59,8 @@ impl StandIn {
 struct Desk {
     key: SecretString,
     intake: config::Intake,
-    room: Arc<Room>,
+    shared: intake::Shared,
+    event_delay: Duration,
 }
 
 impl Sandbox {
@@ -67,8 +69,12 @@ impl Sandbox {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk =
-            Data::new(Desk { key: key.clone(), intake: settings.intake.clone(), room: Room::new(&settings.intake) });
+        let desk = Data::new(Desk {
+            key: key.clone(),
+            intake: settings.intake.clone(),
+            shared: intake::Shared::new(&settings.intake)?,
+            event_delay: settings.sandbox.event_delay,
+        });
         let server = HttpServer::new(move || App::new().app_data(desk.clone()).configure(routes));
         let server: Server = server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run();
         Ok(Self {
@@ -119,10 +125,12 @@ async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Desk) -> 
         declared: None,
         headers: request.headers(),
         query: request.query_string(),
+        // Its one client is the gateway, which has shared out what there is.
+        key: ShareKey::unique(),
         body,
     };
-    match intake::take_in(&desk.intake, &desk.room, incoming).whole().await {
-        Ok(job) => answers::answer(&job),
+    match intake::take_in(&desk.intake, &desk.shared, incoming).whole().await {
+        Ok(job) => answers::answer(&job, desk.event_delay),
         Err(problem) => HttpResponse::BadRequest().json(error(&problem.to_string(), "invalid_value")),
     }
 }

@@ -32,7 +32,7 @@ pub enum LogError {
 fn filter() -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     // The store says by itself, and once, when Redis is away.
-    let default = "info,actix_http=off,actix_server=warn,redis=off,symphonia=off";
+    let default = "info,actix_http=off,actix_server=warn,redis=off";
     EnvFilter::try_new(if chosen.trim().is_empty() { default } else { &chosen })
 }
 

@@ -69,6 +69,9 @@ struct Facts {
     error: Option<&'static str>,
     course: Option<Course>,
     provider_request_id: Option<String>,
+    provider_status: Option<u16>,
+    provider_error_type: Option<String>,
+    provider_error_code: Option<String>,
     asked: Option<Instant>,
     provider_time: Option<Duration>,
     first_event: Option<Instant>,
@@ -122,7 +125,7 @@ impl Record {
         facts.audio_ms = job.media.length.measured().map(crate::units::AudioMs::get);
         // Until all of it is here, it is what the client says.
         facts.bytes = (!job.audio.is_arriving()).then_some(job.media.bytes);
-        facts.stream = job.options.stream;
+        facts.stream = job.options.streams();
     }
 
     /// The row that they ask for.
@@ -149,6 +152,15 @@ impl Record {
     /// What the provider calls the request.
     pub fn provider_request_id(&self, id: Option<&str>) {
         self.facts_mut().provider_request_id = id.map(str::to_owned);
+    }
+
+    /// The provider refused the request with this status, and with this type and code of its own. Words only: a provider's
+    /// sentence may quote the request.
+    pub fn provider_refused(&self, status: u16, kind: Option<&str>, code: Option<&str>) {
+        let mut facts = self.facts_mut();
+        facts.provider_status = Some(status);
+        facts.provider_error_type = kind.map(str::to_owned);
+        facts.provider_error_code = code.map(str::to_owned);
     }
 
     /// The first event of a stream is there.
@@ -241,6 +253,9 @@ impl Drop for Facts {
             key = asked.as_ref().and_then(|asked| asked.key.as_deref()),
             attempts = self.course.as_ref().map(Course::tries),
             provider_request_id = self.provider_request_id.as_deref(),
+            provider_status = self.provider_status,
+            provider_error_type = self.provider_error_type.as_deref(),
+            provider_error_code = self.provider_error_code.as_deref(),
             provider_ms = provider.map(millis),
             gateway_ms = millis(whole.saturating_sub(provider.unwrap_or_default())),
             usage_input_tokens = input_tokens,

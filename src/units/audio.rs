@@ -51,3 +51,38 @@ impl fmt::Display for AudioMs {
         write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
     }
 }
+
+/// How long a recording is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Its packets were counted, all of them.
+    Measured(AudioMs),
+    /// Some of it could not be walked; it is no longer than this.
+    AtMost(AudioMs),
+}
+
+impl Length {
+    /// The longest that the recording can be: what is charged and held against limits.
+    pub fn upper_bound(self) -> AudioMs {
+        match self {
+            Self::Measured(length) | Self::AtMost(length) => length,
+        }
+    }
+
+    /// Both, one after the other: no surer than the less sure of them.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        match (self, more) {
+            (Self::Measured(length), Self::Measured(more)) => Self::Measured(length.saturating_add(more)),
+            _ => Self::AtMost(self.upper_bound().saturating_add(more.upper_bound())),
+        }
+    }
+
+    /// The length, if it was measured.
+    pub fn measured(self) -> Option<AudioMs> {
+        match self {
+            Self::Measured(length) => Some(length),
+            Self::AtMost(_) => None,
+        }
+    }
+}

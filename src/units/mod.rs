@@ -4,6 +4,6 @@ mod audio;
 mod money;
 mod time;
 
-pub use audio::AudioMs;
+pub use audio::{AudioMs, Length};
 pub use money::{MoneyError, NanoUsd};
 pub use time::{Month, MonthError, UnixMs};

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::config;
 
 /// What a provider may ask for at most. No request waits for so long, and clocks can be reckoned with it.
 const LONGEST_TOLD: Duration = Duration::from_hours(24);
+
+/// The header that OpenAI's SDKs read first.
+const RETRY_AFTER_MS: &str = "retry-after-ms";
 
 /// Waits that double, up to the longest.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +48,7 @@ pub(super) fn told(headers: &HeaderMap) -> Option<Duration> {
 
 fn as_told(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| *number >= 0.0);
-    if let Some(ms) = text("retry-after-ms").and_then(number) {
+    if let Some(ms) = text(RETRY_AFTER_MS).and_then(number) {
         return Duration::try_from_secs_f64(ms / 1000.0).ok();
     }
     let after = text(RETRY_AFTER.as_str())?;
@@ -55,6 +57,34 @@ fn as_told(headers: &HeaderMap) -> Option<Duration> {
         // A date that has passed means now.
         None => Some(httpdate::parse_http_date(after).ok()?.duration_since(SystemTime::now()).unwrap_or_default()),
     }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|number| *number >= 0.0)
+}
+
+/// What a client is shown of a header that says when to come back: the same, where that is a time of at most
+/// [`LONGEST_TOLD`]; that, where it is longer; nothing, where it is no time at all (RFC 9110 §10.2.3). Clients go by it
+/// without a look, and a number that is too large for them is a wait without end or none.
+pub(super) fn shown(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
+    let in_milliseconds = name.as_str() == RETRY_AFTER_MS;
+    if *name != RETRY_AFTER && !in_milliseconds {
+        return Some(value.clone());
+    }
+    let text = value.to_str().ok()?.trim();
+    let longest = if in_milliseconds { LONGEST_TOLD.as_millis() } else { LONGEST_TOLD.as_secs().into() };
+    let per_second = if in_milliseconds { 1000.0 } else { 1.0 };
+    // More digits than a number of the machine has are a long wait too, unlike the word for what has no end.
+    let counts = |wait: &f64| wait.is_finite() || text.starts_with(|first: char| first.is_ascii_digit());
+    let is_longer = match number(text).filter(counts) {
+        Some(wait) => wait / per_second > LONGEST_TOLD.as_secs_f64(),
+        None if in_milliseconds => return None,
+        None => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            date.duration_since(SystemTime::now()).is_ok_and(|wait| wait > LONGEST_TOLD)
+        }
+    };
+    if is_longer { HeaderValue::try_from(longest.to_string()).ok() } else { Some(value.clone()) }
 }
 
 #[cfg(test)]
@@ -93,7 +123,49 @@ mod tests {
         assert_eq!(told(&[]), None);
     }
 
+    #[test]
+    fn a_client_is_shown_a_time_to_come_back_or_none() {
+        let date = |from_now| httpdate::fmt_http_date(SystemTime::now() + from_now);
+        let (soon, late) = (date(Duration::from_mins(1)), date(LONGEST_TOLD * 2));
+        for (name, value, expected) in [
+            ("retry-after", "7", Some("7")),
+            ("retry-after", "0", Some("0")),
+            ("retry-after", "0.5", Some("0.5")),
+            ("retry-after", "86400", Some("86400")),
+            ("retry-after", "86401", Some("86400")),
+            ("retry-after", "99999999999999999999", Some("86400")),
+            ("retry-after", &"9".repeat(400), Some("86400")),
+            ("retry-after", &soon, Some(soon.as_str())),
+            ("retry-after", &late, Some("86400")),
+            ("retry-after", "Tue, 15 Nov 1994 08:12:31 GMT", Some("Tue, 15 Nov 1994 08:12:31 GMT")),
+            ("retry-after-ms", "6500.5", Some("6500.5")),
+            ("retry-after-ms", "86400001", Some("86400000")),
+            ("retry-after-ms", "1e22", Some("86400000")),
+            ("retry-after-ms", &soon, None),
+            ("x-should-retry", "true", Some("true")),
+        ] {
+            let shown = shown(&name.parse().unwrap(), &value.parse().unwrap());
+            assert_eq!(shown, expected.map(|expected| expected.parse().unwrap()), "{name}: {value}");
+        }
+        for nonsense in ["soon", "-1", "NaN", "inf", "0x10", "1.2.3", ".", "", "7, 8", "7 s"] {
+            for name in ["retry-after", "retry-after-ms"] {
+                assert_eq!(shown(&name.parse().unwrap(), &nonsense.parse().unwrap()), None, "{name}: {nonsense}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whatever_a_provider_says_a_client_is_told_no_more_than_a_day(value in "[ -~]{0,30}|[0-9]{1,60}") {
+            for (name, longest) in [("retry-after", 86_400.0), ("retry-after-ms", 86_400_000.0)] {
+                if let Some(shown) = shown(&name.parse().unwrap(), &value.parse().unwrap()) {
+                    let told = shown.to_str().unwrap();
+                    let is_bounded = told.parse::<f64>().map_or(true, |told| (0.0..=longest).contains(&told));
+                    prop_assert!(is_bounded, "{}", told);
+                }
+            }
+        }
+
         #[test]
         fn no_wait_is_longer_than_the_longest_or_shorter_than_half_of_its_step(failures in 0_u32.., seed: u64) {
             let step = BACKOFF.after(failures);

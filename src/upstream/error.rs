@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::{Hindrance, Refused};
+use super::{Hindrance, Refused, RefusedBody};
 
 /// Why there is no answer to relay.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,10 @@ pub enum UpstreamError {
     NoTranscript,
     /// It answered with success and an error.
     #[error("The transcription provider answered with an error instead of a transcript.")]
-    ErrorAsAnswer,
+    ErrorAsAnswer {
+        /// The provider's sentence, in one line: for the client, not for the log.
+        message: Option<String>,
+    },
     /// It answered with an error.
     #[error("The transcription provider refused the request with status {}.", .0.status)]
     Refused(Box<Refused>),
@@ -77,16 +80,24 @@ impl UpstreamError {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
-            Self::TooLarge { .. } | Self::Page | Self::Compressed | Self::NoTranscript | Self::ErrorAsAnswer => {
+            Self::TooLarge { .. } | Self::Page | Self::Compressed | Self::NoTranscript | Self::ErrorAsAnswer { .. } => {
                 "bad_answer"
             }
             Self::Refused(refused) => match refused.status.as_u16() {
-                401 | 403 | 407 => "key_refused",
+                401 | 403 | 407 if matches!(refused.body, RefusedBody::Credentials) => "key_refused",
                 429 => "over_limit",
                 500.. => "server_error",
                 _ => "rejected",
             },
             Self::NoProvider | Self::BadSettings | Self::RecordingLost | Self::Unavailable { .. } => "not_sent",
+        }
+    }
+
+    /// The provider's refusal, where it is one.
+    pub fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Refused(refused) => Some(refused),
+            _ => None,
         }
     }
 

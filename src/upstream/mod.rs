@@ -10,10 +10,11 @@
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
 //!   `leave`; `states`: how they are, for who runs the gateway
 //! - `wire` and `form`: what is sent; `pooled`: over which connection
-//! - `reply` and `refusal`: what comes back; `secret_trace`: without the key
+//! - `reply` and `refusal`: what comes back; `reason`: why; `secret_trace`: without the key
 
 mod backoff;
 mod breaker;
+mod chunks;
 mod course;
 mod error;
 mod form;
@@ -21,6 +22,7 @@ mod keyring;
 mod leave;
 mod pooled;
 mod providers;
+mod reason;
 mod refusal;
 mod reply;
 mod routes;

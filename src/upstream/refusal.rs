@@ -6,13 +6,12 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
-use secrecy::SecretString;
-use serde_json::Value;
 use tokio::time::timeout;
 
+use super::chunks::chunks;
 use super::providers::Pass;
-use super::reply::{allowed, chunks, request_id};
-use super::secret_trace::without_key;
+use super::reason::Reason;
+use super::reply::{allowed, request_id};
 
 /// The most that is read of an error's body, and for how long.
 const MOST: usize = 64 * 1024;
@@ -29,6 +28,10 @@ pub struct Refused {
     pub status: StatusCode,
     /// The headers that may be passed on.
     pub headers: HeaderMap,
+    /// The type of the error by the provider's own word, for the log.
+    pub kind: Option<String>,
+    /// Its code, likewise.
+    pub code: Option<String>,
     /// What to say.
     pub body: RefusedBody,
 }
@@ -36,13 +39,13 @@ pub struct Refused {
 /// What a provider's error says.
 #[derive(Debug)]
 pub enum RefusedBody {
-    /// A JSON error in OpenAI's shape, to be passed on as it is.
+    /// A JSON error in OpenAI's shape, to be passed on as it is. Members that it lacked have been added.
     OpenAi(String),
-    /// A sentence out of a body of another shape.
+    /// A sentence out of a body of another shape: one line, of 1000 characters at most.
     Message(String),
     /// Nothing that a client could use: an HTML page, or nothing at all.
     Opaque,
-    /// The provider does not accept the gateway's key. What it says of that is for the operator alone.
+    /// The provider does not accept the gateway's key. Its words about that are for nobody but the operator.
     Credentials,
 }
 
@@ -50,13 +53,21 @@ pub enum RefusedBody {
 pub(super) async fn read(response: Response, pass: &Pass) -> Refused {
     let (status, key) = (response.status(), pass.secret());
     let (headers, request_id) = (allowed(response.headers(), key), request_id(response.headers(), key));
-    let body = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            RefusedBody::Credentials
-        }
-        _ => said(&read_some(response).await, key),
+    let reason = Reason::read(status, &read_some(response).await, key);
+    let is_about_key = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => true,
+        // A provider that gives no reason refuses the key in most cases.
+        StatusCode::FORBIDDEN => reason.message.is_none() || reason.is_about_credentials(),
+        _ => false,
     };
-    Refused { provider: pass.settings().name.clone(), request_id, status, headers, body }
+    let Reason { openai, message, kind, code } = reason;
+    let body = match (openai, message) {
+        _ if is_about_key => RefusedBody::Credentials,
+        (Some(json), _) => RefusedBody::OpenAi(json),
+        (None, Some(message)) => RefusedBody::Message(message),
+        (None, None) => RefusedBody::Opaque,
+    };
+    Refused { provider: pass.settings().name.clone(), request_id, status, headers, kind, code, body }
 }
 
 async fn read_some(response: Response) -> BytesMut {
@@ -74,26 +85,4 @@ async fn read_some(response: Response) -> BytesMut {
     // What came by then has to do.
     let _ = timeout(PATIENCE, reading).await;
     body
-}
-
-fn said(body: &[u8], key: Option<&SecretString>) -> RefusedBody {
-    let Ok(text) = std::str::from_utf8(body) else { return RefusedBody::Opaque };
-    let text = without_key(text, key);
-    let Ok(parsed) = serde_json::from_str::<Value>(&text) else { return RefusedBody::Opaque };
-    // An escape may hide the key from a search of the text, but not of the text as it would be written here.
-    let written = parsed.to_string();
-    let (text, parsed) = match without_key(&written, key) {
-        clean if clean == written => (text.into_owned(), parsed),
-        clean => (clean.clone().into_owned(), serde_json::from_str(&clean).unwrap_or_default()),
-    };
-    let Value::Object(object) = parsed else { return RefusedBody::Opaque };
-    match object.get("error") {
-        Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => RefusedBody::OpenAi(text),
-        // Self-hosted servers say `{"error": "…"}`, `{"detail": "…"}` (FastAPI) or `{"message": "…"}`.
-        error => [error, object.get("detail"), object.get("message")]
-            .into_iter()
-            .flatten()
-            .find_map(Value::as_str)
-            .map_or(RefusedBody::Opaque, |message| RefusedBody::Message(message.to_owned())),
-    }
 }

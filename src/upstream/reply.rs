@@ -5,16 +5,17 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::time::timeout;
 
-use super::UpstreamError;
+use super::chunks::chunks;
 use super::providers::{Pass, Shown};
+use super::reason::Reason;
 use super::secret_trace::{json_without_key, without_key};
+use super::{UpstreamError, backoff};
 use crate::terms::Format;
 
 /// The headers of a provider that clients are shown. No other crosses.
@@ -65,14 +66,20 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The headers that may be passed on, without those that quote the key.
+/// The longest header that may be passed on.
+const MAX_HEADER_BYTES: usize = 256;
+
+/// The headers that may be passed on, without those that quote the key. Of one that comes more than once the first counts.
 pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> HeaderMap {
-    let shown = |name: &HeaderName, value: &HeaderValue| {
-        let text = value.to_str().ok();
-        ALLOWED.contains(&name.as_str()) && text.is_some_and(|text| without_key(text, key) == text)
+    let shown = |name: &str| {
+        let (name, value) = (HeaderName::try_from(name).ok()?, headers.get(name)?);
+        let text = value.to_str().ok()?;
+        let may_pass = text.len() <= MAX_HEADER_BYTES && without_key(text, key) == text;
+        may_pass.then_some(())?;
+        let value = backoff::shown(&name, value)?;
+        Some((name, apart(&value)?))
     };
-    let pairs = headers.iter().filter(|(name, value)| shown(name, value));
-    pairs.filter_map(|(name, value)| Some((name.clone(), apart(value)?))).collect()
+    ALLOWED.iter().filter_map(|name| shown(name)).collect()
 }
 
 /// A value that does not keep the buffer of the head it was read from, which would stay as long as a stream is open.
@@ -107,14 +114,13 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
     let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
-    if kind.is_some_and(|kind| is(kind, "text/html")) {
-        return Err(UpstreamError::Page);
-    }
+    // A transcript is no page. But some servers send JSON under this type.
+    let claims_page = kind.is_some_and(|kind| is(kind, "text/html"));
     if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(UpstreamError::Compressed);
     }
     let mut events = kind.is_some_and(|kind| is(kind, "text/event-stream"));
-    let vague = kind.is_none_or(|kind| is(kind, "text/plain"));
+    let vague = claims_page || kind.is_none_or(|kind| is(kind, "text/plain"));
     let claims_json = kind.is_some_and(|kind| is(kind, "application/json"));
     let content_type = content_type.filter(|value| may_pass(value, key.as_ref()));
     let mut bytes = chunks(response, reading.idle);
@@ -127,7 +133,10 @@ pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> 
         Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
         let body = whole(bytes, reading.most).await?;
-        check_transcript(&body, reading.format, claims_json)?;
+        if claims_page && !(reading.format.is_json() && is_json_object(&body)) {
+            return Err(UpstreamError::Page);
+        }
+        check_transcript(&body, reading.format, claims_json, key.as_ref())?;
         let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
@@ -177,12 +186,23 @@ struct Outline {
 /// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
 /// can, since silence has an empty transcript, but for an error that says itself that it is JSON: whisper.cpp's server has
 /// such with status 200.
-fn check_transcript(body: &[u8], format: Format, claims_json: bool) -> Result<(), UpstreamError> {
+fn check_transcript(
+    body: &[u8],
+    format: Format,
+    claims_json: bool,
+    key: Option<&SecretString>,
+) -> Result<(), UpstreamError> {
     match serde_json::from_slice::<Outline>(without_mark(body)) {
-        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => Err(UpstreamError::ErrorAsAnswer),
+        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => {
+            Err(UpstreamError::ErrorAsAnswer { message: Reason::read(StatusCode::OK, without_mark(body), key).message })
+        }
         Err(_) if format.is_json() => Err(UpstreamError::NoTranscript),
         _ => Ok(()),
     }
+}
+
+fn is_json_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<Outline>(without_mark(body)).is_ok()
 }
 
 /// A byte order mark is no part of JSON or of a stream's first line, and some servers write one.
@@ -220,18 +240,4 @@ fn may_pass(content_type: &HeaderValue, key: Option<&SecretString>) -> bool {
 
 fn is(content_type: &str, essence: &str) -> bool {
     content_type.split(';').next().is_some_and(|given| given.trim().eq_ignore_ascii_case(essence))
-}
-
-/// The chunks of a body, without the head that came before them. A silence longer than `idle` ends it with an error.
-pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
-    stream::unfold(Some(response.bytes_stream().boxed()), move |chunks| async move {
-        let mut chunks = chunks?;
-        match timeout(idle, chunks.next()).await {
-            Err(_) => Some((Err(UpstreamError::Timeout), None)),
-            Ok(Some(Err(error))) => Some((Err(UpstreamError::of(&error)), None)),
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
-            Ok(None) => None,
-        }
-    })
-    .boxed()
 }

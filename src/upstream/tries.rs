@@ -103,7 +103,9 @@ impl Upstream {
                 Then::TryElsewhere { scope } => seats.bar(seat, scope),
             }
             let provider = pass.settings().name.as_str();
-            tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error, "a try failed");
+            let (kind, code) = error.refused().map_or((None, None), |it| (it.kind.as_deref(), it.code.as_deref()));
+            tracing::warn!(request_id = errand.request_id, provider, key = pass.key_name(), attempt, %error,
+                provider_error_type = kind, provider_error_code = code, "a try failed");
             note_failure(&errand.span, &pass, attempt, &error);
             failed = Some(error);
         }
@@ -147,7 +149,7 @@ impl Upstream {
     /// Asks one provider once.
     async fn ask(&self, errand: &Errand, pass: &Pass, model: &Arc<Model>) -> Result<Reply, UpstreamError> {
         let options = &errand.job.options;
-        let streamed = options.stream && model.streams;
+        let streamed = options.streams() && model.streams;
         let (idle, most) = (errand.providers.settings.idle_timeout, errand.providers.settings.max_answer_bytes);
         let answer = async {
             let response = self.send(errand, pass, model, streamed).await?;

@@ -43,7 +43,7 @@ impl Verdict {
             }
             E::Page | E::NoTranscript => (Shown::Failed, Then::TryAgain { scope: Scope::Row, told: None }),
             // Of what, and whose fault it is, nobody can know.
-            E::ErrorAsAnswer => (Shown::Nothing, Then::TryElsewhere { scope: Scope::Row }),
+            E::ErrorAsAnswer { .. } => (Shown::Nothing, Then::TryElsewhere { scope: Scope::Row }),
             // These are its ways, not a moment's weakness.
             E::TooLarge { .. } | E::Compressed => (Shown::Failed, Then::TryElsewhere { scope: Scope::Provider }),
             E::Refused(refused) => return Self::of_refusal(refused),
@@ -97,6 +97,8 @@ mod tests {
             request_id: None,
             status: StatusCode::from_u16(status).unwrap(),
             headers: pairs.collect::<HeaderMap>(),
+            kind: None,
+            code: None,
             body: RefusedBody::OpenAi(body.to_owned()),
         }))
     }

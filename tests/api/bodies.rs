@@ -153,3 +153,40 @@ async fn a_request_that_names_no_model_gets_the_default_one() {
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(gateway.provider.last().fields(), [("model", "gpt-transcribe")]);
 }
+
+/// Browsers, object stores and web servers have several types for one recording.
+#[tokio::test]
+async fn a_body_is_a_recording_by_any_type_that_one_may_have() {
+    let gateway = Gateway::start().await;
+    let audio = sound::wav(300);
+    for content_type in [
+        "audio/wav",
+        "audio/x-anything",
+        "video/webm;codecs=opus",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/ogg",
+        "Application/MP4; codecs=mp4a.40.2",
+    ] {
+        let request = gateway.post(TRANSCRIPTIONS).header("content-type", content_type).body(audio.clone());
+        let got = gateway.send(request).await;
+        assert_eq!(got.status, 200, "{content_type}: {}", got.text());
+        assert!(gateway.provider.last().file().body == audio);
+    }
+}
+
+/// As an editor pastes it, or a template indents it.
+#[tokio::test]
+async fn a_data_url_may_stand_behind_blanks() {
+    use base64::Engine;
+    let gateway = Gateway::start().await;
+    let audio = sound::wav(300);
+    let url = format!("data:audio/wav;base64,{}", base64::engine::general_purpose::STANDARD.encode(&audio));
+    for blank in [" ", "\n", "  \t\r\n"] {
+        let body = serde_json::json!({ "audio": format!("{blank}{url}{blank}") }).to_string();
+        let request = gateway.post(TRANSCRIPTIONS).header("content-type", "application/json").body(body);
+        let got = gateway.send(request).await;
+        assert_eq!(got.status, 200, "{blank:?}: {}", got.text());
+        assert!(gateway.provider.last().file().body == audio);
+    }
+}

@@ -1,9 +1,14 @@
 //! `voxgate check`: what it says of the places where limits are kept.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use tempfile::TempDir;
 
 use crate::gateway::{Gateway, Setup, run};
+use crate::provider::{KEY, Provider};
 use crate::redis_server::{Cluster, Server};
+use crate::token::SECRET;
 
 /// What `voxgate check` says of `what` under these variables, once it has said whether all is well.
 #[track_caller]
@@ -20,6 +25,73 @@ fn verdict(what: &str, variables: &[(&str, &str)], well: bool) -> String {
 
 fn of_redis(url: &str, well: bool) -> String {
     verdict("redis", &[("REDIS_URL", url)], well)
+}
+
+/// An address of this machine where no server listens.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn why_a_provider_cannot_be_reached_is_said() {
+    let closed = closed_port();
+    // What answers there speaks no TLS.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tls = format!("https://{}/v1", plain.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut connection, _) = plain.accept().unwrap();
+        let mut hello = [0; 1];
+        connection.read_exact(&mut hello).unwrap();
+        connection.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
+        // The connection stays until the other side has read that and goes.
+        let _ = connection.read_to_end(&mut Vec::new());
+    });
+    // A label of DNS has 63 letters at most, so that nobody has to be asked.
+    let nameless = format!("http://{}.invalid/v1", "a".repeat(64));
+    let refused = format!("http://127.0.0.1:{closed}/v1");
+    let proxy = format!("http://someone:hunter2@127.0.0.1:{closed}");
+    let causes: [(&[(&str, &str)], &str); 5] = [
+        (&[("OPENAI_BASE_URL", &refused)], "refused"),
+        (&[("OPENAI_BASE_URL", &tls)], "TLS"),
+        (&[("OPENAI_BASE_URL", &nameless)], "DNS"),
+        (&[("OPENAI_BASE_URL", "https://api.example.com/v1"), ("HTTPS_PROXY", &proxy)], "proxy of HTTPS_PROXY"),
+        (&[("OPENAI_BASE_URL", &refused), ("HTTP_PROXY", &proxy)], "HTTP_PROXY is set"),
+    ];
+    for (variables, why) in causes {
+        let variables = [variables, &[("OPENAI_API_KEY", KEY), ("VOXGATE_JWT_SECRET", SECRET)]].concat();
+        let said = verdict("provider openai", &variables, false);
+        assert!(said.contains(why) && !said.contains("hunter2") && !said.contains(KEY), "{why}: {said}");
+    }
+}
+
+#[test]
+fn what_the_settings_come_to_is_said() {
+    let provider = Provider::start();
+    let base_url = provider.base_url();
+    let variables = [
+        ("OPENAI_API_KEY", KEY),
+        ("OPENAI_BASE_URL", base_url.as_str()),
+        ("VOXGATE_JWT_SECRET", SECRET),
+        ("VOXGATE_PLANS__GOLD__REQUESTS_PER_MINUTE", "5"),
+        ("VOXGATE_DEFAULT_MODEL", "whisper-1"),
+    ];
+    let is_told = |what: &str, words: &[&str]| {
+        let said = verdict(what, &variables, true);
+        for word in words {
+            assert!(said.contains(word), "{word} is not in {what}: {said}");
+        }
+        assert!(!said.contains(KEY) && !said.contains(SECRET), "{said}");
+    };
+    is_told("listeners", &["127.0.0.1:8080", "127.0.0.1:9464"]);
+    is_told("providers", &["1: openai"]);
+    is_told("models", &["gpt-transcribe", "whisper-1 (default)"]);
+    is_told("plans", &["2: default, gold"]);
+    is_told("tokens", &["secret", "HS256"]);
+    is_told("store", &["voxgate.sqlite3"]);
+    // Without a key and a secret both are said to be missing, and nothing is wrong.
+    assert!(verdict("provider openai", &[], true).contains("OPENAI_API_KEY"));
+    assert!(verdict("tokens", &[], true).contains("VOXGATE_JWT_SECRET"));
+    assert!(verdict("store", &[], true).contains("sandbox.sqlite3"));
 }
 
 #[test]
@@ -90,11 +162,16 @@ async fn a_data_directory_is_looked_at_and_left_to_its_gateway() {
 
 #[test]
 fn a_data_directory_whose_file_is_not_the_gateways_is_said() {
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("voxgate.sqlite3"), "not a database, however long this may be made to be")
-        .unwrap();
-    let said = verdict("data directory", &[("VOXGATE_DATA_DIR", folder.path().to_str().unwrap())], false);
-    assert!(said.contains("VOXGATE_DATA_DIR"), "{said}");
+    let provider = Provider::start();
+    let base_url = provider.base_url();
+    let key = [("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", base_url.as_str())];
+    for (file, key) in [("voxgate.sqlite3", &key[..]), ("sandbox.sqlite3", &[])] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join(file), "not a database, however long this may be made to be").unwrap();
+        let variables = [&[("VOXGATE_DATA_DIR", folder.path().to_str().unwrap())], key].concat();
+        let said = verdict("data directory", &variables, false);
+        assert!(said.contains("VOXGATE_DATA_DIR") && said.contains(file), "{said}");
+    }
 }
 
 #[test]

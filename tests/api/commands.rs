@@ -1,12 +1,15 @@
 //! The command line: what it prints, and what it refuses.
 
-use std::process::Output;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
+use jsonwebtoken::Algorithm;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::gateway::{Gateway, run};
 use crate::provider::{KEY, Provider};
-use crate::token::SECRET;
+use crate::token::{self, SECRET};
 
 fn voxgate(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let folder = TempDir::new().unwrap();
@@ -113,6 +116,8 @@ async fn a_minted_token_is_accepted_and_limited_as_it_was_asked_for() {
         let (code, out, said) = voxgate(&[&["token", "--sub", "alice"], arguments].concat(), &secret);
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(out.lines().count(), 1, "{out}");
+        // The id, by which it can be revoked, is beside it and not in it.
+        assert!(said.contains("revoke --sub 'alice' --jti ") && !said.contains("eyJ"), "{said}");
         out.trim().to_owned()
     };
     let models = |token: String| gateway.send(gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token));
@@ -125,6 +130,58 @@ async fn a_minted_token_is_accepted_and_limited_as_it_was_asked_for() {
     gateway.send(form.on(request)).await.is_error(403, "insufficient_scope", None);
     let (code, _, said) = voxgate(&["token", "--sub", "alice", "--plan", "nobody-has-it"], &secret);
     assert!(code != Some(0) && said.contains("nobody-has-it"), "{said}");
+}
+
+/// What `voxgate token --show` says of a token: whether it is accepted, and both outputs.
+fn explained(token: &str, variables: &[(&str, &str)]) -> (bool, String, String) {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voxgate"));
+    command.args(["token", "--show"]).env_clear().envs(variables.iter().copied()).current_dir(folder.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(token.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let (out, said) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    let signature = token.trim().rsplit('.').next().unwrap();
+    assert!(signature.len() < 20 || !(out.clone() + &said).contains(signature), "the token is repeated: {out}{said}");
+    (status.success(), out, said)
+}
+
+#[test]
+fn a_token_is_explained_without_being_repeated() {
+    let secret = [("VOXGATE_JWT_SECRET", SECRET)];
+    let id = "0198f0c2-6b1e-7d51-9f0a-3c5d6e7f8a9b";
+    let good = token::with(&json!({ "jti": id, "plan": "default" }));
+    for text in [good.clone(), format!("{good}\n"), format!("Bearer {good}"), format!("Authorization: Bearer {good}\n")]
+    {
+        let (accepted, out, said) = explained(&text, &secret);
+        assert!(accepted, "{out}{said}");
+        for word in ["HS256", "alice", "default", "transcribe translate usage", id, "accepts"] {
+            assert!(out.contains(word), "{word} is not in:\n{out}");
+        }
+    }
+    let refused = [
+        (token::with(&json!({ "exp": token::now() - 7200 })), "expired"),
+        (token::with(&json!({ "sub": 17 })), "sub"),
+        (token::altered(), "signature"),
+        (token::unsigned(), "algorithm"),
+        (token::signed(Algorithm::HS256, "another secret of more than 32 bytes", &token::claims()), "signature"),
+        ("not-a-token".to_owned(), "JWT"),
+        (String::new(), "no token"),
+        ("a.b.c".to_owned(), "JWT"),
+        ("x".repeat(100_000), "JWT"),
+    ];
+    for (token, why) in refused {
+        let (accepted, out, said) = explained(&token, &secret);
+        assert!(!accepted && said.contains(why), "{why}: {out}{said}");
+    }
+    let (accepted, out, _) = explained(&token::with(&json!({ "sub": "\u{1b}[31mred", "plan": "gold" })), &secret);
+    assert!(!accepted && !out.contains('\u{1b}'), "a terminal would obey: {out:?}");
+    let (accepted, out, _) = explained(&token::with(&json!({ "plan": "gold" })), &secret);
+    assert!(accepted && out.contains("no such plan"), "{out}");
+    let (accepted, _, said) = explained(&good, &[]);
+    assert!(!accepted && said.contains("VOXGATE_JWT_SECRET"), "{said}");
 }
 
 #[test]

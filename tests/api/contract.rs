@@ -69,9 +69,12 @@ impl Contract {
     /// The operation at a path, which may fill in a `{name}`.
     fn operation(&self, method: &Method, path: &str) -> Option<&Value> {
         let same = |template: &str| {
-            let (mut left, mut right) = (template.split('/'), path.split('/'));
-            let parts = left.by_ref().zip(right.by_ref()).all(|(part, given)| part.starts_with('{') || part == given);
-            parts && template.split('/').count() == path.split('/').count()
+            let parts = template.split('/').zip(path.split('/'));
+            let (given, described) = (path.split('/').count(), template.split('/').count());
+            // The name of a model may have slashes in it.
+            let long = template.ends_with("/{model}") && given > described;
+            parts.into_iter().all(|(part, given)| (part.starts_with('{') && !given.is_empty()) || part == given)
+                && (long || given == described)
         };
         let item = self.paths().iter().find(|(template, _)| same(template))?.1;
         // The document says once for all that HEAD is answered wherever GET is.

@@ -10,8 +10,34 @@ use crate::sound;
 
 const ORIGIN: &str = "https://app.example.com";
 
+/// Origins of apps and browser extensions.
+const APPS: [&str; 7] = [
+    "app://obsidian.md",
+    "capacitor://localhost",
+    "ionic://localhost",
+    "tauri://localhost",
+    "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai",
+    "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+    "vscode-webview://1drnr9ho6i3sqm1vqf0d2t1ub6g2fgbv",
+];
+
 async fn start() -> Gateway {
     Setup::new().env("VOXGATE_CORS__ORIGINS", &format!("{ORIGIN},http://localhost:3000")).start().await
+}
+
+#[tokio::test]
+async fn an_app_or_an_extension_calls_from_the_origin_of_its_own_scheme() {
+    let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &APPS.join(",")).start().await;
+    for origin in APPS {
+        let asked = asked_first(&gateway, origin, TRANSCRIPTIONS, "POST").await;
+        assert_eq!((asked.status, asked.header("access-control-allow-origin")), (200, Some(origin)));
+        let form = Form::new().file(&sound::wav(300));
+        let served = gateway.send(form.on(gateway.post(TRANSCRIPTIONS).header("origin", origin))).await;
+        assert_eq!((served.status, served.header("access-control-allow-origin")), (200, Some(origin)));
+    }
+    for origin in ["app://other.md", "capacitor://localhost:1", "Tauri://localhost", "tauri://localhost/", "null"] {
+        asked_first(&gateway, origin, TRANSCRIPTIONS, "POST").await.is_error(403, "origin_not_allowed", None);
+    }
 }
 
 async fn asked_first(gateway: &Gateway, origin: &str, path: &str, method: &str) -> Answer {
@@ -115,6 +141,13 @@ async fn an_origin_that_no_browser_would_send_is_refused_at_the_start() {
         ("https://app.example.com:443", "browsers would write \"https://app.example.com\""),
         ("https://*.example.com", "each by its name"),
         ("http://app.example.com", "takes https:// unless it is this machine"),
+        ("app://obsidian.md/", "browsers would write \"app://obsidian.md\""),
+        ("APP://obsidian.md", "browsers would write \"app://obsidian.md\""),
+        ("chrome-extension://*", "each by its name"),
+        ("app://user@host", "this is no origin"),
+        ("file://", "no origin of their own"),
+        ("wss://app.example.com", "no origin of their own"),
+        ("javascript:alert(1)", "with https:// or http://"),
     ] {
         let output = run(&["check"], &[("VOXGATE_CORS__ORIGINS", origin)], folder.path());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use voxgate::admission::store::Books;
-use voxgate::config::{OnStoreFailure, Redis, RedisUrl, Store};
+use voxgate::config::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 use voxgate::ledger::{Charge, Ending, Entry};
 use voxgate::units::Month;
 
@@ -177,9 +177,14 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
     let settings = Store {
         data_dir: "unused".into(),
         max_pending: 1,
-        redis: Some(Redis { url: RedisUrl::parse(&server.url()).unwrap(), timeout: Duration::from_secs(5) }),
+        redis: Some(Redis {
+            url: RedisUrl::parse(&server.url()).unwrap(),
+            timeout: Duration::from_secs(5),
+            namespace: Namespace::default(),
+        }),
         on_failure: OnStoreFailure::Local,
         keep_records: Duration::from_hours(24 * 62),
+        namespace: Namespace::default(),
     };
     let books = Books::open(&settings).unwrap();
     let month = Month::of(voxgate::units::UnixMs::now());

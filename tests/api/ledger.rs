@@ -1,5 +1,7 @@
 //! What a request is charged in the end, whatever the client asked for and however it ended.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -104,6 +106,10 @@ async fn an_absurd_report_is_none_and_harms_nobody() {
         let reports = [
             json!({ "type": "duration", "seconds": 1e16 }),
             json!({ "input_tokens": 1_000_000_000_000_000_u64, "output_tokens": 1 }),
+            // Nobody hears a week of audio in three seconds, nor writes a million tokens about it.
+            json!({ "type": "duration", "seconds": 604_799 }),
+            json!({ "type": "duration", "seconds": 67 }),
+            json!({ "input_tokens": 30, "output_tokens": 1_000_000 }),
         ];
         for (at, report) in reports.into_iter().enumerate() {
             gateway.provider.answer(Reply::json(200, &json!({ "text": "x", "usage": report })));
@@ -112,6 +118,58 @@ async fn an_absurd_report_is_none_and_harms_nobody() {
             assert_eq!(alice.send(&gateway, form).await.status, 200);
             assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 300_000);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_report_is_believed_up_to_twice_the_recording_and_a_minute() {
+    for (gateway, _redis) in both().await {
+        gateway
+            .provider
+            .answer(Reply::json(200, &json!({ "text": "x", "usage": { "type": "duration", "seconds": 66 } })));
+        let alice = Account::of("alice", "default");
+        let form = Form::new().field("model", "whisper-1").file(&sound::wav(3000));
+        assert_eq!(alice.send(&gateway, form).await.status, 200);
+        assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 66 * WHISPER);
+    }
+}
+
+#[tokio::test]
+async fn samples_of_known_speakers_are_charged_like_the_recording() {
+    // Ten seconds, and a token for each byte of their names.
+    let sample = |ms| format!("data:audio/wav;base64,{}", STANDARD.encode(sound::wav(ms)));
+    let (ann, bob) = (sample(4000), sample(3000));
+    let speakers = [
+        ("model", "gpt-4o-transcribe-diarize"),
+        ("response_format", "text"),
+        ("known_speaker_names[]", "Ann"),
+        ("known_speaker_references[]", &ann),
+        ("known_speaker_names[]", "Bob"),
+        ("known_speaker_references[]", &bob),
+    ];
+    for (gateway, _redis) in both().await {
+        let alice = Account::of("alice", "default");
+        let answer = alice.send(&gateway, Form::new().fields(&speakers).file(&sound::wav(3000))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let usage = alice.settled(&gateway).await;
+        assert_eq!(usage["total"]["audio_ms"], 10_000, "{usage}");
+        assert_eq!(nanos(&usage["total"]["spent_usd"]), 10 * WHISPER + 6 * 2500, "{usage}");
+    }
+}
+
+#[tokio::test]
+async fn a_sample_of_a_speaker_that_is_no_audio_is_refused_and_costs_nothing() {
+    let gateway = Setup::new().start().await;
+    for sample in ["data:audio/wav;base64,dGV4dA==", "data:audio/wav,RIFF", "data:audio/wav;base64,%%%"] {
+        let speakers = [
+            ("model", "gpt-4o-transcribe-diarize"),
+            ("known_speaker_names[]", "Ann"),
+            ("known_speaker_references[]", sample),
+        ];
+        let alice = Account::of("alice", "default");
+        let answer = alice.send(&gateway, Form::new().fields(&speakers).file(&sound::wav(3000))).await;
+        assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!("known_speaker_references")));
+        assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 0);
     }
 }
 

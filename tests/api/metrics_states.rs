@@ -44,7 +44,8 @@ async fn what_is_in_flight_and_what_waits_is_seen_until_it_ends() {
     let limits = ["requests_in_flight", "requests_queued"].map(|name| format!("voxgate_{name}_limit"));
     assert_eq!(limits.map(|name| scrape.count(&name, &[])), [2, 1]);
     // Both are larger than what is kept in memory, of which the tests have little.
-    assert!(scrape.count("voxgate_spool_bytes", &[("place", "disk")]) >= u64::try_from(audio.len()).unwrap());
+    let disk = scrape.count("voxgate_spool_bytes", &[("place", "disk")]);
+    assert!(disk >= u64::try_from(audio.len()).unwrap(), "{disk}");
     assert!(scrape.count("voxgate_spool_limit_bytes", &[("place", "memory")]) > 0);
 
     gate.open();

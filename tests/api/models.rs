@@ -72,3 +72,45 @@ async fn the_list_of_models_is_the_callers_own_in_openais_shape() {
     let request = gateway.request(reqwest::Method::GET, "/v1/models");
     gateway.send(request).await.is_error(401, "invalid_token", None);
 }
+
+#[tokio::test]
+async fn one_model_is_had_by_its_name_with_slashes_or_without() {
+    let toml = "[models.\"Systran/faster-whisper-small\"]\nprovider = \"openai\"\n[models.\"a b+c%d\"]\nprovider = \"openai\"\n\
+                [plans.small]\nmodels = [\"whisper-1\"]\n";
+    let gateway = Setup::new().config(toml).start().await;
+    for (path, name) in [
+        ("whisper-1", "whisper-1"),
+        ("Systran/faster-whisper-small", "Systran/faster-whisper-small"),
+        ("Systran%2Ffaster-whisper-small", "Systran/faster-whisper-small"),
+        ("Systran%2ffaster%2Dwhisper-small", "Systran/faster-whisper-small"),
+        ("a%20b+c%25d", "a b+c%d"),
+        ("a%20b%2Bc%25d", "a b+c%d"),
+    ] {
+        let answer = gateway.send(gateway.get(&format!("/v1/models/{path}"))).await;
+        let model = json!({ "id": name, "object": "model", "created": 0, "owned_by": "openai" });
+        assert_eq!((answer.status, answer.json()), (200, model), "{path}");
+        let line = gateway.log.request(answer.request_id()).await;
+        assert_eq!(line["route"], "/v1/models/{model}", "{line}");
+    }
+    // Each that is listed is there, as it is listed.
+    let list = gateway.send(gateway.get("/v1/models")).await.json();
+    for model in list["data"].as_array().unwrap() {
+        let path = model["id"].as_str().unwrap().replace('%', "%25").replace(' ', "%20");
+        assert_eq!(gateway.send(gateway.get(&format!("/v1/models/{path}"))).await.json(), *model);
+    }
+    for path in ["no-such-model", "whisper-1/", "Systran", "Systran/faster-whisper-small/x", "whisper-1%00", "%2F"] {
+        let answer = gateway.send(gateway.get(&format!("/v1/models/{path}"))).await;
+        answer.is_error(404, "model_not_found", Some("model"));
+        assert_eq!(answer.error()["type"], "invalid_request_error");
+    }
+    // One that the plan does not have is not there for its callers.
+    let token = token::with(&json!({ "plan": "small" }));
+    for (name, status) in [("whisper-1", 200), ("gpt-transcribe", 404)] {
+        let request = gateway.request(reqwest::Method::GET, &format!("/v1/models/{name}")).bearer_auth(&token);
+        assert_eq!(gateway.send(request).await.status, status, "{name}");
+    }
+    let request = gateway.request(reqwest::Method::GET, "/v1/models/whisper-1");
+    gateway.send(request).await.is_error(401, "invalid_token", None);
+    gateway.send(gateway.post("/v1/models/whisper-1")).await.is_error(405, "method_not_allowed", None);
+    gateway.send(gateway.get("/v1/models/")).await.is_error(404, "not_found", None);
+}

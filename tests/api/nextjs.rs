@@ -105,11 +105,18 @@ impl Server {
 
     /// The code of a refusal, in the shape that every error has.
     async fn refusal(&self, gateway: &Gateway, request: RequestBuilder) -> (u16, String) {
+        let (status, code, _) = self.refusal_in_words(gateway, request).await;
+        (status, code)
+    }
+
+    /// The same with what the page shows.
+    async fn refusal_in_words(&self, gateway: &Gateway, request: RequestBuilder) -> (u16, String, String) {
         let answer = self.send(gateway, request).await;
         assert!(answer.header("cache-control").is_some_and(|value| value.contains("no-store")), "{answer:?}");
         let error = answer.json()["error"].clone();
         assert!(error["message"].is_string() && error["type"].is_string() && error["param"].is_null(), "{error}");
-        (answer.status, error["code"].as_str().unwrap().to_owned())
+        let text = |name: &str| error[name].as_str().unwrap().to_owned();
+        (answer.status, text("code"), text("message"))
     }
 
     fn hear(&self, text: &str) {
@@ -178,6 +185,39 @@ async fn a_page_of_somebody_else_gets_nothing() {
         assert_eq!(unknowing.refusal(&gateway, request).await, (500, "not_configured".to_owned()), "{path}");
     }
     assert_eq!((sessions(&gateway).await.len(), gateway.provider.tries()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_page_says_in_words_that_nobody_is_logged_in_or_that_its_address_is_another() {
+    let gateway = Gateway::start().await;
+    let nobody = Server::with(&gateway, &[("VOXGATE_DEMO_USER", "")]).await;
+    let production = Server::with(&gateway, &[("NODE_ENV", "production")]).await;
+    let elsewhere = Server::with(&gateway, &[("APP_ORIGIN", "http://localhost:3000")]).await;
+    let unreadable = Server::with(&gateway, &[("APP_ORIGIN", "localhost:3000/app")]).await;
+    for path in [SESSION, TRANSCRIBE] {
+        let said = async |server: &Server, origin: Option<&str>| {
+            let request = server.post_from(path, origin).body(sound::wav(300));
+            server.refusal_in_words(&gateway, request).await
+        };
+        let (status, _, words) = said(&nobody, Some(ORIGIN)).await;
+        assert!(
+            status == 401 && words.contains("Nobody is logged in") && words.contains("VOXGATE_DEMO_USER"),
+            "{words}"
+        );
+        let (status, _, words) = said(&production, Some(ORIGIN)).await;
+        assert!(status == 401 && words.contains("Please log in") && !words.contains("VOXGATE"), "{words}");
+        let (status, _, words) = said(&elsewhere, Some("http://127.0.0.1:3000")).await;
+        assert_eq!(status, 403);
+        for word in ["http://127.0.0.1:3000", "http://localhost:3000", "APP_ORIGIN"] {
+            assert!(words.contains(word), "{word} is not in: {words}");
+        }
+        let (status, _, words) = said(&elsewhere, None).await;
+        assert!(status == 403 && words.contains("names no page"), "{words}");
+        for origin in [ORIGIN, "null"] {
+            let (status, _, words) = said(&unreadable, Some(origin)).await;
+            assert!(status == 500 && words.contains("APP_ORIGIN"), "{status}: {words}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::{sound, token};
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
 
-fn places(in_flight: usize, queue: usize) -> Setup {
+pub(crate) fn places(in_flight: usize, queue: usize) -> Setup {
     let setup = Setup::new().one_try().env("VOXGATE_SERVER__MAX_IN_FLIGHT", &in_flight.to_string());
     setup.env("VOXGATE_SERVER__MAX_QUEUE", &queue.to_string()).env("VOXGATE_SERVER__WORKERS", "1")
 }
@@ -147,7 +147,8 @@ async fn no_more_requests_are_let_in_than_there_may_be_files_open_for() {
             _ => got.is_error(503, "overloaded"),
         }
     }
-    assert!((24..60).contains(&served), "{served}");
+    // Four fifths of them are for one caller.
+    assert!((20..60).contains(&served), "{served}");
     is_served_again(&gateway, &audio).await;
 }
 

@@ -15,24 +15,31 @@ const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// What each block is about, by what its first line begins with. One that is not here is one that nobody runs.
-const BLOCKS: [(&str, &str); 14] = [
+const BLOCKS: [(&str, &str); 15] = [
     ("text", "   browser, script, OpenAI SDK"),
-    ("sh", "make run "),
+    ("sh", "git clone "),
     ("text", "Voxgate listens on"),
-    ("sh", "export OPENAI_API_KEY=sk-…"),
+    ("sh", WITH_A_KEY),
     ("sh", "url=http://"),
-    ("python", "from openai import OpenAI"),
+    ("python", "import os\nfrom openai import OpenAI"),
     ("js", "import fs from"),
-    ("js", "async function transcribe("),
+    ("html", "<!doctype html>"),
+    ("sh", "VOXGATE_CORS__ORIGINS="),
     ("sh", "voxgate token --sub alice"),
-    ("sh", "cat > voxgate.toml"),
+    ("sh", "[ -e voxgate.toml ] || cat > voxgate.toml"),
     ("sh", "# The headers of the answer"),
     ("toml", "[providers.groq]"),
-    ("sh", "mkdir -m 700 secrets\nopenssl rand -hex 32 > secrets/jwt_secret\nprintf"),
-    ("sh", "mkdir -m 700 secrets\nopenssl rand -hex 32 > secrets/jwt_secret\nchmod"),
+    ("sh", CONTAINERS),
+    ("sh", CONTAINERS_WITHOUT_A_KEY),
 ];
+const WITH_A_KEY: &str = "mkdir -p -m 700 secrets\n\
+                          [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\nexport";
+const CONTAINERS: &str = "mkdir -p -m 700 secrets\n\
+                          [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\n[ -s";
+const CONTAINERS_WITHOUT_A_KEY: &str = "mkdir -p -m 700 secrets\n\
+                                        [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\nchmod";
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -43,8 +50,8 @@ fn blocks() -> Vec<(String, String)> {
     fenced.map(|block| block.split_once('\n').unwrap()).map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect()
 }
 
-/// The block whose first line begins like that.
-fn block(beginning: &str) -> String {
+/// The block that begins like that.
+pub(crate) fn block(beginning: &str) -> String {
     let (_, text) = blocks().into_iter().find(|(_, text)| text.starts_with(beginning)).expect(beginning);
     text
 }
@@ -59,10 +66,12 @@ impl Newcomer {
     fn new() -> Self {
         let newcomer = Self { folder: TempDir::new().unwrap(), data: TempDir::new().unwrap() };
         symlink(repository().join("tests"), newcomer.path("tests")).unwrap();
-        std::fs::copy(repository().join("tests/media/pcm16.wav"), newcomer.path("speech.wav")).unwrap();
         symlink(repository().join("tests/sdk/node/node_modules"), newcomer.path("node_modules")).unwrap();
         std::fs::create_dir(newcomer.path("bin")).unwrap();
         newcomer.tool("make", &format!("[ \"$*\" = run ] && exec '{GATEWAY}' serve"));
+        // What a build puts there.
+        std::fs::create_dir_all(newcomer.path("target/release")).unwrap();
+        symlink(GATEWAY, newcomer.path("target/release/voxgate")).unwrap();
         newcomer.tool("voxgate", &format!("exec '{GATEWAY}' \"$@\""));
         // As written, but an answer that is an error is a failure.
         newcomer.tool("curl", "PATH=${PATH#*:} exec curl --fail-with-body -sS --max-time 30 \"$@\"");
@@ -109,8 +118,8 @@ impl Newcomer {
         let mut shell = self.command(Path::new("bash"), variables);
         shell.env("VOXGATE_BIND", "127.0.0.1:0").env("VOXGATE_OPS_BIND", "127.0.0.1:0");
         // The shell becomes the gateway, so that to end the one is to end the other.
-        let text =
-            text.trim_end().replace("\nmake run", "\nexec make run").replace("toml make run", "toml exec make run");
+        let (before, _) = text.trim_end().rsplit_once("make run").expect("the block ends in a gateway that runs");
+        let text = format!("{before}exec make run");
         shell.args(["-euo", "pipefail", "-c", &text]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap();
         let (log, stdout) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
@@ -131,7 +140,7 @@ fn local(text: &str, gateway: &Gateway) -> String {
 /// A gateway with nothing set, and the token that it prints.
 async fn sandbox() -> (Gateway, String) {
     let setup = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL").without("VOXGATE_JWT_SECRET");
-    let gateway = setup.start().await;
+    let gateway = setup.on_a_terminal().start().await;
     let found = |line: &str| line.trim().strip_prefix("export VOXGATE_TOKEN=").map(str::to_owned);
     let token = gateway.banner().find("a token", found).await;
     (gateway, token)
@@ -149,21 +158,101 @@ fn every_block_of_the_readme_is_known_here() {
     assert_eq!(blocks.len(), BLOCKS.len(), "a block is gone");
 }
 
+/// Of the README, of what it leads to, and of the list of targets.
 #[test]
-fn the_two_commands_are_those_of_the_makefile() {
+fn every_target_of_make_that_is_named_is_there() {
     let makefile = std::fs::read_to_string(repository().join("Makefile")).unwrap();
-    for line in block("make run ").lines() {
-        let target = line.split_whitespace().nth(1).unwrap();
-        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    let pages = ["README.md", "CONTRIBUTING.md", "docs/README.md", "docs/operations.md", "docs/tokens.md"];
+    let mut named = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(repository().join(page)).unwrap();
+        for rest in text.split("make ").skip(1).zip(text.split("make ")).filter_map(|(rest, before)| {
+            // In code: at the begin of a line, or after a backtick.
+            (before.ends_with('`') || before.ends_with('\n') || before.ends_with("toml ")).then_some(rest)
+        }) {
+            let target: String =
+                rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '-').collect();
+            assert!(makefile.contains(&format!("\n{target}: ")), "{page}: make {target}");
+            named += 1;
+        }
     }
+    assert!(named > 8, "the pages are not read: {named}");
     // What the tests put in its place is built in another profile, and nothing else.
-    assert!(makefile.contains("## Serve; without a provider's key, from the sandbox\n\tcargo run --release\n"));
+    assert!(makefile.contains("from the sandbox\n\tcargo run --release\n"));
+}
+
+/// Links within the README, and from it and the index to files and their chapters.
+#[test]
+fn every_link_leads_somewhere() {
+    let anchors = |text: &str| -> Vec<String> {
+        let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
+        let word = |letter: char| letter.is_alphanumeric() || " -_".contains(letter);
+        headings
+            .map(|line| line.trim().to_lowercase().chars().filter(|c| word(*c)).collect::<String>())
+            .map(|line| line.replace(' ', "-"))
+            .collect()
+    };
+    let mut links = 0;
+    for page in ["README.md", "docs/README.md", "docs/operations.md"] {
+        let file = repository().join(page);
+        let text = std::fs::read_to_string(&file).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.starts_with("http") {
+                continue;
+            }
+            links += 1;
+            let target = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            assert!(target.exists(), "{page}: {link}");
+            if !anchor.is_empty() {
+                let chapters = anchors(&std::fs::read_to_string(&target).unwrap());
+                assert!(chapters.iter().any(|chapter| chapter == anchor), "{page}: {link} is none of {chapters:?}");
+            }
+        }
+    }
+    assert!(links > 60, "the links are not read: {links}");
+}
+
+/// A second time a block is pasted is one more start, and no other secret: every token would be refused.
+#[tokio::test]
+async fn a_secret_that_is_there_is_kept_by_every_block() {
+    for beginning in [WITH_A_KEY, CONTAINERS, CONTAINERS_WITHOUT_A_KEY] {
+        let newcomer = Newcomer::new();
+        newcomer.tool("make", "true");
+        newcomer.tool("docker", "echo eyJ");
+        newcomer.tool("curl", "true");
+        std::fs::create_dir_all(newcomer.path("deploy/compose")).unwrap();
+        std::fs::write(newcomer.path("deploy/compose/local.env"), "A=1\n").unwrap();
+        let secret = newcomer.path("secrets/jwt_secret");
+        let key = [("OPENAI_API_KEY", "sk-of-a-newcomer")];
+        newcomer.pastes(&block(beginning), &key).await;
+        let first = std::fs::read_to_string(&secret).unwrap();
+        assert!(first.trim().len() >= 64, "{beginning}");
+        for changed in
+            ["secrets/openai_api_key", ".env"].map(|name| newcomer.path(name)).iter().filter(|at| at.exists())
+        {
+            std::fs::write(changed, "of mine").unwrap();
+        }
+        newcomer.pastes(&block(beginning), &key).await;
+        assert_eq!(std::fs::read_to_string(&secret).unwrap(), first, "{beginning}");
+        for kept in ["secrets/openai_api_key", ".env"].map(|name| newcomer.path(name)).iter().filter(|at| at.exists()) {
+            assert_eq!(std::fs::read_to_string(kept).unwrap(), "of mine", "{}", kept.display());
+        }
+    }
+}
+
+#[test]
+fn the_sentence_of_the_sample_is_the_one_that_the_readme_tells() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let made = std::fs::read_to_string(repository().join("tests/media/make.sh")).unwrap();
+    let spoken = made.split("sentence.wav\" \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(readme.contains(&format!("*{spoken}*")), "{spoken}");
 }
 
 #[tokio::test]
 async fn what_the_readme_says_that_a_start_prints_is_printed() {
     let (gateway, token) = sandbox().await;
-    gateway.banner().find("the end", |line| line.contains("-F model=").then_some(())).await;
+    gateway.banner().find("the end", |line| line.contains("Ctrl-C").then_some(())).await;
     let printed = gateway.banner().text().replace(&token, "eyJ…");
     let shown = local(&block("Voxgate listens on"), &gateway);
     for line in shown.lines().filter(|line| !line.is_empty()) {
@@ -171,9 +260,9 @@ async fn what_the_readme_says_that_a_start_prints_is_printed() {
         let line = line.trim_end_matches('…').trim_end();
         assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
     }
-    let pasted = shown.split("\n\ncurl ").nth(1).unwrap();
-    let pasted = format!("curl {pasted}");
-    let answer = Newcomer::new().pastes(&pasted, &[("VOXGATE_TOKEN", &token)]).await;
+    let pasted = &printed[printed.find("curl ").unwrap()..];
+    let pasted = pasted.split("\n\n").next().unwrap();
+    let answer = Newcomer::new().pastes(pasted, &[("VOXGATE_TOKEN", &token)]).await;
     assert!(answer.contains("sandbox"), "{answer}");
 }
 
@@ -190,8 +279,8 @@ async fn audio_can_be_sent_in_each_way_of_the_readme() {
 #[tokio::test]
 async fn limits_and_usage_are_shown_as_the_readme_says() {
     let newcomer = Newcomer::new();
-    let (_, said) = newcomer.starts(&block("cat > voxgate.toml"), &[]).await;
-    assert!(said.contains("export VOXGATE_TOKEN="), "{said}");
+    let (listening, _) = newcomer.starts(&block("[ -e voxgate.toml ]"), &[]).await;
+    assert!(listening["address"].is_string());
     let toml = std::fs::read_to_string(newcomer.path("voxgate.toml")).unwrap();
     let gateway = Setup::new().config(&toml).start().await;
     let commands = local(&block("# The headers of the answer"), &gateway);
@@ -203,17 +292,33 @@ async fn limits_and_usage_are_shown_as_the_readme_says() {
 
 #[tokio::test]
 async fn a_start_with_a_key_is_the_real_thing() {
-    let commands = block("export OPENAI_API_KEY=sk-…").replace("sk-…", "sk-of-a-newcomer");
-    let (listening, said) = Newcomer::new().starts(&commands, &[]).await;
+    let commands = block(WITH_A_KEY).replace("sk-…", "sk-of-a-newcomer");
+    let newcomer = Newcomer::new();
+    let (listening, said) = newcomer.starts(&commands, &[]).await;
     assert!(listening["address"].is_string());
-    assert!(!said.contains("SANDBOX") && !said.contains("VOXGATE_TOKEN"), "{said}");
+    assert!(!said.contains("SANDBOX"), "{said}");
+    // In a second terminal with the same secret, as it says.
+    let secret = [("VOXGATE_JWT_SECRET_FILE", "secrets/jwt_secret")];
+    let token = newcomer.pastes("target/release/voxgate token --sub alice 2>/dev/null", &secret).await;
+    assert!(token.starts_with("eyJ") && token.lines().count() == 1, "{token}");
+}
+
+#[tokio::test]
+async fn a_page_of_another_address_is_allowed_as_the_readme_says() {
+    let (listening, _) = Newcomer::new().starts(&block("VOXGATE_CORS__ORIGINS="), &[]).await;
+    assert!(listening["address"].is_string());
+    let origin = block("VOXGATE_CORS__ORIGINS=").split(['=', ' ']).nth(1).unwrap().to_owned();
+    let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &origin).start().await;
+    let asked = gateway.get("/v1/models").header("origin", &origin);
+    assert_eq!(gateway.send(asked).await.header("access-control-allow-origin"), Some(origin.as_str()));
 }
 
 #[tokio::test]
 async fn the_commands_in_the_readme_do_what_it_says() {
     let newcomer = Newcomer::new();
     let gateway = Gateway::start().await;
-    let token = newcomer.pastes(&block("voxgate token"), &[("VOXGATE_JWT_SECRET", token::SECRET)]).await;
+    let commands = format!("{{ {}; }} 2>/dev/null", block("voxgate token").trim());
+    let token = newcomer.pastes(&commands, &[("VOXGATE_JWT_SECRET", token::SECRET)]).await;
     let answer = gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token.trim());
     assert_eq!(gateway.send(answer).await.status, 200);
     for arguments in [["check"], ["usage"]] {
@@ -243,20 +348,21 @@ async fn the_examples_in_python_and_javascript_run() {
         std::fs::write(newcomer.path(name), local(&text, &gateway)).unwrap();
         newcomer.path(name)
     };
-    let python = write("example.py", format!("token = {token:?}\n{}", block("from openai")));
-    let node = write("example.mjs", format!("const token = {token:?};\n{}", block("import fs from")));
-    // A page has an address that its requests begin with, and this has not.
+    let python = write("example.py", block("import os\nfrom openai"));
+    let node = write("transcribe.mjs", block("import fs from"));
+    // What the page does with a recording; tests/api/browser.rs has the rest of it.
+    let page = block("<!doctype html>");
+    let function = page.split("async function transcribe(").nth(1).unwrap().split("</script>").next().unwrap();
     let page = format!(
-        "const real = fetch; globalThis.fetch = (path, options) => real(\"http://{ADDRESS}\" + path, options);\n\
-         import fs from \"node:fs\";\n{}\nconst blob = new Blob([fs.readFileSync(\"speech.wav\")], {{ type: \"audio/wav\" }});\n\
-         await transcribe(blob, {token:?}, (delta) => process.stdout.write(delta));\n",
-        block("async function transcribe(")
+        "import fs from \"node:fs\";\nasync function transcribe({function}\n\
+         const blob = new Blob([fs.readFileSync(\"tests/media/sample.wav\")], {{ type: \"audio/wav\" }});\n\
+         await transcribe(\"http://{ADDRESS}\", blob, {token:?}, (delta) => process.stdout.write(delta));\n",
     );
     let page = write("page.mjs", page);
     for (program, script) in
         [(tools.join("python/bin/python"), python), (tools.join("node"), node), (tools.join("node"), page)]
     {
-        let mut command = newcomer.command(&program, &[]);
+        let mut command = newcomer.command(&program, &[("VOXGATE_TOKEN", &token)]);
         command.arg(&script);
         let said = newcomer.said(command).await;
         assert!(said.contains(TRANSCRIPT), "{}: {said}", script.display());

@@ -80,7 +80,8 @@ fn faults() -> Vec<Fault> {
         Fault::new("413", Reply::error(413), own(413), 1),
         Fault::new("422", Reply::error(422), own(422), 1),
         Fault::new("401", Reply::error(401), (502, "provider_auth_failed"), 1),
-        Fault::new("403", Reply::error(403), (502, "provider_auth_failed"), 1),
+        Fault::new("403 that is not about the key", Reply::error(403), own(403), 1),
+        Fault::new("403 without a word", Reply::whole(403, json_type, "{}"), (502, "provider_auth_failed"), 1),
         Fault::new("a redirect", Reply::whole(307, "text/plain", "").header("location", "/"), broken, 1),
         Fault::new(
             "a coding",

@@ -8,7 +8,7 @@ use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
 use crate::redis_server::Server;
 use crate::{sound, token};
 
-async fn transcribe(gateway: &Gateway, token: &str) -> Answer {
+pub(crate) async fn transcribe(gateway: &Gateway, token: &str) -> Answer {
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
     gateway.send(Form::new().file(&sound::wav(300)).on(request)).await
 }
@@ -19,7 +19,7 @@ async fn answers(gateway: &Gateway, token: &str) -> Vec<Answer> {
     vec![transcribe(gateway, token).await, get("/v1/models").await, get("/v1/usage").await]
 }
 
-async fn is_refused(gateway: &Gateway, token: &str) {
+pub(crate) async fn is_refused(gateway: &Gateway, token: &str) {
     for answer in answers(gateway, token).await {
         answer.is_error(401, "invalid_token", None);
         assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
@@ -27,13 +27,13 @@ async fn is_refused(gateway: &Gateway, token: &str) {
     }
 }
 
-async fn is_taken(gateway: &Gateway, token: &str) {
+pub(crate) async fn is_taken(gateway: &Gateway, token: &str) {
     for answer in answers(gateway, token).await {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }
 
-fn revoke(gateway: &Gateway, arguments: &[&str]) -> String {
+pub(crate) fn revoke(gateway: &Gateway, arguments: &[&str]) -> String {
     let done = gateway.command(&[&["revoke"], arguments].concat());
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
@@ -54,7 +54,8 @@ async fn a_revoked_token_is_refused_on_every_replica() {
         let (one, two) = (named("one"), named("two"));
         is_taken(&first, &one).await;
         let said = revoke(&first, &["--sub", "alice", "--jti", "one"]);
-        assert!(said.starts_with("alice: the token is revoked"), "{said}");
+        assert!(said.starts_with("alice: the token with the id one is refused until 20"), "{said}");
+        assert!(said.contains("Issued ids are not recorded") && said.contains("no open session"), "{said}");
         let done = first.command(&["revoke", "--sub", "alice", "--jti", "one"]);
         let audited: serde_json::Value = serde_json::from_slice(&done.stderr).unwrap();
         assert_eq!(audited["target"], "voxgate::audit");
@@ -101,6 +102,22 @@ async fn a_revocation_outlives_the_gateway_and_ends_with_the_tokens() {
     let gateway = gateway.killed_and_started_again().await;
     is_refused(&gateway, &kept).await;
     is_taken(&gateway, &brief).await;
+}
+
+#[tokio::test]
+async fn of_a_sessions_token_it_is_said_whose_it_is() {
+    for (gateway, _other, _redis) in houses().await {
+        let backend = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe" }));
+        let request = gateway
+            .request(Method::POST, "/v1/sessions")
+            .bearer_auth(backend)
+            .header("content-type", "application/json");
+        let opened = gateway.send(request.body(r#"{"subject":"carol"}"#)).await.json();
+        let said = revoke(&gateway, &["--sub", "carol", "--jti", opened["id"].as_str().unwrap()]);
+        assert!(said.contains("an open session of carol, which ends at 20"), "{said}");
+        let request = gateway.request(Method::GET, "/v1/models").bearer_auth(opened["token"].as_str().unwrap());
+        gateway.send(request).await.is_error(401, "invalid_token", None);
+    }
 }
 
 #[tokio::test]

@@ -1,19 +1,38 @@
 //! With nothing set at all, on a loopback address, everything works but the recognition.
 
+use std::process::Command;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::form::{BodyForm, Form};
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS, run};
+use crate::redis_server::Server;
 use crate::{sound, token};
 
-/// A gateway with neither a key nor a secret, and the token that it printed.
+/// The settings of a gateway without a provider's key.
+fn without_a_key(setup: Setup) -> Setup {
+    setup.without("OPENAI_API_KEY").without("OPENAI_BASE_URL")
+}
+
+/// A gateway with neither a key nor a secret before a person at a terminal, and the token that it printed.
 async fn start() -> (Gateway, String) {
-    let setup = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL").without("VOXGATE_JWT_SECRET");
-    let gateway = setup.start().await;
-    let token =
-        gateway.banner().find("a token", |line| line.trim().strip_prefix("export VOXGATE_TOKEN=").map(str::to_owned));
-    let token = token.await;
+    let gateway = without_a_key(Setup::new()).without("VOXGATE_JWT_SECRET").on_a_terminal().start().await;
+    let token = printed_token(&gateway).await;
     (gateway, token)
+}
+
+async fn printed_token(gateway: &Gateway) -> String {
+    let token = |line: &str| line.trim().strip_prefix("export VOXGATE_TOKEN=").map(str::to_owned);
+    gateway.banner().find("a token", token).await
+}
+
+/// What a token says, whoever signed it.
+fn claims(token: &str) -> Value {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +57,7 @@ async fn the_printed_curl_command_works_when_pasted() {
     let banner = gateway.banner().text();
     let command = &banner[banner.find("curl ").expect("no curl command")..];
     let words: Vec<_> = command.split_whitespace().filter(|word| *word != "\\").collect();
-    assert_eq!(words[1], gateway.url(TRANSCRIPTIONS));
+    assert!(words.contains(&gateway.url(TRANSCRIPTIONS).as_str()), "{command}");
     assert!(command.contains("Authorization: Bearer $VOXGATE_TOKEN"), "{command}");
     let file = words.iter().find_map(|word| word.strip_prefix("file=@")).expect("no file in the command");
     assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file} is not in the repository");
@@ -87,9 +106,99 @@ async fn a_secret_that_was_made_up_is_good_for_this_run_only() {
 }
 
 #[tokio::test]
-async fn a_gateway_with_its_secrets_prints_no_token() {
-    let gateway = Gateway::start().await;
-    gateway.banner().find("the address", |line| line.contains("listens").then_some(())).await;
-    assert!(!gateway.banner().text().contains("eyJ"));
-    assert!(!gateway.banner().text().to_lowercase().contains("sandbox"));
+async fn a_person_at_a_terminal_gets_a_token_for_an_hour_whatever_secrets_are_set() {
+    let every = [
+        Setup::new(),
+        Setup::new().without("VOXGATE_JWT_SECRET"),
+        without_a_key(Setup::new()),
+        without_a_key(Setup::new()).without("VOXGATE_JWT_SECRET"),
+    ];
+    for setup in every {
+        let gateway = setup.on_a_terminal().start().await;
+        let token = printed_token(&gateway).await;
+        let said = claims(&token);
+        assert_eq!(said["scope"], "transcribe translate usage", "no more than a first try needs");
+        assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 3600);
+        let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(&token);
+        let got = gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        gateway.banner().find("how to stop", |line| line.contains("Ctrl-C").then_some(())).await;
+    }
+}
+
+/// What a start prints that is to be kept: by a journal, a file, the engine of a container.
+#[tokio::test]
+async fn no_token_is_printed_to_what_may_keep_it_but_the_command_that_makes_one() {
+    let open = |setup: Setup| setup.env("VOXGATE_BIND", "0.0.0.0:0");
+    // Not a terminal; or a terminal, but others than this machine can connect.
+    for setup in [Setup::new(), without_a_key(Setup::new()), open(Setup::new()), open(Setup::new()).on_a_terminal()] {
+        let gateway = setup.start().await;
+        let command = |line: &str| line.split('`').find(|text| text.contains(" token --sub ")).map(str::to_owned);
+        let command = gateway.banner().find("the command", command).await;
+        assert!(!gateway.banner().text().contains("eyJ"), "{}", gateway.banner().text());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).env_clear().envs(gateway.setup().variables());
+        let made = shell.output().unwrap();
+        let token = String::from_utf8(made.stdout).unwrap();
+        assert_eq!(claims(&token)["sub"], "alice", "{command}");
+        let address = gateway.address.port();
+        let models = reqwest::Client::builder().no_proxy().build().unwrap();
+        let models = models.get(format!("http://127.0.0.1:{address}/v1/models")).bearer_auth(token.trim());
+        assert_eq!(models.send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_ends_with_the_run_is_said_to_where_no_token_can_be_printed() {
+    let gateway = without_a_key(Setup::new()).without("VOXGATE_JWT_SECRET").start().await;
+    let set_it = |line: &str| line.contains("VOXGATE_JWT_SECRET is not set").then_some(());
+    gateway.banner().find("what to set", set_it).await;
+    gateway.banner().find("the command", |line| line.contains(" token --sub ").then_some(())).await;
+    assert!(!gateway.banner().text().contains("eyJ"), "{}", gateway.banner().text());
+}
+
+#[tokio::test]
+async fn what_the_sandbox_counts_is_in_books_of_its_own() {
+    let real = Setup::new();
+    let mut sandbox = without_a_key(real.clone()).start().await;
+    assert_eq!(sandbox.transcribe(Form::new().file(&sound::wav(1000))).await.status, 200);
+    let data = real.data().to_owned();
+    assert!(data.join("sandbox.sqlite3").exists() && !data.join("voxgate.sqlite3").exists());
+    sandbox.terminate();
+    assert!(sandbox.ended().await.success());
+    let gateway = real.start().await;
+    let usage = gateway.send(gateway.get("/v1/usage")).await.json();
+    assert_eq!(usage["total"]["requests"], 0, "a try is charged to the budget: {usage}");
+}
+
+#[tokio::test]
+async fn what_the_sandbox_counts_in_redis_has_names_of_its_own() {
+    let server = Server::start();
+    let real = Setup::new().env("REDIS_URL", &server.url());
+    let sandbox = without_a_key(real.clone()).start().await;
+    assert_eq!(sandbox.transcribe(Form::new().file(&sound::wav(1000))).await.status, 200);
+    let keys: Vec<String> = redis::from_redis_value(server.run(&["KEYS", "*"])).unwrap();
+    assert!(keys.iter().any(|key| key.contains(":alice:")), "{keys:?}");
+    for key in keys {
+        assert!(key.starts_with("voxgate:sandbox:{"), "{key}");
+    }
+    let gateway = real.start().await;
+    let usage = gateway.send(gateway.get("/v1/usage")).await.json();
+    assert_eq!(usage["total"]["requests"], 0, "a try is charged to the budget: {usage}");
+}
+
+/// Whoever revokes a token in another terminal may not have the provider's key there.
+#[tokio::test]
+async fn a_token_is_revoked_without_the_providers_key_at_hand() {
+    let server = Server::start();
+    for setup in [Setup::new(), Setup::new().env("REDIS_URL", &server.url())] {
+        let gateway = setup.start().await;
+        let token = token::with(&json!({ "jti": "stolen" }));
+        let models = || gateway.send(gateway.request(Method::GET, "/v1/models").bearer_auth(&token));
+        assert_eq!(models().await.status, 200);
+        let without = without_a_key(gateway.setup().clone());
+        let revoked = run(&["revoke", "--sub", "alice", "--jti", "stolen"], &without.variables(), without.data());
+        assert!(revoked.status.success(), "{revoked:?}");
+        models().await.is_error(401, "invalid_token", None);
+    }
 }

@@ -23,7 +23,9 @@ pub(crate) struct Scrape {
 
 impl Scrape {
     pub(crate) async fn of(gateway: &Gateway) -> Self {
-        let answer = gateway.send(gateway.operational("/metrics")).await;
+        // On a connection of its own: one that is idle may be closed just when it is used again.
+        let request = gateway.operational("/metrics").header("connection", "close");
+        let answer = gateway.send(request).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
         let mut samples = BTreeMap::<String, Vec<Sample>>::new();

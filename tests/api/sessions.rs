@@ -33,7 +33,7 @@ async fn open(gateway: &Gateway, token: &str, wish: &Value) -> Answer {
 }
 
 /// The token and the id of a session.
-async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
+pub(crate) async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
     let answer = open(gateway, token, wish).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     let session = answer.json();
@@ -104,12 +104,30 @@ async fn a_session_is_never_more_than_its_maker_may() {
         (json!({ "subject": "c", "max_usd": true }), 400, "invalid_value", Some("max_usd")),
         (json!({ "subject": "c", "max_audio_seconds": 0 }), 400, "invalid_value", Some("max_audio_seconds")),
         (json!({ "subject": "c", "ttl": 5 }), 400, "invalid_value", Some("ttl")),
+        // No member is null, nor of another type than its own.
+        (json!({ "subject": null }), 400, "invalid_value", Some("subject")),
+        (json!({ "subject": "c", "max_usd": null }), 400, "invalid_value", Some("max_usd")),
+        (json!({ "subject": "c", "max_audio_seconds": null }), 400, "invalid_value", Some("max_audio_seconds")),
+        (json!({ "subject": "c", "ttl_seconds": null }), 400, "invalid_value", Some("ttl_seconds")),
+        (json!({ "subject": "c", "scope": null }), 400, "invalid_value", Some("scope")),
+        (json!({ "subject": "c", "plan": null }), 400, "invalid_value", Some("plan")),
+        (json!({ "subject": "c", "plan": 5 }), 400, "invalid_value", Some("plan")),
+        (json!({ "subject": "c", "plan": ["free"] }), 400, "invalid_value", Some("plan")),
         (json!(["c"]), 400, "invalid_json", None),
     ];
     for (wish, status, code, param) in bad {
         let answer = open(&gateway, &shop, &wish).await;
         assert_eq!(answer.status, status, "{wish}: {}", answer.text());
         answer.is_error(status, code, param);
+    }
+    // What is there twice could be read in two ways.
+    for (twice, name) in [
+        (r#"{"subject": "c", "max_usd": "0.10", "max_usd": "100"}"#, "max_usd"),
+        (r#"{"subject": "c", "subject": "c"}"#, "subject"),
+    ] {
+        let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(&shop);
+        let answer = gateway.send(request.header("content-type", "application/json").body(twice)).await;
+        answer.is_error(400, "invalid_value", Some(name));
     }
     let without = token::with(&json!({ "scope": "transcribe translate usage" }));
     open(&gateway, &without, &json!({ "subject": "c" })).await.is_error(403, "insufficient_scope", None);

@@ -207,7 +207,8 @@ async fn an_embedded_store_that_cannot_be_written_to_is_gone_on_without_or_not_a
 async fn what_redis_refuses_one_caller_keeps_nobody_else_out() {
     let server = durable();
     let setup = Setup::new().env("REDIS_URL", &server.url()).env("VOXGATE_ON_STORE_FAILURE", "deny");
-    let gateway = setup.config("[plans.default]\nrequests_per_minute = 600").start().await;
+    // A bucket that takes long to be full again, so that Redis remembers it as long.
+    let gateway = setup.config("[plans.default]\nrequests_per_minute = 1\nburst = 600").start().await;
     let (eve, anna) = (Account::of("eve", "default"), Account::of("anna", "default"));
     assert_eq!(eve.transcribe(&gateway, 300).await.status, 200);
     let keys: Vec<String> = redis::from_redis_value(server.run(&["KEYS", "voxgate:*:eve:rates"])).unwrap();

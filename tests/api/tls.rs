@@ -227,7 +227,7 @@ async fn the_commands_know_of_it() {
     let check = gateway.command(&["check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(
-        said.lines().any(|line| line.starts_with("tls ") && line.contains("the certificate holds until ")),
+        said.lines().any(|line| line.starts_with("tls ") && line.contains("the certificate is valid until ")),
         "{said}"
     );
 }

@@ -35,7 +35,7 @@ struct Client {
 }
 
 /// Agrees on TLS and on `protocol` over `socket`.
-async fn shake_hands(socket: TcpStream, authority: &Authority, protocol: &[u8]) -> TlsStream<TcpStream> {
+pub(crate) async fn shake_hands(socket: TcpStream, authority: &Authority, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority.root_file()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -91,7 +91,7 @@ async fn rest(mut body: RecvStream) -> Result<String, h2::Error> {
     Ok(String::from_utf8(all).unwrap())
 }
 
-async fn start(limits: &[(&str, &str)]) -> (Arc<Authority>, Gateway) {
+pub(crate) async fn start(limits: &[(&str, &str)]) -> (Arc<Authority>, Gateway) {
     let authority = Arc::new(Authority::new());
     let setup = limits.iter().fold(Setup::new().tls(&authority), |setup, (name, value)| setup.env(name, value));
     (authority, setup.start().await)

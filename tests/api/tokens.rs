@@ -1,5 +1,7 @@
 //! Who is calling: a token is right in every point, or nothing happens.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -56,6 +58,47 @@ async fn a_token_that_is_wrong_in_any_point_is_refused() {
 #[allow(clippy::unnecessary_wraps, reason = "a header may also be left out")]
 fn bearer(token: &str) -> Option<String> {
     Some(format!("Bearer {token}"))
+}
+
+/// RFC 7519 §4.1.2 makes `sub` a text. A number has several spellings (`7`, `7.0`), which would be several callers.
+#[tokio::test]
+async fn a_subject_that_is_a_number_is_refused() {
+    let gateway = Gateway::start().await;
+    for sub in [json!(7), json!(7.5), json!(-1), json!(true), json!(["alice"]), json!({ "id": "alice" })] {
+        let token = token::with(&json!({ "sub": sub }));
+        let answer = call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await;
+        answer.is_error(401, "invalid_token", None);
+        assert!(answer.text().contains("`sub` claim must be"), "{sub}: {}", answer.text());
+    }
+    assert_eq!(
+        call(&gateway, TRANSCRIPTIONS, bearer(&token::with(&json!({ "sub": "7" }))).as_deref()).await.status,
+        200
+    );
+}
+
+/// RFC 9864 §2.2.
+#[tokio::test]
+async fn ed25519_is_eddsa_in_tokens_and_in_the_settings() {
+    let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/ed25519.test");
+    let private = std::fs::read(format!("{keys}-private.pem")).unwrap();
+    let key = jsonwebtoken::EncodingKey::from_ed_pem(&private).unwrap();
+    for set in ["EdDSA", "Ed25519"] {
+        let toml = format!(
+            "[[identity.keys]]\nkid = \"ed\"\nalgorithm = \"{set}\"\npublic_key_file = \"{keys}-public.pem\"\n"
+        );
+        let gateway = Setup::new().config(&toml).start().await;
+        for (named, kid, status) in
+            [("EdDSA", "ed", 200), ("Ed25519", "ed", 200), ("Ed448", "ed", 401), ("Ed25519", "other", 401)]
+        {
+            let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let signed = format!("{}.{}", part(&json!({ "alg": named, "kid": kid })), part(&claims()));
+            let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::EdDSA).unwrap();
+            let answer = call(&gateway, TRANSCRIPTIONS, bearer(&format!("{signed}.{signature}")).as_deref()).await;
+            assert_eq!(answer.status, status, "{set} {named} {kid}: {}", answer.text());
+            // That there are keys of other algorithms is no matter of the one that it names.
+            assert!(kid == "ed" || answer.text().contains("`kid`"), "{}", answer.text());
+        }
+    }
 }
 
 #[tokio::test]

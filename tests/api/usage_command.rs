@@ -202,6 +202,8 @@ fn where_nothing_was_used_nothing_is_shown_and_nothing_is_made() {
             assert!(output.status.success(), "{output:?}");
             let said = said(&output);
             assert!(said.contains("2026-11") && said.contains(folder.path().to_str().unwrap()), "{said}");
+            // Whoever has the key in another terminal alone looks into other books than the gateway's.
+            assert!(said.contains("sandbox") && said.contains("OPENAI_API_KEY"), "{said}");
             let shown = String::from_utf8(output.stdout).unwrap();
             match format {
                 "table" => assert_eq!(shown, ""),
@@ -259,7 +261,7 @@ fn a_store_that_cannot_be_read_is_said_on_one_line() {
     std::fs::write(&file, "not a directory").unwrap();
     let broken = folder.path().join("broken");
     std::fs::create_dir(&broken).unwrap();
-    std::fs::write(broken.join("voxgate.sqlite3"), "not a database, however long this may be made to be").unwrap();
+    std::fs::write(broken.join("sandbox.sqlite3"), "not a database, however long this may be made to be").unwrap();
     let mut server = Server::start();
     let url = server.url().replace("redis://", "redis://:a-password-that-is-long@");
     server.kill();

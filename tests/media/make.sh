@@ -22,6 +22,9 @@ espeak-ng -v en -s 165 -w "$work/spoken.wav" "The gateway measures every recordi
 encode -i "$work/spoken.wav" -ar 16000 -ac 1 -t 2.5 "$work/speech.wav"
 # Uncompressed speech outgrows a small repository quickly, so it is kept narrower and shorter.
 encode -i "$work/speech.wav" -ar 8000 -t 1.8 "$work/narrow.wav"
+# For the README and a first try: one sentence from its beginning to its end.
+espeak-ng -v en -s 150 -w "$work/sentence.wav" "This recording says one short sentence."
+encode -i "$work/sentence.wav" -ar 16000 -ac 1 sample.wav
 in="$work/speech.wav"
 narrow="$work/narrow.wav"
 

@@ -7,7 +7,8 @@ use super::embedded::{Reader, revoke_beside};
 use super::redis::Redis;
 use crate::admission::clock::Clock;
 use crate::admission::revocation::Revocation;
-use crate::config;
+use crate::admission::session::Session;
+use crate::config::{self, Namespace};
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
 use crate::units::Month;
@@ -28,7 +29,7 @@ impl Books {
     /// Opens the books of these settings. To be called on a tokio runtime.
     pub fn open(settings: &config::Store) -> Result<Self, StoreFailure> {
         let shelf = match &settings.redis {
-            None => Reader::open(&settings.data_dir)?.map_or(Shelf::Empty, Shelf::Embedded),
+            None => Reader::open(&settings.data_dir, settings.namespace)?.map_or(Shelf::Empty, Shelf::Embedded),
             Some(redis) => {
                 // What dead gateways left is for living ones to settle.
                 let (nobody, _) = mpsc::unbounded_channel();
@@ -39,12 +40,36 @@ impl Books {
         Ok(Self(shelf))
     }
 
-    /// Has tokens hold no longer, for every gateway of these settings. To be called on a tokio runtime.
+    /// Revokes tokens for every gateway of this store. To be called on a tokio runtime.
+    ///
+    /// It is written to both sets of books: whether a gateway has a provider's key, which decides between them, may not be
+    /// known where this is called, and a revocation that is written in vain does no harm.
     pub async fn revoke(settings: &config::Store, revocation: &Revocation) -> Result<(), StoreFailure> {
-        match Self::open(settings)?.0 {
-            Shelf::Redis(books) => books.revoke(revocation).await,
-            Shelf::Empty | Shelf::Embedded(_) => revoke_beside(&settings.data_dir, revocation),
+        let mut written = false;
+        for namespace in Namespace::ALL {
+            let settings = settings.clone().with_namespace(namespace);
+            written |= match Self::open(&settings)?.0 {
+                Shelf::Redis(books) => books.revoke(revocation).await.map(|()| true)?,
+                Shelf::Empty | Shelf::Embedded(_) => revoke_beside(&settings.data_dir, namespace, revocation)?,
+            };
         }
+        let nothing = || StoreFailure::Failed(format!("no gateway has written to {} yet", settings.data_dir.display()));
+        written.then_some(()).ok_or_else(nothing)
+    }
+
+    /// The session of this id that has not ended, whoever opened it. To be called on a tokio runtime.
+    pub async fn session(settings: &config::Store, id: &str) -> Result<Option<Session>, StoreFailure> {
+        for namespace in Namespace::ALL {
+            let found = match Self::open(&settings.clone().with_namespace(namespace))?.0 {
+                Shelf::Empty => None,
+                Shelf::Embedded(books) => books.session(id)?,
+                Shelf::Redis(books) => books.session(id).await?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Whether no gateway has ever written there, as far as that can be told.

@@ -3,94 +3,39 @@
 //! - [`Embedded`]: rates and leases in this process, budgets and the ledger in a SQLite file. The default.
 //! - [`Redis`]: everything in Redis, for any number of gateways.
 //!
-//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge, once. The
-//! rest are queries. What both stores must do is written down once, in `tests`.
+//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge or takes it all
+//! back, once. The rest are queries and what concerns tokens. What both stores must do is written down once, in `tests`.
+//!
+//! A question whose answer never came may have been decided all the same, and may still be. So:
+//!
+//! - the name of a permit stands for one decision: asked again by it, a store says the same and takes nothing more;
+//! - a settlement closes the name, also one that the store does not know: whatever comes by it later takes nothing.
 
 mod books;
 mod embedded;
 mod redis;
+mod settlement;
 #[cfg(test)]
 mod tests;
 mod timed;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 pub use books::Books;
 pub use embedded::{Embedded, Found, OpenError, try_directory};
 pub use redis::Redis;
+pub use settlement::{RateRefund, Settlement, Unknown};
 pub use timed::Operation;
 use timed::timed;
 
+use super::known_revocations::KnownRevocations;
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
-use super::session::{InSession, Session};
+use super::session::Session;
 use crate::identity::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Usage};
-use crate::units::{AudioMs, Month, UnixMs};
-
-/// What a permit comes to in the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// The permit.
-    pub id: PermitId,
-    /// Whose it is.
-    pub subject: Subject,
-    /// The session with caps that it belongs to.
-    #[serde(default)]
-    pub session: Option<InSession>,
-    /// When it was admitted: its day and month are those of this moment.
-    pub at: UnixMs,
-    /// For which work.
-    pub memo: Memo,
-    /// The model under which a month's account counts it.
-    pub counted_as: String,
-    /// The recording, as measured or bounded.
-    pub audio: AudioMs,
-    /// What was charged.
-    pub estimate: Charge,
-    /// What is to be charged instead.
-    pub cost: Charge,
-    /// What the provider reported.
-    pub usage: Option<Usage>,
-    /// How it ended.
-    pub ending: Ending,
-    /// Whether the permit was given without the store, so that nothing was charged for it.
-    pub without_store: bool,
-    /// What to do where the store does not know the permit.
-    pub unknown: Unknown,
-    /// Whether it may have been written before without anybody hearing of it.
-    pub tried: bool,
-}
-
-/// What to do with a settlement whose permit the store does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unknown {
-    /// The work was done, so it is charged now, unless this very settlement was written before: the permit was given
-    /// without the store, or the store lost it.
-    Charge,
-    /// Nothing was done, so nothing is.
-    Ignore,
-}
-
-impl Settlement {
-    /// Its record.
-    pub fn entry(&self) -> Entry {
-        Entry {
-            id: self.id,
-            at: self.at,
-            subject: self.subject.clone(),
-            memo: self.memo.clone(),
-            audio: self.audio,
-            estimate: self.estimate,
-            cost: self.cost,
-            usage: self.usage,
-            ending: self.ending,
-        }
-    }
-}
+use crate::ledger::Statement;
+use crate::units::{Month, UnixMs};
 
 /// The store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -127,6 +72,11 @@ impl StoreFailure {
         }
     }
 
+    /// Whether the store may have done what it was asked, or may still do it.
+    pub const fn may_have_been_done(&self) -> bool {
+        !matches!(self, Self::Away)
+    }
+
     fn garbled(error: impl std::error::Error) -> Self {
         Self::Garbled(error.to_string())
     }
@@ -150,6 +100,9 @@ pub enum Store {
     Embedded(Embedded),
     /// In Redis.
     Redis(Redis),
+    /// One of the two behind a connection that fails as a test wants it to.
+    #[cfg(test)]
+    Unreliable(tests::Unreliable),
 }
 
 impl Store {
@@ -160,17 +113,23 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.admit(ask).await,
                 Self::Redis(store) => store.admit(&ask).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => store.admit(ask).await,
             }
         };
         timed(Operation::Admit, decided).await
     }
 
-    /// Puts the real cost in the place of the estimate, writes the record and ends the lease. Once for each permit.
+    /// Puts the real cost in the place of the estimate, writes the record and ends the lease; or takes it all back, if that
+    /// is what it is. Once for each permit, however often it is asked: in Redis for as long as a mark of it is kept (24 hours)
+    /// or its record can be found (`ledger.keep_days`), in SQLite as long as its record is kept.
     pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
         let settled = async {
             match self {
                 Self::Embedded(store) => store.settle(settlement).await,
                 Self::Redis(store) => store.settle(&settlement).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => store.settle(settlement).await,
             }
         };
         timed(Operation::Settle, settled).await
@@ -182,9 +141,22 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.is_revoked(subject, token).await,
                 Self::Redis(store) => store.is_revoked(subject, &token).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().is_revoked(subject, token)).await,
             }
         };
         timed(Operation::Query, done).await
+    }
+
+    /// Tells `known` of the revocations that were made since it was last told, wherever that was. If the store has forgotten
+    /// some of them, it is given them back.
+    pub async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+        match self {
+            Self::Embedded(store) => store.follow_revocations(known).await,
+            Self::Redis(store) => store.follow_revocations(known).await,
+            #[cfg(test)]
+            Self::Unreliable(_) => Ok(()),
+        }
     }
 
     /// Has tokens hold no longer, from the next request on.
@@ -193,6 +165,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.revoke(revocation).await,
                 Self::Redis(store) => store.revoke(&revocation).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().revoke(revocation)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -204,6 +178,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.open_session(creator, session).await,
                 Self::Redis(store) => store.open_session(creator, &session).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().open_session(creator, session)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -215,6 +191,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.sessions(creator).await,
                 Self::Redis(store) => store.sessions(creator).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().sessions(creator)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -226,6 +204,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.forget_session(creator, session).await,
                 Self::Redis(store) => store.forget_session(creator, session).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().forget_session(creator, session)).await,
             }
         };
         timed(Operation::Session, done).await
@@ -237,6 +217,8 @@ impl Store {
             match self {
                 Self::Embedded(store) => store.statement(subject, month).await,
                 Self::Redis(store) => store.statement(subject, month).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().statement(subject, month)).await,
             }
         };
         timed(Operation::Query, told).await
@@ -247,6 +229,8 @@ impl Store {
         match self {
             Self::Embedded(store) => store.owns(rates),
             Self::Redis(_) => false,
+            #[cfg(test)]
+            Self::Unreliable(store) => store.inner().owns(rates),
         }
     }
 
@@ -256,6 +240,8 @@ impl Store {
             Self::Embedded(store) if store.is_away() => Presence::Away,
             Self::Embedded(_) => Presence::There,
             Self::Redis(store) => store.presence(),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.presence(),
         }
     }
 
@@ -264,13 +250,18 @@ impl Store {
         match self {
             Self::Embedded(store) => store.is_away(),
             Self::Redis(store) => store.is_away_for(subject),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.presence() == Presence::Away,
         }
     }
 
     /// Sees after the embedded store. Redis has a watch of its own.
     pub async fn look_after(&self) {
-        if let Self::Embedded(store) = self {
-            store.look_after().await;
+        match self {
+            Self::Embedded(store) => store.look_after().await,
+            Self::Redis(_) => {}
+            #[cfg(test)]
+            Self::Unreliable(store) => store.look_after(),
         }
     }
 
@@ -279,6 +270,8 @@ impl Store {
         match self {
             Self::Embedded(store) => store.now(),
             Self::Redis(store) => store.now(subject),
+            #[cfg(test)]
+            Self::Unreliable(store) => store.inner().now(subject),
         }
     }
 }

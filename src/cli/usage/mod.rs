@@ -6,14 +6,13 @@ mod json;
 mod report;
 mod table;
 
-use std::io::Write;
 use std::path::absolute;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print};
+use super::{Failure, print, tell};
 use crate::admission::store::{Books, StoreFailure};
-use crate::config::{self, Problems, Settings};
+use crate::config::{self, Namespace, Problems, Settings};
 use crate::identity::Subject;
 use crate::units::{Month, UnixMs};
 use report::Report;
@@ -68,8 +67,18 @@ impl Usage {
         let books = Books::open(&settings).map_err(unreadable)?;
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
         let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
-        if let Some(nothing) = report.nothing() {
-            tell(&(nothing + &reason(&report, &books, &settings)));
+        // An operator in another terminal than the gateway's may lack its key, and look into the wrong books.
+        let books_of = match settings.namespace {
+            Namespace::Sandbox => Some("these are the books of the sandbox, since no OPENAI_API_KEY is set"),
+            Namespace::Production => None,
+        };
+        match (report.nothing(), books_of) {
+            (Some(nothing), books_of) => {
+                let books_of = books_of.map(|books| format!("; {books}")).unwrap_or_default();
+                tell(&(nothing + &reason(&report, &books, &settings) + &books_of));
+            }
+            (None, Some(books)) => tell(books),
+            (None, None) => {}
         }
         print(|out| match self.format {
             Format::Table => table::write(&report, out),
@@ -92,10 +101,4 @@ fn reason(report: &Report, books: &Books, settings: &config::Store) -> String {
         }
         Report::Everyone { .. } | Report::One(_) => String::new(),
     }
-}
-
-/// Says something to the person at the terminal that is no part of what they asked for.
-fn tell(text: &str) {
-    // Whether anybody hears it makes no difference.
-    let _ = writeln!(std::io::stderr(), "voxgate: {text}");
 }

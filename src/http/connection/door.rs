@@ -5,9 +5,10 @@ use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request, Response};
+use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
 use actix_service::{Service, ServiceExt, ServiceFactory, fn_factory, fn_service};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
@@ -16,11 +17,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::line::Line;
+use super::line::{Line, Refuse};
 use super::pipe::{Pipe, Socket};
-use super::{FAREWELL, LINGER, Limits, streams, tls};
+use super::{Connection, FAREWELL, Fault, LINGER, Limits, OpenConnections, streams, tls};
 use crate::http::expect::before_continue;
-use crate::http::house::Live;
+use crate::http::house::{House, Live};
 
 /// Whether the gateway closes.
 type Closing = watch::Receiver<bool>;
@@ -34,13 +35,27 @@ async fn has_come(mut closing: Closing) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// Serves `application` to every connection, until `closing` says that none of them shall ask for more. Built from actix's
-/// parts rather than with `HttpServer`, which has no say in `100 Continue`, and whose HTTP/2 knows no bounds: neither the
-/// size of a head, nor the number of streams, nor the time for which one stands still.
+/// What every connection of one listener has in common.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Where settings and certificates are found.
+    pub live: Data<Live>,
+    /// The connections that are open.
+    pub connections: Arc<OpenConnections>,
+    /// Set when none of them shall ask for more.
+    pub closing: Closing,
+    /// Whether TLS is spoken where a certificate is set.
+    pub has_tls: bool,
+    /// Answers what is no request; `true` where it came over TLS.
+    pub refuse: fn(&House, Fault, bool) -> Vec<u8>,
+}
+
+/// Serves `application` to every connection that comes in at `entrance`, until its `closing` says that none of them shall
+/// ask for more. Built from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`, and whose
+/// HTTP/2 knows no bounds: neither the size of a head, nor the number of streams, nor the time for which one stands still.
 pub fn door<A, B>(
     application: A,
-    live: &Data<Live>,
-    closing: &watch::Receiver<bool>,
+    entrance: Entrance,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = io::Error, InitError = ()> + use<A, B>
 where
     A: ServiceFactory<
@@ -55,26 +70,25 @@ where
     B: MessageBody + 'static,
 {
     let application = Rc::new(application);
-    let (live, closing) = (live.clone(), closing.clone());
     fn_factory(move || {
-        let (application, live, closing) = (Rc::clone(&application), live.clone(), closing.clone());
+        let (application, entrance) = (Rc::clone(&application), entrance.clone());
         async move {
             let application = application.new_service(AppConfig::default()).await?;
             let application = Rc::new(application.map_err(|error| Response::from(error.error_response())));
-            let settings = live.house().settings.server.clone();
+            let settings = entrance.live.house().settings.server.clone();
             let limits = Limits {
                 keep_alive: settings.keep_alive,
                 head: settings.header_timeout,
                 write: settings.write_timeout,
             };
-            let (gate, goodbye, shared) = (live.clone(), closing.clone(), Rc::clone(&application));
+            let (gate, goodbye, shared) = (entrance.live.clone(), entrance.closing.clone(), Rc::clone(&application));
             let one = HttpService::build()
                 .on_connect_ext(|line: &Line, extensions| {
                     extensions.insert(line.connection());
                 })
-                .keep_alive(settings.keep_alive)
-                // The line is stricter; actix's clock is half a second slow and would cut a short limit shorter.
-                .client_request_timeout(settings.header_timeout + Duration::from_secs(1))
+                // The line ends what does not move, and answers a head that is slow.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(LINGER)
                 // A client that closes its side is gone, and the provider's request with it.
                 .h1_allow_half_closed(false)
@@ -84,7 +98,9 @@ where
                     async move { before_continue(&gate.house(), request).await }
                 }))
                 .finish(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&shared)))));
-            let door = Rc::new(Door { one: one.new_service(()).await?, application, live, closing, limits });
+            let (live, refuse) = (entrance.live.clone(), entrance.refuse);
+            let refuse: Refuse = Rc::new(move |fault, is_secure| refuse(&live.house(), fault, is_secure));
+            let door = Rc::new(Door { one: one.new_service(()).await?, application, entrance, limits, refuse });
             Ok(fn_service(move |stream| {
                 let door = Rc::clone(&door);
                 async move { door.serve(stream).await }
@@ -98,9 +114,9 @@ struct Door<One, S> {
     /// Speaks HTTP/1.
     one: One,
     application: Rc<S>,
-    live: Data<Live>,
-    closing: Closing,
+    entrance: Entrance,
     limits: Limits,
+    refuse: Refuse,
 }
 
 impl<One, S> Door<One, S> {
@@ -113,25 +129,38 @@ impl<One, S> Door<One, S> {
         B: MessageBody,
     {
         let peer = stream.peer_addr().ok();
+        let Some(open) = self.entrance.connections.enter(peer.map(|peer| peer.ip())) else { return Ok(()) };
         let socket = Socket::new(stream, self.limits.write);
         // The certificate of the moment: a connection keeps the one that it began with.
-        let tls = self.live.house().tls.clone();
+        let tls = self.entrance.live.house().tls.clone().filter(|_| self.entrance.has_tls);
         let pipe = match tls {
             None => Pipe::Plain(socket),
             Some(tls) => {
                 // In boxes of their own, here and below: every connection is as large as the largest that it could be, and
                 // what is moved into a future has its place there twice.
-                let stream = Box::pin(tls.accept(socket, self.limits.head)).await?;
+                let accepted = Box::pin(tls.accept(socket, self.limits.head));
+                let stream = tokio::select! {
+                    accepted = accepted => accepted?,
+                    () = open.must_close() => return Ok(()),
+                };
                 if tls::is_http2(&stream) {
-                    let closing = has_come(self.closing.clone());
-                    return Box::pin(streams::serve(stream, peer, &self.application, self.limits, closing)).await;
+                    let closing = has_come(self.entrance.closing.clone());
+                    let served = streams::serve(stream, (peer, &open), &self.application, self.limits, closing);
+                    return tokio::select! {
+                        served = Box::pin(served) => served,
+                        () = open.must_close() => Ok(()),
+                    };
                 }
                 Pipe::Secure(Box::new(stream))
             }
         };
-        let line = Line::new(pipe, self.limits);
-        // What ends a connection is the client's affair; what ends a request is in the log.
-        let _ = Box::pin(self.one.call((line, Protocol::Http1, peer))).await;
+        let connection = Rc::new(Connection::new(pipe.is_secure(), open));
+        let line = Line::new(pipe, Rc::clone(&connection), self.limits, Rc::clone(&self.refuse));
+        tokio::select! {
+            // What ends a connection is the client's affair; what ends a request is in the log.
+            _ = Box::pin(self.one.call((line, Protocol::Http1, peer))) => {}
+            () = connection.must_close() => {}
+        }
         Ok(())
     }
 }

@@ -1,120 +1,361 @@
-//! One client's connection that speaks HTTP/1, watched for what actix does not watch: a client that holds it without moving.
+//! One client's connection that speaks HTTP/1, between the socket and actix.
 //!
-//! actix gives the first head of a connection a time limit and the later ones none, and stops listening to a client that
-//! sends much ahead of its answer, so that it would miss its going. [`Line`] stands between actix and the socket and ends
-//! such a connection; dropping the answer, and with it the provider's request, is then actix's own doing.
+//! actix reads heads leniently and refuses with empty answers, takes each chunk of a body by itself, limits the time of no
+//! head but the first, and stops listening to a client that sends much ahead of its answer, so that it would miss its
+//! going. [`Line`] hands it whole heads that were [judged](super::head), one request at a time, and bodies in large pieces;
+//! it answers what is no request itself, and ends a connection that does not move. Dropping the answer, and with it the
+//! provider's request, is then actix's own doing.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Connection, Limits, Pipe};
+use super::chunks::ChunkReader;
+use super::head::{self, BodyLength, Fault};
+use super::{Connection, LINGER, Limits, Pipe};
 
-/// What is read at once: actix would go on to 128 KiB, which it keeps for as long as the connection is open.
-const BURST: usize = 32 * 1024;
+/// The bytes that actix gets before it looks at them: it would go on to 128 KiB, which it keeps for as long as the connection
+/// is open.
+const BURST_BYTES: usize = 32 * 1024;
 
-/// What is read at once of a request that has yet to begin. It leaves the buffer that actix starts with as much room as it
-/// wants to have left; with less it takes one twice as large.
-const BEGINNING: usize = 7 * 1024;
+/// The bytes that are read at once.
+const READ_BYTES: usize = 8 * 1024;
 
-/// What a client may send ahead while its audio is being worked on.
-const MOST_AHEAD: usize = 64 * 1024;
+/// The bytes that a client may send ahead of the answer to its request.
+const MAX_AHEAD_BYTES: usize = 64 * 1024;
+
+/// The frame around a chunk of ours: eight digits and CRLF before it; CRLF and the last chunk behind it.
+const CHUNK_FRAME_BYTES: usize = 8 + 2 + 2 + 5;
+
+/// Answers what is no request: the bytes of an answer, after which the connection ends.
+pub(super) type Refuse = Rc<dyn Fn(Fault, bool) -> Vec<u8>>;
 
 /// The connection, as actix sees it.
 pub(super) struct Line {
     pipe: Pipe,
     connection: Rc<Connection>,
     limits: Limits,
-    /// The last request that was seen to begin.
-    begun: u64,
-    /// Whether a byte of the next head has come.
-    in_head: bool,
-    /// Runs between requests: until the next one shall begin.
-    idle: Option<Pin<Box<Sleep>>>,
-    /// What was read since actix had to look at it.
+    refuse: Refuse,
+    stage: Stage,
+    /// What was read and is not handed on.
+    ahead: BytesMut,
+    /// Runs while the client is to do something.
+    timer: Pin<Box<Sleep>>,
+    /// Whether a handler was waiting for the body when it last stood still.
+    is_body_awaited: bool,
+    /// What was handed on since actix had to look at it.
     burst: usize,
+    /// Whether bytes of an answer may still be held back.
+    is_unflushed: bool,
+}
+
+/// What comes next from the client.
+enum Stage {
+    /// A head, of which so much was looked at.
+    Head(usize),
+    /// A head, for actix to take.
+    Deliver(Bytes, BodyLength),
+    /// So much more of a body.
+    Body(u64),
+    /// Chunks of a body.
+    Chunks(ChunkReader),
+    /// Nothing, until the request has its answer.
+    Answer,
+    /// The answer to what is no request, and then whatever the client still sends.
+    Refusal(Bytes),
+    Linger,
+    /// Nothing more.
+    End,
 }
 
 impl Line {
-    /// Watches `pipe`.
-    pub(super) fn new(pipe: Pipe, limits: Limits) -> Self {
-        let connection = Rc::new(Connection::new(pipe.is_secure()));
-        Self { pipe, connection, limits, begun: 0, in_head: false, idle: None, burst: 0 }
+    /// A connection that has just begun. `refuse` answers what is no request.
+    pub(super) fn new(pipe: Pipe, connection: Rc<Connection>, limits: Limits, refuse: Refuse) -> Self {
+        let timer = Box::pin(sleep(limits.head));
+        let (stage, ahead) = (Stage::Head(0), BytesMut::new());
+        let (is_body_awaited, burst, is_unflushed) = (true, 0, false);
+        Self { pipe, connection, limits, refuse, stage, ahead, timer, is_body_awaited, burst, is_unflushed }
     }
 
     /// Where the exchange stands.
     pub(super) fn connection(&self) -> Rc<Connection> {
         Rc::clone(&self.connection)
     }
-}
 
-fn is_over(timer: Option<&mut Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
-    timer.is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
+    fn poll_stage(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match &mut self.stage {
+                Stage::Head(_) => ready!(self.poll_head(cx, buffer))?,
+                Stage::Deliver(head, body) => {
+                    let count = head.len().min(buffer.remaining());
+                    buffer.put_slice(&head.split_to(count));
+                    if head.is_empty() {
+                        self.stage = match *body {
+                            BodyLength::Known(0) => Stage::Answer,
+                            BodyLength::Known(length) => Stage::Body(length),
+                            BodyLength::Chunked => Stage::Chunks(ChunkReader::default()),
+                        };
+                        // actix has to look at it before more comes.
+                        self.burst = BURST_BYTES;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Stage::Body(_) => return self.poll_body(cx, buffer),
+                Stage::Chunks(_) => {
+                    if ready!(self.poll_chunks(cx, buffer))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Stage::Answer if self.connection.is_busy() => ready!(self.poll_ahead(cx, buffer))?,
+                Stage::Answer if self.connection.is_last() => self.stage = Stage::End,
+                Stage::Answer => self.next_request(),
+                Stage::Refusal(_) => ready!(self.poll_refusal(cx))?,
+                Stage::Linger => ready!(self.poll_linger(cx, buffer)),
+                Stage::End => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn next_request(&mut self) {
+        let begun = !self.ahead.is_empty();
+        self.restart(if begun { self.limits.head } else { self.limits.keep_alive });
+        self.stage = Stage::Head(0);
+    }
+
+    fn restart(&mut self, span: std::time::Duration) {
+        self.timer.as_mut().reset(Instant::now() + span);
+    }
+
+    /// Reads from the client into what is `ahead`; `None` when it has closed its side.
+    fn poll_more(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<Option<usize>>> {
+        let mut read = ReadBuf::new(buffer.initialize_unfilled_to(buffer.remaining().min(READ_BYTES)));
+        ready!(Pin::new(&mut self.pipe).poll_read(cx, &mut read))?;
+        self.ahead.extend_from_slice(read.filled());
+        Poll::Ready(Ok(Some(read.filled().len()).filter(|count| *count > 0)))
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.look_for_head() {
+            Err(fault) => self.begin_refusal(fault),
+            Ok(true) => {}
+            Ok(false) => match self.poll_more(cx, buffer) {
+                Poll::Ready(Ok(Some(count))) if count == self.ahead.len() => self.restart(self.limits.head),
+                Poll::Ready(Ok(Some(_))) => {}
+                Poll::Ready(Ok(None)) => self.stage = Stage::End,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(self.timer.as_mut().poll(cx));
+                    if self.ahead.is_empty() {
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                    self.begin_refusal(Fault::Slow);
+                }
+            },
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a head out of what is ahead, if it is complete.
+    fn look_for_head(&mut self) -> Result<bool, Fault> {
+        let Stage::Head(scanned) = &mut self.stage else { return Ok(false) };
+        if *scanned == 0 {
+            let blank = head::blank_lines(&self.ahead)?;
+            if matches!(self.ahead.get(blank..), None | Some([] | b"\r")) {
+                return Ok(false);
+            }
+            self.ahead.advance(blank);
+        }
+        let Some(length) = head::find_end(&self.ahead, scanned)? else { return Ok(false) };
+        let whole = self.ahead.get(..length).unwrap_or_default();
+        let head = head::judge(whole)?;
+        let bytes = head.rewritten.map_or_else(|| Bytes::copy_from_slice(whole), Bytes::from);
+        self.ahead.advance(length);
+        self.give_back();
+        self.stage = if self.connection.request_begins() { Stage::Deliver(bytes, head.body) } else { Stage::End };
+        Ok(true)
+    }
+
+    /// A connection that waits has no room for what it does not hold.
+    fn give_back(&mut self) {
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Stage::Body(left) = &mut self.stage else { return Poll::Ready(Ok(())) };
+        let room = usize::try_from(*left).map_or(buffer.remaining(), |left| left.min(buffer.remaining()));
+        let count = if self.ahead.is_empty() {
+            let mut read = ReadBuf::new(buffer.initialize_unfilled_to(room));
+            if Pin::new(&mut self.pipe).poll_read(cx, &mut read)?.is_pending() {
+                return self.poll_slow_body(cx);
+            }
+            let count = read.filled().len();
+            buffer.advance(count);
+            count
+        } else {
+            let piece = self.ahead.split_to(room.min(self.ahead.len()));
+            buffer.put_slice(&piece);
+            piece.len()
+        };
+        *left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+        if count == 0 {
+            self.stage = Stage::End;
+        } else if *left == 0 {
+            self.stage = Stage::Answer;
+            self.give_back();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// A client that does not send its body is its handler's affair, until that has answered.
+    fn poll_slow_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.is_busy() {
+            self.is_body_awaited = true;
+            self.connection.wait(cx.waker());
+            return Poll::Pending;
+        }
+        if std::mem::take(&mut self.is_body_awaited) {
+            self.restart(LINGER);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Hands on what the chunks hold, as one chunk. `false` where there is nothing to hand on yet.
+    fn poll_chunks(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let room = buffer.remaining().saturating_sub(CHUNK_FRAME_BYTES).min(READ_BYTES);
+        if self.ahead.is_empty() {
+            let mut bytes = [0; READ_BYTES];
+            let mut read = ReadBuf::new(bytes.get_mut(..room).unwrap_or_default());
+            if Pin::new(&mut self.pipe).poll_read(cx, &mut read)?.is_pending() {
+                return self.poll_slow_body(cx).map_ok(|()| false);
+            }
+            if read.filled().is_empty() {
+                self.stage = Stage::End;
+                return Poll::Ready(Ok(false));
+            }
+            self.ahead.extend_from_slice(read.filled());
+        }
+        let Stage::Chunks(reader) = &mut self.stage else { return Poll::Ready(Ok(false)) };
+        let frame = buffer.filled().len();
+        buffer.put_slice(b"00000000\r\n");
+        let begun = buffer.filled().len();
+        let input = self.ahead.get(..room.min(self.ahead.len())).unwrap_or_default();
+        let used = reader.read(input, |data| buffer.put_slice(data));
+        let is_at_end = reader.is_at_end();
+        let count = buffer.filled().len() - begun;
+        if count == 0 {
+            buffer.set_filled(frame);
+        } else {
+            let size = format!("{count:08x}");
+            if let Some(digits) = buffer.filled_mut().get_mut(frame..frame + size.len()) {
+                digits.copy_from_slice(size.as_bytes());
+            }
+            buffer.put_slice(b"\r\n");
+        }
+        if let Ok(used) = used {
+            self.ahead.advance(used);
+        } else {
+            self.ahead.clear();
+            self.connection.break_body();
+        }
+        if is_at_end || used.is_err() {
+            buffer.put_slice(b"0\r\n\r\n");
+            self.stage = Stage::Answer;
+        }
+        self.give_back();
+        Poll::Ready(Ok(buffer.filled().len() > frame))
+    }
+
+    /// Looks whether the client is still there, and takes what it sends ahead.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.connection.wait(cx.waker());
+        match ready!(self.poll_more(cx, buffer))? {
+            None => self.stage = Stage::End,
+            Some(_) if self.connection.is_last() => self.ahead.clear(),
+            Some(_) if self.ahead.len() > MAX_AHEAD_BYTES => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            Some(_) => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn begin_refusal(&mut self, fault: Fault) {
+        self.ahead = BytesMut::new();
+        let answer = (self.refuse)(fault, self.connection.is_secure());
+        self.restart(LINGER);
+        self.stage = Stage::Refusal(answer.into());
+    }
+
+    /// Writes the answer to what is no request, once the answers before it are out.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Stage::Refusal(answer) = &mut self.stage else { return Poll::Ready(Ok(())) };
+        if self.is_unflushed {
+            return Poll::Pending;
+        }
+        while !answer.is_empty() {
+            let count = ready!(Pin::new(&mut self.pipe).poll_write(cx, answer))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            answer.advance(count);
+        }
+        ready!(Pin::new(&mut self.pipe).poll_shutdown(cx))?;
+        self.stage = Stage::Linger;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes over what the client goes on to send: to close what has bytes to read would reset it, and the answer with it.
+    fn poll_linger(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<()> {
+        match self.poll_more(cx, buffer) {
+            Poll::Ready(Ok(Some(count))) if self.timer.as_ref().deadline() > Instant::now() => {
+                self.ahead.clear();
+                self.burst = self.burst.saturating_add(count);
+                if self.burst >= BURST_BYTES {
+                    // Others are served in between.
+                    self.burst = 0;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(_) => self.stage = Stage::End,
+            Poll::Pending => {
+                ready!(self.timer.as_mut().poll(cx));
+                self.stage = Stage::End;
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 impl AsyncRead for Line {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let line = self.get_mut();
-        if line.burst >= BURST {
+        if line.burst >= BURST_BYTES {
             line.burst = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let begins = !line.connection.busy.get();
-        let read =
-            if begins { line.read_beginning(cx, buffer) } else { Pin::new(&mut line.pipe).poll_read(cx, buffer) };
-        let count = buffer.filled().len().saturating_sub(before);
-        line.burst = match read {
+        let read = line.poll_stage(cx, buffer);
+        line.burst = match &read {
             Poll::Pending => 0,
-            Poll::Ready(_) if begins => BURST,
-            Poll::Ready(_) => line.burst.saturating_add(count),
+            Poll::Ready(_) => line.burst.saturating_add(buffer.filled().len().saturating_sub(before)),
         };
-        let connection = &line.connection;
-        let begun = connection.begun.get();
-        if connection.busy.get() || begun != line.begun {
-            line.begun = begun;
-            line.in_head = false;
-            line.idle = None;
-        }
-        if connection.busy.get() {
-            if connection.waits_for_answer.get() {
-                connection.ahead.set(connection.ahead.get().saturating_add(count));
-                if connection.ahead.get() > MOST_AHEAD {
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-                }
-            }
-        } else if !line.in_head && (count > 0 || connection.ahead.take() > 0) {
-            line.in_head = true;
-            line.idle = Some(Box::pin(sleep(line.limits.head)));
-        } else if line.idle.is_none() {
-            // actix has a timer for this too, but takes the beginning of a head for a request.
-            line.idle = Some(Box::pin(sleep(line.limits.keep_alive)));
-        }
-        if is_over(line.idle.as_mut(), cx) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
         read
-    }
-}
-
-impl Line {
-    fn read_beginning(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let room = buffer.remaining().min(BEGINNING);
-        let mut beginning = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        ready!(Pin::new(&mut self.pipe).poll_read(cx, &mut beginning))?;
-        let count = beginning.filled().len();
-        buffer.advance(count);
-        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_unflushed = true;
         Pin::new(&mut self.pipe).poll_write(cx, bytes)
     }
 
@@ -123,6 +364,7 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.is_unflushed = true;
         Pin::new(&mut self.pipe).poll_write_vectored(cx, slices)
     }
 
@@ -131,7 +373,12 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_flush(cx)
+        ready!(Pin::new(&mut self.pipe).poll_flush(cx))?;
+        if std::mem::take(&mut self.is_unflushed) && matches!(self.stage, Stage::Refusal(_)) {
+            // It has waited for this.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,23 +1,35 @@
 //! What a client's connection speaks, and for how long one that does not move is kept.
 //!
-//! A connection comes in at the [`door`], where TLS is agreed on. HTTP/1 is actix's to speak, over a [`line`] that watches;
-//! HTTP/2 is spoken by [`streams`]. This knows of bytes, clients and time, and nothing of what is asked.
+//! A connection comes in at the [`door`], where it is counted among those that are [`open`], and where TLS is agreed on.
+//! HTTP/1 is actix's to speak, over a [`line`] that reads heads strictly and takes bodies out of their [`chunks`]; HTTP/2
+//! is spoken by [`streams`], within a bound on [`control_frames`]. This knows of bytes, clients and time, and nothing of
+//! what is asked.
 
+mod body;
+mod chunks;
+mod control_frames;
 mod door;
+mod head;
 mod line;
+mod open;
 mod pipe;
+mod state;
 mod streams;
 mod tls;
 mod upload;
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::Version;
 
-pub use door::door;
+pub use body::hold_connection;
+pub(super) use body::{settle, watch_body};
+pub use door::{Entrance, door};
+pub(super) use head::Fault;
+pub(super) use open::CloseReason;
+pub use open::OpenConnections;
+pub(super) use state::{Busy, Connection};
 pub use tls::{Tls, TlsError};
 
 use pipe::Pipe;
@@ -29,65 +41,19 @@ const LINGER: Duration = Duration::from_secs(5);
 /// gateway that closes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Where the exchange on a connection that speaks HTTP/1 stands. Shared by its [`line`] and the request in progress.
-#[derive(Debug)]
-pub(super) struct Connection {
-    is_secure: bool,
-    busy: Cell<bool>,
-    /// How many requests there were: one may begin and end between two reads.
-    begun: Cell<u64>,
-    waits_for_answer: Cell<bool>,
-    ahead: Cell<usize>,
-}
-
-impl Connection {
-    fn new(is_secure: bool) -> Self {
-        let (busy, waits_for_answer) = (Cell::new(false), Cell::new(false));
-        Self { is_secure, busy, begun: Cell::new(0), waits_for_answer, ahead: Cell::new(0) }
-    }
-
-    /// Whether it goes over TLS.
-    pub(super) fn is_secure(&self) -> bool {
-        self.is_secure
-    }
-
-    /// A request has begun; it is over when the guard is dropped.
-    pub(super) fn begin(self: &Rc<Self>) -> Busy {
-        self.busy.set(true);
-        self.begun.set(self.begun.get().wrapping_add(1));
-        self.waits_for_answer.set(false);
-        self.ahead.set(0);
-        Busy(Rc::clone(self))
-    }
-
-    /// The whole body is here: what comes now is ahead of its time.
-    pub(super) fn body_is_in(&self) {
-        self.waits_for_answer.set(true);
-    }
-}
-
-/// A request in progress.
-pub(super) struct Busy(Rc<Connection>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.set(false);
-    }
-}
-
 /// How long a client may do nothing.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Between two requests.
-    pub(super) keep_alive: Duration,
+    keep_alive: Duration,
     /// From the first byte of a head to its last.
-    pub(super) head: Duration,
+    head: Duration,
     /// While there is something for it to take.
-    pub(super) write: Duration,
+    write: Duration,
 }
 
 /// Whether a request came over TLS to here. HTTP/2 is spoken over nothing else.
 pub(super) fn is_secure(request: &HttpRequest) -> bool {
     request.version() == Version::HTTP_2
-        || request.conn_data::<Rc<Connection>>().is_some_and(|connection| connection.is_secure)
+        || request.conn_data::<std::rc::Rc<Connection>>().is_some_and(|connection| connection.is_secure())
 }

@@ -27,6 +27,9 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::control_frames::{CountedFrames, FrameBudget};
+use super::head::host_of;
+use super::open::{CloseReason, OpenConnection};
 use super::upload::Upload;
 use super::{FAREWELL, Limits};
 
@@ -49,7 +52,7 @@ const MOST_WAITING: usize = 4 * PIECE;
 /// answered.
 pub(super) async fn serve<T, S, B>(
     pipe: T,
-    peer: Option<SocketAddr>,
+    (peer, open): (Option<SocketAddr>, &OpenConnection),
     application: &Rc<S>,
     limits: Limits,
     closing: impl Future<Output = ()>,
@@ -67,6 +70,8 @@ where
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_send_buffer_size(MOST_WAITING);
+    let budget = Rc::new(FrameBudget::new());
+    let pipe = CountedFrames::new(pipe, Rc::clone(&budget));
     let mut connection = timeout(limits.head, builder.handshake::<_, Bytes>(pipe)).await?.map_err(io::Error::other)?;
     let mut exchanges = FuturesUnordered::new();
     // Runs while no request is in progress.
@@ -74,12 +79,22 @@ where
     let mut leaving = false;
     loop {
         tokio::select! {
-            accepted = connection.accept() => {
+            accepted = poll_fn(|cx| {
+                let accepted = connection.poll_accept(cx).map(Some);
+                if budget.is_spent() { Poll::Ready(None) } else { accepted }
+            }) => {
+                let Some(accepted) = accepted else { break };
                 let Some(accepted) = accepted else { return Ok(()) };
                 let (request, respond) = accepted.map_err(io::Error::other)?;
-                exchanges.push(exchange(request, respond, peer, application, limits));
+                if exchanges.is_empty() && !open.request_begins() {
+                    return Ok(());
+                }
+                exchanges.push(exchange(request, respond, peer, application, (limits, &budget)));
             }
             Some(()) = exchanges.next(), if !exchanges.is_empty() => {
+                if exchanges.is_empty() {
+                    open.becomes_idle();
+                }
                 let left = if leaving { FAREWELL } else { limits.keep_alive };
                 idle.as_mut().reset(Instant::now() + left);
             }
@@ -98,6 +113,11 @@ where
             }
         }
     }
+    // It sends frames for their own sake (RFC 9113 §10.5): it is told, and gone, with all that it has asked for.
+    drop(exchanges);
+    CloseReason::ControlFrames.count();
+    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+    timeout(FAREWELL, poll_fn(|cx| connection.poll_closed(cx))).await?.map_err(io::Error::other)
 }
 
 /// One request and its answer. Ends early, and the request with it, when the client lets go of the stream; late, when it
@@ -107,7 +127,7 @@ async fn exchange<S, B>(
     mut respond: SendResponse<Bytes>,
     peer: Option<SocketAddr>,
     application: &Rc<S>,
-    limits: Limits,
+    bounds: (Limits, &FrameBudget),
 ) where
     S: Service<Request, Response = ServiceResponse<B>, Error = Response<BoxBody>>,
     B: MessageBody,
@@ -135,8 +155,8 @@ async fn exchange<S, B>(
         });
         match handled.await {
             None => {}
-            Some(Ok(response)) => answer(Response::from(response), respond, is_head, limits).await,
-            Some(Err(response)) => answer(response, respond, is_head, limits).await,
+            Some(Ok(response)) => answer(Response::from(response), respond, is_head, bounds).await,
+            Some(Err(response)) => answer(response, respond, is_head, bounds).await,
         }
     };
     match select(pin!(handling), pin!(rest.linger())).await {
@@ -161,7 +181,7 @@ async fn answer<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Bytes>,
     is_head: bool,
-    limits: Limits,
+    (limits, budget): (Limits, &FrameBudget),
 ) {
     let (response, body) = response.into_parts();
     let size = body.size();
@@ -190,7 +210,7 @@ async fn answer<B: MessageBody>(
                 return;
             }
             Ok(Some(Ok(chunk))) => {
-                if send(&mut stream, chunk, limits).await.is_none() {
+                if send(&mut stream, chunk, limits, budget).await.is_none() {
                     return;
                 }
             }
@@ -201,7 +221,7 @@ async fn answer<B: MessageBody>(
 }
 
 /// Sends as the client makes room for it. `None` when it is gone, or makes none for too long.
-async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits) -> Option<()> {
+async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits, budget: &FrameBudget) -> Option<()> {
     while !chunk.is_empty() {
         stream.reserve_capacity(chunk.len().min(PIECE));
         let Ok(room) = timeout(limits.write, poll_fn(|cx| stream.poll_capacity(cx))).await else {
@@ -210,12 +230,16 @@ async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits) 
         };
         let room = room?.ok()?.min(chunk.len());
         stream.send_data(chunk.split_to(room), false).ok()?;
+        budget.frame_sent();
     }
     Some(())
 }
 
 /// A request as the rest of the house knows them: `h2` and actix each have their own types.
 fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) -> Option<Request> {
+    if !names_one_host(parts) {
+        return None;
+    }
     let upload: BoxedPayloadStream = Box::pin(upload);
     let mut request = Request::with_payload(Payload::from(upload));
     let head = request.head_mut();
@@ -228,6 +252,20 @@ fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) 
         head.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
     }
     Some(request)
+}
+
+/// Whether a `Host` beside the `:authority` says the same. A proxy may go by the one and a server by the other (RFC 9113
+/// §8.3.1).
+fn names_one_host(parts: &http::request::Parts) -> bool {
+    let mut hosts = parts.headers.get_all(http::header::HOST).iter();
+    match (hosts.next(), hosts.next(), parts.uri.authority()) {
+        (None, ..) => true,
+        (Some(host), None, Some(authority)) => {
+            host_of(host.as_bytes()).is_some_and(|host| host.as_str().eq_ignore_ascii_case(authority.as_str()))
+        }
+        (Some(host), None, None) => host_of(host.as_bytes()).is_some(),
+        (Some(_), Some(_), _) => false,
+    }
 }
 
 /// The head of an answer, without what only HTTP/1 has (RFC 9113 §8.2.2).

@@ -1,6 +1,7 @@
 //! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
 
 mod provider;
+mod request;
 
 use std::fmt;
 use std::time::Duration;
@@ -108,6 +109,12 @@ impl ApiError {
         }
     }
 
+    /// The body that the client gets: with a line break at its end, but for a provider's, which stays as it is.
+    pub(super) fn body(&self) -> String {
+        let json = self.json();
+        if matches!(self.body, Body::Ours(_)) { json + "\n" } else { json }
+    }
+
     /// The JSON that the client gets.
     pub(super) fn json(&self) -> String {
         match &self.body {
@@ -124,7 +131,7 @@ impl ApiError {
             }
             E::TooLarge { .. } => Self::invalid("field_too_large", message),
             E::Repeated { name } => Self::invalid("duplicate_parameter", message).param(name),
-            E::AudioMissing => Self::invalid("missing_required_parameter", message).param("audio"),
+            E::AudioMissing { .. } => Self::invalid("missing_required_parameter", message).param("audio"),
             E::AudioRepeated { second, .. } => Self::invalid("duplicate_parameter", message).param(second.name()),
             E::AudioNotString { field, .. } => Self::invalid("invalid_value", message).param(field.name()),
             E::InputAudioNotObject { .. } => Self::invalid("invalid_value", message).param("input_audio"),
@@ -217,7 +224,7 @@ impl ResponseError for ApiError {
         for (name, value) in &self.headers {
             response.insert_header((name.clone(), value.clone()));
         }
-        response.content_type("application/json").body(self.json())
+        response.content_type("application/json").body(self.body())
     }
 }
 
@@ -252,17 +259,19 @@ impl From<IntakeError> for ApiError {
             E::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "file_too_large", message).param("file")
             }
-            E::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message),
+            E::TooSlow | E::BelowMinRate { .. } => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message)
+            }
             E::CutShort | E::FormCutShort => Self::invalid("incomplete_body", message),
             E::Multipart(_) => Self::invalid("invalid_multipart", message),
             E::FieldName => Self::invalid("invalid_value", message),
             E::TooManyFields { .. } => Self::invalid("too_many_fields", message),
             E::FieldTooLarge { name, .. } => Self::invalid("field_too_large", message).param(&name),
-            E::NotText { name } => Self::invalid("invalid_value", message).param(&name),
-            E::NoFile => Self::invalid("missing_required_parameter", message).param("file"),
+            E::NotText { name, .. } | E::Charset { name, .. } => Self::invalid("invalid_value", message).param(&name),
+            E::NoFile | E::MisplacedFile { .. } => Self::invalid("missing_required_parameter", message).param("file"),
             E::Reserved { name } => Self::invalid("duplicate_parameter", message).param(&name),
             E::SecondFile => Self::invalid("duplicate_parameter", message).param("file"),
-            E::NoRoom => Self::overloaded(message),
+            E::NoRoom(_) | E::NoTurn(_) => Self::overloaded(message),
             E::Media(MediaError::Read(error)) | E::Spool(error) => {
                 tracing::error!(%error, "the spool failed");
                 Self::internal()

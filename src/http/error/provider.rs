@@ -36,7 +36,15 @@ impl ApiError {
             | UpstreamError::Page
             | UpstreamError::Compressed
             | UpstreamError::NoTranscript
-            | UpstreamError::ErrorAsAnswer => (StatusCode::BAD_GATEWAY, "provider_error"),
+            | UpstreamError::ErrorAsAnswer { message: None } => (StatusCode::BAD_GATEWAY, "provider_error"),
+            UpstreamError::ErrorAsAnswer { message: Some(message) } => {
+                return Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    SERVER,
+                    "provider_error",
+                    format!("{error} It says: {message}"),
+                );
+            }
         };
         Self::new(status, SERVER, code, error.to_string())
     }

@@ -8,8 +8,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::identity::KeyFault;
 use crate::identity::keys::{Key, describe};
+use crate::identity::{KeyFault, parse_algorithm};
 
 /// No issuer has so many; the cap bounds what a token without a `kid` is tried with.
 const MAX_KEYS: usize = 64;
@@ -78,7 +78,7 @@ fn bind(jwk: Value) -> Result<(DecodingKey, Vec<Algorithm>), JwkFault> {
     {
         return Err(JwkFault::OtherUse);
     }
-    let named = jwk.get("alg").map(|name| name.as_str().and_then(algorithm).ok_or(JwkFault::OtherAlgorithm));
+    let named = jwk.get("alg").map(|name| name.as_str().and_then(parse_algorithm).ok_or(JwkFault::OtherAlgorithm));
     let named = named.transpose()?;
     let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| JwkFault::Unreadable)?;
     let fit = algorithms_of(&jwk.algorithm)?;
@@ -104,11 +104,6 @@ fn has_whole_point(parts: &AlgorithmParameters) -> bool {
         AlgorithmParameters::OctetKeyPair(pair) => is_long(&pair.x, 32),
         _ => true,
     }
-}
-
-fn algorithm(name: &str) -> Option<Algorithm> {
-    // The name of `EdDSA` with this curve since RFC 9864.
-    if name == "Ed25519" { Some(EdDSA) } else { name.parse().ok() }
 }
 
 /// What keys of this type may be for. It is never HMAC: a public key is no secret.

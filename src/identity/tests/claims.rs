@@ -28,8 +28,10 @@ fn a_full_token_becomes_a_caller() {
         expires_at: NOW + 60,
         issued_at: Some(NOW - 60),
         caps: Caps::default(),
+        maker: None,
     };
     assert_eq!(caller, expected);
+    assert_eq!(caller.accountable(), &caller.subject);
     assert_eq!(caller.require(Scope::Usage), Ok(()));
     let refusal = caller.require(Scope::Translate).unwrap_err();
     assert_eq!((refusal.code().as_str(), refusal.to_string().contains("`translate`")), ("insufficient_scope", true));
@@ -124,7 +126,7 @@ fn names_are_short_plain_text() {
         assert_eq!(ask(Rules::default(), &claims_with(&json!({"sub": good}))).unwrap().subject.as_str(), good);
     }
     let too_long = format!("{longest}x");
-    for name in ["sub", "plan", "jti"] {
+    for name in ["sub", "plan", "jti", "voxgate_maker"] {
         for wrong in [
             json!(null),
             json!(7),

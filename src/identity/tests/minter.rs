@@ -15,6 +15,7 @@ fn grant() -> Grant {
         ttl: Duration::from_hours(1),
         token_id: None,
         caps: Caps::default(),
+        maker: None,
     }
 }
 
@@ -28,7 +29,8 @@ fn a_minted_token_is_taken_by_the_verifier_of_the_same_settings() {
             ..Rules::default()
         };
         let caps = Caps { usd: "0.10".parse().ok(), audio: Some(AudioMs::new(5)) };
-        let grant = Grant { plan: Some("pro".into()), token_id: Some("one".into()), caps, ..grant() };
+        let maker = "shop".parse().ok();
+        let grant = Grant { plan: Some("pro".into()), token_id: Some("one".into()), caps, maker, ..grant() };
         let token = Minter::new(&key, &rules).unwrap().mint_at(&grant, NOW).unwrap();
         let other = secret(algorithm, OTHER_SECRET);
         let caller = Verifier::new(vec![other, key], rules).unwrap().verify_at(token.expose_secret(), NOW).unwrap();
@@ -40,8 +42,10 @@ fn a_minted_token_is_taken_by_the_verifier_of_the_same_settings() {
             expires_at: NOW + 3600,
             issued_at: Some(NOW),
             caps,
+            maker: Some("shop".parse().unwrap()),
         };
         assert_eq!(caller, expected, "{algorithm:?}");
+        assert_eq!(caller.accountable().as_str(), "shop");
     }
 }
 

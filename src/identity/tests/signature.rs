@@ -131,6 +131,34 @@ fn a_kid_that_nobody_has_is_said_to_be_unknown() {
     assert_eq!(gateway.verify_at(&named(Some("b"), SECRET), NOW), Err(IdentityError::UnknownKey));
 }
 
+/// A token of an identity provider at a gateway that has a secret of its own: it is the key that is not known, not that
+/// there is none of its algorithm.
+#[test]
+fn a_kid_that_nobody_has_is_said_to_be_unknown_beside_keys_of_other_algorithms() {
+    let gateway = verifier([secret(HS256, SECRET), public(ES256, pem!("ec-p256.test-public")).named("other")]);
+    for algorithm in [RS256, ES256, EdDSA] {
+        let header = json!({"alg": format!("{algorithm:?}"), "kid": "theirs"}).to_string();
+        let token = sign(&header, &claims().to_string(), &private_key(algorithm), algorithm);
+        assert_eq!(gateway.verify_at(&token, NOW), Err(IdentityError::UnknownKey), "{algorithm:?}");
+    }
+    let token = sign(r#"{"alg":"RS256"}"#, &claims().to_string(), &private_key(RS256), RS256);
+    assert_eq!(gateway.verify_at(&token, NOW), Err(IdentityError::WrongAlgorithm(RS256)));
+}
+
+/// RFC 9864 §2.2.
+#[test]
+fn ed25519_is_another_name_of_eddsa_in_a_token() {
+    let gateway = verifier([public(EdDSA, pem!("ed25519.test-public"))]);
+    let with = |alg: &str| {
+        let header = json!({"alg": alg}).to_string();
+        gateway.verify_at(&sign(&header, &claims().to_string(), &private_key(EdDSA), EdDSA), NOW).map(|_| ())
+    };
+    assert_eq!([with("EdDSA"), with("Ed25519")], [Ok(()), Ok(())]);
+    for other in ["ed25519", "Ed448", "ED25519", "ESP256"] {
+        assert_eq!(with(other), Err(IdentityError::UnknownAlgorithm), "{other}");
+    }
+}
+
 #[test]
 fn a_kid_does_not_loosen_the_algorithm() {
     let gateway = verifier([public(RS256, RSA_PUBLIC).named("a"), secret(HS256, SECRET)]);

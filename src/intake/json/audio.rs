@@ -17,6 +17,8 @@ pub(super) struct AudioText {
     field: AudioField,
     escape: Escape,
     stage: Stage,
+    /// The whitespace before the text, in bytes.
+    leading: usize,
     decoder: Decoder,
 }
 
@@ -40,7 +42,7 @@ enum Stage {
 
 impl AudioText {
     pub(super) fn new(field: AudioField) -> Self {
-        Self { field, escape: Escape::None, stage: Stage::Opening(Vec::new()), decoder: Decoder::new() }
+        Self { field, escape: Escape::None, stage: Stage::Opening(Vec::new()), leading: 0, decoder: Decoder::new() }
     }
 
     pub(super) fn field(&self) -> AudioField {
@@ -77,7 +79,7 @@ impl AudioText {
             if opening.len() >= SCHEME.len() {
                 return Err(self.bad_data_url());
             }
-            self.decode(&opening, audio)?;
+            self.begin_base64(&opening, audio)?;
         }
         let field = self.field;
         self.decoder.finish(audio).map_err(|fault| JsonError::NotBase64 { field, fault })
@@ -131,12 +133,17 @@ impl AudioText {
         while let Stage::Opening(opening) = &mut self.stage {
             let Some((&byte, after)) = rest.split_first() else { return Ok(()) };
             rest = after;
+            // A URL may stand behind blanks (WHATWG URL §4.4), as base64 may.
+            if opening.is_empty() && byte.is_ascii_whitespace() {
+                self.leading = self.leading.saturating_add(1);
+                continue;
+            }
             opening.push(byte);
             if opening.len() <= SCHEME.len() {
                 if !opening.iter().zip(SCHEME).all(|(came, wanted)| came.eq_ignore_ascii_case(wanted)) {
                     let opening = mem::take(opening);
                     self.stage = Stage::Base64;
-                    self.decode(&opening, audio)?;
+                    self.begin_base64(&opening, audio)?;
                 }
             } else if byte == b',' {
                 if !says_base64(opening) {
@@ -148,6 +155,12 @@ impl AudioText {
             }
         }
         self.decode(rest, audio)
+    }
+
+    /// What has come is no head of a `data:` URL but base64 itself.
+    fn begin_base64(&mut self, opening: &[u8], audio: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.decoder.pass_over(self.leading);
+        self.decode(opening, audio)
     }
 
     fn decode(&mut self, text: &[u8], audio: &mut Vec<u8>) -> Result<(), JsonError> {

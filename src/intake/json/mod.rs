@@ -64,7 +64,10 @@ pub enum JsonError {
     #[error("the body is not valid JSON: {0} (counted as if the audio were an empty string)")]
     Malformed(serde_json::Error),
     /// Too much of anything but audio.
-    #[error("the JSON body without its audio is larger than the {limit} bytes allowed")]
+    #[error(
+        "the JSON body without its audio is larger than the {limit} bytes allowed; the audio belongs in `audio`, or in \
+         `input_audio.data`"
+    )]
     TooLarge {
         /// The most that is taken.
         limit: usize,
@@ -76,8 +79,14 @@ pub enum JsonError {
         name: String,
     },
     /// No recording at all.
-    #[error("the body has no audio: give it as base64 in `audio`, or in `input_audio.data`")]
-    AudioMissing,
+    #[error(
+        "the body has no audio: give it as base64 in `audio`, or in `input_audio.data`{}",
+        .misplaced.as_ref().map(|name| format!(", not in `{name}`")).unwrap_or_default()
+    )]
+    AudioMissing {
+        /// A member that is called as if it were the audio; shortened if its name is very long.
+        misplaced: Option<String>,
+    },
     /// Two recordings.
     #[error("the body has audio in {first} and again in {second}; one recording is taken")]
     AudioRepeated {

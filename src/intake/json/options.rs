@@ -36,6 +36,13 @@ pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
     Ok(options)
 }
 
+/// The name of a member that is called as if it were the audio, in a body that has none.
+pub(super) fn misplaced_audio(options: &Map<String, Value>) -> Option<String> {
+    let is_it = |name: &str| ["file", "audio"].iter().any(|word| name.to_ascii_lowercase().contains(word));
+    let (name, _) = options.iter().find(|(name, value)| value.is_string() && is_it(name) && *name != "filename")?;
+    Some(name.chars().filter(|c| !c.is_control()).take(SHOWN_NAME).collect())
+}
+
 /// Reads the body's members, `audio` left out. Of two members of one name `serde_json` would keep the last and say
 /// nothing; here that is an error, and the name is left in `repeated`.
 struct Members<'a> {

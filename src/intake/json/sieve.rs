@@ -98,7 +98,7 @@ impl Sieve {
         }
         let options = options::read(&self.skeleton)?;
         if self.found.is_none() {
-            return Err(JsonError::AudioMissing);
+            return Err(JsonError::AudioMissing { misplaced: options::misplaced_audio(&options) });
         }
         Ok(options)
     }

@@ -40,6 +40,9 @@ fn audio_is_found_wherever_the_contract_allows_it() {
             json!({"model": "gpt-transcribe", "language": "en"}),
         ),
         (r#"{"audio":"data:audio/webm;codecs=opus;base64,SGVs"}"#, json!({})),
+        (r#"{"audio":" data:audio/webm;base64,SGVs"}"#, json!({})),
+        (r#"{"audio":"\n\t DATA:audio/webm;base64,SGVs "}"#, json!({})),
+        (r#"{"audio":"  SGVs"}"#, json!({})),
         (r#"{"audio":"DATA:;BASE64,SGVs"}"#, json!({})),
         (r#"{"audio":"d\u0061ta:audio\/wav;base64,SGVs"}"#, json!({})),
         (r#"{"input_audio":{"data":"SGVs","format":"wav"},"n":1}"#, json!({"input_audio": {"format": "wav"}, "n": 1})),
@@ -102,6 +105,19 @@ fn each_fault_is_told_with_its_field_and_what_came() {
         (
             r#"{"audio":"data:audio/wav;base64,AA%A"}"#,
             "`audio` is not valid base64: `%` at offset 2 is not a base64 character",
+        ),
+        (r#"{"audio":"  AA%A"}"#, "`audio` is not valid base64: `%` at offset 4 is not a base64 character"),
+        (
+            r#"{"audio":"  data:audio/wav;base64,AA%A"}"#,
+            "`audio` is not valid base64: `%` at offset 2 is not a base64 character",
+        ),
+        (
+            r#"{"model":"m","file":"AAAA"}"#,
+            "the body has no audio: give it as base64 in `audio`, or in `input_audio.data`, not in `file`",
+        ),
+        (
+            r#"{"Audio_File":"AAAA"}"#,
+            "the body has no audio: give it as base64 in `audio`, or in `input_audio.data`, not in `Audio_File`",
         ),
         (
             r#"{"audio":"AA\u00e9A"}"#,

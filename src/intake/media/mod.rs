@@ -25,6 +25,7 @@ mod tests;
 mod walk;
 mod wav;
 
+pub use crate::units::Length;
 pub use claim::{Claim, claim};
 
 use std::fmt;
@@ -32,7 +33,6 @@ use std::io::{Read, Seek};
 
 use thiserror::Error;
 
-use crate::units::AudioMs;
 
 /// The containers that the gateway takes: those that the provider lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,32 +109,6 @@ impl Codec {
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
-    }
-}
-
-/// How long a recording is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    /// Its packets were counted, all of them.
-    Measured(AudioMs),
-    /// Some of it could not be walked; it is no longer than this.
-    AtMost(AudioMs),
-}
-
-impl Length {
-    /// The longest that the recording can be: what is charged and held against limits.
-    pub fn upper_bound(self) -> AudioMs {
-        match self {
-            Self::Measured(length) | Self::AtMost(length) => length,
-        }
-    }
-
-    /// The length, if it was measured.
-    pub fn measured(self) -> Option<AudioMs> {
-        match self {
-            Self::Measured(length) => Some(length),
-            Self::AtMost(_) => None,
-        }
     }
 }
 

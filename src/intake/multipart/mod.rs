@@ -1,22 +1,39 @@
 //! OpenAI's own form of a request. Parts may come in any order: the official SDKs send `model` before or after `file`.
+//!
+//! - `boundary`: what parts the parts; `params`: headers and their parameters
+//! - `sieve`: takes the recording out before the parser, and writes the rest plainly for it
+//! - `head`: what a part says of itself; `text`: its bytes as text
 
+mod boundary;
+mod head;
+mod params;
 mod sieve;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use actix_multipart::{Field, Multipart};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use mime::{BOUNDARY, Mime};
 
-use super::IntakeError;
-use super::fields::Fields;
+use super::fields::{Fields, base_name};
 use super::forms::Parts;
+use super::options::{OptionError, is_option};
 use super::recording::{Recording, Table};
+use super::{BodyForm, IntakeError};
 use crate::config;
+use head::PartHead;
 use sieve::Sieve;
+use text::Texts;
+
+/// The names under which a recording may come, and the one that it has in a form.
+const FILE: &str = "file";
+const AUDIO_NAMES: [&str; 3] = [FILE, "audio", "input_audio"];
+
+/// How much of a name that is not plain a message shows, in characters.
+const MAX_SHOWN_NAME: usize = 40;
 
 /// Takes a form apart.
 pub(super) async fn multipart<S>(table: &Table<'_>, headers: &HeaderMap, body: S) -> Result<Parts, IntakeError>
@@ -25,30 +42,57 @@ where
 {
     let settings = table.settings;
     let wrong = |error| IntakeError::of_multipart(&error, settings.max_audio_bytes);
-    let sieve = Sieve::new(body, &boundary(headers));
-    let mut form = Multipart::new(headers, sieve.feed());
-    let mut fields = Fields::new(settings);
+    let boundary = boundary::of_headers(headers)?;
+    let sieve = Sieve::new(body, &boundary);
+    let mut form = Multipart::new(&boundary::to_headers(&boundary), sieve.feed());
+    let (mut fields, mut texts) = (Fields::new(settings), Texts::default());
     let mut audio = None;
     while let Some(part) = sieve.parsed(form.next()).await {
         let mut part = part.map_err(wrong)?;
-        // A part that states its own length ends there for the parser, which therefore has to see all of it.
-        if part.headers().contains_key(&CONTENT_LENGTH) {
-            sieve.through();
-        }
-        let name = part.name().unwrap_or_default().to_owned();
-        if name == "file" {
+        let head = sieve.part().map_err(|error| IntakeError::Multipart(error.to_string()))?;
+        if head.name == FILE {
             if audio.is_some() {
                 return Err(IntakeError::SecondFile);
             }
             audio = Some(recording(table, &sieve, &mut part, &fields).await?);
         } else {
+            holds_no_recording(&head)?;
             sieve.text();
-            let value = sieve.parsed(text_of(&mut part, &name, &fields, settings)).await?;
-            fields.add(name, value)?;
+            let bytes = sieve.parsed(bytes_of(&mut part, &head.name, &fields, settings)).await?;
+            texts.add(&mut fields, head.name, head.charset.as_deref(), bytes)?;
         }
         sieve.head();
     }
-    Ok(Parts { fields: fields.into_pairs(), audio: audio.ok_or(IntakeError::NoFile)?.finish() })
+    sieve.epilogue().await.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
+    // A field that is no text may be the recording that is missing, and its error says so.
+    texts.finish(&mut fields)?;
+    let audio = audio.ok_or(IntakeError::NoFile)?;
+    Ok(Parts { fields: fields.into_pairs(), audio: audio.finish() })
+}
+
+/// That a part with another name than `file` is one for text. By its type or its file name a recording is known before its
+/// bytes are read for a text, which they are not. A page may give an option a file name, too, where it appends a `Blob`.
+fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
+    let base = base_name(&head.name);
+    let is_sound = ["audio/", "video/"].iter().any(|kind| head.media_type.starts_with(kind));
+    let is_binary = is_sound || BodyForm::is_raw(&head.media_type);
+    let is_text = head.media_type.starts_with("text/") || head.media_type == "application/json";
+    let misplaced = if AUDIO_NAMES.iter().any(|name| base.eq_ignore_ascii_case(name)) {
+        is_binary || head.has_file_name
+    } else if is_option(base) {
+        is_sound
+    } else {
+        is_binary || (head.has_file_name && !is_text)
+    };
+    if !misplaced {
+        return Ok(());
+    }
+    if base == "known_speaker_references" {
+        let (name, got) = ("known_speaker_references", "a file".to_owned());
+        return Err(OptionError::Invalid { name, got, allowed: "Each is a data: URL of audio." }.into());
+    }
+    let name = head.name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_NAME).collect();
+    Err(IntakeError::MisplacedFile { name })
 }
 
 /// Spools the recording, and offers it to be forwarded while it is arriving where it seems to be the last part and its
@@ -63,16 +107,10 @@ where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
     let most = table.settings.max_audio_bytes;
-    let expected = table.declared.filter(|_| !sieve.is_through()).and_then(|declared| sieve.expected(declared));
+    let expected = table.declared.and_then(|declared| sieve.expected(declared));
     // It is smaller by the fields that follow it, if any do.
     let expected = expected.filter(|&bytes| bytes <= most);
     let mut recording = Recording::new(table, expected)?;
-    if sieve.is_through() {
-        while let Some(chunk) = part.next().await {
-            recording.append(&chunk.map_err(|error| IntakeError::of_multipart(&error, most))?).await?;
-        }
-        return Ok(recording);
-    }
     while let Some(chunk) = sieve.recording().await {
         recording.append(&chunk.map_err(|error| IntakeError::of_payload(&error, most))?).await?;
         if fields.has("model") {
@@ -86,12 +124,12 @@ where
     }
 }
 
-async fn text_of(
+async fn bytes_of(
     part: &mut Field,
     name: &str,
     fields: &Fields,
     settings: &config::Intake,
-) -> Result<String, IntakeError> {
+) -> Result<Vec<u8>, IntakeError> {
     let room = fields.room_for(name);
     let mut value = Vec::new();
     while let Some(chunk) = part.next().await {
@@ -100,11 +138,5 @@ async fn text_of(
             return Err(fields.too_large(name));
         }
     }
-    String::from_utf8(value).map_err(|_| IntakeError::NotText { name: name.to_owned() })
-}
-
-/// The boundary that the parser will go by; where there is none, it says so.
-fn boundary(headers: &HeaderMap) -> String {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
-    content_type.and_then(|kind| kind.get_param(BOUNDARY).map(|name| name.as_str().to_owned())).unwrap_or_default()
+    Ok(value)
 }

@@ -6,6 +6,9 @@
 //!
 //! The parser is fed in portions, a head, a text, a delimiter, so that whoever reads the form can say what a part is before
 //! any of it has gone to the parser. They say so in turn: [`Sieve::head`], then [`Sieve::text`] or [`Sieve::recording`].
+//!
+//! The parser gets a plain form: the head of each part has the field's name alone ([`PartHead`] has the rest), and no
+//! delimiter has blanks behind it (RFC 2046 §5.1.1, transport padding).
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -15,9 +18,16 @@ use std::task::{Context, Poll, ready};
 use actix_web::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use memchr::memchr;
 use memchr::memmem::Finder;
 
+use super::head::{HeadError, MAX_HEAD_BYTES, PartHead, plain_head};
+
 const HEAD_END: &[u8] = b"\r\n\r\n";
+const LINE_END: &[u8] = b"\r\n";
+
+/// The longest line of a delimiter that is waited for: a boundary and some blanks.
+const MAX_DELIMITER_LINE: usize = 1024;
 
 /// A form that passes.
 pub(super) struct Sieve<S>(Rc<RefCell<Flow<S>>>);
@@ -36,14 +46,24 @@ struct Flow<S> {
     /// Whether the parser has taken all of its portion and asked for more. It takes a long one in several steps, and is
     /// silent about what it has not looked at yet.
     asked: bool,
+    /// The head of the part that the parser has just found.
+    part: Option<Result<PartHead, HeadError>>,
+    /// Whether the next byte of the preamble stands within a line.
+    within_line: bool,
     head_end: Finder<'static>,
     delimiter: Finder<'static>,
+    /// The delimiter without the line break before it, which the first may lack.
+    opening: Finder<'static>,
 }
 
 /// What the next bytes are part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The head of a part, or what is before the first delimiter or after the last.
+    /// The bytes before the first delimiter, and that delimiter.
+    Preamble,
+    /// The rest of the line of a delimiter.
+    Line,
+    /// The head of a part.
     Head,
     /// A head has gone to the parser, and nobody has said yet what its part is.
     Decision,
@@ -55,7 +75,7 @@ enum Place {
     End,
     /// The delimiter has gone to the parser.
     Ended,
-    /// Everything is for the parser, to the end of the form.
+    /// The bytes behind the last delimiter or behind a fault: the parser gets them unchanged.
     Through,
 }
 
@@ -70,10 +90,13 @@ where
             ended: false,
             left: Bytes::new(),
             passed: 0,
-            place: Place::Head,
+            place: Place::Preamble,
             asked: false,
+            part: None,
+            within_line: false,
             head_end: Finder::new(HEAD_END),
             delimiter: Finder::new(&delimiter(boundary)).into_owned(),
+            opening: Finder::new(&[b"--", boundary.as_bytes()].concat()).into_owned(),
         })))
     }
 
@@ -83,7 +106,7 @@ where
     }
 
     /// What the parser makes of what it is fed. It is never left waiting for what it is not given: where it has need of
-    /// more, a blank line was not the end of a head, or a delimiter not that of its part.
+    /// more, a delimiter was not that of its part.
     pub(super) async fn parsed<T>(&self, next: impl Future<Output = T>) -> T {
         let mut next = pin!(next);
         std::future::poll_fn(|cx| {
@@ -91,7 +114,6 @@ where
                 let parsed = next.as_mut().poll(cx);
                 let mut flow = self.0.borrow_mut();
                 flow.place = match flow.place {
-                    Place::Decision if parsed.is_pending() && flow.asked => Place::Head,
                     Place::Ended if parsed.is_pending() && flow.asked => Place::Through,
                     _ => return parsed,
                 };
@@ -104,18 +126,13 @@ where
     pub(super) fn head(&self) {
         let mut flow = self.0.borrow_mut();
         if flow.place != Place::Through {
-            flow.place = Place::Head;
+            flow.place = Place::Line;
         }
     }
 
-    /// From here on the parser has everything, the recording too.
-    pub(super) fn through(&self) {
-        self.0.borrow_mut().place = Place::Through;
-    }
-
-    /// Whether it has.
-    pub(super) fn is_through(&self) -> bool {
-        self.0.borrow().place == Place::Through
+    /// The head of the part that the parser has just found.
+    pub(super) fn part(&self) -> Result<PartHead, HeadError> {
+        self.0.borrow_mut().part.take().unwrap_or(Err(HeadError::Malformed))
     }
 
     /// The part whose head has just been read is one for the parser.
@@ -135,6 +152,19 @@ where
                 flow.place = Place::Recording;
             }
             flow.poll_recording(cx)
+        })
+        .await
+    }
+
+    /// Passes over what follows the last delimiter (RFC 2046 §5.1.1), to the end of the body: a request is whole only then.
+    pub(super) async fn epilogue(&self) -> Result<(), PayloadError> {
+        std::future::poll_fn(|cx| {
+            let mut flow = self.0.borrow_mut();
+            while !flow.ended {
+                flow.left.clear();
+                ready!(flow.poll_more(cx))?;
+            }
+            Poll::Ready(Ok(()))
         })
         .await
     }
@@ -173,43 +203,132 @@ where
 
     fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         loop {
-            let count = match self.place {
+            let portion = match self.place {
                 // Until somebody says how to go on.
                 Place::Decision | Place::Ended => {
                     self.asked = true;
                     return Poll::Pending;
                 }
-                Place::Head => {
-                    let (count, found) = before(&self.left, &self.head_end, self.ended);
-                    if found {
-                        (self.place, self.asked) = (Place::Decision, false);
-                        count + HEAD_END.len()
-                    } else {
-                        count
-                    }
-                }
+                Place::Preamble => self.preamble(),
+                Place::Line => self.line(),
+                Place::Head => match self.head() {
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                    Ok(portion) => portion,
+                },
                 Place::Text | Place::Recording => {
                     let (count, found) = before(&self.left, &self.delimiter, self.ended);
                     if found && count == 0 {
                         self.place = Place::End;
                         continue;
                     }
-                    count
+                    self.pass(count)
                 }
                 Place::End => {
                     (self.place, self.asked) = (Place::Ended, false);
-                    self.delimiter.needle().len()
+                    self.pass(self.delimiter.needle().len())
                 }
-                Place::Through => self.left.len(),
+                Place::Through => self.pass(self.left.len()),
             };
-            if count > 0 {
-                return Poll::Ready(Some(Ok(self.pass(count))));
+            if !portion.is_empty() {
+                return Poll::Ready(Some(Ok(portion)));
             }
             if self.ended {
                 return Poll::Ready(None);
             }
             ready!(self.poll_more(cx))?;
         }
+    }
+
+    /// The next bytes of the preamble, or the first delimiter.
+    fn preamble(&mut self) -> Bytes {
+        let opening = self.opening.needle().len();
+        let at_line_start = |at: usize| match at.checked_sub(1) {
+            None => !self.within_line,
+            Some(before) => self.left.get(before) == Some(&b'\n'),
+        };
+        let Some(at) = self.opening.find_iter(&self.left).find(|&at| at_line_start(at)) else {
+            // Those that are there stand within a line.
+            return self.pass_preamble(self.left.len() - begun(&self.left, &self.opening, self.ended));
+        };
+        if at > 0 {
+            return self.pass_preamble(at);
+        }
+        let (whole, rest) = self.delimiter_line(opening);
+        match rest {
+            None if whole == 0 => Bytes::new(),
+            Some(Delimiter::Next) => self.replace(whole, Place::Head, |opening| [opening, LINE_END].concat()),
+            Some(Delimiter::Last) => self.replace(whole, Place::Through, |opening| [opening, b"--", LINE_END].concat()),
+            None => self.pass_preamble(whole),
+        }
+    }
+
+    fn pass_preamble(&mut self, count: usize) -> Bytes {
+        let portion = self.pass(count);
+        if let Some(last) = portion.last() {
+            self.within_line = *last != b'\n';
+        }
+        portion
+    }
+
+    /// The rest of the line of a delimiter that the parser has.
+    fn line(&mut self) -> Bytes {
+        let (whole, rest) = self.delimiter_line(0);
+        match rest {
+            None if whole == 0 => Bytes::new(),
+            Some(Delimiter::Next) => self.replace(whole, Place::Head, |_| LINE_END.to_vec()),
+            Some(Delimiter::Last) => self.replace(whole, Place::Through, |_| [b"--", LINE_END].concat()),
+            // It is for the parser to say that this is no delimiter.
+            None => {
+                self.place = Place::Through;
+                self.pass(whole)
+            }
+        }
+    }
+
+    /// The length of the line that begins here, 0 if it is not complete yet, and the delimiter behind its first `from`
+    /// bytes, if it is one.
+    fn delimiter_line(&self, from: usize) -> (usize, Option<Delimiter>) {
+        let Some(end) = memchr(b'\n', &self.left) else {
+            let enough = self.ended || self.left.len() > MAX_DELIMITER_LINE;
+            return (if enough { self.left.len() } else { 0 }, None);
+        };
+        let line = self.left.get(from..=end).and_then(|line| line.strip_suffix(LINE_END));
+        let is_padding = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        let delimiter = line.and_then(|line| match line.strip_prefix(b"--") {
+            Some(rest) if is_padding(rest) => Some(Delimiter::Last),
+            _ if is_padding(line) => Some(Delimiter::Next),
+            _ => None,
+        });
+        (end + 1, delimiter)
+    }
+
+    /// Reads the head of a part into `part`; returns the head that the parser gets.
+    fn head(&mut self) -> Result<Bytes, PayloadError> {
+        let (count, end) = if self.left.starts_with(LINE_END) {
+            (0, LINE_END.len())
+        } else {
+            match before(&self.left, &self.head_end, self.ended) {
+                (count, true) if count <= MAX_HEAD_BYTES => (count, HEAD_END.len()),
+                _ if self.left.len() > MAX_HEAD_BYTES => return Err(PayloadError::Overflow),
+                // The parser says what is missing.
+                _ if self.ended => return Ok(self.pass(self.left.len())),
+                _ => return Ok(Bytes::new()),
+            }
+        };
+        let read = PartHead::read(self.left.get(..count).unwrap_or_default());
+        let plain = read.as_ref().map_or_else(|_| plain_head("_"), PartHead::plain);
+        self.part = Some(read);
+        self.asked = false;
+        Ok(self.replace(count + end, Place::Decision, |_| plain.into_bytes()))
+    }
+
+    /// Takes `count` bytes of the body and goes on at `place`; returns the bytes that the parser gets instead, made from the
+    /// opening.
+    fn replace(&mut self, count: usize, place: Place, instead: impl FnOnce(&[u8]) -> Vec<u8>) -> Bytes {
+        let instead = instead(self.opening.needle());
+        self.place = place;
+        self.pass(count);
+        instead.into()
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PayloadError>> {
@@ -245,6 +364,15 @@ where
     }
 }
 
+/// The meaning of a delimiter's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delimiter {
+    /// Another part follows.
+    Next,
+    /// It is the last.
+    Last,
+}
+
 /// What ends a part (RFC 2046 §5.1.1).
 fn delimiter(boundary: &str) -> Vec<u8> {
     [b"\r\n--", boundary.as_bytes()].concat()
@@ -256,8 +384,13 @@ fn before(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> (usize, bool) {
     if let Some(at) = needle.find(bytes) {
         return (at, true);
     }
+    (bytes.len() - begun(bytes, needle, ended), false)
+}
+
+/// How many of the last of `bytes` could be the beginning of the needle; none if nothing follows.
+fn begun(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> usize {
     let needle = needle.needle();
     let longest = if ended { 0 } else { bytes.len().min(needle.len() - 1) };
-    let begun = (1..=longest).rev().find(|&count| needle.get(..count).is_some_and(|begun| bytes.ends_with(begun)));
-    (bytes.len() - begun.unwrap_or_default(), false)
+    let is_begun = |count: &usize| needle.get(..*count).is_some_and(|begun| bytes.ends_with(begun));
+    (1..=longest).rev().find(is_begun).unwrap_or_default()
 }

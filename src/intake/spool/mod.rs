@@ -19,12 +19,13 @@ mod writer;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use futures_util::Stream;
 
 pub use reader::SpoolSource;
-pub use room::{Full, Room};
+pub use room::Room;
 use state::Shared;
 pub use writer::{SpoolError, SpoolWriter};
 
@@ -51,7 +52,12 @@ impl Spool {
 
     /// What is there by now, for code that reads and seeks, which may block.
     pub fn source(&self) -> SpoolSource {
-        SpoolSource::new(Arc::clone(&self.shared))
+        SpoolSource::new(Arc::clone(&self.shared), None)
+    }
+
+    /// The same, which can be read until `cancelled` is set.
+    pub(super) fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
+        SpoolSource::new(Arc::clone(&self.shared), Some(Arc::clone(cancelled)))
     }
 
     /// Lets readers have the last byte, which [`SpoolWriter::early`] holds back.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -63,16 +64,21 @@ fn broken() -> io::Error {
 pub struct SpoolSource {
     shared: Arc<Shared>,
     position: u64,
+    /// Set when the reader's client has gone.
+    cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl SpoolSource {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, position: 0 }
+    pub(super) fn new(shared: Arc<Shared>, cancelled: Option<Arc<AtomicBool>>) -> Self {
+        Self { shared, position: 0, cancelled }
     }
 }
 
 impl Read for SpoolSource {
     fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancelled.as_ref().is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            return Err(io::Error::new(ErrorKind::ConnectionAborted, "the client has gone"));
+        }
         let mut count = 0;
         // Pieces in memory are small beside what is asked for.
         while !buffer.is_empty() {

@@ -1,20 +1,25 @@
 //! How much memory and disk all recordings together may take.
+//!
+//! Disk is taken as bytes arrive, not as a client announces them, and callers divide it by the rule of
+//! [`fair_share`](crate::fair_share). The largest recording fits even where the caller's share is less, as long as there is
+//! room for it at all. Memory needs no shares: a recording that finds none goes to a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config;
+use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
-/// There is no room for another recording.
+/// There is no memory for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub(super) struct Full;
 
 /// The room that all recordings of this process share.
 #[derive(Debug)]
 pub struct Room {
     pub(super) memory: Arc<Bound>,
-    pub(super) disk: Arc<Bound>,
+    pub(super) disk: Arc<FairShare>,
     /// A recording that is larger goes to a file.
     pub(super) threshold: u64,
     pub(super) directory: PathBuf,
@@ -25,21 +30,26 @@ impl Room {
     pub fn new(settings: &config::Intake) -> Arc<Self> {
         Arc::new(Self {
             memory: Arc::new(Bound::new(settings.max_spool_memory_bytes)),
-            disk: Arc::new(Bound::new(settings.max_spool_disk_bytes)),
+            disk: FairShare::new(Shares::new(settings.max_spool_disk_bytes).with_min_share(settings.max_audio_bytes)),
             threshold: u64::try_from(settings.spool_memory_bytes).unwrap_or(u64::MAX),
             directory: settings.spool_dir.clone(),
         })
     }
 
-    /// How many bytes recordings take up in memory and on disk.
-    pub fn taken(&self) -> (u64, u64) {
-        (self.memory.taken(), self.disk.taken())
+    /// From now on the largest recording has so many bytes.
+    pub fn set_largest_recording(&self, bytes: u64) {
+        self.disk.set_min_share(bytes);
     }
 
-    /// Whether a recording of so many bytes could be taken now.
-    pub fn has_room_for(&self, bytes: u64) -> Result<(), Full> {
+    /// How many bytes recordings take up in memory and on disk.
+    pub fn taken(&self) -> (u64, u64) {
+        (self.memory.taken(), self.disk.held())
+    }
+
+    /// Whether a recording of so many bytes could be taken now. Recordings that are still arriving count with the bytes that have come.
+    pub fn has_room_for(&self, key: ShareKey, bytes: u64) -> Result<(), Refused> {
         let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
-        if in_memory || self.disk.has_room_for(bytes) { Ok(()) } else { Err(Full) }
+        if in_memory { Ok(()) } else { self.disk.check(key, bytes) }
     }
 }
 

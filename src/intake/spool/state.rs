@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::room::Share;
+use crate::fair_share::Reservation;
 
 /// The bytes of one recording and who waits for more of them.
 pub(super) struct Shared {
@@ -32,7 +33,7 @@ pub(super) struct State {
     end: End,
     /// The room that it takes up, until the last handle goes.
     pub(super) memory: Share,
-    pub(super) disk: Share,
+    pub(super) disk: Reservation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(super) enum Look {
 }
 
 impl Shared {
-    pub(super) fn new(memory: Share, disk: Share) -> Self {
+    pub(super) fn new(memory: Share, disk: Reservation) -> Self {
         let state = State {
             recent: VecDeque::new(),
             file: None,

@@ -7,18 +7,23 @@ use proptest::prelude::*;
 use super::room::Bound;
 use super::writer::{BLOCK, SpoolError};
 use super::*;
+use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
 fn room(threshold: u64, memory: u64, disk: u64) -> Arc<Room> {
-    let bound = |most| Arc::new(Bound::new(most));
-    Arc::new(Room { memory: bound(memory), disk: bound(disk), threshold, directory: std::env::temp_dir() })
+    let (memory, disk) = (Arc::new(Bound::new(memory)), FairShare::new(Shares::new(disk).with_min_share(disk)));
+    Arc::new(Room { memory, disk, threshold, directory: std::env::temp_dir() })
 }
 
 fn roomy(threshold: usize) -> Arc<Room> {
     room(threshold.try_into().unwrap(), 1 << 30, 1 << 30)
 }
 
+fn alice() -> ShareKey {
+    ShareKey::of_caller("alice")
+}
+
 async fn write(room: &Arc<Room>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
-    let mut writer = SpoolWriter::new(room, None)?;
+    let mut writer = SpoolWriter::new(room, alice(), None)?;
     for chunk in chunks {
         writer.append(chunk).await?;
     }
@@ -62,7 +67,7 @@ async fn a_large_recording_leaves_no_name_on_disk() {
 #[tokio::test]
 async fn a_reader_follows_the_writer_and_gets_the_last_byte_when_it_is_released() {
     const PIECE: usize = 32 * 1024;
-    let mut writer = SpoolWriter::new(&roomy(60_000), Some(80_000)).unwrap();
+    let mut writer = SpoolWriter::new(&roomy(60_000), alice(), Some(80_000)).unwrap();
     let early = writer.early(80_000);
     let mut chunks = pin!(early.chunks());
     let mut next = || chunks.next().now_or_never().map(|chunk| chunk.map(Result::unwrap));
@@ -84,7 +89,7 @@ async fn a_reader_follows_the_writer_and_gets_the_last_byte_when_it_is_released(
 #[tokio::test]
 async fn a_recording_that_is_given_up_or_has_another_length_is_an_error_for_who_began_to_read_it() {
     for (sent, finished) in [(9000, false), (9000, true), (11_000, true)] {
-        let mut writer = SpoolWriter::new(&roomy(0), Some(10_000)).unwrap();
+        let mut writer = SpoolWriter::new(&roomy(0), alice(), Some(10_000)).unwrap();
         let early = writer.early(10_000);
         writer.append(&vec![1; sent]).await.unwrap();
         if finished {
@@ -111,17 +116,76 @@ async fn what_finds_no_room_in_memory_goes_to_a_file() {
 #[tokio::test]
 async fn what_finds_no_room_at_all_is_refused_and_takes_none() {
     let room = room(0, 0, 1 << 20);
-    assert_eq!(room.has_room_for(1 << 20), Ok(()));
-    let announced = SpoolWriter::new(&room, Some(600_000)).unwrap();
-    assert_eq!(room.has_room_for(600_000), Err(Full));
-    assert_eq!(SpoolWriter::new(&room, Some(600_000)).err(), Some(Full));
+    assert_eq!(room.has_room_for(alice(), 1 << 20), Ok(()));
+    assert_eq!(room.has_room_for(alice(), (1 << 20) + 1), Err(Refused::Exhausted));
+    let held = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await.unwrap();
+    assert_eq!(room.has_room_for(alice(), 600_000), Err(Refused::Exhausted), "a handle keeps its room");
+    assert_eq!(SpoolWriter::new(&room, alice(), Some(600_000)).err(), Some(Refused::Exhausted));
     let unannounced = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await;
-    assert!(matches!(unannounced, Err(SpoolError::Full)));
-    drop(announced);
-    let spool = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await.unwrap();
-    assert_eq!(room.has_room_for(600_000), Err(Full), "a handle keeps its room");
-    drop(spool);
-    assert_eq!(room.has_room_for(1 << 20), Ok(()));
+    assert!(matches!(unannounced, Err(SpoolError::NoRoom(Refused::Exhausted))));
+    drop(held);
+    assert_eq!(room.taken(), (0, 0));
+    assert_eq!(room.has_room_for(alice(), 1 << 20), Ok(()));
+}
+
+#[tokio::test]
+async fn an_announced_size_takes_no_room_before_it_has_come() {
+    const SIZE: u64 = 25_000_000;
+    let room = room(1000, 0, 1 << 30);
+    let mut writers = Vec::new();
+    for _ in 0..1000 {
+        let mut writer = SpoolWriter::new(&room, alice(), Some(SIZE)).unwrap();
+        writer.append(&[1; 1000]).await.unwrap();
+        writers.push(writer);
+    }
+    let (_, disk) = room.taken();
+    assert_eq!(disk, 0, "it is in memory until there is a block of it");
+    let mut writer = writers.pop().unwrap();
+    writer.append(&vec![1; 3 * BLOCK]).await.unwrap();
+    let (_, disk) = room.taken();
+    assert!((BLOCK..4 * BLOCK).contains(&usize::try_from(disk).unwrap()), "{disk}");
+    drop((writers, writer));
+    assert_eq!(room.taken(), (0, 0));
+}
+
+#[tokio::test]
+async fn one_caller_leaves_room_to_others_and_a_recording_that_grows_is_refused() {
+    let room = Room {
+        disk: FairShare::new(Shares::new(10 << 20).with_min_share(1 << 20)),
+        ..Arc::into_inner(room(0, 0, 0)).unwrap()
+    };
+    let room = Arc::new(room);
+    let mut writer = SpoolWriter::new(&room, alice(), None).unwrap();
+    let mut written = 0;
+    let refused = loop {
+        match writer.append(&vec![1; BLOCK]).await {
+            Ok(()) => written += BLOCK,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, SpoolError::NoRoom(Refused::OverShare)), "{refused:?}");
+    assert!((7 << 20..=8 << 20).contains(&written), "{written}");
+    assert_eq!(room.has_room_for(alice(), 1 << 20), Err(Refused::OverShare));
+    let bob = ShareKey::of_caller("bob");
+    assert_eq!(room.has_room_for(bob, 1 << 20), Ok(()));
+    let mut his = SpoolWriter::new(&room, bob, Some(1 << 20)).unwrap();
+    his.append(&vec![2; 1 << 20]).await.unwrap();
+    drop(writer);
+    assert_eq!(room.has_room_for(alice(), 7 << 20), Ok(()));
+}
+
+#[tokio::test]
+async fn a_source_is_not_read_on_when_nobody_waits_for_it() {
+    for threshold in [0, 1 << 20] {
+        let spool = write(&roomy(threshold), &[&vec![7; 2 * BLOCK]]).await.unwrap();
+        let cancelled = Arc::default();
+        let mut source = spool.source_until(&cancelled);
+        let mut piece = [0; 100];
+        source.read_exact(&mut piece).unwrap();
+        cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(source.read(&mut piece).unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        spool.source().read_exact(&mut piece).unwrap();
+    }
 }
 
 proptest! {
@@ -136,7 +200,7 @@ proptest! {
         runtime.block_on(async {
             let total = pieces.iter().sum::<usize>();
             let whole: Vec<u8> = (0..total).map(|i| u8::try_from(i % 253).unwrap()).collect();
-            let mut writer = SpoolWriter::new(&room(threshold, memory, 1 << 30), None).unwrap();
+            let mut writer = SpoolWriter::new(&room(threshold, memory, 1 << 30), alice(), None).unwrap();
             let early = writer.early(total.try_into().unwrap());
             let (mut follower, mut followed, mut rest) = (pin!(early.chunks()), Vec::new(), &whole[..]);
             for (length, read) in pieces.into_iter().zip(reads) {

@@ -10,8 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Spool;
-use super::room::{Full, Room, Share};
+use super::room::{Room, Share};
 use super::state::{Shared, length_of};
+use crate::fair_share::{Refused, ShareKey};
 
 /// What is read from the file at once, and written to it as a rule.
 pub(super) const BLOCK: usize = 256 * 1024;
@@ -33,17 +34,17 @@ const SMALL_PIECE: usize = 4 * 1024;
 /// Why nothing could be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// All recordings together take all the room there is.
+    /// There is no room for more of this caller's recordings.
     #[error("there is no room for another recording")]
-    Full,
+    NoRoom(Refused),
     /// The file cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl From<Full> for SpoolError {
-    fn from(_: Full) -> Self {
-        Self::Full
+impl From<Refused> for SpoolError {
+    fn from(refused: Refused) -> Self {
+        Self::NoRoom(refused)
     }
 }
 
@@ -65,13 +66,14 @@ pub struct SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// A spool in `room`. Where a size is `announced`, room is taken for it at once, and what will be too large for memory
-    /// goes to a file from the start.
-    pub fn new(room: &Arc<Room>, announced: Option<u64>) -> Result<Self, Full> {
-        let (memory, mut disk) = (Share::of(&room.memory), Share::of(&room.disk));
+    /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and a
+    /// recording that will be too large for memory goes to a file from the start. Room is taken as bytes come: to announce
+    /// a size takes none.
+    pub fn new(room: &Arc<Room>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
+        let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
         let mut threshold = room.threshold;
         if let Some(announced) = announced.filter(|&announced| announced > threshold) {
-            disk.grow_to(announced)?;
+            room.disk.check(key, announced)?;
             threshold = 0;
         }
         let most = announced.unwrap_or(u64::MAX).min(room.threshold);
@@ -119,6 +121,10 @@ impl SpoolWriter {
                     self.write_out().await?;
                 }
             }
+        }
+        if self.file.is_some() {
+            // Also for bytes that wait to be written, so that the writing is not refused.
+            self.shared.lock().disk.grow_to(self.length)?;
         }
         Ok(())
     }

@@ -23,8 +23,9 @@ async fn arriving(
         Ok(chunk)
     }));
     let form = BodyForm::of(Some(content_type)).unwrap();
-    let (room, task) = (Room::new(&settings), Task::Transcribe);
-    let mut arrival = take_in(&settings, &room, Incoming { task, form, declared, headers: &headers, query, body });
+    let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
+    let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
+    let mut arrival = take_in(&settings, &shared, incoming);
     let early = match arrival.first().await {
         Ok(First::Whole(job)) => return (Ok(seen_of(job).await), None),
         Ok(First::Early(early, _)) => early,
@@ -137,7 +138,7 @@ fn only_what_was_claimed_fulfils_a_claim() {
     let shorter = MediaInfo { length: Length::AtMost(AudioMs::new(999)), ..claimed.media };
     let other = [
         ("its task", Job { task: Task::Translate, ..claimed.clone() }),
-        ("its options", Job { options: Options { stream: true, ..claimed.options.clone() }, ..claimed.clone() }),
+        ("its options", Job { options: Options { stream: Some(true), ..claimed.options.clone() }, ..claimed.clone() }),
         ("its size", Job { audio: take(&wav(3001)).audio, ..claimed.clone() }),
         ("its container", Job { media: MediaInfo { container: Container::Mp3, ..claimed.media }, ..claimed.clone() }),
         ("its length", Job { media: shorter, ..claimed.clone() }),

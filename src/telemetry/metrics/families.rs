@@ -75,6 +75,8 @@ families! {
     OWED: Gauge<0> = "voxgate_permits_without_store" [];
     /// How many of both there may be (store.max_pending).
     WAITING_LIMIT: Gauge<0> = "voxgate_settlements_waiting_limit" [];
+    /// Revocations that the gateway has heard of, and that hold whatever becomes of the store.
+    REVOCATIONS: Gauge<0> = "voxgate_revocations_known" [];
 
     /// Requests with audio in flight.
     IN_FLIGHT: Gauge<0> = "voxgate_requests_in_flight" [];
@@ -84,12 +86,26 @@ families! {
     QUEUED: Gauge<0> = "voxgate_requests_queued" [];
     /// How many may wait (server.max_queue).
     QUEUED_LIMIT: Gauge<0> = "voxgate_requests_queued_limit" [];
+    /// Connections that are open, by listener: public, ops.
+    CONNECTIONS: Gauge<1> = "voxgate_connections" ["listener"];
+    /// How many there may be (server.max_connections).
+    CONNECTIONS_LIMIT: Gauge<1> = "voxgate_connections_limit" ["listener"];
+    /// Connections that a bound closed: idle (for longest, to make room), limit (none was idle), address_limit, control_frames.
+    CONNECTIONS_CLOSED: Counter<1> = "voxgate_connections_closed_total" ["reason"];
     /// Streams to clients that are open.
     STREAMS: Gauge<0> = "voxgate_streams_in_flight" [];
     /// What recordings take up, in memory and on disk.
     SPOOL_BYTES: Gauge<1> = "voxgate_spool_bytes" ["place"];
     /// What they may take up (intake.max_spool_memory_bytes, intake.max_spool_disk_bytes).
     SPOOL_LIMIT: Gauge<1> = "voxgate_spool_limit_bytes" ["place"];
+    /// Recordings that wait to be measured.
+    MEASURING_QUEUED: Gauge<0> = "voxgate_measuring_queued" [];
+    /// How many may wait.
+    MEASURING_QUEUED_LIMIT: Gauge<0> = "voxgate_measuring_queued_limit" [];
+    /// Threads that measure a recording.
+    MEASURING_BUSY: Gauge<0> = "voxgate_measuring_threads_busy" [];
+    /// How many threads there are for that: one less than cores, one at least.
+    MEASURING_THREADS: Gauge<0> = "voxgate_measuring_threads" [];
 
     /// When the certificate of server.tls_cert ends, in seconds since 1970; where the gateway speaks HTTPS.
     TLS_ENDS: Gauge<0> = "voxgate_tls_certificate_expiry_timestamp_seconds" [];

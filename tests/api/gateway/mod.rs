@@ -7,7 +7,7 @@ mod log;
 mod setup;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Output};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -157,6 +157,18 @@ impl Gateway {
     pub(crate) fn open_files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect()
+    }
+
+    /// How often each of the process's threads whose name begins so has gone to sleep.
+    pub(crate) fn sleeps_of_threads(&self, name: &str) -> Vec<u64> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let text = |task: &Path, file: &str| std::fs::read_to_string(task.join(file)).unwrap();
+        let tasks = tasks.map(|task| task.unwrap().path()).filter(|task| text(task, "comm").starts_with(name));
+        let count = |status: String| {
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse().unwrap()
+        };
+        tasks.map(|task| count(text(&task, "status"))).collect()
     }
 
     /// Asks the process to end, as an operator would.

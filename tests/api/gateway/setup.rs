@@ -1,11 +1,14 @@
 //! How a gateway is started.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::termios::Termios;
 use tempfile::TempDir;
 
 use super::{Gateway, Heard, Log};
@@ -25,6 +28,7 @@ pub(crate) struct Setup {
     open_files: Option<u32>,
     authority: Option<Arc<Authority>>,
     arguments: Vec<String>,
+    terminal: bool,
 }
 
 /// The settings file in a folder.
@@ -48,6 +52,8 @@ impl Setup {
             ("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "4096"),
             // A machine that is busy with many tests is slow, which is not what they are about.
             ("VOXGATE_REDIS__TIMEOUT", "3s"),
+            // For people, not for tests.
+            ("VOXGATE_SANDBOX__EVENT_DELAY", "1ms"),
             ("RUST_LOG", "info"),
             ("VOXGATE_DATA_DIR", data.path().to_str().unwrap()),
             ("OPENAI_API_KEY", KEY),
@@ -63,6 +69,7 @@ impl Setup {
             open_files: None,
             authority: None,
             arguments: Vec::new(),
+            terminal: false,
         }
     }
 
@@ -104,6 +111,12 @@ impl Setup {
     /// With these arguments after `serve`.
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self
+    }
+
+    /// With a terminal for its standard output, as a person has it.
+    pub(crate) fn on_a_terminal(mut self) -> Self {
+        self.terminal = true;
         self
     }
 
@@ -159,9 +172,16 @@ impl Setup {
             command
         };
         command.env("VOXGATE_CONFIG", &config).env("VOXGATE_INTAKE__SPOOL_DIR", spool.path());
+        let terminal = self.terminal.then(|| openpty(None::<&Winsize>, None::<&Termios>).unwrap());
+        let terminal = terminal.map(|OpenptyResult { master, slave }| {
+            command.stdout(slave);
+            File::from(master)
+        });
         let mut child = command.spawn().unwrap();
+        // Its end of the terminal is here too, until this goes.
+        drop(command);
         let log = Log::of(child.stderr.take().unwrap());
-        let stdout = Log::of(child.stdout.take().unwrap());
+        let stdout = terminal.map_or_else(|| Log::of(child.stdout.take().unwrap()), Log::of);
         let listening = log.event("listening").await;
         let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
         Gateway {

@@ -25,10 +25,19 @@ pub(super) struct Database(Connection);
 /// What SQLite does not do.
 pub(super) type Result<T> = rusqlite::Result<T>;
 
+/// Connects to the file at `path`, which may be no link. The directory that it is in may be behind one.
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    // SQLite looks for links in the whole path.
+    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    let resolved = directory.zip(path.file_name()).map(|(directory, name)| directory.join(name));
+    let path = resolved.as_deref().unwrap_or(path);
+    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+}
+
 impl Database {
     /// Opens the file at `path` and makes it if it is not there.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut connection = Connection::open(path)?;
+        let mut connection = connect(path, OpenFlags::default())?;
         // Nobody else should write; if somebody does, no request waits for them for long.
         connection.busy_timeout(Duration::from_millis(250))?;
         // Readers do not hold up the writer; FULL: what is committed survives a power cut as well as a kill.
@@ -51,7 +60,7 @@ impl Database {
 
     /// Opens the file for reading, beside whoever writes to it.
     pub(super) fn open_to_read(path: &Path) -> Result<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Self::of_version(connection, READABLE)
     }
@@ -78,7 +87,7 @@ impl Database {
         if !path.exists() {
             return Ok(None);
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "synchronous", "full")?;
         Self::of_version(connection, VERSION).map(Some)
@@ -152,6 +161,9 @@ impl Writer<'_> {
     /// Settles, unless that was done before.
     pub(super) fn settle(&self, settlement: &Settlement) -> Result<()> {
         let mut entry = settlement.entry();
+        if settlement.is_void() {
+            return self.void(settlement, entry);
+        }
         match (self.ending(&entry)?, settlement.unknown) {
             (Some((Ending::Open, given)), _) => {
                 // When it was given, its record knows best.
@@ -172,6 +184,18 @@ impl Writer<'_> {
         }
         self.tally(&entry, &settlement.counted_as)?;
         self.record(&entry)
+    }
+
+    /// Takes a permit back that is open, as if it had never been given.
+    fn void(&self, settlement: &Settlement, mut entry: Entry) -> Result<()> {
+        let Some((Ending::Open, given)) = self.ending(&entry)? else { return Ok(()) };
+        entry.at = given;
+        self.charge(&entry, -1, Charge::NONE, entry.estimate)?;
+        if let Some(session) = &settlement.session {
+            self.charge_session(&entry.subject, &session.id, Charge::NONE, entry.estimate, None)?;
+        }
+        self.0.prepare_cached(include_str!("sql/void.sql"))?.execute([entry.id.to_string()])?;
+        Ok(())
     }
 
     /// Closes the records of permits that were given before `before` and never settled. Their estimates stand.

@@ -1,45 +1,61 @@
 //! The embedded store: rates and leases in this process, budgets and the ledger in a SQLite file.
 //!
 //! One thread owns the file and works through what it is given in the order in which it came, so that a decision and its
-//! charge are one step. What waits together is committed together: one write to the disk serves many requests.
+//! charge are one step. What waits together is committed together: one write to the disk serves many requests. What is kept
+//! in the process belongs to the request that takes it: it takes its rates and its lease before it asks the thread, and gives
+//! them back if the answer is no, or does not come.
 
+#[cfg(test)]
+mod by_hand;
 mod database;
+mod health;
+mod held;
 mod reader;
 mod trial;
 mod worker;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+#[cfg(test)]
+pub(super) use by_hand::Line;
 pub(super) use reader::{Reader, revoke_beside};
 pub use trial::{Found, try_directory};
 
 use super::{Settlement, StoreFailure};
 use crate::admission::clock::Clock;
+use crate::admission::known_revocations::KnownRevocations;
 use crate::admission::leases::Leases;
-use crate::admission::limits::{Ask, Decision};
+use crate::admission::limits::{Ask, Decision, Standing};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark};
 use crate::admission::session::Session;
+use crate::config::Namespace;
 use crate::identity::Subject;
 use crate::ledger::Statement;
+use crate::private_dir;
 use crate::units::{Month, UnixMs};
 use database::Database;
-use worker::{Work, Worker};
+use health::Health;
+use held::Held;
+use worker::{Answer, Reply, RevocationSum, Work, Worker};
 
-/// The file in the data directory.
-const DATABASE: &str = "voxgate.sqlite3";
-/// The longest that anybody waits for the disk.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest that a request waits for the disk.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much may wait for the thread: more than requests that are in flight ask for at once. What finds no room is not asked.
+const MAX_QUEUE: usize = 16 * 1024;
 const LOCK: &str = "voxgate.lock";
+/// How the names of what SQLite keeps beside its file end.
+const BESIDE_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Why the embedded store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +92,13 @@ pub enum OpenError {
 /// The store.
 #[derive(Debug)]
 pub struct Embedded {
-    inbox: mpsc::UnboundedSender<Work>,
+    inbox: mpsc::Sender<Work>,
     rates: Arc<Rates>,
+    leases: Arc<Leases>,
     clock: Clock,
-    away: Arc<AtomicBool>,
+    health: Arc<Health>,
+    /// What the revocations in the file came to when they were last read.
+    revocations: Mutex<Option<RevocationSum>>,
     directory: PathBuf,
     /// Held as long as the store is open.
     lock: File,
@@ -88,39 +107,82 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in `directory`, which no other process may have open, and keeps its records for `keep`.
+    /// Opens the books of `namespace` in `directory`, which no other process may have open, and keeps its records for
+    /// `keep`.
     pub fn open(
         directory: &Path,
+        namespace: Namespace,
         keep: Duration,
         rates: Arc<Rates>,
         leases: Arc<Leases>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
-        let lock = lock(directory)?;
-        let file = directory.join(DATABASE);
-        // SQLite would let everybody read it; the files that it makes beside it are as this one is.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(unusable)?;
-        let database = Database::open(&file).map_err(|error| OpenError::Database { file, error })?;
-        let (inbox, work) = mpsc::unbounded_channel();
-        let away = Arc::new(AtomicBool::new(false));
-        let worker =
-            Worker { database, rates: Arc::clone(&rates), leases, clock: clock.clone(), keep, away: Arc::clone(&away) };
+        let (store, worker, work) = Self::prepare(directory, namespace, keep, rates, leases, clock)?;
         let thread = std::thread::Builder::new().name("voxgate-store".to_owned());
+        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
         thread.spawn(move || worker.run(work)).map_err(unusable)?;
-        let (directory, lost) = (directory.to_owned(), AtomicBool::new(false));
-        Ok(Self { inbox, rates, clock, away, directory, lock, lost })
+        Ok(store)
+    }
+
+    /// The store, and what its thread works with and on.
+    fn prepare(
+        directory: &Path,
+        namespace: Namespace,
+        keep: Duration,
+        rates: Arc<Rates>,
+        leases: Arc<Leases>,
+        clock: Clock,
+    ) -> Result<(Self, Worker, mpsc::Receiver<Work>), OpenError> {
+        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
+        private_dir::make(directory).map_err(unusable)?;
+        let lock = lock(directory)?;
+        let file = directory.join(namespace.database());
+        // SQLite would let everybody read it; the files that it makes beside it are as this one is.
+        private_dir::open(&file, OpenOptions::new().append(true).create(true)).map_err(unusable)?;
+        for beside in BESIDE_DATABASE {
+            private_dir::check_if_there(&directory.join(format!("{}{beside}", namespace.database())))
+                .map_err(unusable)?;
+        }
+        let database = Database::open(&file).map_err(|error| OpenError::Database { file, error })?;
+        let (inbox, work) = mpsc::channel(MAX_QUEUE);
+        let health = Arc::new(Health::default());
+        let worker = Worker::new(database, clock.clone(), keep, Arc::clone(&health));
+        let (directory, lost, revocations) = (directory.to_owned(), AtomicBool::new(false), Mutex::default());
+        Ok((Self { inbox, rates, leases, clock, health, revocations, directory, lock, lost }, worker, work))
     }
 
     /// See [`Store::admit`](super::Store::admit).
     pub(super) async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
-        self.ask(|reply| Work::Admit { ask, reply }).await
+        self.check_writable()?;
+        let held = Held::take(&self.rates, &self.leases, Arc::clone(&ask));
+        let denial = held.denial();
+        let answer = self.ask(|reply| Work::Admit { ask: Arc::clone(&ask), denial, reply }).await;
+        let denial = match &answer {
+            Ok(Answer { denial: None, was_known: false, .. }) => {
+                held.keep();
+                None
+            }
+            Ok(Answer { denial, .. }) => {
+                held.give_back();
+                *denial
+            }
+            Err(_) => {
+                held.give_back();
+                None
+            }
+        };
+        let Answer { at, spent, .. } = answer?;
+        let (requests, audio) = self.rates.standing(&ask.subject);
+        let in_flight = self.leases.in_flight(&ask.subject);
+        Ok(Decision { at, denial, standing: Standing { requests, audio, in_flight, spent } })
     }
 
     /// See [`Store::settle`](super::Store::settle).
     pub(super) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
-        self.ask(|reply| Work::Settle { settlement, reply }).await
+        self.check_writable()?;
+        self.ask(|reply| Work::Settle { settlement: Arc::clone(&settlement), reply }).await?;
+        self.leases.end(&settlement.subject, settlement.id);
+        Ok(())
     }
 
     pub(super) async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
@@ -128,16 +190,33 @@ impl Embedded {
         self.ask(|reply| Work::IsRevoked { subject, token, reply }).await
     }
 
+    /// See [`Store::follow_revocations`](super::Store::follow_revocations). The file forgets none.
+    pub(super) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+        let seen = *self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((sum, revocations)) = self.ask(|reply| Work::Revocations { seen, reply }).await? else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        for revocation in &revocations {
+            known.add(revocation, now);
+        }
+        *self.revocations.lock().unwrap_or_else(PoisonError::into_inner) = Some(sum);
+        Ok(())
+    }
+
     pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+        self.check_writable()?;
         self.ask(|reply| Work::Revoke { revocation, reply }).await
     }
 
     pub(super) async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
+        self.check_writable()?;
         let creator = creator.clone();
         self.ask(|reply| Work::OpenSession { creator, session: Box::new(session), reply }).await
     }
 
     pub(super) async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
+        self.check_writable()?;
         let (creator, id) = (creator.clone(), session.id.clone());
         self.ask(|reply| Work::ForgetSession { creator, id, reply }).await
     }
@@ -153,14 +232,19 @@ impl Embedded {
     }
 
     pub(super) fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
+        self.health.is_away() || self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Nobody waits for a file that cannot be written to, as far as it is known.
+    fn check_writable(&self) -> Result<(), StoreFailure> {
+        if self.health.is_away() { Err(StoreFailure::Away) } else { Ok(()) }
     }
 
     /// Tries a file that could not be written to, and sees whether the directory is still the one that was opened.
     pub(super) async fn look_after(&self) {
-        if self.away.load(Ordering::Relaxed) {
+        if self.health.is_away() {
             // What it says is noted where it is tried.
-            let _ = self.ask(|reply| Work::Probe { reply }).await;
+            let _ = self.put(|reply| Work::Probe { reply }).await;
         }
         let ours = self.lock.metadata().map(|file| file.ino()).ok();
         let there = fs::metadata(self.directory.join(LOCK)).map(|file| file.ino()).ok();
@@ -179,25 +263,36 @@ impl Embedded {
         Arc::ptr_eq(&self.rates, rates)
     }
 
-    async fn ask<T>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, StoreFailure>>) -> Work,
-    ) -> Result<T, StoreFailure> {
-        let gone = || StoreFailure::Failed("its thread has ended".to_owned());
-        let (reply, answer) = oneshot::channel();
-        let asked = self.inbox.send(work(reply)).map_err(|_| gone());
-        let answer = match asked {
-            Ok(()) => timeout(PATIENCE, answer).await.map_err(|_| StoreFailure::Slow),
-            Err(failure) => Err(failure),
-        };
-        let answer = answer.and_then(|answer| answer.map_err(|_| gone()));
-        if let Err(cause) = &answer
-            && !self.away.swap(true, Ordering::Relaxed)
-        {
-            // A disk that stands still, or a thread that has died.
-            tracing::error!(%cause, "the embedded store is away");
+    /// Asks the thread, unless it is known to stand still.
+    async fn ask<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreFailure> {
+        if self.health.is_stalled() {
+            return Err(StoreFailure::Away);
         }
-        answer?
+        self.put(work).await
+    }
+
+    /// Asks the thread, whatever is known of it.
+    async fn put<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreFailure> {
+        let (reply, answer) = oneshot::channel();
+        match self.inbox.try_send(work(reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreFailure::Away),
+            Err(TrySendError::Closed(_)) => return Err(self.has_ended()),
+        }
+        match timeout(STORE_TIMEOUT, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.has_ended()),
+            Err(_) => {
+                self.health.did_not_answer(&StoreFailure::Slow);
+                Err(StoreFailure::Slow)
+            }
+        }
+    }
+
+    fn has_ended(&self) -> StoreFailure {
+        let failure = StoreFailure::Failed("its thread has ended".to_owned());
+        self.health.did_not_answer(&failure);
+        failure
     }
 }
 
@@ -205,8 +300,8 @@ impl Embedded {
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(directory.join(LOCK)).map_err(unusable)?;
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = private_dir::open(&directory.join(LOCK), &mut options).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => {
             // For the message that the next one gets.

@@ -3,21 +3,25 @@
 use std::path::Path;
 
 use super::super::StoreFailure;
-use super::DATABASE;
 use super::database::Database;
 use crate::admission::revocation::Revocation;
+use crate::admission::session::Session;
+use crate::config::Namespace;
 use crate::identity::Subject;
 use crate::ledger::{Entry, Statement};
-use crate::units::Month;
+use crate::units::{Month, UnixMs};
 
 /// The embedded store, to be read only.
 #[derive(Debug)]
 pub(in crate::admission::store) struct Reader(Database);
 
 impl Reader {
-    /// Opens the store in `directory`; `None`: nothing was ever written there.
-    pub(in crate::admission::store) fn open(directory: &Path) -> Result<Option<Self>, StoreFailure> {
-        let file = directory.join(DATABASE);
+    /// Opens the books of `namespace` in `directory`; `None`: nothing was ever written there.
+    pub(in crate::admission::store) fn open(
+        directory: &Path,
+        namespace: Namespace,
+    ) -> Result<Option<Self>, StoreFailure> {
+        let file = directory.join(namespace.database());
         // A directory that may not be looked into is not an empty one.
         if !file.try_exists().map_err(|error| StoreFailure::Failed(error.to_string()))? {
             return Ok(None);
@@ -32,6 +36,11 @@ impl Reader {
         month: Month,
     ) -> Result<Statement, StoreFailure> {
         self.0.statement(subject, month).map_err(|error| failed(&error))
+    }
+
+    /// The session of this id that has not ended.
+    pub(in crate::admission::store) fn session(&self, id: &str) -> Result<Option<Session>, StoreFailure> {
+        self.0.session(id, UnixMs::now()).map_err(|error| failed(&error))
     }
 
     /// Everyone who was charged in a month.
@@ -49,24 +58,27 @@ impl Reader {
     }
 }
 
-/// Has tokens hold no longer, also while a gateway has the store in `directory` open: it looks at each request.
+/// Revokes tokens, also while a gateway has the store in `directory` open: it looks at each request. `false`: no gateway
+/// has ever written there.
 pub(in crate::admission::store) fn revoke_beside(
     directory: &Path,
+    namespace: Namespace,
     revocation: &Revocation,
-) -> Result<(), StoreFailure> {
-    let nothing = || StoreFailure::Failed(format!("no gateway has written to {} yet", directory.display()));
-    let written = Database::open_beside(&directory.join(DATABASE)).and_then(|database| {
-        let Some(mut database) = database else { return Ok(None) };
+) -> Result<bool, StoreFailure> {
+    let written = Database::open_beside(&directory.join(namespace.database())).and_then(|database| {
+        let Some(mut database) = database else { return Ok(false) };
         let writer = database.begin()?;
         writer.revoke(revocation)?;
-        writer.commit().map(Some)
+        writer.commit().map(|()| true)
     });
-    written.map_err(|error| failed(&error))?.ok_or_else(nothing)
+    written.map_err(|error| failed(&error))
 }
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreFailure {
     match error {
-        rusqlite::Error::FromSqlConversionFailure(..) => StoreFailure::Garbled(error.to_string()),
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => StoreFailure::Garbled(error.to_string()),
         _ => StoreFailure::Failed(error.to_string()),
     }
 }

@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, absolute};
 
 use super::database::Database;
-use super::{DATABASE, Embedded, LOCK, OpenError, holder};
+use super::{Embedded, LOCK, OpenError, holder};
+use crate::config::Namespace;
+use crate::private_dir;
 
 /// What is at a data directory that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Found {
 
 impl Embedded {
     /// Whether the store in `directory` could be opened, but for a gateway that has it open.
-    pub fn try_out(directory: &Path) -> Result<Found, OpenError> {
+    pub fn try_out(directory: &Path, namespace: Namespace) -> Result<Found, OpenError> {
         let found = try_directory(directory)?;
         if let Some(mut lock) = try_file(directory, LOCK)? {
             // Shared, so that two checks do not see each other; and only for this moment, in which no gateway can start.
@@ -34,8 +36,8 @@ impl Embedded {
                 Err(TryLockError::Error(error)) => return Err(unusable(directory)(error)),
             }
         }
-        if try_file(directory, DATABASE)?.is_some() {
-            let file = directory.join(DATABASE);
+        if try_file(directory, namespace.database())?.is_some() {
+            let file = directory.join(namespace.database());
             Database::open_to_read(&file).map_err(|error| OpenError::Database { file, error })?;
         }
         Ok(found)
@@ -47,6 +49,9 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
     let whole = absolute(directory).map_err(unusable(directory))?;
     for place in whole.ancestors() {
         if place.try_exists().map_err(unusable(directory))? {
+            if place == whole {
+                private_dir::check(directory).map_err(unusable(directory))?;
+            }
             // The file has no name, or not for long. The error's text has that name in it; its kind does not.
             tempfile::tempfile_in(place).map_err(|error| unusable(directory)(error.kind().into()))?;
             return Ok(if place == whole { Found::Free } else { Found::Nothing });
@@ -57,7 +62,7 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
 
 /// A file of the directory, opened as the gateway does; `None`: it is not there.
 fn try_file(directory: &Path, name: &str) -> Result<Option<File>, OpenError> {
-    match OpenOptions::new().read(true).write(true).open(directory.join(name)) {
+    match private_dir::open(&directory.join(name), OpenOptions::new().read(true).write(true)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unusable(&directory.join(name))(error)),

@@ -1,22 +1,21 @@
 //! The thread that owns the file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Settlement, StoreFailure};
 use super::database::{Database, Writer};
+use super::health::Health;
 use super::reader::failed;
 use crate::admission::clock::Clock;
-use crate::admission::leases::Leases;
-use crate::admission::limits::{Ask, Decision, Denial, Standing};
-use crate::admission::rates::Rates;
+use crate::admission::limits::{Ask, Denial};
 use crate::admission::revocation::{Revocation, TokenMark};
 use crate::admission::session::Session;
 use crate::identity::Subject;
-use crate::ledger::{Charge, Statement};
+use crate::ledger::{Charge, PermitId, Statement};
 use crate::units::{Month, UnixMs};
 
 /// How many requests share a commit at most.
@@ -27,43 +26,111 @@ const TIDY_AT_ONCE: Duration = Duration::from_millis(50);
 /// A permit that is not settled after this long never will be: longer than any lease, and than a settlement waits.
 pub(super) const ABANDONED: Duration = Duration::from_hours(48);
 
-type Reply<T> = oneshot::Sender<Result<T, StoreFailure>>;
+/// For how long the name of a question that was taken back is remembered. Nobody but this process asks this store, and it
+/// gives a question up after seconds.
+const CLOSED: Duration = Duration::from_mins(10);
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreFailure>>;
+
+/// What the budgets say to a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer {
+    pub(super) at: UnixMs,
+    /// Whether the permit was given before.
+    pub(super) was_known: bool,
+    pub(super) denial: Option<Denial>,
+    /// What the month's budgets have been charged, after the request if it was let in.
+    pub(super) spent: Charge,
+}
+
+/// By what it is seen that revocations were made: how many there are, and the sums of what they say.
+pub(super) type RevocationSum = (i64, i64, i64);
 
 /// What the thread is given to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    Admit { ask: Arc<Ask>, reply: Reply<Decision> },
-    Settle { settlement: Arc<Settlement>, reply: Reply<()> },
-    Statement { subject: Subject, month: Month, reply: Reply<Statement> },
-    IsRevoked { subject: Subject, token: TokenMark, reply: Reply<bool> },
-    Revoke { revocation: Revocation, reply: Reply<()> },
-    OpenSession { creator: Subject, session: Box<Session>, reply: Reply<()> },
-    ForgetSession { creator: Subject, id: String, reply: Reply<()> },
-    Sessions { creator: Subject, reply: Reply<Vec<Session>> },
-    Probe { reply: Reply<()> },
+    /// `denial`: why it is not let in whatever the budgets say, unless it is known already.
+    Admit {
+        ask: Arc<Ask>,
+        denial: Option<Denial>,
+        reply: Reply<Answer>,
+    },
+    Settle {
+        settlement: Arc<Settlement>,
+        reply: Reply<()>,
+    },
+    Statement {
+        subject: Subject,
+        month: Month,
+        reply: Reply<Statement>,
+    },
+    IsRevoked {
+        subject: Subject,
+        token: TokenMark,
+        reply: Reply<bool>,
+    },
+    Revocations {
+        seen: Option<RevocationSum>,
+        reply: Reply<Option<(RevocationSum, Vec<Revocation>)>>,
+    },
+    Revoke {
+        revocation: Revocation,
+        reply: Reply<()>,
+    },
+    OpenSession {
+        creator: Subject,
+        session: Box<Session>,
+        reply: Reply<()>,
+    },
+    ForgetSession {
+        creator: Subject,
+        id: String,
+        reply: Reply<()>,
+    },
+    Sessions {
+        creator: Subject,
+        reply: Reply<Vec<Session>>,
+    },
+    Probe {
+        reply: Reply<()>,
+    },
 }
 
 impl Work {
     const fn only_reads(&self) -> bool {
-        matches!(self, Self::Statement { .. } | Self::IsRevoked { .. } | Self::Sessions { .. })
+        matches!(
+            self,
+            Self::Statement { .. } | Self::IsRevoked { .. } | Self::Sessions { .. } | Self::Revocations { .. }
+        )
+    }
+
+    /// Whether nobody waits for it any more, and it must not be done then: what it would take, or list, is nobody's.
+    fn is_stale(&self) -> bool {
+        match self {
+            Self::Admit { reply, .. } => reply.is_closed(),
+            Self::OpenSession { reply, .. } => reply.is_closed(),
+            _ => false,
+        }
     }
 }
 
 /// What the thread works with.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) database: Database,
-    pub(super) rates: Arc<Rates>,
-    pub(super) leases: Arc<Leases>,
-    pub(super) clock: Clock,
-    pub(super) keep: Duration,
-    /// Whether the last write failed.
-    pub(super) away: Arc<AtomicBool>,
+    database: Database,
+    clock: Clock,
+    keep: Duration,
+    health: Arc<Health>,
+    closed: Closed,
 }
 
 impl Worker {
+    pub(super) fn new(database: Database, clock: Clock, keep: Duration, health: Arc<Health>) -> Self {
+        Self { database, clock, keep, health, closed: Closed::default() }
+    }
+
     /// Works until nobody can give it anything any more.
-    pub(super) fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Work>) {
+    pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Work>) {
         let mut tidied: Option<Duration> = None;
         while let Some(first) = inbox.blocking_recv() {
             let mut batch = vec![first];
@@ -72,10 +139,11 @@ impl Worker {
             {
                 batch.push(next);
             }
-            self.work(batch);
+            self.work_through(batch);
             let now = self.clock.steady();
             if tidied.is_none_or(|last| now.saturating_sub(last) >= TIDY) {
                 tidied = Some(now);
+                self.closed.forget_before(now.saturating_sub(CLOSED));
                 if let Err(error) = self.tidy() {
                     tracing::warn!(%error, "old records of the ledger could not be cleared away");
                 }
@@ -83,22 +151,25 @@ impl Worker {
         }
     }
 
+    /// Does all of it, and answers whoever still waits.
+    pub(super) fn work_through(&mut self, batch: Vec<Work>) {
+        self.work(batch);
+        self.health.answers();
+    }
+
     fn work(&mut self, batch: Vec<Work>) {
         let (reads, writes): (Vec<_>, Vec<_>) = batch.into_iter().partition(Work::only_reads);
-        let (decisions, written) = self.write(&writes);
+        let (answers, written) = self.write(&writes);
         if written.is_err() && writes.len() > 1 {
             // One of them may be what cannot be written; it shall not take the others with it.
-            for (work, decision) in writes.iter().zip(decisions) {
-                self.undo(work, decision);
-            }
             for work in writes {
-                let (decisions, written) = self.write(std::slice::from_ref(&work));
-                self.answer(work, decisions.into_iter().next().flatten(), written);
+                let (answers, written) = self.write(std::slice::from_ref(&work));
+                reply(work, answers.into_iter().next().flatten(), written);
             }
         } else {
-            let mut decisions = decisions.into_iter();
+            let mut answers = answers.into_iter();
             for work in writes {
-                self.answer(work, decisions.next().flatten(), written.clone());
+                reply(work, answers.next().flatten(), written.clone());
             }
         }
         for work in reads {
@@ -114,92 +185,56 @@ impl Worker {
                     let sessions = self.database.sessions(&creator, self.clock.now());
                     let _ = reply.send(sessions.map_err(|error| failed(&error)));
                 }
+                Work::Revocations { seen, reply } => {
+                    let revocations = self.database.revocations(seen, self.clock.now());
+                    let _ = reply.send(revocations.map_err(|error| failed(&error)));
+                }
                 _ => {}
             }
         }
     }
 
     /// Does it all in one transaction. If that fails, none of it happened.
-    fn write(&mut self, batch: &[Work]) -> (Vec<Option<Decision>>, Result<(), StoreFailure>) {
-        let mut decisions = Vec::with_capacity(batch.len());
-        if batch.is_empty() {
-            return (decisions, Ok(()));
+    fn write(&mut self, batch: &[Work]) -> (Vec<Option<Answer>>, Result<(), StoreFailure>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        if batch.iter().all(Work::is_stale) {
+            return (answers, Ok(()));
         }
-        let Self { database, rates, leases, clock, .. } = self;
+        let Self { database, clock, closed, .. } = self;
         let mut changed = false;
         let written = database.begin().and_then(|writer| {
             for work in batch {
-                decisions.push(match work {
-                    Work::Admit { ask, .. } => Some(admit(&writer, rates, leases, clock.now(), ask)?),
-                    Work::Settle { settlement, .. } => writer.settle(settlement).map(|()| None)?,
+                answers.push(match work {
+                    stale if stale.is_stale() => None,
+                    Work::Admit { ask, .. } if closed.has(ask.id) => None,
+                    Work::Admit { ask, denial, .. } => Some(admit(&writer, clock.now(), ask, *denial)?),
+                    Work::Settle { settlement, .. } => {
+                        if settlement.is_void() {
+                            closed.add(settlement.id, clock.steady());
+                        }
+                        writer.settle(settlement).map(|()| None)?
+                    }
                     Work::Probe { .. } => writer.touch().map(|()| None)?,
                     Work::Revoke { revocation, .. } => writer.revoke(revocation).map(|()| None)?,
                     Work::OpenSession { creator, session, .. } => {
                         writer.open_session(creator, session).map(|()| None)?
                     }
                     Work::ForgetSession { creator, id, .. } => writer.forget_session(creator, id).map(|()| None)?,
-                    Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. } => None,
+                    Work::Statement { .. }
+                    | Work::IsRevoked { .. }
+                    | Work::Sessions { .. }
+                    | Work::Revocations { .. } => None,
                 });
             }
             changed = writer.has_changes();
             writer.commit()
         });
         let written = written.map_err(|error| failed(&error));
-        // A transaction in which nothing changed says nothing of the disk.
-        if changed || written.is_err() {
-            self.note(&written);
+        // A transaction in which nothing changed says nothing of the disk, nor does a row that makes no sense.
+        if changed || written.as_ref().is_err_and(|failure| !matches!(failure, StoreFailure::Garbled(_))) {
+            self.health.wrote(&written);
         }
-        (decisions, written)
-    }
-
-    /// What was taken in this process for a request that could not be written down.
-    fn undo(&self, work: &Work, decision: Option<Decision>) {
-        if let (Work::Admit { ask, .. }, Some(Decision { denial: None, .. })) = (work, decision) {
-            self.rates.give_back(&ask.subject, &ask.limits);
-            self.leases.end(&ask.subject, ask.id);
-        }
-    }
-
-    /// Says once that the file cannot be written to, and once that it can be again.
-    fn note(&self, written: &Result<(), StoreFailure>) {
-        let was_away = self.away.swap(written.is_err(), Ordering::Relaxed);
-        match written {
-            Err(cause) if !was_away => tracing::error!(%cause, "the embedded store cannot be written to"),
-            Ok(()) if was_away => tracing::info!("the embedded store can be written to again"),
-            _ => {}
-        }
-    }
-
-    fn answer(&self, work: Work, decision: Option<Decision>, written: Result<(), StoreFailure>) {
-        if written.is_err() {
-            self.undo(&work, decision);
-        }
-        // Who does not wait any more settles what was decided.
-        match (work, decision) {
-            (Work::Admit { reply, .. }, Some(decision)) => {
-                let _ = reply.send(written.map(|()| decision));
-            }
-            (Work::Admit { reply, .. }, None) => {
-                let unwritten = written.err().unwrap_or(StoreFailure::Failed("it was not asked".to_owned()));
-                let _ = reply.send(Err(unwritten));
-            }
-            (Work::Settle { settlement, reply }, _) => {
-                if written.is_ok() {
-                    self.leases.end(&settlement.subject, settlement.id);
-                }
-                let _ = reply.send(written);
-            }
-            (
-                Work::Probe { reply }
-                | Work::Revoke { reply, .. }
-                | Work::OpenSession { reply, .. }
-                | Work::ForgetSession { reply, .. },
-                _,
-            ) => {
-                let _ = reply.send(written);
-            }
-            (Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. }, _) => {}
-        }
+        (answers, written)
     }
 
     fn tidy(&mut self) -> rusqlite::Result<()> {
@@ -222,37 +257,65 @@ impl Worker {
     }
 }
 
-/// Decides on one request and notes it, all or nothing.
-fn admit(writer: &Writer<'_>, rates: &Rates, leases: &Leases, now: UnixMs, ask: &Ask) -> rusqlite::Result<Decision> {
-    let (subject, limits) = (&ask.subject, &ask.limits);
-    let entry = ask.entry(now);
-    let mut spent = writer.spent(subject, Month::of(now))?;
-    let mut denial = None;
-    if !writer.knows(&entry)? {
-        let full = limits.concurrent.is_some_and(|most| leases.in_flight(subject) >= most.get());
-        let revoked = writer.is_revoked(subject, &ask.token, now)?;
-        denial = revoked
-            .then_some(Denial::Revoked)
-            .or_else(|| rates.look(subject, limits).err())
-            .or(full.then_some(Denial::Concurrency))
-            .or(limits.exceeded(spent, ask.estimate));
-        if let Some(session) = ask.session.as_ref().filter(|_| denial.is_none()) {
-            let spent = writer.spent_in(subject, &session.id)?;
-            denial = session.is_exceeded(spent, ask.estimate).then_some(Denial::Session);
+/// Tells whoever waits for it what became of a write.
+fn reply(work: Work, answer: Option<Answer>, written: Result<(), StoreFailure>) {
+    // Whoever does not wait any more has it taken back.
+    match work {
+        Work::Admit { reply, .. } => {
+            let too_late = || StoreFailure::Refused("the request was given up before it came to be decided".to_owned());
+            let _ = reply.send(written.and_then(|()| answer.ok_or_else(too_late)));
         }
-        if denial.is_none() {
-            writer.open(&entry)?;
-            if let Some(session) = &ask.session {
-                let until = session.expires_at.max(now).plus(ask.lease);
-                writer.charge_session(subject, &session.id, ask.estimate, Charge::NONE, Some(until))?;
-            }
-            // Only this thread takes, so what was there to be looked at is there to be taken.
-            denial = rates.take(subject, limits).err();
-            leases.add(subject, ask.id, ask.lease);
-            spent = spent.plus(ask.estimate);
+        Work::Settle { reply, .. }
+        | Work::Probe { reply }
+        | Work::Revoke { reply, .. }
+        | Work::OpenSession { reply, .. }
+        | Work::ForgetSession { reply, .. } => {
+            let _ = reply.send(written);
         }
+        Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. } | Work::Revocations { .. } => {}
     }
-    let (requests, audio) = rates.standing(subject);
-    let standing = Standing { requests, audio, in_flight: leases.in_flight(subject), spent };
-    Ok(Decision { at: now, denial, standing })
+}
+
+/// Decides on one request by what is in the file and notes it, all or nothing. `denial`: why it is not let in whatever the
+/// file says, unless its permit was given before.
+fn admit(writer: &Writer<'_>, now: UnixMs, ask: &Ask, denial: Option<Denial>) -> rusqlite::Result<Answer> {
+    let subject = &ask.subject;
+    let entry = ask.entry(now);
+    let spent = writer.spent(subject, Month::of(now))?;
+    if writer.knows(&entry)? {
+        return Ok(Answer { at: now, was_known: true, denial: None, spent });
+    }
+    let revoked = writer.is_revoked(subject, &ask.token, now)?.then_some(Denial::Revoked);
+    let mut denial = revoked.or(denial).or(ask.limits.exceeded(spent, ask.estimate));
+    if let Some(session) = ask.session.as_ref().filter(|_| denial.is_none()) {
+        let spent = writer.spent_in(subject, &session.id)?;
+        denial = session.is_exceeded(spent, ask.estimate).then_some(Denial::Session);
+    }
+    if denial.is_some() {
+        return Ok(Answer { at: now, was_known: false, denial, spent });
+    }
+    writer.open(&entry)?;
+    if let Some(session) = &ask.session {
+        let until = session.expires_at.max(now).plus(ask.lease);
+        writer.charge_session(subject, &session.id, ask.estimate, Charge::NONE, Some(until))?;
+    }
+    Ok(Answer { at: now, was_known: false, denial: None, spent: spent.plus(ask.estimate) })
+}
+
+/// The names of questions that were taken back, which are not to be let in by coming late.
+#[derive(Debug, Default)]
+struct Closed(BTreeMap<PermitId, Duration>);
+
+impl Closed {
+    fn has(&self, id: PermitId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    fn add(&mut self, id: PermitId, now: Duration) {
+        self.0.insert(id, now);
+    }
+
+    fn forget_before(&mut self, time: Duration) {
+        self.0.retain(|_, closed| *closed >= time);
+    }
 }

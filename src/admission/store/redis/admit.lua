@@ -8,6 +8,7 @@ local rates, leases, open = KEYS[1], KEYS[2], KEYS[3]
 local earlier_month, later_month = KEYS[4], KEYS[5] -- the same key, but around the turn of a month
 local revoked_up_to, revoked_token = KEYS[6], KEYS[7] -- the same key, for a token without a name
 local session = KEYS[8] -- what is charged in it; any key where there is none
+local closed = KEYS[9] -- permits that are settled or taken back
 
 local id = ARGV[1]
 local not_after = tonumber(ARGV[2]) -- µs; 0: whenever it comes
@@ -33,6 +34,10 @@ local now_ms = math.floor(now / 1000)
 if not_after > 0 and now > not_after then
   return redis.error_reply('LATE the request was given up before it came to be decided')
 end
+-- Nobody waits for the answer, and what it would take would not be given back.
+if redis.call('ZSCORE', closed, id) then
+  return redis.error_reply('LATE the request was given up before it came to be decided')
+end
 if now_ms < months_from or now_ms >= months_until then
   return redis.error_reply('CLOCK the clocks of the gateway and of Redis differ by more than twelve hours')
 end
@@ -46,8 +51,9 @@ local requests_ahead = math.max((tonumber(arrivals[1]) or 0) - now - set_back, 0
 local audio_ahead = math.max((tonumber(arrivals[2]) or 0) - now - set_back, 0)
 local in_flight = redis.call('ZCOUNT', leases, '(' .. string.format('%.0f', now_ms), '+inf')
 -- A correction after part of the data was lost could take a sum below nothing.
-local spent_usd = math.max(tonumber(redis.call('HGET', month, 'usd')) or 0, 0)
-local spent_audio = math.max(tonumber(redis.call('HGET', month, 'audio')) or 0, 0)
+local spent = redis.call('HMGET', month, 'usd', 'audio')
+local spent_usd = math.max(tonumber(spent[1]) or 0, 0)
+local spent_audio = math.max(tonumber(spent[2]) or 0, 0)
 
 local function is_revoked()
   local said = redis.call('MGET', revoked_up_to, revoked_token)

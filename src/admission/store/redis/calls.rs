@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::super::{Settlement, StoreFailure, Unknown};
+use super::super::{RateRefund, Settlement, StoreFailure, Unknown};
 use super::keys::Keys;
 use super::records::{open_entry, parsed, written};
 use super::{Call, Shared};
@@ -21,6 +21,9 @@ const SAME_CLOCK: Duration = Duration::from_mins(1);
 const OWN_CLOCK: Duration = Duration::from_hours(1);
 /// How long after its lease a permit that is not settled counts as a dead gateway's: longer than a settlement waits.
 const ABANDONED: Duration = Duration::from_hours(24);
+/// How long it is remembered that a permit was settled or taken back, apart from its record. For that time a settlement that
+/// comes again is known at once; later its record is looked for.
+const KEEP_MARK: Duration = Duration::from_hours(24);
 /// How long the sums of a month are kept.
 const KEEP_MONTH: Duration = Duration::from_hours(24 * 400);
 
@@ -39,6 +42,7 @@ impl Shared {
             keys.revoked(None),
             keys.revoked(token),
             ask.session.as_ref().map_or_else(|| keys.revoked(None), |session| keys.session(&session.id)),
+            keys.closed(),
         ];
         let session = ask.session.as_ref();
         let time = |bucket: Option<Bucket>, of: fn(&Bucket) -> Duration| optional(bucket.map(|b| of(&b).as_micros()));
@@ -106,14 +110,16 @@ impl Shared {
         let (cost, estimate) = (settlement.cost, settlement.estimate);
         // When a permit was given that nobody heard of, the store alone knows; it is near to when that was noticed.
         let (earlier, later) = months_around(settlement.at);
-        let mut names = vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger()];
+        let mut names =
+            vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger(), keys.closed()];
         names.extend(settlement.session.as_ref().map(|session| keys.session(&session.id)));
         let difference = |new: u64, old: u64| (i128::from(new) - i128::from(old)).to_string();
-        // It may have been written before, and at any time since the permit was given: it was tried, or has waited so long
-        // that it may have been given up as abandoned. Otherwise nobody but a library that tries again by itself can have
-        // written it, a moment ago.
-        let old = settlement.at.plus(ABANDONED / 2) < self.time(keys.part());
-        let maybe_there = settlement.tried || (old && !settlement.without_store);
+        // It leaves a mark where it is written, by which a second time is known. There is none of what was written before marks
+        // were made, or so long ago that the mark may be gone; or given up as abandoned, which a gateway without marks may
+        // have done. A record is there all the same.
+        let is_old = settlement.at.plus(KEEP_MARK / 2) < self.time(keys.part());
+        let may_be_unmarked = settlement.tried && !settlement.marked;
+        let maybe_there = may_be_unmarked || is_old && (settlement.tried || !settlement.without_store);
         let doubt = if settlement.without_store { OWN_CLOCK } else { SAME_CLOCK };
         let since = maybe_there.then(|| settlement.at.minus(doubt).get());
         let arguments = vec![
@@ -133,6 +139,27 @@ impl Shared {
             ms(self.keep),
             ms(KEEP_MONTH),
             optional(settlement.session.as_ref().map(|session| session.expires_at.get())),
+            ms(KEEP_MARK),
+        ];
+        (names, arguments)
+    }
+
+    pub(super) fn void_call(settlement: &Settlement, keys: &Keys) -> Call {
+        let (estimate, rates) = (settlement.estimate, settlement.rates);
+        // When the permit was given, if it was, the store alone knows; it is near to when it was given up.
+        let (earlier, later) = months_around(settlement.at);
+        let mut names =
+            vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.closed(), keys.rates()];
+        names.extend(settlement.session.as_ref().map(|session| keys.session(&session.id)));
+        let less = |number: u64| (-i128::from(number)).to_string();
+        let arguments = vec![
+            settlement.id.to_string(),
+            less(estimate.usd.get()),
+            less(estimate.audio.get()),
+            less(rates.requests_us),
+            less(rates.audio_us),
+            later.start().get().to_string(),
+            ms(KEEP_MARK),
         ];
         (names, arguments)
     }
@@ -159,6 +186,8 @@ impl Shared {
                 without_store: false,
                 unknown: Unknown::Ignore,
                 tried: false,
+                marked: true,
+                rates: RateRefund::default(),
             });
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::{Presence, StoreFailure};
 use super::keys::{PARTS, part_of};
 use crate::admission::clock::Clock;
+use crate::config::Namespace;
 
 /// An answer within this time tells what time it is.
 const PROMPT: Duration = Duration::from_millis(50);
@@ -35,9 +36,9 @@ struct Part {
 
 impl Health {
     /// `cluster`: the callers are divided among nodes, which may fail one by one.
-    pub(super) fn new(clock: Clock, cluster: bool) -> Self {
+    pub(super) fn new(clock: Clock, cluster: bool, namespace: Namespace) -> Self {
         let part = |key| Part { away: AtomicBool::new(false), offset: AtomicI64::new(UNKNOWN), key };
-        let probe = |tag: usize| format!("voxgate:{{probe-{tag}}}:probe");
+        let probe = |tag: usize| format!("{}:{{probe-{tag}}}:probe", namespace.key_prefix());
         let mut keys: Vec<Option<String>> = vec![None; if cluster { PARTS } else { 1 }];
         for key in (0..).map(probe) {
             let at = if cluster { part_of(&key) } else { 0 };
@@ -123,16 +124,16 @@ mod tests {
 
     #[test]
     fn every_part_of_a_cluster_has_a_key_that_lies_in_it() {
-        let health = Health::new(Clock::system(), true);
+        let health = Health::new(Clock::system(), true, Namespace::Sandbox);
         assert_eq!(health.parts(), PARTS);
         assert!((0..PARTS).all(|part| part_of(&health.key(part)) == part));
-        assert_eq!(Health::new(Clock::system(), false).parts(), 1);
+        assert_eq!(Health::new(Clock::system(), false, Namespace::Production).parts(), 1);
     }
 
     #[test]
     fn one_part_may_be_away_without_the_others() {
         let clock = Clock::manual(UnixMs::new(1000));
-        let health = Health::new(clock.clone(), true);
+        let health = Health::new(clock.clone(), true, Namespace::Production);
         health.failed(3, &StoreFailure::Slow);
         assert_eq!(health.presence(), Presence::PartlyAway);
         assert!(health.is_part_away(3) && !health.is_part_away(4));

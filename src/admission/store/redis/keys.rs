@@ -1,9 +1,11 @@
-//! The names of keys, such as `voxgate:{0a3}:alice:rates`.
+//! The names of keys, such as `voxgate:{0a3}:alice:rates`; for a gateway that serves from its sandbox alone,
+//! `voxgate:sandbox:{0a3}:alice:rates`.
 //!
 //! A caller's keys share the hash tag in braces, so that one script may touch them on one node of a cluster. Some
 //! thousands of tags are shared by all callers, since a stream of records is some kilobytes even when it is nearly empty:
 //! those of one tag write to one.
 
+use crate::config::Namespace;
 use crate::identity::Subject;
 use crate::units::Month;
 
@@ -12,6 +14,14 @@ const TAGS: u16 = 4096;
 /// How many parts the callers of a cluster are divided into, each on one node as a rule.
 pub(super) const PARTS: usize = 64;
 const SLOTS: u16 = 16_384;
+/// How the names of the keys with sessions end.
+pub(super) const SESSIONS: &str = "sessions";
+
+/// STREAM of the revocations that were made, for gateways to follow: `subject`, `token` (`""`: all), `up_to` in seconds since
+/// 1970, `until` in ms since 1970.
+pub(super) fn revocations(namespace: Namespace) -> String {
+    format!("{}:{{revocations}}:log", namespace.key_prefix())
+}
 
 /// The keys of one caller.
 #[derive(Debug)]
@@ -23,8 +33,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(subject: &Subject) -> Self {
-        let tag = format!("voxgate:{{{:03x}}}", crc(subject.as_str()) % TAGS);
+    pub(super) fn of(namespace: Namespace, subject: &Subject) -> Self {
+        let tag = format!("{}:{{{:03x}}}", namespace.key_prefix(), crc(subject.as_str()) % TAGS);
         Self { caller: format!("{tag}:{subject}"), tag }
     }
 
@@ -64,7 +74,12 @@ impl Keys {
 
     /// ZSET of the sessions that the caller has opened, as JSON, by when they end, in ms since 1970.
     pub(super) fn sessions(&self) -> String {
-        format!("{}:sessions", self.caller)
+        format!("{}:{SESSIONS}", self.caller)
+    }
+
+    /// ZSET of permits that are settled or taken back, of every caller with this tag, by when that was done, in ms since 1970.
+    pub(super) fn closed(&self) -> String {
+        format!("{}:closed", self.tag)
     }
 
     /// STREAM of the records of every caller with this tag.
@@ -89,13 +104,13 @@ pub(super) fn part_of(key: &str) -> usize {
 }
 
 /// A pattern for the keys of every caller that end in `last`.
-pub(super) fn pattern(last: &str) -> String {
-    format!("voxgate:{{*}}:*:{last}")
+pub(super) fn pattern(namespace: Namespace, last: &str) -> String {
+    format!("{}:{{*}}:*:{last}", namespace.key_prefix())
 }
 
 /// Whose key it is.
-pub(super) fn subject_of(key: &str) -> Option<Subject> {
-    let (_, rest) = key.strip_prefix("voxgate:{")?.split_once("}:")?;
+pub(super) fn subject_of(namespace: Namespace, key: &str) -> Option<Subject> {
+    let (_, rest) = key.strip_prefix(namespace.key_prefix())?.strip_prefix(":{")?.split_once("}:")?;
     rest.rsplit_once(':')?.0.parse().ok()
 }
 
@@ -116,15 +131,25 @@ mod tests {
         #[test]
         fn a_subject_is_found_again_in_its_keys_and_shares_one_tag(name in "[a-z{}%:\u{e9}*]{1,12}") {
             let subject: Subject = name.parse().unwrap();
-            let keys = Keys::of(&subject);
-            for key in [keys.rates(), keys.leases(), keys.open(), keys.revoked(None), keys.month("2026-11".parse().unwrap())] {
-                prop_assert_eq!(subject_of(&key), Some(subject.clone()));
-                prop_assert_eq!(part_of(&key), keys.part());
+            for (own, other) in [
+                (Namespace::Production, Namespace::Sandbox),
+                (Namespace::Sandbox, Namespace::Production),
+            ] {
+                let keys = Keys::of(own, &subject);
+                let month = keys.month("2026-11".parse().unwrap());
+                for key in [keys.rates(), keys.leases(), keys.open(), keys.revoked(None), month] {
+                    prop_assert_eq!(subject_of(own, &key), Some(subject.clone()));
+                    prop_assert_eq!(subject_of(other, &key), None);
+                    prop_assert_eq!(part_of(&key), keys.part());
+                }
+                for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions()] {
+                    prop_assert_eq!(part_of(&key), keys.part());
+                }
+                for key in [keys.ledger(), keys.closed()] {
+                    prop_assert_eq!(part_of(&key), keys.part());
+                    prop_assert_eq!(subject_of(own, &key), None);
+                }
             }
-            for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions()] {
-                prop_assert_eq!(part_of(&key), keys.part());
-            }
-            prop_assert_eq!(part_of(&keys.ledger()), keys.part());
         }
     }
 }

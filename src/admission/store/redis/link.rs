@@ -12,7 +12,7 @@ use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
 use tokio::runtime::{Handle, Id};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::StoreFailure;
 use crate::config::RedisUrl;
@@ -25,6 +25,12 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// A connection that nobody used for this long is not trusted: servers and what is between close idle ones, and the request
 /// that finds out would fail. Those to a cluster try again by themselves.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// How often one question is asked at most. The second time is on a fresh connection; more are for a server that closes all of
+/// them at once.
+const MAX_ATTEMPTS: u32 = 4;
+/// How long a cluster's client is given to connect anew.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The way to Redis.
 ///
@@ -75,7 +81,8 @@ impl Link {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for.
+    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for, and must be one that may
+    /// be run twice.
     pub(super) async fn script(
         &self,
         script: &Script,
@@ -90,11 +97,12 @@ impl Link {
         };
         let by_hash = by("EVALSHA", script.get_hash());
         let (mut wire, source) = (self.wire()?, Arc::clone(source));
+        let deadline = Instant::now() + patience;
         unhurried(patience, async move {
-            match wire.run(&by_hash).await {
+            match wire.insist(&by_hash, deadline).await {
                 // After a restart or a flush of scripts: the text itself, which is remembered from then on.
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    wire.run(&by("EVAL", &source)).await
+                    wire.insist(&by("EVAL", &source), deadline).await
                 }
                 answer => answer,
             }
@@ -102,10 +110,10 @@ impl Link {
         .await
     }
 
-    /// Runs one command.
+    /// Runs one command, which must be one that may be run twice.
     pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreFailure> {
-        let mut wire = self.wire()?;
-        unhurried(patience, async move { wire.run(&command).await }).await
+        let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
+        unhurried(patience, async move { wire.insist(&command, deadline).await }).await
     }
 
     /// The connection of this runtime.
@@ -155,6 +163,33 @@ impl Target {
 }
 
 impl Wire {
+    /// Runs a command, and again on a new connection if this one turns out to be closed: servers, and what is between, close
+    /// those that are idle, and that says nothing of the server. That it cannot be reached does.
+    async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
+        let mut answer = self.run(command).await;
+        for _ in 1..MAX_ATTEMPTS {
+            match &answer {
+                Err(error) if self.lost_connection(error) && Instant::now() < deadline => {}
+                _ => break,
+            }
+            if matches!(self, Self::Cluster(_)) {
+                // It connects anew by itself, beside what it is asked.
+                sleep(RECONNECT_PAUSE).await;
+            }
+            answer = self.run(command).await;
+        }
+        answer
+    }
+
+    /// Whether a connection was closed under a question, or while it was made.
+    fn lost_connection(&self, error: &RedisError) -> bool {
+        // Without its connection to a node a cluster's client asks any other, which sends it away.
+        let is_sent_away =
+            matches!(error.kind(), ErrorKind::ClusterConnectionNotFound | ErrorKind::Server(ServerErrorKind::Moved));
+        let is_cluster = matches!(self, Self::Cluster(_));
+        error.is_connection_dropped() && !error.is_connection_refusal() || is_cluster && is_sent_away
+    }
+
     async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
         let answer = match self {
             Self::Single(connection) => connection.req_packed_command(command).await,

@@ -1,7 +1,8 @@
 //! The shared store: everything in Redis, so that any number of gateways hold the same limits.
 //!
-//! One script admits (`admit.lua`), one settles (`settle.lua`); each is one round trip, on keys of one caller. Where Redis
-//! is away or slow, nobody waits longer than `redis.timeout`.
+//! One script admits (`admit.lua`), one settles (`settle.lua`), one takes back what nobody waited for (`void.lua`); each is one
+//! round trip, on keys of one caller, and may be sent again when its answer is lost. Where Redis is away or slow, nobody
+//! waits longer than `redis.timeout`.
 
 mod calls;
 mod health;
@@ -15,7 +16,7 @@ mod sessions;
 mod trial;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -34,6 +35,7 @@ use health::Health;
 use keys::Keys;
 use link::Link;
 use records::parsed;
+use revoked::Followed;
 
 /// How often Redis is looked after.
 const WATCH: Duration = Duration::from_millis(500);
@@ -48,10 +50,12 @@ struct Source {
     script: Script,
 }
 
-/// The three scripts.
+/// The scripts that are asked by their hashes.
 struct Sources {
     admit: Source,
     settle: Source,
+    void: Source,
+    open_session: Source,
     probe: Source,
 }
 
@@ -65,6 +69,8 @@ impl Sources {
         Self {
             admit: source(include_str!("admit.lua")),
             settle: source(include_str!("settle.lua")),
+            void: source(include_str!("void.lua")),
+            open_session: source(include_str!("open_session.lua")),
             probe: source(include_str!("probe.lua")),
         }
     }
@@ -84,8 +90,11 @@ struct Shared {
     clock: Clock,
     timeout: Duration,
     keep: Duration,
+    namespace: config::Namespace,
     /// Permits of gateways that must be dead go here, to be settled.
     abandoned: mpsc::UnboundedSender<Settlement>,
+    /// How far the log of revocations was read.
+    followed: Mutex<Followed>,
 }
 
 impl Redis {
@@ -110,14 +119,15 @@ impl Redis {
         sources: Sources,
     ) -> Result<Self, RedisError> {
         let link = Link::new(&settings.url)?;
-        let health = Health::new(clock.clone(), link.is_cluster());
-        let shared = Shared { link, sources, health, clock, timeout: settings.timeout, keep, abandoned };
+        let health = Health::new(clock.clone(), link.is_cluster(), settings.namespace);
+        let (timeout, namespace, followed) = (settings.timeout, settings.namespace, Mutex::default());
+        let shared = Shared { link, sources, health, clock, timeout, keep, namespace, abandoned, followed };
         Ok(Self { shared: Arc::new(shared), watch: None })
     }
 
     /// See [`Store::admit`](super::Store::admit).
     pub(super) async fn admit(&self, ask: &Ask) -> Result<Decision, StoreFailure> {
-        let (keys, asked) = (Keys::of(&ask.subject), Instant::now());
+        let (keys, asked) = (self.shared.keys(&ask.subject), Instant::now());
         let value = self
             .shared
             .script(&self.shared.sources.admit, &keys, self.shared.timeout, |shared| shared.admit_call(ask, &keys))
@@ -127,12 +137,15 @@ impl Redis {
 
     /// See [`Store::settle`](super::Store::settle).
     pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreFailure> {
-        let (keys, asked) = (Keys::of(&settlement.subject), Instant::now());
+        let (keys, asked) = (self.shared.keys(&settlement.subject), Instant::now());
         let patience = PATIENCE.max(self.shared.timeout);
-        let value = self
-            .shared
-            .script(&self.shared.sources.settle, &keys, patience, |shared| shared.settle_call(settlement, &keys))
-            .await?;
+        let sources = &self.shared.sources;
+        let is_void = settlement.is_void();
+        let source = if is_void { &sources.void } else { &sources.settle };
+        let call = |shared: &Shared| {
+            if is_void { Shared::void_call(settlement, &keys) } else { shared.settle_call(settlement, &keys) }
+        };
+        let value = self.shared.script(source, &keys, patience, call).await?;
         self.shared.health.answered(keys.part(), parsed(value)?, asked.elapsed());
         Ok(())
     }
@@ -142,12 +155,12 @@ impl Redis {
     }
 
     pub(super) fn is_away_for(&self, subject: &Subject) -> bool {
-        self.shared.health.is_part_away(Keys::of(subject).part())
+        self.shared.health.is_part_away(self.shared.keys(subject).part())
     }
 
     /// The time in the caller's part of Redis, as far as it is known.
     pub(super) fn now(&self, subject: &Subject) -> UnixMs {
-        self.shared.time(Keys::of(subject).part())
+        self.shared.time(self.shared.keys(subject).part())
     }
 
     pub(super) async fn probe(&self) -> Result<(), StoreFailure> {
@@ -180,7 +193,7 @@ impl Redis {
 
     /// The stream of a caller's records.
     pub(super) fn ledger_of(subject: &Subject) -> String {
-        Keys::of(subject).ledger()
+        Keys::of(config::Namespace::Production, subject).ledger()
     }
 
     /// Whatever was away is back.
@@ -209,6 +222,11 @@ impl fmt::Debug for Shared {
 type Call = (Vec<String>, Vec<String>);
 
 impl Shared {
+    /// The keys of one caller.
+    fn keys(&self, subject: &Subject) -> Keys {
+        Keys::of(self.namespace, subject)
+    }
+
     /// Runs a script for a caller unless their part of Redis is known to be away.
     async fn script(
         &self,

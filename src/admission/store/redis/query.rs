@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::cmd;
 
 use super::super::StoreFailure;
-use super::keys::{Keys, pattern, subject_of};
+use super::keys::{pattern, subject_of};
 use super::records::{ledger_entries, open_entry, parsed, statement};
 use super::{PATIENCE, Redis};
 use crate::identity::Subject;
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 impl Redis {
     /// What a caller used in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
-        let keys = Keys::of(subject);
+        let keys = self.shared.keys(subject);
         if self.shared.health.is_part_away(keys.part()) {
             return Err(StoreFailure::Away);
         }
@@ -31,8 +31,8 @@ impl Redis {
 
     /// Everyone who was charged in a month.
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
-        let keys = self.shared.link.scan(&pattern(&month.to_string())).await?;
-        let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(key)).collect();
+        let keys = self.shared.link.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
+        let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(self.shared.namespace, key)).collect();
         Ok(subjects.into_iter().collect())
     }
 
@@ -44,7 +44,7 @@ impl Redis {
         };
         // A permit that is settled between the two reads is in both rather than in none.
         let mut entries = self.open_entries(&subjects).await?;
-        let ledgers: BTreeSet<_> = subjects.iter().map(|subject| Keys::of(subject).ledger()).collect();
+        let ledgers: BTreeSet<_> = subjects.iter().map(|subject| self.shared.keys(subject).ledger()).collect();
         for ledger in ledgers {
             entries.extend(self.ledger_entries(&ledger, month.start()).await?);
         }
@@ -59,7 +59,7 @@ impl Redis {
 
     async fn open_entries(&self, subjects: &[Subject]) -> Result<Vec<Entry>, StoreFailure> {
         let ask = |subject: &Subject| {
-            let command = cmd("HGETALL").arg(Keys::of(subject).open()).take();
+            let command = cmd("HGETALL").arg(self.shared.keys(subject).open()).take();
             let subject = subject.clone();
             async move {
                 let open: Vec<(String, String)> = parsed(self.shared.link.run(command, PATIENCE).await?)?;

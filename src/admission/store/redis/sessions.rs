@@ -3,9 +3,9 @@
 use redis::{Cmd, Value, cmd};
 
 use super::super::StoreFailure;
-use super::keys::Keys;
+use super::keys::{Keys, SESSIONS, part_of, pattern};
 use super::records::parsed;
-use super::{PATIENCE, Redis};
+use super::{PATIENCE, Redis, Shared};
 use crate::admission::session::{LONGEST, Session};
 use crate::identity::Subject;
 
@@ -16,23 +16,38 @@ impl Redis {
         creator: &Subject,
         session: &Session,
     ) -> Result<(), StoreFailure> {
-        let (keys, record) = (Keys::of(creator), written(session)?);
-        let key = keys.sessions();
-        let now = self.shared.time(keys.part()).get();
-        self.told(&keys, cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(now).take()).await?;
-        self.told(&keys, cmd("ZADD").arg(&key).arg(session.expires_at.get()).arg(record).take()).await?;
-        // Longer than any of them.
-        let longest = u64::try_from((LONGEST * 2).as_millis()).unwrap_or(u64::MAX);
-        self.told(&keys, cmd("PEXPIRE").arg(&key).arg(longest).take()).await.map(|_| ())
+        let (keys, record) = (self.shared.keys(creator), written(session)?);
+        let call = |shared: &Shared| {
+            let not_after = shared.health.time_of(keys.part(), PATIENCE).unwrap_or_default();
+            // Longer than any of them.
+            let keep = (LONGEST * 2).as_millis();
+            let (not_after, expires_at) = (not_after.to_string(), session.expires_at.get().to_string());
+            (vec![keys.sessions()], vec![not_after, expires_at, record, keep.to_string()])
+        };
+        self.shared.script(&self.shared.sources.open_session, &keys, PATIENCE, call).await.map(|_| ())
     }
 
     /// See [`Store::sessions`](super::super::Store::sessions).
     pub(in super::super) async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
-        let keys = Keys::of(creator);
+        let keys = self.shared.keys(creator);
         let now = format!("({}", self.shared.time(keys.part()).get());
         let command = cmd("ZRANGEBYSCORE").arg(keys.sessions()).arg(now).arg("+inf").take();
         let records: Vec<String> = parsed(self.told(&keys, command).await?)?;
         records.iter().map(|record| serde_json::from_str(record).map_err(StoreFailure::garbled)).collect()
+    }
+
+    /// The session of this id that has not ended, whoever opened it. It looks at all keys: for an operator.
+    pub(in super::super) async fn session(&self, id: &str) -> Result<Option<Session>, StoreFailure> {
+        for key in self.shared.link.scan(&pattern(self.shared.namespace, SESSIONS)).await? {
+            let now = format!("({}", self.shared.time(part_of(&key)).get());
+            let command = cmd("ZRANGEBYSCORE").arg(&key).arg(now).arg("+inf").take();
+            let records: Vec<String> = parsed(self.shared.link.run(command, PATIENCE).await?)?;
+            let sessions = records.iter().map(|record| serde_json::from_str::<Session>(record));
+            if let Some(found) = sessions.filter_map(Result::ok).find(|session| session.id == id) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// See [`Store::forget_session`](super::super::Store::forget_session).
@@ -41,7 +56,7 @@ impl Redis {
         creator: &Subject,
         session: &Session,
     ) -> Result<(), StoreFailure> {
-        let (keys, record) = (Keys::of(creator), written(session)?);
+        let (keys, record) = (self.shared.keys(creator), written(session)?);
         self.told(&keys, cmd("ZREM").arg(keys.sessions()).arg(record).take()).await.map(|_| ())
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::super::{Embedded, Redis, Settlement, Store};
+use super::super::{Embedded, RateRefund, Redis, Settlement, Store};
 use super::redis_server::{Cluster, Server};
 use crate::admission::clock::Clock;
 use crate::admission::leases::Leases;
@@ -19,7 +19,7 @@ use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The middle of a month, so that nothing turns by chance.
-const START: u64 = 1_794_700_800_000;
+pub(super) const START: u64 = 1_794_700_800_000;
 pub(super) const KEEP: Duration = Duration::from_hours(24 * 62);
 
 /// A store, and the clock that it goes by.
@@ -49,7 +49,7 @@ impl Bench {
     pub(super) fn open(folder: &TempDir, clock: &Clock) -> Embedded {
         let rates = Arc::new(Rates::new(clock.clone()));
         let leases = Arc::new(Leases::new(clock.clone()));
-        Embedded::open(folder.path(), KEEP, rates, leases, clock.clone()).unwrap()
+        Embedded::open(folder.path(), config::Namespace::default(), KEEP, rates, leases, clock.clone()).unwrap()
     }
 
     pub(super) fn redis() -> Self {
@@ -114,10 +114,11 @@ impl Bench {
         match (&*self.store, &self.place) {
             (Store::Redis(store), _) => store.entries(Some(subject), month).await.unwrap(),
             (Store::Embedded(_), Place::Folder(folder)) => {
-                let reader = super::super::embedded::Reader::open(folder.path()).unwrap().unwrap();
+                let reader =
+                    super::super::embedded::Reader::open(folder.path(), config::Namespace::default()).unwrap().unwrap();
                 reader.entries(Some(subject), month).unwrap()
             }
-            (Store::Embedded(_), _) => unreachable!("the embedded store is in a folder"),
+            (Store::Embedded(_) | Store::Unreliable(_), _) => unreachable!("the embedded store is in a folder"),
         }
     }
 }
@@ -130,7 +131,7 @@ pub(super) fn clock_of(subject: &Subject) -> String {
 /// `[redis]`, with more patience than a gateway has: what is tested is what is said, not how fast.
 pub(super) fn settings(url: &str) -> config::Redis {
     let url = config::RedisUrl::parse(url).unwrap();
-    config::Redis { url, timeout: Duration::from_secs(5) }
+    config::Redis { url, timeout: Duration::from_secs(5), namespace: config::Namespace::default() }
 }
 
 pub(super) fn subject(name: &str) -> Subject {
@@ -170,5 +171,7 @@ pub(super) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
         without_store: false,
         unknown: super::super::Unknown::Charge,
         tried: false,
+        marked: true,
+        rates: RateRefund::default(),
     }
 }

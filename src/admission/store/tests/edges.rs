@@ -13,11 +13,12 @@ use crate::admission::limits::{Ask, Decision, Denial, Limits};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::admission::session::{InSession, Session};
+use crate::config::Namespace;
 use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
 use crate::units::{Month, NanoUsd, UnixMs};
 
-const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
+pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
 /// Asks that many times at once.
 async fn flood(bench: &Bench, name: &str, limits: Limits, estimate: Charge, times: usize) -> Vec<Decision> {
@@ -250,7 +251,7 @@ async fn the_embedded_store_is_for_one_process_and_keeps_what_it_had() {
     let given = bench.store.admit(Arc::new(asked.clone())).await.unwrap();
     let Place::Folder(folder) = &bench.place else { unreachable!() };
     let (rates, leases) = (Arc::new(Rates::new(bench.clock.clone())), Arc::new(Leases::new(bench.clock.clone())));
-    let second = Embedded::open(folder.path(), KEEP, rates, leases, bench.clock.clone());
+    let second = Embedded::open(folder.path(), Namespace::default(), KEEP, rates, leases, bench.clock.clone());
     let refusal = second.unwrap_err();
     assert!(matches!(&refusal, OpenError::Taken { holder, .. } if *holder == std::process::id().to_string()));
     assert!(refusal.to_string().contains("VOXGATE_DATA_DIR"), "{refusal}");
@@ -274,7 +275,7 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
             bench.tell_the_time(who);
         }
         let until = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
-        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at };
+        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at, ..TokenMark::default() };
         let refused = async |who: &_, token: &TokenMark| {
             let asked = Arc::new(Ask { token: token.clone(), ..ask(who, Limits::default(), charge(1, 1)) });
             let decision = bench.store.admit(asked).await.unwrap();

@@ -3,12 +3,23 @@
 //! - `model`: the plain rules, without a store
 //! - `sequences`: any sequence of requests gives the verdicts of the model
 //! - `edges`: many at once, and what comes after failures
+//! - `asked_twice`: what is asked or told twice, late, or after it was taken back
+//! - `faults`: what can happen to a store
+//! - `unreliable`: a store that is late, loses answers, stalls and forgets, under the limiter, permits and the desk
+//! - `unreliable_redis`: Redis behind a line that fails as it is told; the embedded store has its own, `by_hand`
 //! - `bench`: the stores under test, by a clock that is moved by hand
 
+mod asked_twice;
 mod bench;
 mod edges;
+mod faults;
 mod model;
 mod sequences;
+mod unreliable;
+mod unreliable_redis;
+
+pub(super) use faults::{Fault, Faults};
+pub(super) use unreliable_redis::Unreliable;
 
 #[path = "../../../../tests/support/redis.rs"]
 #[allow(dead_code, clippy::print_stderr, reason = "other tests use the rest")]

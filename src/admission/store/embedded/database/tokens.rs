@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Database, Result, Writer, counted, number, unreadable};
+use super::super::worker::RevocationSum;
+use super::{Database, Result, Writer, counted, number, parsed, unreadable};
+use crate::admission::known_revocations::MAX_REVOCATIONS;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
 use crate::admission::session::Session;
 use crate::identity::Subject;
@@ -15,6 +17,30 @@ impl Database {
         is_revoked(&self.0, subject, token, now)
     }
 
+    /// The revocations that hold, if they do not come to the sum that was `seen`.
+    pub(in super::super) fn revocations(
+        &self,
+        seen: Option<RevocationSum>,
+        now: UnixMs,
+    ) -> Result<Option<(RevocationSum, Vec<Revocation>)>> {
+        let mut query = self.0.prepare_cached(include_str!("../sql/revocation_sum.sql"))?;
+        let sum = query.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        if seen == Some(sum) {
+            return Ok(None);
+        }
+        let mut query = self.0.prepare_cached(include_str!("../sql/revocations_that_hold.sql"))?;
+        let revocation = |row: &Row<'_>| {
+            Ok(Revocation {
+                subject: parsed(row, 0)?,
+                tokens: Tokens::from_parts(row.get(1)?, counted(row, 2)?),
+                until: UnixMs::new(counted(row, 3)?),
+            })
+        };
+        let max = number(u64::try_from(MAX_REVOCATIONS).unwrap_or(u64::MAX));
+        let revocations = query.query_map([number(now.get()), max], revocation)?.collect::<Result<_>>()?;
+        Ok(Some((sum, revocations)))
+    }
+
     /// The sessions that a caller has opened and that have not ended.
     pub(in super::super) fn sessions(&self, creator: &Subject, now: UnixMs) -> Result<Vec<Session>> {
         let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE creator = ?1 AND until > ?2")?;
@@ -23,6 +49,18 @@ impl Database {
             serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
         };
         query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
+    }
+
+    /// The session of this id that has not ended, whoever opened it.
+    pub(in super::super) fn session(&self, id: &str, now: UnixMs) -> Result<Option<Session>> {
+        // A file of an earlier version has no such table, and no sessions.
+        if !self.0.table_exists(None, "sessions")? {
+            return Ok(None);
+        }
+        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE id = ?1 AND until > ?2")?;
+        let record: Option<String> = query.query_row(params![id, number(now.get())], |row| row.get(0)).optional()?;
+        let session = record.map(|text| serde_json::from_str(&text)).transpose();
+        session.map_err(|error| unreadable(error.to_string()))
     }
 }
 
@@ -34,10 +72,7 @@ impl Writer<'_> {
 
     /// Has tokens hold no longer.
     pub(in super::super) fn revoke(&self, revocation: &Revocation) -> Result<()> {
-        let (token, up_to) = match &revocation.tokens {
-            Tokens::Named(name) => (name.as_str(), 0),
-            Tokens::IssuedUpTo(second) => ("", *second),
-        };
+        let (token, up_to) = revocation.tokens.parts();
         let mut query = self.0.prepare_cached(include_str!("../sql/revoke.sql"))?;
         let until = number(revocation.until.get());
         query.execute(params![revocation.subject.as_str(), token, number(up_to), until])?;

@@ -1,0 +1,93 @@
+//! The rule, for one set of holders.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use super::Refused;
+
+/// The part of a capacity that is kept for holders of less than their equal share.
+pub(super) const fn reserve(capacity: u64) -> u64 {
+    capacity / 5
+}
+
+/// A capacity and its holders.
+#[derive(Debug)]
+pub(super) struct Level<K> {
+    capacity: u64,
+    total: u64,
+    /// Only those that hold something.
+    held: HashMap<K, u64>,
+}
+
+impl<K: Copy + Eq + Hash> Level<K> {
+    pub(super) fn new(capacity: u64) -> Self {
+        Self { capacity, total: 0, held: HashMap::new() }
+    }
+
+    pub(super) const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(super) fn held(&self, key: K) -> u64 {
+        self.held.get(&key).copied().unwrap_or_default()
+    }
+
+    /// Whether `key` may have so many more. It may have `min_share` in all even where its share is less.
+    ///
+    /// To ask for several at once is the same as to ask for one after the other: each condition is harder to meet with each
+    /// unit, so that of the last one decides.
+    pub(super) fn check(&self, key: K, units: u64, min_share: u64) -> Result<(), Refused> {
+        let free = self.capacity.saturating_sub(self.total);
+        if units > free {
+            return Err(Refused::Exhausted);
+        }
+        let held = self.held(key);
+        if units == 0 || held + units <= min_share || free - units >= reserve(self.capacity) {
+            return Ok(());
+        }
+        let before_last = held + units - 1;
+        let may_have = before_last < self.equal_share(key)
+            && (leaves_a_part(before_last, held + free) || self.others_are_within(key));
+        if may_have { Ok(()) } else { Err(Refused::OverShare) }
+    }
+
+    /// The capacity divided by the holders, `key` among them, rounded up. A holder that is alone counts as two, since
+    /// another may come at any time.
+    fn equal_share(&self, key: K) -> u64 {
+        let holders = self.held.len() + usize::from(!self.held.contains_key(&key));
+        self.capacity.div_ceil(u64::try_from(holders).unwrap_or(u64::MAX).max(2))
+    }
+
+    /// Whether all holders but `key` are within the equal share.
+    fn others_are_within(&self, key: K) -> bool {
+        let share = self.equal_share(key);
+        self.held.iter().all(|(other, units)| *other == key || *units <= share)
+    }
+
+    pub(super) fn add(&mut self, key: K, units: u64) {
+        if units > 0 {
+            self.total += units;
+            *self.held.entry(key).or_default() += units;
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: K, units: u64) {
+        let Entry::Occupied(mut held) = self.held.entry(key) else { return };
+        let units = units.min(*held.get());
+        self.total -= units;
+        *held.get_mut() -= units;
+        if *held.get() == 0 {
+            held.remove();
+        }
+    }
+}
+
+/// Whether a holder that has `held` so far has less than four fifths of `found`, which is all that the others do not hold.
+fn leaves_a_part(held: u64, found: u64) -> bool {
+    held < found - reserve(found)
+}

@@ -1,0 +1,110 @@
+//! The body of a request over HTTP/1 on its way to a handler, and what becomes of the connection if nobody reads it.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_http::{BoxedPayloadStream, ConnectionType, Payload, ResponseHead};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::Version;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest};
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::{Busy, Connection};
+
+/// A body that tells its connection what was not read of it.
+struct WatchedBody {
+    payload: Payload,
+    is_over: bool,
+    connection: Rc<Connection>,
+}
+
+impl Stream for WatchedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(Pin::new(&mut self.payload).poll_next(cx));
+        if !matches!(chunk, Some(Ok(_))) {
+            self.is_over = true;
+        }
+        if chunk.is_none() && self.connection.is_body_broken() {
+            return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
+        }
+        Poll::Ready(chunk)
+    }
+}
+
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.connection.keep_unread(self.payload.take());
+        }
+    }
+}
+
+/// Has the body of `request` watched, if it has one.
+pub(in crate::http) fn watch_body(request: &mut ServiceRequest) {
+    let Some(connection) = request.request().conn_data::<Rc<Connection>>().cloned() else { return };
+    let payload = request.take_payload();
+    let payload = match payload {
+        Payload::H1 { .. } => {
+            let body: BoxedPayloadStream = Box::pin(WatchedBody { payload, is_over: false, connection });
+            Payload::from(body)
+        }
+        other => other,
+    };
+    request.set_payload(payload);
+}
+
+/// Decides over HTTP/1 how the client is to know the end of the answer, and whether another request may follow.
+pub(in crate::http) fn settle(request: &HttpRequest, head: &mut ResponseHead, size: BodySize) {
+    let Some(connection) = request.conn_data::<Rc<Connection>>() else { return };
+    // A client that speaks HTTP/1.0 knows no chunks (RFC 9112 §6.1): the end of the connection is the end of the answer.
+    let ends_by_closing = size == BodySize::Stream && request.version() < Version::HTTP_11;
+    if ends_by_closing {
+        head.no_chunking(true);
+    }
+    // The rest of a body would have to be read before the next request, however long it is.
+    if ends_by_closing || connection.is_last() || connection.has_unread() {
+        head.set_connection_type(ConnectionType::Close);
+        connection.close_after_answer();
+    }
+}
+
+/// The middleware of a listener that keeps no records: holds a connection until its answer is out.
+pub async fn hold_connection(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
+    watch_body(&mut request);
+    let mut response = next.call(request).await?;
+    let (request, size) = (response.request().clone(), response.response().body().size());
+    settle(&request, response.response_mut().head_mut(), size);
+    Ok(response.map_body(|_, body| BoxBody::new(HeldBody { body: body.boxed(), _busy: busy })))
+}
+
+/// The body of an answer, and the request in progress until it is out.
+struct HeldBody {
+    body: BoxBody,
+    _busy: Option<Busy>,
+}
+
+impl MessageBody for HeldBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}

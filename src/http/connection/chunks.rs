@@ -1,0 +1,193 @@
+//! The chunks of a request body over HTTP/1.1 (RFC 9112 §7.1), read strictly.
+//!
+//! What is taken out of them goes to actix in chunks of the gateway's own, one for each read: what a client sends in chunks
+//! of one byte then costs about as much as what it sends in large ones.
+
+/// The most bytes of one line that holds a size, extensions included. Nobody reads extensions.
+const MAX_SIZE_LINE: usize = 256;
+
+/// The most bytes of the trailers of one body, which nobody reads either.
+const MAX_TRAILERS: usize = 8 * 1024;
+
+/// The most digits of a size: 2^60 bytes are more than any body has.
+const MAX_DIGITS: usize = 15;
+
+/// The body does not keep to the grammar of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken;
+
+/// Takes a body out of its chunks, whatever the pieces in which they come.
+#[derive(Debug, Default)]
+pub(super) struct ChunkReader {
+    place: Place,
+    /// The size that is being read, then what is left of the chunk.
+    left: u64,
+    /// The bytes of the line or the trailers so far.
+    around: usize,
+}
+
+/// What the next byte is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    FirstDigit,
+    Digit,
+    Extension,
+    SizeLineFeed,
+    Data,
+    DataReturn,
+    DataLineFeed,
+    /// The first byte of a line behind the last chunk: the end, or a trailer.
+    TrailerStart,
+    Trailer,
+    TrailerLineFeed,
+    EndLineFeed,
+    End,
+}
+
+impl ChunkReader {
+    /// Whether the last byte of the last chunk has come.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.place == Place::End
+    }
+
+    /// Reads on in `input` until it is used up, or the body is at its end. Hands out each piece of the body, and returns
+    /// how many bytes of `input` belong to it and what is around it.
+    pub(super) fn read(&mut self, input: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, Broken> {
+        let mut rest = input;
+        while self.place != Place::End {
+            if self.place == Place::Data {
+                let count = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
+                let Some((piece, after)) = rest.split_at_checked(count).filter(|(piece, _)| !piece.is_empty()) else {
+                    break;
+                };
+                data(piece);
+                rest = after;
+                self.left = self.left.saturating_sub(u64::try_from(count).map_err(|_| Broken)?);
+                if self.left == 0 {
+                    self.place = Place::DataReturn;
+                }
+                continue;
+            }
+            let Some((byte, after)) = rest.split_first() else { break };
+            rest = after;
+            self.step(*byte)?;
+        }
+        Ok(input.len() - rest.len())
+    }
+
+    /// Takes a byte that is no data.
+    fn step(&mut self, byte: u8) -> Result<(), Broken> {
+        let bound = match self.place {
+            Place::TrailerStart | Place::Trailer | Place::TrailerLineFeed => MAX_TRAILERS,
+            _ => MAX_SIZE_LINE,
+        };
+        self.around += 1;
+        if self.around > bound {
+            return Err(Broken);
+        }
+        let next = match (self.place, byte) {
+            (Place::FirstDigit | Place::Digit, _) if byte.is_ascii_hexdigit() && self.around <= MAX_DIGITS => {
+                let digit = char::from(byte).to_digit(16).ok_or(Broken)?;
+                self.left = self.left * 16 + u64::from(digit);
+                Place::Digit
+            }
+            (Place::Digit | Place::Extension, b'\r') => Place::SizeLineFeed,
+            (Place::Digit, b';' | b' ' | b'\t') | (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Place::Extension,
+            (Place::SizeLineFeed, b'\n') => {
+                self.around = 0;
+                if self.left == 0 { Place::TrailerStart } else { Place::Data }
+            }
+            (Place::DataReturn, b'\r') => Place::DataLineFeed,
+            (Place::DataLineFeed, b'\n') => {
+                self.around = 0;
+                Place::FirstDigit
+            }
+            (Place::TrailerStart, b'\r') => Place::EndLineFeed,
+            (Place::Trailer, b'\r') => Place::TrailerLineFeed,
+            (Place::TrailerStart, 0x21..=0x7e) | (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Place::Trailer,
+            (Place::TrailerLineFeed, b'\n') => Place::TrailerStart,
+            (Place::EndLineFeed, b'\n') => Place::End,
+            _ => return Err(Broken),
+        };
+        self.place = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The body, what is left behind it, and whether its end has come, where it arrives in pieces of this size.
+    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), Broken> {
+        let (mut reader, mut body, mut left) = (ChunkReader::default(), Vec::new(), 0);
+        for piece in bytes.chunks(piece) {
+            let used = reader.read(piece, |data| body.extend_from_slice(data))?;
+            left += piece.len() - used;
+        }
+        Ok((body, left, reader.is_at_end()))
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_refused_in_any_pieces() {
+        for body in [
+            "\n0\r\n\r\n",
+            "\r\n5\r\nhello\r\n0\r\n\r\n",
+            " 5\r\nhello\r\n0\r\n\r\n",
+            ";a\r\nhello\r\n0\r\n\r\n",
+            "-1\r\n",
+            "+5\r\nhello\r\n0\r\n\r\n",
+            "0x5\r\nhello\r\n0\r\n\r\n",
+            "5\nhello\r\n0\r\n\r\n",
+            "5\rhello\r\n0\r\n\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "5\r\nhelloworld\r\n0\r\n\r\n",
+            "5\r\nhello\r\n0\n\n",
+            "5;a\nb\r\nhello\r\n0\r\n\r\n",
+            "5;a\0\r\nhello\r\n0\r\n\r\n",
+            "fffffffffffffffff\r\n",
+            "1000000000000000\r\n",
+            "0\r\nX-A: b\n\r\n",
+            "0\r\n folded\r\n\r\n",
+            "0\r\nX-A: b\rc\r\n\r\n",
+        ] {
+            for piece in 1..=body.len() {
+                assert_eq!(read(body.as_bytes(), piece), Err(Broken), "{body:?} in pieces of {piece}");
+            }
+        }
+        assert_eq!(read(format!("1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(300)).as_bytes(), 7), Err(Broken));
+        assert_eq!(read(format!("0\r\n{}\r\n", "x-a: b\r\n".repeat(2000)).as_bytes(), 7), Err(Broken));
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_passed_over() {
+        let body = "5;name=\"a b\"\r\nhello\r\n000A \t\r\n0123456789\r\n0;last\r\nX-Sum: abc\r\nx-b:\r\n\r\nGET /";
+        for piece in 1..=body.len() {
+            assert_eq!(read(body.as_bytes(), piece), Ok((b"hello0123456789".to_vec(), 5, true)), "pieces of {piece}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_in_any_chunks_and_pieces_is_itself(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..20),
+            behind in prop::collection::vec(any::<u8>(), 0..20),
+            piece in 1..50_usize,
+        ) {
+            let framed = chunks.iter().flat_map(|data| [format!("{:X}\r\n", data.len()).into_bytes(), data.clone(), b"\r\n".to_vec()]);
+            let bytes = framed.chain([b"0\r\n\r\n".to_vec(), behind.clone()]).flatten().collect::<Vec<_>>();
+            prop_assert_eq!(read(&bytes, piece), Ok((chunks.concat(), behind.len(), true)));
+        }
+
+        #[test]
+        fn whatever_comes_is_read_the_same_in_any_pieces(
+            bytes in prop::collection::vec(prop::sample::select(b"05aF;\r\n\r\n x:\0".to_vec()), 0..60),
+            piece in 1..20_usize,
+        ) {
+            prop_assert_eq!(read(&bytes, piece), read(&bytes, bytes.len().max(1)));
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The connections that are open, and their bound: when it is reached, the connection that has been idle for longest makes
+//! room for the next.
+//!
+//! A connection is idle while no request is in progress on it, so one that has only begun to send a head is. One with a
+//! request in progress is never closed from here.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::telemetry::metrics::{CONNECTIONS_CLOSED, Label};
+
+/// The state of a connection with a request in progress.
+const BUSY: u64 = u64::MAX;
+
+/// The state of one that is closed, or is about to be.
+const CLOSED: u64 = u64::MAX - 1;
+
+/// The share of the connections that one search for the idlest keeps in mind for the next times.
+const CANDIDATE_SHARE: usize = 16;
+
+/// Why a bound closes a connection, or turns it away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum CloseReason {
+    /// It has been idle for longest, and another needs its room.
+    Idle,
+    /// There are as many as there may be, and none of them is idle.
+    Limit,
+    /// There are as many of its address as there may be, and none of them is idle.
+    AddressLimit,
+    /// Its client sends frames of HTTP/2 that carry nothing.
+    ControlFrames,
+}
+
+impl CloseReason {
+    /// Each of them.
+    pub(in crate::http) const ALL: [Self; 4] = [Self::Idle, Self::Limit, Self::AddressLimit, Self::ControlFrames];
+
+    /// Its name in the metrics.
+    pub(in crate::http) const fn label(self) -> Label {
+        Label::fixed(match self {
+            Self::Idle => "idle",
+            Self::Limit => "limit",
+            Self::AddressLimit => "address_limit",
+            Self::ControlFrames => "control_frames",
+        })
+    }
+
+    pub(super) fn count(self) {
+        CONNECTIONS_CLOSED.add([self.label()], 1);
+    }
+}
+
+/// The connections of one listener.
+pub struct OpenConnections {
+    max: usize,
+    max_per_address: Option<usize>,
+    /// Counts each time that a connection becomes idle: the smaller, the longer ago.
+    turns: AtomicU64,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// Each by the address of its client.
+    by_address: HashMap<IpAddr, Vec<Arc<Entry>>>,
+    count: usize,
+    /// Those that had been idle for longest at the last search, and since which turn, the longest first.
+    idlest: VecDeque<(u64, Arc<Entry>)>,
+}
+
+struct Entry {
+    address: IpAddr,
+    /// The turn since which it is idle, [`BUSY`] or [`CLOSED`].
+    state: AtomicU64,
+    closing: Notify,
+}
+
+/// A connection that counts as open until it is dropped.
+pub(super) struct OpenConnection {
+    connections: Arc<OpenConnections>,
+    entry: Arc<Entry>,
+}
+
+impl OpenConnections {
+    /// No more than `max` at once, and no more than `max_per_address` from one address.
+    pub fn new(max: usize, max_per_address: Option<usize>) -> Arc<Self> {
+        let (turns, open) = (AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { max: max.max(1), max_per_address, turns, open })
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open().count
+    }
+
+    /// How many may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Counts a new connection. Where there are as many as there may be, the idlest of them makes room; `None` where none is
+    /// idle.
+    pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<OpenConnection> {
+        let address = client(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        let mut open = self.open();
+        let own = open.by_address.get(&address).map_or(0, Vec::len);
+        if self.max_per_address.is_some_and(|max| own >= max) && !open.close_idlest_of(address) {
+            CloseReason::AddressLimit.count();
+            return None;
+        }
+        if open.count >= self.max && !open.close_idlest() {
+            CloseReason::Limit.count();
+            return None;
+        }
+        let entry = Arc::new(Entry { address, state: AtomicU64::new(self.turn()), closing: Notify::new() });
+        open.by_address.entry(address).or_default().push(Arc::clone(&entry));
+        open.count += 1;
+        Some(OpenConnection { connections: Arc::clone(self), entry })
+    }
+
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // What is done under the lock leaves nothing half done.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn close_idlest(&mut self) -> bool {
+        loop {
+            if self.idlest.is_empty() {
+                self.find_idlest();
+            }
+            let Some((since, entry)) = self.idlest.pop_front() else { return false };
+            if self.close(&entry, since) {
+                return true;
+            }
+        }
+    }
+
+    /// Others become idle later than each of these did, so that these are the idlest until they are used up.
+    fn find_idlest(&mut self) {
+        let all = self.by_address.values().flatten();
+        let mut idle: Vec<_> = all.filter_map(|entry| Some((entry.idle_since()?, Arc::clone(entry)))).collect();
+        idle.sort_unstable_by_key(|(since, _)| *since);
+        idle.truncate(idle.len() / CANDIDATE_SHARE + 1);
+        self.idlest = idle.into();
+    }
+
+    fn close_idlest_of(&mut self, address: IpAddr) -> bool {
+        loop {
+            let own = self.by_address.get(&address).into_iter().flatten();
+            let idle = own.filter_map(|entry| Some((entry.idle_since()?, Arc::clone(entry))));
+            let Some((since, entry)) = idle.min_by_key(|(since, _)| *since) else { return false };
+            if self.close(&entry, since) {
+                return true;
+            }
+        }
+    }
+
+    /// Closes a connection, unless a request has begun on it since it was found idle.
+    fn close(&mut self, entry: &Arc<Entry>, since: u64) -> bool {
+        if entry.state.compare_exchange(since, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        self.remove(entry);
+        entry.closing.notify_one();
+        CloseReason::Idle.count();
+        true
+    }
+
+    fn remove(&mut self, entry: &Arc<Entry>) {
+        let Some(own) = self.by_address.get_mut(&entry.address) else { return };
+        if let Some(at) = own.iter().position(|other| Arc::ptr_eq(other, entry)) {
+            own.swap_remove(at);
+            self.count = self.count.saturating_sub(1);
+        }
+        if own.is_empty() {
+            self.by_address.remove(&entry.address);
+        }
+    }
+}
+
+impl Entry {
+    fn idle_since(&self) -> Option<u64> {
+        Some(self.state.load(Ordering::Acquire)).filter(|state| *state < CLOSED)
+    }
+}
+
+impl OpenConnection {
+    /// Notes that a request is in progress. `false` where the connection is about to be closed: then there is none.
+    pub(super) fn request_begins(&self) -> bool {
+        let begins = |state| (state != CLOSED).then_some(BUSY);
+        self.entry.state.try_update(Ordering::AcqRel, Ordering::Acquire, begins).is_ok()
+    }
+
+    /// Notes that none is in progress any more.
+    pub(super) fn becomes_idle(&self) {
+        let turn = self.connections.turn();
+        let idle = |state| (state != CLOSED).then_some(turn);
+        let _ = self.entry.state.try_update(Ordering::AcqRel, Ordering::Acquire, idle);
+    }
+
+    /// Waits until another connection needs the room of this one.
+    pub(super) async fn must_close(&self) {
+        self.entry.closing.notified().await;
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        if self.entry.state.swap(CLOSED, Ordering::AcqRel) != CLOSED {
+            self.connections.open().remove(&self.entry);
+        }
+    }
+}
+
+/// Whose connection it is. A network of IPv6 is given out as a /64 at least, so that its addresses are one client's.
+fn client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn is_closed(connection: &OpenConnection) -> bool {
+        connection.must_close().now_or_never().is_some()
+    }
+
+    #[test]
+    fn the_one_that_has_been_idle_for_longest_makes_room() {
+        let connections = OpenConnections::new(3, None);
+        let enter = || connections.enter(Some(address(1)));
+        let (first, second, third) = (enter().unwrap(), enter().unwrap(), enter().unwrap());
+        // The first is busy, and the second was so later than the third came.
+        assert!(first.request_begins() && second.request_begins());
+        second.becomes_idle();
+        let fourth = enter().unwrap();
+        assert_eq!([&first, &second, &third, &fourth].map(is_closed), [false, false, true, false]);
+        assert!(!third.request_begins(), "it is about to be closed");
+        assert!(fourth.request_begins() && second.request_begins());
+        assert!(enter().is_none(), "each has a request in progress");
+        drop(third);
+        assert_eq!(connections.count(), 3);
+        second.becomes_idle();
+        assert!(enter().is_some_and(|_| is_closed(&second)));
+    }
+
+    #[test]
+    fn an_address_that_has_its_share_takes_from_itself_alone() {
+        let connections = OpenConnections::new(10, Some(2));
+        let others = connections.enter(Some(address(2))).unwrap();
+        let own: Vec<_> = (0..2).map(|_| connections.enter(Some(address(1))).unwrap()).collect();
+        let third = connections.enter(Some(address(1))).unwrap();
+        assert_eq!((is_closed(&others), is_closed(&own[0]), is_closed(&own[1])), (false, true, false));
+        assert!(own[1].request_begins() && third.request_begins());
+        assert!(connections.enter(Some(address(1))).is_none());
+        assert!(connections.enter(Some("::ffff:192.0.2.1".parse().unwrap())).is_none(), "it is the same in disguise");
+        let v6 = |text: &str| connections.enter(Some(text.parse().unwrap()));
+        let (one, two) = (v6("2001:db8::1").unwrap(), v6("2001:db8::ffff:2").unwrap());
+        assert!(one.request_begins() && two.request_begins());
+        assert!(v6("2001:db8::3").is_none());
+        assert!(v6("2001:db8:0:1::3").is_some());
+    }
+
+    proptest! {
+        /// Against a model that keeps them in a list, the idlest first.
+        #[test]
+        fn whatever_happens_the_idlest_is_the_one_that_is_closed(
+            max in 1..40_usize,
+            steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>()), 1..200),
+        ) {
+            let connections = OpenConnections::new(max, None);
+            let (mut idle, mut busy): (Vec<OpenConnection>, Vec<OpenConnection>) = Default::default();
+            for (step, index) in steps {
+                match step {
+                    0 | 1 => match connections.enter(Some(address(1))) {
+                        None => prop_assert!(idle.is_empty() && busy.len() == max),
+                        Some(new) => {
+                            if idle.len() + busy.len() == max {
+                                prop_assert!(is_closed(&idle.remove(0)));
+                            }
+                            idle.push(new);
+                        }
+                    },
+                    2 if !idle.is_empty() => {
+                        let connection = idle.remove(index.index(idle.len()));
+                        prop_assert!(connection.request_begins());
+                        busy.push(connection);
+                    }
+                    3 if !busy.is_empty() => {
+                        let connection = busy.swap_remove(index.index(busy.len()));
+                        connection.becomes_idle();
+                        idle.push(connection);
+                    }
+                    3 if !idle.is_empty() => drop(idle.remove(index.index(idle.len()))),
+                    _ => {}
+                }
+                prop_assert_eq!(connections.count(), idle.len() + busy.len());
+                prop_assert!(!idle.iter().chain(&busy).any(is_closed));
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The errors of a request's head.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT_ENCODING;
+
+use super::{ApiError, INVALID};
+use crate::http::connection::Fault;
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let (status, code) = match fault {
+            Fault::Slow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            Fault::TargetTooLong => (StatusCode::URI_TOO_LONG, "head_too_large"),
+            Fault::TooLarge | Fault::TooManyFields => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
+            _ => (StatusCode::BAD_REQUEST, "malformed_request"),
+        };
+        Self::new(status, INVALID, code, fault.to_string())
+    }
+}
+
+impl ApiError {
+    /// A header that has one value came twice, so that two readers could take different ones.
+    pub(in crate::http) fn repeated_header(name: &str) -> Self {
+        let message = format!("The header '{name}' came more than once. Send it once.");
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "malformed_request", message)
+    }
+
+    /// The body is compressed. RFC 9110 §12.5.3 has the answer say what would have been taken.
+    pub(in crate::http) fn content_encoding(coding: &str) -> Self {
+        let shown: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
+        let message = format!(
+            "The body has the Content-Encoding '{shown}'. Send it as it is, without one: recordings are compressed already."
+        );
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, INVALID, "unsupported_content_encoding", message).header(ACCEPT_ENCODING, "identity")
+    }
+}

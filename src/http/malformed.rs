@@ -1,0 +1,60 @@
+//! The answer to what is no request: a head that is malformed, too large or too slow. No route and no handler has it, and
+//! it still gets one clear error with a request id, and one line in the log.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use actix_web::ResponseError;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::connection::Fault;
+use super::error::ApiError;
+use super::house::House;
+use super::https::Way;
+use super::record::write_headers;
+use crate::telemetry::{Outcome, Record, new_request_id};
+
+/// What the log and the metrics call a method and a route that were not understood.
+const UNKNOWN: &str = "unknown";
+
+/// The bytes of the answer of the public listener, which is recorded as one.
+pub fn refuse(house: &House, fault: Fault, is_secure: bool) -> Vec<u8> {
+    let error = ApiError::from(fault);
+    let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
+    record.status(error.status_code().as_u16());
+    record.error(error.code());
+    record.outcome(Outcome::Answered);
+    let mut headers = HeaderMap::new();
+    let way = Way::of(&house.settings.server, is_secure, None, &headers);
+    write_headers(&mut headers, &record, (house, way), None);
+    written(&error, &headers)
+}
+
+/// The same for the second listener, whose requests are not recorded.
+pub fn refuse_unrecorded(_: &House, fault: Fault, _: bool) -> Vec<u8> {
+    written(&ApiError::from(fault), &HeaderMap::new())
+}
+
+fn written(error: &ApiError, headers: &HeaderMap) -> Vec<u8> {
+    let (status, body) = (error.status_code(), error.json());
+    let (reason, date) = (status.canonical_reason().unwrap_or_default(), httpdate::fmt_http_date(SystemTime::now()));
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{name}: {value}\r\n");
+    };
+    for (name, value) in headers {
+        shown(name, value, &mut line);
+    }
+    line("content-type", "application/json");
+    line("content-length", &body.len().to_string());
+    line("connection", "close");
+    line("date", &date);
+    format!("HTTP/1.1 {} {reason}\r\n{text}\r\n{body}", status.as_u16()).into_bytes()
+}
+
+fn shown(name: &HeaderName, value: &HeaderValue, line: &mut impl FnMut(&str, &str)) {
+    if let Ok(value) = value.to_str() {
+        line(name.as_str(), value);
+    }
+}

@@ -1,0 +1,213 @@
+//! The measuring of recordings, on threads of its own.
+//!
+//! To measure a recording is work for a processor, and may be work for a disk: on a worker thread it would keep every other
+//! request of that thread waiting, and among tokio's blocking threads there could be as many at once as there are requests.
+//! Here there are few threads, so that others find a core, and a queue before them:
+//!
+//! - bounded, and shared by callers by the rule of [`fair_share`](crate::fair_share)
+//! - served in turn: one recording of each caller, and of those of a caller one of each session, before the next of any
+//! - without recordings whose clients have gone. One that is being measured then is read no further, which ends the work
+//!
+//! How long one recording may take is bounded by [`media`] itself.
+
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::IntakeError;
+use super::media::{self, MediaError, MediaInfo};
+use super::spool::{Spool, SpoolSource};
+use crate::fair_share::{ShareKey, Shares};
+use turns::Turns;
+
+/// How many recordings may wait for a thread. They lie in the spool, which has its own bound; here each is a few hundred
+/// bytes.
+const MAX_QUEUED: u64 = 1024;
+
+type Measured = Result<MediaInfo, MediaError>;
+
+/// Threads that measure recordings, and the queue before them. They end when this is dropped.
+pub struct MeasuringPool {
+    shared: Arc<Shared>,
+    threads: usize,
+}
+
+/// How busy a [`MeasuringPool`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasuringLoad {
+    /// Recordings that wait for a thread.
+    pub queued: u64,
+    /// How many may.
+    pub max_queued: u64,
+    /// Threads that measure a recording.
+    pub busy: usize,
+    /// How many threads there are.
+    pub threads: usize,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something was queued, or the pool is closed.
+    changed: Condvar,
+    measure: Box<dyn Fn(SpoolSource, u64) -> Measured + Send + Sync>,
+}
+
+struct State {
+    shares: Shares,
+    /// The recordings that wait, by caller and session.
+    queue: Turns<u64, Turns<Option<u64>, VecDeque<Recording>>>,
+    next_id: u64,
+    busy: usize,
+    is_closed: bool,
+}
+
+/// A recording that waits to be measured.
+struct Recording {
+    id: u64,
+    key: ShareKey,
+    source: SpoolSource,
+    bytes: u64,
+    answer: oneshot::Sender<Measured>,
+}
+
+impl MeasuringPool {
+    /// A pool that leaves one core of this machine to others, if there are several.
+    pub fn new() -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::with(cores.saturating_sub(1).max(1), MAX_QUEUED, media::inspect)
+    }
+
+    fn with(
+        threads: usize,
+        max_queued: u64,
+        measure: impl Fn(SpoolSource, u64) -> Measured + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let state =
+            State { shares: Shares::new(max_queued), queue: Turns::default(), next_id: 0, busy: 0, is_closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), measure: Box::new(measure) });
+        // If one thread cannot be made, those before it end with this.
+        let pool = Self { shared, threads };
+        for number in 0..threads {
+            let shared = Arc::clone(&pool.shared);
+            thread::Builder::new().name(format!("measuring-{number}")).spawn(move || shared.work())?;
+        }
+        Ok(pool)
+    }
+
+    /// Measures the recording in `spool`: its container, its codec, its length. It waits in the queue as one of `key`.
+    pub async fn measure(&self, key: ShareKey, spool: &Spool) -> Result<MediaInfo, IntakeError> {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let (answer, answered) = oneshot::channel();
+        let (source, bytes) = (spool.source_until(&cancelled), spool.length());
+        let id = self.shared.queue(key, |id| Recording { id, key, source, bytes, answer })?;
+        let _waiting = Waiting { shared: &self.shared, key, id, cancelled };
+        let measured = answered.await.map_err(|_| io::Error::other("the measuring of a recording broke off"))?;
+        Ok(measured?)
+    }
+
+    /// How busy it is.
+    pub fn load(&self) -> MeasuringLoad {
+        let state = self.shared.lock();
+        let (queued, max_queued) = (state.shares.held(), state.shares.capacity());
+        MeasuringLoad { queued, max_queued, busy: state.busy, threads: self.threads }
+    }
+}
+
+impl fmt::Debug for MeasuringPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MeasuringPool").field(&self.load()).finish()
+    }
+}
+
+impl Drop for MeasuringPool {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self, key: ShareKey, recording: impl FnOnce(u64) -> Recording) -> Result<u64, IntakeError> {
+        let mut state = self.lock();
+        state.shares.take(key, 1).map_err(IntakeError::NoTurn)?;
+        let id = state.next_id;
+        state.next_id += 1;
+        let recording = recording(id);
+        state.queue.add(key.caller(), |sessions| sessions.add(key.session(), |lane| lane.push_back(recording)));
+        drop(state);
+        self.changed.notify_one();
+        Ok(id)
+    }
+
+    /// Measures one recording after the other until the pool is closed. Each thread runs this.
+    fn work(&self) {
+        while let Some(Recording { source, bytes, answer, .. }) = self.next() {
+            // After a panic the sender is dropped, which is the request's answer, and the thread goes on.
+            let measured = catch_unwind(AssertUnwindSafe(|| (self.measure)(source, bytes)));
+            self.lock().busy -= 1;
+            if let Ok(measured) = measured {
+                // There is no receiver if the client has gone.
+                let _ = answer.send(measured);
+            }
+        }
+    }
+
+    /// The recording whose turn it is, as soon as there is one.
+    fn next(&self) -> Option<Recording> {
+        let waits = |state: &mut State| !state.is_closed && state.shares.held() == 0;
+        let state = self.changed.wait_while(self.lock(), waits);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            // Dropped senders tell the waiting requests that nothing will come.
+            state.queue = Turns::default();
+            return None;
+        }
+        let of_caller = |sessions: &mut Turns<_, VecDeque<_>>| sessions.serve(VecDeque::pop_front, VecDeque::is_empty);
+        let recording = state.queue.serve(of_caller, Turns::is_empty)?;
+        state.shares.give_back(recording.key, 1);
+        state.busy += 1;
+        Some(recording)
+    }
+}
+
+/// A request that waits for its recording to be measured, or goes.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    key: ShareKey,
+    id: u64,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let of_lane = |lane: &mut VecDeque<Recording>| {
+            let index = lane.iter().position(|recording| recording.id == self.id)?;
+            lane.remove(index)
+        };
+        let of_caller = |sessions: &mut Turns<_, _>| sessions.remove(self.key.session(), of_lane, VecDeque::is_empty);
+        let mut state = self.shared.lock();
+        let left = state.queue.remove(self.key.caller(), of_caller, Turns::is_empty);
+        if left.is_some() {
+            state.shares.give_back(self.key, 1);
+        }
+        drop(state);
+        // It may hold the last handle of a file.
+        drop(left);
+    }
+}

@@ -1,0 +1,269 @@
+//! The head of a part: what its header lines say, in whatever bytes they say it (RFC 7578 §4, RFC 2046 §5.1).
+//!
+//! Clients write file names in Latin-1, state lengths that are wrong, and fold lines. None of that has anything to do with
+//! where a part ends. So a head is read here, and the parser of the form gets one of the gateway's own in its place.
+
+use super::params::{self, Param};
+
+/// The longest head of a part in bytes. A file name takes some hundred.
+pub(super) const MAX_HEAD_BYTES: usize = 8 * 1024;
+
+/// How many lines a head may have.
+const MAX_HEAD_LINES: usize = 32;
+
+/// The head of one part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PartHead {
+    /// The field's name. Bytes that are not UTF-8 are replaced, which makes it a name that no field may have.
+    pub(super) name: String,
+    /// Whether it has a file name, whatever that is.
+    pub(super) has_file_name: bool,
+    /// The media type without its parameters, in small letters; empty where none is given.
+    pub(super) media_type: String,
+    /// The `charset` of the media type.
+    pub(super) charset: Option<String>,
+}
+
+/// Why a head cannot be read. Each completes "The multipart form cannot be read: …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HeadError {
+    #[error("the headers of a part are malformed")]
+    Malformed,
+    #[error("a part has more than {MAX_HEAD_LINES} headers")]
+    TooManyLines,
+    #[error("a part gives its {0} twice")]
+    Repeated(&'static str),
+    #[error("a part has no Content-Disposition")]
+    NoDisposition,
+    #[error("the Content-Disposition of a part is not form-data")]
+    NotFormData,
+    #[error("the Content-Disposition of a part has no name")]
+    NoName,
+    #[error("a part is a multipart form itself")]
+    Nested,
+    #[error("a part has the Content-Transfer-Encoding '{0}', which forms do not have; send its bytes as they are")]
+    Encoded(String),
+}
+
+impl PartHead {
+    /// Reads a head, without the empty line that ends it.
+    pub(super) fn read(head: &[u8]) -> Result<Self, HeadError> {
+        let [mut disposition, mut content_type, mut encoding] = [None, None, None];
+        for (name, value) in lines(head)? {
+            let (slot, known) = match name.as_str() {
+                "content-disposition" => (&mut disposition, "Content-Disposition"),
+                "content-type" => (&mut content_type, "Content-Type"),
+                "content-transfer-encoding" => (&mut encoding, "Content-Transfer-Encoding"),
+                // A length least of all: a part ends at its delimiter and nowhere else (RFC 7578 §4.8).
+                _ => continue,
+            };
+            if slot.replace(value).is_some() {
+                return Err(HeadError::Repeated(known));
+            }
+        }
+        let mut head = Self::default();
+        head.read_disposition(&disposition.ok_or(HeadError::NoDisposition)?)?;
+        head.read_type(&content_type.unwrap_or_default())?;
+        match encoding.as_deref().map(|value| String::from_utf8_lossy(value).trim().to_ascii_lowercase()).as_deref() {
+            // They say that nothing was encoded (RFC 2045 §6.2).
+            None | Some("" | "7bit" | "8bit" | "binary") => Ok(head),
+            // RFC 7578 §4.7 takes the header out of use. A client that sends it all the same has encoded the content.
+            Some(other) => Err(HeadError::Encoded(other.chars().filter(char::is_ascii_graphic).take(40).collect())),
+        }
+    }
+
+    fn read_disposition(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        let (kind, params) = params::split(value).ok_or(HeadError::Malformed)?;
+        if kind != "form-data" {
+            return Err(HeadError::NotFormData);
+        }
+        let mut name = None;
+        for Param { name: param, value, .. } in params {
+            match param.as_str() {
+                "name" if name.replace(value).is_some() => return Err(HeadError::Repeated("name")),
+                "filename" | "filename*" => self.has_file_name = true,
+                _ => {}
+            }
+        }
+        self.name = String::from_utf8_lossy(&name.ok_or(HeadError::NoName)?).into_owned();
+        if self.name.is_empty() { Err(HeadError::NoName) } else { Ok(()) }
+    }
+
+    fn read_type(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        // It is the client's word for a file's content, and nothing is made of it that would have to be right.
+        let Some((media_type, params)) = params::split(value) else { return Ok(()) };
+        if media_type.starts_with("multipart/") {
+            return Err(HeadError::Nested);
+        }
+        self.media_type = media_type;
+        let mut charsets = params.into_iter().filter(|param| param.name == "charset");
+        self.charset = charsets.next().map(|param| String::from_utf8_lossy(&param.value).trim().to_owned());
+        // Two of them are two readings of one text.
+        if charsets.next().is_some() { Err(HeadError::Repeated("charset")) } else { Ok(()) }
+    }
+
+    /// The head that the parser of the form gets: its name where that can stand in one, and nothing else.
+    pub(super) fn plain(&self) -> String {
+        let plain = self.name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\%".contains(&byte));
+        plain_head(if plain { &self.name } else { "_" })
+    }
+}
+
+/// A head for a part of this name.
+pub(super) fn plain_head(name: &str) -> String {
+    format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n")
+}
+
+/// The header lines of a head, names in small letters, folded lines joined (RFC 822 §3.1.1, which MIME goes by).
+fn lines(head: &[u8]) -> Result<Vec<(String, Vec<u8>)>, HeadError> {
+    let mut lines: Vec<(String, Vec<u8>)> = Vec::new();
+    if head.is_empty() {
+        return Ok(lines);
+    }
+    for line in split_lines(head) {
+        // A bare CR or LF ends a line for some and not for others.
+        if line.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(HeadError::Malformed);
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            let (_, value) = lines.last_mut().ok_or(HeadError::Malformed)?;
+            value.push(b' ');
+            value.extend_from_slice(line.trim_ascii());
+            continue;
+        }
+        let at = memchr::memchr(b':', line).ok_or(HeadError::Malformed)?;
+        let (name, value) = line.split_at(at);
+        let name = name.trim_ascii_end();
+        if name.is_empty() || !name.iter().copied().all(params::is_token) {
+            return Err(HeadError::Malformed);
+        }
+        if lines.len() == MAX_HEAD_LINES {
+            return Err(HeadError::TooManyLines);
+        }
+        let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
+        lines.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));
+    }
+    Ok(lines)
+}
+
+fn split_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(head);
+    std::iter::from_fn(move || {
+        let left = rest?;
+        match memchr::memmem::find(left, b"\r\n") {
+            None => rest.take(),
+            Some(at) => {
+                rest = left.get(at + 2..);
+                left.get(..at)
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORM_DATA: &[u8] = b"Content-Disposition: form-data; name=\"file\"";
+
+    fn with(more: &[u8]) -> Vec<u8> {
+        [FORM_DATA, more].concat()
+    }
+
+    #[test]
+    fn a_file_name_in_any_bytes_is_a_file_name() {
+        for name in [
+            b"; filename=\"caf\xe9.wav\"".as_slice(),
+            b"; filename=\"\x83e\x83X\x83g.wav\"",
+            b"; filename=\"caf\xc3\xa9.wav\"",
+            b"; filename*=ISO-8859-1''caf%E9.wav",
+            b"; filename*=utf-8''caf%c3%a9.wav",
+            b"; filename*=nonsense",
+            b"; filename*=\"utf-8''a.wav\"",
+            b"; filename=a.wav",
+            b"; filename=my recording.wav",
+            b"; filename=\"a \\\"b\\\" c.wav\"",
+            b"; filename=\"a \"b\" c.wav\"",
+            b"; filename=\"C:\\dir\\a.wav\"",
+            b"; filename=\"a;name=b.wav\"",
+            b"; filename=\"\"",
+            b";filename=\"a.wav\";",
+            b" ; filename = \"a.wav\" ; size = 7",
+            b";\r\n filename=\"a.wav\"",
+            b"; filename=\"caf\xe9.wav\"; filename*=utf-8''caf%c3%a9.wav",
+        ] {
+            let head = PartHead::read(&with(name)).unwrap_or_else(|error| panic!("{error}: {name:?}"));
+            assert!(head.has_file_name && head.name == "file", "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_parts_own_length_and_whatever_else_it_says_is_passed_over() {
+        for more in [
+            b"\r\nContent-Length: 3".as_slice(),
+            b"\r\nContent-Length: nonsense",
+            b"\r\nContent-Transfer-Encoding: binary",
+            b"\r\ncontent-transfer-encoding: 8BIT",
+            b"\r\nX-Odd: \xff\xfe",
+            b"\r\nContent-Type: nonsense",
+            b"\r\nContent-Type:",
+            b"\r\nContent-Type: audio/wav; name=\"caf\xe9.wav\"",
+        ] {
+            let head = PartHead::read(&with(more)).unwrap_or_else(|error| panic!("{error}: {more:?}"));
+            assert_eq!((head.name.as_str(), head.has_file_name), ("file", false));
+        }
+    }
+
+    #[test]
+    fn the_charset_of_a_text_is_read_however_it_is_written() {
+        for (more, charset) in [
+            (b"\r\nContent-Type: text/plain".as_slice(), None),
+            (b"\r\nContent-Type: text/plain; charset=ISO-8859-1", Some("ISO-8859-1")),
+            (b"\r\nContent-Type: text/plain;charset=\"utf-16\"", Some("utf-16")),
+            (b"\r\ncontent-type: Text/Plain; format=flowed; Charset = windows-1252", Some("windows-1252")),
+        ] {
+            let head = PartHead::read(&with(more)).unwrap();
+            assert_eq!((head.media_type.as_str(), head.charset.as_deref()), ("text/plain", charset));
+        }
+    }
+
+    #[test]
+    fn a_head_that_can_be_read_in_two_ways_or_in_none_is_refused() {
+        use HeadError as E;
+        let many = (0..40).fold(with(b""), |head, i| [head, format!("\r\nX-{i}: 1").into_bytes()].concat());
+        for (head, error) in [
+            (b"".to_vec(), E::NoDisposition),
+            (b"Content-Type: text/plain".to_vec(), E::NoDisposition),
+            (b"Content-Disposition: attachment; name=\"a\"".to_vec(), E::NotFormData),
+            (b"Content-Disposition: form-data".to_vec(), E::NoName),
+            (b"Content-Disposition: form-data; name=\"\"".to_vec(), E::NoName),
+            (b"Content-Disposition: form-data; filename=\"a\"".to_vec(), E::NoName),
+            (b"Content-Disposition: form-data; name=\"a".to_vec(), E::Malformed),
+            (with(b"; name=\"model\""), E::Repeated("name")),
+            (with(b"\r\nContent-Disposition: form-data; name=\"model\""), E::Repeated("Content-Disposition")),
+            (with(b"\r\nContent-Type: text/plain\r\nContent-Type: audio/wav"), E::Repeated("Content-Type")),
+            (with(b"\r\nContent-Type: text/plain; charset=a; charset=b"), E::Repeated("charset")),
+            (with(b"\r\nContent-Type: multipart/mixed; boundary=x"), E::Nested),
+            (with(b"\r\nContent-Transfer-Encoding: base64"), E::Encoded("base64".to_owned())),
+            (with(b"\r\nContent-Transfer-Encoding: quoted-printable"), E::Encoded("quoted-printable".to_owned())),
+            (with(b"\r\nno colon"), E::Malformed),
+            (with(b"\r\n: no name"), E::Malformed),
+            (with(b"\r\nA B: two words"), E::Malformed),
+            (with(b"\nX-Bare: line feed"), E::Malformed),
+            (with(b"\r\nX-Nul: \0"), E::Malformed),
+            (b" folded: from nothing".to_vec(), E::Malformed),
+            (many, E::TooManyLines),
+        ] {
+            assert_eq!(PartHead::read(&head), Err(error), "{:?}", String::from_utf8_lossy(&head));
+        }
+    }
+
+    #[test]
+    fn the_parser_gets_the_name_and_nothing_that_could_be_misread() {
+        let named = |name: &str| PartHead { name: name.to_owned(), ..PartHead::default() }.plain();
+        assert_eq!(named("languages[]"), plain_head("languages[]"));
+        for odd in ["a\"b", "a\\b", "a b", "é", "a%22b", "a\r\nb"] {
+            assert_eq!(named(odd), plain_head("_"), "{odd:?}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! A provider's reason for a refusal: a sentence for the client, words for the log.
+//!
+//! OpenAI's own shape is `{"error": {"message", "type", "param", "code"}}`. Others say `{"error": "…"}`, `{"message": "…"}`,
+//! `{"detail": "…"}` or, where FastAPI checks a request, `{"detail": [{"loc": ["body", "file"], "msg": "…", "type": "…"}]}`.
+
+use reqwest::StatusCode;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::secret_trace::without_key;
+
+/// How much of a provider's sentence a client is told, in characters.
+const MAX_MESSAGE_CHARS: usize = 1000;
+
+/// How long a code or a type may be that is logged, in characters.
+const MAX_WORD_CHARS: usize = 64;
+
+/// How many of the faults of a list are named.
+const MAX_FAULTS: usize = 4;
+
+/// How deep a sentence is looked for.
+const MAX_DEPTH: usize = 4;
+
+/// Where a sentence is found, the nearest first.
+const SENTENCES: [&str; 8] =
+    ["message", "msg", "detail", "error", "errors", "error_description", "description", "title"];
+
+/// The reason in the body of an error.
+#[derive(Debug, Default)]
+pub(super) struct Reason {
+    /// A JSON error with all four of OpenAI's members.
+    pub(super) openai: Option<String>,
+    /// Its sentence: one line without control characters.
+    pub(super) message: Option<String>,
+    /// Its `type`, for the log.
+    pub(super) kind: Option<String>,
+    /// Its `code`, for the log.
+    pub(super) code: Option<String>,
+}
+
+impl Reason {
+    /// Reads the body of an error that came with `status`. No part of the result has a trace of the key.
+    pub(super) fn read(status: StatusCode, body: &[u8], key: Option<&SecretString>) -> Self {
+        let Ok(text) = std::str::from_utf8(body) else { return Self::default() };
+        let text = without_key(text, key);
+        let Ok(parsed) = serde_json::from_str::<Value>(&text) else { return Self::of_text(&text) };
+        // An escape may hide the key from a search of the text, but not of the text as it would be written here.
+        let written = parsed.to_string();
+        let (text, parsed) = match without_key(&written, key) {
+            clean if clean == written => (text.into_owned(), parsed),
+            clean => (clean.clone().into_owned(), serde_json::from_str(&clean).unwrap_or_default()),
+        };
+        match parsed {
+            Value::Object(object) => Self::of_object(status, text, object),
+            Value::String(sentence) => Self::of_text(&sentence),
+            _ => Self::default(),
+        }
+    }
+
+    /// A body that is no JSON may be a sentence, but is none where it begins as a page or as JSON that broke off.
+    fn of_text(text: &str) -> Self {
+        let message = (!text.trim_start().starts_with(['<', '{', '['])).then(|| one_line(text)).flatten();
+        Self { message, ..Self::default() }
+    }
+
+    fn of_object(status: StatusCode, text: String, mut object: Map<String, Value>) -> Self {
+        let first_fault =
+            ["detail", "errors"].iter().find_map(|name| object.get(*name)?.as_array()?.first()?.as_object());
+        let words = object.get("error").and_then(Value::as_object).or(first_fault).unwrap_or(&object);
+        let (kind, code) = (words.get("type").and_then(word), words.get("code").and_then(word));
+        let message = SENTENCES.iter().find_map(|name| sentence(object.get(*name)?, 0));
+        let openai = match object.get_mut("error") {
+            Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
+                let as_it_is = is_whole(error);
+                if !as_it_is {
+                    complete(error, status);
+                }
+                Some(if as_it_is { text } else { Value::Object(object).to_string() })
+            }
+            _ => None,
+        };
+        Self { openai, message, kind, code }
+    }
+
+    /// Whether the provider refuses the gateway's key, which is the operator's business, and not the request. A good key may
+    /// lack one model.
+    pub(super) fn is_about_credentials(&self) -> bool {
+        const WORDS: [&str; 5] =
+            ["invalid_api_key", "authentication_error", "invalid_authentication", "unauthorized", "unauthenticated"];
+        const SIGNS: [&str; 10] = [
+            "api key",
+            "api-key",
+            "api_key",
+            "apikey",
+            "subscription key",
+            "access token",
+            "bearer",
+            "credential",
+            "authenticat",
+            "[redacted]",
+        ];
+        let is_word = |word: &String| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known));
+        let says = |message: &String| {
+            let message = message.to_lowercase();
+            SIGNS.iter().any(|sign| message.contains(sign))
+        };
+        self.kind.iter().chain(&self.code).any(is_word) || self.message.as_ref().is_some_and(says)
+    }
+}
+
+/// Whether an error has all that OpenAI's SDKs read, each of the right type, and no more text than is passed on.
+fn is_whole(error: &Map<String, Value>) -> bool {
+    let text = |name: &str| error.get(name).is_some_and(Value::is_string);
+    let text_or_null = |name: &str| error.get(name).is_some_and(|value| value.is_string() || value.is_null());
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    text("type")
+        && text_or_null("param")
+        && text_or_null("code")
+        && one_line(message).as_deref() == Some(message.trim())
+}
+
+/// Adds the members that an error lacks.
+fn complete(error: &mut Map<String, Value>, status: StatusCode) {
+    let usual = match status.as_u16() {
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    };
+    let message = error.get("message").and_then(Value::as_str).and_then(one_line).unwrap_or_default();
+    let text = |error: &Map<String, Value>, name: &str| match error.get(name) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let kind = text(error, "type").unwrap_or_else(|| usual.to_owned());
+    let (param, code) = (text(error, "param"), text(error, "code"));
+    for (name, value) in
+        [("message", json!(message)), ("type", json!(kind)), ("param", json!(param)), ("code", json!(code))]
+    {
+        error.insert(name.to_owned(), value);
+    }
+}
+
+/// The sentence in a value: a text, that of an object, or those of a list.
+fn sentence(value: &Value, depth: usize) -> Option<String> {
+    if depth == MAX_DEPTH {
+        return None;
+    }
+    match value {
+        Value::String(text) => one_line(text),
+        Value::Object(object) => {
+            let what = SENTENCES.iter().find_map(|name| sentence(object.get(*name)?, depth + 1))?;
+            let place = object.get("loc").and_then(place);
+            Some(place.map_or_else(|| what.clone(), |place| format!("{place}: {what}")))
+        }
+        Value::Array(items) => {
+            let all: Vec<_> = items.iter().filter_map(|item| sentence(item, depth + 1)).take(MAX_FAULTS).collect();
+            one_line(&all.join("; "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// The place of a fault as FastAPI has it, `["body", "file"]`, in a word: `body.file`.
+fn place(loc: &Value) -> Option<String> {
+    let step = |step: &Value| match step {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(index) => Some(index.to_string()),
+        _ => None,
+    };
+    let steps: Vec<_> = loc.as_array()?.iter().filter_map(step).collect();
+    one_line(&steps.join("."))
+}
+
+/// A text in one line that is not too long; `None` if there is nothing in it.
+fn one_line(text: &str) -> Option<String> {
+    let line: String =
+        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect();
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// A word for the log, where it is one.
+fn word(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    ((1..=MAX_WORD_CHARS).contains(&text.len()) && text.chars().all(plain)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Reason {
+        Reason::read(StatusCode::UNPROCESSABLE_ENTITY, body.as_bytes(), Some(&"sk-0123456789".into()))
+    }
+
+    #[test]
+    fn a_sentence_is_found_in_the_shapes_that_servers_have() {
+        for (body, message) in [
+            (r#"{"error":{"message":"No.","type":"a","param":null,"code":null}}"#, Some("No.")),
+            (r#"{"error":"No."}"#, Some("No.")),
+            (r#"{"message":"No."}"#, Some("No.")),
+            (r#"{"detail":"No."}"#, Some("No.")),
+            (r#"{"detail":{"message":"No."}}"#, Some("No.")),
+            (r#"{"detail":{"error":{"message":"No."}}}"#, Some("No.")),
+            (
+                r#"{"detail":[{"loc":["body","file"],"msg":"Field required","type":"missing"}]}"#,
+                Some("body.file: Field required"),
+            ),
+            (
+                r#"{"detail":[{"loc":["body","a",0],"msg":"No."},{"loc":["query"],"msg":"Nor this."}]}"#,
+                Some("body.a.0: No.; query: Nor this."),
+            ),
+            (r#"{"detail":["No.","Never."]}"#, Some("No.; Never.")),
+            (r#"{"errors":[{"message":"No."}]}"#, Some("No.")),
+            (r#"{"type":"about:blank","title":"Bad","detail":"No."}"#, Some("No.")),
+            (r#"{"error":"invalid_grant","error_description":"No."}"#, Some("invalid_grant")),
+            (r#""No.""#, Some("No.")),
+            ("No.\n", Some("No.")),
+            ("line\nbreak\tand \u{7} bell", Some("line break and   bell")),
+            ("<html>No.</html>", None),
+            (r#"{"error":{"message":"No."#, None),
+            (r#"{"error":{"message":7}}"#, None),
+            (r#"{"error":{}}"#, None),
+            (r#"{"detail":[]}"#, None),
+            (r#"{"a":{"b":1}}"#, None),
+            ("[1]", None),
+            ("", None),
+            (r#"{"detail":{"detail":{"detail":{"detail":{"detail":"deep"}}}}}"#, None),
+        ] {
+            assert_eq!(read(body).message.as_deref(), message, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_bounded_and_has_no_key_in_it() {
+        assert_eq!(read(&"x".repeat(5000)).message.map(|text| text.len()), Some(MAX_MESSAGE_CHARS));
+        let faults: Vec<_> = (0..50).map(|i| json!({ "loc": ["body", i], "msg": "x".repeat(600) })).collect();
+        let long = read(&json!({ "detail": faults }).to_string()).message.unwrap();
+        assert_eq!(long.chars().count(), MAX_MESSAGE_CHARS);
+        for body in [
+            "Wrong: sk-0123456789",
+            r#"{"detail":"Wrong: sk-0123456789"}"#,
+            r#"{"detail":[{"msg":"Wrong: \u0073k-0123456789"}]}"#,
+            r#"{"error":{"message":"Wrong: sk-****6789","type":"a","param":null,"code":null}}"#,
+        ] {
+            let Reason { openai, message, .. } = read(body);
+            assert_eq!(message.as_deref(), Some("Wrong: [redacted]"), "{body}");
+            assert!(!openai.unwrap_or_default().contains("sk-"), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_openais_shape_stays_as_it_is_and_gets_what_it_lacks() {
+        let whole = r#"{ "error":  {"message":"No.","type":"a","param":null,"code":"b", "more":1}}"#;
+        assert_eq!(read(whole).openai.as_deref(), Some(whole));
+        for (error, completed) in [
+            (json!({ "message": "No." }), json!(["No.", "invalid_request_error", null, null])),
+            (json!({ "message": "No.", "type": "a", "code": 400, "status": "X" }), json!(["No.", "a", null, "400"])),
+            (
+                json!({ "message": "No.\nAt all.", "type": "a", "param": null, "code": "b" }),
+                json!(["No. At all.", "a", null, "b"]),
+            ),
+            (
+                json!({ "message": "No.", "type": null, "param": ["file"], "code": "b" }),
+                json!(["No.", "invalid_request_error", null, "b"]),
+            ),
+        ] {
+            let openai = read(&json!({ "error": error }).to_string()).openai.unwrap();
+            let is: Value = serde_json::from_str(&openai).unwrap();
+            let members = ["message", "type", "param", "code"].map(|name| is["error"][name].clone());
+            assert_eq!(json!(members), completed, "{openai}");
+        }
+    }
+
+    #[test]
+    fn the_log_gets_words_and_no_sentences() {
+        for (body, kind, code) in [
+            (r#"{"error":{"message":"x","type":"a","code":"b"}}"#, Some("a"), Some("b")),
+            (r#"{"error":{"message":"x","type":"a b","code":404}}"#, None, Some("404")),
+            (r#"{"detail":[{"msg":"x","type":"missing"}]}"#, Some("missing"), None),
+            (r#"{"message":"x","code":"b"}"#, None, Some("b")),
+            (r#"{"error":"x"}"#, None, None),
+            ("x", None, None),
+        ] {
+            let Reason { kind: is, code: is_code, .. } = read(body);
+            assert_eq!((is.as_deref(), is_code.as_deref()), (kind, code), "{body}");
+        }
+        let long = json!({ "error": { "message": "x", "code": "x".repeat(65) } });
+        assert_eq!(read(&long.to_string()).code, None);
+    }
+
+    #[test]
+    fn refusals_of_the_key_are_told_from_those_of_the_model() {
+        let error = |message: &str, code: Option<&str>| {
+            json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } })
+                .to_string()
+        };
+        for (body, is_about) in [
+            (error("Incorrect API key provided: sk-ab***yz.", Some("invalid_api_key")), true),
+            (error("No.", Some("invalid_api_key")), true),
+            (error("Access denied due to invalid subscription key.", None), true),
+            (json!({ "detail": "Not authenticated" }).to_string(), true),
+            (error("Project `proj_1` does not have access to model `whisper-2`", Some("model_not_found")), false),
+            (error("Country, region, or territory not supported", Some("unsupported_country_region_territory")), false),
+            (json!({ "detail": "This model is gated." }).to_string(), false),
+        ] {
+            assert_eq!(read(&body).is_about_credentials(), is_about, "{body}");
+        }
+    }
+}

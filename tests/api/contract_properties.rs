@@ -1,0 +1,34 @@
+//! A stranger who has nothing but the contract: Schemathesis makes up requests from `openapi.yaml`, right ones and wrong ones,
+//! and holds what comes back against it.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::gateway::Setup;
+use crate::sdk::folder;
+use crate::token;
+
+#[tokio::test]
+async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
+    let program = folder(".test-tools/contract/bin/schemathesis");
+    assert!(program.exists(), "{} is missing: `make test-tools` installs it", program.display());
+    let sandbox = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL");
+    let gateway = sandbox.start().await;
+    let token = token::with(&json!({ "scope": "transcribe translate usage sessions" }));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command
+        .current_dir(scratch.path())
+        .arg("--config-file")
+        .arg(folder("tests/contract/schemathesis.toml"))
+        .args(["run", &gateway.url("/openapi.yaml"), "--url", &gateway.url(""), "--no-color"])
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .env("NO_PROXY", "127.0.0.1")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    // It has done something.
+    assert!(gateway.log.requests().len() > 100, "{said}");
+}
