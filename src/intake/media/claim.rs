@@ -3,7 +3,10 @@
 //! What a header states is believed here, for a while: nothing is final before the whole recording has been measured, and
 //! one that turns out longer than was claimed is taken for what it is.
 
-use super::{Container, bound, mpeg, sniff, wav};
+use super::codec::mpeg::Frame;
+use super::codec::suspicion;
+use super::demux::wav;
+use super::{Container, detect, tally};
 use crate::units::AudioMs;
 
 /// What the beginning of a recording says.
@@ -20,7 +23,7 @@ pub struct Claim {
 
 /// What `head`, the beginning of a recording of `bytes` bytes, claims. `None` where the container cannot be told by it.
 pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
-    let (container, audio) = sniff::beginning(head)?;
+    let (container, audio) = detect::beginning(head)?;
     let said = match container {
         Container::Wav => wav::claim(audio, bytes),
         Container::Flac => flac(audio).map(|length| (length, true)),
@@ -28,7 +31,7 @@ pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
         Container::Mp3 => constant_rate(audio, bytes).map(|length| (length, false)),
         Container::Ogg | Container::Mp4 | Container::Webm => None,
     };
-    let bound = || (bound::longest(bytes, bound::floor(container, None)), false);
+    let bound = || (tally::longest(bytes, container.min_bits_per_second()), false);
     let (length, exact) = said.unwrap_or_else(bound);
     Some(Claim { container, length, exact })
 }
@@ -46,7 +49,7 @@ fn flac(audio: &[u8]) -> Option<AudioMs> {
 
 /// MPEG frames of one size, as far as the beginning goes, and no header of a variable rate.
 fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
-    let found = audio.get(mpeg::find(audio, false)?..)?;
+    let found = audio.get(suspicion::find_mpeg(audio, false)?..)?;
     let (opening, after) = frame(found)?;
     let holds = |mark: &[u8]| memchr::memmem::find(opening, mark).is_some();
     // Where an encoder writes what it knows of a variable rate, it writes `Info` of a constant one, in a frame that may have
@@ -55,9 +58,9 @@ fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
         return None;
     }
     let mut rest = if holds(b"Info") { after } else { found };
-    let first = mpeg::Frame::parse(*rest.first_chunk()?)?;
+    let first = Frame::parse(*rest.first_chunk()?)?;
     let mut frames = 0;
-    while let Some(next) = rest.first_chunk().copied().and_then(mpeg::Frame::parse) {
+    while let Some(next) = rest.first_chunk().copied().and_then(Frame::parse) {
         // A frame may have a byte of padding.
         if !next.matches(first) || next.bytes.abs_diff(first.bytes) > 1 {
             return None;
@@ -67,12 +70,12 @@ fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
         rest = after;
     }
     let smallest = first.bytes.checked_sub(1).filter(|&bytes| bytes > 0 && frames > 2)?;
-    let nanos = u128::from(bytes / smallest + 1).saturating_mul(first.duration().as_nanos());
+    let nanos = u128::from(bytes / smallest + 1).saturating_mul(u128::from(first.nanos()));
     u64::try_from(nanos / 1_000_000).ok().map(AudioMs::new)
 }
 
 /// The frame that `bytes` begin with, and what comes after it.
 fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let frame = mpeg::Frame::parse(*bytes.first_chunk()?)?;
+    let frame = Frame::parse(*bytes.first_chunk()?)?;
     bytes.split_at_checked(usize::try_from(frame.bytes).ok()?)
 }

@@ -4,35 +4,37 @@
 //! first bytes and the length by walking its packets without decoding them. Lengths that a header states are not used:
 //! a header that lies would make a long recording cheap. Where packets cannot be walked, the length is a bound.
 //!
-//! - `sniff`: the container by its first bytes, or what it is instead
-//! - `wav`: uncompressed audio, by arithmetic
-//! - `walk`: everything else, packet by packet; `meter` adds up one track of it
-//! - `packet`: how long one packet plays; `mpeg` and `opus` know the details
-//! - `bound`: how long so many bytes could be at most
-//! - `gauge`: the reader that knows how far the walk has come
+//! - `detect`: the container by its first bytes; `describe`: what it is instead, in words
+//! - `reader`: shows a demuxer the recording, window by window, within a `budget` of processor time
+//! - `demux`: one container each: packets out of bytes; `mp4` reads the tables that say where its packets are
+//! - `codec`: how long a packet plays, by its own bytes
+//! - `tally`: adds it up
 //! - [`claim`]: what the beginning of a recording says, for those that are still arriving
 
-mod bound;
+mod budget;
 mod claim;
-mod gauge;
-mod meter;
-mod mpeg;
-mod opus;
-mod packet;
-mod sniff;
+mod codec;
+mod demux;
+mod describe;
+mod detect;
+mod mp4;
+mod reader;
+mod tally;
 #[cfg(test)]
 mod tests;
-mod walk;
-mod wav;
 
 pub use crate::units::Length;
 pub use claim::{Claim, claim};
+pub use codec::Codec;
 
 use std::fmt;
 use std::io::{Read, Seek};
 
 use thiserror::Error;
 
+use budget::Budget;
+use reader::{Ended, Reader};
+use tally::Tally;
 
 /// The containers that the gateway takes: those that the provider lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,28 +89,21 @@ impl Container {
             Self::Webm => "audio/webm",
         }
     }
+
+    /// The fewest bits a second that sound in this container takes, where its codec is not known.
+    fn min_bits_per_second(self) -> u64 {
+        match self {
+            Self::Mp3 => 8_000,
+            Self::Flac => 16_000,
+            // Opus and Speex in pauses.
+            Self::Wav | Self::Ogg | Self::Mp4 | Self::Webm => 2_000,
+        }
+    }
 }
 
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// How the audio is encoded, by its usual short name: `pcm_s16le`, `mp3`, `opus`, `aac` …
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Codec(&'static str);
-
-impl Codec {
-    /// The short name.
-    pub fn name(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
     }
 }
 
@@ -143,6 +138,44 @@ pub enum MediaError {
         /// What it is, in words.
         found: &'static str,
     },
+    /// Sound that is known, and whose length cannot be counted.
+    #[error("the {container} file's audio is encoded as {codec}, which is not supported; send {TAKEN}")]
+    Codec {
+        /// The container that was found.
+        container: Container,
+        /// The codec, by its usual name, or the container's own code for it.
+        codec: String,
+    },
+    /// Something in the container that hides how long the sound is.
+    #[error("the {container} file {what}, which is not supported")]
+    Feature {
+        /// The container that was found.
+        container: Container,
+        /// What it does, as in "compresses its track's packets (zlib)".
+        what: &'static str,
+    },
+    /// A recording that was cut off before what it cannot be played without.
+    #[error("the {container} file was not finished: {missing}")]
+    Unfinished {
+        /// The container that was found.
+        container: Container,
+        /// What is not there, as in "its index (moov) is missing".
+        missing: &'static str,
+    },
+    /// An audio track in which nothing plays.
+    #[error("the {container} file holds no sound")]
+    NoSound {
+        /// The container that was found.
+        container: Container,
+    },
+    /// More audio tracks than any recording has.
+    #[error("the {container} file has more than {allowed} audio tracks")]
+    TooManyTracks {
+        /// The container that was found.
+        container: Container,
+        /// How many it may have.
+        allowed: usize,
+    },
     /// The right container without audio in it.
     #[error("the {container} file has no audio track")]
     NoAudioTrack {
@@ -160,22 +193,31 @@ pub enum MediaError {
     Read(#[from] std::io::Error),
 }
 
-const TAKEN: &str = "flac, mp3, mp4, mpeg, mpga, m4a, ogg, wav or webm";
+const TAKEN: &str = "flac, m4a, mov, mp3, mp4, mpga, oga, ogg, opus, wav or webm";
 
 /// Tells what the recording is and how long it plays. `bytes` is its whole size; reading starts at its first byte.
 ///
-/// This blocks: it may read the whole recording.
+/// This blocks and computes: it may read the whole recording, and use the processor for as long as [`budget`] allows.
 pub fn inspect<S>(mut source: S, bytes: u64) -> Result<MediaInfo, MediaError>
 where
-    S: Read + Seek + Send + Sync + 'static,
+    S: Read + Seek,
 {
     if bytes == 0 {
         return Err(MediaError::Empty);
     }
-    let found = sniff::sniff(&mut source, bytes)?;
-    let (codec, length) = match found.container {
-        Container::Wav => wav::measure(source, bytes)?,
-        _ => walk::measure(source, &found)?,
+    let detected = detect::detect(&mut source, bytes)?;
+    let container = detected.container;
+    let mut budget = Budget::for_bytes(bytes);
+    let mut tally = Tally::new(container);
+    let ended = match detected.demuxer(bytes) {
+        Some(mut demuxer) => {
+            Reader::new(&mut source, detected.start, bytes)?.run(demuxer.as_mut(), &mut tally, &mut budget)?
+        }
+        None => mp4::measure(&mut source, bytes, &mut tally, &mut budget)?,
     };
-    Ok(MediaInfo { container: found.container, codec, length, bytes })
+    if let Ended::OverBudget { left } = ended {
+        tally.leave_unseen(left, bytes.saturating_sub(left));
+    }
+    let (codec, length) = tally.conclude()?;
+    Ok(MediaInfo { container, codec, length, bytes })
 }

@@ -1,0 +1,290 @@
+//! AAC: how many raw data blocks a packet holds.
+//!
+//! As a rule it is one. But a decoder that has read a block goes on with what is left of its packet, and a block says nowhere
+//! how long it is: so blocks are read from their first bit to their last, and no sample is decoded.
+//!
+//! - `config`: what is said before the first packet
+//! - `block`: one block, from its first bit to its last
+//! - `bands`, `huffman`: the tables that this takes
+
+mod bands;
+mod block;
+mod config;
+mod huffman;
+
+use super::bits::Bits;
+use super::played::Played;
+use super::{Count, TrackParams, Wants};
+use block::Reader;
+use config::{Config, RATES};
+
+/// The most bytes of one channel's share of a block (ISO/IEC 14496-3 §4.5.3.1: 6144 bits).
+const MAX_CHANNEL_BYTES: u64 = 768;
+/// What is held of a packet: more than any block takes that has not been filled up on purpose.
+const MAX_HELD: usize = 64 * 1024;
+/// The least that a block with sound in it takes: one channel of silence.
+const MIN_BLOCK_BYTES: u64 = 4;
+
+/// Counts AAC packets.
+#[derive(Debug)]
+pub(super) struct Aac {
+    config: Config,
+    /// `None` where a packet is one frame.
+    reader: Option<Reader>,
+    max_block_bytes: u64,
+    /// What of the packet was not read yet.
+    held: Vec<u8>,
+    state: State,
+    played: Played,
+    stray: u64,
+}
+
+/// How it stands with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Blocks follow each other.
+    Reading,
+    /// What follows is no block; so many bytes of it were passed over.
+    Lost(u64),
+    /// What follows begins with more than can be held, and as many blocks as so many bytes can hold may be behind it.
+    Unknown(u64),
+}
+
+impl Aac {
+    /// A counter for a track that is described by `params`, or by the name that it is refused by.
+    pub(super) fn new(params: &TrackParams) -> Result<Self, String> {
+        match (Config::parse(&params.setup)?, params.rate) {
+            (Some(config), _) => Ok(Self::of_config(config, params.channels)),
+            (None, 0) => Err("aac without a sampling rate".to_owned()),
+            (None, rate) => Ok(Self::of_config(Config::of_rate(rate), params.channels)),
+        }
+    }
+
+    /// A counter for a track of which nothing else is known.
+    pub(super) fn of_rate(rate: u32) -> Self {
+        Self::of_config(Config::of_rate(rate), 0)
+    }
+
+    fn of_config(config: Config, channels: u16) -> Self {
+        let reader =
+            if config.object > 4 { None } else { Reader::new(config.object, config.index, config.samples == 960) };
+        // Eight channels, if it is not known how many there are.
+        let max_block_bytes = MAX_CHANNEL_BYTES * u64::from(channels.max(8));
+        let (held, played) = (Vec::new(), Played::default());
+        Self { config, reader, max_block_bytes, held, state: State::Reading, played, stray: 0 }
+    }
+
+    fn count(&mut self) {
+        self.played.add(self.config.samples.into(), self.config.rate);
+    }
+
+    /// Reads what is held. `whole`: nothing of the packet follows it.
+    fn read(&mut self, whole: bool) {
+        let held = std::mem::take(&mut self.held);
+        let mut rest = held.as_slice();
+        while self.state == State::Reading && !rest.is_empty() && (whole || rest.len() > MAX_HELD / 2) {
+            // Decoders take zeros behind a block for the packet's end.
+            if whole && rest.len() < held.len() && rest.iter().all(|&byte| byte == 0) {
+                rest = &[];
+                break;
+            }
+            match self.block(rest) {
+                Some(after) => rest = after,
+                None => self.state = if whole { State::Lost(0) } else { State::Unknown(0) },
+            }
+        }
+        if let State::Lost(bytes) | State::Unknown(bytes) = &mut self.state {
+            *bytes = bytes.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+            rest = &[];
+        }
+        let used = held.len() - rest.len();
+        self.held = held;
+        self.held.drain(..used);
+    }
+
+    /// Reads one block with the ADTS header before it, if there is one; what comes after it.
+    fn block<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut bits = Bits::new(bytes);
+        if let Some(header) = Adts::parse(bytes) {
+            if header.index != self.config.index || header.object != self.config.object {
+                self.reader = Reader::new(header.object, header.index, self.config.samples == 960);
+                let rate = *RATES.get(header.index)?;
+                self.config = Config { object: header.object, index: header.index, rate, ..self.config };
+            }
+            bits.skip(header.bytes * 8)?;
+        }
+        if self.reader.as_mut()?.read(&mut bits)? {
+            self.count();
+        }
+        bytes.get(bits.position().div_ceil(8)..)
+    }
+}
+
+/// The head of a frame that stands for itself (ISO/IEC 14496-3 §1.A.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Adts {
+    object: u8,
+    index: usize,
+    /// The size of the head.
+    bytes: usize,
+    /// The size of the whole frame, if it can be one.
+    pub(super) frame_bytes: Option<u64>,
+}
+
+impl Adts {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let &[0xff, second, third, high, middle, low, _] = bytes.first_chunk::<7>()? else { return None };
+        if second & 0xf0 != 0xf0 {
+            return None;
+        }
+        let index = usize::from(third >> 2 & 0x0f);
+        RATES.get(index)?;
+        let size = u32::from_be_bytes([0, high & 0b11, middle, low]) >> 5;
+        let frame_bytes = (size >= 7 && second & 0x06 == 0).then_some(size.into());
+        Some(Self { object: (third >> 6) + 1, index, bytes: if second & 1 == 0 { 9 } else { 7 }, frame_bytes })
+    }
+}
+
+impl Count for Aac {
+    fn begin(&mut self, size: u64) -> Wants {
+        self.held.clear();
+        self.state = State::Reading;
+        if self.reader.is_some() {
+            return Wants::Everything;
+        }
+        if size > 0 {
+            self.count();
+            self.stray = self.stray.saturating_add(size.saturating_sub(self.max_block_bytes));
+        }
+        Wants::Nothing
+    }
+
+    fn bytes(&mut self, mut bytes: &[u8]) {
+        if self.reader.is_none() {
+            return;
+        }
+        while !bytes.is_empty() {
+            let count = bytes.len().min(MAX_HELD - self.held.len());
+            let (now, later) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+            self.held.extend_from_slice(now);
+            bytes = later;
+            if self.held.len() == MAX_HELD {
+                self.read(false);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if self.reader.is_none() {
+            return;
+        }
+        self.read(true);
+        match self.state {
+            State::Reading => {}
+            // What is damaged is one block, where it is concealed; and no block is longer than it may be.
+            State::Lost(bytes) => {
+                self.count();
+                self.stray = self.stray.saturating_add(bytes.saturating_sub(self.max_block_bytes));
+            }
+            State::Unknown(bytes) => {
+                let samples = (bytes / MIN_BLOCK_BYTES).saturating_mul(self.config.samples.into());
+                self.played.add(samples, self.config.rate);
+            }
+        }
+    }
+
+    fn played(&self) -> u64 {
+        self.played.nanos()
+    }
+
+    fn stray(&self) -> u64 {
+        self.stray
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bits::written;
+    use super::super::play;
+    use super::*;
+
+    /// One channel of silence: an element, its gain, a long window of no bands, nothing else; the end. 64 ms at 16 kHz.
+    const SILENCE: [u8; 4] = [0x00, 0x00, 0x00, 0x07];
+
+    fn clock() -> Aac {
+        let params = TrackParams { setup: vec![0x14, 0x08], channels: 1, ..TrackParams::default() };
+        Aac::new(&params).unwrap()
+    }
+
+    #[test]
+    fn a_packet_plays_all_blocks_that_are_in_it() {
+        assert_eq!(play(&mut clock(), [&SILENCE[..], &SILENCE]), 128);
+        // More than is held at once.
+        assert_eq!(play(&mut clock(), [&SILENCE.repeat(100_000)[..]]), 6_400_000);
+        assert_eq!(play(&mut clock(), [&[][..]]), 0);
+    }
+
+    #[test]
+    fn zeros_behind_a_block_are_none() {
+        assert_eq!(play(&mut clock(), [&[&SILENCE[..], &[0; 900]].concat()[..]]), 64);
+        // Nor is what has no channel in it: bytes to fill, and data.
+        let fill = written(&[(6, 3), (2, 4), (0, 16), (4, 3), (0, 4), (1, 1), (1, 8), (0, 1), (0, 8), (7, 3)], false);
+        assert_eq!(play(&mut clock(), [&fill[..], &SILENCE]), 64);
+        assert_eq!(play(&mut clock(), [&[&fill[..], &SILENCE, &fill, &SILENCE].concat()[..]]), 128);
+    }
+
+    #[test]
+    fn what_is_damaged_plays_as_one_block() {
+        let mut clock = clock();
+        assert_eq!(play(&mut clock, [&SILENCE[..3]]), 64);
+        assert_eq!((play(&mut clock, [&[&SILENCE[..], &[0xaa; 5_000]].concat()[..]]), clock.stray()), (192, 0));
+        // No block takes so much.
+        assert_eq!((play(&mut clock, [vec![0xaa; 56_144].as_slice()]), clock.stray()), (256, 50_000));
+    }
+
+    #[test]
+    fn what_is_behind_a_block_that_cannot_be_held_is_as_long_as_it_can_be() {
+        // Data without end: elements of 510 bytes.
+        let data = [written(&[(4, 3), (0, 4), (1, 1), (255, 8), (255, 8)], false), vec![0; 510]].concat();
+        let packet = [data.repeat(200), vec![0xe0], SILENCE.repeat(1_000)].concat();
+        assert!(play(&mut clock(), [&packet[..]]) >= 64_000);
+    }
+
+    #[test]
+    fn every_element_is_read_to_its_end() {
+        // A pair with common windows, eight short ones in two groups of one band each, middle and side in both.
+        let windows = [(0, 1), (2, 2), (0, 1), (1, 4), (0b111_0111, 7), (1, 2), (0b11, 2)];
+        // The gain; two groups: book 1, one band; scale factors of one bit; no pulses; a filter in the first window.
+        let scales = [(0, 8), (1, 4), (1, 3), (1, 4), (1, 3), (0, 2), (0, 1)];
+        let filters = [(1, 1), (1, 1), (0, 1), (3, 4), (2, 3), (0, 1), (0, 1), (0, 6), (0, 7)];
+        // Eight windows of one codeword.
+        let lines = [(0, 1), (0, 8)];
+        let channel = [&scales[..], &filters, &lines].concat();
+        let pair = [&[(1, 3), (0, 4), (1, 1)], &windows[..], &channel, &channel, &[(7, 3)]].concat();
+        assert_eq!(play(&mut clock(), [&written(&pair, false).repeat(5)[..]]), 320);
+        // Escapes: one band of book 11, all values 16 (code 0x004 of 5 bits), signs, an escape each.
+        let escapes = (0..4).flat_map(|_| [(4, 5), (0, 2), (0, 5), (0b1110, 4), (0, 7)]);
+        let head = [(0, 3), (0, 4), (0, 8), (0, 4), (1, 6), (0, 1), (11, 4), (1, 5), (0, 1), (0, 3)];
+        let block: Vec<(u32, u32)> = head.into_iter().chain(escapes).chain([(7, 3)]).collect();
+        assert_eq!(play(&mut clock(), [&written(&block, false).repeat(3)[..]]), 192);
+    }
+
+    #[test]
+    fn heads_between_blocks_are_passed_over_and_believed() {
+        // 16 kHz, then 8 kHz, without a checksum and with one.
+        let head = |index: u8, absent: u8| [0xff, 0xf0 | absent, 0x40 | index << 2, 0x40, 0x01, 0x7f, 0xfc];
+        let packet = [&head(8, 1)[..], &SILENCE, &head(11, 1), &SILENCE, &head(11, 0), &[0; 2], &SILENCE].concat();
+        assert_eq!(play(&mut clock(), [&packet[..]]), 64 + 128 + 128);
+    }
+
+    #[test]
+    fn a_packet_of_another_kind_is_one_frame() {
+        let params = |setup: &[u8]| TrackParams { setup: setup.to_vec(), ..TrackParams::default() };
+        let mut low_delay = Aac::new(&params(&[0xb9, 0x90, 0x00])).unwrap();
+        assert_eq!((play(&mut low_delay, [&[0; 100][..]; 3]), low_delay.stray()), (32, 0));
+        assert_eq!(play(&mut low_delay, [&[0; 7_144][..]]) + low_delay.stray(), 42 + 1_000);
+        let mut unified = Aac::new(&params(&[0xf9, 0x4c, 0x26, 0x40])).unwrap();
+        assert_eq!(play(&mut unified, [&[0; 100][..]; 3]), 256);
+        assert_eq!(Aac::new(&params(&[])).unwrap_err(), "aac without a sampling rate");
+    }
+}

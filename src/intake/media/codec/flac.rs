@@ -1,0 +1,292 @@
+//! FLAC frame headers (RFC 9639 §9.1), one behind the other.
+//!
+//! A frame does not say how long it is: where the next begins is told by its header, which has a checksum of its own. A
+//! decoder begins no frame without one, so all that a stream can play are the headers in it, and [`FlacChain`] counts every
+//! one that it finds. Chance makes one in some 16 MB of sound; one that differs from the frames before it and is longer than
+//! the stream's longest block is left out.
+
+use super::played::Played;
+use super::{Count, TrackParams, Wants};
+
+/// The longest header: sync and codes, a number of seven bytes, two bytes each of block size and rate, the checksum.
+const MAX_HEADER: usize = 16;
+
+/// What a frame's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    samples: u32,
+    /// Samples a second; 0 if `STREAMINFO` says it.
+    rate: u32,
+    /// The kind of blocks, and the code of the bits of a sample.
+    kind: (u8, u8),
+}
+
+impl Header {
+    /// Reads a header at the start of `bytes`.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let &[0xff, sync @ (0xf8 | 0xf9), sizes, layout] = bytes.first_chunk()? else { return None };
+        let bits = layout >> 1 & 0b111;
+        if layout & 1 != 0 || layout >> 4 > 10 || bits == 3 {
+            return None;
+        }
+        let lead = *bytes.get(4)?;
+        let more = match lead.leading_ones() {
+            0 => 0,
+            ones @ 2..=7 => usize::try_from(ones).ok()? - 1,
+            _ => return None,
+        };
+        let mut at = 5 + more;
+        if bytes.get(5..at)?.iter().any(|byte| byte & 0xc0 != 0x80) {
+            return None;
+        }
+        let mut number = |size: usize| {
+            let bytes = bytes.get(at..at + size)?;
+            at += size;
+            Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        };
+        let samples = match sizes >> 4 {
+            0 => return None,
+            1 => 192,
+            code @ 2..=5 => 576 << (code - 2),
+            6 => number(1)? + 1,
+            7 => number(2)? + 1,
+            code => 256 << (code - 8),
+        };
+        let rate = match sizes & 0x0f {
+            0 => 0,
+            1 => 88_200,
+            2 => 176_400,
+            3 => 192_000,
+            4 => 8_000,
+            5 => 16_000,
+            6 => 22_050,
+            7 => 24_000,
+            8 => 32_000,
+            9 => 44_100,
+            10 => 48_000,
+            11 => 96_000,
+            12 => number(1)? * 1000,
+            13 => number(2)?,
+            14 => number(2)? * 10,
+            _ => return None,
+        };
+        let header = bytes.get(..at)?;
+        (crc8(header) == *bytes.get(at)?).then_some(Self { samples, rate, kind: (sync, bits) })
+    }
+}
+
+/// The checksum of a header: x⁸ + x² + x + 1 (RFC 9639 §9.1.8).
+fn crc8(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ byte, |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x07 })
+    })
+}
+
+/// What a stream of FLAC frames plays, fed in pieces of any size.
+#[derive(Debug, Default)]
+pub(in super::super) struct FlacChain {
+    /// Samples a second and the longest block, as `STREAMINFO` says them.
+    rate: u32,
+    max_samples: u32,
+    /// Bytes that could not be looked at yet, since a header that begins in them may go on.
+    tail: Vec<u8>,
+    last: Option<Header>,
+    played: Played,
+    frames: u64,
+}
+
+impl FlacChain {
+    /// A chain of a stream whose `STREAMINFO` is in `setup`, with or without `fLaC` and the block's head.
+    pub(in super::super) fn new(setup: &[u8], rate: u32) -> Self {
+        let info = match setup.strip_prefix(b"fLaC") {
+            Some(rest) => rest.get(4..).unwrap_or_default(),
+            None if setup.len() == 34 => setup,
+            // The head of a block of 34 bytes, as in MP4, perhaps behind a version and flags.
+            None => memchr::memmem::find(setup, &[0, 0, 34]).and_then(|at| setup.get(at + 3..)).unwrap_or_default(),
+        };
+        let max_samples = info.get(2..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
+        let stated = info.get(10..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_be_bytes) >> 12;
+        let rate = if stated > 0 { stated } else { rate };
+        Self { rate, max_samples: max_samples.into(), ..Self::default() }
+    }
+
+    /// Counts the next bytes.
+    pub(in super::super) fn feed(&mut self, bytes: &[u8]) {
+        let mut tail = std::mem::take(&mut self.tail);
+        // What is left from before is looked at together with as much as a header can reach.
+        let held = tail.len();
+        if held > 0 {
+            let reach = bytes.len().min(MAX_HEADER - 1);
+            tail.extend_from_slice(bytes.get(..reach).unwrap_or_default());
+            let ready = (tail.len() + 1).saturating_sub(MAX_HEADER).min(held);
+            self.search(&tail, ready);
+            if ready < held {
+                // Too little came to be done with what was held.
+                tail.drain(..ready);
+                self.tail = tail;
+                return;
+            }
+        }
+        let ready = (bytes.len() + 1).saturating_sub(MAX_HEADER);
+        self.search(bytes, ready);
+        tail.clear();
+        tail.extend_from_slice(bytes.get(ready..).unwrap_or_default());
+        self.tail = tail;
+    }
+
+    /// The stream is over here; what is fed next is another one, played behind it.
+    pub(in super::super) fn finish(&mut self) {
+        let tail = std::mem::take(&mut self.tail);
+        self.search(&tail, tail.len());
+    }
+
+    /// Counts the headers that begin in the first `ready` of `bytes`.
+    fn search(&mut self, bytes: &[u8], ready: usize) {
+        for at in memchr::memchr_iter(0xff, bytes.get(..ready).unwrap_or_default()) {
+            if let Some(header) = bytes.get(at..).and_then(Header::parse) {
+                self.count(header);
+            }
+        }
+    }
+
+    fn count(&mut self, header: Header) {
+        let rate = if header.rate == 0 { self.rate } else { header.rate };
+        let differs = self.last.is_some_and(|last| (last.rate, last.kind) != (header.rate, header.kind));
+        if differs && self.max_samples > 0 && header.samples > self.max_samples {
+            return;
+        }
+        self.last = Some(header);
+        self.played.add(header.samples.into(), rate);
+        self.frames += 1;
+    }
+
+    /// What the frames so far play, in nanoseconds.
+    pub(in super::super) fn played_nanos(&self) -> u64 {
+        self.played.nanos()
+    }
+
+    /// How many frames were counted.
+    #[cfg(test)]
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+}
+
+/// Counts packets of FLAC frames.
+#[derive(Debug)]
+pub(super) struct Flac(FlacChain);
+
+impl Flac {
+    pub(super) fn new(params: &TrackParams) -> Self {
+        Self(FlacChain::new(&params.setup, params.rate))
+    }
+}
+
+impl Count for Flac {
+    fn begin(&mut self, _size: u64) -> Wants {
+        Wants::Everything
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.feed(bytes);
+    }
+
+    fn end(&mut self) {
+        self.0.finish();
+    }
+
+    fn played(&self) -> u64 {
+        self.0.played_nanos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::play;
+    use super::*;
+
+    /// A frame of 4096 samples at 16 kHz, whose sound is `body`.
+    fn frame(number: u8, body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0xff, 0xf8, 0xc5, 0x08, number];
+        frame.push(crc8(&frame));
+        frame.extend_from_slice(body);
+        frame
+    }
+
+    /// How many frames a stream holds, however it is cut.
+    fn chain(bytes: &[u8]) -> u64 {
+        let counts = [1, 5, 15, 16, 17, 1_000_000].map(|size| {
+            let mut chain = FlacChain::new(&info(4096, 16_000), 0);
+            bytes.chunks(size).for_each(|piece| chain.feed(piece));
+            chain.finish();
+            assert_eq!(chain.played_nanos(), chain.frames() * 256_000_000);
+            chain.frames()
+        });
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+        counts[0]
+    }
+
+    /// A `STREAMINFO` block.
+    fn info(max_samples: u16, rate: u32) -> Vec<u8> {
+        let mut info = vec![0x10, 0x00];
+        info.extend_from_slice(&max_samples.to_be_bytes());
+        info.extend_from_slice(&[0; 6]);
+        info.extend_from_slice(&(rate << 12).to_be_bytes());
+        info.resize(34, 0);
+        info
+    }
+
+    #[test]
+    fn a_header_is_known_by_its_checksum() {
+        let good = frame(3, &[]);
+        let expected = Header { samples: 4096, rate: 16_000, kind: (0xf8, 4) };
+        assert_eq!(Header::parse(&good), Some(expected));
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            assert_eq!(Header::parse(&bad), None, "{at}");
+            assert_eq!(Header::parse(&good[..at]), None, "{at}");
+        }
+        // A long number, a size and a rate of their own.
+        let mut long = vec![0xff, 0xf9, 0x7d, 0x18, 0xf0, 0x90, 0x80, 0x80, 0x03, 0xe7, 0x1f, 0x40];
+        long.push(crc8(&long));
+        assert_eq!(Header::parse(&long), Some(Header { samples: 1000, rate: 8_000, kind: (0xf9, 4) }));
+    }
+
+    #[test]
+    fn every_frame_counts_whatever_its_number() {
+        let bytes: Vec<u8> = (0..50).flat_map(|_| frame(5, &[0xaa; 300])).collect();
+        assert_eq!(chain(&bytes), 50);
+        let short: Vec<u8> = (0..50).flat_map(|number| frame(number, &[])).collect();
+        assert_eq!(chain(&short), 50);
+        let joined = [bytes.clone(), b"fLaC".to_vec(), vec![0; 9_000], vec![0xff; 9_000], bytes].concat();
+        assert_eq!(chain(&joined), 100);
+    }
+
+    #[test]
+    fn a_stranger_that_is_too_long_is_there_by_chance() {
+        let mut stranger = vec![0xff, 0xf9, 0x74, 0x18, 0x00, 0xff, 0xfe];
+        stranger.push(crc8(&stranger));
+        assert!(Header::parse(&stranger).is_some());
+        assert_eq!(chain(&[frame(0, &stranger), frame(1, &[0; 9])].concat()), 2);
+    }
+
+    #[test]
+    fn a_packet_plays_all_frames_that_are_in_it() {
+        let params = TrackParams { setup: info(4096, 16_000), ..TrackParams::default() };
+        let packet: Vec<u8> = (0..10).flat_map(|number| frame(number, &[0x33; 40])).collect();
+        assert_eq!(play(&mut Flac::new(&params), [&packet[..], &packet, &[]]), 20 * 256);
+    }
+
+    #[test]
+    fn a_rate_that_no_frame_says_is_in_the_setup() {
+        let mut frame = vec![0xff, 0xf8, 0xc0, 0x08, 0];
+        frame.push(crc8(&frame));
+        let block = [&[0x80, 0, 0, 34][..], &info(4096, 8_000)].concat();
+        for setup in [info(4096, 8_000), [b"fLaC", &block[..]].concat(), block.clone(), [&[0; 4], &block[..]].concat()]
+        {
+            let params = TrackParams { setup, rate: 48_000, ..TrackParams::default() };
+            assert_eq!(play(&mut Flac::new(&params), [&frame[..]]), 512);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! MPEG audio frames of all three layers (ISO/IEC 11172-3 §2.4.1.3 and §2.4.2.3, 13818-3 §2.4.2.3, and the unofficial
+//! MPEG-2.5), one behind the other.
+//!
+//! Decoders cut a stream into frames by its headers alone, wherever packets begin and end: so does [`MpegChain`]. What stands
+//! between frames is passed over until a header follows. Among other bytes a header is found by chance every few kilobytes,
+//! so the first frame behind such a gap counts only if another follows it at once; a decoder drops it together with the gap.
+//! A free bit rate is no header: decoders do not take it either.
+
+use super::played::Played;
+use super::{Count, Wants};
+
+/// Kilobits a second by index, from 1 on; 0 is the free format, 15 is forbidden.
+const MPEG_1_LAYER_1: [u32; 14] = [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448];
+const MPEG_1_LAYER_2: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
+const MPEG_1_LAYER_3: [u32; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+const MPEG_2_LAYER_1: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256];
+const MPEG_2: [u32; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
+/// Samples a second in MPEG-1.
+const RATES: [u32; 3] = [44_100, 48_000, 32_000];
+
+/// What four bytes of header say of their frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Frame {
+    /// The size of the whole frame.
+    pub(in super::super) bytes: u64,
+    /// Samples of each channel.
+    pub(in super::super) samples: u32,
+    /// Samples a second.
+    pub(in super::super) rate: u32,
+    /// 1, 2 or 3.
+    pub(in super::super) layer: u8,
+}
+
+impl Frame {
+    /// Reads a header; `None` for what is none, and for the free format.
+    pub(in super::super) fn parse(head: [u8; 4]) -> Option<Self> {
+        let [sync, version_and_layer, rates, _] = head;
+        if sync != 0xff || version_and_layer & 0xe0 != 0xe0 {
+            return None;
+        }
+        let (mpeg_1, divisor) = match version_and_layer >> 3 & 0b11 {
+            0b11 => (true, 1),
+            0b10 => (false, 2),
+            0b00 => (false, 4),
+            _ => return None,
+        };
+        let (layer, table, samples) = match (version_and_layer >> 1 & 0b11, mpeg_1) {
+            (0b11, true) => (1, &MPEG_1_LAYER_1, 384),
+            (0b11, false) => (1, &MPEG_2_LAYER_1, 384),
+            (0b10, true) => (2, &MPEG_1_LAYER_2, 1152),
+            (0b10, false) => (2, &MPEG_2, 1152),
+            (0b01, true) => (3, &MPEG_1_LAYER_3, 1152),
+            (0b01, false) => (3, &MPEG_2, 576),
+            _ => return None,
+        };
+        let bits_per_second = *table.get(usize::from(rates >> 4).checked_sub(1)?)? * 1000;
+        let rate = RATES.get(usize::from(rates >> 2 & 0b11))? / divisor;
+        // Frames are counted in slots: four bytes in layer I, one in the others.
+        let slot = if layer == 1 { 4 } else { 1 };
+        let slots = samples / 8 / slot * bits_per_second / rate + u32::from(rates >> 1 & 1);
+        Some(Self { bytes: u64::from(slots * slot), samples, rate, layer })
+    }
+
+    /// Whether both could be of one stream, in which only the bit rate changes.
+    pub(in super::super) fn matches(self, other: Self) -> bool {
+        (self.samples, self.rate, self.layer) == (other.samples, other.rate, other.layer)
+    }
+
+    /// How long it plays, in nanoseconds.
+    pub(in super::super) fn nanos(self) -> u64 {
+        let mut played = Played::default();
+        played.add(self.samples.into(), self.rate);
+        played.nanos()
+    }
+}
+
+/// What a stream of MPEG audio plays, fed in pieces of any size.
+#[derive(Debug, Default, Clone)]
+pub(in super::super) struct MpegChain {
+    /// The last bytes, up to four, since the last frame's end.
+    recent: u32,
+    recent_count: u8,
+    /// How many bytes of the current frame are still to come.
+    left: u64,
+    /// Whether bytes other than zeros came since the last frame's end, the recent ones aside.
+    gap: bool,
+    /// The first frame behind a gap, until it is known what follows it.
+    doubted: Option<Frame>,
+    played: Played,
+    frames: u64,
+}
+
+impl MpegChain {
+    /// Counts the next bytes.
+    pub(in super::super) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+                self.left -= u64::try_from(count).unwrap_or(u64::MAX);
+                bytes = bytes.get(count..).unwrap_or_default();
+            } else {
+                bytes = self.search(bytes);
+            }
+        }
+    }
+
+    /// Looks for the next header in `bytes`; what comes after it.
+    fn search<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.recent_count == 4 {
+                let [oldest, ..] = self.recent.to_be_bytes();
+                self.gap |= oldest != 0;
+                // Far from any sync there is nothing to be compared byte by byte.
+                if !self.recent.to_be_bytes().contains(&0xff) && byte != 0xff {
+                    return self.pass_over(bytes);
+                }
+            } else {
+                self.recent_count += 1;
+            }
+            self.recent = self.recent << 8 | u32::from(byte);
+            bytes = rest;
+            if self.recent_count == 4
+                && let Some(frame) = Frame::parse(self.recent.to_be_bytes())
+            {
+                self.found(frame);
+                return bytes;
+            }
+        }
+        bytes
+    }
+
+    /// Passes over bytes up to the next that could begin a header.
+    fn pass_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let count = memchr::memchr(0xff, bytes).unwrap_or(bytes.len());
+        let (passed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+        self.gap |= self.recent != 0 || passed.iter().any(|&byte| byte != 0);
+        (self.recent, self.recent_count) = (0, 0);
+        rest
+    }
+
+    fn found(&mut self, frame: Frame) {
+        let doubted = self.doubted.take();
+        if self.gap {
+            self.doubted = Some(frame);
+        } else {
+            if let Some(first) = doubted.filter(|first| first.matches(frame)) {
+                self.count(first);
+            }
+            self.count(frame);
+        }
+        self.left = frame.bytes.saturating_sub(4);
+        (self.recent, self.recent_count, self.gap) = (0, 0, false);
+    }
+
+    fn count(&mut self, frame: Frame) {
+        self.played.add(frame.samples.into(), frame.rate);
+        self.frames += 1;
+    }
+
+    /// The stream is over here; what is fed next is another one, played behind it.
+    pub(in super::super) fn finish(&mut self) {
+        let (played, frames) = (self.played, self.frames);
+        *self = Self { played, frames, ..Self::default() };
+    }
+
+    /// What the frames so far play, in nanoseconds.
+    pub(in super::super) fn played_nanos(&self) -> u64 {
+        self.played.nanos()
+    }
+
+    /// How many frames were counted.
+    pub(in super::super) fn frames(&self) -> u64 {
+        self.frames
+    }
+}
+
+/// Counts packets of MPEG audio. Some demuxers take each packet's bytes for frames of their own, others join all packets to
+/// one stream: the longer counts.
+#[derive(Debug, Default)]
+pub(super) struct Mpeg {
+    joined: MpegChain,
+    apart: MpegChain,
+}
+
+impl Count for Mpeg {
+    fn begin(&mut self, _size: u64) -> Wants {
+        Wants::Everything
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.joined.feed(bytes);
+        self.apart.feed(bytes);
+    }
+
+    fn end(&mut self) {
+        self.apart.finish();
+    }
+
+    fn played(&self) -> u64 {
+        self.joined.played_nanos().max(self.apart.played_nanos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::play;
+    use super::*;
+
+    /// A frame of layer III at 48 kHz and 64 kbit/s: 192 bytes, 24 ms.
+    fn frame() -> Vec<u8> {
+        let mut frame = vec![0x55; 192];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x54, 0xc4]);
+        frame
+    }
+
+    fn frames(count: usize) -> Vec<u8> {
+        frame().repeat(count)
+    }
+
+    /// What a stream plays, in frames, however it is cut.
+    fn chain(bytes: &[u8]) -> u64 {
+        let counts = [1, 3, 191, 100_000].map(|size| {
+            let mut chain = MpegChain::default();
+            bytes.chunks(size).for_each(|piece| chain.feed(piece));
+            assert_eq!(chain.played_nanos(), chain.frames() * 24_000_000);
+            chain.frames()
+        });
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+        counts[0]
+    }
+
+    #[test]
+    fn a_header_gives_size_and_length() {
+        for (head, bytes, samples, rate, layer) in [
+            ([0xff, 0xfb, 0x90, 0x00], 417, 1152, 44_100, 3),
+            ([0xff, 0xfb, 0x92, 0x00], 418, 1152, 44_100, 3),
+            ([0xff, 0xf3, 0x48, 0xc0], 144, 576, 16_000, 3),
+            ([0xff, 0xe3, 0x18, 0xc0], 72, 576, 8_000, 3),
+            ([0xff, 0xfd, 0xc4, 0x00], 768, 1152, 48_000, 2),
+            ([0xff, 0xff, 0xe4, 0x00], 448, 384, 48_000, 1),
+            ([0xff, 0xf7, 0xe4, 0x00], 512, 384, 24_000, 1),
+        ] {
+            assert_eq!(Frame::parse(head), Some(Frame { bytes, samples, rate, layer }), "{head:x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_gives_nothing() {
+        for head in [*b"text", [0xff, 0xf1, 0x50, 0x80], [0xff, 0xfb, 0x00, 0x00], [0xff, 0xfb, 0xf0, 0x00], [0xff; 4]]
+        {
+            assert_eq!(Frame::parse(head), None, "{head:x?}");
+        }
+    }
+
+    #[test]
+    fn frames_are_counted_one_behind_the_other() {
+        assert_eq!(chain(&frames(20)), 20);
+        // The last is cut off: a decoder plays it.
+        assert_eq!(chain(&frames(20)[..19 * 192 + 10]), 20);
+    }
+
+    #[test]
+    fn padding_and_tags_between_frames_are_no_sound() {
+        for gap in [vec![0; 5_000], vec![0xff; 5_000], [b"TAG".as_slice(), &[b'x'; 125]].concat(), b"junk".repeat(999)]
+        {
+            let bytes = [frames(10), gap.clone(), frames(10), gap].concat();
+            assert_eq!(chain(&bytes), 20);
+        }
+    }
+
+    #[test]
+    fn a_header_among_other_bytes_needs_another_behind_its_frame() {
+        let noise = |count: usize| b"\x01\x02\x03".repeat(count);
+        let bytes = [frames(3), noise(50), frame(), noise(50), frame(), noise(50), frames(2)].concat();
+        assert_eq!(chain(&bytes), 5);
+    }
+
+    #[test]
+    fn a_packet_plays_all_frames_that_are_in_it() {
+        let whole = frames(100);
+        assert_eq!(play(&mut Mpeg::default(), [whole.as_slice()]), 2_400);
+        // Frames that are cut by packets are joined, and packets that hold no more than heads play all the same.
+        assert_eq!(play(&mut Mpeg::default(), whole.chunks(100)), 2_400);
+        assert_eq!(play(&mut Mpeg::default(), whole.chunks(192).map(|frame| &frame[..4])), 2_400);
+        assert_eq!(play(&mut Mpeg::default(), [&[][..]]), 0);
+    }
+}

@@ -1,0 +1,370 @@
+//! Vorbis: how long a packet plays, by its window and the one before (Vorbis I §4.3.1 and §4.3.8).
+//!
+//! Which windows there are is at the end of the setup header, which can only be read from its beginning (§4.2.4).
+
+use super::bits::LowBits;
+use super::played::Played;
+use super::{Count, TrackParams, Wants};
+
+/// What is kept of a header that comes as a packet.
+const MAX_HEADER: usize = 64 * 1024;
+
+/// Counts Vorbis packets.
+#[derive(Debug)]
+pub(super) struct Vorbis {
+    start: Start,
+    /// Whether each mode has long windows.
+    modes: Vec<bool>,
+    /// The window of the packet before; 0 before the first.
+    before: u32,
+    /// The packet's first bytes; all of them if it is a header.
+    held: Vec<u8>,
+    played: Played,
+}
+
+/// The identification header (§4.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Start {
+    channels: u32,
+    rate: u32,
+    short: u32,
+    long: u32,
+}
+
+impl Start {
+    fn parse(header: &[u8]) -> Option<Self> {
+        let mut bits = LowBits::new(header.strip_prefix(b"\x01vorbis")?);
+        bits.skip(32)?;
+        let (channels, rate) = (bits.take(8)?, bits.take(32)?);
+        bits.skip(3 * 32)?;
+        let (short, long) = (bits.take(4)?, bits.take(4)?);
+        let known = |size: u32| (6..=13).contains(&size);
+        (channels > 0 && rate > 0 && known(short) && known(long)).then_some(Self {
+            channels,
+            rate,
+            short: 1 << short,
+            long: 1 << long,
+        })
+    }
+}
+
+/// The identification and the setup header out of what a container keeps of all three: behind their sizes, one byte for each
+/// 255 and the rest (Matroska), each behind two bytes of its size, or the two of them without the comments.
+fn headers(setup: &[u8]) -> Option<(&[u8], &[u8])> {
+    const START_BYTES: usize = 30;
+    match setup {
+        [2, laced @ ..] => {
+            let (start, laced) = laced_size(laced)?;
+            let (comments, laced) = laced_size(laced)?;
+            Some((laced.get(..start)?, laced.get(start.checked_add(comments)?..)?))
+        }
+        [1, ..] => setup.split_at_checked(START_BYTES),
+        _ => {
+            let (start, rest) = sized(setup)?;
+            let (_comments, rest) = sized(rest)?;
+            let (setup, _) = sized(rest)?;
+            Some((start, setup))
+        }
+    }
+}
+
+fn laced_size(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let full = bytes.iter().take_while(|&&byte| byte == 255).count();
+    let last = usize::from(*bytes.get(full)?);
+    Some((full * 255 + last, bytes.get(full + 1..)?))
+}
+
+fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (size, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u16::from_be_bytes(*size).into())
+}
+
+/// The number of bits that `value` takes (§9.2.1).
+fn width(value: u32) -> u32 {
+    32 - value.leading_zeros()
+}
+
+/// The modes of a setup header, whether each has long windows.
+fn modes(header: &[u8], channels: u32) -> Option<Vec<bool>> {
+    let mut bits = LowBits::new(header.strip_prefix(b"\x05vorbis")?);
+    for _ in 0..=bits.take(8)? {
+        codebook(&mut bits)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        bits.skip(16)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        floor(&mut bits)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        residue(&mut bits)?;
+    }
+    for _ in 0..=bits.take(6)? {
+        mapping(&mut bits, channels)?;
+    }
+    let mut modes = Vec::new();
+    for _ in 0..=bits.take(6)? {
+        modes.push(bits.flag()?);
+        bits.skip(16 + 16 + 8)?;
+    }
+    bits.flag()?.then_some(modes)
+}
+
+/// §3.2.1
+fn codebook(bits: &mut LowBits<'_>) -> Option<()> {
+    bits.skip(24)?;
+    let (dimensions, entries) = (bits.take(16)?, bits.take(24)?);
+    if bits.flag()? {
+        // Ordered by length: how many there are of each.
+        bits.skip(5)?;
+        let mut entry = 0;
+        while entry < entries {
+            entry += bits.take(width(entries - entry))?;
+        }
+    } else {
+        let sparse = bits.flag()?;
+        for _ in 0..entries {
+            if !sparse || bits.flag()? {
+                bits.skip(5)?;
+            }
+        }
+    }
+    let lookup = bits.take(4)?;
+    if lookup == 0 {
+        return Some(());
+    }
+    bits.skip(32 + 32)?;
+    let value_bits = bits.take(4)? + 1;
+    bits.skip(1)?;
+    let values = if lookup == 1 { root(entries, dimensions) } else { u64::from(entries) * u64::from(dimensions) };
+    bits.skip(usize::try_from(values.checked_mul(value_bits.into())?).ok()?)
+}
+
+/// The greatest number whose power of `dimensions` is not greater than `entries` (§9.2.3).
+fn root(entries: u32, dimensions: u32) -> u64 {
+    let fits = |root: u64| {
+        let mut power = 1_u64;
+        for _ in 0..dimensions {
+            power = power.saturating_mul(root);
+            if power > u64::from(entries) {
+                return false;
+            }
+        }
+        true
+    };
+    // Of one dimension or none there is no need to search.
+    if dimensions < 2 {
+        return entries.into();
+    }
+    let (mut low, mut high) = (0_u64, 4096);
+    while low + 1 < high {
+        let middle = u64::midpoint(low, high);
+        if fits(middle) { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// §6.2.1 and §7.2.2
+fn floor(bits: &mut LowBits<'_>) -> Option<()> {
+    if bits.take(16)? == 0 {
+        bits.skip(8 + 16 + 16 + 6 + 8)?;
+        let books = bits.take(4)? + 1;
+        return bits.skip(usize::try_from(books).ok()? * 8);
+    }
+    let partitions = bits.take(5)?;
+    let mut classes = Vec::new();
+    for _ in 0..partitions {
+        classes.push(usize::try_from(bits.take(4)?).ok()?);
+    }
+    let mut dimensions = [0; 16];
+    let count = classes.iter().max().map_or(0, |max| max + 1);
+    for dimension in dimensions.iter_mut().take(count) {
+        *dimension = usize::try_from(bits.take(3)?).ok()? + 1;
+        let subclasses = bits.take(2)?;
+        bits.skip(if subclasses > 0 { 8 } else { 0 } + (8 << subclasses))?;
+    }
+    bits.skip(2)?;
+    let range = usize::try_from(bits.take(4)?).ok()?;
+    let values: usize = classes.iter().filter_map(|class| dimensions.get(*class)).sum();
+    bits.skip(values * range)
+}
+
+/// §8.6.1
+fn residue(bits: &mut LowBits<'_>) -> Option<()> {
+    bits.skip(16 + 24 + 24 + 24)?;
+    let classifications = bits.take(6)? + 1;
+    bits.skip(8)?;
+    let mut books = 0;
+    for _ in 0..classifications {
+        let low = bits.take(3)?;
+        let high = if bits.flag()? { bits.take(5)? } else { 0 };
+        books += low.count_ones() + high.count_ones();
+    }
+    bits.skip(usize::try_from(books).ok()? * 8)
+}
+
+/// §4.2.4, "Mappings"
+fn mapping(bits: &mut LowBits<'_>, channels: u32) -> Option<()> {
+    bits.skip(16)?;
+    let submaps = if bits.flag()? { bits.take(4)? + 1 } else { 1 };
+    if bits.flag()? {
+        let steps = bits.take(8)? + 1;
+        bits.skip(usize::try_from(steps * 2 * width(channels - 1)).ok()?)?;
+    }
+    bits.skip(2)?;
+    if submaps > 1 {
+        bits.skip(usize::try_from(channels * 4).ok()?)?;
+    }
+    bits.skip(usize::try_from(submaps).ok()? * 3 * 8)
+}
+
+impl Vorbis {
+    pub(super) fn new(params: &TrackParams) -> Result<Self, String> {
+        let read = || {
+            let (start, setup) = headers(&params.setup)?;
+            let start = Start::parse(start)?;
+            Some((start, modes(setup, start.channels)?))
+        };
+        let (start, modes) = read().ok_or("vorbis without its headers")?;
+        Ok(Self { start, modes, before: 0, held: Vec::new(), played: Played::default() })
+    }
+
+    /// The window of a packet of sound; `None` for one that is none.
+    fn window(&self, packet: &[u8]) -> Option<u32> {
+        let mut bits = LowBits::new(packet);
+        bits.skip(1)?;
+        let count = u32::try_from(self.modes.len()).ok()?;
+        let mode = bits.take(width(count.checked_sub(1)?))?;
+        let long = *self.modes.get(usize::try_from(mode).ok()?)?;
+        Some(if long { self.start.long } else { self.start.short })
+    }
+
+    /// Takes a header among the packets: a decoder starts anew with it.
+    fn header(&mut self) {
+        if let Some(start) = Start::parse(&self.held) {
+            self.start = start;
+            // Until its modes are known; and the first window has one before it.
+            self.modes = vec![true];
+            self.before = start.long;
+        } else if let Some(modes) = modes(&self.held, self.start.channels) {
+            self.modes = modes;
+        }
+    }
+}
+
+impl Count for Vorbis {
+    fn begin(&mut self, _size: u64) -> Wants {
+        self.held.clear();
+        Wants::Everything
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        let is_header = self.held.first().or(bytes.first()).is_some_and(|first| first & 1 == 1);
+        let max = if is_header { MAX_HEADER } else { 2 };
+        let count = bytes.len().min(max.max(self.held.len()) - self.held.len());
+        self.held.extend_from_slice(bytes.get(..count).unwrap_or_default());
+    }
+
+    fn end(&mut self) {
+        if self.held.first().is_some_and(|first| first & 1 == 1) {
+            return self.header();
+        }
+        if let Some(window) = self.window(&self.held) {
+            if self.before > 0 {
+                self.played.add(u64::from(self.before + window) / 4, self.start.rate);
+            }
+            self.before = window;
+        }
+    }
+
+    fn played(&self) -> u64 {
+        self.played.nanos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bits::written;
+    use super::super::play;
+    use super::*;
+
+    const MAGIC: [(u32, u32); 6] = [(0x76, 8), (0x6f, 8), (0x72, 8), (0x62, 8), (0x69, 8), (0x73, 8)];
+
+    /// Windows of 256 and 2048 samples at 8 kHz.
+    fn start() -> Vec<u8> {
+        let rest = [(0, 32), (2, 8), (8_000, 32), (0, 32), (0, 32), (0, 32), (8, 4), (11, 4), (1, 8)];
+        written(&[&[(1, 8)], &MAGIC[..], &rest].concat(), true)
+    }
+
+    /// A setup header with one of everything, and three modes: short, long, short.
+    fn setup() -> Vec<u8> {
+        let book = |entries, lengths: &[(u32, u32)], lookup: &[(u32, u32)]| {
+            [&[(0x0056_4342, 24), (2, 16), (entries, 24)], lengths, lookup].concat()
+        };
+        let plain = book(2, &[(0, 1), (0, 1), (1, 5), (1, 5)], &[(0, 4)]);
+        let sparse = book(3, &[(0, 1), (1, 1), (1, 1), (1, 5), (0, 1), (1, 1), (1, 5)], &[(0, 4)]);
+        // Nine entries of two dimensions: three values.
+        let values = [(1, 4), (0, 32), (0, 32), (3, 4), (0, 1), (0, 12)];
+        let ordered = book(9, &[(1, 1), (0, 5), (1, 4), (8, 4)], &values);
+        let books = [&[(2, 8)], &plain[..], &sparse, &ordered].concat();
+        let times = [(0, 6), (0, 16)];
+        let old_floor = [(0, 16), (0, 8), (0, 16), (0, 16), (0, 6), (0, 8), (0, 4), (0, 8)];
+        // Two partitions of classes 0 and 1; dimensions of two and one; the second has a master book and two others.
+        let classes = [(2, 5), (0, 4), (1, 4), (1, 3), (0, 2), (0, 8), (0, 3), (1, 2), (0, 8), (0, 16)];
+        let floor = [&[(1, 16)], &classes[..], &[(0, 2), (7, 4), (0, 21)]].concat();
+        let floors = [&[(1, 6)], &old_floor[..], &floor].concat();
+        let residues =
+            [(0, 6), (2, 16), (0, 24), (9, 24), (2, 24), (1, 6), (0, 8), (5, 3), (0, 1), (1, 3), (1, 1), (1, 5)];
+        let mapping =
+            [(0, 6), (0, 16), (1, 1), (1, 4), (1, 1), (0, 8), (0, 1), (1, 1), (0, 2), (0, 8), (0, 24), (0, 24)];
+        let mode = |long| [(long, 1), (0, 16), (0, 16), (0, 8)];
+        let modes = [&[(2, 6)], &mode(0)[..], &mode(1), &mode(0), &[(1, 1)]].concat();
+        let residue_books = [(0, 8); 4];
+        let all =
+            [&[(5, 8)], &MAGIC[..], &books, &times, &floors, &residues, &residue_books, &mapping, &modes].concat();
+        written(&all, true)
+    }
+
+    fn laced() -> Vec<u8> {
+        let comments = b"\x03vorbis\x05vorbis: nothing to be read here".repeat(10);
+        let lacing = [2, 30, 255, u8::try_from(comments.len() - 255).unwrap()];
+        [&lacing[..], &start(), &comments, &setup()].concat()
+    }
+
+    #[test]
+    fn the_modes_are_read_in_every_form_of_the_headers() {
+        assert_eq!(modes(&setup(), 2), Some(vec![false, true, false]));
+        let sized = |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+        let in_order = [sized(&start()), sized(b"\x03vorbis"), sized(&setup())].concat();
+        for bytes in [laced(), [start(), setup()].concat(), in_order] {
+            let (first, last) = headers(&bytes).unwrap();
+            assert_eq!((first, last), (&start()[..], &setup()[..]));
+        }
+        for cut in 0..setup().len() {
+            assert_eq!(modes(&setup()[..cut], 2), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_packet_plays_half_of_its_window_and_of_the_one_before() {
+        let params = TrackParams { setup: laced(), ..TrackParams::default() };
+        let mut vorbis = Vorbis::new(&params).unwrap();
+        let (short, long) = ([0b000_u8], [0b010_u8, 0, 0, 0]);
+        // Nothing, 64 and 64 from long to short, then 1024, 576, 128.
+        let packets = [&short[..], &short, &long, &long, &short, &[], &short];
+        assert_eq!(play(&mut vorbis, packets), (128 + 576 + 1024 + 576 + 128) / 8);
+        // A mode that there is not.
+        assert_eq!(play(&mut vorbis, [&[0b110_u8][..]]), 304);
+        assert!(Vorbis::new(&TrackParams::default()).is_err());
+    }
+
+    #[test]
+    fn headers_among_the_packets_begin_anew() {
+        let params = TrackParams { setup: laced(), ..TrackParams::default() };
+        let mut vorbis = Vorbis::new(&params).unwrap();
+        let mut slow = start();
+        slow[12..16].copy_from_slice(&1_000_u32.to_le_bytes());
+        let (setup, long) = (setup(), [0b010_u8]);
+        assert_eq!(play(&mut vorbis, [&long[..], &long, &slow, b"\x03vorbis", &setup, &long]), 128 + 1_024);
+    }
+}

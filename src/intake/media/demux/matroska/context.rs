@@ -1,0 +1,150 @@
+//! Which element may be in which, and of what size (RFC 9559 §5.1).
+
+use super::ebml::{self, id};
+use super::tracks::MAX_STRIPPED;
+
+/// An element with children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    /// None: the file.
+    Root,
+    Header,
+    Segment,
+    SeekHead,
+    Seek,
+    Info,
+    Tracks,
+    TrackEntry,
+    Audio,
+    Encodings,
+    Encoding,
+    Compression,
+    Cluster,
+    BlockGroup,
+    /// One whose children are of no interest.
+    Other,
+}
+
+impl Context {
+    pub(super) fn of(id: u32) -> Self {
+        match id {
+            id::EBML => Self::Header,
+            id::SEGMENT => Self::Segment,
+            id::SEEK_HEAD => Self::SeekHead,
+            id::SEEK => Self::Seek,
+            id::INFO => Self::Info,
+            id::TRACKS => Self::Tracks,
+            id::TRACK_ENTRY => Self::TrackEntry,
+            id::AUDIO => Self::Audio,
+            id::CONTENT_ENCODINGS => Self::Encodings,
+            id::CONTENT_ENCODING => Self::Encoding,
+            id::COMPRESSION => Self::Compression,
+            id::CLUSTER => Self::Cluster,
+            id::BLOCK_GROUP => Self::BlockGroup,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether another file could begin here.
+    pub(super) fn is_outer(self) -> bool {
+        matches!(self, Self::Root | Self::Header | Self::Segment | Self::Cluster)
+    }
+
+    /// Whether it is made of packets.
+    pub(super) fn has_packets(self) -> bool {
+        matches!(self, Self::Cluster | Self::BlockGroup)
+    }
+
+    /// Whether `id` is a child of it, as far as is known here.
+    pub(super) fn holds(self, id: u32) -> bool {
+        match self {
+            Self::Root => matches!(id, id::EBML | id::SEGMENT),
+            Self::Segment => ebml::is_top_level(id),
+            Self::SeekHead => id == id::SEEK,
+            Self::Seek => matches!(id, id::SEEK_ID | id::SEEK_POSITION),
+            Self::Info => id == id::TIMESTAMP_SCALE,
+            Self::Tracks => id == id::TRACK_ENTRY,
+            Self::TrackEntry => {
+                matches!(id, id::TRACK_NUMBER | id::CODEC_ID | id::CODEC_PRIVATE | id::AUDIO | id::CONTENT_ENCODINGS)
+            }
+            Self::Audio => {
+                matches!(id, id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY | id::CHANNELS | id::BIT_DEPTH)
+            }
+            Self::Encodings => id == id::CONTENT_ENCODING,
+            Self::Encoding => matches!(id, id::ENCODING_SCOPE | id::ENCODING_TYPE | id::COMPRESSION),
+            Self::Compression => matches!(id, id::COMPRESSION_ALGORITHM | id::COMPRESSION_SETTINGS),
+            Self::Cluster => matches!(
+                id,
+                id::TIMESTAMP
+                    | id::SIMPLE_BLOCK
+                    | id::BLOCK_GROUP
+                    | id::SILENT_TRACKS
+                    | id::POSITION
+                    | id::PREVIOUS_SIZE
+            ),
+            Self::BlockGroup => matches!(
+                id,
+                id::BLOCK
+                    | id::BLOCK_ADDITIONS
+                    | id::BLOCK_DURATION
+                    | id::REFERENCE_BLOCK
+                    | id::REFERENCE_PRIORITY
+                    | id::DISCARD_PADDING
+                    | id::CODEC_STATE
+            ),
+            Self::Header | Self::Other => false,
+        }
+    }
+
+    /// Whether `id`, in `self`, is taken apart into its children. Those of the segment that are not of interest are only if
+    /// their size is not known.
+    pub(super) fn has_children(self, id: u32) -> bool {
+        match Self::of(id) {
+            Self::Other => self == Self::Segment && ebml::is_top_level(id),
+            _ => self.holds(id),
+        }
+    }
+}
+
+/// Whether an element of `id` can be of `size` bytes: a demuxer refuses numbers that are none.
+pub(super) fn is_size(id: u32, size: u64) -> bool {
+    match id {
+        id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => matches!(size, 0 | 4 | 8),
+        id::TIMESTAMP
+        | id::TIMESTAMP_SCALE
+        | id::SEEK_ID
+        | id::SEEK_POSITION
+        | id::TRACK_NUMBER
+        | id::CHANNELS
+        | id::BIT_DEPTH
+        | id::ENCODING_SCOPE
+        | id::ENCODING_TYPE
+        | id::COMPRESSION_ALGORITHM
+        | id::BLOCK_DURATION
+        | id::REFERENCE_BLOCK
+        | id::DISCARD_PADDING => size <= 8,
+        _ => true,
+    }
+}
+
+/// How many bytes of an element of `id` are read at once, if it is such a one.
+pub(super) fn small(id: u32, size: u64) -> Option<usize> {
+    let most = match id {
+        id::SAMPLING_FREQUENCY
+        | id::OUTPUT_SAMPLING_FREQUENCY
+        | id::TIMESTAMP
+        | id::TIMESTAMP_SCALE
+        | id::SEEK_ID
+        | id::SEEK_POSITION
+        | id::TRACK_NUMBER
+        | id::CHANNELS
+        | id::BIT_DEPTH
+        | id::ENCODING_SCOPE
+        | id::ENCODING_TYPE
+        | id::COMPRESSION_ALGORITHM => 8,
+        id::COMPRESSION_SETTINGS => MAX_STRIPPED,
+        id::CODEC_ID => super::MAX_CODEC_ID,
+        _ => return None,
+    };
+    usize::try_from(size.min(most)).ok()
+}

@@ -1,0 +1,192 @@
+//! EBML: how Matroska writes ids, sizes and numbers (RFC 8794).
+
+/// Ids with their marker bits, as they stand in the file (RFC 9559 §5, RFC 8794 §11).
+pub(super) mod id {
+    pub(in super::super) const EBML: u32 = 0x1a45_dfa3;
+    pub(in super::super) const VOID: u32 = 0xec;
+    pub(in super::super) const CRC: u32 = 0xbf;
+
+    pub(in super::super) const SEGMENT: u32 = 0x1853_8067;
+    pub(in super::super) const SEEK_HEAD: u32 = 0x114d_9b74;
+    pub(in super::super) const INFO: u32 = 0x1549_a966;
+    pub(in super::super) const TRACKS: u32 = 0x1654_ae6b;
+    pub(in super::super) const CLUSTER: u32 = 0x1f43_b675;
+    pub(in super::super) const CUES: u32 = 0x1c53_bb6b;
+    pub(in super::super) const ATTACHMENTS: u32 = 0x1941_a469;
+    pub(in super::super) const CHAPTERS: u32 = 0x1043_a770;
+    pub(in super::super) const TAGS: u32 = 0x1254_c367;
+
+    pub(in super::super) const TIMESTAMP_SCALE: u32 = 0x002a_d7b1;
+    pub(in super::super) const SEEK: u32 = 0x4dbb;
+    pub(in super::super) const SEEK_ID: u32 = 0x53ab;
+    pub(in super::super) const SEEK_POSITION: u32 = 0x53ac;
+
+    pub(in super::super) const TRACK_ENTRY: u32 = 0xae;
+    pub(in super::super) const TRACK_NUMBER: u32 = 0xd7;
+    pub(in super::super) const CODEC_ID: u32 = 0x86;
+    pub(in super::super) const CODEC_PRIVATE: u32 = 0x63a2;
+    pub(in super::super) const AUDIO: u32 = 0xe1;
+    pub(in super::super) const SAMPLING_FREQUENCY: u32 = 0xb5;
+    pub(in super::super) const OUTPUT_SAMPLING_FREQUENCY: u32 = 0x78b5;
+    pub(in super::super) const CHANNELS: u32 = 0x9f;
+    pub(in super::super) const BIT_DEPTH: u32 = 0x6264;
+    pub(in super::super) const CONTENT_ENCODINGS: u32 = 0x6d80;
+    pub(in super::super) const CONTENT_ENCODING: u32 = 0x6240;
+    pub(in super::super) const ENCODING_SCOPE: u32 = 0x5032;
+    pub(in super::super) const ENCODING_TYPE: u32 = 0x5033;
+    pub(in super::super) const COMPRESSION: u32 = 0x5034;
+    pub(in super::super) const COMPRESSION_ALGORITHM: u32 = 0x4254;
+    pub(in super::super) const COMPRESSION_SETTINGS: u32 = 0x4255;
+
+    pub(in super::super) const TIMESTAMP: u32 = 0xe7;
+    pub(in super::super) const SIMPLE_BLOCK: u32 = 0xa3;
+    pub(in super::super) const BLOCK_GROUP: u32 = 0xa0;
+    pub(in super::super) const SILENT_TRACKS: u32 = 0x5854;
+    pub(in super::super) const POSITION: u32 = 0xa7;
+    pub(in super::super) const PREVIOUS_SIZE: u32 = 0xab;
+    pub(in super::super) const BLOCK: u32 = 0xa1;
+    pub(in super::super) const BLOCK_ADDITIONS: u32 = 0x75a1;
+    pub(in super::super) const BLOCK_DURATION: u32 = 0x9b;
+    pub(in super::super) const REFERENCE_BLOCK: u32 = 0xfb;
+    pub(in super::super) const REFERENCE_PRIORITY: u32 = 0xfa;
+    pub(in super::super) const DISCARD_PADDING: u32 = 0x75a2;
+    pub(in super::super) const CODEC_STATE: u32 = 0xa4;
+}
+
+/// Whether `id` is one of a segment's children.
+pub(super) fn is_top_level(id: u32) -> bool {
+    matches!(
+        id,
+        id::CLUSTER | id::TRACKS | id::INFO | id::CUES | id::TAGS | id::SEEK_HEAD | id::ATTACHMENTS | id::CHAPTERS
+    )
+}
+
+/// The longest that the head of an element is: an id of four bytes and a size of eight.
+pub(super) const MAX_HEAD: usize = 12;
+
+/// What was read at the front of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read<T> {
+    /// It is there, and took so many bytes.
+    Whole(T, usize),
+    /// More bytes have to be seen.
+    Short,
+    /// It is none.
+    Bad,
+}
+
+/// The head of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) id: u32,
+    /// How many bytes it holds. `None`: it is not said, and ends where something follows that cannot be in it.
+    pub(super) size: Option<u64>,
+}
+
+/// A number of variable length, at most `longest` bytes, and its bits but for the marker (RFC 8794 §4).
+pub(super) fn number(bytes: &[u8], longest: u32) -> Read<u64> {
+    let Some(&first) = bytes.first() else { return Read::Short };
+    let more = first.leading_zeros();
+    if more >= longest {
+        return Read::Bad;
+    }
+    let length = usize::try_from(more).unwrap_or_default() + 1;
+    let Some(rest) = bytes.get(1..length) else { return Read::Short };
+    let marked = u64::from(first) & (0x7f_u64 >> more);
+    Read::Whole(rest.iter().fold(marked, |value, byte| value << 8 | u64::from(*byte)), length)
+}
+
+/// An element's size. All bits set is "not known" (RFC 8794 §6.2).
+pub(super) fn size(bytes: &[u8]) -> Read<Option<u64>> {
+    match number(bytes, 8) {
+        Read::Whole(value, length) => {
+            let unknown = (1_u64 << (7 * length)) - 1;
+            Read::Whole(Some(value).filter(|value| *value != unknown), length)
+        }
+        Read::Short => Read::Short,
+        Read::Bad => Read::Bad,
+    }
+}
+
+/// The head of an element whose id was read already, or is read too.
+pub(super) fn head(bytes: &[u8], known: Option<u32>) -> Read<Head> {
+    let (id, length) = match known.map_or_else(|| number(bytes, 4), |id| Read::Whole(id.into(), 0)) {
+        Read::Whole(id, 0) => (id, 0),
+        Read::Whole(value, length) => (value | 1_u64 << (7 * length), length),
+        Read::Short => return Read::Short,
+        Read::Bad => return Read::Bad,
+    };
+    match size(bytes.get(length..).unwrap_or_default()) {
+        Read::Whole(size, more) => Read::Whole(Head { id: u32::try_from(id).unwrap_or_default(), size }, length + more),
+        Read::Short => Read::Short,
+        Read::Bad => Read::Bad,
+    }
+}
+
+/// An unsigned integer of at most eight bytes (RFC 8794 §7.2).
+pub(super) fn unsigned(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// A float of four or eight bytes (RFC 8794 §7.3), as a whole number; 0 where it is none that a rate could be.
+pub(super) fn whole_float(bytes: &[u8]) -> u32 {
+    let value = match (<[u8; 4]>::try_from(bytes), <[u8; 8]>::try_from(bytes)) {
+        (Ok(bytes), _) => f64::from(f32::from_be_bytes(bytes)),
+        (_, Ok(bytes)) => f64::from_be_bytes(bytes),
+        _ => 0.0,
+    };
+    truncated(value)
+}
+
+/// `value` without its fraction, taken from its bits: casts are not allowed here. 0 if it is negative, no number or too large.
+fn truncated(value: f64) -> u32 {
+    if !(1.0..4_294_967_296.0).contains(&value) {
+        return 0;
+    }
+    let bits = value.to_bits();
+    let exponent = (bits >> 52).saturating_sub(1023);
+    let mantissa = bits & ((1 << 52) - 1) | 1 << 52;
+    u32::try_from(mantissa >> 52_u64.saturating_sub(exponent)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_are_read() {
+        assert_eq!(number(&[0x81], 8), Read::Whole(1, 1));
+        assert_eq!(number(&[0x40, 0x7f], 8), Read::Whole(127, 2));
+        assert_eq!(number(&[0x01, 0, 0, 0, 0, 0, 1, 2], 8), Read::Whole(258, 8));
+        assert_eq!(number(&[0x40], 8), Read::Short);
+        assert_eq!(number(&[], 8), Read::Short);
+        assert_eq!(number(&[0x00, 1], 8), Read::Bad);
+        assert_eq!(number(&[0x08, 0, 0, 0, 1], 4), Read::Bad);
+    }
+
+    #[test]
+    fn a_size_of_ones_is_unknown_in_every_length() {
+        for length in 1..=8_usize {
+            let mut bytes = [0xff_u8; 8];
+            bytes[0] = 0xff >> (length - 1);
+            assert_eq!(size(&bytes[..length]), Read::Whole(None, length));
+        }
+        assert_eq!(
+            head(&[0x1f, 0x43, 0xb6, 0x75, 0x85], None),
+            Read::Whole(Head { id: id::CLUSTER, size: Some(5) }, 5)
+        );
+        assert_eq!(head(&[0xff], Some(id::CLUSTER)), Read::Whole(Head { id: id::CLUSTER, size: None }, 1));
+    }
+
+    #[test]
+    fn rates_are_whole_numbers() {
+        assert_eq!(whole_float(&44_100.0_f32.to_be_bytes()), 44_100);
+        assert_eq!(whole_float(&22_050.7_f64.to_be_bytes()), 22_050);
+        assert_eq!(whole_float(&1.0_f64.to_be_bytes()), 1);
+        assert_eq!(whole_float(&4_294_967_295.0_f64.to_be_bytes()), u32::MAX);
+        for odd in [0.0, -1.0, 0.5, f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(whole_float(&odd.to_be_bytes()), 0);
+        }
+        assert_eq!(whole_float(&[1, 2, 3]), 0);
+    }
+}

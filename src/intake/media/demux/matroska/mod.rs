@@ -1,0 +1,373 @@
+//! Matroska and `WebM`: clusters of blocks of packets (RFC 9559).
+//!
+//! What is passed over, be it an index, padding or something unknown, is searched for clusters as a demuxer does that has lost
+//! its way, and what is found is counted. So nothing hides behind a size. Clusters inside packets are not counted but, where
+//! anything could lead a demuxer to them, refused: the same bytes would play many times.
+//!
+//! - `ebml`: ids, sizes, numbers
+//! - `context`: which element may be in which
+//! - `levels`: files, segments and tracks as they begin and end
+//! - `tracks`: what is said of each track
+//! - `blocks`: packets out of blocks
+//! - `watch`: clusters where none belong
+
+mod blocks;
+mod context;
+mod doubt;
+mod ebml;
+mod levels;
+mod packets;
+mod resync;
+mod seek;
+#[cfg(test)]
+mod tests;
+mod tracks;
+mod watch;
+
+pub(super) use tracks::vorbis_setup;
+
+use super::super::MediaError;
+use super::{Demuxer, MAX_TRACKS, PacketSink, Step, TrackId};
+use crate::intake::media::Container;
+use context::Context;
+use doubt::Doubts;
+use ebml::{Head, Read, id};
+use packets::Payload;
+use seek::SeekHeads;
+use tracks::{Entry, Track};
+use watch::to_u64;
+
+/// The most tracks of any kind in one file.
+const MAX_ENTRIES: usize = 4 * MAX_TRACKS;
+
+/// The deepest that elements may be in each other.
+const MAX_DEPTH: usize = 16;
+
+/// How long the id of a segment's child is.
+const ID: usize = 4;
+
+/// How much of a codec's id is read.
+const MAX_CODEC_ID: u64 = 64;
+
+/// Takes Matroska apart.
+pub(in super::super) struct Matroska {
+    /// Where in the recording the window begins.
+    at: u64,
+    state: State,
+    levels: Vec<Level>,
+    /// The id of the next element, if it was read already.
+    known_id: Option<u32>,
+    /// The track that is being described.
+    entry: Option<Entry>,
+    tracks: Vec<Track>,
+    /// The tracks of the first of several files, one behind the other, and which of them have packets in this one. ffmpeg
+    /// decodes all by these.
+    first: Vec<Track>,
+    first_used: Vec<bool>,
+    /// Whether this file has shown a cluster, and whether that was before any track.
+    has_cluster: bool,
+    has_early_cluster: bool,
+    files: u32,
+    /// Nanoseconds of a tick, and the cluster's time in ticks.
+    scale: u32,
+    cluster_time: i64,
+    doubts: Doubts,
+    seek_heads: SeekHeads,
+}
+
+/// An element that is open.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    context: Context,
+    /// Where it ends. `None`: where something follows that cannot be in it.
+    end: Option<u64>,
+}
+
+/// What the window begins with.
+enum State {
+    /// The head of an element, or the size of one whose id is known.
+    Element,
+    /// So many bytes that are passed over. They are `junk` where packets should have been.
+    Pass { left: u64, junk: bool },
+    /// So many bytes of a track's private data.
+    Private { left: u64 },
+    /// The head of a block of so many bytes.
+    Block { size: u64 },
+    /// A block's packets.
+    Packets(Payload),
+    /// Anything: the next element of a segment is looked for, and as long as a cluster may not be over, blocks are, too.
+    Lost { cluster: Option<Level> },
+}
+
+/// What came of looking at the window.
+enum Moved {
+    /// So many bytes of it are done with.
+    By(usize),
+    /// It has to hold so many.
+    Needs(usize),
+    /// There is nothing more.
+    Ended,
+}
+
+impl Matroska {
+    pub(in super::super) fn new() -> Self {
+        Self {
+            at: 0,
+            state: State::Element,
+            levels: Vec::new(),
+            known_id: None,
+            entry: None,
+            tracks: Vec::new(),
+            first: Vec::new(),
+            first_used: Vec::new(),
+            has_cluster: false,
+            has_early_cluster: false,
+            files: 0,
+            scale: 1_000_000,
+            cluster_time: 0,
+            doubts: Doubts::default(),
+            seek_heads: SeekHeads::default(),
+        }
+    }
+
+    fn look(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
+        match &mut self.state {
+            State::Element => self.element(window, at_end, sink),
+            State::Block { size } => {
+                let size = *size;
+                self.block(size, window, at_end, sink)
+            }
+            State::Private { left: 0 } | State::Pass { left: 0, .. } => {
+                self.state = State::Element;
+                Ok(Moved::By(0))
+            }
+            // The recording ends inside of something.
+            _ if window.is_empty() => {
+                if at_end {
+                    self.finish(sink)?;
+                    Ok(Moved::Ended)
+                } else {
+                    Ok(Moved::Needs(1))
+                }
+            }
+            State::Pass { left, junk } => {
+                let (shown, junk) = (part(window, *left), *junk);
+                *left -= to_u64(shown.len());
+                Ok(Moved::By(self.pass(shown, window, junk, sink)?))
+            }
+            State::Private { left } => {
+                let shown = part(window, *left);
+                *left -= to_u64(shown.len());
+                if let Some(entry) = &mut self.entry {
+                    entry.private.push(shown);
+                }
+                self.watch(shown, window, self.at)?;
+                Ok(Moved::By(shown.len()))
+            }
+            State::Packets(_) => self.packets(window, sink),
+            State::Lost { cluster } => {
+                let cluster = *cluster;
+                Ok(self.lost(cluster, window, at_end, sink))
+            }
+        }
+    }
+
+    /// The head of an element.
+    fn element(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
+        while self.levels.last().is_some_and(|level| level.end == Some(self.at)) {
+            self.close(sink)?;
+        }
+        if window.is_empty() {
+            if at_end {
+                self.finish(sink)?;
+                return Ok(Moved::Ended);
+            }
+            return Ok(Moved::Needs(1));
+        }
+        let (head, length) = match ebml::head(window, self.known_id) {
+            Read::Whole(head, length) => (head, length),
+            Read::Short if at_end => return Ok(Moved::By(window.len())),
+            Read::Short => return Ok(Moved::Needs(ebml::MAX_HEAD)),
+            Read::Bad => return self.lose(sink),
+        };
+        if self.begins_file(head) {
+            return self.file(head, length, window, sink);
+        }
+        let context = self.context();
+        let known = context.holds(head.id);
+        if !known && !matches!(head.id, id::VOID | id::CRC) && self.ends_level(head.id) {
+            self.close(sink)?;
+            return Ok(Moved::By(0));
+        }
+        if !known && ebml::is_top_level(head.id) {
+            // It is passed over, and what is in it is not.
+            let behind = window.get(ID..).unwrap_or_default();
+            let ends = self.at.saturating_add(to_u64(ID));
+            if self.note(head.id, behind, ends, true)? && self.can_jump() {
+                self.jump(sink)?;
+                return Ok(Moved::By(ID));
+            }
+        }
+        let end = head.size.map(|size| self.at.saturating_add(to_u64(length)).saturating_add(size));
+        match (end, self.levels.last().and_then(|level| level.end)) {
+            (Some(end), Some(outer)) if end > outer => return self.lose(sink),
+            (None, Some(_)) => return self.lose(sink),
+            _ => {}
+        }
+        match head.size {
+            None if !context.has_children(head.id) => return self.lose(sink),
+            Some(size) if known && !context::is_size(head.id, size) => return self.lose(sink),
+            _ => {}
+        }
+        // A small element is read whole, or, where the recording ends in it, not at all.
+        let small = head.size.filter(|_| known).and_then(|size| context::small(head.id, size));
+        let small = match small.map(|small| length + small) {
+            Some(needed) if window.len() < needed && !at_end => return Ok(Moved::Needs(needed)),
+            needed => needed.and_then(|needed| window.get(length..needed)),
+        };
+        self.aligned(head, length, window, known || matches!(head.id, id::VOID | id::CRC))?;
+        self.known_id = None;
+        if let Some(value) = small {
+            self.set(head.id, value);
+        }
+        self.open(head, end, context, known)?;
+        Ok(Moved::By(length))
+    }
+
+    /// What the content of an element is that is not read at once.
+    fn open(&mut self, head: Head, end: Option<u64>, context: Context, known: bool) -> Result<(), MediaError> {
+        let size = head.size.unwrap_or_default();
+        self.state = match head.id {
+            id::SIMPLE_BLOCK | id::BLOCK if known => State::Block { size },
+            id::CODEC_PRIVATE if known => {
+                if let Some(entry) = &mut self.entry {
+                    entry.private = tracks::Private::default();
+                }
+                State::Private { left: size }
+            }
+            id if known && context.has_children(id) && (head.size.is_none() || Context::of(id) != Context::Other) => {
+                self.enter(id, end);
+                State::Element
+            }
+            id::COMPRESSION_SETTINGS if known && size > tracks::MAX_STRIPPED => {
+                return Err(feature("strips more than 4 KiB off each packet"));
+            }
+            id => {
+                self.doubts.is_fragile |= id == id::BLOCK_ADDITIONS;
+                let junk = !known && context.has_packets() && !matches!(id, id::VOID | id::CRC | id::EBML);
+                match size {
+                    0 => State::Element,
+                    left => State::Pass { left, junk },
+                }
+            }
+        };
+        Ok(())
+    }
+
+    /// An element that has children begins.
+    fn enter(&mut self, id: u32, end: Option<u64>) {
+        let context = Context::of(id);
+        match context {
+            Context::Cluster => {
+                // A demuxer that is elsewhere may have read other tracks before these.
+                self.doubts.has_other_tracks |=
+                    !self.has_cluster && self.files == 1 && self.doubts.reads_other_tracks();
+                self.has_cluster = true;
+                self.has_early_cluster |= self.tracks.is_empty() && self.first.is_empty();
+                self.cluster_time = 0;
+            }
+            Context::TrackEntry => self.entry = Some(Entry::default()),
+            Context::Seek => self.seek_heads.begin(),
+            _ => {
+                if let Some(entry) = &mut self.entry {
+                    entry.open(id);
+                }
+            }
+        }
+        self.levels.push(Level { context, end });
+    }
+
+    /// A small element.
+    fn set(&mut self, id: u32, value: &[u8]) {
+        match id {
+            id::TIMESTAMP => self.cluster_time = i64::try_from(ebml::unsigned(value)).unwrap_or_default(),
+            id::TIMESTAMP_SCALE => self.scale = u32::try_from(ebml::unsigned(value)).unwrap_or(1_000_000),
+            id::SEEK_ID => self.seek_heads.set_id(ebml::unsigned(value)),
+            id::SEEK_POSITION => self.seek_heads.set_position(ebml::unsigned(value)),
+            _ => {
+                if let Some(entry) = &mut self.entry {
+                    entry.set(id, value);
+                }
+            }
+        }
+    }
+
+    fn context(&self) -> Context {
+        self.levels.last().map_or(Context::Root, |level| level.context)
+    }
+
+    /// Whether the innermost element, whose size is not known, ends before an element that one further out may have.
+    fn ends_level(&self, id: u32) -> bool {
+        let Some((last, outer)) = self.levels.split_last() else { return false };
+        last.end.is_none() && outer.iter().any(|level| level.context.holds(id))
+    }
+
+    /// Everything was seen.
+    fn finish(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
+        if let State::Packets(mut payload) = std::mem::replace(&mut self.state, State::Element) {
+            payload.empty(self, sink);
+            payload.cut(sink);
+        }
+        // A demuxer looks behind the last sound element for the rest of what it was promised.
+        if self.levels.iter().any(|level| level.end.is_some_and(|end| end > self.at)) {
+            self.doubts.lose();
+        }
+        while !self.levels.is_empty() {
+            self.close(sink)?;
+        }
+        if self.doubts.is_double(self.at) || self.seek_heads.misleads() {
+            return Err(MediaError::Overlapping { container: Container::Webm });
+        }
+        Ok(())
+    }
+}
+
+impl Demuxer for Matroska {
+    fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        let mut used = 0;
+        loop {
+            let rest = window.get(used..).unwrap_or_default();
+            match self.look(rest, at_end, sink)? {
+                Moved::By(count) => {
+                    used += count;
+                    self.at = self.at.saturating_add(to_u64(count));
+                    if used >= window.len() && used > 0 {
+                        return Ok(Step::Advance(to_u64(used)));
+                    }
+                }
+                Moved::Needs(_) | Moved::Ended if used > 0 => return Ok(Step::Advance(to_u64(used))),
+                Moved::Needs(count) => return Ok(Step::Need(count)),
+                Moved::Ended => return Ok(Step::End),
+            }
+        }
+    }
+}
+
+fn feature(what: &'static str) -> MediaError {
+    MediaError::Feature { container: Container::Webm, what }
+}
+
+/// The first `count` of `bytes`, or all.
+fn part(bytes: &[u8], count: u64) -> &[u8] {
+    usize::try_from(count).ok().and_then(|count| bytes.get(..count)).unwrap_or(bytes)
+}
+
+/// What the sink calls a track of this file.
+fn own_id(index: usize) -> TrackId {
+    TrackId(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// What the sink calls a track of the first file in a later one.
+fn first_id(index: usize) -> TrackId {
+    own_id(index.saturating_add(MAX_ENTRIES))
+}

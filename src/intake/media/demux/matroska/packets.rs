@@ -1,0 +1,237 @@
+//! From blocks to packets, and to whoever counts them.
+
+use super::blocks::{self, BadBlock};
+use super::doubt::MAX_PLAUSIBLE_BLOCK;
+use super::ebml::Read;
+use super::watch::to_u64;
+use super::{Matroska, Moved, State, first_id, own_id, part};
+use crate::intake::media::MediaError;
+use crate::intake::media::codec::Wants;
+use crate::intake::media::demux::{PacketSink, Timestamp, TrackId};
+
+/// The packets of a block that are not over.
+#[derive(Debug)]
+pub(super) struct Payload {
+    /// Their sizes but for the last, that of the last, and how many of them have begun.
+    sizes: Vec<u64>,
+    last: u64,
+    begun: usize,
+    /// How many bytes are left of the last that has begun.
+    left: u64,
+    /// Where the block ends.
+    end: u64,
+    receivers: Receivers,
+    time: Option<Timestamp>,
+    /// Whether the block is so large that its size is not believed.
+    is_huge: bool,
+}
+
+/// This file's track, and the first file's.
+type Receivers = [Option<Receiver>; 2];
+
+/// A track that takes the packets.
+#[derive(Debug)]
+struct Receiver {
+    id: TrackId,
+    /// Where its description is, among those of the first file or this one's.
+    index: usize,
+    is_first: bool,
+    /// How many more bytes of the packet it wants to see.
+    wants: usize,
+}
+
+impl Receiver {
+    fn show(&mut self, bytes: &[u8], sink: &mut dyn PacketSink) {
+        let (seen, unseen) = bytes.split_at_checked(self.wants).unwrap_or((bytes, &[]));
+        self.wants -= seen.len();
+        if !seen.is_empty() {
+            sink.bytes(self.id, seen);
+        }
+        if !unseen.is_empty() {
+            sink.unseen(self.id, to_u64(unseen.len()));
+        }
+    }
+}
+
+impl Matroska {
+    /// The head of a block of `size` bytes.
+    pub(super) fn block(
+        &mut self,
+        size: u64,
+        window: &[u8],
+        at_end: bool,
+        sink: &mut dyn PacketSink,
+    ) -> Result<Moved, MediaError> {
+        let block = match blocks::parse(window, size) {
+            Read::Whole(block, head) => block.map(|block| (block, head)),
+            // The recording ends in it.
+            Read::Short if at_end => {
+                self.state = State::Pass { left: size, junk: false };
+                return Ok(Moved::By(0));
+            }
+            Read::Short => {
+                // At first a little, for most blocks are not laced; then twice as much each time.
+                let needed = (2 * window.len()).clamp(64, blocks::MAX_HEAD + 1);
+                return Ok(Moved::Needs(usize::try_from(size).map_or(needed, |size| needed.min(size))));
+            }
+            Read::Bad => Err(BadBlock::Lacing),
+        };
+        let block = block.and_then(|(block, head)| {
+            let receivers = self.receivers(block.track, sink);
+            receivers.map(|receivers| (block, head, receivers)).ok_or(BadBlock::NoTrack)
+        });
+        match block {
+            Ok((block, head, receivers)) => {
+                let receivers = receivers?;
+                self.watch(window.get(..head).unwrap_or(window), window, self.at)?;
+                let ticks = self.cluster_time.saturating_add(block.time.into());
+                let time = Timestamp { ticks, numerator: self.scale, denominator: 1_000_000_000 };
+                self.state = State::Packets(Payload {
+                    sizes: block.packets,
+                    last: block.last,
+                    begun: 0,
+                    left: 0,
+                    end: self.at.saturating_add(size),
+                    receivers,
+                    time: Some(time),
+                    is_huge: size > MAX_PLAUSIBLE_BLOCK,
+                });
+                Ok(Moved::By(head))
+            }
+            Err(BadBlock::NoTrack | BadBlock::Lacing) => {
+                // ffmpeg goes on behind the next cluster's head.
+                self.doubts.lose();
+                self.doubts.is_ahead = true;
+                self.state = State::Pass { left: size, junk: true };
+                Ok(Moved::By(0))
+            }
+        }
+    }
+
+    /// Who takes the packets of a track; nobody where that is no sound. `None`: no such track is known.
+    fn receivers(&mut self, number: u64, sink: &mut dyn PacketSink) -> Option<Result<Receivers, MediaError>> {
+        let of = |track: &&super::Track| track.number == number;
+        let own = self.tracks.iter().enumerate().filter(|(_, track)| of(track));
+        let own = own.max_by_key(|(index, track)| (track.audio.is_some(), std::cmp::Reverse(*index)));
+        let first = self.first.iter().enumerate().find(|(_, track)| of(track));
+        if own.is_none() && first.is_none() {
+            return None;
+        }
+        let receiver = |id, index, is_first| Some(Receiver { id, index, is_first, wants: 0 });
+        let [mut mine, mut other] = [None, None];
+        let own_audio = own.and_then(|(index, track)| Some((index, track.audio.as_ref()?)));
+        if let Some((index, _)) = own_audio {
+            mine = receiver(own_id(index), index, false);
+        }
+        if let Some((index, audio)) = first.and_then(|(index, track)| Some((index, track.audio.as_ref()?)))
+            && !own_audio.is_some_and(|(_, own)| own.is_like(audio))
+        {
+            if let Some(used) = self.first_used.get_mut(index)
+                && !std::mem::replace(used, true)
+                && let Err(refused) = sink.track(first_id(index), &audio.params)
+            {
+                return Some(Err(refused));
+            }
+            other = receiver(first_id(index), index, true);
+        }
+        Some(Ok([mine, other]))
+    }
+
+    /// Packets, as far as they are seen.
+    pub(super) fn packets(&mut self, window: &[u8], sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
+        let State::Packets(mut payload) = std::mem::replace(&mut self.state, State::Element) else {
+            return Ok(Moved::By(0));
+        };
+        let mut used = 0;
+        loop {
+            if payload.left == 0 && !payload.next(self, sink) {
+                return Ok(Moved::By(used));
+            }
+            let shown = part(window.get(used..).unwrap_or_default(), payload.left);
+            if shown.is_empty() {
+                self.state = State::Packets(payload);
+                return Ok(Moved::By(used));
+            }
+            let rest = window.get(used..).unwrap_or_default();
+            let at = self.at.saturating_add(to_u64(used));
+            if payload.is_huge
+                && let Some(end) = self.cluster_in(shown, rest, at)?
+            {
+                let before = shown.get(..end).unwrap_or(shown);
+                payload.receivers.iter_mut().flatten().for_each(|receiver| receiver.show(before, sink));
+                let end_of_block = payload.end;
+                self.give_up_block(payload, end_of_block, sink)?;
+                return Ok(Moved::By(used + end));
+            }
+            if !payload.is_huge {
+                self.watch(shown, rest, at)?;
+            }
+            payload.receivers.iter_mut().flatten().for_each(|receiver| receiver.show(shown, sink));
+            payload.left -= to_u64(shown.len());
+            used += shown.len();
+            if payload.left == 0 {
+                payload.receivers.iter().flatten().for_each(|receiver| sink.end(receiver.id));
+            }
+        }
+    }
+}
+
+impl Payload {
+    /// Begins the next packet, if there is one with bytes in the block.
+    fn next(&mut self, demuxer: &Matroska, sink: &mut dyn PacketSink) -> bool {
+        self.empty(demuxer, sink);
+        let Some(size) = self.size() else { return false };
+        self.begin(size, demuxer, sink);
+        true
+    }
+
+    /// The size of the next packet.
+    fn size(&self) -> Option<u64> {
+        let last = (self.begun == self.sizes.len()).then_some(self.last);
+        self.sizes.get(self.begun).copied().or(last)
+    }
+
+    /// Passes over packets without a byte. Where something was stripped off them, they are that.
+    pub(super) fn empty(&mut self, demuxer: &Matroska, sink: &mut dyn PacketSink) {
+        while self.left == 0 && self.size() == Some(0) {
+            self.begin(0, demuxer, sink);
+        }
+    }
+
+    fn begin(&mut self, size: u64, demuxer: &Matroska, sink: &mut dyn PacketSink) {
+        self.begun += 1;
+        self.left = size;
+        let time = self.time.take();
+        for receiver in self.receivers.iter_mut().flatten() {
+            let stripped = demuxer.stripped(receiver);
+            let whole = size.saturating_add(to_u64(stripped.len()));
+            if whole == 0 {
+                continue;
+            }
+            receiver.wants = match sink.begin(receiver.id, whole, time) {
+                Wants::Nothing => 0,
+                Wants::First(count) => count,
+                Wants::Everything => usize::MAX,
+            };
+            receiver.show(stripped, sink);
+            if size == 0 {
+                sink.end(receiver.id);
+            }
+        }
+    }
+
+    /// The recording ends, or what is not believed.
+    pub(super) fn cut(self, sink: &mut dyn PacketSink) {
+        if self.left > 0 {
+            self.receivers.iter().flatten().for_each(|receiver| sink.end(receiver.id));
+        }
+    }
+}
+
+impl Matroska {
+    fn stripped(&self, receiver: &Receiver) -> &[u8] {
+        let tracks = if receiver.is_first { &self.first } else { &self.tracks };
+        let audio = tracks.get(receiver.index).and_then(|track| track.audio.as_ref());
+        audio.map(|audio| &audio.stripped[..]).unwrap_or_default()
+    }
+}

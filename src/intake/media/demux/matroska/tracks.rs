@@ -1,0 +1,356 @@
+//! Tracks: what a `TrackEntry` says, and what its packets have to go through (RFC 9559 §5.1.4).
+
+use super::ebml::{self, id};
+use super::watch::to_u64;
+#[cfg(test)]
+use crate::intake::media::codec::Codec;
+use crate::intake::media::codec::{TrackParams, tags};
+use crate::intake::media::{Container, MediaError};
+
+/// The most of a track's private data that is kept. What is longer is cut, but for Vorbis' headers, whose comments are left
+/// out.
+pub(super) const MAX_SETUP: usize = 64 * 1024;
+
+/// The most bytes that may be stripped off each packet's front.
+pub(super) const MAX_STRIPPED: u64 = 4096;
+
+/// An empty comment header (Vorbis I §5.2.1).
+const NO_COMMENTS: &[u8] = b"\x03vorbis\0\0\0\0\0\0\0\0\x01";
+
+/// A `TrackEntry` as it is read, element by element.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    number: u64,
+    codec_id: String,
+    pub(super) private: Private,
+    audio: Audio,
+    encodings: Vec<Encoding>,
+}
+
+#[derive(Debug)]
+struct Audio {
+    rate: u32,
+    output_rate: u32,
+    channels: u64,
+    bits: u64,
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self { rate: 8000, output_rate: 0, channels: 1, bits: 0 }
+    }
+}
+
+/// A `ContentEncoding`, with what it is if nothing is said: compressed packets, by zlib.
+#[derive(Debug)]
+struct Encoding {
+    scope: u64,
+    kind: u64,
+    algorithm: u64,
+    settings: Vec<u8>,
+}
+
+impl Default for Encoding {
+    fn default() -> Self {
+        Self { scope: 1, kind: 0, algorithm: 0, settings: Vec::new() }
+    }
+}
+
+/// Stripping of the bytes that each packet begins with.
+const HEADER_STRIPPING: u64 = 3;
+
+/// A track.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) number: u64,
+    /// `None`: a picture, subtitles, or none that is known.
+    pub(super) audio: Option<AudioTrack>,
+}
+
+/// What its packets need.
+#[derive(Debug, Clone)]
+pub(super) struct AudioTrack {
+    pub(super) params: TrackParams,
+    /// What each packet begins with, and was left out.
+    pub(super) stripped: Vec<u8>,
+}
+
+impl AudioTrack {
+    /// Whether the packets of both are decoded alike.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let (a, b) = (&self.params, &other.params);
+        a.codec == b.codec
+            && (a.rate, a.channels, a.bits, a.block_bytes) == (b.rate, b.channels, b.bits, b.block_bytes)
+            && a.setup == b.setup
+            && self.stripped == other.stripped
+    }
+}
+
+impl Entry {
+    /// A master element inside the entry begins.
+    pub(super) fn open(&mut self, id: u32) {
+        match id {
+            id::AUDIO => self.audio = Audio::default(),
+            // More than one are refused, and more than two are not kept.
+            id::CONTENT_ENCODING if self.encodings.len() < 2 => self.encodings.push(Encoding::default()),
+            _ => {}
+        }
+    }
+
+    /// A small element, of at most [`MAX_STRIPPED`] bytes.
+    pub(super) fn set(&mut self, id: u32, content: &[u8]) {
+        let value = || ebml::unsigned(content);
+        let or = |default: u64| if content.is_empty() { default } else { value() };
+        match id {
+            id::TRACK_NUMBER => self.number = value(),
+            id::CODEC_ID => {
+                let text = content.split(|byte| *byte == 0).next().unwrap_or_default();
+                self.codec_id = String::from_utf8_lossy(text.get(..64).unwrap_or(text)).into_owned();
+            }
+            id::SAMPLING_FREQUENCY => {
+                self.audio.rate = if content.is_empty() { 8000 } else { ebml::whole_float(content) };
+            }
+            id::OUTPUT_SAMPLING_FREQUENCY => self.audio.output_rate = ebml::whole_float(content),
+            id::CHANNELS => self.audio.channels = or(1),
+            id::BIT_DEPTH => self.audio.bits = value(),
+            _ => {}
+        }
+        let Some(encoding) = self.encodings.last_mut() else { return };
+        match id {
+            id::ENCODING_SCOPE => encoding.scope = or(1),
+            id::ENCODING_TYPE => encoding.kind = value(),
+            id::COMPRESSION_ALGORITHM => encoding.algorithm = value(),
+            id::COMPRESSION_SETTINGS => encoding.settings = content.to_vec(),
+            _ => {}
+        }
+    }
+
+    /// Whether a demuxer may stumble over packets of this track that are well formed as blocks.
+    pub(super) fn is_fragile(&self) -> bool {
+        let prefixes = ["A_WAVPACK", "A_REAL", "D_WEBVTT"];
+        !self.encodings.is_empty() || prefixes.iter().any(|prefix| self.codec_id.starts_with(prefix))
+    }
+
+    /// The track, once everything was read. An error where its packets cannot be looked into.
+    pub(super) fn finish(self, container: Container) -> Result<Track, MediaError> {
+        let number = self.number;
+        // The id says what it is: a type that says something else makes it no other sound.
+        if !self.codec_id.starts_with('A') {
+            return Ok(Track { number, audio: None });
+        }
+        let refused = |what| MediaError::Feature { container, what };
+        let mut stripped = Vec::new();
+        let mut setup = self.private.finish();
+        for encoding in &self.encodings {
+            match (encoding.kind, encoding.algorithm) {
+                (0, HEADER_STRIPPING) if self.encodings.len() == 1 => {
+                    if encoding.scope & 1 != 0 {
+                        stripped.clone_from(&encoding.settings);
+                    }
+                    if encoding.scope & 2 != 0 && !setup.is_empty() {
+                        setup.splice(..0, encoding.settings.iter().copied());
+                    }
+                }
+                (0, HEADER_STRIPPING) => return Err(refused("encodes its packets twice")),
+                (0, 0) => return Err(refused("compresses its packets (zlib)")),
+                (0, 1) => return Err(refused("compresses its packets (bzlib)")),
+                (0, 2) => return Err(refused("compresses its packets (lzo1x)")),
+                (1, _) => return Err(refused("encrypts its packets")),
+                _ => return Err(refused("encodes its packets in a way that is not known")),
+            }
+        }
+        let params = params(&self.codec_id, &self.audio, setup);
+        Ok(Track { number, audio: Some(AudioTrack { params, stripped }) })
+    }
+}
+
+/// What the codec needs to know. `A_MS/ACM` and `A_QUICKTIME` wrap another container's description of it.
+fn params(codec_id: &str, audio: &Audio, setup: Vec<u8>) -> TrackParams {
+    let rate = if audio.output_rate == 0 { audio.rate } else { audio.output_rate };
+    let channels = u16::try_from(audio.channels).unwrap_or(u16::MAX);
+    let bits = u16::try_from(audio.bits).unwrap_or_default();
+    let plain = TrackParams { rate, channels, bits, ..TrackParams::default() };
+    match codec_id {
+        "A_MS/ACM" => match wave_format(&setup, &plain) {
+            Some(wave) => wave,
+            None => TrackParams { codec: Err("A_MS/ACM without a WAVEFORMATEX".to_owned()), ..plain },
+        },
+        "A_QUICKTIME" => {
+            // The description may or may not begin with its size.
+            let code = |at: usize| setup.get(at..)?.first_chunk::<4>().map(|code| tags::from_fourcc(*code, bits));
+            let unknown = || Err("A_QUICKTIME without a sound description".to_owned());
+            let codec = match code(0) {
+                Some(Ok(codec)) => Ok(codec),
+                _ => code(4).unwrap_or_else(unknown),
+            };
+            TrackParams { codec, setup, ..plain }
+        }
+        _ => TrackParams { codec: tags::from_matroska(codec_id, bits), setup, ..plain },
+    }
+}
+
+/// A `WAVEFORMATEX` (RFC 2361); the rate stays the track's, as in ffmpeg.
+fn wave_format(bytes: &[u8], plain: &TrackParams) -> Option<TrackParams> {
+    let word = |at: usize| bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes);
+    let bits = word(14).unwrap_or(8);
+    let tag = match word(0)? {
+        0xfffe => word(24)?,
+        tag => tag,
+    };
+    let channels = word(2).filter(|channels| *channels > 0).unwrap_or(plain.channels);
+    let setup = bytes.get(18..).unwrap_or_default().to_vec();
+    let codec = tags::from_wave_tag(tag, bits);
+    Some(TrackParams { codec, rate: plain.rate, channels, bits, block_bytes: word(12)?.into(), setup })
+}
+
+/// A track's private data as it goes by: its beginning, or Vorbis' headers without the comments.
+#[derive(Debug, Default)]
+pub(super) struct Private {
+    bytes: Vec<u8>,
+    /// Where Vorbis' headers are, once that is known.
+    vorbis: Option<VorbisHeaders>,
+    seen: u64,
+}
+
+/// Where in the private data Vorbis' headers begin and end (<https://www.matroska.org/technical/codec_specs.html>).
+#[derive(Debug, Clone, Copy)]
+struct VorbisHeaders {
+    identification: usize,
+    comments: usize,
+    setup: u64,
+}
+
+impl Private {
+    /// Its next bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        bytes.chunks(4096).for_each(|part| self.push_part(part));
+    }
+
+    fn push_part(&mut self, part: &[u8]) {
+        let before = self.seen;
+        self.seen = before.saturating_add(to_u64(part.len()));
+        // Of the comments nothing is kept.
+        let passed = self.vorbis.map_or(0, |headers| headers.setup.saturating_sub(before));
+        let wanted = usize::try_from(passed).ok().and_then(|passed| part.get(passed..)).unwrap_or_default();
+        let free = MAX_SETUP.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(wanted.get(..free).unwrap_or(wanted));
+        if self.vorbis.is_none() {
+            self.vorbis = vorbis_headers(&self.bytes);
+            if let Some(headers) = self.vorbis {
+                let setup = usize::try_from(headers.setup).unwrap_or(usize::MAX).min(self.bytes.len());
+                self.bytes.drain(headers.comments.min(setup)..setup);
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let bytes = self.bytes;
+        let Some(headers) = self.vorbis else { return bytes };
+        let Some((head, setup)) = bytes.split_at_checked(headers.comments) else { return bytes };
+        vorbis_setup(head.get(headers.identification..).unwrap_or_default(), setup)
+    }
+}
+
+/// Where Vorbis' headers are in `private`, if they are whole but for comments and setup: the sizes of the first two of three,
+/// and then they.
+fn vorbis_headers(private: &[u8]) -> Option<VorbisHeaders> {
+    let (&2, sizes) = private.split_first()? else { return None };
+    let mut sizes = sizes.iter();
+    let mut next = || {
+        let mut size = 0;
+        loop {
+            let byte = *sizes.next()?;
+            size += u64::from(byte);
+            if byte < 255 {
+                return Some(size);
+            }
+        }
+    };
+    let (first, second) = (next()?, next()?);
+    let identification = private.len().checked_sub(sizes.len())?;
+    let comments = identification.checked_add(usize::try_from(first).ok()?)?;
+    let is_vorbis = private.get(identification..comments)?.starts_with(b"\x01vorbis");
+    let setup = to_u64(comments).checked_add(second)?;
+    is_vorbis.then_some(VorbisHeaders { identification, comments, setup })
+}
+
+/// Vorbis' headers as Matroska laces them, without comments.
+pub(in super::super) fn vorbis_setup(identification: &[u8], setup: &[u8]) -> Vec<u8> {
+    let sizes = [identification.len(), NO_COMMENTS.len()].map(|size| u8::try_from(size).unwrap_or_default());
+    [&[2][..], &sizes, identification, NO_COMMENTS, setup].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn private(parts: &[&[u8]]) -> Vec<u8> {
+        let mut private = Private::default();
+        for part in parts {
+            private.push(part);
+        }
+        private.finish()
+    }
+
+    #[test]
+    fn vorbis_comments_of_any_size_are_left_out() {
+        let identification = [&b"\x01vorbis"[..], &[7; 23]].concat();
+        let setup = [&b"\x05vorbis"[..], &[9; 4000]].concat();
+        for size in [0, 16, 255, 4096, 70_000, 1_000_000] {
+            let mut lacing = vec![2, 30];
+            lacing.extend(std::iter::repeat_n(255, size / 255));
+            lacing.push(u8::try_from(size % 255).unwrap());
+            let whole = [&lacing[..], &identification, &vec![b'c'; size], &setup].concat();
+            let expected = vorbis_setup(&identification, &setup);
+            assert_eq!(private(&[&whole]), expected, "{size}");
+            assert_eq!(private(&whole.chunks(7).collect::<Vec<_>>()), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn other_private_data_is_kept_up_to_a_bound() {
+        assert_eq!(private(&[b"\x02\x01\x01other", b"more"]), b"\x02\x01\x01othermore");
+        assert_eq!(private(&[&vec![1; 100_000]]).len(), MAX_SETUP);
+    }
+
+    fn entry(codec_id: &str, encodings: &[(u32, &[u8])]) -> Result<Track, MediaError> {
+        let mut entry = Entry::default();
+        entry.set(id::TRACK_NUMBER, &[1]);
+        entry.set(id::CODEC_ID, codec_id.as_bytes());
+        for (id, content) in encodings {
+            if *id == id::CONTENT_ENCODING {
+                entry.open(*id);
+            } else {
+                entry.set(*id, content);
+            }
+        }
+        entry.finish(Container::Webm)
+    }
+
+    #[test]
+    fn encodings_that_hide_packets_are_refused_by_name() {
+        let what = |encodings: &[(u32, &[u8])]| entry("A_MPEG/L3", encodings).unwrap_err().to_string();
+        let encoding = (id::CONTENT_ENCODING, &[][..]);
+        assert!(what(&[encoding]).contains("zlib"));
+        assert!(what(&[encoding, (id::COMPRESSION_ALGORITHM, &[0])]).contains("zlib"));
+        assert!(what(&[encoding, (id::COMPRESSION_ALGORITHM, &[1])]).contains("bzlib"));
+        assert!(what(&[encoding, (id::COMPRESSION_ALGORITHM, &[2])]).contains("lzo"));
+        assert!(what(&[encoding, (id::ENCODING_TYPE, &[1])]).contains("encrypts"));
+        let strip = [encoding, (id::COMPRESSION_ALGORITHM, &[3][..]), (id::COMPRESSION_SETTINGS, &[0xff, 0xfb])];
+        assert!(what(&[&strip[..], &strip].concat()).contains("twice"));
+        assert_eq!(entry("A_MPEG/L3", &strip).unwrap().audio.unwrap().stripped, [0xff, 0xfb]);
+        // Subtitles are often compressed.
+        assert!(entry("S_TEXT/UTF8", &[encoding]).unwrap().audio.is_none());
+    }
+
+    #[test]
+    fn codec_ids_are_mapped() {
+        let name = |codec_id| entry(codec_id, &[]).unwrap().audio.map(|audio| audio.params.codec.map(Codec::name));
+        assert_eq!(name("A_OPUS"), Some(Ok("opus")));
+        assert_eq!(name("A_AAC/MPEG4/LC/SBR"), Some(Ok("aac")));
+        assert_eq!(name("A_PCM/INT/LIT\0junk"), Some(Ok("pcm_s16le")));
+        assert_eq!(name("A_SOMETHING"), Some(Err("A_SOMETHING".to_owned())));
+        assert_eq!(name("V_VP8"), None);
+        assert_eq!(name(""), None);
+    }
+}

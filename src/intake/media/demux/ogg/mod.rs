@@ -1,0 +1,118 @@
+//! Ogg: packets in pages of logical streams, beside each other and one behind the other (RFC 3533).
+//!
+//! A page counts if its checksum is right; others are passed over, as every player does. Comments are never held, however long.
+//!
+//! - `page`: pages and their checksums
+//! - `heads`: what a stream is, by its first packets
+//! - `streams`: packets out of pages
+
+mod heads;
+mod page;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use super::super::{Container, MediaError};
+use super::{Demuxer, PacketSink, Step};
+use page::{CAPTURE, Found, MAX_PAGE};
+use streams::Streams;
+
+/// How many bytes of what only looks like pages are read for nothing, besides four times the recording. By then it is no
+/// damage, but somebody's work.
+const MAX_IN_VAIN: u64 = 1 << 20;
+
+/// Takes Ogg apart.
+#[derive(Default)]
+pub(in super::super) struct Ogg {
+    streams: Streams,
+    /// How long the last page is that was sound, if it is still shown. A player that does not find another behind it looks
+    /// for one inside it.
+    held: usize,
+    /// How many bytes are done with, and how many were read in vain.
+    done: u64,
+    in_vain: u64,
+}
+
+impl Ogg {
+    pub(in super::super) fn new() -> Self {
+        Self::default()
+    }
+
+    fn advance(&mut self, count: usize) -> Step {
+        let count = to_u64(count);
+        self.done = self.done.saturating_add(count);
+        Step::Advance(count)
+    }
+
+    /// Bytes that were no page's.
+    fn read_in_vain(&mut self, count: usize) -> Result<(), MediaError> {
+        self.in_vain = self.in_vain.saturating_add(to_u64(count));
+        let allowed = self.done.saturating_mul(4).saturating_add(MAX_IN_VAIN);
+        if self.in_vain > allowed { Err(overlapping()) } else { Ok(()) }
+    }
+
+    /// Behind the page that is held is no other. A player looks for one from its fifth byte on: it must hold none.
+    fn look_inside(&mut self, window: &[u8]) -> Result<(), MediaError> {
+        let held = std::mem::take(&mut self.held);
+        for at in memchr::memmem::find_iter(window, CAPTURE).skip_while(|at| *at == 0).take_while(|at| *at < held) {
+            match page::read(window.get(at..).unwrap_or_default()) {
+                Found::Page(_) => return Err(overlapping()),
+                Found::Nothing(read) => self.read_in_vain(read)?,
+                Found::Short(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn overlapping() -> MediaError {
+    MediaError::Overlapping { container: Container::Ogg }
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+impl Demuxer for Ogg {
+    fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        let mut rest = window.get(self.held..).unwrap_or_default();
+        let mut found = page::read(rest);
+        // A page is shown until it is known what follows.
+        while let Found::Page(page) = &found {
+            self.streams.page(page, sink)?;
+            let held = std::mem::replace(&mut self.held, page.size);
+            if held > 0 {
+                return Ok(self.advance(held));
+            }
+            rest = window.get(self.held..).unwrap_or_default();
+            found = page::read(rest);
+        }
+        let ends = at_end && matches!(found, Found::Short(_));
+        match found {
+            Found::Short(needed) if !at_end => return Ok(Step::Need(self.held + needed)),
+            Found::Page(_) | Found::Short(_) => {}
+            Found::Nothing(read) => self.read_in_vain(read)?,
+        }
+        let held = self.held;
+        // A page inside the one that is held could reach as far behind it as a page is long.
+        if held > 0 && !ends {
+            if rest.len() < MAX_PAGE && !at_end {
+                return Ok(Step::Need(held + MAX_PAGE));
+            }
+            self.look_inside(window)?;
+        }
+        self.held = 0;
+        if window.is_empty() {
+            return Ok(Step::End);
+        }
+        let from = held + if rest.starts_with(CAPTURE) { CAPTURE.len() } else { 0 };
+        let behind = window.get(from..).unwrap_or_default();
+        // The mark may begin at the window's end.
+        let unseen = if at_end { 0 } else { CAPTURE.len() - 1 };
+        let passed = memchr::memmem::find(behind, CAPTURE).unwrap_or(behind.len().saturating_sub(unseen));
+        Ok(match from + passed {
+            0 => Step::Need(window.len() + 1),
+            count => self.advance(count),
+        })
+    }
+}

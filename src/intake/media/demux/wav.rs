@@ -1,0 +1,297 @@
+//! WAV: RIFF, RF64 and BW64. The chunks called `data` are the sound, one behind the other.
+//!
+//! RIFF is Microsoft's "Multimedia Programming Interface", RF64 and BW64 are EBU Tech 3306 and ITU-R BS.2088. A decoder that is
+//! done with one `data` chunk looks for the next, so all of them count. Where a `data` chunk says less than there is, what
+//! follows it is no chunk: that is sound too.
+
+use super::super::codec::{PacketClock, TrackParams, Wants, suspicion, table, tags};
+
+use super::super::{Container, MediaError};
+use super::{Demuxer, PacketSink, Step, TrackId};
+use crate::units::AudioMs;
+
+const RIFF_HEADER: usize = 12;
+const CHUNK_HEADER: usize = 8;
+/// `WAVE_FORMAT_EXTENSIBLE` has 40 bytes; codecs that put their setup behind it have a few more.
+const MAX_FORMAT: usize = 4096;
+/// Sizes that mean "not known when this was written": a live recorder's.
+const UNKNOWN: [u32; 2] = [0, u32::MAX];
+/// A decoder takes a second look at what is said to be 16-bit PCM; this far into it.
+const PROBED: usize = 128 * 1024;
+const TRACK: TrackId = TrackId(0);
+/// What the sound looks like, where that is another thing than what it is said to be.
+const LOOKS_LIKE: TrackId = TrackId(1);
+
+/// Takes WAV apart.
+pub(in super::super) struct Wav {
+    state: State,
+    /// The sizes of `ds64`, which stand in for those that 32 bits cannot hold.
+    data_size: Option<u64>,
+    format: Option<TrackParams>,
+    /// How many bytes of sound there were.
+    sound: u64,
+    /// Whether it is counted as what it looks like, too.
+    suspected: bool,
+    /// Where the window begins, and the size of the whole, where that is known.
+    position: u64,
+    size: Option<u64>,
+}
+
+enum State {
+    Riff,
+    Chunk,
+    /// So many bytes of sound are left of a `data` chunk; `seen` of it have been shown.
+    Data {
+        left: u64,
+        padded: bool,
+        wants: Wants,
+        seen: u64,
+    },
+    /// 16-bit PCM that is to be looked at before it is believed.
+    Probe {
+        size: u64,
+        padded: bool,
+    },
+}
+
+impl Wav {
+    /// `size`: that of the whole recording, where it is known.
+    pub(in super::super) fn new(size: Option<u64>) -> Self {
+        Self { state: State::Riff, data_size: None, format: None, sound: 0, suspected: false, position: 0, size }
+    }
+
+    fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        let Some(header) = window.first_chunk::<CHUNK_HEADER>() else {
+            return Ok(if at_end { Step::End } else { Step::Need(CHUNK_HEADER) });
+        };
+        let &[a, b, c, d, s0, s1, s2, s3] = header;
+        let id = [a, b, c, d];
+        let stated = u32::from_le_bytes([s0, s1, s2, s3]);
+        let size = u64::from(stated);
+        let padded = stated % 2 == 1;
+        match &id {
+            b"data" => {
+                let size = match self.data_size.take() {
+                    Some(size) if stated == u32::MAX && size > 0 => size,
+                    _ if UNKNOWN.contains(&stated) => u64::MAX,
+                    _ => size,
+                };
+                // A chunk that says more than there is was cut off.
+                let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position).saturating_sub(8));
+                self.data(size.min(there), padded && size <= there, sink)?;
+                Ok(Step::Advance(8))
+            }
+            b"fmt " if self.format.is_none() => {
+                let length = usize::try_from(stated).unwrap_or(usize::MAX).min(MAX_FORMAT);
+                let whole = CHUNK_HEADER + length;
+                match window.get(CHUNK_HEADER..whole) {
+                    None if !at_end => return Ok(Step::Need(whole)),
+                    fields => self.format = Some(format(fields.unwrap_or_default())),
+                }
+                Ok(Step::Advance(8 + size + u64::from(padded)))
+            }
+            b"ds64" => {
+                let Some(fields) = window.get(CHUNK_HEADER..CHUNK_HEADER + 16) else {
+                    return Ok(if at_end { Step::End } else { Step::Need(CHUNK_HEADER + 16) });
+                };
+                self.data_size = fields.last_chunk().copied().map(u64::from_le_bytes);
+                Ok(Step::Advance(8 + size + u64::from(padded)))
+            }
+            // What is no chunk behind the sound is more of it than its header said.
+            _ if self.sound > 0 && !id.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+                // Padding is no sound.
+                if let Some(padding) = padding(*header, window) {
+                    return Ok(Step::Advance(padding));
+                }
+                let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position));
+                self.data(there, false, sink)?;
+                self.data_bytes(window, at_end, sink)
+            }
+            _ => Ok(Step::Advance(8 + size + u64::from(padded))),
+        }
+    }
+
+    /// A `data` chunk of `size` bytes begins.
+    fn data(&mut self, size: u64, padded: bool, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
+        let Some(format) = &self.format else {
+            return Err(MediaError::Unfinished { container: Container::Wav, missing: "its format (fmt) is missing" });
+        };
+        if self.sound == 0 {
+            sink.track(TRACK, format)?;
+            if format.codec == Ok(table::PCM_S16LE) {
+                self.state = State::Probe { size, padded };
+                return Ok(());
+            }
+        }
+        self.begin(size, padded, sink);
+        Ok(())
+    }
+
+    fn begin(&mut self, size: u64, padded: bool, sink: &mut dyn PacketSink) {
+        let mut wants = sink.begin(TRACK, size, None);
+        if self.suspected {
+            wants = Wants::Everything;
+            sink.begin(LOOKS_LIKE, size, None);
+        }
+        self.state = State::Data { left: size, padded, wants, seen: 0 };
+    }
+
+    /// A decoder plays what is said to be PCM as what it looks like.
+    fn probe(
+        &mut self,
+        (size, padded): (u64, bool),
+        window: &[u8],
+        at_end: bool,
+        sink: &mut dyn PacketSink,
+    ) -> Result<Step, MediaError> {
+        let wanted = usize::try_from(size).unwrap_or(usize::MAX).min(PROBED);
+        if window.len() < wanted && !at_end {
+            return Ok(Step::Need(wanted));
+        }
+        let beginning = window.get(..wanted).unwrap_or(window);
+        if let Some(format) = &self.format
+            && let Some(codec) = suspicion::of_pcm(beginning)
+        {
+            sink.track(LOOKS_LIKE, &TrackParams { codec: Ok(codec), ..format.clone() })?;
+            self.suspected = true;
+        }
+        self.begin(size, padded, sink);
+        self.data_bytes(window, at_end, sink)
+    }
+
+    /// Goes on within a `data` chunk.
+    fn data_bytes(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        let State::Data { left, padded, wants, seen } = &mut self.state else { return Ok(Step::End) };
+        let shown = length(window).min(*left);
+        if shown == 0 {
+            sink.end(TRACK);
+            if self.suspected {
+                sink.end(LOOKS_LIKE);
+            }
+            let padding = u64::from(*padded && *left == 0);
+            self.state = State::Chunk;
+            return match padding {
+                0 => self.chunk(window, at_end, sink),
+                _ if window.is_empty() => Ok(Step::End),
+                padding => Ok(Step::Advance(padding)),
+            };
+        }
+        let wanted = match *wants {
+            Wants::Everything => shown,
+            Wants::First(count) => shown.min(u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(*seen)),
+            Wants::Nothing => 0,
+        };
+        if let Some(bytes) = usize::try_from(wanted).ok().and_then(|wanted| window.get(..wanted))
+            && wanted > 0
+        {
+            sink.bytes(TRACK, bytes);
+            if self.suspected {
+                sink.bytes(LOOKS_LIKE, bytes);
+            }
+        }
+        // What need not be shown is not read either, where it is known to be there.
+        let there = self.size.map_or(shown, |size| size.saturating_sub(self.position).min(*left).max(shown));
+        let here = if *wants == Wants::Everything { shown } else { there };
+        if here > wanted {
+            sink.unseen(TRACK, here - wanted);
+        }
+        *seen = seen.saturating_add(here);
+        *left -= here;
+        self.sound = self.sound.saturating_add(here);
+        Ok(Step::Advance(here))
+    }
+}
+
+impl Demuxer for Wav {
+    fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        let step = self.next(window, at_end, sink)?;
+        if let Step::Advance(count) = step {
+            self.position = self.position.saturating_add(count);
+        }
+        Ok(step)
+    }
+}
+
+impl Wav {
+    fn next(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
+        match self.state {
+            State::Riff if window.len() < RIFF_HEADER && !at_end => Ok(Step::Need(RIFF_HEADER)),
+            State::Riff => {
+                self.state = State::Chunk;
+                Ok(Step::Advance(12))
+            }
+            State::Chunk => self.chunk(window, at_end, sink),
+            State::Data { .. } => self.data_bytes(window, at_end, sink),
+            State::Probe { size, padded } => self.probe((size, padded), window, at_end, sink),
+        }
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// How long the run of zeros or of 0xff is that `window` begins with, if its first bytes are nothing else.
+fn padding(header: [u8; CHUNK_HEADER], window: &[u8]) -> Option<u64> {
+    let filler = [0, 0xff].into_iter().find(|filler| header.iter().all(|byte| byte == filler))?;
+    u64::try_from(window.iter().take_while(|&&byte| byte == filler).count()).ok()
+}
+
+/// What a `fmt ` chunk says.
+fn format(fields: &[u8]) -> TrackParams {
+    const EXTENSIBLE: u16 = 0xfffe;
+    let short = |at: usize| fields.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_le_bytes);
+    let long = |at: usize| fields.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_le_bytes);
+    let (mut tag, bits) = (short(0), short(14));
+    if tag == EXTENSIBLE {
+        tag = short(24);
+    }
+    TrackParams {
+        codec: tags::from_wave_tag(tag, bits),
+        rate: long(4),
+        channels: short(2),
+        bits,
+        block_bytes: u32::from(short(12)),
+        setup: fields.get(18..).unwrap_or_default().to_vec(),
+    }
+}
+
+/// How long a file of `bytes` bytes is that begins with `head`, by its format and the sound that it says it has; whether it
+/// is that unless it lies. Where its sound begins further in, it is no longer than what is left would be.
+pub(in super::super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)> {
+    let (mut at, mut format_of) = (length(head.get(..RIFF_HEADER)?), None);
+    let mut data_size = None;
+    let lasts = |format: &Option<TrackParams>, sound: u64| {
+        let mut clock = PacketClock::new(format.as_ref()?, Container::Wav).ok()?;
+        if clock.begin(sound) != Wants::Nothing {
+            return None;
+        }
+        clock.unseen(sound);
+        clock.end();
+        Some(AudioMs::new(clock.played().div_ceil(1_000_000)))
+    };
+    loop {
+        let rest = head.get(usize::try_from(at).ok()?..).and_then(|rest| rest.split_at_checked(CHUNK_HEADER));
+        let Some((header, content)) = rest else { return Some((lasts(&format_of, bytes.checked_sub(at)?)?, false)) };
+        let &[a, b, c, d, s0, s1, s2, s3] = header.first_chunk()?;
+        let stated = u32::from_le_bytes([s0, s1, s2, s3]);
+        let (size, left) = (u64::from(stated), bytes.checked_sub(at + 8)?);
+        match &[a, b, c, d] {
+            b"data" => {
+                let size = match data_size {
+                    Some(size) if stated == u32::MAX && size > 0 => size,
+                    _ if UNKNOWN.contains(&stated) => left,
+                    _ => size,
+                };
+                return Some((lasts(&format_of, size.min(left))?, true));
+            }
+            b"fmt " if format_of.is_none() => {
+                let end = usize::try_from(stated).unwrap_or(usize::MAX).min(content.len()).min(MAX_FORMAT);
+                format_of = Some(format(content.get(..end)?));
+            }
+            b"ds64" => data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes),
+            _ => {}
+        }
+        at += 8 + size + (size & 1);
+    }
+}

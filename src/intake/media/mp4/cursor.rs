@@ -1,0 +1,89 @@
+//! Reads a source here and there, and tables in it entry by entry.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::movie::Table;
+
+/// How much is read where nothing was read before.
+const FIRST: usize = 4 * 1024;
+/// How much of a table is read at once.
+const TABLE_AHEAD: usize = 8 * 1024;
+
+/// The part of a source that was read last.
+#[derive(Debug)]
+pub(super) struct Peephole {
+    at: u64,
+    bytes: Vec<u8>,
+    /// How much is read where reading goes on near to where it was.
+    ahead: usize,
+}
+
+impl Peephole {
+    pub(super) fn new(ahead: usize) -> Self {
+        Self { at: 0, bytes: Vec::new(), ahead }
+    }
+
+    /// The bytes from `at` on, as many as are at hand: at least one and at most `wanted`, or none at the source's end.
+    pub(super) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
+        if i64::try_from(at).is_err() {
+            return Ok(&[]);
+        }
+        let ends = self.at.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX));
+        if at < self.at || at >= ends {
+            let near = self.at > 0 && at.checked_sub(ends).is_some_and(|gap| gap < u64::try_from(FIRST).unwrap_or(0));
+            let size = if near { self.ahead } else { wanted.max(FIRST).min(self.ahead) };
+            source.seek(SeekFrom::Start(at))?;
+            self.bytes.clear();
+            source.by_ref().take(u64::try_from(size).unwrap_or(u64::MAX)).read_to_end(&mut self.bytes)?;
+            self.at = at;
+        }
+        let from = usize::try_from(at - self.at).unwrap_or(usize::MAX);
+        let shown = self.bytes.get(from..).unwrap_or_default();
+        Ok(shown.get(..wanted).unwrap_or(shown))
+    }
+
+    /// The `N` bytes from `at` on, if the source has so many.
+    pub(super) fn exactly<S: Read + Seek, const N: usize>(
+        &mut self,
+        source: &mut S,
+        at: u64,
+    ) -> io::Result<Option<[u8; N]>> {
+        let mut all = [0; N];
+        let mut filled = 0;
+        while let Some(free @ [_, ..]) = all.get_mut(filled..) {
+            let from = at.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+            let read = self.bytes(source, from, free.len())?;
+            if read.is_empty() {
+                return Ok(None);
+            }
+            free.iter_mut().zip(read).for_each(|(to, from)| *to = *from);
+            filled += read.len();
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Reads a table of entries of `N` bytes.
+#[derive(Debug)]
+pub(super) struct Cursor<const N: usize> {
+    peephole: Peephole,
+    at: u64,
+    left: u64,
+}
+
+impl<const N: usize> Cursor<N> {
+    pub(super) fn new(table: Table) -> Self {
+        Self { peephole: Peephole::new(TABLE_AHEAD), at: table.at, left: table.count }
+    }
+
+    /// The next entry, or `None` at the table's end or the source's.
+    pub(super) fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<[u8; N]>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let entry = self.peephole.exactly(source, self.at)?;
+        self.left = if entry.is_some() { self.left - 1 } else { 0 };
+        self.at = self.at.saturating_add(u64::try_from(N).unwrap_or(u64::MAX));
+        Ok(entry)
+    }
+}

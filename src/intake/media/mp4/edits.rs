@@ -1,0 +1,174 @@
+//! Edit lists (ISO/IEC 14496-12 §8.6.6). They never shorten what is counted; one that plays parts of a track again or in
+//! another order makes it longer, as ffmpeg plays them so.
+
+use std::io::{self, Read, Seek};
+
+use super::super::MediaError;
+use super::MP4;
+use super::boxes::Fields;
+use super::cursor::Cursor;
+use super::feature;
+use super::movie::{Table, Track};
+use super::tables::Run;
+
+/// How often a track may be gone through.
+const MAX_PASSES: u32 = 32;
+
+/// A part of a track that is played, in its ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    begins: i64,
+    ends: i64,
+}
+
+/// Reads an edit list. An empty edit before all others is a pause; later ones are parts for ffmpeg, from one tick before the
+/// track's beginning.
+#[derive(Debug)]
+struct Edits {
+    list: List,
+    timescale: u32,
+    movie_timescale: u32,
+    begun: bool,
+}
+
+#[derive(Debug)]
+enum List {
+    Narrow(Cursor<12>),
+    Wide(Cursor<20>),
+}
+
+impl Edits {
+    fn of(track: &Track) -> Option<Self> {
+        let table: Table = track.tables.edits?;
+        if track.movie_timescale == 0 {
+            return None;
+        }
+        let list =
+            if track.tables.wide_edits { List::Wide(Cursor::new(table)) } else { List::Narrow(Cursor::new(table)) };
+        Some(Self { list, timescale: track.timescale, movie_timescale: track.movie_timescale, begun: false })
+    }
+
+    fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<Part>> {
+        loop {
+            let (duration, begins) = match &mut self.list {
+                List::Narrow(table) => {
+                    let Some(entry) = table.next(source)? else { return Ok(None) };
+                    let mut fields = Fields(&entry);
+                    let duration = fields.u32().map_or(0, i64::from);
+                    (duration, fields.take().map_or(0, i32::from_be_bytes).into())
+                }
+                List::Wide(table) => {
+                    let Some(entry) = table.next(source)? else { return Ok(None) };
+                    let mut fields = Fields(&entry);
+                    (fields.take().map_or(0, i64::from_be_bytes), fields.take().map_or(0, i64::from_be_bytes))
+                }
+            };
+            if begins == -1 && !self.begun {
+                continue;
+            }
+            self.begun = true;
+            let scaled = i128::from(duration) * i128::from(self.timescale) / i128::from(self.movie_timescale);
+            // Rounded up: what a part may have.
+            let scaled = i64::try_from(scaled + 1).unwrap_or(i64::MAX);
+            return Ok(Some(Part { begins, ends: begins.saturating_add(scaled) }));
+        }
+    }
+}
+
+/// What an edit list plays, in as many passes through the track as it goes back in it, and one.
+#[derive(Debug)]
+pub(super) struct Repeats {
+    edits: Edits,
+    /// The first part of the next pass.
+    next: Option<Part>,
+}
+
+impl Repeats {
+    /// `None` if nothing is played twice.
+    pub(super) fn of<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Option<Self>, MediaError> {
+        let Some(mut edits) = Edits::of(track) else { return Ok(None) };
+        let (mut passes, mut before) = (1, None);
+        while let Some(part) = edits.next(source)? {
+            if before.is_some_and(|before| part.goes_back(before)) {
+                passes += 1;
+            }
+            before = Some(part);
+        }
+        match passes {
+            1 => return Ok(None),
+            2..=MAX_PASSES if !track.tables.reordered => {}
+            2..=MAX_PASSES => return Err(feature("plays parts of its sound again and in another order")),
+            _ => return Err(MediaError::Overlapping { container: MP4 }),
+        }
+        let Some(mut edits) = Edits::of(track) else { return Ok(None) };
+        let next = edits.next(source)?;
+        Ok(Some(Self { edits, next }))
+    }
+
+    /// The next parts that follow each other in the track.
+    pub(super) fn next_pass(&mut self) -> Option<Pass<'_>> {
+        let part = self.next.take()?;
+        Some(Pass { repeats: self, part: Some(part) })
+    }
+}
+
+/// Parts that follow each other in the track.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    repeats: &'a mut Repeats,
+    part: Option<Part>,
+}
+
+impl Pass<'_> {
+    /// The next packets of `rest` that are played, which are taken from it.
+    pub(super) fn take<S: Read + Seek>(&mut self, source: &mut S, rest: &mut Option<Run>) -> io::Result<Option<Run>> {
+        while let (Some(run), Some(part)) = (rest.take(), self.part) {
+            let before = part.before(&run);
+            let played = part.until(&run).saturating_sub(before);
+            if before.saturating_add(played) >= run.count {
+                // The part may go on in the next.
+                return Ok((played > 0).then(|| run.part(before, played)));
+            }
+            *rest = Some(run.part(before.saturating_add(played), u64::MAX));
+            self.go_on(source, part)?;
+            if played > 0 {
+                return Ok(Some(run.part(before, played)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The track is over: what follows in it is passed over.
+    pub(super) fn finish<S: Read + Seek>(mut self, source: &mut S) -> io::Result<()> {
+        while let Some(part) = self.part {
+            self.go_on(source, part)?;
+        }
+        Ok(())
+    }
+
+    fn go_on<S: Read + Seek>(&mut self, source: &mut S, part: Part) -> io::Result<()> {
+        let next = self.repeats.edits.next(source)?;
+        (self.part, self.repeats.next) =
+            if next.is_some_and(|next| next.goes_back(part)) { (None, next) } else { (next, None) };
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Whether some of `before` is played again. Rounding makes neighbours overlap by a tick.
+    fn goes_back(self, before: Self) -> bool {
+        self.begins.saturating_add(2) < before.ends
+    }
+
+    /// How many packets of `run` are over before this begins.
+    fn before(self, run: &Run) -> u64 {
+        let ticks = u64::try_from(self.begins.saturating_sub(run.time)).unwrap_or(0);
+        ticks.checked_div(run.step).unwrap_or(if ticks > 0 { run.count } else { 0 }).min(run.count)
+    }
+
+    /// How many packets of `run` have begun before this ends.
+    fn until(self, run: &Run) -> u64 {
+        let ticks = u64::try_from(self.ends.saturating_sub(run.time)).unwrap_or(0);
+        if run.step == 0 { if ticks > 0 { run.count } else { 0 } } else { ticks.div_ceil(run.step).min(run.count) }
+    }
+}

@@ -1,0 +1,360 @@
+//! The movie: which tracks there are and where their tables stand. A box means the same to ffmpeg wherever it stands, and
+//! belongs to the track that was begun last; so it does here.
+
+use super::super::demux::{MAX_TRACKS, PacketSink, TrackId};
+use super::super::{Container, MediaError};
+use super::boxes::{Fields, Kind};
+use super::tracks::{Brand, Description, Handler, describe};
+use super::{feature, too_short};
+
+/// The largest number of tracks of any kind.
+const MAX_NUMBERS: usize = 1024;
+
+/// Where a table stands: `count` entries from `at` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Table {
+    pub(super) at: u64,
+    pub(super) count: u64,
+}
+
+/// The sizes of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sizes {
+    /// All of one size.
+    Constant { size: u32, count: u32 },
+    /// Each of its own, in `bits` bits.
+    Listed { table: Table, bits: u8 },
+}
+
+/// A track's tables (ISO/IEC 14496-12 §8.6 and §8.7).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tables {
+    /// How long samples last: `stts`.
+    pub(super) times: Option<Table>,
+    /// The first entry of `times`, if it is the only one.
+    pub(super) only_step: Option<u32>,
+    /// How many samples chunks have: `stsc`.
+    pub(super) chunks: Option<Table>,
+    /// How large samples are: `stsz` or `stz2`.
+    pub(super) sizes: Option<Sizes>,
+    /// Where chunks are: `stco` or `co64`.
+    pub(super) offsets: Option<Table>,
+    pub(super) wide_offsets: bool,
+    /// Which parts are played, and in which order: `elst`.
+    pub(super) edits: Option<Table>,
+    pub(super) wide_edits: bool,
+    /// Samples are shown at other times than they are decoded.
+    pub(super) reordered: bool,
+}
+
+/// A track of sound.
+#[derive(Debug)]
+pub(super) struct Track {
+    /// What its packets are counted under.
+    pub(super) counted: TrackId,
+    pub(super) timescale: u32,
+    pub(super) movie_timescale: u32,
+    pub(super) description: Description,
+    pub(super) tables: Tables,
+}
+
+/// A track that is being read.
+#[derive(Debug, Default)]
+struct Open {
+    number: Option<u32>,
+    handler: Handler,
+    timescale: u32,
+    description: Option<Description>,
+    described: bool,
+    external: bool,
+    tables: Tables,
+}
+
+/// The movie as far as it has been read.
+#[derive(Debug, Default)]
+pub(super) struct Movie {
+    brand: Brand,
+    timescale: u32,
+    open: Option<Open>,
+    tracks: Vec<Track>,
+    /// The number of every track.
+    numbers: Vec<(u32, Numbered)>,
+    defaults: Vec<Defaults>,
+}
+
+/// What a track is that has a number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbered {
+    /// The one at this place among those of sound.
+    Sound(usize),
+    Other,
+}
+
+/// A `trex`: what holds for a track's fragments that do not say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    number: u32,
+    /// Which of the track's descriptions holds.
+    pub(super) description: u32,
+    /// The size of a sample.
+    pub(super) size: u32,
+}
+
+impl Movie {
+    /// The tracks of sound.
+    pub(super) fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// What the first track of this number is.
+    pub(super) fn find(&self, number: u32) -> Option<Numbered> {
+        self.numbers.iter().find(|(track, _)| *track == number).map(|(_, what)| *what)
+    }
+
+    /// What holds for a track's fragments that do not say otherwise; `None` if it may have none.
+    pub(super) fn defaults(&self, number: u32) -> Option<Defaults> {
+        self.defaults.iter().find(|defaults| defaults.number == number).copied()
+    }
+
+    /// A `trak` begins.
+    pub(super) fn begin_track(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
+        self.settle(sink)?;
+        self.open = Some(Open::default());
+        Ok(())
+    }
+
+    /// Takes the track that was begun last as it is.
+    pub(super) fn settle(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        if self.numbers.len() >= MAX_NUMBERS {
+            return Err(MediaError::TooManyTracks { container: Container::Mp4, allowed: MAX_NUMBERS });
+        }
+        let what = if open.description.is_some() { Numbered::Sound(self.tracks.len()) } else { Numbered::Other };
+        self.numbers.push((open.number.unwrap_or_default(), what));
+        let Some(description) = open.description else {
+            // A chapter's or a picture's.
+            return if open.handler == Handler::Sound { Err(feature("does not describe its sound")) } else { Ok(()) };
+        };
+        if open.external {
+            return Err(feature("keeps its sound in another file"));
+        }
+        if self.tracks.len() >= MAX_TRACKS {
+            return Err(MediaError::TooManyTracks { container: Container::Mp4, allowed: MAX_TRACKS });
+        }
+        let counted = TrackId(u32::try_from(self.tracks.len()).unwrap_or(u32::MAX));
+        sink.track(counted, &description.params)?;
+        self.tracks.push(Track {
+            counted,
+            timescale: open.timescale.max(1),
+            movie_timescale: self.timescale,
+            description,
+            tables: open.tables,
+        });
+        Ok(())
+    }
+
+    /// A box that has to be read, `size` bytes from `at` on, of which `content` shows the first (and, behind its end, what
+    /// follows it).
+    pub(super) fn read(&mut self, kind: Kind, at: u64, size: u64, content: &[u8]) -> Result<(), MediaError> {
+        if size < least_size(kind, content) {
+            return Err(too_short());
+        }
+        let within = usize::try_from(size).ok().and_then(|size| content.get(..size)).unwrap_or(content);
+        let mut fields = Fields(within);
+        match &kind {
+            b"ftyp" if self.open.is_none() && self.numbers.is_empty() => {
+                let brand = Brand::from_ftyp(within).unwrap_or_default();
+                // What has once been said to be ISO's stays that.
+                self.brand = Brand { iso: brand.iso || self.brand.iso, ..brand };
+            }
+            b"mvhd" => self.timescale = timescale(&mut fields),
+            b"trex" => self.read_defaults(&mut fields)?,
+            // They change what was said of a track's sound, and belong inside of its description.
+            b"esds" | b"wave" | b"glbl" | b"alac" | b"dfLa" | b"dOps" | b"wfex" | b"pcmC" | b"ddts" | b"frma"
+            | b"tenc" | b"adrm" => {
+                return Err(feature("describes its sound outside of its sample description"));
+            }
+            _ => {
+                let brand = self.brand;
+                if let Some(open) = &mut self.open {
+                    open.read(kind, (at, size), fields, content, brand)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_defaults(&mut self, fields: &mut Fields<'_>) -> Result<(), MediaError> {
+        let mut read = || {
+            fields.version_and_flags()?;
+            let (number, description) = (fields.u32()?, fields.u32()?);
+            fields.skip(4)?;
+            Some(Defaults { number, description, size: fields.u32()? })
+        };
+        let Some(defaults) = read() else { return Ok(()) };
+        if self.defaults.len() >= MAX_NUMBERS {
+            return Err(MediaError::TooManyTracks { container: Container::Mp4, allowed: MAX_NUMBERS });
+        }
+        self.defaults.push(defaults);
+        Ok(())
+    }
+}
+
+impl Open {
+    fn read(
+        &mut self,
+        kind: Kind,
+        place: (u64, u64),
+        mut fields: Fields<'_>,
+        content: &[u8],
+        brand: Brand,
+    ) -> Result<(), MediaError> {
+        match &kind {
+            b"tkhd" => once(&mut self.number, number(&mut fields)),
+            b"mdhd" if self.timescale > 0 => Err(repeated()),
+            b"mdhd" => {
+                self.timescale = timescale(&mut fields);
+                Ok(())
+            }
+            b"hdlr" => {
+                fields.skip(8);
+                match fields.take() {
+                    Some([b's', b'o', b'u', b'n'] | [b'm', b'1', b'a', b' ']) => self.handler = Handler::Sound,
+                    Some([b'v', b'i', b'd', b'e']) if self.handler == Handler::Unknown => {
+                        self.handler = Handler::Picture;
+                    }
+                    _ => {}
+                }
+                Ok(())
+            }
+            b"stsd" if self.described => Err(repeated()),
+            b"stsd" => {
+                self.described = true;
+                self.description = describe(content, self.handler, brand, self.timescale)?;
+                Ok(())
+            }
+            b"dref" => {
+                self.external = self.external || is_external(fields);
+                Ok(())
+            }
+            _ => self.tables.read(kind, place, fields),
+        }
+    }
+}
+
+impl Tables {
+    fn read(&mut self, kind: Kind, (at, size): (u64, u64), mut fields: Fields<'_>) -> Result<(), MediaError> {
+        let Some((version, _)) = fields.version_and_flags() else { return Ok(()) };
+        let clipped = |head: u64, bits: u64, count: u32| Table {
+            at: at.saturating_add(head),
+            count: u64::from(count).min(size.saturating_sub(head).saturating_mul(8) / bits),
+        };
+        let table = |head, bits, count| {
+            let table = clipped(head, bits, count);
+            if table.count == u64::from(count) { Ok(table) } else { Err(too_short()) }
+        };
+        match &kind {
+            b"stts" => {
+                let Some(count) = fields.u32() else { return Ok(()) };
+                self.only_step = if count == 1 { fields.skip(4).and_then(|()| fields.u32()) } else { None };
+                once(&mut self.times, Some(table(8, 64, count)?))
+            }
+            b"stsc" => {
+                let Some(count) = fields.u32() else { return Ok(()) };
+                once(&mut self.chunks, Some(table(8, 96, count)?).filter(|table| table.count > 0))
+            }
+            b"stco" | b"co64" => {
+                self.wide_offsets = &kind == b"co64";
+                let bits = if self.wide_offsets { 64 } else { 32 };
+                once(
+                    &mut self.offsets,
+                    fields.u32().map(|count| clipped(8, bits, count)).filter(|table| table.count > 0),
+                )
+            }
+            b"stsz" => {
+                let Some((size, count)) = fields.u32().zip(fields.u32()) else { return Ok(()) };
+                let sizes = match size {
+                    0 => Sizes::Listed { table: table(12, 32, count)?, bits: 32 },
+                    size => Sizes::Constant { size, count },
+                };
+                once(&mut self.sizes, Some(sizes))
+            }
+            b"stz2" => {
+                let Some(([.., bits], count)) = fields.take::<4>().zip(fields.u32()) else { return Ok(()) };
+                if !matches!(bits, 4 | 8 | 16 | 32) {
+                    return Ok(());
+                }
+                once(&mut self.sizes, Some(Sizes::Listed { table: table(12, bits.into(), count)?, bits }))
+            }
+            b"elst" => {
+                self.wide_edits = version == 1;
+                let bits = if self.wide_edits { 160 } else { 96 };
+                // The size says how many there are; the count is not used.
+                once(&mut self.edits, Some(clipped(8, bits, u32::MAX)).filter(|table| table.count > 0))
+            }
+            b"ctts" => {
+                self.reordered = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The fewest bytes that a box has whose fields all matter.
+fn least_size(kind: Kind, content: &[u8]) -> u64 {
+    match (&kind, content.first()) {
+        (b"tkhd", Some(1)) | (b"trex", _) => 24,
+        (b"tkhd", _) => 16,
+        (b"stsz" | b"stz2", _) => 12,
+        (b"stts" | b"stsc" | b"stco" | b"co64", _) => 8,
+        _ => 0,
+    }
+}
+
+/// Of two tables one would be believed, and players differ in which.
+fn once<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), MediaError> {
+    match (place.is_some(), value) {
+        (true, Some(_)) => Err(repeated()),
+        (false, value) => {
+            *place = value;
+            Ok(())
+        }
+        (true, None) => Ok(()),
+    }
+}
+
+fn repeated() -> MediaError {
+    feature("has two of a track's tables")
+}
+
+/// The number in a `tkhd`.
+fn number(fields: &mut Fields<'_>) -> Option<u32> {
+    let (version, _) = fields.version_and_flags()?;
+    fields.skip(if version == 1 { 16 } else { 8 })?;
+    fields.u32()
+}
+
+/// The ticks a second in an `mvhd` or `mdhd`, where they are in the place of a `tkhd`'s number. One that ffmpeg takes for
+/// none ticks once a second.
+fn timescale(fields: &mut Fields<'_>) -> u32 {
+    number(fields).filter(|&ticks| ticks > 0 && i32::try_from(ticks).is_ok()).unwrap_or(1)
+}
+
+/// Whether a `dref` says that samples are in another file: an alias with a path, as ffmpeg would follow it.
+fn is_external(mut fields: Fields<'_>) -> bool {
+    const ALIAS_WITH_PATH: u32 = 150;
+    let Some((_, entries)) = fields.version_and_flags().zip(fields.u32()) else { return false };
+    for _ in 0..entries.min(64) {
+        let Some((size, kind)) = fields.u32().zip(fields.take::<4>()) else { return false };
+        let flags = fields.0.get(3).copied().unwrap_or_default();
+        if &kind == b"alis" && size > ALIAS_WITH_PATH && flags & 1 == 0 {
+            return true;
+        }
+        let Some(content) = usize::try_from(size).ok().and_then(|size| size.checked_sub(8)) else { return false };
+        if fields.skip(content).is_none() {
+            return false;
+        }
+    }
+    false
+}

@@ -1,0 +1,349 @@
+//! A track's samples by its tables (ISO/IEC 14496-12 §8.6 and §8.7), as ffmpeg makes packets of them.
+
+use std::io::{self, Read, Seek};
+
+use super::super::MediaError;
+use super::boxes::Fields;
+use super::cursor::Cursor;
+use super::feature;
+use super::movie::{Sizes, Table, Tables, Track};
+
+/// Samples of PCM that ffmpeg makes one packet of, at most.
+const SAMPLES_PER_PACKET: u64 = 1024;
+/// From so many samples on a piece is a packet of its own.
+const LARGE_FRAME: u64 = 160;
+/// Longer steps than this are no steps for ffmpeg, but corrections.
+const MAX_STEP: u32 = u32::MAX - 480_000;
+/// The largest number in a table of chunks: it has a sign for ffmpeg.
+const MAX_FIELD: u64 = 0x7fff_ffff;
+
+/// Packets of one size that follow each other in the file and in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) at: u64,
+    pub(super) size: u64,
+    pub(super) count: u64,
+    /// When the first begins, and how long each lasts, in the track's ticks.
+    pub(super) time: i64,
+    pub(super) step: u64,
+}
+
+impl Run {
+    /// The part of it from the packet `first` on, `count` packets at most.
+    pub(super) fn part(&self, first: u64, count: u64) -> Self {
+        Self {
+            at: self.at.saturating_add(self.size.saturating_mul(first)),
+            count: count.min(self.count.saturating_sub(first)),
+            time: self.time.saturating_add(i64::try_from(self.step.saturating_mul(first)).unwrap_or(i64::MAX)),
+            ..*self
+        }
+    }
+}
+
+/// Goes through a track's packets in the order of its tables.
+#[derive(Debug)]
+pub(super) struct Samples {
+    offsets: Offsets,
+    /// Where the next chunk is, and its number, from 1.
+    next_offset: Option<u64>,
+    chunk: u64,
+    chunks: Cursor<12>,
+    /// How many samples a chunk has, and from which chunk on it is how many.
+    per_chunk: u64,
+    next_per_chunk: Option<(u64, u64)>,
+    chunk_of_last_entry: u64,
+    packets: Packets,
+    times: Times,
+    time: i64,
+    /// What is left of the chunk that is being read.
+    at: u64,
+    left: u64,
+    rest: Option<Run>,
+}
+
+/// How a chunk is divided into packets.
+#[derive(Debug)]
+enum Packets {
+    /// A packet is a sample, all of one size. Of PCM it is known what a sample takes.
+    Alike { size: u64, decoded: u64, left: u64 },
+    /// A packet is a sample, each of its own size.
+    Listed(SizeList),
+    /// So many samples take so many bytes: the sizes of samples do not count.
+    Framed { samples: u64, bytes: u64 },
+    /// Any number of samples is a packet.
+    Raw { sample: u64 },
+}
+
+impl Samples {
+    /// The packets of `track`, or `None` if it has no tables. `timed`: when packets begin matters.
+    pub(super) fn new<S: Read + Seek>(source: &mut S, track: &Track, timed: bool) -> Result<Option<Self>, MediaError> {
+        let Tables { offsets: Some(offsets), chunks: Some(chunks), .. } = track.tables else { return Ok(None) };
+        let offsets = if track.tables.wide_offsets {
+            Offsets::Wide(Cursor::new(offsets))
+        } else {
+            Offsets::Narrow(Cursor::new(offsets))
+        };
+        let Some(packets) = Packets::of(track) else { return Ok(None) };
+        let clock = track.tables.times.filter(|_| timed).map(Cursor::new);
+        let mut samples = Self {
+            offsets,
+            next_offset: None,
+            chunk: 0,
+            chunks: Cursor::new(chunks),
+            per_chunk: 0,
+            next_per_chunk: None,
+            chunk_of_last_entry: 0,
+            packets,
+            times: Times { table: clock, ..Times::default() },
+            time: 0,
+            at: 0,
+            left: 0,
+            rest: None,
+        };
+        samples.read_per_chunk(source)?;
+        // The first holds for all chunks before it as well.
+        samples.per_chunk = samples.next_per_chunk.take().map_or(0, |(_, count)| count);
+        samples.read_per_chunk(source)?;
+        samples.read_offset(source)?;
+        Ok(Some(samples))
+    }
+
+    /// The next packets.
+    pub(super) fn next<S: Read + Seek>(&mut self, source: &mut S) -> Result<Option<Run>, MediaError> {
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
+        if self.left == 0 && !self.begin_chunk(source)? {
+            return Ok(None);
+        }
+        let at = self.at;
+        let (size, count, step) = match &mut self.packets {
+            Packets::Alike { size, left, .. } => {
+                let (step, count) = self.times.take(source, self.left.min(*left))?;
+                *left -= count;
+                if count == 0 {
+                    return Ok(None);
+                }
+                self.left -= count;
+                (*size, count, step)
+            }
+            Packets::Listed(sizes) => {
+                let Some(size) = sizes.next(source)? else { return Ok(None) };
+                let (step, _) = self.times.take(source, 1)?;
+                self.left -= 1;
+                (size, 1, step)
+            }
+            Packets::Framed { samples, bytes } => {
+                let (samples, bytes) = (*samples, *bytes);
+                let per_packet = if samples >= LARGE_FRAME { samples } else { SAMPLES_PER_PACKET / samples * samples };
+                if samples >= LARGE_FRAME && !self.left.is_multiple_of(samples) && self.next_offset.is_some() {
+                    return Err(feature("has chunks that end within a frame"));
+                }
+                return Ok(self.divide(per_packet, samples, bytes));
+            }
+            Packets::Raw { sample } => {
+                let sample = *sample;
+                return Ok(self.divide(SAMPLES_PER_PACKET, 1, sample));
+            }
+        };
+        self.at = at.saturating_add(size.saturating_mul(count));
+        let time = self.advance(step.saturating_mul(count));
+        Ok(Some(Run { at, size, count, time, step }))
+    }
+
+    /// Goes on to the next chunk; `false` if there is none.
+    fn begin_chunk<S: Read + Seek>(&mut self, source: &mut S) -> Result<bool, MediaError> {
+        let Some(at) = self.next_offset else { return Ok(false) };
+        if let Some((_, per_chunk)) = self.next_per_chunk.filter(|(first, _)| *first == self.chunk) {
+            self.per_chunk = per_chunk;
+            self.read_per_chunk(source)?;
+        }
+        (self.at, self.left) = (at, self.per_chunk);
+        self.read_offset(source)?;
+        if let Packets::Alike { size, decoded, .. } = &mut self.packets {
+            // Some writers state another size than samples have: one, or that of another number of channels.
+            let room = self.next_offset.map_or(u64::MAX, |next| next.saturating_sub(at));
+            let too_large = room > 0 && *size > *decoded && self.per_chunk.saturating_mul(*size) > room;
+            if *decoded > 0 && (*size < *decoded || too_large) {
+                *size = *decoded;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The whole chunk, as packets of `per_packet` samples, of which each `samples` take `bytes`.
+    fn divide(&mut self, per_packet: u64, samples: u64, bytes: u64) -> Option<Run> {
+        let all = std::mem::take(&mut self.left);
+        let (count, rest) = (all / per_packet, all % per_packet);
+        let size = per_packet / samples * bytes;
+        let last = rest / samples * bytes;
+        let time = self.advance(all);
+        let run = Run { at: self.at, size, count, time, step: per_packet };
+        let rest = Run { size: last, count: 1, step: rest, ..run.part(count, 0) };
+        if last > 0 {
+            self.rest = Some(rest);
+        }
+        if count > 0 { Some(run) } else { self.rest.take().or(Some(run)) }
+    }
+
+    /// The time now, from which `ticks` go by.
+    fn advance(&mut self, ticks: u64) -> i64 {
+        let now = self.time;
+        self.time = now.saturating_add(i64::try_from(ticks).unwrap_or(i64::MAX));
+        now
+    }
+
+    fn read_offset<S: Read + Seek>(&mut self, source: &mut S) -> Result<(), MediaError> {
+        self.chunk += 1;
+        self.next_offset = match &mut self.offsets {
+            Offsets::Narrow(table) => table.next(source)?.map(|offset| u32::from_be_bytes(offset).into()),
+            // One that no file has is taken for the beginning.
+            Offsets::Wide(table) => table.next(source)?.map(|offset| {
+                let offset = u64::from_be_bytes(offset);
+                if i64::try_from(offset).is_ok() { offset } else { 0 }
+            }),
+        };
+        Ok(())
+    }
+
+    /// Reads from which chunk on there are how many samples in each.
+    fn read_per_chunk<S: Read + Seek>(&mut self, source: &mut S) -> Result<(), MediaError> {
+        self.next_per_chunk = None;
+        let Some(entry) = self.chunks.next(source)? else { return Ok(()) };
+        let [first, count, description] = fields(entry);
+        let after = self.chunk_of_last_entry;
+        // Players differ in what they make of other tables. Entries of nothing at the end are left out by all.
+        if count == 0 && after > 0 {
+            while let Some(entry) = self.chunks.next(source)? {
+                if fields(entry)[1] > 0 {
+                    return Err(broken());
+                }
+            }
+            return Ok(());
+        }
+        if count == 0
+            || description == 0
+            || first <= after
+            || [first, count, description].iter().any(|field| *field > MAX_FIELD)
+        {
+            return Err(broken());
+        }
+        self.chunk_of_last_entry = first;
+        self.next_per_chunk = Some((first, count));
+        Ok(())
+    }
+}
+
+fn fields(entry: [u8; 12]) -> [u64; 3] {
+    let mut fields = Fields(&entry);
+    [(); 3].map(|()| fields.u32().unwrap_or_default().into())
+}
+
+fn broken() -> MediaError {
+    feature("has an index that says in two ways where samples are (stsc)")
+}
+
+/// Where chunks are.
+#[derive(Debug)]
+enum Offsets {
+    Narrow(Cursor<4>),
+    Wide(Cursor<8>),
+}
+
+impl Packets {
+    fn of(track: &Track) -> Option<Self> {
+        let description = &track.description;
+        let decoded = description.pcm_frame;
+        let stated = match track.tables.sizes {
+            Some(Sizes::Constant { size, .. }) => u64::from(size),
+            _ => 0,
+        };
+        // Of old, samples were counted and not packets.
+        if track.tables.only_step.is_some_and(|step| step == 1 || step > MAX_STEP) {
+            let [samples, bytes] = [description.samples_per_frame, description.bytes_per_frame].map(u64::from);
+            return Some(if samples > 1 {
+                Self::Framed { samples, bytes }
+            } else {
+                Self::Raw { sample: if decoded > 0 { decoded } else { stated } }
+            });
+        }
+        Some(match track.tables.sizes? {
+            Sizes::Constant { count, .. } => Self::Alike { size: stated, decoded, left: count.into() },
+            Sizes::Listed { table, bits } => Self::Listed(SizeList::new(table, bits)),
+        })
+    }
+}
+
+/// Reads the sizes of samples.
+#[derive(Debug)]
+enum SizeList {
+    Bytes4(Cursor<4>),
+    Bytes2(Cursor<2>),
+    Byte(Cursor<1>),
+    /// Two in each byte, and the second of a byte that has been read.
+    Halves {
+        table: Cursor<1>,
+        left: u64,
+        second: Option<u8>,
+    },
+}
+
+impl SizeList {
+    fn new(table: Table, bits: u8) -> Self {
+        match bits {
+            4 => {
+                let bytes = Table { count: table.count.div_ceil(2), ..table };
+                Self::Halves { table: Cursor::new(bytes), left: table.count, second: None }
+            }
+            8 => Self::Byte(Cursor::new(table)),
+            16 => Self::Bytes2(Cursor::new(table)),
+            _ => Self::Bytes4(Cursor::new(table)),
+        }
+    }
+
+    fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<u64>> {
+        Ok(match self {
+            Self::Bytes4(table) => table.next(source)?.map(|size| u32::from_be_bytes(size).into()),
+            Self::Bytes2(table) => table.next(source)?.map(|size| u16::from_be_bytes(size).into()),
+            Self::Byte(table) => table.next(source)?.map(|[size]| size.into()),
+            Self::Halves { left: 0, .. } => None,
+            Self::Halves { table, left, second } => {
+                *left -= 1;
+                match second.take() {
+                    Some(size) => Some(size.into()),
+                    None => table.next(source)?.map(|[both]| {
+                        *second = Some(both & 0x0f);
+                        u64::from(both >> 4)
+                    }),
+                }
+            }
+        })
+    }
+}
+
+/// Reads how long samples last.
+#[derive(Debug, Default)]
+struct Times {
+    table: Option<Cursor<8>>,
+    step: u64,
+    left: u64,
+}
+
+impl Times {
+    /// How long each of the next samples lasts, and how many, at most `count`, last as long. The last that is said holds on.
+    fn take<S: Read + Seek>(&mut self, source: &mut S, count: u64) -> io::Result<(u64, u64)> {
+        while self.left == 0 {
+            let Some(entry) = self.table.as_mut().map(|table| table.next(source)).transpose()?.flatten() else {
+                self.left = u64::MAX;
+                break;
+            };
+            let mut fields = Fields(&entry);
+            let (samples, step) = fields.u32().zip(fields.u32()).unwrap_or_default();
+            self.left = samples.into();
+            self.step = if step > MAX_STEP { 1 } else { step.into() };
+        }
+        let count = count.min(self.left);
+        self.left -= count;
+        Ok((self.step, count))
+    }
+}

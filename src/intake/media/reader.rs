@@ -1,0 +1,123 @@
+//! The window of a recording that a demuxer is shown.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::MediaError;
+use super::budget::Budget;
+use super::demux::{Demuxer, MAX_WINDOW, PacketSink, Step};
+
+/// How much is read at once.
+const BLOCK: usize = 32 * 1024;
+
+/// A recording, `start..end` of a source, shown window by window.
+pub(super) struct Reader<S> {
+    source: S,
+    /// Where the window begins, and where the source is to be read next.
+    position: u64,
+    end: u64,
+    window: Vec<u8>,
+    /// How much of the window's front is done with.
+    used: usize,
+}
+
+/// How a demuxer's run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It has seen everything.
+    Whole,
+    /// It may cost no more; so many bytes were not looked at.
+    OverBudget { left: u64 },
+}
+
+impl<S: Read + Seek> Reader<S> {
+    pub(super) fn new(mut source: S, start: u64, end: u64) -> io::Result<Self> {
+        source.seek(SeekFrom::Start(start))?;
+        Ok(Self { source, position: start, end, window: Vec::with_capacity(BLOCK), used: 0 })
+    }
+
+    /// Shows the recording to `demuxer`, from where it stands to the end.
+    pub(super) fn run(
+        &mut self,
+        demuxer: &mut dyn Demuxer,
+        sink: &mut dyn PacketSink,
+        budget: &mut Budget,
+    ) -> Result<Ended, MediaError> {
+        let mut needed = 1;
+        loop {
+            self.fill(needed)?;
+            let window = self.window.get(self.used..).unwrap_or_default();
+            let at_end = length(window) >= self.end.saturating_sub(self.position);
+            let shown = length(window);
+            match demuxer.step(window, at_end, sink)? {
+                Step::Advance(count) => {
+                    if at_end && shown == 0 {
+                        return Ok(Ended::Whole);
+                    }
+                    needed = 1;
+                    if !budget.spend(count.min(shown)) {
+                        return Ok(Ended::OverBudget { left: self.left().saturating_sub(count) });
+                    }
+                    self.advance(count.max(1))?;
+                }
+                Step::Need(count) if !at_end && length_of(count) > shown && count <= MAX_WINDOW => needed = count,
+                // A demuxer that breaks its promise is at its end, and what it has not read counts.
+                Step::Need(_) => {
+                    sink.stray(shown);
+                    return Ok(Ended::Whole);
+                }
+                Step::End => return Ok(Ended::Whole),
+            }
+        }
+    }
+
+    /// How many bytes there are from the window's start on.
+    fn left(&self) -> u64 {
+        self.end.saturating_sub(self.position)
+    }
+
+    /// Has the window hold `needed` bytes, or all that there are.
+    fn fill(&mut self, needed: usize) -> io::Result<()> {
+        while self.window.len() - self.used < needed {
+            let held = length(&self.window).saturating_sub(length_of(self.used));
+            let left = self.left().saturating_sub(held);
+            if left == 0 {
+                break;
+            }
+            if self.used > 0 {
+                self.window.drain(..self.used);
+                self.used = 0;
+            }
+            let more = needed.saturating_sub(self.window.len()).max(BLOCK);
+            let read = self.source.by_ref().take(left.min(length_of(more))).read_to_end(&mut self.window)?;
+            if read == 0 {
+                // The source is shorter than was said.
+                self.end = self.position.saturating_add(length(&self.window));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, count: u64) -> io::Result<()> {
+        let count = count.min(self.left());
+        self.position += count;
+        let held = self.window.len() - self.used;
+        match usize::try_from(count) {
+            Ok(count) if count <= held => self.used += count,
+            _ => {
+                self.window.clear();
+                self.used = 0;
+                self.source.seek(SeekFrom::Start(self.position))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    length_of(bytes.len())
+}
+
+fn length_of(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,83 @@
+//! ffmpeg, as the recorder and as the player.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use super::formats::Format;
+
+/// Six seconds of noise that comes and goes like speech, always the same.
+const SOUND: &str = "anoisesrc=d=6:c=pink:a=0.4:seed=7:r=48000,tremolo=f=3:d=0.9,aformat=channel_layouts=stereo";
+const PICTURE: &str = "testsrc=d=6:s=160x120:r=10";
+
+pub(crate) struct Ffmpeg {
+    folder: TempDir,
+    files: AtomicUsize,
+}
+
+impl Ffmpeg {
+    pub(crate) fn find() -> Option<Self> {
+        let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        found.is_ok_and(|status| status.success()).then(|| Self { folder, files: AtomicUsize::new(0) })
+    }
+
+    fn fresh(&self, ending: &str) -> PathBuf {
+        self.folder.path().join(format!("{}.{ending}", self.files.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A recording in `format`.
+    pub(crate) fn make(&self, format: &Format) -> Vec<u8> {
+        let file = self.fresh(format.ending);
+        let mut command = command();
+        command.args(["-f", "lavfi", "-i", SOUND]);
+        if format.picture {
+            command.args(["-f", "lavfi", "-i", PICTURE]);
+        }
+        command.args(format.arguments.split_whitespace()).args(["-bitexact", "-strict", "-2"]);
+        let made = if format.piped {
+            let output = command.arg("-").output().unwrap();
+            assert!(output.status.success(), "{}: {}", format.name, String::from_utf8_lossy(&output.stderr));
+            return output.stdout;
+        } else {
+            command.arg(&file).output().unwrap()
+        };
+        assert!(made.status.success(), "{}: {}", format.name, String::from_utf8_lossy(&made.stderr));
+        let recording = std::fs::read(&file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        recording
+    }
+
+    /// How many milliseconds of sound ffmpeg plays: the audio track of which there is most.
+    pub(crate) fn plays(&self, bytes: &[u8]) -> u64 {
+        // No ending: ffmpeg is to go by what it finds.
+        let file = self.fresh("bin");
+        std::fs::write(&file, bytes).unwrap();
+        let (first, tracks) = plays_track(&file, 0);
+        let longest = (1..tracks.min(4)).map(|track| plays_track(&file, track).0).fold(first, u64::max);
+        std::fs::remove_file(file).unwrap();
+        longest
+    }
+}
+
+/// How long a track plays, and how many tracks of sound there are.
+fn plays_track(file: &Path, track: usize) -> (u64, usize) {
+    const RATE: usize = 16_000;
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-hide_banner", "-threads", "1", "-i"]).arg(file);
+    command.args(["-map", &format!("0:a:{track}"), "-ac", "1", "-ar", &RATE.to_string()]);
+    // What plays for hours need not be heard to its end.
+    let output = command.args(["-t", "100000", "-f", "s16le", "-"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let described = said.split("Output #0").next().unwrap_or_default();
+    let tracks = described.lines().filter(|line| line.contains("Stream #0:") && line.contains(": Audio:")).count();
+    ((output.stdout.len() / 2 * 1000 / RATE).try_into().unwrap(), tracks)
+}
+
+fn command() -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-y", "-threads", "1"]);
+    command
+}
