@@ -26,7 +26,7 @@ async fn shows(gateway: &Gateway, name: &str, count: usize) {
     Scrape::when(gateway, |scrape| scrape.count(name, &[]) == u64::try_from(count).unwrap()).await;
 }
 
-/// An upload that has begun, and sends no more for now.
+/// An upload that has begun and pauses.
 async fn trickling(gateway: &Gateway, account: &Account) -> Sender {
     let mut sender = Sender::raw(gateway, account, sound::wav(300)).await;
     sender.up_to(10).await;
