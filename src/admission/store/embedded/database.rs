@@ -14,7 +14,7 @@ use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The version of the schema, in the file's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The first that can be read as it is.
 const READABLE: i64 = 1;
 
@@ -48,7 +48,8 @@ impl Database {
         let steps = [
             (1, include_str!("sql/schema.sql")),
             (2, include_str!("sql/revocations.sql")),
-            (VERSION, include_str!("sql/sessions.sql")),
+            (3, include_str!("sql/sessions.sql")),
+            (VERSION, include_str!("sql/session_counts.sql")),
         ];
         for (version, step) in steps.into_iter().filter(|(version, _)| *version > before) {
             transaction.execute_batch(step)?;
@@ -63,6 +64,15 @@ impl Database {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Self::of_version(connection, READABLE)
+    }
+
+    /// Opens the file at `path` once more, for reading while [`Database::open`] writes: in WAL mode neither waits for the other.
+    /// It may be the last to close the file, and then writes the WAL back, which a read-only connection could not.
+    pub(super) fn open_for_reads(path: &Path) -> Result<Self> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(Duration::from_millis(250))?;
+        connection.pragma_update(None, "query_only", true)?;
+        Self::of_version(connection, VERSION)
     }
 
     fn of_version(connection: Connection, least: i64) -> Result<Self> {
