@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::reader::Section;
 
-const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
 /// The largest `sessions.max_open`: some 400 MB of sessions in the store.
 const LARGEST_MAX_OPEN: u64 = 1_000_000;
 

@@ -27,11 +27,7 @@ const MAX_PAGE: usize = 100;
 
 /// `POST`: a token for a named end user, with no more than the caller's own rights.
 pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &house, |maker| {
-        rates::tell(&request, maker);
-        house.admission.before_session(maker)
-    })
-    .await?;
+    let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
     gate::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // It is small, and has as long as a head.
@@ -68,7 +64,9 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         expires_at: now.plus(ttl),
         caps: wish.caps,
     };
-    house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))??;
+    let opened = house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
+    rates::tell(&request, &caller);
+    opened?;
     let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
         scope = session.scope, expires_at = %session.expires_at, "a session was opened");

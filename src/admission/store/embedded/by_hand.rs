@@ -54,9 +54,7 @@ impl Embedded {
 impl Line {
     /// Does what has come, as far as it gets through.
     pub(in crate::admission::store) fn pump(&mut self, faults: &mut Faults) {
-        while let Ok(question) = self.questions.try_recv() {
-            self.reads.answer(question);
-        }
+        self.answer_reads();
         while let Ok(work) = self.inbox.try_recv() {
             let fault = if is_counted(&work) { faults.pop_front() } else { None };
             match (fault, work) {
@@ -75,6 +73,13 @@ impl Line {
                 }
                 (_, work) => self.worker.work_through(vec![work]),
             }
+        }
+    }
+
+    /// Answers what only reads, as the thread for that does beside the other.
+    pub(in crate::admission::store) fn answer_reads(&mut self) {
+        while let Ok(question) = self.questions.try_recv() {
+            self.reads.answer(question);
         }
     }
 
