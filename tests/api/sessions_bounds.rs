@@ -10,14 +10,14 @@ use crate::redis_server::Server;
 use crate::store_failure::{durable, store_is};
 use crate::token;
 
-const SETTINGS: &str = r#"
+const SETTINGS: &str = "
 [plans.slow]
 requests_per_minute = 1
 burst = 3
 [plans.wide]
 [sessions]
 max_open = 3
-"#;
+";
 
 /// Two gateways on one Redis; one by itself.
 async fn houses() -> Vec<(Gateway, Option<Gateway>, Option<Server>)> {
@@ -95,7 +95,9 @@ async fn sessions_that_are_opened_at_once_pass_no_bound() {
             let (opened, refused): (Vec<&Answer>, Vec<&Answer>) =
                 answers.iter().partition(|answer| answer.status == 201);
             assert_eq!(opened.len(), 3, "{plan}");
-            refused.iter().for_each(|answer| answer.is_error(429, code, None));
+            for answer in refused {
+                answer.is_error(429, code, None);
+            }
             assert_eq!(list(second, &shop).await.json()["data"].as_array().unwrap().len(), 3);
         }
     }
@@ -180,6 +182,8 @@ async fn while_redis_is_away_no_session_is_opened_or_listed_and_no_request_is_us
         }
         list(&gateway, &shop).await.is_error(503, "store_unavailable", None);
         end(&gateway, &shop, &one).await.is_error(503, "store_unavailable", None);
+        store_is(&gateway, "away").await;
+        open(&gateway, &shop, &wish).await.is_error(503, "store_unavailable", None);
         server.start_again();
         store_is(&gateway, "ready").await;
         for _ in 0..2 {

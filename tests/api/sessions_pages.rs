@@ -72,7 +72,10 @@ async fn pages_walk_every_session_once_the_oldest_first() {
         // A hundred unless it is asked otherwise.
         let (ids, last, has_more) = page(&gateway, "").await;
         assert_eq!((ids.as_slice(), has_more), (&opened[..100], true));
-        assert_eq!(page(&gateway, &format!("?after={last}")).await, (opened[100..].to_vec(), opened[102].clone(), false));
+        assert_eq!(
+            page(&gateway, &format!("?after={last}")).await,
+            (opened[100..].to_vec(), opened[102].clone(), false)
+        );
         for (limit, pages) in [(1, 103), (50, 3), (51, 3), (100, 2)] {
             assert_eq!(walk(&gateway, limit).await, (opened.clone(), pages), "pages of {limit}");
         }

@@ -30,9 +30,8 @@ impl Limiter {
         }
         match &decided {
             Ok(decision) if in_front => self.rates.hear(maker, decision.standing, Duration::ZERO),
-            Ok(_) => {}
             Err(failure) if failure.may_have_been_done() => self.take_back(&request),
-            Err(_) => {}
+            _ => {}
         }
         decided
     }

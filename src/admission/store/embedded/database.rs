@@ -366,7 +366,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         let old = Connection::open(&file).unwrap();
-        for step in [include_str!("sql/schema.sql"), include_str!("sql/revocations.sql"), include_str!("sql/sessions.sql")]
+        for step in
+            [include_str!("sql/schema.sql"), include_str!("sql/revocations.sql"), include_str!("sql/sessions.sql")]
         {
             old.execute_batch(step).unwrap();
         }

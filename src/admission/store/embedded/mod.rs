@@ -232,16 +232,15 @@ impl Embedded {
     pub(super) async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreFailure> {
         self.check_writable()?;
         let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
-        let denial = match self.rates.take(maker, &limits) {
-            // A flood ends here.
-            Err(Denial::Requests { wait }) => Some(SessionDenial::Requests { wait }),
-            _ => {
-                let answer = self.ask(|reply| Work::OpenSession { request: Arc::clone(&request), reply }).await;
-                if !matches!(answer, Ok(None)) {
-                    self.rates.give_back(maker, &limits);
-                }
-                answer?
+        // A flood ends here.
+        let denial = if let Err(Denial::Requests { wait }) = self.rates.take(maker, &limits) {
+            Some(SessionDenial::Requests { wait })
+        } else {
+            let answer = self.ask(|reply| Work::OpenSession { request: Arc::clone(&request), reply }).await;
+            if !matches!(answer, Ok(None)) {
+                self.rates.give_back(maker, &limits);
             }
+            answer?
         };
         Ok(SessionDecision { denial, standing: self.rates.standing(maker).0 })
     }

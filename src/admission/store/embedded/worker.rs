@@ -151,10 +151,10 @@ impl Worker {
             // One of them may be what cannot be written; it shall not take the others with it.
             for work in writes {
                 let (answers, written) = self.write(std::slice::from_ref(&work));
-                reply(work, answers.into_iter().next(), written);
+                reply(work, answers.first(), written);
             }
         } else {
-            let mut answers = answers.into_iter();
+            let mut answers = answers.iter();
             for work in writes {
                 reply(work, answers.next(), written.clone());
             }
@@ -244,16 +244,16 @@ enum Written {
 }
 
 /// Tells whoever waits for it what became of a write.
-fn reply(work: Work, answer: Option<Written>, written: Result<(), StoreFailure>) {
+fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreFailure>) {
     let too_late = || StoreFailure::Refused("the request was given up before it came to be decided".to_owned());
     // Whoever does not wait any more has it taken back.
     match work {
         Work::Admit { reply, .. } => {
-            let decided = if let Some(Written::Decided(answer)) = answer { Ok(answer) } else { Err(too_late()) };
+            let decided = if let Some(Written::Decided(answer)) = answer { Ok(*answer) } else { Err(too_late()) };
             let _ = reply.send(written.and(decided));
         }
         Work::OpenSession { reply, .. } => {
-            let decided = if let Some(Written::Session(denial)) = answer { Ok(denial) } else { Err(too_late()) };
+            let decided = if let Some(Written::Session(denial)) = answer { Ok(*denial) } else { Err(too_late()) };
             let _ = reply.send(written.and(decided));
         }
         Work::Settle { reply, .. }

@@ -26,12 +26,24 @@ use crate::units::{Month, NanoUsd, UnixMs};
 #[derive(Debug, Clone)]
 enum Step {
     /// `name` is that of few, so that some are opened twice.
-    Open { name: u8, seconds: u64 },
-    Forget { name: u8 },
-    Find { name: u8 },
-    Wait { seconds: u64 },
+    Open {
+        name: u8,
+        seconds: u64,
+    },
+    Forget {
+        name: u8,
+    },
+    Find {
+        name: u8,
+    },
+    Wait {
+        seconds: u64,
+    },
     /// Reads every page, and takes these steps between them.
-    Walk { limit: usize, between: Vec<Step> },
+    Walk {
+        limit: usize,
+        between: Vec<Step>,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
