@@ -343,7 +343,8 @@ async fn what_the_gateway_refuses_with_reaches_the_page() {
     ask(b"Only a text.".repeat(10)).await.is_error(400, "invalid_audio", Some("file"));
     ask(vec![0; 26_214_401]).await.is_error(413, "file_too_large", Some("file"));
     let answers = [ask(sound::wav(300)).await, ask(sound::wav(300)).await, ask(sound::wav(300)).await];
-    let refused = answers.iter().find(|answer| answer.status == 429).expect("the backend opens three sessions a minute");
+    let refused =
+        answers.iter().find(|answer| answer.status == 429).expect("the backend opens three sessions a minute");
     refused.is_error(429, "rate_limit_exceeded", None);
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
 }
