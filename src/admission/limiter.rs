@@ -1,5 +1,7 @@
 //! Decides by the store, and by what this process knows where the store is away.
 
+mod sessions;
+
 use std::sync::Arc;
 use std::time::Duration;
 

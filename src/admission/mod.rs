@@ -10,7 +10,8 @@
 //! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
 //!   [`leases`], `heard`, `known_revocations`; `question`: what was asked and not answered; `watch`: looks after it all
 //! - `arrivals`: what takes up room before it is let in
-//! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while
+//! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while; `sessions`: what their
+//!   makers may do
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
 //!   store
 
@@ -31,11 +32,13 @@ pub mod rates;
 mod refusal;
 pub mod revocation;
 pub mod session;
+mod sessions;
 mod settler;
 pub mod store;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,8 +59,8 @@ use crate::units::{AudioMs, Month, UnixMs};
 use crate::upstream::{Route, Routes};
 use limits::{Ask, Denial, Limits, Standing};
 use permit::Account;
-use revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
-use session::{InSession, Session};
+use revocation::TokenMark;
+use session::InSession;
 use store::StoreFailure;
 
 /// What a lease has beyond the longest time that a provider may take.
@@ -75,6 +78,8 @@ pub struct Admission {
     lease: Duration,
     /// For how long after its end a token is still taken.
     leeway: Duration,
+    /// The most sessions that one maker may have open.
+    max_open_sessions: NonZeroU32,
 }
 
 impl Admission {
@@ -88,6 +93,7 @@ impl Admission {
             limiter,
             lease: settings.upstream.response_timeout + GRACE,
             leeway: settings.identity.rules.leeway,
+            max_open_sessions: settings.sessions.max_open,
         }
     }
 
@@ -241,9 +247,7 @@ impl Admission {
     /// caller has requests left, and whether another of theirs may arrive.
     pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
-        if self.limiter.is_known_revoked(&caller.subject, &TokenMark::of(caller, self.leeway)) {
-            return Err(Refusal::Revoked);
-        }
+        self.check_known_revocations(caller)?;
         // How long the recording is nobody knows yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
@@ -280,34 +284,6 @@ impl Admission {
             Ok(true) => Err(Refusal::Revoked),
             Err(Unavailable) => Err(Refusal::StoreAway),
         }
-    }
-
-    /// Notes that `caller` has opened a session.
-    pub async fn open_session(&self, caller: &Caller, session: Session) -> Result<(), StoreFailure> {
-        self.limiter.store().open_session(&caller.subject, session).await
-    }
-
-    /// The sessions of this caller's that have neither ended nor been revoked, the oldest first.
-    pub async fn sessions(&self, caller: &Caller) -> Result<Vec<Session>, StoreFailure> {
-        let mut sessions = self.limiter.store().sessions(&caller.subject).await?;
-        sessions.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
-        Ok(sessions)
-    }
-
-    /// Revokes a session of this caller's, on every gateway from its next request on. `None`: there is none of that name.
-    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<Option<Session>, StoreFailure> {
-        let sessions = self.limiter.store().sessions(&caller.subject).await?;
-        let Some(session) = sessions.into_iter().find(|session| session.id == id) else { return Ok(None) };
-        let revocation = Revocation {
-            subject: session.subject.clone(),
-            tokens: Tokens::Named(session.id.clone()),
-            // Clocks may differ, and so may what is left to a token that has ended.
-            until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
-        };
-        // First, so that one that is no longer listed holds no longer.
-        self.limiter.revoke(revocation).await?;
-        self.limiter.store().forget_session(&caller.subject, &session).await?;
-        Ok(Some(session))
     }
 
     /// What the caller used in a month, this one if none is named.

@@ -23,6 +23,7 @@ pub struct Rates {
     clock: Clock,
     requests: Arrivals,
     audio: Arrivals,
+    reads: Arrivals,
     judges: Mutex<HashMap<(Kind, Duration, u32), Arc<Judge>>>,
 }
 
@@ -30,6 +31,7 @@ pub struct Rates {
 enum Kind {
     Requests,
     Audio,
+    Reads,
 }
 
 /// Decides by one quota, for real or to see what it would say.
@@ -41,7 +43,8 @@ struct Judge {
 impl Rates {
     /// Rates by `clock`, with every bucket full.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, requests: Arrivals::default(), audio: Arrivals::default(), judges: Mutex::default() }
+        let arrivals = Arrivals::default;
+        Self { clock, requests: arrivals(), audio: arrivals(), reads: arrivals(), judges: Mutex::default() }
     }
 
     /// Takes what the request needs from both buckets, or nothing and says why not.
@@ -71,6 +74,17 @@ impl Rates {
         }
     }
 
+    /// Takes one of `bucket` for a request that reads what is kept, or says how long it has to wait. Such requests have buckets
+    /// of their own: they use up nothing that a recording needs, and are not shut out by recordings.
+    pub fn take_read(&self, subject: &Subject, bucket: Bucket) -> Result<(), Duration> {
+        self.check(Kind::Reads, subject, bucket, true).map_or(Ok(()), Err)
+    }
+
+    /// How long until the caller's bucket of reads is full again.
+    pub fn standing_of_reads(&self, subject: &Subject) -> Duration {
+        self.reads.ahead(subject, self.clock.steady())
+    }
+
     /// How long until the caller's buckets of requests and of audio are full again.
     pub fn standing(&self, subject: &Subject) -> (Duration, Duration) {
         let now = self.clock.steady();
@@ -89,6 +103,7 @@ impl Rates {
         let now = self.clock.steady();
         self.requests.forget_before(now);
         self.audio.forget_before(now);
+        self.reads.forget_before(now);
     }
 
     /// How long the request has to wait; `None` if not at all.
@@ -114,6 +129,7 @@ impl Rates {
             let arrivals = match kind {
                 Kind::Requests => &self.requests,
                 Kind::Audio => &self.audio,
+                Kind::Reads => &self.reads,
             };
             let second = Quota::per_second(std::num::NonZeroU32::MIN);
             let quota = Quota::with_period(bucket.cell).unwrap_or(second).allow_burst(bucket.burst);
@@ -272,6 +288,28 @@ mod tests {
         assert_eq!(rates.standing(&alice()), before);
         rates.give_back(&alice(), &limits);
         assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
+    fn reads_have_a_bucket_of_their_own_by_the_same_rate() {
+        let clock = Clock::manual(UnixMs::new(1_000_000));
+        let rates = Rates::new(clock.clone());
+        let limits = requests(60, 2);
+        let bucket = limits.requests.unwrap();
+        for _ in 0..2 {
+            rates.take_read(&alice(), bucket).unwrap();
+        }
+        assert_eq!(rates.take_read(&alice(), bucket), Err(Duration::from_secs(1)));
+        assert_eq!(rates.standing_of_reads(&alice()), Duration::from_secs(2));
+        assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+        for _ in 0..2 {
+            rates.take(&alice(), &limits).unwrap();
+        }
+        clock.advance(Duration::from_secs(2));
+        rates.take_read(&alice(), bucket).unwrap();
+        clock.advance(Duration::from_secs(1));
+        rates.forget_idle();
+        assert!(rates.reads.lock().is_empty());
     }
 
     #[test]

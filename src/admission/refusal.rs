@@ -69,6 +69,12 @@ pub enum Refusal {
         /// What this request would.
         needed: Charge,
     },
+    /// The maker of sessions has as many open as it may have.
+    #[error("You have {max} open sessions, which is the maximum. End one, or try again when one has ended.")]
+    TooManySessions {
+        /// The most sessions that a maker may have open.
+        max: u32,
+    },
     /// The token holds no longer.
     #[error("The token has been revoked. Get a new one.")]
     Revoked,

@@ -14,6 +14,7 @@ mod reader;
 mod sandbox;
 mod secret;
 mod server;
+mod sessions;
 mod source;
 mod store;
 mod telemetry;
@@ -37,6 +38,7 @@ pub use providers::{OPENAI, Provider, ProviderKey};
 pub use reader::Problems;
 pub use sandbox::Sandbox;
 pub use server::{LogFormat, Server};
+pub use sessions::Sessions;
 pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub store: Store,
     /// `[sandbox]`
     pub sandbox: Sandbox,
+    /// `[sessions]`
+    pub sessions: Sessions,
     /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
     pub providers: BTreeMap<String, Provider>,
     /// `[models]` by name.
@@ -108,6 +112,7 @@ impl Settings {
             log_format: server::read_log(root.section("log")),
             telemetry: Telemetry::read(root.section("telemetry")),
             sandbox: Sandbox::read(root.section("sandbox")),
+            sessions: Sessions::read(root.section("sessions")),
             store: Store::read(&mut root),
             plans: plans::read_plans(&mut root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),

@@ -22,6 +22,7 @@ mod metrics;
 mod models;
 mod order;
 mod places;
+mod query;
 mod rates;
 mod record;
 mod routes;

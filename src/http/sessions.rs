@@ -7,11 +7,13 @@ use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::error::ApiError;
 use super::wish::Wish;
-use super::{InForce, answer, gate, record};
-use crate::admission::session::Session;
+use super::{House, InForce, answer, gate, query, rates, record};
+use crate::admission::Refusal;
+use crate::admission::session::{PageRequest, Session};
 use crate::admission::store::StoreFailure;
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
@@ -20,10 +22,12 @@ use crate::units::UnixMs;
 
 /// The largest body that asks for a session.
 const MOST: usize = 16 * 1024;
+/// The most sessions of a page, and as many as it has if its `limit` is left out.
+const MAX_PAGE: usize = 100;
 
 /// `POST`: a token for a named end user, with no more than the caller's own rights.
 pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &house).await?;
+    let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
     gate::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // It is small, and has as long as a head.
@@ -36,7 +40,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
     // A token that outlives the one that it was made with would be more than that allows.
     let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
     let ttl = wish.ttl.min(left);
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = Uuid::now_v7().to_string();
     let grant = Grant {
         subject: wish.subject.clone(),
         plan: Some(wish.plan.clone()),
@@ -44,7 +48,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         ttl,
         token_id: Some(id.clone()),
         caps: wish.caps,
-        maker: Some(caller.accountable().clone()),
+        maker: Some(caller.subject.clone()),
     };
     // By the same clock as the session is listed by.
     let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
@@ -60,7 +64,9 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         expires_at: now.plus(ttl),
         caps: wish.caps,
     };
-    house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
+    let opened = house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
+    rates::tell(&request, &caller);
+    opened?;
     let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
         scope = session.scope, expires_at = %session.expires_at, "a session was opened");
@@ -73,20 +79,46 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
     Ok(answer::json(response, &answer))
 }
 
-/// `GET`: the caller's sessions that have not ended, the oldest first.
+/// `GET`: the caller's sessions that have not ended, the oldest first, in OpenAI's pages.
 pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &house).await?;
-    let sessions = house.admission.sessions(&caller).await.map_err(|failure| away(&failure))?;
-    let data: Vec<_> = sessions.iter().map(shown).collect();
-    let list = json!({ "object": "list", "data": data });
+    let caller = maker(&request, &house, |maker| house.admission.take_read(maker)).await?;
+    let asked_for = page(request.query_string())?;
+    let page = house.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
+    let id = |session: Option<&Session>| session.map(|session| session.id.clone());
+    let list = json!({
+        "object": "list",
+        "data": page.data.iter().map(shown).collect::<Vec<_>>(),
+        "first_id": id(page.data.first()),
+        "last_id": id(page.data.last()),
+        "has_more": page.has_more,
+    });
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(answer::json(response, &list))
 }
 
+/// `limit` and `after` of the query.
+fn page(query: &str) -> Result<PageRequest, ApiError> {
+    let limit = match query::single(query, "limit")? {
+        None => MAX_PAGE,
+        Some(text) => {
+            let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+            let within = number.filter(|number| (1..=MAX_PAGE).contains(number));
+            let what = format!("takes a whole number from 1 to {MAX_PAGE}");
+            within.ok_or_else(|| query::invalid("limit", &text, &what))?
+        }
+    };
+    // Each id is a place in the list, whether or not its session still is: one page can be ended before the next is read.
+    let after = query::single(query, "after")?.map(|text| match Uuid::try_parse(&text) {
+        Ok(id) => Ok(id.to_string()),
+        Err(_) => Err(query::invalid("after", &text, "takes the id of a session, such as the last_id of a page")),
+    });
+    Ok(PageRequest { after: after.transpose()?, limit })
+}
+
 /// `DELETE`: its token holds no longer, on every gateway from the next request on.
 pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &house).await?;
+    let caller = maker(&request, &house, |_| Ok(())).await?;
     let ended = house.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
     let (by, subject) = (caller.subject.as_str(), session.subject.as_str());
@@ -94,14 +126,22 @@ pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) 
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
+/// The caller as the maker of sessions, if `check` lets it do what it asks for.
+async fn maker(
+    request: &HttpRequest,
+    house: &House,
+    check: impl FnOnce(&Caller) -> Result<(), Refusal>,
+) -> Result<Caller, ApiError> {
     let record = record::of(request);
     let caller = gate::identify(house, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     caller.require(Scope::Sessions)?;
-    house.admission.check_token(&caller).await?;
     house.admission.plan(&caller)?;
-    Ok(caller)
+    let maker = caller.acting_as_maker();
+    house.admission.check_known_revocations(&caller)?;
+    check(&maker)?;
+    house.admission.check_token(&caller).await?;
+    Ok(maker)
 }
 
 fn away(failure: &StoreFailure) -> ApiError {

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{InForce, answer, gate, record};
+use super::{InForce, answer, gate, query, record};
 use crate::config::Plan;
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
@@ -30,18 +30,9 @@ pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpRes
     Ok(answer::json(response, &body))
 }
 
-/// `month` of the query; one that is blank was left out. What else is in it is not looked at.
 fn asked_for(query: &str) -> Result<Option<Month>, ApiError> {
-    let pairs = form_urlencoded::parse(query.as_bytes());
-    let mut months = pairs.filter(|(name, value)| name == "month" && !value.trim().is_empty());
-    let Some((_, text)) = months.next() else { return Ok(None) };
-    if months.next().is_some() {
-        return Err(ApiError::invalid_parameter("month", "it was given more than once"));
-    }
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
-    let month =
-        text.parse().map_err(|error| ApiError::invalid_parameter("month", &format!("got '{shown}'; it {error}")));
-    month.map(Some)
+    let Some(text) = query::single(query, "month")? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| query::invalid("month", &text, &format!("{error}")))
 }
 
 fn body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight: u32) -> Value {

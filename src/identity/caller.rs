@@ -64,6 +64,12 @@ impl Caller {
         }
     }
 
+    /// The same caller as the maker of sessions: what it does with them counts as the accountable subject's.
+    #[must_use]
+    pub fn acting_as_maker(&self) -> Self {
+        Self { subject: self.accountable().clone(), maker: None, ..self.clone() }
+    }
+
     /// The key under which its load counts.
     pub fn share_key(&self) -> ShareKey {
         match &self.maker {

@@ -114,6 +114,8 @@ mod sandbox;
 mod sdk;
 mod secret_files;
 mod sessions;
+mod sessions_bounds;
+mod sessions_pages;
 mod settlements_that_wait;
 mod small_chunks;
 mod smuggling;

@@ -32,7 +32,7 @@ use super::known_revocations::KnownRevocations;
 use super::limits::{Ask, Decision};
 use super::rates::Rates;
 use super::revocation::{Revocation, TokenMark};
-use super::session::Session;
+use super::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
 use crate::identity::Subject;
 use crate::ledger::Statement;
 use crate::units::{Month, UnixMs};
@@ -172,40 +172,55 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// Notes a session that was opened.
-    pub async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
+    /// Opens a session, if its maker's rate and the bound of open sessions allow it, in one step. Asked again by the same id
+    /// it says the same and takes nothing more.
+    pub async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreFailure> {
         let done = async {
             match self {
-                Self::Embedded(store) => store.open_session(creator, session).await,
-                Self::Redis(store) => store.open_session(creator, &session).await,
+                Self::Embedded(store) => store.open_session(request).await,
+                Self::Redis(store) => store.open_session(&request).await,
                 #[cfg(test)]
-                Self::Unreliable(store) => Box::pin(store.inner().open_session(creator, session)).await,
+                Self::Unreliable(store) => Box::pin(store.inner().open_session(request)).await,
             }
         };
         timed(Operation::Session, done).await
     }
 
-    /// The sessions that were opened by one caller and have not ended by themselves.
-    pub async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
+    /// A part of a maker's sessions that have not ended by themselves, in the order of their ids. It costs as much as the part
+    /// is long, and nobody who is admitted waits for it.
+    pub async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreFailure> {
         let done = async {
             match self {
-                Self::Embedded(store) => store.sessions(creator).await,
-                Self::Redis(store) => store.sessions(creator).await,
+                Self::Embedded(store) => store.sessions(maker, page).await,
+                Self::Redis(store) => store.sessions(maker, &page).await,
                 #[cfg(test)]
-                Self::Unreliable(store) => Box::pin(store.inner().sessions(creator)).await,
+                Self::Unreliable(store) => Box::pin(store.inner().sessions(maker, page)).await,
             }
         };
         timed(Operation::Session, done).await
     }
 
-    /// Lists a session no longer.
-    pub async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
+    /// One session of a maker's that has not ended by itself.
+    pub async fn session(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreFailure> {
         let done = async {
             match self {
-                Self::Embedded(store) => store.forget_session(creator, session).await,
-                Self::Redis(store) => store.forget_session(creator, session).await,
+                Self::Embedded(store) => store.session_of(maker, id).await,
+                Self::Redis(store) => store.session_of(maker, id).await,
                 #[cfg(test)]
-                Self::Unreliable(store) => Box::pin(store.inner().forget_session(creator, session)).await,
+                Self::Unreliable(store) => Box::pin(store.inner().session(maker, id)).await,
+            }
+        };
+        timed(Operation::Session, done).await
+    }
+
+    /// Lists a session no longer, nor counts it.
+    pub async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.forget_session(maker, id).await,
+                Self::Redis(store) => store.forget_session(maker, id).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().forget_session(maker, id)).await,
             }
         };
         timed(Operation::Session, done).await

@@ -316,6 +316,9 @@ impl From<Refusal> for ApiError {
                 let error = Self::new(StatusCode::TOO_MANY_REQUESTS, quota, quota, message);
                 error.header(HeaderName::from_static("x-should-retry"), "false")
             }
+            Refusal::TooManySessions { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "session_limit_exceeded", message)
+            }
             Refusal::StoreAway => Self::store_away(message),
         }
     }

@@ -8,13 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreFailure;
 use super::super::tests::{Fault, Faults};
+use super::reads::{Question, Reads};
 use super::worker::{Answer, Reply, Work, Worker};
-use super::{Clock, Embedded, Leases, Rates};
+use super::{Clock, Embedded, Leases, Rates, Threads};
 
 /// The line from the store to what its thread would do.
 pub(in crate::admission::store) struct Line {
     inbox: mpsc::Receiver<Work>,
     worker: Worker,
+    questions: mpsc::Receiver<Question>,
+    reads: Reads,
     health: Arc<super::Health>,
     stalled: bool,
     /// What came while it stood still, in order.
@@ -40,17 +43,18 @@ impl Embedded {
         leases: Arc<Leases>,
         clock: Clock,
     ) -> (Self, Line) {
-        let (store, worker, inbox) =
+        let (store, Threads { worker, work: inbox, reads, questions }) =
             Self::prepare(directory, crate::config::Namespace::default(), keep, rates, leases, clock).unwrap();
         let health = Arc::clone(&store.health);
         let (waiting, late, unanswered) = (Vec::new(), Vec::new(), Vec::new());
-        (store, Line { inbox, worker, health, stalled: false, waiting, late, unanswered })
+        (store, Line { inbox, worker, questions, reads, health, stalled: false, waiting, late, unanswered })
     }
 }
 
 impl Line {
     /// Does what has come, as far as it gets through.
     pub(in crate::admission::store) fn pump(&mut self, faults: &mut Faults) {
+        self.answer_reads();
         while let Ok(work) = self.inbox.try_recv() {
             let fault = if is_counted(&work) { faults.pop_front() } else { None };
             match (fault, work) {
@@ -69,6 +73,13 @@ impl Line {
                 }
                 (_, work) => self.worker.work_through(vec![work]),
             }
+        }
+    }
+
+    /// Answers what only reads, as the thread for that does beside the other.
+    pub(in crate::admission::store) fn answer_reads(&mut self) {
+        while let Ok(question) = self.questions.try_recv() {
+            self.reads.answer(question);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::units::{AudioMs, Month, NanoUsd, UnixMs};
 
 /// The version of the schema, in the file's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The first that can be read as it is.
 const READABLE: i64 = 1;
 
@@ -48,7 +48,8 @@ impl Database {
         let steps = [
             (1, include_str!("sql/schema.sql")),
             (2, include_str!("sql/revocations.sql")),
-            (VERSION, include_str!("sql/sessions.sql")),
+            (3, include_str!("sql/sessions.sql")),
+            (VERSION, include_str!("sql/session_counts.sql")),
         ];
         for (version, step) in steps.into_iter().filter(|(version, _)| *version > before) {
             transaction.execute_batch(step)?;
@@ -63,6 +64,15 @@ impl Database {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Self::of_version(connection, READABLE)
+    }
+
+    /// Opens the file at `path` once more, for reading while [`Database::open`] writes: in WAL mode neither waits for the other.
+    /// It may be the last to close the file, and then writes the WAL back, which a read-only connection could not.
+    pub(super) fn open_for_reads(path: &Path) -> Result<Self> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(Duration::from_millis(250))?;
+        connection.pragma_update(None, "query_only", true)?;
+        Self::of_version(connection, VERSION)
     }
 
     fn of_version(connection: Connection, least: i64) -> Result<Self> {
@@ -336,6 +346,49 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
 mod tests {
     use super::*;
     use crate::admission::revocation::TokenMark;
+
+    #[test]
+    fn a_page_of_sessions_costs_what_it_returns() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("file")).unwrap();
+        let plan = |statement: &str, parameters: &[&dyn rusqlite::ToSql]| -> Vec<String> {
+            let mut query = database.0.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            query.query_map(parameters, |row| row.get(3)).unwrap().collect::<Result<_>>().unwrap()
+        };
+        let page = plan(include_str!("sql/session_page.sql"), &[&"shop", &"", &1, &101]);
+        assert_eq!(page, ["SEARCH sessions USING PRIMARY KEY (creator=? AND id>?)"], "and sorts nothing");
+        let ended = plan("DELETE FROM sessions WHERE creator = ?1 AND until <= ?2", &[&"shop", &1]);
+        assert!(ended[0].contains("sessions_by_creator_and_end (creator=? AND until<?)"), "{ended:?}");
+    }
+
+    #[test]
+    fn sessions_of_a_file_of_an_earlier_version_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let old = Connection::open(&file).unwrap();
+        for step in
+            [include_str!("sql/schema.sql"), include_str!("sql/revocations.sql"), include_str!("sql/sessions.sql")]
+        {
+            old.execute_batch(step).unwrap();
+        }
+        old.pragma_update(None, "user_version", 3).unwrap();
+        let add = "INSERT INTO sessions VALUES (?1, ?2, '{}', ?3)";
+        for id in ["one", "two"] {
+            old.execute(add, params!["shop", id, 5]).unwrap();
+        }
+        drop(old);
+        let database = Database::open(&file).unwrap();
+        let count = || -> Vec<(String, i64)> {
+            let mut query = database.0.prepare("SELECT creator, count FROM session_counts ORDER BY creator").unwrap();
+            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_>>().unwrap()
+        };
+        assert_eq!(count(), [("shop".to_owned(), 2)]);
+        database.0.execute(add, params!["mall", "one", 5]).unwrap();
+        database.0.execute("DELETE FROM sessions WHERE id = 'two'", []).unwrap();
+        assert_eq!(count(), [("mall".to_owned(), 1), ("shop".to_owned(), 1)]);
+        database.0.execute("DELETE FROM sessions", []).unwrap();
+        assert_eq!(count(), [], "nothing is kept of makers that have none");
+    }
 
     #[test]
     fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {

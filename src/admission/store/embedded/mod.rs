@@ -3,7 +3,8 @@
 //! One thread owns the file and works through what it is given in the order in which it came, so that a decision and its
 //! charge are one step. What waits together is committed together: one write to the disk serves many requests. What is kept
 //! in the process belongs to the request that takes it: it takes its rates and its lease before it asks the thread, and gives
-//! them back if the answer is no, or does not come.
+//! them back if the answer is no, or does not come. What is read and can be long, a second thread reads, so that nobody who
+//! is admitted waits for it.
 
 #[cfg(test)]
 mod by_hand;
@@ -11,6 +12,7 @@ mod database;
 mod health;
 mod held;
 mod reader;
+mod reads;
 mod trial;
 mod worker;
 
@@ -35,10 +37,10 @@ use super::{Settlement, StoreFailure};
 use crate::admission::clock::Clock;
 use crate::admission::known_revocations::KnownRevocations;
 use crate::admission::leases::Leases;
-use crate::admission::limits::{Ask, Decision, Standing};
+use crate::admission::limits::{Ask, Decision, Denial, Limits, Standing};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark};
-use crate::admission::session::Session;
+use crate::admission::session::{PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest};
 use crate::config::Namespace;
 use crate::identity::Subject;
 use crate::ledger::Statement;
@@ -47,6 +49,7 @@ use crate::units::{Month, UnixMs};
 use database::Database;
 use health::Health;
 use held::Held;
+use reads::{MAX_WAITING_READS, Question, Reads};
 use worker::{Answer, Reply, RevocationSum, Work, Worker};
 
 /// The longest that a request waits for the disk.
@@ -93,6 +96,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Embedded {
     inbox: mpsc::Sender<Work>,
+    reads: mpsc::Sender<Question>,
     rates: Arc<Rates>,
     leases: Arc<Leases>,
     clock: Clock,
@@ -106,6 +110,14 @@ pub struct Embedded {
     lost: AtomicBool,
 }
 
+/// What the two threads of a store work with, and what they are given.
+struct Threads {
+    worker: Worker,
+    work: mpsc::Receiver<Work>,
+    reads: Reads,
+    questions: mpsc::Receiver<Question>,
+}
+
 impl Embedded {
     /// Opens the books of `namespace` in `directory`, which no other process may have open, and keeps its records for
     /// `keep`.
@@ -117,14 +129,16 @@ impl Embedded {
         leases: Arc<Leases>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let (store, worker, work) = Self::prepare(directory, namespace, keep, rates, leases, clock)?;
-        let thread = std::thread::Builder::new().name("voxgate-store".to_owned());
+        let (store, Threads { worker, work, reads, questions }) =
+            Self::prepare(directory, namespace, keep, rates, leases, clock)?;
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
-        thread.spawn(move || worker.run(work)).map_err(unusable)?;
+        thread("voxgate-store").spawn(move || worker.run(work)).map_err(unusable)?;
+        thread("voxgate-reads").spawn(move || reads.run(questions)).map_err(unusable)?;
         Ok(store)
     }
 
-    /// The store, and what its thread works with and on.
+    /// The store, and what its threads work with and on.
     fn prepare(
         directory: &Path,
         namespace: Namespace,
@@ -132,7 +146,7 @@ impl Embedded {
         rates: Arc<Rates>,
         leases: Arc<Leases>,
         clock: Clock,
-    ) -> Result<(Self, Worker, mpsc::Receiver<Work>), OpenError> {
+    ) -> Result<(Self, Threads), OpenError> {
         let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
         private_dir::make(directory).map_err(unusable)?;
         let lock = lock(directory)?;
@@ -143,12 +157,17 @@ impl Embedded {
             private_dir::check_if_there(&directory.join(format!("{}{beside}", namespace.database())))
                 .map_err(unusable)?;
         }
-        let database = Database::open(&file).map_err(|error| OpenError::Database { file, error })?;
+        let unreadable = |error| OpenError::Database { file: file.clone(), error };
+        let database = Database::open(&file).map_err(unreadable)?;
+        let reads = Reads::new(Database::open_for_reads(&file).map_err(unreadable)?, clock.clone());
         let (inbox, work) = mpsc::channel(MAX_QUEUE);
+        let (questions_inbox, questions) = mpsc::channel(MAX_WAITING_READS);
         let health = Arc::new(Health::default());
         let worker = Worker::new(database, clock.clone(), keep, Arc::clone(&health));
         let (directory, lost, revocations) = (directory.to_owned(), AtomicBool::new(false), Mutex::default());
-        Ok((Self { inbox, rates, leases, clock, health, revocations, directory, lock, lost }, worker, work))
+        let threads = Threads { worker, work, reads, questions };
+        let reads = questions_inbox;
+        Ok((Self { inbox, reads, rates, leases, clock, health, revocations, directory, lock, lost }, threads))
     }
 
     /// See [`Store::admit`](super::Store::admit).
@@ -209,26 +228,45 @@ impl Embedded {
         self.ask(|reply| Work::Revoke { revocation, reply }).await
     }
 
-    pub(super) async fn open_session(&self, creator: &Subject, session: Session) -> Result<(), StoreFailure> {
+    /// See [`Store::open_session`](super::Store::open_session).
+    pub(super) async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreFailure> {
         self.check_writable()?;
-        let creator = creator.clone();
-        self.ask(|reply| Work::OpenSession { creator, session: Box::new(session), reply }).await
+        let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
+        // A flood ends here.
+        let denial = if let Err(Denial::Requests { wait }) = self.rates.take(maker, &limits) {
+            Some(SessionDenial::Requests { wait })
+        } else {
+            let answer = self.ask(|reply| Work::OpenSession { request: Arc::clone(&request), reply }).await;
+            if !matches!(answer, Ok(None)) {
+                self.rates.give_back(maker, &limits);
+            }
+            answer?
+        };
+        Ok(SessionDecision { denial, standing: self.rates.standing(maker).0 })
     }
 
-    pub(super) async fn forget_session(&self, creator: &Subject, session: &Session) -> Result<(), StoreFailure> {
+    /// See [`Store::forget_session`](super::Store::forget_session).
+    pub(super) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
         self.check_writable()?;
-        let (creator, id) = (creator.clone(), session.id.clone());
-        self.ask(|reply| Work::ForgetSession { creator, id, reply }).await
+        let (maker, id) = (maker.clone(), id.to_owned());
+        self.ask(|reply| Work::ForgetSession { maker, id, reply }).await
     }
 
-    pub(super) async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
-        let creator = creator.clone();
-        self.ask(|reply| Work::Sessions { creator, reply }).await
+    /// See [`Store::sessions`](super::Store::sessions).
+    pub(super) async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreFailure> {
+        let maker = maker.clone();
+        self.read(|reply| Question::Sessions { maker, page, reply }).await
+    }
+
+    /// See [`Store::session`](super::Store::session).
+    pub(super) async fn session_of(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreFailure> {
+        let (maker, id) = (maker.clone(), id.to_owned());
+        self.read(|reply| Question::Session { maker, id, reply }).await
     }
 
     pub(super) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
         let subject = subject.clone();
-        self.ask(|reply| Work::Statement { subject, month, reply }).await
+        self.read(|reply| Question::Statement { subject, month, reply }).await
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -269,6 +307,21 @@ impl Embedded {
             return Err(StoreFailure::Away);
         }
         self.put(work).await
+    }
+
+    /// Asks the thread that reads, unless the store is known to stand still.
+    async fn read<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, StoreFailure> {
+        if self.health.is_stalled() {
+            return Err(StoreFailure::Away);
+        }
+        let (reply, answer) = oneshot::channel();
+        // What is full, or has ended, says nothing of what is written.
+        self.reads.try_send(question(reply)).map_err(|_| StoreFailure::Away)?;
+        match timeout(STORE_TIMEOUT, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(StoreFailure::Failed("its thread for reads has ended".to_owned())),
+            Err(_) => Err(StoreFailure::Slow),
+        }
     }
 
     /// Asks the thread, whatever is known of it.

@@ -13,9 +13,9 @@ use super::reader::failed;
 use crate::admission::clock::Clock;
 use crate::admission::limits::{Ask, Denial};
 use crate::admission::revocation::{Revocation, TokenMark};
-use crate::admission::session::Session;
+use crate::admission::session::{SessionDenial, SessionRequest};
 use crate::identity::Subject;
-use crate::ledger::{Charge, PermitId, Statement};
+use crate::ledger::{Charge, PermitId};
 use crate::units::{Month, UnixMs};
 
 /// How many requests share a commit at most.
@@ -59,11 +59,6 @@ pub(super) enum Work {
         settlement: Arc<Settlement>,
         reply: Reply<()>,
     },
-    Statement {
-        subject: Subject,
-        month: Month,
-        reply: Reply<Statement>,
-    },
     IsRevoked {
         subject: Subject,
         token: TokenMark,
@@ -78,18 +73,13 @@ pub(super) enum Work {
         reply: Reply<()>,
     },
     OpenSession {
-        creator: Subject,
-        session: Box<Session>,
-        reply: Reply<()>,
+        request: Arc<SessionRequest>,
+        reply: Reply<Option<SessionDenial>>,
     },
     ForgetSession {
-        creator: Subject,
+        maker: Subject,
         id: String,
         reply: Reply<()>,
-    },
-    Sessions {
-        creator: Subject,
-        reply: Reply<Vec<Session>>,
     },
     Probe {
         reply: Reply<()>,
@@ -98,10 +88,7 @@ pub(super) enum Work {
 
 impl Work {
     const fn only_reads(&self) -> bool {
-        matches!(
-            self,
-            Self::Statement { .. } | Self::IsRevoked { .. } | Self::Sessions { .. } | Self::Revocations { .. }
-        )
+        matches!(self, Self::IsRevoked { .. } | Self::Revocations { .. })
     }
 
     /// Whether nobody waits for it any more, and it must not be done then: what it would take, or list, is nobody's.
@@ -164,26 +151,19 @@ impl Worker {
             // One of them may be what cannot be written; it shall not take the others with it.
             for work in writes {
                 let (answers, written) = self.write(std::slice::from_ref(&work));
-                reply(work, answers.into_iter().next().flatten(), written);
+                reply(work, answers.first(), written);
             }
         } else {
-            let mut answers = answers.into_iter();
+            let mut answers = answers.iter();
             for work in writes {
-                reply(work, answers.next().flatten(), written.clone());
+                reply(work, answers.next(), written.clone());
             }
         }
         for work in reads {
             match work {
-                Work::Statement { subject, month, reply } => {
-                    let _ = reply.send(self.database.statement(&subject, month).map_err(|error| failed(&error)));
-                }
                 Work::IsRevoked { subject, token, reply } => {
                     let revoked = self.database.is_revoked(&subject, &token, self.clock.now());
                     let _ = reply.send(revoked.map_err(|error| failed(&error)));
-                }
-                Work::Sessions { creator, reply } => {
-                    let sessions = self.database.sessions(&creator, self.clock.now());
-                    let _ = reply.send(sessions.map_err(|error| failed(&error)));
                 }
                 Work::Revocations { seen, reply } => {
                     let revocations = self.database.revocations(seen, self.clock.now());
@@ -195,7 +175,7 @@ impl Worker {
     }
 
     /// Does it all in one transaction. If that fails, none of it happened.
-    fn write(&mut self, batch: &[Work]) -> (Vec<Option<Answer>>, Result<(), StoreFailure>) {
+    fn write(&mut self, batch: &[Work]) -> (Vec<Written>, Result<(), StoreFailure>) {
         let mut answers = Vec::with_capacity(batch.len());
         if batch.iter().all(Work::is_stale) {
             return (answers, Ok(()));
@@ -205,25 +185,22 @@ impl Worker {
         let written = database.begin().and_then(|writer| {
             for work in batch {
                 answers.push(match work {
-                    stale if stale.is_stale() => None,
-                    Work::Admit { ask, .. } if closed.has(ask.id) => None,
-                    Work::Admit { ask, denial, .. } => Some(admit(&writer, clock.now(), ask, *denial)?),
+                    stale if stale.is_stale() => Written::Skipped,
+                    Work::Admit { ask, .. } if closed.has(ask.id) => Written::Skipped,
+                    Work::Admit { ask, denial, .. } => Written::Decided(admit(&writer, clock.now(), ask, *denial)?),
                     Work::Settle { settlement, .. } => {
                         if settlement.is_void() {
                             closed.add(settlement.id, clock.steady());
                         }
-                        writer.settle(settlement).map(|()| None)?
+                        writer.settle(settlement).map(|()| Written::Done)?
                     }
-                    Work::Probe { .. } => writer.touch().map(|()| None)?,
-                    Work::Revoke { revocation, .. } => writer.revoke(revocation).map(|()| None)?,
-                    Work::OpenSession { creator, session, .. } => {
-                        writer.open_session(creator, session).map(|()| None)?
+                    Work::Probe { .. } => writer.touch().map(|()| Written::Done)?,
+                    Work::Revoke { revocation, .. } => writer.revoke(revocation).map(|()| Written::Done)?,
+                    Work::OpenSession { request, .. } => Written::Session(writer.open_session(request, clock.now())?),
+                    Work::ForgetSession { maker, id, .. } => {
+                        writer.forget_session(maker, id).map(|()| Written::Done)?
                     }
-                    Work::ForgetSession { creator, id, .. } => writer.forget_session(creator, id).map(|()| None)?,
-                    Work::Statement { .. }
-                    | Work::IsRevoked { .. }
-                    | Work::Sessions { .. }
-                    | Work::Revocations { .. } => None,
+                    Work::IsRevoked { .. } | Work::Revocations { .. } => Written::Skipped,
                 });
             }
             changed = writer.has_changes();
@@ -257,22 +234,35 @@ impl Worker {
     }
 }
 
+/// What became of one piece of work in a transaction.
+enum Written {
+    /// Nobody waits for it any more, or it was taken back before it came; nothing was done.
+    Skipped,
+    Done,
+    Decided(Answer),
+    Session(Option<SessionDenial>),
+}
+
 /// Tells whoever waits for it what became of a write.
-fn reply(work: Work, answer: Option<Answer>, written: Result<(), StoreFailure>) {
+fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreFailure>) {
+    let too_late = || StoreFailure::Refused("the request was given up before it came to be decided".to_owned());
     // Whoever does not wait any more has it taken back.
     match work {
         Work::Admit { reply, .. } => {
-            let too_late = || StoreFailure::Refused("the request was given up before it came to be decided".to_owned());
-            let _ = reply.send(written.and_then(|()| answer.ok_or_else(too_late)));
+            let decided = if let Some(Written::Decided(answer)) = answer { Ok(*answer) } else { Err(too_late()) };
+            let _ = reply.send(written.and(decided));
+        }
+        Work::OpenSession { reply, .. } => {
+            let decided = if let Some(Written::Session(denial)) = answer { Ok(*denial) } else { Err(too_late()) };
+            let _ = reply.send(written.and(decided));
         }
         Work::Settle { reply, .. }
         | Work::Probe { reply }
         | Work::Revoke { reply, .. }
-        | Work::OpenSession { reply, .. }
         | Work::ForgetSession { reply, .. } => {
             let _ = reply.send(written);
         }
-        Work::Statement { .. } | Work::IsRevoked { .. } | Work::Sessions { .. } | Work::Revocations { .. } => {}
+        Work::IsRevoked { .. } | Work::Revocations { .. } => {}
     }
 }
 

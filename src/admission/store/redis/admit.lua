@@ -43,12 +43,7 @@ if now_ms < months_from or now_ms >= months_until then
 end
 local month = now_ms >= later_from and later_month or earlier_month
 
--- GCRA: a bucket is full again as far ahead as what was taken needs to come back. A clock that was set back since then
--- must not lock anybody out for longer.
-local arrivals = redis.call('HMGET', rates, 'requests', 'audio', 'seen')
-local set_back = math.max((tonumber(arrivals[3]) or 0) - now, 0)
-local requests_ahead = math.max((tonumber(arrivals[1]) or 0) - now - set_back, 0)
-local audio_ahead = math.max((tonumber(arrivals[2]) or 0) - now - set_back, 0)
+local requests_ahead, audio_ahead, set_back = read_rates(rates, now)
 local in_flight = redis.call('ZCOUNT', leases, '(' .. string.format('%.0f', now_ms), '+inf')
 -- A correction after part of the data was lost could take a sum below nothing.
 local spent = redis.call('HMGET', month, 'usd', 'audio')
@@ -71,14 +66,6 @@ local function exceeds_session()
   local after_usd = math.max(tonumber(spent[1]) or 0, 0) + tonumber(usd)
   local after_audio = math.max(tonumber(spent[2]) or 0, 0) + tonumber(audio)
   return most_session_usd and after_usd > most_session_usd or most_session_audio and after_audio > most_session_audio
-end
-
-local function remember_rates()
-  local full_at = function(ahead) return string.format('%.0f', now + ahead) end
-  redis.call('HSET', rates, 'requests', full_at(requests_ahead), 'audio', full_at(audio_ahead), 'seen', full_at(0))
-  -- When both buckets are full there is nothing to remember.
-  local remember = math.ceil(math.max(requests_ahead, audio_ahead) / 1000)
-  redis.call('PEXPIRE', rates, string.format('%.0f', remember))
 end
 
 local denial, wait = '', 0
@@ -121,7 +108,7 @@ if denial == '' and not known then
   requests_ahead = requests_ahead + (requests_weight or 0)
   audio_ahead = audio_ahead + (audio_weight or 0)
   if requests_weight or audio_weight then
-    remember_rates()
+    write_rates(rates, now, requests_ahead, audio_ahead)
   end
   in_flight = in_flight + 1
   spent_usd = spent_usd + tonumber(usd)
@@ -130,7 +117,7 @@ end
 
 if denial ~= '' and set_back > 0 then
   -- By the new clock from now on, or the wait would begin anew with each refusal.
-  remember_rates()
+  write_rates(rates, now, requests_ahead, audio_ahead)
 end
 
 -- Permits whose gateways must be dead. Some gateway settles them, by and by.

@@ -14,8 +14,8 @@ const TAGS: u16 = 4096;
 /// How many parts the callers of a cluster are divided into, each on one node as a rule.
 pub(super) const PARTS: usize = 64;
 const SLOTS: u16 = 16_384;
-/// How the names of the keys with sessions end.
-pub(super) const SESSIONS: &str = "sessions";
+/// How the names of the keys with lists of sessions end.
+pub(super) const SESSIONS: &str = "open-sessions";
 
 /// STREAM of the revocations that were made, for gateways to follow: `subject`, `token` (`""`: all), `up_to` in seconds since
 /// 1970, `until` in ms since 1970.
@@ -72,9 +72,14 @@ impl Keys {
         format!("{}:{id}:session", self.caller)
     }
 
-    /// ZSET of the sessions that the caller has opened, as JSON, by when they end, in ms since 1970.
+    /// ZSET of the sessions that the caller has opened, by their ids: `<id> <JSON>`, all with the score 0.
     pub(super) fn sessions(&self) -> String {
         format!("{}:{SESSIONS}", self.caller)
+    }
+
+    /// ZSET of the ids of those sessions by when they end, in ms since 1970.
+    pub(super) fn session_ends(&self) -> String {
+        format!("{}:session-ends", self.caller)
     }
 
     /// ZSET of permits that are settled or taken back, of every caller with this tag, by when that was done, in ms since 1970.
@@ -142,7 +147,7 @@ mod tests {
                     prop_assert_eq!(subject_of(other, &key), None);
                     prop_assert_eq!(part_of(&key), keys.part());
                 }
-                for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions()] {
+                for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions(), keys.session_ends()] {
                     prop_assert_eq!(part_of(&key), keys.part());
                 }
                 for key in [keys.ledger(), keys.closed()] {

@@ -56,6 +56,8 @@ struct Sources {
     settle: Source,
     void: Source,
     open_session: Source,
+    list_sessions: Source,
+    forget_session: Source,
     probe: Source,
 }
 
@@ -67,10 +69,16 @@ impl Sources {
             Source { script: Script::new(&text), text: text.into() }
         };
         Self {
-            admit: source(include_str!("admit.lua")),
+            admit: source(concat!(include_str!("rates.lua"), include_str!("admit.lua"))),
             settle: source(include_str!("settle.lua")),
             void: source(include_str!("void.lua")),
-            open_session: source(include_str!("open_session.lua")),
+            open_session: source(concat!(
+                include_str!("rates.lua"),
+                include_str!("ended_sessions.lua"),
+                include_str!("open_session.lua")
+            )),
+            list_sessions: source(concat!(include_str!("ended_sessions.lua"), include_str!("list_sessions.lua"))),
+            forget_session: source(concat!(include_str!("ended_sessions.lua"), include_str!("forget_session.lua"))),
             probe: source(include_str!("probe.lua")),
         }
     }

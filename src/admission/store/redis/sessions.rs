@@ -1,49 +1,101 @@
 //! Sessions by who opened them.
 
-use redis::{Cmd, Value, cmd};
+use std::time::Duration;
+
+use redis::{Cmd, cmd};
 
 use super::super::StoreFailure;
-use super::keys::{Keys, SESSIONS, part_of, pattern};
+use super::keys::{SESSIONS, part_of, pattern};
 use super::records::parsed;
 use super::{PATIENCE, Redis, Shared};
-use crate::admission::session::{LONGEST, Session};
+use crate::admission::limits::Bucket;
+use crate::admission::session::{
+    LONGEST, PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest,
+};
 use crate::identity::Subject;
+use crate::units::UnixMs;
 
 impl Redis {
     /// See [`Store::open_session`](super::super::Store::open_session).
     pub(in super::super) async fn open_session(
         &self,
-        creator: &Subject,
-        session: &Session,
-    ) -> Result<(), StoreFailure> {
-        let (keys, record) = (self.shared.keys(creator), written(session)?);
+        request: &SessionRequest,
+    ) -> Result<SessionDecision, StoreFailure> {
+        let (keys, session) = (self.shared.keys(&request.maker), &request.session);
+        let record = serde_json::to_string(session).map_err(StoreFailure::garbled)?;
         let call = |shared: &Shared| {
             let not_after = shared.health.time_of(keys.part(), PATIENCE).unwrap_or_default();
             // Longer than any of them.
             let keep = (LONGEST * 2).as_millis();
-            let (not_after, expires_at) = (not_after.to_string(), session.expires_at.get().to_string());
-            (vec![keys.sessions()], vec![not_after, expires_at, record, keep.to_string()])
+            let micros = |of: fn(&Bucket) -> Duration| {
+                request.requests.map(|bucket| of(&bucket).as_micros().to_string()).unwrap_or_default()
+            };
+            let arguments = vec![
+                not_after.to_string(),
+                session.id.clone(),
+                session.expires_at.get().to_string(),
+                record,
+                keep.to_string(),
+                micros(Bucket::weight),
+                micros(Bucket::capacity),
+                request.max_open.to_string(),
+            ];
+            (vec![keys.sessions(), keys.session_ends(), keys.rates()], arguments)
         };
-        self.shared.script(&self.shared.sources.open_session, &keys, PATIENCE, call).await.map(|_| ())
+        let answer = self.shared.script(&self.shared.sources.open_session, &keys, PATIENCE, call).await?;
+        let (denial, wait, _now, ahead): (String, u64, u64, u64) = parsed(answer)?;
+        let denial = match denial.as_str() {
+            "" => None,
+            "requests" => Some(SessionDenial::Requests { wait: Duration::from_micros(wait) }),
+            "open" => Some(SessionDenial::MaxOpen),
+            other => return Err(StoreFailure::Garbled(format!("the denial {other:?} of a session"))),
+        };
+        Ok(SessionDecision { denial, standing: Duration::from_micros(ahead) })
     }
 
     /// See [`Store::sessions`](super::super::Store::sessions).
-    pub(in super::super) async fn sessions(&self, creator: &Subject) -> Result<Vec<Session>, StoreFailure> {
-        let keys = self.shared.keys(creator);
-        let now = format!("({}", self.shared.time(keys.part()).get());
-        let command = cmd("ZRANGEBYSCORE").arg(keys.sessions()).arg(now).arg("+inf").take();
-        let records: Vec<String> = parsed(self.told(&keys, command).await?)?;
-        records.iter().map(|record| serde_json::from_str(record).map_err(StoreFailure::garbled)).collect()
+    pub(in super::super) async fn sessions(
+        &self,
+        maker: &Subject,
+        page: &PageRequest,
+    ) -> Result<SessionPage, StoreFailure> {
+        let keys = self.shared.keys(maker);
+        let mut sessions: Vec<Session> = Vec::new();
+        let mut after = page.after.clone();
+        loop {
+            // One more than is asked for, to see whether there is one.
+            let wanted = page.limit.saturating_add(1).saturating_sub(sessions.len());
+            let from = after.map_or_else(|| "-".to_owned(), |id| format!("[{id}!"));
+            let call = |_: &Shared| (vec![keys.sessions(), keys.session_ends()], vec![from, wanted.to_string()]);
+            let answer = self.shared.script(&self.shared.sources.list_sessions, &keys, PATIENCE, call).await?;
+            let (now, members): (u64, Vec<String>) = parsed(answer)?;
+            let read = members.iter().map(|member| record(member)).collect::<Result<Vec<_>, _>>()?;
+            after = read.last().map(|session| session.id.clone());
+            let is_last = read.len() < wanted;
+            sessions.extend(read.into_iter().filter(|session| session.expires_at > UnixMs::new(now)));
+            if is_last || sessions.len() > page.limit {
+                return Ok(SessionPage::of(sessions, page.limit));
+            }
+        }
+    }
+
+    /// See [`Store::session`](super::super::Store::session).
+    pub(in super::super) async fn session_of(
+        &self,
+        maker: &Subject,
+        id: &str,
+    ) -> Result<Option<Session>, StoreFailure> {
+        let keys = self.shared.keys(maker);
+        if self.shared.health.is_part_away(keys.part()) {
+            return Err(StoreFailure::Away);
+        }
+        self.find(&keys.sessions(), id).await
     }
 
     /// The session of this id that has not ended, whoever opened it. It looks at all keys: for an operator.
     pub(in super::super) async fn session(&self, id: &str) -> Result<Option<Session>, StoreFailure> {
         for key in self.shared.link.scan(&pattern(self.shared.namespace, SESSIONS)).await? {
-            let now = format!("({}", self.shared.time(part_of(&key)).get());
-            let command = cmd("ZRANGEBYSCORE").arg(&key).arg(now).arg("+inf").take();
-            let records: Vec<String> = parsed(self.shared.link.run(command, PATIENCE).await?)?;
-            let sessions = records.iter().map(|record| serde_json::from_str::<Session>(record));
-            if let Some(found) = sessions.filter_map(Result::ok).find(|session| session.id == id) {
+            if let Some(found) = self.find(&key, id).await? {
                 return Ok(Some(found));
             }
         }
@@ -51,23 +103,30 @@ impl Redis {
     }
 
     /// See [`Store::forget_session`](super::super::Store::forget_session).
-    pub(in super::super) async fn forget_session(
-        &self,
-        creator: &Subject,
-        session: &Session,
-    ) -> Result<(), StoreFailure> {
-        let (keys, record) = (self.shared.keys(creator), written(session)?);
-        self.told(&keys, cmd("ZREM").arg(keys.sessions()).arg(record).take()).await.map(|_| ())
+    pub(in super::super) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
+        let keys = self.shared.keys(maker);
+        let call = |_: &Shared| (vec![keys.sessions(), keys.session_ends()], vec![id.to_owned()]);
+        self.shared.script(&self.shared.sources.forget_session, &keys, PATIENCE, call).await.map(|_| ())
     }
 
-    async fn told(&self, keys: &Keys, command: Cmd) -> Result<Value, StoreFailure> {
-        if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreFailure::Away);
-        }
-        self.shared.link.run(command, PATIENCE).await
+    /// The session of this id in the list at `key`, unless it has ended.
+    async fn find(&self, key: &str, id: &str) -> Result<Option<Session>, StoreFailure> {
+        let members: Vec<String> = parsed(self.shared.link.run(member_of(key, id), PATIENCE).await?)?;
+        let Some(member) = members.first() else { return Ok(None) };
+        let now = self.shared.time(part_of(key));
+        // An id that a client makes up may be that of a session with a part of its record behind it.
+        Ok(Some(record(member)?).filter(|session| session.id == id && session.expires_at > now))
     }
 }
 
-fn written(session: &Session) -> Result<String, StoreFailure> {
-    serde_json::to_string(session).map_err(StoreFailure::garbled)
+/// Reads the member of one id from the list at `key`.
+fn member_of(key: &str, id: &str) -> Cmd {
+    let (from, to) = (format!("[{id} "), format!("({id}!"));
+    cmd("ZRANGE").arg(key).arg(from).arg(to).arg("BYLEX").arg("LIMIT").arg(0).arg(1).take()
+}
+
+/// The session in a member of a list: `<id> <JSON>`.
+fn record(member: &str) -> Result<Session, StoreFailure> {
+    let (_, json) = member.split_once(' ').unwrap_or_default();
+    serde_json::from_str(json).map_err(StoreFailure::garbled)
 }

@@ -12,7 +12,7 @@ use crate::admission::leases::Leases;
 use crate::admission::limits::{Ask, Decision, Denial, Limits};
 use crate::admission::rates::Rates;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
-use crate::admission::session::{InSession, Session};
+use crate::admission::session::InSession;
 use crate::config::Namespace;
 use crate::identity::Caps;
 use crate::ledger::{Charge, Ending};
@@ -327,34 +327,5 @@ async fn a_session_takes_no_more_than_its_caps_whatever_the_plan_leaves() {
         bench.store.settle(Arc::new(settlement(&first, given.at, charge(10, 1)))).await.unwrap();
         assert_eq!(admit(&of("one", charge(140, 19))).await.denial, None);
         assert_eq!(admit(&of("one", charge(1, 0))).await.denial, Some(Denial::Session));
-    }
-}
-
-#[tokio::test]
-async fn sessions_are_listed_for_who_opened_them_until_they_end() {
-    for make in EVERY {
-        let bench = make();
-        let (alice, bob) = (subject("alice"), subject("bob"));
-        for who in [&alice, &bob] {
-            bench.tell_the_time(who);
-        }
-        let now = bench.store.now(&alice);
-        let session = |id: &str, seconds| Session {
-            id: id.to_owned(),
-            subject: subject("a user"),
-            plan: "default".to_owned(),
-            scope: "transcribe".to_owned(),
-            created_at: now,
-            expires_at: now.plus(Duration::from_secs(seconds)),
-            caps: Caps { usd: Some(NanoUsd::new(5)), audio: None },
-        };
-        let (kept, over) = (session("kept", 100 * 365 * 24 * 3600), session("over", 0));
-        for session in [&over, &kept] {
-            bench.store.open_session(&alice, session.clone()).await.unwrap();
-        }
-        assert_eq!(bench.store.sessions(&alice).await.unwrap(), std::slice::from_ref(&kept));
-        assert_eq!(bench.store.sessions(&bob).await.unwrap(), []);
-        bench.store.forget_session(&alice, &kept).await.unwrap();
-        assert_eq!(bench.store.sessions(&alice).await.unwrap(), []);
     }
 }

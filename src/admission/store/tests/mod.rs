@@ -2,6 +2,7 @@
 //!
 //! - `model`: the plain rules, without a store
 //! - `sequences`: any sequence of requests gives the verdicts of the model
+//! - `sessions`: what makers do with sessions
 //! - `edges`: many at once, and what comes after failures
 //! - `asked_twice`: what is asked or told twice, late, or after it was taken back
 //! - `faults`: what can happen to a store
@@ -15,6 +16,7 @@ mod edges;
 mod faults;
 mod model;
 mod sequences;
+mod sessions;
 mod unreliable;
 mod unreliable_redis;
 

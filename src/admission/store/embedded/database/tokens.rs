@@ -6,7 +6,7 @@ use super::super::worker::RevocationSum;
 use super::{Database, Result, Writer, counted, number, parsed, unreadable};
 use crate::admission::known_revocations::MAX_REVOCATIONS;
 use crate::admission::revocation::{Revocation, TokenMark, Tokens};
-use crate::admission::session::Session;
+use crate::admission::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
 use crate::identity::Subject;
 use crate::ledger::Charge;
 use crate::units::{AudioMs, NanoUsd, UnixMs};
@@ -41,14 +41,21 @@ impl Database {
         Ok(Some((sum, revocations)))
     }
 
-    /// The sessions that a caller has opened and that have not ended.
-    pub(in super::super) fn sessions(&self, creator: &Subject, now: UnixMs) -> Result<Vec<Session>> {
-        let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE creator = ?1 AND until > ?2")?;
-        let record = |row: &Row<'_>| {
-            let text: String = row.get(0)?;
-            serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
-        };
-        query.query_map(params![creator.as_str(), number(now.get())], record)?.collect()
+    /// A part of the sessions that a maker has opened and that have not ended.
+    pub(in super::super) fn sessions(&self, maker: &Subject, page: &PageRequest, now: UnixMs) -> Result<SessionPage> {
+        let mut query = self.0.prepare_cached(include_str!("../sql/session_page.sql"))?;
+        // One more than is asked for, to see whether there is one.
+        let count = number(u64::try_from(page.limit).unwrap_or(u64::MAX)).saturating_add(1);
+        let after = page.after.as_deref().unwrap_or_default();
+        let read = query.query_map(params![maker.as_str(), after, number(now.get()), count], session)?;
+        Ok(SessionPage::of(read.collect::<Result<_>>()?, page.limit))
+    }
+
+    /// One session of a maker's that has not ended.
+    pub(in super::super) fn session_of(&self, maker: &Subject, id: &str, now: UnixMs) -> Result<Option<Session>> {
+        let statement = "SELECT record FROM sessions WHERE creator = ?1 AND id = ?2 AND until > ?3";
+        let mut query = self.0.prepare_cached(statement)?;
+        query.query_row(params![maker.as_str(), id, number(now.get())], session).optional()
     }
 
     /// The session of this id that has not ended, whoever opened it.
@@ -58,9 +65,7 @@ impl Database {
             return Ok(None);
         }
         let mut query = self.0.prepare_cached("SELECT record FROM sessions WHERE id = ?1 AND until > ?2")?;
-        let record: Option<String> = query.query_row(params![id, number(now.get())], |row| row.get(0)).optional()?;
-        let session = record.map(|text| serde_json::from_str(&text)).transpose();
-        session.map_err(|error| unreadable(error.to_string()))
+        query.query_row(params![id, number(now.get())], session).optional()
     }
 }
 
@@ -88,13 +93,35 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Lists a session.
-    pub(in super::super) fn open_session(&self, creator: &Subject, session: &Session) -> Result<()> {
+    /// Opens a session, unless its maker has as many as it may have.
+    pub(in super::super) fn open_session(
+        &self,
+        request: &SessionRequest,
+        now: UnixMs,
+    ) -> Result<Option<SessionDenial>> {
+        let SessionRequest { maker, session, max_open, .. } = request;
+        if self.session_count(maker)? >= u64::from(max_open.get()) {
+            // Sessions that have ended count until they are cleared away.
+            let mut clear = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND until <= ?2")?;
+            clear.execute(params![maker.as_str(), number(now.get())])?;
+            if self.session_count(maker)? >= u64::from(max_open.get()) {
+                return Ok(Some(SessionDenial::MaxOpen));
+            }
+        }
         let record = serde_json::to_string(session).map_err(|error| unreadable(error.to_string()))?;
         let until = number(session.expires_at.get());
-        let mut query = self.0.prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4)")?;
-        query.execute(params![creator.as_str(), session.id, record, until])?;
-        Ok(())
+        // Not REPLACE, which would run no trigger for what it replaces.
+        let statement = "INSERT INTO sessions (creator, id, record, until) VALUES (?1, ?2, ?3, ?4) \
+                         ON CONFLICT (creator, id) DO UPDATE SET record = excluded.record, until = excluded.until";
+        let mut query = self.0.prepare_cached(statement)?;
+        query.execute(params![maker.as_str(), session.id, record, until])?;
+        Ok(None)
+    }
+
+    /// How many sessions of a maker's the table has, ended ones included.
+    fn session_count(&self, maker: &Subject) -> Result<u64> {
+        let mut query = self.0.prepare_cached("SELECT count FROM session_counts WHERE creator = ?1")?;
+        Ok(query.query_row([maker.as_str()], |row| counted(row, 0)).optional()?.unwrap_or_default())
     }
 
     /// Lists a session no longer.
@@ -132,6 +159,12 @@ impl Writer<'_> {
         ])?;
         Ok(())
     }
+}
+
+/// The session in the first column, which is JSON.
+fn session(row: &Row<'_>) -> Result<Session> {
+    let text: String = row.get(0)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
 }
 
 fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {

@@ -1,0 +1,85 @@
+//! What the maker of sessions may do: open them, see them, end them.
+//!
+//! A maker is a caller that acts for itself ([`Caller::acting_as_maker`]). To open a session takes one of its plan's requests,
+//! as a recording does. To list them takes one of as many reads a minute, which each gateway counts by itself, apart from the
+//! requests: a maker that lists leaves its recordings alone. To end one takes nothing: a token that got into wrong hands can
+//! always be taken back, and no more can be ended than were opened.
+
+use super::limits::{Bucket, Denial, Limits, Standing};
+use super::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
+use super::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
+use super::store::StoreFailure;
+use super::{Admission, Limited, Refusal, Unavailable};
+use crate::config::Plan;
+use crate::identity::Caller;
+use crate::ledger::Charge;
+
+impl Admission {
+    /// Refuses a maker that has no request left for another session. Takes nothing, and asks nobody.
+    pub fn before_session(&self, maker: &Caller) -> Result<(), Refusal> {
+        let plan = self.plan(maker)?;
+        let limits = Limits { requests: plan.requests.map(Bucket::of_request), ..Limits::default() };
+        let looked = self.limiter.look(&maker.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
+        looked.map_err(|denial| self.denied_before_body(maker, plan, denial))
+    }
+
+    /// Opens a session of the maker's, and takes one of the maker's requests, or neither.
+    pub async fn open_session(&self, maker: &Caller, session: Session) -> Result<Result<(), Refusal>, StoreFailure> {
+        let plan = match self.plan(maker) {
+            Ok(plan) => plan,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (requests, max_open) = (plan.requests.map(Bucket::of_request), self.max_open_sessions);
+        let request = SessionRequest { maker: maker.subject.clone(), session, requests, max_open };
+        let decision = self.limiter.open_session(request).await?;
+        Ok(match decision.denial {
+            None => Ok(()),
+            Some(SessionDenial::Requests { wait }) => {
+                Err(self.denied_before_body(maker, plan, Denial::Requests { wait }))
+            }
+            Some(SessionDenial::MaxOpen) => Err(Refusal::TooManySessions { max: max_open.get() }),
+        })
+    }
+
+    /// Takes one of the maker's reads.
+    pub fn take_read(&self, maker: &Caller) -> Result<(), Refusal> {
+        let plan = self.plan(maker)?;
+        let Some(bucket) = plan.requests.map(Bucket::of_request) else { return Ok(()) };
+        let taken = self.limiter.take_read(&maker.subject, bucket);
+        taken.map_err(|wait| self.denied_read(maker, plan, Denial::Requests { wait }))
+    }
+
+    fn denied_read(&self, maker: &Caller, plan: &Plan, denial: Denial) -> Refusal {
+        let requests = self.limiter.standing_of_reads(&maker.subject);
+        let (_, audio) = self.limiter.standing(&maker.subject);
+        let standing = Standing { requests, audio, ..Standing::default() };
+        let month = self.limiter.month(&maker.subject);
+        Refusal::Limited(Box::new(Limited::new(denial, (&maker.plan, plan), standing, Charge::NONE, month)))
+    }
+
+    /// A part of the maker's sessions that have neither ended nor been revoked, the oldest first.
+    pub async fn sessions(&self, maker: &Caller, page: PageRequest) -> Result<SessionPage, StoreFailure> {
+        self.limiter.store().sessions(&maker.subject, page).await
+    }
+
+    /// Revokes a session of the maker's, on every gateway from its next request on. `None`: there is none of that name.
+    pub async fn end_session(&self, maker: &Caller, id: &str) -> Result<Option<Session>, StoreFailure> {
+        let Some(session) = self.limiter.store().session(&maker.subject, id).await? else { return Ok(None) };
+        let revocation = Revocation {
+            subject: session.subject.clone(),
+            tokens: Tokens::Named(session.id.clone()),
+            // Clocks may differ, and so may what is left to a token that has ended.
+            until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
+        };
+        // First, so that one that is no longer listed holds no longer.
+        self.limiter.revoke(revocation).await?;
+        self.limiter.store().forget_session(&maker.subject, &session.id).await?;
+        Ok(Some(session))
+    }
+
+    /// Refuses a caller whose token is known here to hold no longer, without asking the store.
+    pub fn check_known_revocations(&self, caller: &Caller) -> Result<(), Refusal> {
+        let is_revoked = self.limiter.is_known_revoked(&caller.subject, &TokenMark::of(caller, self.leeway));
+        if is_revoked { Err(Refusal::Revoked) } else { Ok(()) }
+    }
+}
