@@ -1,7 +1,11 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run install quick test test-all lint deny bench bench-pieces soak test-tools test-browser test-containers
+.PHONY: help run install quick test test-all seed lint deny bench bench-pieces soak test-tools test-browser test-containers
 .DEFAULT_GOAL := help
+
+# Most tests wait most of the time: for a gateway, a provider, a Redis.
+RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
+export RUST_TEST_THREADS
 
 # What is measured is what the image holds.
 DIST := cargo bench --profile dist
@@ -23,11 +27,20 @@ quick: ## Check the format and the lints, and run the unit tests: what to do bef
 test: test-tools lint deny ## Install what the tests need (asks for sudo), then run every check
 	VOXGATE_REQUIRE_TOOLS=1 cargo test
 
-test-all: test test-browser test-containers soak ## Everything: make test, a browser, containers, and a soak
+# Whatever tests make up is made up anew, and ten times as much of it (proptest's usual number is 256).
+test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+test-all: export PROPTEST_CASES := $(or $(PROPTEST_CASES),2560)
+test-all: export VOXGATE_FLEET_SECONDS := $(or $(VOXGATE_FLEET_SECONDS),60)
+test-all: seed test test-browser test-containers soak ## Everything: make test, a browser, containers, and a soak
 
-lint: ## Check the format and the lints
+seed:
+	@echo "To make up the same again: make test-all PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"
+
+# What the tests need switches on features of dependencies. The gateway has to do without those.
+lint: ## Check the format and the lints, and that the gateway compiles without what only tests need
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo check --locked --bins
 
 deny: test-tools ## Check the licences, the sources and the known faults of the dependencies
 	tests/deny.sh

@@ -32,6 +32,8 @@ pub mod identity;
 pub mod intake;
 pub mod ledger;
 pub mod private_dir;
+#[cfg(test)]
+mod properties;
 pub mod relay;
 pub mod reload;
 pub mod sandbox;

@@ -2,7 +2,7 @@
 //! measures row by row and prints the table at the end. docs/performance.md explains it.
 //!
 //! `cargo bench --bench gateway -- 40k-1 1m-32` measures these rows; `--list` names them all. `ROUNDS=` and `SECONDS=` set
-//! how often and how long each target is measured. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
+//! how often and how long each target is measured; `BEFORE=path/to/voxgate` names another build to measure in turn. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
 //!
 //! # Layout
 //!

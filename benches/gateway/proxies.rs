@@ -17,7 +17,25 @@ use super::uploads::SECRET;
 /// What takes longer than this to start will not start any more.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The release build of the gateway, with its store in Redis.
+/// A build of the gateway.
+#[derive(Clone)]
+pub(crate) struct Build(PathBuf);
+
+impl Build {
+    /// The one of this source.
+    pub(crate) fn this() -> Self {
+        Self(env!("CARGO_BIN_EXE_voxgate").into())
+    }
+
+    /// The one to compare with: the program that the environment variable `BEFORE` names.
+    pub(crate) fn before() -> Option<Self> {
+        let program = PathBuf::from(std::env::var_os("BEFORE")?);
+        assert!(program.is_file(), "BEFORE={} is no program", program.display());
+        Some(Self(program))
+    }
+}
+
+/// A gateway, with its store in Redis.
 pub(crate) struct Gateway {
     child: Child,
     /// Ends with it.
@@ -30,7 +48,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// A gateway that forwards to `provider`, with a Redis of its own. All that is not said here is the default.
-    pub(crate) fn start(provider: SocketAddr) -> Self {
+    pub(crate) fn start(build: &Build, provider: SocketAddr) -> Self {
         let redis = Server::start();
         let info: String = redis::from_redis_value(redis.run(&["INFO", "SERVER"])).unwrap();
         let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap().trim().parse().unwrap();
@@ -39,7 +57,7 @@ impl Gateway {
         fs::write(&config, include_str!("voxgate.toml")).unwrap();
         fs::create_dir(folder.path().join("spool")).unwrap();
         let log = folder.path().join("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_voxgate"))
+        let child = Command::new(&build.0)
             .arg("serve")
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -143,14 +161,15 @@ impl Drop for Nginx {
 
 /// Who was measured, each by its own word.
 pub(crate) fn versions() -> String {
-    let commands = [(env!("CARGO_BIN_EXE_voxgate").into(), "--version"), ("redis-server".into(), "--version")];
+    let commands = [(Build::this().0, "--version"), ("redis-server".into(), "--version")];
     let words =
         commands.into_iter().chain(find("nginx").map(|nginx| (nginx, "-v"))).map(|(program, flag): (PathBuf, _)| {
             let output = Command::new(program).arg(flag).output().unwrap();
             // nginx says it where errors go.
             String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
         });
-    words.collect::<Vec<_>>().join("\n")
+    let before = Build::before().map(|Build(program)| format!("before: {}", program.display()));
+    words.chain(before).collect::<Vec<_>>().join("\n")
 }
 
 /// Asks a process to end, which takes its children with it, and waits for that.

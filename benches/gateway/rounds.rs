@@ -42,6 +42,8 @@ pub(crate) struct Figures {
     pub(crate) unbuffered: Option<f64>,
     pub(crate) buffered: Option<f64>,
     pub(crate) voxgate: Option<f64>,
+    /// The build that this one is compared with.
+    pub(crate) before: Option<f64>,
     /// What Redis takes of the processor for a request through the gateway.
     pub(crate) redis: Option<f64>,
     /// How much of the machine others took, in percent.
@@ -55,15 +57,27 @@ pub(crate) async fn run(name: &str, house: &House, load: &Load, pace: Pace) -> R
         let mut line = format!("{name}, round {number} of {}:", pace.rounds);
         let mut figures = Figures::default();
         let others = Others::beside(house.processes());
-        let (process, store) = (Some(&house.gateway.process), Some(&house.gateway.store));
         (figures.direct, _) = one("direct", house.provider.address, load, pace, [None; 2], &mut line).await?;
         if let Some(nginx) = &house.nginx {
             let whose = [Some(&nginx.process), None];
             (figures.unbuffered, _) = one("nginx unbuffered", nginx.unbuffered, load, pace, whose, &mut line).await?;
             (figures.buffered, _) = one("nginx buffered", nginx.buffered, load, pace, whose, &mut line).await?;
         }
-        (figures.voxgate, figures.redis) =
-            one("voxgate", house.gateway.address, load, pace, [process, store], &mut line).await?;
+        // The two builds change places from round to round: what came just before may leave a mark.
+        let mut builds = vec![("voxgate", &house.gateway)];
+        builds.extend(house.before.iter().map(|gateway| ("voxgate before", gateway)));
+        if number % 2 == 0 {
+            builds.reverse();
+        }
+        for (name, gateway) in builds {
+            let whose = [Some(&gateway.process), Some(&gateway.store)];
+            let (value, redis) = one(name, gateway.address, load, pace, whose, &mut line).await?;
+            if std::ptr::eq(gateway, &raw const house.gateway) {
+                (figures.voxgate, figures.redis) = (value, redis);
+            } else {
+                figures.before = value;
+            }
+        }
         let percent = others.percent();
         figures.others = Some(percent);
         println!("{line}\n    others took {percent:.0} % of the machine");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::house::House;
 use super::memory;
+use super::proxies::Build;
 use super::rounds::{self, Figures, Load, Measure, Pace, median};
 use super::uploads::Upload;
 
@@ -20,7 +21,14 @@ pub(crate) struct Row {
 enum Kind {
     /// Uploads of so many bytes, on so many connections.
     Rounds { bytes: usize, connections: usize, measure: Measure },
-    /// Slow uploads, so many at once.
+    /// What the gateway holds in memory meanwhile.
+    Memory(Held),
+}
+
+/// What is open at once, and how many of them.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Slow uploads of forms.
     Forms { count: usize },
     /// The same as JSON.
     Json { count: usize },
@@ -73,21 +81,21 @@ pub(crate) const ROWS: [Row; 8] = [
     Row {
         name: "slow-256",
         title: "256 slow uploads of 25 MB: peak, MiB",
-        kind: Kind::Forms { count: 256 },
+        kind: Kind::Memory(Held::Forms { count: 256 }),
         limit: Bound::MiB(150.0),
         aim: Bound::MiB(64.0),
     },
     Row {
         name: "json-256",
         title: "256 JSON uploads of 18 MB: peak, MiB",
-        kind: Kind::Json { count: 256 },
+        kind: Kind::Memory(Held::Json { count: 256 }),
         limit: Bound::MiB(150.0),
         aim: Bound::MiB(64.0),
     },
     Row {
         name: "idle-2000",
         title: "2 000 idle streams: each, KiB",
-        kind: Kind::Streams { count: 2000 },
+        kind: Kind::Memory(Held::Streams { count: 2000 }),
         limit: Bound::KiB(40.0),
         aim: Bound::KiB(15.0),
     },
@@ -108,43 +116,25 @@ pub(crate) struct Finding {
 }
 
 impl Row {
-    /// Whether nginx has a part in it.
-    fn compares(&self) -> bool {
-        matches!(self.kind, Kind::Rounds { .. })
-    }
-
     /// Measures it. Rows that compare share a house; a row about memory has its own, and no other beside it.
     pub(crate) async fn measure(&self, shared: &mut Option<House>, pace: Pace) -> Result<Finding, String> {
-        let own;
-        let house = if self.compares() {
-            shared.get_or_insert_with(|| House::start(true))
-        } else {
-            *shared = None;
-            own = House::start(false);
-            &own
-        };
-        let tokens = &house.tokens;
-        let rounds = match self.kind {
-            Kind::Rounds { bytes, connections, measure } => {
-                let stream = measure == Measure::FirstEvent;
-                let upload = if stream { Upload::streamed(tokens, bytes) } else { Upload::form(tokens, bytes) };
-                rounds::run(self.name, house, &Load { upload, connections, measure }, pace).await?
-            }
-            Kind::Forms { count } => {
-                let upload = Upload::form(tokens, 25_000_000);
-                alone(in_mib(memory::slow_uploads(house, &upload, (count, Duration::from_secs(25))).await?))
-            }
-            Kind::Json { count } => {
-                let upload = Upload::json(tokens, 18_000_000);
-                alone(in_mib(memory::slow_uploads(house, &upload, (count, Duration::from_secs(20))).await?))
-            }
-            Kind::Streams { count } => {
-                alone(memory::idle_streams(house, &Upload::streamed(tokens, 8_000), count).await?)
+        let (bytes, connections, measure) = match self.kind {
+            Kind::Rounds { bytes, connections, measure } => (bytes, connections, measure),
+            Kind::Memory(held) => {
+                *shared = None;
+                let before = match Build::before() {
+                    Some(build) => Some(held.measure(&build).await?),
+                    None => None,
+                };
+                let voxgate = Some(held.measure(&Build::this()).await?);
+                return Ok(Finding::of(vec![Figures { voxgate, before, ..Figures::default() }]));
             }
         };
-        if let Some(warnings) = house.warnings() {
-            println!("    warnings in the logs: {warnings}");
-        }
+        let house = shared.get_or_insert_with(House::of_all);
+        let stream = measure == Measure::FirstEvent;
+        let upload = if stream { Upload::streamed(&house.tokens, bytes) } else { Upload::form(&house.tokens, bytes) };
+        let rounds = rounds::run(self.name, house, &Load { upload, connections, measure }, pace).await?;
+        house.print_warnings();
         Ok(Finding::of(rounds))
     }
 
@@ -159,6 +149,27 @@ impl Row {
     }
 }
 
+impl Held {
+    /// The memory that a build takes for it: at most and in MiB of uploads, for each and in KiB of streams.
+    async fn measure(self, build: &Build) -> Result<f64, String> {
+        let house = House::of(build);
+        let tokens = &house.tokens;
+        let value = match self {
+            Self::Forms { count } => {
+                let upload = Upload::form(tokens, 25_000_000);
+                in_mib(memory::slow_uploads(&house, &upload, (count, Duration::from_secs(25))).await?)
+            }
+            Self::Json { count } => {
+                let upload = Upload::json(tokens, 18_000_000);
+                in_mib(memory::slow_uploads(&house, &upload, (count, Duration::from_secs(20))).await?)
+            }
+            Self::Streams { count } => memory::idle_streams(&house, &Upload::streamed(tokens, 8_000), count).await?,
+        };
+        house.print_warnings();
+        Ok(value)
+    }
+}
+
 impl Finding {
     fn of(rounds: Vec<Figures>) -> Self {
         let middle = |which: fn(&Figures) -> Option<f64>| median(rounds.iter().filter_map(which));
@@ -167,6 +178,7 @@ impl Finding {
             unbuffered: middle(|round| round.unbuffered),
             buffered: middle(|round| round.buffered),
             voxgate: middle(|round| round.voxgate),
+            before: middle(|round| round.before),
             redis: middle(|round| round.redis),
             others: middle(|round| round.others),
         };
@@ -223,11 +235,6 @@ impl Bound {
             Self::KiB(most) => format!("{most} KiB"),
         }
     }
-}
-
-/// A row without rounds.
-fn alone(value: f64) -> Vec<Figures> {
-    vec![Figures { voxgate: Some(value), ..Figures::default() }]
 }
 
 fn in_mib(kib: u32) -> f64 {

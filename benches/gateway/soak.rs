@@ -13,6 +13,7 @@ use super::load::{Answer, Client};
 use super::machine::Others;
 use super::memory::settled;
 use super::process::Process;
+use super::proxies::Build;
 use super::rounds::median;
 use super::uploads::Upload;
 
@@ -66,7 +67,7 @@ struct Held {
 
 /// Whether all is as it must be.
 pub(crate) async fn run(span: Duration) -> bool {
-    let house = House::start(false);
+    let house = House::of(&Build::this());
     let mix = Mix {
         small: Upload::form(&house.tokens, 40_000),
         large: Upload::form(&house.tokens, 2_000_000),

@@ -16,7 +16,9 @@ nginx has 2 workers, connections to the provider that are kept, no log, up to 12
 of 16k, 40 kB would go to a file at four times the cost), else its defaults.
 Memory is of the gateway's process alone: the kernel's peak of resident memory since all was warm, at 256 uploads that
 are open at once, each sent in 64 KiB bits over 25 s (JSON: 20 s); and what is resident more with 2000 idle streams than
-before, divided by 2000.";
+before, divided by 2000.
+\"before\" is another build of the gateway, the program that BEFORE= names: in rounds the two take turns, each with a
+Redis of its own; a row about memory starts one after the other.";
 
 /// The table, with a line for each row.
 pub(crate) fn print(findings: &[(&Row, Result<Finding, String>)], versions: &str) {
@@ -27,6 +29,7 @@ pub(crate) fn print(findings: &[(&Row, Result<Finding, String>)], versions: &str
             "nginx unbuffered",
             "nginx buffered",
             "voxgate",
+            "before",
             "Redis",
             "voxgate to nginx",
             "must reach",
@@ -57,7 +60,7 @@ pub(crate) fn print(findings: &[(&Row, Result<Finding, String>)], versions: &str
     }
 }
 
-fn line(row: &Row, finding: &Finding) -> [String; 11] {
+fn line(row: &Row, finding: &Finding) -> [String; 12] {
     let cell = |value: Option<f64>| value.map_or("–".to_owned(), number);
     let figures = finding.figures;
     let [limit, aim] = row.judge(finding);
@@ -72,6 +75,7 @@ fn line(row: &Row, finding: &Finding) -> [String; 11] {
         cell(figures.unbuffered),
         cell(figures.buffered),
         cell(figures.voxgate),
+        cell(figures.before),
         cell(figures.redis.filter(|_| !row.shows_direct())),
         finding.compared(row),
         limit.0,
@@ -96,7 +100,7 @@ fn aligned<const COLUMNS: usize>(lines: &[[String; COLUMNS]]) -> String {
         for (column, cell) in line.iter().enumerate() {
             let width = lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
             let gap = " ".repeat(width - cell.chars().count());
-            let padded = if (1..6).contains(&column) { format!("{gap}{cell}") } else { format!("{cell}{gap}") };
+            let padded = if (1..7).contains(&column) { format!("{gap}{cell}") } else { format!("{cell}{gap}") };
             text.push_str(&padded);
             text.push_str("  ");
         }

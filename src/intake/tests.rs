@@ -115,7 +115,7 @@ const FIELDS: [(&str, &str); 8] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..crate::properties::cases(48) })]
 
     #[test]
     fn any_chunking_of_any_form_is_the_same_job(

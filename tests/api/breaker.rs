@@ -1,5 +1,7 @@
 //! A provider that keeps failing is left alone for a while, and then tried with one request.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::account::Account;
@@ -18,7 +20,7 @@ async fn ask(gateway: &Gateway) -> Answer {
     gateway.transcribe(Form::new().file(&sound::wav(300))).await
 }
 
-/// Asks until the provider is asked again.
+/// Asks until the provider is asked again, and waits each time as long as it is told to.
 async fn until_it_is_tried(gateway: &Gateway) -> Answer {
     let before = gateway.provider.tries();
     loop {
@@ -27,6 +29,8 @@ async fn until_it_is_tried(gateway: &Gateway) -> Answer {
             return got;
         }
         got.is_error(503, "provider_unavailable", None);
+        let wait = got.header("retry-after-ms").unwrap().parse().unwrap();
+        tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 }
 
@@ -73,9 +77,21 @@ async fn one_request_tries_it_and_if_that_is_served_all_are() {
     let gateway = setup("1", "200ms").start().await;
     gateway.provider.answer_always(Reply::error(500));
     assert_eq!(ask(&gateway).await.status, 500);
-    // The first trial fails as well, and the pause begins anew.
-    assert_eq!(until_it_is_tried(&gateway).await.status, 500);
-    ask(&gateway).await.is_error(503, "provider_unavailable", None);
+    // The first trial fails as well, and the pause begins anew: the next request is refused, or comes when the new pause is
+    // over and is a trial itself, as may be on a busy machine.
+    let mut asked = Instant::now();
+    let mut got = until_it_is_tried(&gateway).await;
+    for _ in 0..100 {
+        assert_eq!(got.status, 500);
+        let before = asked;
+        asked = Instant::now();
+        got = ask(&gateway).await;
+        if got.status == 503 {
+            break;
+        }
+        assert!(before.elapsed() >= Duration::from_millis(200), "it was asked again after {:?}", before.elapsed());
+    }
+    got.is_error(503, "provider_unavailable", None);
     gateway.provider.recover();
     assert_eq!(until_it_is_tried(&gateway).await.status, 200);
     gateway.log.event("the provider answers again").await;
@@ -86,7 +102,8 @@ async fn one_request_tries_it_and_if_that_is_served_all_are() {
 
 #[tokio::test]
 async fn while_one_tries_it_the_others_wait_for_what_becomes_of_that() {
-    let gateway = setup("1", "200ms").start().await;
+    // The others wait as long again before one of them tries it too: long enough for some requests on a busy machine.
+    let gateway = setup("1", "4s").start().await;
     gateway.provider.answer(Reply::error(500));
     assert_eq!(ask(&gateway).await.status, 500);
     let gate = Gate::closed();
@@ -94,7 +111,7 @@ async fn while_one_tries_it_the_others_wait_for_what_becomes_of_that() {
     let trial = until_it_is_tried(&gateway);
     let others = async {
         gateway.provider.asked(2).await;
-        for _ in 0..5 {
+        for _ in 0..3 {
             let got = ask(&gateway).await;
             got.is_error(503, "provider_unavailable", None);
             assert_eq!(got.header("retry-after"), Some("1"));

@@ -16,6 +16,7 @@ async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
     let sandbox = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL");
     let gateway = sandbox.start().await;
     let token = token::with(&json!({ "scope": "transcribe translate usage sessions" }));
+    let seed = std::env::var("PROPTEST_RNG_SEED").expect("cargo sets it, by .cargo/config.toml");
     let scratch = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command
@@ -23,7 +24,7 @@ async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
         .arg("--config-file")
         .arg(folder("tests/contract/schemathesis.toml"))
         .args(["run", &gateway.url("/openapi.yaml"), "--url", &gateway.url(""), "--no-color"])
-        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .args(["--header", &format!("Authorization: Bearer {token}"), "--seed", &seed])
         .env("NO_PROXY", "127.0.0.1")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

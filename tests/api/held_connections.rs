@@ -1,8 +1,10 @@
 //! A client cannot hold what costs something by doing nothing.
 
+use serde_json::json;
+
 use crate::form::Form;
 use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::provider::{Framing, Gate, Reply, events};
+use crate::provider::{Framing, Gate, Reply};
 use crate::{sound, token};
 
 fn request(query: &str, audio: &[u8]) -> Vec<u8> {
@@ -36,21 +38,25 @@ async fn a_second_head_has_as_little_time_as_the_first() {
 
 #[tokio::test]
 async fn a_connection_that_waits_between_requests_is_kept() {
-    let gateway = Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "200ms")]).await;
+    let gateway = Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "700ms")]).await;
     let mut wire = gateway.wire().await;
     for _ in 0..3 {
         wire.send("GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         wire.until("live\"}").await;
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(900)).await;
     }
+}
+
+/// A stream of more bytes than all sockets between a provider and a client hold, in events that are quickly passed on.
+pub(crate) fn more_than_sockets_hold() -> String {
+    Framing::PLAIN.event(&json!({ "type": "transcript.text.delta", "delta": "so ".repeat(5_000) })).repeat(2_000)
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_lets_the_provider_go() {
     let gateway = Gateway::with(&[("VOXGATE_SERVER__WRITE_TIMEOUT", "300ms")]).await;
     let gate = Gate::closed();
-    let delta = Framing::PLAIN.event(&events()[0]).repeat(400_000);
-    gateway.provider.answer(Reply::stream().send(delta).wait(&gate));
+    gateway.provider.answer(Reply::stream().send(more_than_sockets_hold()).wait(&gate));
     let mut wire = gateway.wire().await;
     wire.send(request("&stream=true", &sound::wav(300))).await;
     gateway.provider.hung_up(1).await;

@@ -58,11 +58,10 @@ async fn the_wait_for_requests_in_flight_is_bounded() {
 
 #[tokio::test]
 async fn an_idle_gateway_ends_at_once() {
-    let mut gateway = Gateway::start().await;
+    // It could wait for longer than this test does.
+    let mut gateway = Gateway::with(&[("VOXGATE_SERVER__SHUTDOWN_TIMEOUT", "1h")]).await;
     // A connection that is kept for a next request does not hold it up.
     assert_eq!(gateway.send(gateway.get("/v1/models")).await.status, 200);
-    let start = std::time::Instant::now();
     gateway.terminate();
     assert_eq!(gateway.ended().await.code(), Some(0));
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::form::Form;
 use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
 use crate::provider::{Gate, Reply, answer};
+use crate::redis_line::Line;
 use crate::redis_server::Server;
 use crate::sound;
 
@@ -21,6 +22,9 @@ requests_per_minute = 1
 burst = 2
 [plans.talk]
 audio_seconds_per_minute = 60
+audio_burst_seconds = 3
+[plans.whisper]
+audio_seconds_per_minute = 1
 audio_burst_seconds = 3
 [plans.both]
 requests_per_minute = 1
@@ -49,6 +53,25 @@ async fn both() -> Vec<(Gateway, Option<Server>)> {
     vec![(embedded, None), (shared, Some(server))]
 }
 
+/// Has requests sent until one that nobody's come after is refused: what comes back with time is used up by many at once, so
+/// that a busy machine gets there too.
+async fn refused(account: &Account, gateway: &Gateway, ms: usize) -> Answer {
+    for _ in 0..20 {
+        join_all((0..8).map(|_| account.transcribe(gateway, ms))).await;
+        let answer = account.transcribe(gateway, ms).await;
+        if answer.status != 200 {
+            answer.is_error(429, "rate_limit_exceeded", None);
+            return answer;
+        }
+    }
+    panic!("{} is never refused", account.subject);
+}
+
+/// How many milliseconds a client is told to wait.
+fn told_to_wait(refused: &Answer) -> u64 {
+    refused.header("retry-after-ms").unwrap().parse().unwrap()
+}
+
 fn rates(answer: &Answer) -> (Option<&str>, Option<&str>, Option<&str>) {
     let header = |name| answer.header(&format!("x-ratelimit-{name}-requests"));
     (header("limit"), header("remaining"), header("reset"))
@@ -68,18 +91,11 @@ async fn a_burst_of_requests_is_let_in_and_then_one_at_a_time_as_told() {
             assert!(answer.header("ratelimit").unwrap().starts_with("\"requests\";r="));
         }
         assert_eq!(remaining.first().map(String::as_str), Some("2"));
-        // Some of the three may have come back meanwhile: at two a second, few.
-        let refused = loop {
-            let answer = alice.transcribe(&gateway, 300).await;
-            if answer.status != 200 {
-                break answer;
-            }
-        };
-        refused.is_error(429, "rate_limit_exceeded", None);
+        let refused = refused(&alice, &gateway, 300).await;
         assert_eq!(refused.error()["type"], "rate_limit_error");
         assert_eq!((rates(&refused).0, rates(&refused).1), (Some("120"), Some("0")));
         assert_eq!(refused.header("retry-after"), Some("1"));
-        let wait: u64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
+        let wait = told_to_wait(&refused);
         assert!((1..=500).contains(&wait), "{wait}");
         assert!(refused.error()["message"].as_str().unwrap().contains("120 requests a minute"), "{}", refused.text());
         // Told to wait, a client that does gets in.
@@ -94,7 +110,7 @@ async fn a_burst_of_requests_is_let_in_and_then_one_at_a_time_as_told() {
 #[tokio::test]
 async fn a_caller_over_their_rate_is_refused_before_they_send_a_body() {
     for (gateway, _redis) in both().await {
-        let alice = Account::of("alice", "brisk");
+        let alice = Account::of("alice", "slow");
         let asked = gateway.provider.requests();
         while alice.transcribe(&gateway, 300).await.status == 200 {}
         let mut wire = gateway.wire().await;
@@ -103,40 +119,36 @@ async fn a_caller_over_their_rate_is_refused_before_they_send_a_body() {
              content-length: 10000\r\nexpect: 100-continue\r\n\r\n",
             alice.token()
         );
-        // In the meantime a request may have come back; then the body is asked for, and the caller is at their rate again.
-        let mut said = String::new();
-        for _ in 0..20 {
-            wire.send(&head).await;
-            said = wire.head().await;
-            if said.starts_with("HTTP/1.1 429") {
-                break;
-            }
-            wire = gateway.wire().await;
-            alice.transcribe(&gateway, 300).await;
-        }
+        wire.send(&head).await;
+        let said = wire.head().await;
         assert!(said.starts_with("HTTP/1.1 429"), "{said}");
-        assert!(said.contains("x-ratelimit-limit-requests: 120") && said.contains("retry-after: 1"), "{said}");
-        assert!(gateway.provider.requests() > asked);
+        assert!(said.contains("x-ratelimit-limit-requests: 1\r\n") && said.contains("retry-after: "), "{said}");
+        assert_eq!(gateway.provider.requests(), asked + 2);
     }
 }
 
 #[tokio::test]
 async fn audio_is_limited_by_its_measured_length() {
     for (gateway, _redis) in both().await {
-        let alice = Account::of("alice", "talk");
+        let alice = Account::of("alice", "whisper");
         assert_eq!(alice.transcribe(&gateway, 2500).await.status, 200);
-        let refused = alice.transcribe(&gateway, 2500).await;
-        refused.is_error(429, "rate_limit_exceeded", None);
-        let wait: u64 = refused.header("retry-after-ms").unwrap().parse().unwrap();
-        assert!((1..=2000).contains(&wait), "{wait}");
+        let late = alice.transcribe(&gateway, 2500).await;
+        late.is_error(429, "rate_limit_exceeded", None);
+        // Two seconds at one a minute.
+        let wait = told_to_wait(&late);
+        assert!((1..=120_000).contains(&wait), "{wait}");
         // A short one still fits.
         assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
-        let policy = refused.header("ratelimit-policy");
-        assert_eq!(policy, Some("\"audio\";q=60;w=60;qu=\"seconds\""));
+        let policy = late.header("ratelimit-policy");
+        assert_eq!(policy, Some("\"audio\";q=1;w=60;qu=\"seconds\""));
         // One that is longer than ever is let in at once gets in never, and is told so.
         alice.transcribe(&gateway, 3500).await.is_error(400, "audio_too_long", Some("file"));
-        tokio::time::sleep(Duration::from_millis(wait + 300)).await;
-        assert_eq!(alice.transcribe(&gateway, 2500).await.status, 200);
+        // Told to wait, a client that does gets in.
+        let bob = Account::of("bob", "talk");
+        let wait = told_to_wait(&refused(&bob, &gateway, 2500).await);
+        assert!((1..=2500).contains(&wait), "{wait}");
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        assert_eq!(bob.transcribe(&gateway, 2500).await.status, 200);
     }
 }
 
@@ -253,8 +265,9 @@ async fn a_model_without_a_price_is_refused_on_a_budget_and_a_free_one_is_free()
 #[tokio::test]
 async fn two_gateways_on_one_redis_hold_one_limit() {
     let server = Server::start();
-    let setup = || Setup::new().config(PLANS).env("REDIS_URL", &server.url());
-    let (one, other) = (setup().start().await, setup().start().await);
+    let line = Line::to(&server).await;
+    let setup = |url: &str| Setup::new().config(PLANS).env("REDIS_URL", url);
+    let (one, other) = (setup(&server.url()).start().await, setup(&line.url()).start().await);
     let alice = Account::of("alice", "poor");
     let answers = join_all((0..20).map(|i| alice.transcribe(if i % 2 == 0 { &one } else { &other }, 800))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 3);
@@ -276,17 +289,10 @@ async fn two_gateways_on_one_redis_hold_one_limit() {
     }
     carol.settled(&one).await;
     carol.transcribe(&other, 300).await.is_error(429, "rate_limit_exceeded", None);
-    let scripts = || {
-        let stats: String = redis::from_redis_value(server.run(&["INFO", "COMMANDSTATS"])).unwrap();
-        // Those that look after Redis go on; requests would be many more.
-        stats
-            .lines()
-            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse::<u32>().ok())
-    };
-    let before = scripts().unwrap();
+    let asked = line.questions_about("carol");
+    assert!(asked > 0);
     for _ in 0..100 {
         carol.transcribe(&other, 300).await.is_error(429, "rate_limit_exceeded", None);
     }
-    let asked = scripts().unwrap() - before;
-    assert!(asked < 20, "Redis was asked {asked} times");
+    assert_eq!(line.questions_about("carol"), asked);
 }

@@ -332,7 +332,7 @@ async fn the_page_says_the_language_and_nothing_else_of_the_request() {
 
 #[tokio::test]
 async fn what_the_gateway_refuses_with_reaches_the_page() {
-    let gateway = Setup::new().one_try().config("[plans.default]\nrequests_per_minute = 2\nburst = 2\n").start().await;
+    let gateway = Setup::new().one_try().config("[plans.default]\nrequests_per_minute = 3\nburst = 3\n").start().await;
     let server = Server::of(&gateway).await;
     let ask = async |audio: Vec<u8>| server.send(&gateway, server.post(TRANSCRIBE).body(audio)).await;
     let error = json!({ "error": { "message": "No.", "type": "invalid_request_error", "param": null, "code": "no" } });
@@ -343,7 +343,8 @@ async fn what_the_gateway_refuses_with_reaches_the_page() {
     ask(b"Only a text.".repeat(10)).await.is_error(400, "invalid_audio", Some("file"));
     ask(vec![0; 26_214_401]).await.is_error(413, "file_too_large", Some("file"));
     let answers = [ask(sound::wav(300)).await, ask(sound::wav(300)).await, ask(sound::wav(300)).await];
-    let refused = answers.iter().find(|answer| answer.status == 429).expect("the plan allows two a minute");
+    let refused =
+        answers.iter().find(|answer| answer.status == 429).expect("the backend opens three sessions a minute");
     refused.is_error(429, "rate_limit_exceeded", None);
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
 }

@@ -123,8 +123,9 @@ async fn nothing_is_lost_or_counted_twice_while_redis_comes_and_goes_under_load(
     )
     .unwrap();
     assert_eq!((requests, nanos), (work, work * SECOND));
-    // The limit is 250 ms; the rest is for the machine.
-    assert!(figures.iter().all(|(_, longest)| *longest < Duration::from_secs(3)), "{figures:?}");
+    // The limit is 250 ms; the rest is for the machine, by what it needs while all is well.
+    let bound = Duration::from_secs(3) + figures[0].1 * 10;
+    assert!(figures.iter().all(|(_, longest)| *longest < bound), "{figures:?}");
 }
 
 /// So many requests at once, on connections of their own: every worker has some of them.

@@ -182,7 +182,7 @@ async fn a_provider_that_fails_when_it_has_the_whole_is_asked_again() {
 
 #[tokio::test]
 async fn a_client_that_takes_all_the_time_for_its_upload_says_nothing_of_the_provider() {
-    let setup = narrow().one_try().env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", "1s");
+    let setup = narrow().one_try().env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", "3s");
     let gateway = setup.env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1").start().await;
     let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
     let mut sender = Sender::form(&gateway, &alice, in_order(&audio)).await;

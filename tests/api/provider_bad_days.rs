@@ -65,7 +65,7 @@ async fn who_has_no_time_pays_for_the_work_as_one_who_leaves() {
     let alice = Account::of("alice", "default");
     let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(alice.token());
     let form = Form::new().file(&sound::wav(3000));
-    let got = gateway.send(form.on(request.header("x-request-timeout-ms", "500"))).await;
+    let got = gateway.send(form.on(request.header("x-request-timeout-ms", "2000"))).await;
     got.is_error(504, "provider_timeout", None);
     // The provider has all of the recording and is at work on it.
     assert_eq!(gateway.provider.requests(), 1);
@@ -91,11 +91,11 @@ async fn a_limit_on_silence_does_not_run_while_the_client_is_sending() {
         let form = Form::new().field("model", "gpt-transcribe");
         let form =
             if file_last { form.file(&audio) } else { Form::new().file(&audio).field("model", "gpt-transcribe") };
-        let more = "X-Stainless-Read-Timeout: 1\r\n";
+        let more = "X-Stainless-Read-Timeout: 2\r\n";
         let mut sender = Sender::begin(&gateway, &alice, &Form::content_type(), form.bytes(), more).await;
         for part in 1..6 {
             sender.up_to(audio.len() * part / 6).await;
-            sleep(Duration::from_millis(300)).await;
+            sleep(Duration::from_millis(500)).await;
         }
         sender.finish().await.is_served(1);
     }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,14 +26,20 @@ struct State {
     cuts: Mutex<(usize, &'static [u8])>,
     /// How many were.
     lost: watch::Sender<usize>,
+    /// All that was asked.
+    questions: Mutex<Vec<u8>>,
 }
 
 impl Line {
     pub(crate) async fn to(server: &Server) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (port, redis) = (listener.local_addr().unwrap().port(), server.port());
-        let state =
-            Arc::new(State { held: watch::Sender::new(false), cuts: Mutex::default(), lost: watch::Sender::new(0) });
+        let state = Arc::new(State {
+            held: watch::Sender::new(false),
+            cuts: Mutex::default(),
+            lost: watch::Sender::new(0),
+            questions: Mutex::default(),
+        });
         let accepting = tokio::spawn({
             let state = Arc::clone(&state);
             async move {
@@ -40,7 +47,7 @@ impl Line {
                     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, redis)).await else { continue };
                     let ((from_client, to_client), (from_server, to_server)) =
                         (client.into_split(), server.into_split());
-                    tokio::spawn(questions(from_client, to_server));
+                    tokio::spawn(questions(from_client, to_server, Arc::clone(&state)));
                     tokio::spawn(answers(from_server, to_client, Arc::clone(&state)));
                 }
             }
@@ -66,6 +73,11 @@ impl Line {
         *self.state.cuts.lock().unwrap() = (count, beginning);
     }
 
+    /// How often `name` was part of what was asked.
+    pub(crate) fn questions_about(&self, name: &str) -> usize {
+        memmem::find_iter(&self.state.questions.lock().unwrap(), name.as_bytes()).count()
+    }
+
     /// Waits until so many answers were lost.
     pub(crate) async fn has_lost(&self, count: usize) {
         self.state.lost.subscribe().wait_for(|lost| *lost >= count).await.unwrap();
@@ -88,8 +100,15 @@ impl Drop for Line {
     }
 }
 
-async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    let _ = tokio::io::copy(&mut from, &mut to).await;
+async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: Arc<State>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        state.questions.lock().unwrap().extend_from_slice(&buffer[..length]);
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
 }
 
 async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: Arc<State>) {

@@ -99,7 +99,12 @@ fn faults() -> Vec<Fault> {
 
 /// A gateway that knows nothing yet of what its provider does.
 async fn gateway(fault: &Fault) -> Gateway {
-    let times = if fault.name == "silence" { ("10s", "150ms") } else { ("1500ms", "10s") };
+    // Short where a fault lasts until a limit ends it; where none does, so long that no machine is too busy.
+    let times = match fault.name {
+        "silence" => ("1m", "1s"),
+        "a trickle" | "no answer" => ("1500ms", "1m"),
+        _ => ("1m", "1m"),
+    };
     let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
     let setup = setup.env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", times.0).env("VOXGATE_UPSTREAM__IDLE_TIMEOUT", times.1);
     setup.env("VOXGATE_UPSTREAM__MAX_ANSWER_BYTES", "100000").start().await

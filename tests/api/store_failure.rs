@@ -186,7 +186,8 @@ async fn an_embedded_store_that_cannot_be_written_to_is_gone_on_without_or_not_a
         file.execute_batch("BEGIN IMMEDIATE").unwrap();
         let start = Instant::now();
         let answer = alice.transcribe(&gateway, 2000).await;
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        // It waits a while, and not until the other ends.
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         let ready = gateway.send(gateway.operational("/health/ready")).await;
         assert_eq!(ready.json()["store"], "away");
         if policy == "deny" {

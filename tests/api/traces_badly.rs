@@ -160,8 +160,8 @@ async fn a_collector_that_is_away_or_hangs_fails_no_request_and_holds_up_no_end(
         let begun = Instant::now();
         gateway.terminate();
         assert_eq!(gateway.ended().await.code(), Some(0));
-        // Far less than the collector may take for one batch.
-        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        // Less than the collector may take for one batch.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }
 

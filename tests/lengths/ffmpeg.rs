@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 use super::formats::Format;
+use super::remembered::Remembered;
 
 /// Six seconds of noise that comes and goes like speech, always the same.
 const SOUND: &str = "anoisesrc=d=6:c=pink:a=0.4:seed=7:r=48000,tremolo=f=3:d=0.9,aformat=channel_layouts=stereo";
@@ -15,13 +16,15 @@ const PICTURE: &str = "testsrc=d=6:s=160x120:r=10";
 pub(crate) struct Ffmpeg {
     folder: TempDir,
     files: AtomicUsize,
+    remembered: Remembered,
 }
 
 impl Ffmpeg {
     pub(crate) fn find() -> Option<Self> {
-        let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let found = Command::new("ffmpeg").arg("-version").stderr(Stdio::null()).output().ok()?;
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        found.is_ok_and(|status| status.success()).then(|| Self { folder, files: AtomicUsize::new(0) })
+        let remembered = Remembered::of([&found.stdout[..], include_bytes!("ffmpeg.rs")].concat());
+        found.status.success().then(|| Self { folder, files: AtomicUsize::new(0), remembered })
     }
 
     fn fresh(&self, ending: &str) -> PathBuf {
@@ -30,21 +33,24 @@ impl Ffmpeg {
 
     /// A recording in `format`.
     pub(crate) fn make(&self, format: &Format) -> Vec<u8> {
+        let mut arguments = vec!["-f", "lavfi", "-i", SOUND];
+        if format.picture {
+            arguments.extend(["-f", "lavfi", "-i", PICTURE]);
+        }
+        arguments.extend(format.arguments.split_whitespace().chain(["-bitexact", "-strict", "-2"]));
+        let destination = if format.piped { "-" } else { format.ending };
+        self.remembered.recorded(&[&arguments[..], &[destination]].concat(), || self.record(format, &arguments))
+    }
+
+    fn record(&self, format: &Format, arguments: &[&str]) -> Vec<u8> {
         let file = self.fresh(format.ending);
         let mut command = command();
-        command.args(["-f", "lavfi", "-i", SOUND]);
-        if format.picture {
-            command.args(["-f", "lavfi", "-i", PICTURE]);
-        }
-        command.args(format.arguments.split_whitespace()).args(["-bitexact", "-strict", "-2"]);
-        let made = if format.piped {
-            let output = command.arg("-").output().unwrap();
-            assert!(output.status.success(), "{}: {}", format.name, String::from_utf8_lossy(&output.stderr));
-            return output.stdout;
-        } else {
-            command.arg(&file).output().unwrap()
-        };
+        command.args(arguments);
+        let made = if format.piped { command.arg("-") } else { command.arg(&file) }.output().unwrap();
         assert!(made.status.success(), "{}: {}", format.name, String::from_utf8_lossy(&made.stderr));
+        if format.piped {
+            return made.stdout;
+        }
         let recording = std::fs::read(&file).unwrap();
         std::fs::remove_file(file).unwrap();
         recording
@@ -52,6 +58,10 @@ impl Ffmpeg {
 
     /// How many milliseconds of sound ffmpeg plays: the audio track of which there is most.
     pub(crate) fn plays(&self, bytes: &[u8]) -> u64 {
+        self.remembered.played(bytes, || self.play(bytes))
+    }
+
+    fn play(&self, bytes: &[u8]) -> u64 {
         // No ending: ffmpeg is to go by what it finds.
         let file = self.fresh("bin");
         std::fs::write(&file, bytes).unwrap();

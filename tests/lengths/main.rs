@@ -13,6 +13,7 @@ mod ffmpeg;
 mod formats;
 mod lies;
 mod oddities;
+mod remembered;
 
 use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};

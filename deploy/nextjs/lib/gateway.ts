@@ -38,7 +38,8 @@ export async function openSession(user: User, signal: AbortSignal): Promise<Sess
     const { token, expires_at } = (await answer.json()) as Session;
     return { token, expires_at };
   }
-  if (answer.status >= 500) return answer;
+  // Too many at once, or no gateway to say so: the page may try again, and the answer says when.
+  if (answer.status === 429 || answer.status >= 500) return answer;
   // It is our own token or our own wish that is wrong. A 401 would tell the page that its user must log in again.
   console.error("the gateway opens no session:", answer.status, await answer.text());
   return refusal(500, "no_session", "The server could not open a session.");

@@ -227,7 +227,7 @@ fn fixtures() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(crate::properties::cases(600))]
 
     #[test]
     fn hostile_files_come_to_an_end(

@@ -81,7 +81,7 @@ fn large(which: usize) -> (Vec<u8>, bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..crate::properties::cases(64) })]
 
     #[test]
     fn a_request_comes_to_the_same_whether_or_not_it_is_forwarded_while_it_arrives(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestRng, TestRunner};
+use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 
 use super::super::{Redis, Settlement, Unknown};
@@ -196,7 +196,7 @@ impl<'a> Pair<'a> {
 fn follows_the_model(make: impl FnOnce() -> Bench, cases: u32) {
     let runtime = Runtime::new().unwrap();
     let bench = runtime.block_on(async { make() });
-    proptest!(ProptestConfig::with_cases(cases), |(steps in steps())| {
+    proptest!(crate::properties::cases(cases), |(steps in steps())| {
         let mut pair = Pair::new(&bench, &runtime);
         for step in &steps {
             pair.take(step);
@@ -219,8 +219,7 @@ fn redis_follows_the_model() {
 fn a_cluster_follows_the_model_through_a_failover() {
     let runtime = Runtime::new().unwrap();
     let mut bench = runtime.block_on(async { Bench::cluster() });
-    let mut runner =
-        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Config::default().rng_algorithm));
+    let mut runner = TestRunner::new(ProptestConfig::default());
     let mut failed_over = Vec::new();
     for round in 0..12 {
         let steps = steps().new_tree(&mut runner).unwrap().current();

@@ -396,7 +396,7 @@ fn policy() -> impl Strategy<Value = OnStoreFailure> {
 
 #[test]
 fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_the_embedded_store() {
-    proptest!(ProptestConfig::with_cases(64), |(steps in steps(), policy in policy())| {
+    proptest!(crate::properties::cases(64), |(steps in steps(), policy in policy())| {
         run(&steps, policy, embedded);
     });
 }
@@ -412,7 +412,7 @@ fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_redis() {
         Run::over(Store::Unreliable(unreliable.clone()), Host::Redis(unreliable), clock, rates, leases, policy)
     };
     let steps = prop_oneof![3 => steps(), 1 => forgetful_steps()];
-    proptest!(ProptestConfig::with_cases(64), |(steps in steps, policy in policy())| {
+    proptest!(crate::properties::cases(64), |(steps in steps, policy in policy())| {
         run(&steps, policy, redis);
     });
 }
