@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run install quick test test-all lint deny bench bench-pieces soak test-tools test-browser test-containers
+.PHONY: help run install quick test test-all lint deny bench bench-pieces soak fuzz test-tools test-browser test-containers
 .DEFAULT_GOAL := help
 
 # What is measured is what the image holds.
@@ -23,7 +23,7 @@ quick: ## Check the format and the lints, and run the unit tests: what to do bef
 test: test-tools lint deny ## Install what the tests need (asks for sudo), then run every check
 	VOXGATE_REQUIRE_TOOLS=1 cargo test
 
-test-all: test test-browser test-containers soak ## Everything: make test, a browser, containers, and a soak
+test-all: test fuzz test-browser test-containers soak ## Everything: make test, a fuzz, a browser, containers, and a soak
 
 lint: ## Check the format and the lints
 	cargo fmt --check
@@ -41,6 +41,9 @@ bench-pieces: ## Measure the pieces that each request goes through
 
 soak: test-tools ## Two minutes of load before a provider that fails: is anything lost, does anything grow?
 	$(DIST) --bench gateway -- soak
+
+fuzz: test-tools ## Send damaged recordings to a gateway, the same each time: half a minute (VOXGATE_FUZZ=200000 for more)
+	VOXGATE_FUZZ=$${VOXGATE_FUZZ:-4000} cargo test --test fuzz -- --nocapture
 
 test-tools: ## Install what the tests need beside Rust (asks for sudo)
 	@tests/install-tools.sh

@@ -30,6 +30,11 @@ impl Ffmpeg {
 
     /// A recording in `format`.
     pub(crate) fn make(&self, format: &Format) -> Vec<u8> {
+        self.make_lasting(format, 6)
+    }
+
+    /// A recording of so many seconds, six at most.
+    pub(crate) fn make_lasting(&self, format: &Format, seconds: u8) -> Vec<u8> {
         let file = self.fresh(format.ending);
         let mut command = command();
         command.args(["-f", "lavfi", "-i", SOUND]);
@@ -37,6 +42,7 @@ impl Ffmpeg {
             command.args(["-f", "lavfi", "-i", PICTURE]);
         }
         command.args(format.arguments.split_whitespace()).args(["-bitexact", "-strict", "-2"]);
+        command.args(["-t", &seconds.to_string()]);
         let made = if format.piped {
             let output = command.arg("-").output().unwrap();
             assert!(output.status.success(), "{}: {}", format.name, String::from_utf8_lossy(&output.stderr));

@@ -161,6 +161,7 @@ fn counter(codec: Codec, params: &TrackParams, container: Container) -> Result<B
         Counting::WavPack => Box::new(wavpack::WavPack::new(params)),
         Counting::Tta => Box::new(tta::Tta::new(params)?),
         Counting::Disguised => Box::new(suspicion::Disguised::default()),
+        Counting::AmongOthers { gaps } => Box::new(suspicion::AmongOthers::new(gaps)),
         Counting::Refused => return Err(codec.name().to_owned()),
     })
 }
