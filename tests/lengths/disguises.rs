@@ -77,6 +77,7 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
     dictation[256] = 0x84;
     add("an ACT recording".into(), [dictation, chunk(b"junk", &[0x5a; 40_000])].concat());
     sizes_of_wav(&mut add);
+    packets_in_wav(&mut add);
     rates_that_change(ffmpeg, &mut add);
     cases
 }
@@ -104,6 +105,24 @@ fn sizes_of_wav(add: &mut impl FnMut(String, Vec<u8>)) {
     for name in [b"XMA2", b"SMV0"] {
         let other = [chunk(name, &[3; 40]), format_chunk(16_000, 16, 1, 0), chunk(b"data", &[0; 320])].concat();
         add(format!("{} before the format", name.escape_ascii()), [b"RIFF", &[0; 4][..], b"WAVE", &other].concat());
+    }
+}
+
+/// What only packets tell the length of, in WAV, which has none.
+fn packets_in_wav(add: &mut impl FnMut(String, Vec<u8>)) {
+    for tag in [0x0038, 0x0057, 0x0058, 0x5346, 0x566f, 0x704f, 0xa109, 0xf1ac] {
+        for first in [0x03, 0x3c, 0x7c, 0xc0, 0xfb] {
+            for block in [1_u16, 65, 4_096] {
+                // Every packet of a player's begins with that byte but the first.
+                let mut sound = [&[first, 0x30], &[0x11; 4_094][..]].concat().repeat(10);
+                sound[0] = 0xc0;
+                let [tag, channels, block, bits] = [tag, 1, block, 4].map(u16::to_le_bytes);
+                let rates = [8_000_u32, 8_000].map(u32::to_le_bytes).concat();
+                let format = chunk(b"fmt ", &[&tag[..], &channels, &rates, &block, &bits, &[0, 0]].concat());
+                let content = [&b"WAVE"[..], &format, &chunk(b"data", &sound)].concat();
+                add(format!("packets of {first:#x} in WAV of format {tag:x?}"), chunk(b"RIFF", &content));
+            }
+        }
     }
 }
 
