@@ -140,7 +140,7 @@ fn send_all(gateway: &Gateway, seeds: &[Case], (seed, count): (u64, u64), sent: 
             found.faults.push(fault(format!("took {took:?} of processor time")));
         }
         found.slowest = found.slowest.max(took);
-        if number > 0 && number % (count / 8).max(1) == 0 {
+        if number > 0 && number.is_multiple_of((count / 8).max(1)) {
             found.memory_kib.push((number, gateway.memory_kib()));
         }
         assert!(found.faults.len() < 20, "{:#?}", found.faults);

@@ -30,7 +30,7 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
     let frames = ffmpeg.make(&FRAMES);
     for format in STRANGERS {
         let (name, sound) = (format.name, ffmpeg.make(format));
-        let short = [chunk(b"data", &[0; 320]), chunk(b"junk", &sound)].concat();
+        let short = [chunk(*b"data", &[0; 320]), chunk(*b"junk", &sound)].concat();
         let wav = wav(&short, 16_000, 16);
         add(format!("{name} in a chunk of WAV"), wav.clone());
         for tags in [vec![70_000], vec![10, 10], vec![1_200_000]] {
@@ -48,8 +48,8 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
         }
         for code in [b"uuid", b"junk", b"free", b"abcd", b"skip", b"ftyp"] {
             let kind = [b"jp2 ", &frames[..2_090], &sound].concat();
-            add(format!("{name} behind and in a box"), [boxed(code, &kind), sound.clone()].concat());
-            add(format!("{name} behind a box of frames"), [boxed(code, &frames[..2_090]), sound.clone()].concat());
+            add(format!("{name} behind and in a box"), [boxed(*code, &kind), sound.clone()].concat());
+            add(format!("{name} behind a box of frames"), [boxed(*code, &frames[..2_090]), sound.clone()].concat());
         }
         let mut flac = b"fLaC\x80\0\0\x22".to_vec();
         flac.resize(42, 0);
@@ -57,13 +57,13 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
     }
     for format in BURSTS {
         for (bits, channels) in [(8, 8), (16, 2), (24, 2), (32, 2)] {
-            let samples = wav_of(&chunk(b"data", &ffmpeg.make(format)), 192_000, bits, channels, 0);
+            let samples = wav_of(&chunk(*b"data", &ffmpeg.make(format)), 192_000, bits, channels, 0);
             add(format!("{} of {bits} bits", format.name), samples);
         }
     }
     let slow = ffmpeg.make(&SLOW_FRAMES);
     for (block, zeros) in [(4, 120_000), (65_532, 400_000), (65_532, 1_500_000)] {
-        let data = chunk(b"data", &[vec![0; zeros], slow.clone()].concat());
+        let data = chunk(*b"data", &[vec![0; zeros], slow.clone()].concat());
         add(format!("frames behind {zeros} zeros in blocks of {block}"), wav_of(&data, 192_000, 16, 2, block));
     }
     // Frames that look like the head of something that plays for hours.
@@ -73,9 +73,9 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
         module[at..at + mark.len()].copy_from_slice(mark.as_bytes());
         add(format!("a module behind {count} frames, {mark} at {at}"), module);
     }
-    let mut dictation = wav(&chunk(b"data", &[0; 468]), 8_000, 16);
+    let mut dictation = wav(&chunk(*b"data", &[0; 468]), 8_000, 16);
     dictation[256] = 0x84;
-    add("an ACT recording".into(), [dictation, chunk(b"junk", &[0x5a; 40_000])].concat());
+    add("an ACT recording".into(), [dictation, chunk(*b"junk", &vec![0x5a; 40_000])].concat());
     sizes_of_wav(&mut add);
     packets_in_wav(&mut add);
     rates_that_change(ffmpeg, &mut add);
@@ -85,12 +85,12 @@ pub(crate) fn of(ffmpeg: &Ffmpeg) -> Vec<Case> {
 /// WAV that says in two ways how much sound there is.
 fn sizes_of_wav(add: &mut impl FnMut(String, Vec<u8>)) {
     let sound = vec![0x11; 400_000];
-    let ds64 = |size: u64| chunk(b"ds64", &[[0; 8], size.to_le_bytes(), [0; 8], [0; 8]].concat()[..28]);
+    let ds64 = |size: u64| chunk(*b"ds64", &[[0; 8], size.to_le_bytes(), [0; 8], [0; 8]].concat()[..28]);
     let data = |stated: u32| [b"data", &stated.to_le_bytes()[..], &[0x11; 100]].concat();
     for (mark, of_ds64, stated) in [(b"RF64", 400_000, 100), (b"BW64", 400_000, 100), (b"RIFF", 100, u32::MAX)] {
         for twice in [false, true] {
             let tables = [ds64(of_ds64), if twice { ds64(100) } else { Vec::new() }].concat();
-            let chunks = [tables, format_chunk(16_000, 16, 1, 0), data(stated), chunk(b"junk", &sound)].concat();
+            let chunks = [tables, format_chunk(16_000, 16, 1, 0), data(stated), chunk(*b"junk", &sound)].concat();
             let file = [mark, &[0xff; 4][..], b"WAVE", &chunks].concat();
             add(format!("{} of {of_ds64} and {stated} bytes", mark.escape_ascii()), file);
         }
@@ -100,10 +100,10 @@ fn sizes_of_wav(add: &mut impl FnMut(String, Vec<u8>)) {
     let size = 0x0006_0041_u32.to_le_bytes();
     let unpadded = [&odd, &b"data"[..], &size, &[0x7f], &sound].concat();
     add("sound behind sound without padding".into(), wav(&unpadded, 16_000, 16));
-    let jump = [&odd, &b"\0JUNK"[..], &0x0100_0000_u32.to_le_bytes(), &[0; 75], &chunk(b"data", &sound)].concat();
+    let jump = [&odd, &b"\0JUNK"[..], &0x0100_0000_u32.to_le_bytes(), &[0; 75], &chunk(*b"data", &sound)].concat();
     add("sound where a player lands without padding".into(), wav(&jump, 16_000, 16));
     for name in [b"XMA2", b"SMV0"] {
-        let other = [chunk(name, &[3; 40]), format_chunk(16_000, 16, 1, 0), chunk(b"data", &[0; 320])].concat();
+        let other = [chunk(*name, &[3; 40]), format_chunk(16_000, 16, 1, 0), chunk(*b"data", &[0; 320])].concat();
         add(format!("{} before the format", name.escape_ascii()), [b"RIFF", &[0; 4][..], b"WAVE", &other].concat());
     }
 }
@@ -118,9 +118,9 @@ fn packets_in_wav(add: &mut impl FnMut(String, Vec<u8>)) {
                 sound[0] = 0xc0;
                 let [tag, channels, block, bits] = [tag, 1, block, 4].map(u16::to_le_bytes);
                 let rates = [8_000_u32, 8_000].map(u32::to_le_bytes).concat();
-                let format = chunk(b"fmt ", &[&tag[..], &channels, &rates, &block, &bits, &[0, 0]].concat());
-                let content = [&b"WAVE"[..], &format, &chunk(b"data", &sound)].concat();
-                add(format!("packets of {first:#x} in WAV of format {tag:x?}"), chunk(b"RIFF", &content));
+                let format = chunk(*b"fmt ", &[&tag[..], &channels, &rates, &block, &bits, &[0, 0]].concat());
+                let content = [&b"WAVE"[..], &format, &chunk(*b"data", &sound)].concat();
+                add(format!("packets of {first:#x} in WAV of format {tag:x?}"), chunk(*b"RIFF", &content));
             }
         }
     }
@@ -134,7 +134,7 @@ fn rates_that_change(ffmpeg: &Ffmpeg, add: &mut impl FnMut(String, Vec<u8>)) {
     for run in [1, 2, 5, 40] {
         let pairs = slow.chunks_exact(72 * run).zip(fast.chunks_exact(96 * run));
         let frames = pairs.map(|(slow, fast)| [slow, fast].concat()).collect::<Vec<_>>().concat();
-        add(format!("two rates by turns of {run} in WAV"), wav(&chunk(b"data", &frames), 192_000, 16));
+        add(format!("two rates by turns of {run} in WAV"), wav(&chunk(*b"data", &frames), 192_000, 16));
         add(format!("two rates by turns of {run}"), frames);
     }
 }
@@ -145,7 +145,7 @@ fn wav(chunks: &[u8], rate: u32, bits: u16) -> Vec<u8> {
 
 fn wav_of(chunks: &[u8], rate: u32, bits: u16, channels: u16, block: u16) -> Vec<u8> {
     let content = [b"WAVE", &format_chunk(rate, bits, channels, block)[..], chunks].concat();
-    chunk(b"RIFF", &content)
+    chunk(*b"RIFF", &content)
 }
 
 /// What says that it is PCM, in blocks of `block` bytes, or as they should be.
@@ -153,16 +153,16 @@ fn format_chunk(rate: u32, bits: u16, channels: u16, block: u16) -> Vec<u8> {
     let block = if block == 0 { bits / 8 * channels } else { block };
     let [rate, bytes] = [rate, rate * u32::from(block.min(100))].map(u32::to_le_bytes);
     let [tag, channels, block, bits] = [1, channels, block, bits].map(u16::to_le_bytes);
-    chunk(b"fmt ", &[&tag[..], &channels, &rate, &bytes, &block, &bits].concat())
+    chunk(*b"fmt ", &[&tag[..], &channels, &rate, &bytes, &block, &bits].concat())
 }
 
-fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len()).unwrap();
-    [name, &size.to_le_bytes()[..], content, &[0][..content.len() % 2]].concat()
+    [&name[..], &size.to_le_bytes(), content, &[0][..content.len() % 2]].concat()
 }
 
-fn boxed(code: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], code, content].concat()
+fn boxed(code: [u8; 4], content: &[u8]) -> Vec<u8> {
+    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], &code, content].concat()
 }
 
 fn id3v2(content: &[u8]) -> Vec<u8> {

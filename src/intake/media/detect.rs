@@ -134,7 +134,7 @@ fn known(container: Container, start: u64, passed_over: bool) -> Result<Detected
 /// Whether FLAC begins with a `STREAMINFO` that players believe.
 fn has_stream_info(head: &[u8]) -> bool {
     let short = |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
-    let begins = head.get(4).is_some_and(|kind| kind & 0x7f == 0) && head.get(5..8) == Some(&[0, 0, 34]);
+    let begins = head.get(4).is_some_and(|kind| kind.trailing_zeros() >= 7) && head.get(5..8) == Some(&[0, 0, 34]);
     let rate = head.get(17..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_be_bytes) << 8 >> 12;
     let has_rate = (1..=655_350).contains(&rate);
     begins && short(8) >= 16 && short(10) >= short(8) && has_rate

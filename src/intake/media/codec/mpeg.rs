@@ -174,7 +174,7 @@ impl MpegChain {
     /// The stream is over here; what is fed next is another one, played behind it.
     pub(in super::super) fn finish(&mut self) {
         let Self { played, frames, gap_bytes, last_rate, .. } = *self;
-        *self = Self { played, frames, gap_bytes, last_rate, ..Self::default() };
+        *self = Self { gap_bytes, last_rate, played, frames, ..Self::default() };
     }
 
     /// What the frames so far play, in nanoseconds.

@@ -372,7 +372,7 @@ pub(in super::super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)
                 format_of = Some(format(content.get(..end)?));
             }
             b"ds64" if !head.starts_with(b"RIFF") => {
-                data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes)
+                data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes);
             }
             _ => {}
         }
