@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run install quick test test-all seed lint deny bench bench-pieces soak test-tools test-browser test-containers
+.PHONY: help run install quick test test-all seed lint deny bench bench-pieces soak fuzz test-tools test-browser test-containers
 .DEFAULT_GOAL := help
 
 # Most tests wait most of the time: for a gateway, a provider, a Redis.
@@ -31,7 +31,7 @@ test: test-tools lint deny ## Install what the tests need (asks for sudo), then 
 test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 test-all: export PROPTEST_CASES := $(or $(PROPTEST_CASES),2560)
 test-all: export VOXGATE_FLEET_SECONDS := $(or $(VOXGATE_FLEET_SECONDS),60)
-test-all: seed test test-browser test-containers soak ## Everything: make test, a browser, containers, and a soak
+test-all: seed test fuzz test-browser test-containers soak ## Everything: make test, a fuzz, a browser, containers, and a soak
 
 seed:
 	@echo "To make up the same again: make test-all PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"
@@ -54,6 +54,9 @@ bench-pieces: ## Measure the pieces that each request goes through
 
 soak: test-tools ## Two minutes of load before a provider that fails: is anything lost, does anything grow?
 	$(DIST) --bench gateway -- soak
+
+fuzz: test-tools ## Send damaged recordings to a gateway, the same each time: half a minute (VOXGATE_FUZZ=200000 for more)
+	VOXGATE_FUZZ=$${VOXGATE_FUZZ:-4000} cargo test --test fuzz -- --nocapture
 
 test-tools: ## Install what the tests need beside Rust (asks for sudo)
 	@tests/install-tools.sh

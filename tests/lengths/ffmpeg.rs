@@ -33,11 +33,17 @@ impl Ffmpeg {
 
     /// A recording in `format`.
     pub(crate) fn make(&self, format: &Format) -> Vec<u8> {
+        self.make_lasting(format, 6)
+    }
+
+    /// A recording of so many seconds, six at most.
+    pub(crate) fn make_lasting(&self, format: &Format, seconds: u8) -> Vec<u8> {
         let mut arguments = vec!["-f", "lavfi", "-i", SOUND];
         if format.picture {
             arguments.extend(["-f", "lavfi", "-i", PICTURE]);
         }
-        arguments.extend(format.arguments.split_whitespace().chain(["-bitexact", "-strict", "-2"]));
+        let seconds = seconds.to_string();
+        arguments.extend(format.arguments.split_whitespace().chain(["-bitexact", "-strict", "-2", "-t", &seconds]));
         let destination = if format.piped { "-" } else { format.ending };
         self.remembered.recorded(&[&arguments[..], &[destination]].concat(), || self.record(format, &arguments))
     }

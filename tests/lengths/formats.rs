@@ -16,7 +16,7 @@ pub(crate) struct Format {
     pub(crate) refused: Option<&'static str>,
 }
 
-const fn taken(name: &'static str, ending: &'static str, arguments: &'static str) -> Format {
+pub(crate) const fn taken(name: &'static str, ending: &'static str, arguments: &'static str) -> Format {
     Format { name, ending, arguments, picture: false, piped: false, alike: false, refused: None }
 }
 

@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+mod disguises;
 mod ffmpeg;
 mod formats;
 mod lies;
@@ -158,4 +159,10 @@ fn no_lie_makes_a_recording_shorter_than_it_plays() {
     let Some(studio) = Studio::open() else { return };
     let cases: Vec<_> = studio.handled().flat_map(|(format, bytes)| lies::of(format, bytes)).collect();
     judge_all(&studio.ffmpeg, &cases);
+}
+
+#[test]
+fn what_is_taken_for_something_else_is_no_shorter_than_that_plays() {
+    let Some(studio) = Studio::open() else { return };
+    judge_all(&studio.ffmpeg, &disguises::of(&studio.ffmpeg));
 }

@@ -40,6 +40,12 @@ pub(crate) fn of(format: &Format, bytes: &[u8]) -> Vec<Case> {
             add("two ID3v2 tags in front", [&id3v2(), &id3v2(), bytes].concat());
         }
         add("ID3v1 behind", [bytes, &id3v1()].concat());
+        // ffmpeg does not know MP2 by less than its beginning.
+        if format.ending == "mp3" {
+            let tail = &bytes[bytes.len() / 3..];
+            add("cut in front", tail.to_vec());
+            add("cut in front, ID3v1 behind", [tail, &id3v1()].concat());
+        }
         add("APE behind", [bytes, &ape()].concat());
         add("APE and ID3v1 behind", [bytes, &ape()[..], &id3v1()].concat());
         add("Lyrics3 behind", [bytes, &lyrics3()[..], &id3v1()].concat());

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::codec::{TrackParams, suspicion, table};
 use super::demux::{Demuxer, Elementary, Flac, Matroska, Ogg, Wav};
 use super::describe::describe;
+use super::players::{MAX_PROBED, MIN_PROBED, is_surely_mp4, other_format};
 use super::{Container, MediaError};
 
 /// How much is looked at: enough to pass over whatever stands between a tag and the first MPEG frame.
@@ -19,6 +20,17 @@ const MAX_TAGS: usize = 8;
 pub(super) struct Detected {
     pub(super) container: Container,
     pub(super) start: u64,
+    pub(super) certainty: Certainty,
+}
+
+/// How sure players are of what a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certainty {
+    Known,
+    /// It is frames of a kind, but they may find those of another.
+    OneOfSome,
+    /// They may take it for anything, since it does not begin with what it is.
+    Doubted,
 }
 
 impl Detected {
@@ -26,9 +38,14 @@ impl Detected {
     /// to be read where they are.
     pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer>> {
         Some(match self.container {
-            Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(self.start)))),
+            Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(self.start))).starting_at(self.start)),
             Container::Mp3 => {
-                Box::new(Elementary::new(TrackParams { codec: Ok(table::MP3), ..TrackParams::default() }))
+                let codec = match self.certainty {
+                    Certainty::Known => table::MP3,
+                    Certainty::OneOfSome => table::MP3_OR_OTHERS,
+                    Certainty::Doubted => table::MP3_IN_DOUBT,
+                };
+                Box::new(Elementary::new(TrackParams { codec: Ok(codec), ..TrackParams::default() }))
             }
             Container::Flac => Box::new(Flac::new()),
             Container::Ogg => Box::new(Ogg::new()),
@@ -39,16 +56,22 @@ impl Detected {
 }
 
 pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detected, MediaError> {
-    let mut start = 0;
+    let (mut start, mut tags) = (0, 0);
     // What is known by so little that the rest need not be read.
     let mut head = window(source, start, SIGNATURE)?;
     for _ in 0..MAX_TAGS {
         let Some(tag) = id3v2_bytes(&head) else { break };
         start = tag.saturating_add(start);
+        tags += 1;
         head = window(source, start, SIGNATURE)?;
     }
+    // Players pass over one tag, if it is not too large, before they look at what it is.
+    let passed_over = tags < 2 && start.saturating_add(16) < MAX_PROBED;
+    // Where there is no tag, the first kilobytes settle it for players too.
+    let probed = if start == 0 { MIN_PROBED } else { MAX_PROBED };
     if is_wav(&head) {
-        return Ok(Detected { container: Container::Wav, start });
+        refuse_other_formats(source, (Container::Wav, start), probed)?;
+        return known(Container::Wav, start, passed_over);
     }
     head = window(source, start, WINDOW)?;
     match by_signature(&head)? {
@@ -56,7 +79,17 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         Some(Container::Mp4) if start > 0 => {
             return Err(MediaError::Unsupported { found: "an MP4 file behind an ID3 tag" });
         }
-        Some(container) => return Ok(Detected { container, start }),
+        Some(container) => {
+            refuse_other_formats(source, (container, start), probed)?;
+            if container == Container::Mp4 && !is_surely_mp4(source)? {
+                let found = "an MP4 file that begins with a box by which players do not know it";
+                return Err(MediaError::Unsupported { found });
+            }
+            if container == Container::Flac && !has_stream_info(&head) && suspicion::of_pcm(&head).is_some() {
+                return Err(MediaError::Unsupported { found: "frames of another kind behind a damaged head of FLAC" });
+            }
+            return known(container, start, passed_over);
+        }
         None => {}
     }
     // Before MPEG frames are looked for throughout, so that nothing is mistaken for them that says plainly what it is.
@@ -64,9 +97,62 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         return Err(MediaError::Unsupported { found });
     }
     let ends = start.saturating_add(WINDOW) >= bytes;
-    match suspicion::find_mpeg(&head, ends) {
-        Some(_) => Ok(Detected { container: Container::Mp3, start }),
-        None => Err(MediaError::NotAudio { bytes }),
+    if suspicion::find_mpeg(&head, ends).is_none() {
+        return Err(MediaError::NotAudio { bytes });
+    }
+    let led = suspicion::leading_mpeg(&head, ends);
+    // Players look at twice as much until it is enough.
+    let probed = led
+        .and_then(|led| start.saturating_add(led).checked_next_power_of_two())
+        .map_or(MAX_PROBED, |settled| settled.saturating_mul(2).saturating_sub(start).clamp(MIN_PROBED, MAX_PROBED));
+    refuse_other_formats(source, (Container::Mp3, start), probed)?;
+    if led.is_none() && says_what_it_is(&head) {
+        return Err(MediaError::NotAudio { bytes });
+    }
+    if led.is_none()
+        && let Some(codec) = suspicion::of_pcm(&head).filter(|codec| *codec != table::DISGUISED)
+    {
+        return Err(MediaError::Codec { container: Container::Mp3, codec: codec.name().to_owned() });
+    }
+    let certainty = match led {
+        None => Certainty::Doubted,
+        Some(_) if passed_over => Certainty::Known,
+        Some(_) => Certainty::OneOfSome,
+    };
+    Ok(Detected { container: Container::Mp3, start, certainty })
+}
+
+/// A container that is known by its first bytes, if players get to see them.
+fn known(container: Container, start: u64, passed_over: bool) -> Result<Detected, MediaError> {
+    if passed_over {
+        Ok(Detected { container, start, certainty: Certainty::Known })
+    } else {
+        Err(MediaError::Unsupported { found: "a recording behind several ID3 tags or one of more than 1 MiB" })
+    }
+}
+
+/// Whether FLAC begins with a `STREAMINFO` that players believe.
+fn has_stream_info(head: &[u8]) -> bool {
+    let short = |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
+    let begins = head.get(4).is_some_and(|kind| kind.trailing_zeros() >= 7) && head.get(5..8) == Some(&[0, 0, 34]);
+    let rate = head.get(17..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_be_bytes) << 8 >> 12;
+    let has_rate = (1..=655_350).contains(&rate);
+    begins && short(8) >= 16 && short(10) >= short(8) && has_rate
+}
+
+/// Whether a file that does not begin with a frame begins with the name of a format, or with its zeros: not with the rest of a
+/// frame, as one does that was cut out of a longer one.
+fn says_what_it_is(head: &[u8]) -> bool {
+    let Some(begins @ &[first, ..]) = head.first_chunk::<4>() else { return true };
+    let is_filler = begins.iter().all(|byte| *byte == first);
+    let is_name = begins.iter().all(|byte| byte.is_ascii_alphanumeric() || b" !.-_".contains(byte));
+    if is_filler { first == 0 } else { is_name && begins != b"LAME" }
+}
+
+fn refuse_other_formats<S: Read + Seek>(source: &mut S, what: (Container, u64), probed: u64) -> Result<(), MediaError> {
+    match other_format(source, what, probed)? {
+        Some(found) => Err(MediaError::TwoFormats { container: what.0, found }),
+        None => Ok(()),
     }
 }
 
@@ -107,7 +193,7 @@ fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
         (b"OggS", ..) => Some(Container::Ogg),
         (b"\x1a\x45\xdf\xa3", ..) => Some(matroska(head)?),
         (_, b"ftyp", brand) if is_image(*brand) => {
-            return Err(MediaError::Unsupported { found: "a HEIF or AVIF image" });
+            return Err(MediaError::Unsupported { found: "a HEIF, AVIF, JPEG 2000 or JPEG XL image" });
         }
         (_, b"ftyp" | b"moov", _) => Some(Container::Mp4),
         // Old QuickTime files may start with their audio or with padding.
@@ -125,7 +211,7 @@ fn flac(head: &[u8]) -> Option<Container> {
 }
 
 fn is_image(brand: [u8; 4]) -> bool {
-    matches!(&brand, b"heic" | b"heix" | b"heif" | b"mif1" | b"msf1" | b"avif" | b"avis")
+    matches!(&brand, b"heic" | b"heix" | b"heif" | b"mif1" | b"msf1" | b"avif" | b"avis" | b"jp2 " | b"jpx " | b"jxl ")
 }
 
 /// Whether the first atom is whole and another follows, or it runs on past what was read, as audio does.
@@ -139,9 +225,20 @@ fn is_code(code: &[u8]) -> bool {
     code.iter().all(u8::is_ascii_graphic)
 }
 
+/// How long the EBML header is that `head` begins with (RFC 8794 §4).
+fn ebml_header(head: &[u8]) -> usize {
+    const ID: usize = 4;
+    let Some(&first) = head.get(ID) else { return 0 };
+    let count = usize::try_from(first.leading_zeros()).unwrap_or_default() + 1;
+    let Some(size) = head.get(ID..ID + count) else { return 0 };
+    let value = size.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = value & !(u64::MAX << (7 * count));
+    usize::try_from(value).unwrap_or(usize::MAX).saturating_add(ID + count)
+}
+
 /// EBML is no more than a syntax; the document type says whose (RFC 8794 §11.2.6).
 fn matroska(head: &[u8]) -> Result<Container, MediaError> {
-    let header = head.get(..head.len().min(128)).unwrap_or_default();
+    let header = head.get(..head.len().min(ebml_header(head)).min(128)).unwrap_or_default();
     if memchr::memmem::find(header, b"webm").is_some() || memchr::memmem::find(header, b"matroska").is_some() {
         Ok(Container::Webm)
     } else {

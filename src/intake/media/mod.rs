@@ -4,7 +4,8 @@
 //! first bytes and the length by walking its packets without decoding them. Lengths that a header states are not used:
 //! a header that lies would make a long recording cheap. Where packets cannot be walked, the length is a bound.
 //!
-//! - `detect`: the container by its first bytes; `describe`: what it is instead, in words
+//! - `detect`: the container by its first bytes; `describe`: what it is instead, in words; `players`: whether players take it
+//!   for the same
 //! - `reader`: shows a demuxer the recording, window by window, within a `budget` of processor time
 //! - `demux`: one container each: packets out of bytes; `mp4` reads the tables that say where its packets are
 //! - `codec`: how long a packet plays, by its own bytes
@@ -18,6 +19,7 @@ mod demux;
 mod describe;
 mod detect;
 mod mp4;
+mod players;
 mod reader;
 mod tally;
 #[cfg(test)]
@@ -136,6 +138,14 @@ pub enum MediaError {
     #[error("the file is {found}; send {TAKEN}")]
     Unsupported {
         /// What it is, in words.
+        found: &'static str,
+    },
+    /// One thing by its first bytes, and another to those that play it.
+    #[error("the {container} file is {found} as well, and players differ about which; send {TAKEN}")]
+    TwoFormats {
+        /// The container by its first bytes.
+        container: Container,
+        /// What it is taken for, in words.
         found: &'static str,
     },
     /// Sound that is known, and whose length cannot be counted.

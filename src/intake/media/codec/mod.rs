@@ -144,6 +144,13 @@ impl PacketClock {
 /// What counts `codec`, or the name that it is refused by.
 fn counter(codec: Codec, params: &TrackParams, container: Container) -> Result<Box<dyn Count + Send>, String> {
     Ok(match codec.counting() {
+        // WAV says nothing of packets, and players cut it wherever they like: what is told by a packet's first bytes is not told.
+        Counting::Opus | Counting::Vorbis | Counting::Speex | Counting::AmrNarrow | Counting::AmrWide
+            if container == Container::Wav =>
+        {
+            return Err(codec.name().to_owned());
+        }
+        Counting::Adpcm(adpcm::Layout::Flash) if container == Container::Wav => return Err(codec.name().to_owned()),
         Counting::Mpeg => Box::new(mpeg::Mpeg::default()),
         Counting::Aac if container == Container::Wav => Box::new(adts::AdtsStream::default()),
         Counting::Aac => Box::new(aac::Aac::new(params)?),
@@ -161,6 +168,7 @@ fn counter(codec: Codec, params: &TrackParams, container: Container) -> Result<B
         Counting::WavPack => Box::new(wavpack::WavPack::new(params)),
         Counting::Tta => Box::new(tta::Tta::new(params)?),
         Counting::Disguised => Box::new(suspicion::Disguised::default()),
+        Counting::AmongOthers { gaps } => Box::new(suspicion::AmongOthers::new(gaps)),
         Counting::Refused => return Err(codec.name().to_owned()),
     })
 }

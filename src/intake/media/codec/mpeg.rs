@@ -74,6 +74,10 @@ impl Frame {
     }
 }
 
+fn is_padding(byte: u8) -> bool {
+    byte == 0 || byte == 0xff
+}
+
 /// What a stream of MPEG audio plays, fed in pieces of any size.
 #[derive(Debug, Default, Clone)]
 pub(in super::super) struct MpegChain {
@@ -84,8 +88,12 @@ pub(in super::super) struct MpegChain {
     left: u64,
     /// Whether bytes other than zeros came since the last frame's end, the recent ones aside.
     gap: bool,
+    /// How many bytes were in no frame, zeros and 0xff aside.
+    gap_bytes: u64,
     /// The first frame behind a gap, until it is known what follows it.
     doubted: Option<Frame>,
+    /// The rate of the last frame that was counted.
+    last_rate: Option<u32>,
     played: Played,
     frames: u64,
 }
@@ -114,6 +122,7 @@ impl MpegChain {
                 if !self.recent.to_be_bytes().contains(&0xff) && byte != 0xff {
                     return self.pass_over(bytes);
                 }
+                self.gap_bytes += u64::from(!is_padding(oldest));
             } else {
                 self.recent_count += 1;
             }
@@ -134,6 +143,9 @@ impl MpegChain {
         let count = memchr::memchr(0xff, bytes).unwrap_or(bytes.len());
         let (passed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
         self.gap |= self.recent != 0 || passed.iter().any(|&byte| byte != 0);
+        let recent = self.recent.to_be_bytes();
+        let in_gap = passed.iter().chain(&recent).filter(|byte| !is_padding(**byte)).count();
+        self.gap_bytes = self.gap_bytes.saturating_add(u64::try_from(in_gap).unwrap_or(u64::MAX));
         (self.recent, self.recent_count) = (0, 0);
         rest
     }
@@ -153,14 +165,16 @@ impl MpegChain {
     }
 
     fn count(&mut self, frame: Frame) {
-        self.played.add(frame.samples.into(), frame.rate);
+        // Where the rate changes, ffmpeg plays the first frame of the new rate at the old one.
+        let last_rate = self.last_rate.replace(frame.rate).unwrap_or(frame.rate);
+        self.played.add(frame.samples.into(), frame.rate.min(last_rate));
         self.frames += 1;
     }
 
     /// The stream is over here; what is fed next is another one, played behind it.
     pub(in super::super) fn finish(&mut self) {
-        let (played, frames) = (self.played, self.frames);
-        *self = Self { played, frames, ..Self::default() };
+        let Self { played, frames, gap_bytes, last_rate, .. } = *self;
+        *self = Self { gap_bytes, last_rate, played, frames, ..Self::default() };
     }
 
     /// What the frames so far play, in nanoseconds.
@@ -171,6 +185,11 @@ impl MpegChain {
     /// How many frames were counted.
     pub(in super::super) fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// How many bytes were in no frame, zeros and 0xff aside.
+    pub(in super::super) fn gap_bytes(&self) -> u64 {
+        self.gap_bytes
     }
 }
 
@@ -273,6 +292,21 @@ mod tests {
         let noise = |count: usize| b"\x01\x02\x03".repeat(count);
         let bytes = [frames(3), noise(50), frame(), noise(50), frame(), noise(50), frames(2)].concat();
         assert_eq!(chain(&bytes), 5);
+    }
+
+    #[test]
+    fn the_first_frame_of_a_higher_rate_plays_at_the_lower_one() {
+        let slow = [&[0xff, 0xe3, 0x18, 0xc0][..], &[0x55; 68]].concat();
+        let both = [slow.repeat(2), frames(2)].concat();
+        let twice = [both.clone(), both].concat();
+        let plays = 2 * (2 * 72 + 144 + 24);
+        assert_eq!(play(&mut Mpeg::default(), [&twice[..]]), plays);
+        let mut apart = MpegChain::default();
+        for piece in [slow.repeat(2), frames(2), slow.repeat(2), frames(2)] {
+            apart.feed(&piece);
+            apart.finish();
+        }
+        assert_eq!(apart.played_nanos() / 1_000_000, plays);
     }
 
     #[test]

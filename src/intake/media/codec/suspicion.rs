@@ -10,6 +10,7 @@ use super::dts::{DtsChain, DtsFrames, EXTENSION};
 use super::mpeg::{Frame, MpegChain};
 use super::table::{self, Codec};
 use super::{Count, Wants};
+use crate::intake::media::players::IEC_61937;
 
 /// How many frames one behind the other are no coincidence.
 const FRAMES: u64 = 3;
@@ -21,6 +22,9 @@ const TRUEHD: &[u8] = &[0xf8, 0x72, 0x6f, 0xba];
 /// What sound that is said to be PCM looks like by its `beginning`; `None` if it looks like PCM.
 pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
     let marks = |mark: &[u8]| memchr::memmem::find_iter(beginning, mark).count();
+    if is_s_pdif(beginning) {
+        return Some(table::IEC_61937);
+    }
     let mut dts = Chain::new(DtsFrames);
     dts.feed(beginning);
     let mut loas = LoasChain::new(super::adts::LoasFrames);
@@ -47,6 +51,11 @@ pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
         || adts.first_frames() >= FRAMES
         || adts.frames() >= SCATTERED;
     looks.then_some(table::DISGUISED)
+}
+
+/// Whether samples are bursts of compressed sound, as they go over a wire for PCM.
+pub(in super::super) fn is_s_pdif(beginning: &[u8]) -> bool {
+    memchr::memmem::find_iter(beginning, IEC_61937).count() > 1
 }
 
 fn length(bytes: &[u8]) -> u64 {
@@ -85,6 +94,58 @@ impl Count for Disguised {
         let others = [self.ac3.played_nanos(), self.dts.played_nanos(), self.adts.played_nanos()];
         others.into_iter().fold(self.mpeg.played_nanos(), u64::max)
     }
+}
+
+/// Counts bare MPEG frames in a file that does not begin with some. Players may take it for another stream of frames, and then
+/// the longest counts; or for something that is not known here, and then what is in no frame is stray.
+#[derive(Debug)]
+pub(super) struct AmongOthers {
+    frames: Disguised,
+    /// Whether what is in no frame is stray.
+    gaps: bool,
+}
+
+impl AmongOthers {
+    pub(super) fn new(gaps: bool) -> Self {
+        Self { frames: Disguised::default(), gaps }
+    }
+}
+
+/// What a file that was cut out of a longer one may hold beside frames: a piece of one in front, and a tag behind.
+const MAX_TRIMMINGS: u64 = 2_048;
+
+impl Count for AmongOthers {
+    fn begin(&mut self, size: u64) -> Wants {
+        self.frames.begin(size)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.frames.bytes(bytes);
+    }
+
+    fn played(&self) -> u64 {
+        self.frames.played()
+    }
+
+    fn stray(&self) -> u64 {
+        if self.gaps { self.frames.mpeg.gap_bytes().saturating_sub(MAX_TRIMMINGS) } else { 0 }
+    }
+}
+
+/// How far into `bytes` it is clear to every player that they are MPEG frames: they begin with seven of them or, where the
+/// file `ends` with them, with nothing else. Zeros before them do not matter.
+pub(in super::super) fn leading_mpeg(bytes: &[u8], ends: bool) -> Option<u64> {
+    const ENOUGH: usize = 7;
+    let mut next = bytes.iter().take_while(|byte| **byte == 0).count();
+    for seen in 0..ENOUGH {
+        let header = bytes.get(next..).and_then(<[u8]>::first_chunk).copied();
+        let Some(frame) = header.and_then(Frame::parse) else {
+            let rest = bytes.get(next..).unwrap_or_default();
+            return (seen > 0 && ends && rest.is_empty()).then(|| length(bytes));
+        };
+        next = next.saturating_add(usize::try_from(frame.bytes).unwrap_or(usize::MAX));
+    }
+    u64::try_from(next).ok()
 }
 
 /// Where in `bytes` a stream of MPEG audio begins: the first frame that is followed by enough others like it. At the very
@@ -129,6 +190,42 @@ mod tests {
         assert_eq!(of_pcm(&[0x56, 0xe0, 2, 9, 9].repeat(9)), Some(table::AAC_LATM));
         assert_eq!(of_pcm(&[&[0; 4], TRUEHD, &[0; 900]].concat()), Some(table::TRUEHD));
         assert_eq!(of_pcm(&[&EXTENSION[..], &[0; 900]].concat().repeat(4)), Some(table::DTS_EXPRESS));
+    }
+
+    #[test]
+    fn frames_that_lead_are_mpeg_to_everybody() {
+        let frame = [&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat();
+        assert_eq!(leading_mpeg(&frame.repeat(9), false), Some(7 * 192));
+        assert_eq!(leading_mpeg(&[vec![0; 99], frame.repeat(9)].concat(), false), Some(99 + 7 * 192));
+        assert_eq!(
+            (leading_mpeg(&frame.repeat(6), false), leading_mpeg(&frame.repeat(6), true)),
+            (None, Some(6 * 192))
+        );
+        for other in [[&b"x"[..], &frame.repeat(9)].concat(), [&frame.repeat(6), &b"x"[..]].concat(), vec![0; 99]] {
+            assert_eq!(leading_mpeg(&other, true), None);
+        }
+    }
+
+    #[test]
+    fn what_is_in_no_frame_is_stray_where_other_frames_could_play() {
+        let frame = [&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat();
+        for (gap, stray) in
+            [(vec![0x33; 2_000], 0), (vec![0x33; 3_000], 952), (vec![0; 9_000], 0), (vec![0xff; 9_000], 0)]
+        {
+            let mut count = AmongOthers::new(true);
+            super::super::play(&mut count, [&[gap, frame.repeat(9)].concat()[..]]);
+            assert_eq!((count.stray(), count.played() / 1_000_000), (stray, 9 * 24));
+        }
+        // The longest of what it could be.
+        let mut count = AmongOthers::new(true);
+        assert_eq!(super::super::play(&mut count, [&[frame.repeat(2), ac3().repeat(50)].concat()[..]]), 1_600);
+    }
+
+    #[test]
+    fn bursts_of_s_pdif_are_found() {
+        let burst = [IEC_61937, &[0; 6_140]].concat();
+        assert_eq!(of_pcm(&burst.repeat(2)), Some(table::IEC_61937));
+        assert_eq!(of_pcm(&burst), None);
     }
 
     #[test]

@@ -16,8 +16,15 @@ const CHUNK_HEADER: usize = 8;
 const MAX_FORMAT: usize = 4096;
 /// Sizes that mean "not known when this was written": a live recorder's.
 const UNKNOWN: [u32; 2] = [0, u32::MAX];
-/// A decoder takes a second look at what is said to be 16-bit PCM; this far into it.
+/// A decoder takes a second look at what is said to be PCM: at 32 pieces of it.
 const PROBED: usize = 128 * 1024;
+/// How large such a piece is, but for formats whose blocks are larger.
+const MAX_PIECE: u32 = 4096;
+/// Chunks that one player finds and another does not.
+const TWO_WALKS: MediaError = MediaError::Feature {
+    container: Container::Wav,
+    what: "has sound between its chunks, which some players find and others do not",
+};
 const TRACK: TrackId = TrackId(0);
 /// What the sound looks like, where that is another thing than what it is said to be.
 const LOOKS_LIKE: TrackId = TrackId(1);
@@ -25,13 +32,20 @@ const LOOKS_LIKE: TrackId = TrackId(1);
 /// Takes WAV apart.
 pub(in super::super) struct Wav {
     state: State,
-    /// The sizes of `ds64`, which stand in for those that 32 bits cannot hold.
+    /// Whether it is one of the kinds that have a `ds64`.
+    is_large: bool,
+    /// The size of the sound that `ds64` states, in the place of what 32 bits cannot hold.
     data_size: Option<u64>,
+    /// Where the next chunk behind the sound begins for players that pass over no byte of padding behind the sound itself, and
+    /// pad chunks by where they begin (ffmpeg's `find_tag`).
+    unpadded: Option<u64>,
     format: Option<TrackParams>,
     /// How many bytes of sound there were.
     sound: u64,
     /// Whether it is counted as what it looks like, too.
     suspected: bool,
+    /// Where it begins in its file.
+    start: u64,
     /// Where the window begins, and the size of the whole, where that is known.
     position: u64,
     size: Option<u64>,
@@ -40,6 +54,10 @@ pub(in super::super) struct Wav {
 enum State {
     Riff,
     Chunk,
+    /// So many bytes that are no sound are left.
+    PassOver {
+        left: u64,
+    },
     /// So many bytes of sound are left of a `data` chunk; `seen` of it have been shown.
     Data {
         left: u64,
@@ -57,7 +75,23 @@ enum State {
 impl Wav {
     /// `size`: that of the whole recording, where it is known.
     pub(in super::super) fn new(size: Option<u64>) -> Self {
-        Self { state: State::Riff, data_size: None, format: None, sound: 0, suspected: false, position: 0, size }
+        Self {
+            state: State::Riff,
+            is_large: false,
+            data_size: None,
+            unpadded: None,
+            format: None,
+            sound: 0,
+            suspected: false,
+            start: 0,
+            position: 0,
+            size,
+        }
+    }
+
+    /// The same, for a recording that begins so far into its file.
+    pub(in super::super) fn starting_at(self, start: u64) -> Self {
+        Self { start, ..self }
     }
 
     fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
@@ -71,11 +105,7 @@ impl Wav {
         let padded = stated % 2 == 1;
         match &id {
             b"data" => {
-                let size = match self.data_size.take() {
-                    Some(size) if stated == u32::MAX && size > 0 => size,
-                    _ if UNKNOWN.contains(&stated) => u64::MAX,
-                    _ => size,
-                };
+                let size = stated_bytes(self.data_size, stated).unwrap_or(u64::MAX);
                 // A chunk that says more than there is was cut off.
                 let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position).saturating_sub(8));
                 self.data(size.min(there), padded && size <= there, sink)?;
@@ -88,37 +118,73 @@ impl Wav {
                     None if !at_end => return Ok(Step::Need(whole)),
                     fields => self.format = Some(format(fields.unwrap_or_default())),
                 }
-                Ok(Step::Advance(8 + size + u64::from(padded)))
+                self.pass_over(8 + size + u64::from(padded), window, at_end)
             }
-            b"ds64" => {
+            b"ds64" if self.is_large && self.data_size.is_none() => {
                 let Some(fields) = window.get(CHUNK_HEADER..CHUNK_HEADER + 16) else {
                     return Ok(if at_end { Step::End } else { Step::Need(CHUNK_HEADER + 16) });
                 };
                 self.data_size = fields.last_chunk().copied().map(u64::from_le_bytes);
-                Ok(Step::Advance(8 + size + u64::from(padded)))
+                self.pass_over(8 + size + u64::from(padded), window, at_end)
+            }
+            // Some decoders believe it rather than the format behind it.
+            b"XMA2" if self.format.is_none() => {
+                Err(MediaError::Codec { container: Container::Wav, codec: table::XMA2.name().to_owned() })
             }
             // What is no chunk behind the sound is more of it than its header said.
             _ if self.sound > 0 && !id.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
                 // Padding is no sound.
                 if let Some(padding) = padding(*header, window) {
-                    return Ok(Step::Advance(padding));
+                    return self.pass_over(padding, window, at_end);
                 }
                 let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position));
                 self.data(there, false, sink)?;
                 self.data_bytes(window, at_end, sink)
             }
-            _ => Ok(Step::Advance(8 + size + u64::from(padded))),
+            _ => self.pass_over(8 + size + u64::from(padded), window, at_end),
         }
+    }
+
+    /// Passes over `left` bytes, and looks there for sound that other players find: where they look for the next chunk.
+    fn pass_over(&mut self, mut left: u64, window: &[u8], at_end: bool) -> Result<Step, MediaError> {
+        if let Some(at) = self.unpadded
+            && let ahead = at.saturating_sub(self.position)
+            && ahead < left
+        {
+            if ahead > 0 {
+                left -= ahead;
+                self.state = State::PassOver { left };
+                return Ok(Step::Advance(ahead));
+            }
+            self.state = State::PassOver { left };
+            let Some(&[a, b, c, d, s0, s1, s2, s3]) = window.first_chunk::<CHUNK_HEADER>() else {
+                self.unpadded = None;
+                return Ok(if at_end { Step::Advance(left) } else { Step::Need(CHUNK_HEADER) });
+            };
+            if &[a, b, c, d] == b"data" {
+                return Err(TWO_WALKS);
+            }
+            let size = u64::from(u32::from_le_bytes([s0, s1, s2, s3]));
+            self.unpadded = Some(at + 8 + size + (size + self.start) % 2);
+            return self.pass_over(left, window, at_end);
+        }
+        self.state = State::Chunk;
+        Ok(Step::Advance(left))
     }
 
     /// A `data` chunk of `size` bytes begins.
     fn data(&mut self, size: u64, padded: bool, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
+        let is_the_rest = self.size.is_none_or(|whole| self.position.saturating_add(size).saturating_add(8) >= whole);
+        if self.unpadded.is_some_and(|at| at != self.position) && !is_the_rest {
+            return Err(TWO_WALKS);
+        }
+        self.unpadded = None;
         let Some(format) = &self.format else {
             return Err(MediaError::Unfinished { container: Container::Wav, missing: "its format (fmt) is missing" });
         };
         if self.sound == 0 {
             sink.track(TRACK, format)?;
-            if format.codec == Ok(table::PCM_S16LE) {
+            if format.codec.as_ref().is_ok_and(|codec| table::PLAIN_PCM.contains(codec)) {
                 self.state = State::Probe { size, padded };
                 return Ok(());
             }
@@ -149,11 +215,20 @@ impl Wav {
             return Ok(Step::Need(wanted));
         }
         let beginning = window.get(..wanted).unwrap_or(window);
-        if let Some(format) = &self.format
-            && let Some(codec) = suspicion::of_pcm(beginning)
-        {
-            sink.track(LOOKS_LIKE, &TrackParams { codec: Ok(codec), ..format.clone() })?;
-            self.suspected = true;
+        if let Some(format) = &self.format {
+            // S/PDIF plays from samples of any size, frames only from those of 16 bits. Large blocks are looked at so far that
+            // what is in them is not told by their beginning.
+            let is_plain = format.codec == Ok(table::PCM_S16LE);
+            let looks_like = match suspicion::of_pcm(beginning) {
+                _ if suspicion::is_s_pdif(beginning) => Some(table::IEC_61937),
+                _ if !is_plain => None,
+                None if format.block_bytes > MAX_PIECE => Some(table::DISGUISED),
+                looks_like => looks_like,
+            };
+            if let Some(codec) = looks_like {
+                sink.track(LOOKS_LIKE, &TrackParams { codec: Ok(codec), ..format.clone() })?;
+                self.suspected = true;
+            }
         }
         self.begin(size, padded, sink);
         self.data_bytes(window, at_end, sink)
@@ -168,12 +243,14 @@ impl Wav {
             if self.suspected {
                 sink.end(LOOKS_LIKE);
             }
-            let padding = u64::from(*padded && *left == 0);
+            let padded = *padded;
+            let padding = u64::from(padded && *left == 0);
             self.state = State::Chunk;
+            self.unpadded = (padded || self.start % 2 == 1).then_some(self.position);
             return match padding {
                 0 => self.chunk(window, at_end, sink),
                 _ if window.is_empty() => Ok(Step::End),
-                padding => Ok(Step::Advance(padding)),
+                padding => self.pass_over(padding, window, at_end),
             };
         }
         let wanted = match *wants {
@@ -218,13 +295,22 @@ impl Wav {
             State::Riff if window.len() < RIFF_HEADER && !at_end => Ok(Step::Need(RIFF_HEADER)),
             State::Riff => {
                 self.state = State::Chunk;
+                self.is_large = !window.starts_with(b"RIFF");
                 Ok(Step::Advance(12))
             }
             State::Chunk => self.chunk(window, at_end, sink),
+            State::PassOver { left } => self.pass_over(left, window, at_end),
             State::Data { .. } => self.data_bytes(window, at_end, sink),
             State::Probe { size, padded } => self.probe((size, padded), window, at_end, sink),
         }
     }
+}
+
+/// How large a `data` chunk is that states `stated` bytes; `None` if that is not known. In a file with a `ds64` some players
+/// believe that, whatever the chunk says: the larger counts.
+fn stated_bytes(of_ds64: Option<u64>, stated: u32) -> Option<u64> {
+    let stated = (!UNKNOWN.contains(&stated)).then_some(u64::from(stated));
+    of_ds64.filter(|size| *size > 0).max(stated)
 }
 
 fn length(bytes: &[u8]) -> u64 {
@@ -278,18 +364,16 @@ pub(in super::super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)
         let (size, left) = (u64::from(stated), bytes.checked_sub(at + 8)?);
         match &[a, b, c, d] {
             b"data" => {
-                let size = match data_size {
-                    Some(size) if stated == u32::MAX && size > 0 => size,
-                    _ if UNKNOWN.contains(&stated) => left,
-                    _ => size,
-                };
+                let size = stated_bytes(data_size, stated).unwrap_or(left);
                 return Some((lasts(&format_of, size.min(left))?, true));
             }
             b"fmt " if format_of.is_none() => {
                 let end = usize::try_from(stated).unwrap_or(usize::MAX).min(content.len()).min(MAX_FORMAT);
                 format_of = Some(format(content.get(..end)?));
             }
-            b"ds64" => data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes),
+            b"ds64" if !head.starts_with(b"RIFF") => {
+                data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes);
+            }
             _ => {}
         }
         at += 8 + size + (size & 1);
