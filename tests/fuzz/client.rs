@@ -72,7 +72,7 @@ fn whole(said: &[u8]) -> Option<(u16, &str, bool)> {
     let head = head.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     let there = match length {
-        Some(length) => body.len() >= length.trim().parse().ok()?,
+        Some(length) => body.len() >= length.trim().parse::<usize>().ok()?,
         None => body.ends_with("0\r\n\r\n"),
     };
     there.then_some((status, body, !head.contains("connection: close")))

@@ -18,6 +18,8 @@ mod ffmpeg;
 #[allow(dead_code, reason = "nothing is judged here")]
 mod formats;
 mod gateway;
+#[path = "../lengths/remembered.rs"]
+mod remembered;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
