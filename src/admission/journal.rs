@@ -125,6 +125,11 @@ impl Journal {
             // It lives, or another has just taken it over.
             _ => return Ok(()),
         };
+        // It is removed under its lock. If another gateway did that between the opening and the locking here, its settlements
+        // are that gateway's; if a new file has the name since then, that is a living gateway's.
+        if !fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|opened| opened.ino() == there.ino())) {
+            return Ok(());
+        }
         let mut bytes = Vec::new();
         (&file).read_to_end(&mut bytes)?;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -136,9 +141,7 @@ impl Journal {
                 tracing::warn!("a settlement that was cut short when its gateway died is left out");
             }
         }
-        // Another may have taken it over before it was opened here, and a third have made one of that name: never.
-        let same = fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|ours| ours.ino() == there.ino()));
-        if same && !self.torn { fs::remove_file(path) } else { Ok(()) }
+        if self.torn { Ok(()) } else { fs::remove_file(path) }
     }
 }
 
