@@ -133,7 +133,8 @@ impl Line {
 
     /// Reads from the client into what is `ahead`; `None` when it has closed its side.
     fn poll_more(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<Option<usize>>> {
-        let mut read = ReadBuf::new(buffer.initialize_unfilled_to(buffer.remaining().min(READ_BYTES)));
+        // What is not read into is not touched either: a connection that waits takes none of this buffer's memory.
+        let mut read = buffer.take(READ_BYTES);
         ready!(Pin::new(&mut self.pipe).poll_read(cx, &mut read))?;
         self.ahead.extend_from_slice(read.filled());
         Poll::Ready(Ok(Some(read.filled().len()).filter(|count| *count > 0)))
@@ -191,12 +192,14 @@ impl Line {
         let Stage::Body(left) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let room = usize::try_from(*left).map_or(buffer.remaining(), |left| left.min(buffer.remaining()));
         let count = if self.ahead.is_empty() {
-            let mut read = ReadBuf::new(buffer.initialize_unfilled_to(room));
-            if Pin::new(&mut self.pipe).poll_read(cx, &mut read)?.is_pending() {
+            let begin = buffer.filled().len();
+            if Pin::new(&mut self.pipe).poll_read(cx, buffer)?.is_pending() {
                 return self.poll_slow_body(cx);
             }
-            let count = read.filled().len();
-            buffer.advance(count);
+            // What came behind the body is of the next request.
+            let count = room.min(buffer.filled().len() - begin);
+            self.ahead.extend_from_slice(buffer.filled().get(begin + count..).unwrap_or_default());
+            buffer.set_filled(begin + count);
             count
         } else {
             let piece = self.ahead.split_to(room.min(self.ahead.len()));

@@ -2,7 +2,7 @@
 //!
 //! A decoder conceals a frame whose head is damaged with as much of what it had before, so that is what such a frame counts.
 
-use super::chain::{Chain, FrameHead, Frames};
+use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::{Count, Wants};
 
 const RATES: [u32; 3] = [48_000, 44_100, 32_000];
@@ -48,7 +48,8 @@ impl Frames for Ac3Frames {
     const HEAD: usize = 6;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        memchr::memchr2(0x0b, 0x77, bytes)
+        let pair = |first, second| matches!((first, second), (0x0b, 0x77) | (0x77, 0x0b));
+        find_pair(bytes, memchr::memchr2_iter(0x0b, 0x77, bytes), pair)
     }
 
     fn read(&mut self, head: &[u8], next: bool) -> Option<FrameHead> {

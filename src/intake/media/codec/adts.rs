@@ -1,7 +1,7 @@
 //! AAC as a stream of bytes: frames with a head of their own, ADTS (ISO/IEC 14496-3 §1.A.2), and LOAS (§1.7.2).
 
 use super::aac::{Aac, Adts};
-use super::chain::{Chain, FrameHead, Frames};
+use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::{Count, Wants};
 
 /// What a head of a frame takes, its checksum aside.
@@ -26,6 +26,12 @@ impl Default for AdtsChain {
     }
 }
 
+/// Where in `bytes` a head of ADTS could begin: twelve bits of ones, and two of zeros behind the next.
+fn find_head(bytes: &[u8]) -> usize {
+    let pair = |_, second| second & 0xf6 == 0xf0;
+    find_pair(bytes, memchr::memchr_iter(0xff, bytes), pair).unwrap_or(bytes.len())
+}
+
 impl AdtsChain {
     /// Counts the next bytes.
     pub(in super::super) fn feed(&mut self, mut bytes: &[u8]) {
@@ -42,7 +48,7 @@ impl AdtsChain {
                 continue;
             }
             if self.held.is_empty() {
-                let start = memchr::memchr(0xff, bytes).unwrap_or(bytes.len());
+                let start = find_head(bytes);
                 if start > 0 {
                     self.first.get_or_insert(self.frames);
                 }
@@ -62,7 +68,7 @@ impl AdtsChain {
     fn head(&mut self) {
         let Some(size) = Adts::parse(&self.held).and_then(|head| head.frame_bytes) else {
             let rest = self.held.get(1..).unwrap_or_default();
-            let start = memchr::memchr(0xff, rest).unwrap_or(rest.len());
+            let start = find_head(rest);
             self.held.drain(..=start);
             self.first.get_or_insert(self.frames);
             return;
@@ -128,7 +134,7 @@ impl Frames for LoasFrames {
     const HEAD: usize = 3;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        memchr::memchr(0x56, bytes)
+        find_pair(bytes, memchr::memchr_iter(0x56, bytes), |_, second| second >= 0xe0)
     }
 
     fn read(&mut self, head: &[u8], _next: bool) -> Option<FrameHead> {

@@ -25,6 +25,20 @@ pub(in super::super) trait Frames {
     fn read(&mut self, head: &[u8], next: bool) -> Option<FrameHead>;
 }
 
+/// Where a head can begin: at the first of the places that `firsts` finds, in order, whose byte and the one behind it `pair`
+/// takes. The last byte has none behind it, and is taken. Nearly no place among other bytes passes, so that none but heads
+/// cost more than the search for a byte.
+pub(super) fn find_pair(
+    bytes: &[u8],
+    mut firsts: impl Iterator<Item = usize>,
+    pair: impl Fn(u8, u8) -> bool,
+) -> Option<usize> {
+    firsts.find(|&at| match bytes.get(at..) {
+        Some([first, second, ..]) => pair(*first, *second),
+        _ => true,
+    })
+}
+
 /// What a stream of such frames plays, fed in pieces of any size. What is no frame is passed over.
 #[derive(Debug, Default)]
 pub(in super::super) struct Chain<F> {
@@ -61,37 +75,46 @@ impl<F: Frames> Chain<F> {
                 let start = F::find(bytes).unwrap_or(bytes.len());
                 self.next &= start == 0;
                 bytes = bytes.get(start..).unwrap_or_default();
+                if let Some(head) = bytes.get(..F::HEAD) {
+                    let used = self.head(head);
+                    bytes = bytes.get(used..).unwrap_or_default();
+                    continue;
+                }
             }
             let count = bytes.len().min(F::HEAD.saturating_sub(self.held.len()));
             let (now, later) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
             self.held.extend_from_slice(now);
             bytes = later;
             if self.held.len() >= F::HEAD {
-                self.head();
+                self.held_head();
             }
         }
     }
 
-    /// Takes what is held for a head, or lets its first byte go.
-    fn head(&mut self) {
-        let found = self.frames.read(&self.held, self.next);
+    /// Takes what is held for a head, or lets its first byte go, and those behind it that begin none.
+    fn held_head(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let used = self.head(&held);
+        let rest = held.get(used..).unwrap_or_default();
+        let start = if self.next { 0 } else { F::find(rest).unwrap_or(rest.len()) };
+        self.held = held;
+        self.held.drain(..used + start);
+    }
+
+    /// Reads `head` as one, if it is; how many of its bytes are done with.
+    fn head(&mut self, head: &[u8]) -> usize {
+        let found = self.frames.read(head, self.next);
         if !self.next || found.is_none() {
             self.first.get_or_insert(self.count);
         }
         self.next = found.is_some();
-        let Some(frame) = found else {
-            let rest = self.held.get(1..).unwrap_or_default();
-            let start = F::find(rest).unwrap_or(rest.len());
-            self.held.drain(..=start);
-            return;
-        };
+        let Some(frame) = found else { return 1 };
         self.played.add(frame.samples.into(), frame.rate);
         self.count += u64::from(frame.samples > 0);
         self.in_frames = self.in_frames.saturating_add(frame.bytes);
-        let head = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
-        self.left = frame.bytes.max(1).saturating_sub(head);
-        let used = usize::try_from(frame.bytes.max(1)).unwrap_or(usize::MAX).min(self.held.len());
-        self.held.drain(..used);
+        let bytes = frame.bytes.max(1);
+        self.left = bytes.saturating_sub(u64::try_from(head.len()).unwrap_or(u64::MAX));
+        usize::try_from(bytes).unwrap_or(usize::MAX).min(head.len())
     }
 
     /// The stream is over here, or the packet; what is fed next is played behind it.
@@ -100,7 +123,7 @@ impl<F: Frames> Chain<F> {
         while !self.held.is_empty() {
             let given = self.held.len();
             self.held.resize(F::HEAD, 0);
-            self.head();
+            self.held_head();
             let used = F::HEAD.saturating_sub(self.held.len());
             self.held.truncate(given.saturating_sub(used));
         }

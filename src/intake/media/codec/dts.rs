@@ -1,6 +1,6 @@
 //! DTS core frames (ETSI TS 102 114 §5.3), in 16 bits or in 14 bits of 16, of either byte order.
 
-use super::chain::{Chain, FrameHead, Frames};
+use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::played::Played;
 use super::{Count, Head, Wants};
 
@@ -23,9 +23,11 @@ impl Frames for DtsFrames {
     const HEAD: usize = 12;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        let first = memchr::memchr3(0x7f, 0x1f, 0xfe, bytes);
-        let other = memchr::memchr(0xff, bytes.get(..first.unwrap_or(bytes.len()))?);
-        other.or(first)
+        // Each of the two kinds of words is two bytes, either of which may come first.
+        let pair = |first, second| matches!((first, second), (0x7f, 0xfe) | (0xfe, 0x7f) | (0x1f, 0xff) | (0xff, 0x1f));
+        let of_16_bits = find_pair(bytes, memchr::memchr2_iter(0x7f, 0xfe, bytes), pair);
+        let before = bytes.get(..of_16_bits.map_or(bytes.len(), |at| at + 1))?;
+        find_pair(before, memchr::memchr2_iter(0x1f, 0xff, before), pair).or(of_16_bits)
     }
 
     fn read(&mut self, head: &[u8], _next: bool) -> Option<FrameHead> {

@@ -6,6 +6,7 @@
 //! so the first frame behind such a gap counts only if another follows it at once; a decoder drops it together with the gap.
 //! A free bit rate is no header: decoders do not take it either.
 
+use super::chain::find_pair;
 use super::played::Played;
 use super::{Count, Wants};
 
@@ -74,6 +75,11 @@ impl Frame {
     }
 }
 
+/// Whether a header could begin with these.
+fn is_sync(first: u8, second: u8) -> bool {
+    first == 0xff && second & 0xe0 == 0xe0
+}
+
 fn is_padding(byte: u8) -> bool {
     byte == 0 || byte == 0xff
 }
@@ -118,8 +124,8 @@ impl MpegChain {
             if self.recent_count == 4 {
                 let [oldest, ..] = self.recent.to_be_bytes();
                 self.gap |= oldest != 0;
-                // Far from any sync there is nothing to be compared byte by byte.
-                if !self.recent.to_be_bytes().contains(&0xff) && byte != 0xff {
+                // Where no header has begun there is nothing to be compared byte by byte.
+                if !self.has_sync(byte) {
                     return self.pass_over(bytes);
                 }
                 self.gap_bytes += u64::from(!is_padding(oldest));
@@ -138,13 +144,19 @@ impl MpegChain {
         bytes
     }
 
+    /// Whether a header could begin with one of the recent bytes but the oldest, of which `next` follows the last.
+    fn has_sync(&self, next: u8) -> bool {
+        let [_, second, third, last] = self.recent.to_be_bytes();
+        is_sync(second, third) || is_sync(third, last) || is_sync(last, next)
+    }
+
     /// Passes over bytes up to the next that could begin a header.
     fn pass_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let count = memchr::memchr(0xff, bytes).unwrap_or(bytes.len());
+        let count = find_pair(bytes, memchr::memchr_iter(0xff, bytes), is_sync).unwrap_or(bytes.len());
         let (passed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
         self.gap |= self.recent != 0 || passed.iter().any(|&byte| byte != 0);
-        let recent = self.recent.to_be_bytes();
-        let in_gap = passed.iter().chain(&recent).filter(|byte| !is_padding(**byte)).count();
+        let in_gap = |bytes: &[u8]| bytes.iter().filter(|byte| !is_padding(**byte)).count();
+        let in_gap = in_gap(passed) + in_gap(&self.recent.to_be_bytes());
         self.gap_bytes = self.gap_bytes.saturating_add(u64::try_from(in_gap).unwrap_or(u64::MAX));
         (self.recent, self.recent_count) = (0, 0);
         rest

@@ -219,11 +219,10 @@ impl Wav {
             // S/PDIF plays from samples of any size, frames only from those of 16 bits. Large blocks are looked at so far that
             // what is in them is not told by their beginning.
             let is_plain = format.codec == Ok(table::PCM_S16LE);
-            let looks_like = match suspicion::of_pcm(beginning) {
-                _ if suspicion::is_s_pdif(beginning) => Some(table::IEC_61937),
-                _ if !is_plain => None,
-                None if format.block_bytes > MAX_PIECE => Some(table::DISGUISED),
-                looks_like => looks_like,
+            let looks_like = match () {
+                () if !is_plain => suspicion::is_s_pdif(beginning).then_some(table::IEC_61937),
+                () if format.block_bytes > MAX_PIECE => Some(suspicion::of_pcm(beginning).unwrap_or(table::DISGUISED)),
+                () => suspicion::of_pcm(beginning),
             };
             if let Some(codec) = looks_like {
                 sink.track(LOOKS_LIKE, &TrackParams { codec: Ok(codec), ..format.clone() })?;
