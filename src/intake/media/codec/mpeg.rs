@@ -84,6 +84,13 @@ fn is_padding(byte: u8) -> bool {
     byte == 0 || byte == 0xff
 }
 
+/// How many of `bytes` are no padding. Few enough are summed at a time that a byte holds the sum, so that they are compared
+/// many at once.
+fn count_unpadded(bytes: &[u8]) -> u64 {
+    let of_piece = |piece: &[u8]| piece.iter().fold(0_u8, |sum, byte| sum + u8::from(!is_padding(*byte)));
+    bytes.chunks(usize::from(u8::MAX)).map(|piece| u64::from(of_piece(piece))).sum()
+}
+
 /// What a stream of MPEG audio plays, fed in pieces of any size.
 #[derive(Debug, Default, Clone)]
 pub(in super::super) struct MpegChain {
@@ -155,9 +162,7 @@ impl MpegChain {
         let count = find_pair(bytes, memchr::memchr_iter(0xff, bytes), is_sync).unwrap_or(bytes.len());
         let (passed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
         self.gap |= self.recent != 0 || passed.iter().any(|&byte| byte != 0);
-        let in_gap = |bytes: &[u8]| bytes.iter().filter(|byte| !is_padding(**byte)).count();
-        let in_gap = in_gap(passed) + in_gap(&self.recent.to_be_bytes());
-        self.gap_bytes = self.gap_bytes.saturating_add(u64::try_from(in_gap).unwrap_or(u64::MAX));
+        self.gap_bytes += count_unpadded(passed) + count_unpadded(&self.recent.to_be_bytes());
         (self.recent, self.recent_count) = (0, 0);
         rest
     }
