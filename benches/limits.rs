@@ -21,16 +21,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
-use voxgate::admission::clock::Clock;
-use voxgate::admission::leases::Leases;
-use voxgate::admission::limits::{Ask, Bucket, Limits};
-use voxgate::admission::rates::Rates;
-use voxgate::admission::revocation::TokenMark;
-use voxgate::admission::store::{Embedded, RateRefund, Redis, Settlement, Store, Unknown};
+use voxgate::limits::clock::Clock;
+use voxgate::limits::leases::Leases;
+use voxgate::limits::{Ask, Bucket, Limits};
+use voxgate::limits::rates::Rates;
+use voxgate::identity::revocation::TokenMark;
+use voxgate::store::{Embedded, Redis, Store};
+use voxgate::ledger::{RateRefund, Settlement, Unknown};
 use voxgate::config::{self, AudioRate, Namespace, RedisUrl, RequestRate};
-use voxgate::identity::Subject;
+use voxgate::domain::Subject;
 use voxgate::ledger::{Charge, Ending, Memo, PermitId};
-use voxgate::units::{AudioMs, NanoUsd};
+use voxgate::domain::{AudioMs, NanoUsd};
 
 use redis_server::Server;
 

@@ -26,11 +26,14 @@
 pub mod admission;
 pub mod cli;
 pub mod config;
+pub mod domain;
 pub mod fair_share;
 pub mod http;
 pub mod identity;
 pub mod intake;
 pub mod ledger;
+pub mod limits;
+pub mod models;
 pub mod private_dir;
 #[cfg(test)]
 mod properties;
@@ -38,7 +41,7 @@ pub mod relay;
 pub mod reload;
 pub mod sandbox;
 pub mod server;
+pub mod settlement;
+pub mod store;
 pub mod telemetry;
-pub mod terms;
-pub mod units;
 pub mod upstream;

@@ -13,7 +13,7 @@ use crate::config::{Files, Problems, Settings};
 use crate::http::{House, Live, Tls};
 use crate::identity::KeySpec;
 use crate::sandbox::StandIn;
-use crate::terms::AUDIT;
+use crate::domain::terms::AUDIT;
 
 /// How often files are looked at. A change counts when it is seen twice in a row: an editor may write a file in two steps,
 /// and half of a key looks like a key.

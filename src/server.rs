@@ -14,8 +14,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
-use crate::admission::clock::Clock;
-use crate::admission::{Desk, Limiter, LimiterError};
+use crate::limits::clock::Clock;
+use crate::settlement::Desk;
+use crate::admission::{Limiter, LimiterError};
 use crate::config::Settings;
 use crate::http::{self, Entrance, Grounds, House, Live, Tls, TlsError};
 use crate::identity::Verifier;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use voxgate::units::NanoUsd;
+use voxgate::domain::NanoUsd;
 
 use super::house::House;
 use super::provider::SECONDS;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::limits::Denial;
-use crate::identity::Subject;
+use crate::limits::Denial;
+use crate::domain::Subject;
 
 /// How many more of a caller's may arrive at a time than may be in flight: one that has sent everything shall be judged by
 /// what has ended meanwhile.

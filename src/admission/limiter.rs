@@ -8,23 +8,23 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::arrivals::Arrivals;
-use super::clock::Clock;
-use super::desk::{Desk, Letterbox};
-use super::heard::Heard;
-use super::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
-use super::leases::{Added, Granted, Leases};
-use super::limits::{Ask, Decision, Denial, Limits, Standing};
+use crate::limits::clock::Clock;
+use crate::settlement::{Desk, Letterbox};
+use crate::limits::Heard;
+use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
+use crate::limits::leases::{Added, Granted, Leases};
+use crate::limits::{Ask, Decision, Denial, Limits, Standing};
 use super::question::Question;
-use super::rates::Rates;
-use super::revocation::{Revocation, TokenMark};
-use super::settler::{Pending, Settler};
-use super::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
+use crate::limits::rates::Rates;
+use crate::identity::revocation::{Revocation, TokenMark};
+use crate::settlement::{Pending, Settler};
+use crate::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
 use super::watch::Watch;
 use crate::config::{self, OnStoreFailure};
-use crate::identity::Subject;
+use crate::domain::Subject;
 use crate::ledger::{Charge, PermitId, Statement};
 use crate::private_dir;
-use crate::units::Month;
+use crate::domain::Month;
 
 /// Why limits cannot be kept.
 #[derive(Debug, thiserror::Error)]

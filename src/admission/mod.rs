@@ -15,26 +15,14 @@
 //! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
 //!   store
 
-mod allowance;
 mod arrivals;
-pub mod clock;
-mod desk;
-mod fit;
-mod heard;
-mod journal;
-mod known_revocations;
-pub mod leases;
 mod limiter;
-pub mod limits;
 mod permit;
 mod question;
-pub mod rates;
 mod refusal;
-pub mod revocation;
-pub mod session;
 mod sessions;
-mod settler;
-pub mod store;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -42,26 +30,22 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use allowance::{Allowance, Share};
 pub use arrivals::Arriving;
-pub use desk::Desk;
-pub use fit::Unfit;
 pub use limiter::{Limiter, LimiterError, Unavailable, Verdict};
 pub use permit::Permit;
 pub use refusal::{Limited, Refusal};
-pub use settler::Pending;
 
 use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
-use crate::units::{AudioMs, Month, UnixMs};
-use crate::upstream::{Route, Routes};
-use limits::{Ask, Denial, Limits, Standing};
+use crate::domain::{AudioMs, Month, UnixMs};
+use crate::models::{self, Route, Routes};
+use crate::limits::{Allowance, Ask, Denial, Limits, Standing};
 use permit::Account;
-use revocation::TokenMark;
-use session::InSession;
-use store::StoreFailure;
+use crate::identity::revocation::TokenMark;
+use crate::limits::session::InSession;
+use crate::store::StoreFailure;
 
 /// What a lease has beyond the longest time that a provider may take.
 const GRACE: Duration = Duration::from_mins(1);
@@ -105,7 +89,7 @@ impl Admission {
         let fallback = |fallback: &Fallback| {
             let model = self.models.get(&fallback.model)?;
             // Who has a budget of money is not sent where nobody knows what it costs.
-            let fits = fit::check(job, model).is_ok() && (model.price.is_some() || !priced);
+            let fits = models::check(job, model).is_ok() && (model.price.is_some() || !priced);
             fits.then(|| Route { model: Arc::clone(model), weight: fallback.weight })
         };
         let fallbacks = asked_for.fallbacks.iter().filter_map(fallback).collect();
@@ -123,7 +107,7 @@ impl Admission {
             None if plan.allows_unknown() && self.serves_unknown => Arc::new(Model::unknown(name)),
             None => return Err(Refusal::ModelNotFound { model: name.to_owned() }),
         };
-        fit::check(job, &model)?;
+        models::check(job, &model)?;
         Ok(model)
     }
 

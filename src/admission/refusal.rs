@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::allowance::Allowance;
-use super::fit::Unfit;
-use super::limits::{Denial, Standing};
+use crate::limits::Allowance;
+use crate::models::Unfit;
+use crate::limits::{Denial, Standing};
 use crate::config::Plan;
 use crate::identity::Caps;
 use crate::ledger::Charge;
-use crate::units::{AudioMs, Length, Month};
+use crate::domain::{AudioMs, Length, Month};
 
 /// Why a job may not be forwarded.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,10 @@
 //! requests: a maker that lists leaves its recordings alone. To end one takes nothing: a token that got into wrong hands can
 //! always be taken back, and no more can be ended than were opened.
 
-use super::limits::{Bucket, Denial, Limits, Standing};
-use super::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
-use super::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
-use super::store::StoreFailure;
+use crate::limits::{Bucket, Denial, Limits, Standing};
+use crate::identity::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
+use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
+use crate::store::StoreFailure;
 use super::{Admission, Limited, Refusal, Unavailable};
 use crate::config::Plan;
 use crate::identity::Caller;

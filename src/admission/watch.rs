@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::heard::Heard;
-use super::known_revocations::KnownRevocations;
-use super::rates::Rates;
-use super::store::Store;
+use crate::limits::clock::Clock;
+use crate::limits::Heard;
+use crate::identity::known_revocations::KnownRevocations;
+use crate::limits::rates::Rates;
+use crate::store::Store;
 
 /// How often the store is looked after, and asked what was revoked.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::reach::unreachable;
 use super::{Failure, print};
-use crate::admission::store::{Embedded, Found, Redis, try_directory as try_folder};
+use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};

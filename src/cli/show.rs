@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{Failure, print, tell};
 use crate::config::Settings;
 use crate::identity::{Caller, MAX_TOKEN_BYTES};
-use crate::units::UnixMs;
+use crate::domain::UnixMs;
 
 /// What is read at most: a token, the word `Bearer` and blanks around it.
 const MAX_INPUT_BYTES: u64 = 4 * 8192;

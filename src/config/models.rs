@@ -10,8 +10,8 @@ use super::providers::{OPENAI, Provider};
 use super::reader::Section;
 use super::value::Setting;
 use crate::ledger::{Price, TokenPrice};
-use crate::terms::{Format, Task};
-use crate::units::{AudioMs, NanoUsd};
+use crate::domain::terms::{Format, Task};
+use crate::domain::{AudioMs, NanoUsd};
 
 const BUILT_IN: &str = include_str!("models.toml");
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::models::Model;
 use super::reader::Section;
-use crate::units::{AudioMs, NanoUsd};
+use crate::domain::{AudioMs, NanoUsd};
 
 /// `[plans.NAME]`: whatever is left out is unlimited.
 #[derive(Debug, Clone, Default)]

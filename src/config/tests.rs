@@ -5,7 +5,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::units::{AudioMs, NanoUsd};
+use crate::domain::{AudioMs, NanoUsd};
 
 fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
     let mut file = tempfile::NamedTempFile::new().unwrap();

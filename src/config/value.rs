@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use toml::Value;
 use url::Url;
 
-use crate::units::NanoUsd;
+use crate::domain::NanoUsd;
 
 /// A kind of setting.
 pub(super) trait Setting: Sized {

@@ -16,7 +16,7 @@ use super::order::Order;
 use super::{House, InForce, answer_header, gate, rates, record, trace};
 use crate::intake::{self, First, Incoming};
 use crate::relay::{self, Manner, Relayed};
-use crate::terms::Task;
+use crate::domain::terms::Task;
 use crate::upstream::Upstream;
 
 pub(super) async fn transcriptions(

@@ -18,7 +18,7 @@ use super::{gate, trace};
 use crate::identity::Caller;
 use crate::telemetry::traces::Trace;
 use crate::telemetry::{Outcome, Record, new_request_id};
-use crate::terms::Task;
+use crate::domain::terms::Task;
 
 /// Lets a request pass that may send its body, or answers it.
 pub(super) async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {

@@ -9,7 +9,7 @@ use super::house::House;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
 use crate::telemetry::traces::{Step, Trace};
-use crate::terms::Task;
+use crate::domain::terms::Task;
 
 /// What can be let in so far.
 /// `note` hears who it is as soon as that is known, for the record of a refusal.

@@ -5,7 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use serde_json::json;
 
 use super::{House, InForce, answer};
-use crate::admission::store::Presence;
+use crate::store::Presence;
 
 pub(super) async fn live() -> HttpResponse {
     let mut response = HttpResponse::Ok();

@@ -8,7 +8,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use super::connection::{CloseReason, Tls};
 use super::{House, InForce, health};
 use crate::admission::Limiter;
-use crate::admission::store::{Operation, Presence, StoreFailure};
+use crate::store::{Operation, Presence, StoreFailure};
 use crate::relay;
 use crate::telemetry::metrics::{self as families, Label, Page};
 use crate::upstream::{BreakerState, KeyState, ProviderState};

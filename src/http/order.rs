@@ -17,8 +17,9 @@ use crate::intake::{Arrival, Job};
 use crate::relay::Forwarding;
 use crate::telemetry::Record;
 use crate::telemetry::traces::Step;
-use crate::terms::Format;
-use crate::upstream::{Errand, Routes, Upstream, UpstreamError};
+use crate::domain::terms::Format;
+use crate::upstream::{Errand, Upstream, UpstreamError};
+use crate::models::Routes;
 
 /// Whose job it is, and who sees to it.
 pub(super) struct Order<'a> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::admission::{Allowance, Share};
+use crate::limits::{Allowance, Share};
 use crate::identity::Caller;
 
 /// The caller whose rates the answer to a request tells.

@@ -13,12 +13,12 @@ use super::error::ApiError;
 use super::wish::Wish;
 use super::{House, InForce, answer, gate, query, rates, record};
 use crate::admission::Refusal;
-use crate::admission::session::{PageRequest, Session};
-use crate::admission::store::StoreFailure;
+use crate::limits::session::{PageRequest, Session};
+use crate::store::StoreFailure;
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
-use crate::terms::AUDIT;
-use crate::units::UnixMs;
+use crate::domain::terms::AUDIT;
+use crate::domain::UnixMs;
 
 /// The largest body that asks for a session.
 const MOST: usize = 16 * 1024;

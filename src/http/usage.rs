@@ -9,7 +9,7 @@ use super::{InForce, answer, gate, query, record};
 use crate::config::Plan;
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
-use crate::units::Month;
+use crate::domain::Month;
 
 pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let record = record::of(&request);

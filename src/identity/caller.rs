@@ -1,13 +1,10 @@
 //! Whom a token stands for, once it has been believed.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::{IdentityError, Scope, Scopes};
+use crate::domain::{AudioMs, NanoUsd, Subject};
 use crate::fair_share::ShareKey;
-use crate::units::{AudioMs, NanoUsd};
 
 /// Who is calling and what they may do. Only a token that was checked becomes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,57 +73,5 @@ impl Caller {
             Some(maker) => ShareKey::of_session(maker.as_str(), self.subject.as_str()),
             None => ShareKey::of_caller(self.subject.as_str()),
         }
-    }
-}
-
-/// The name of a caller: 1 to 256 bytes without control characters, so that it is safe as a key, a label and a log field.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Subject(String);
-
-/// A text that cannot be a [`Subject`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to {MAX_NAME_BYTES} bytes of text without control characters")]
-pub struct SubjectError;
-
-const MAX_NAME_BYTES: usize = 256;
-
-/// Whether `text` may be the name of something: what a [`Subject`] promises, for every name that a token brings.
-pub(super) fn is_name(text: &str) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
-impl Subject {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Subject {
-    type Error = SubjectError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_name(&text) { Ok(Self(text)) } else { Err(SubjectError) }
-    }
-}
-
-impl From<Subject> for String {
-    fn from(subject: Subject) -> Self {
-        subject.0
-    }
-}
-
-impl FromStr for Subject {
-    type Err = SubjectError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.to_owned().try_into()
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, json};
 
 use super::claims::{CAPS_CLAIM, MAKER_CLAIM};
 use super::time::{self, LAST_SECOND};
-use super::{Caps, KeyMaterial, KeySpec, Mapping, Rules, Scopes, Subject};
+use super::{Caps, KeyMaterial, KeySpec, Mapping, Rules, Scopes};
+use crate::domain::Subject;
 
 /// Signs tokens with one HMAC key.
 pub struct Minter {

@@ -37,7 +37,7 @@ use futures_util::Stream;
 
 use crate::config;
 use crate::fair_share::ShareKey;
-use crate::terms::Task;
+use crate::domain::terms::Task;
 use media::{Length, MediaInfo};
 use recording::{Early, Table};
 

@@ -10,7 +10,7 @@ use super::values::{
     check_member, is_word, one_line, parse_format, parse_granularity, parse_keyword, parse_language, parse_reference,
     parse_stream, parse_temperature, shown,
 };
-use crate::terms::Format;
+use crate::domain::terms::Format;
 
 /// The options of a request. What each may be is in `openapi.yaml`.
 #[derive(Clone, Default, PartialEq, Eq)]

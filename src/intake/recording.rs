@@ -5,13 +5,15 @@ use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::media::{self, Claim, Length, MediaInfo};
+use super::media;
+use super::media::{Claim, MediaInfo};
+use crate::domain::Length;
 use super::references;
 use super::spool::{Room, SpoolWriter};
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
 use crate::fair_share::ShareKey;
-use crate::terms::Task;
+use crate::domain::terms::Task;
 
 /// A smaller recording is whole before much could be gained.
 const WORTH_IT: u64 = 256 * 1024;

@@ -4,10 +4,10 @@ use memchr::memchr;
 
 use super::base64::Decoder;
 use super::measuring::MeasuringPool;
-use super::media::Length;
+use crate::domain::Length;
 use super::recording::{Recording, Table};
 use super::{IntakeError, OptionError};
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 const NAME: &str = "known_speaker_references";
 

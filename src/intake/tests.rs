@@ -10,7 +10,7 @@ use futures_util::{TryStreamExt, stream};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::media::Length;
+use crate::domain::Length;
 use super::*;
 
 mod arriving;
@@ -128,7 +128,7 @@ proptest! {
         let form_type = format!("multipart/form-data; boundary={BOUNDARY}");
         let expected = seen(&form_type, "", vec![multipart(&FIELDS, 0, &audio).into()]);
         prop_assert_eq!(&expected.3, &audio);
-        prop_assert_eq!(expected.4.length, Length::Measured(crate::units::AudioMs::new(1000)));
+        prop_assert_eq!(expected.4.length, Length::Measured(crate::domain::AudioMs::new(1000)));
 
         let body = multipart(&FIELDS, file_at, &audio);
         prop_assert_eq!(&seen(&form_type, "", chunks(&body, &cuts)), &expected);

@@ -2,7 +2,7 @@
 //! depends on the model is in admission.
 
 use super::options::OptionError;
-use crate::terms::Format;
+use crate::domain::terms::Format;
 
 pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {
     value.parse().map_err(|_| OptionError::Invalid {

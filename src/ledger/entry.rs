@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Usage;
-use crate::identity::Subject;
-use crate::terms::UnknownWord;
-use crate::units::{AudioMs, NanoUsd, UnixMs};
+use crate::domain::Subject;
+use crate::domain::terms::UnknownWord;
+use crate::domain::{AudioMs, NanoUsd, UnixMs};
 
 /// The name of a permit: by it a settlement is written once, however often it is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,10 +4,12 @@
 
 mod entry;
 mod price;
+mod settlement;
 mod statement;
 mod usage;
 
 pub use entry::{Charge, Ending, Entry, Memo, PermitId};
 pub use price::{Price, TokenPrice};
+pub use settlement::{RateRefund, Settlement, Unknown};
 pub use statement::{Statement, Tally};
 pub use usage::{Report, Usage};

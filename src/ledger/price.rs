@@ -3,7 +3,7 @@
 //! Every amount is rounded up to a whole billionth of a dollar, once, at the end.
 
 use super::Usage;
-use crate::units::{AudioMs, NanoUsd};
+use crate::domain::{AudioMs, NanoUsd};
 
 const MINUTE_MS: u64 = 60_000;
 const MILLION: u64 = 1_000_000;

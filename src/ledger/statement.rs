@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Charge;
-use crate::identity::Subject;
-use crate::units::{AudioMs, Month, NanoUsd};
+use crate::domain::Subject;
+use crate::domain::{AudioMs, Month, NanoUsd};
 
 /// A sum over requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

@@ -19,7 +19,7 @@ use crate::admission::Permit;
 use crate::config;
 use crate::ledger::Report;
 use crate::telemetry::{Outcome, Record};
-use crate::terms::Format;
+use crate::domain::terms::Format;
 use crate::upstream::{Answer, Reply, UpstreamError};
 
 pub use open::streams_open;

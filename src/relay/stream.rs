@@ -18,7 +18,7 @@ use super::{Manner, ended, whole};
 use crate::admission::Permit;
 use crate::ledger::Report;
 use crate::telemetry::Record;
-use crate::terms::Format;
+use crate::domain::terms::Format;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
 /// The provider's reply, still to come.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::terms::Format;
+use crate::domain::terms::Format;
 use crate::upstream::without_mark;
 
 /// Members by their names, each as the provider wrote it: numbers keep their digits, and nothing is held twice.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::intake::Job;
-use crate::intake::media::Length;
-use crate::terms::{Format, Task};
-use crate::units::AudioMs;
+use crate::domain::Length;
+use crate::domain::terms::{Format, Task};
+use crate::domain::AudioMs;
 
 /// The longest that a stream takes in all.
 const MAX_STREAM_TIME: Duration = Duration::from_secs(4);

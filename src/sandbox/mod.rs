@@ -23,7 +23,7 @@ use url::Url;
 use crate::config::{self, OPENAI, Provider, ProviderKey, Settings, Wire};
 use crate::fair_share::ShareKey;
 use crate::intake::{self, BodyForm, Incoming};
-use crate::terms::Task;
+use crate::domain::terms::Task;
 use crate::upstream::SANDBOX;
 
 /// A sandbox that runs.

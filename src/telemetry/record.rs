@@ -122,7 +122,7 @@ impl Record {
         let mut facts = self.facts_mut();
         facts.container = Some(job.media.container.name());
         facts.codec = job.media.codec.as_ref().map(ToString::to_string);
-        facts.audio_ms = job.media.length.measured().map(crate::units::AudioMs::get);
+        facts.audio_ms = job.media.length.measured().map(crate::domain::AudioMs::get);
         // Until all of it is here, it is what the client says.
         facts.bytes = (!job.audio.is_arriving()).then_some(job.media.bytes);
         facts.stream = job.options.streams();

@@ -12,7 +12,7 @@ use super::breaker::Breaker;
 use super::keyring::{Grip, Hindrance, Key};
 use super::leave::Trial;
 use crate::config;
-use crate::terms::AUDIT;
+use crate::domain::terms::AUDIT;
 
 /// Every provider, by its key in the settings, and how they are asked.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use super::providers::{Pass, Shown};
 use super::reason::Reason;
 use super::secret_trace::{json_without_key, without_key};
 use super::{UpstreamError, backoff};
-use crate::terms::Format;
+use crate::domain::terms::Format;
 
 /// The headers of a provider that clients are shown. No other crosses.
 pub const ALLOWED: [&str; 5] =

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::UpstreamError;
 use super::keyring::Hindrance;
 use super::providers::{Pass, Provider, Providers};
-use super::routes::Routes;
+use crate::models::Routes;
 use crate::config::Model;
 
 /// One way to have the job done: a row, and a key of its provider.
@@ -170,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
     use url::Url;
 
-    use super::super::routes::Route;
+    use crate::models::Route;
     use super::*;
     use crate::config::{self, ProviderKey, Wire};
 

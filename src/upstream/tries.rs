@@ -13,7 +13,7 @@ use super::form::{self, Lost};
 use super::keyring::Hindrance;
 use super::providers::{Pass, Providers, Shown};
 use super::reply::{self, Reading};
-use super::routes::Routes;
+use crate::models::Routes;
 use super::seats::{Next, Seats};
 use super::verdict::{Then, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::UpstreamError;
 use crate::config::Provider;
-use crate::terms::Task;
+use crate::domain::terms::Task;
 
 /// Where a recording is sent.
 pub(super) fn audio_url(provider: &Provider, task: Task, model: &str) -> Result<Url, UpstreamError> {

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use voxgate::admission::store::Books;
+use voxgate::store::Books;
 use voxgate::config::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 use voxgate::ledger::{Charge, Ending, Entry};
-use voxgate::units::Month;
+use voxgate::domain::Month;
 
 use crate::account::Account;
 use crate::form::Form;
@@ -196,7 +196,7 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
         namespace: Namespace::default(),
     };
     let books = Books::open(&settings).unwrap();
-    let month = Month::of(voxgate::units::UnixMs::now());
+    let month = Month::of(voxgate::domain::UnixMs::now());
     let (mut counter, mut ledger, mut open) = (Charge::NONE, Charge::NONE, Charge::NONE);
     let mut endings: BTreeMap<Ending, u64> = BTreeMap::new();
     for (at, account) in accounts.iter().enumerate() {

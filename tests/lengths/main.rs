@@ -20,7 +20,8 @@ use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use voxgate::intake::media::{Length, MediaError, MediaInfo, inspect};
+use voxgate::domain::Length;
+use voxgate::intake::media::{MediaError, MediaInfo, inspect};
 
 use ffmpeg::Ffmpeg;
 use formats::{FORMATS, Format};

@@ -7,7 +7,7 @@ use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 use super::report::Report;
 use crate::ledger::{Entry, Statement, Tally, Usage};
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 /// Writes the report.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {

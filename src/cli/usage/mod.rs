@@ -11,10 +11,10 @@ use std::path::absolute;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, print, tell};
-use crate::admission::store::{Books, StoreFailure};
+use crate::store::{Books, StoreFailure};
 use crate::config::{self, Namespace, Problems, Settings};
-use crate::identity::Subject;
-use crate::units::{Month, UnixMs};
+use crate::domain::Subject;
+use crate::domain::{Month, UnixMs};
 use report::Report;
 
 const NOTES: &str = "\

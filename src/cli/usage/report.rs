@@ -2,10 +2,10 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::admission::store::{Books, StoreFailure};
-use crate::identity::Subject;
+use crate::store::{Books, StoreFailure};
+use crate::domain::Subject;
 use crate::ledger::{Entry, Statement, Tally};
-use crate::units::Month;
+use crate::domain::Month;
 
 /// How many callers are asked about at once: each is a round trip to Redis.
 const AT_ONCE: usize = 16;

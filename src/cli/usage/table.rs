@@ -7,7 +7,7 @@ use super::grid::Side::{Left, Right};
 use super::grid::{Grid, plain};
 use super::report::{Report, sums};
 use crate::ledger::{Entry, Statement, Tally, Usage};
-use crate::units::{AudioMs, Month, NanoUsd};
+use crate::domain::{AudioMs, Month, NanoUsd};
 
 const OPEN: &str =
     "Open requests are not settled, and charged at their estimates: they are in flight, or their gateway died.\n";

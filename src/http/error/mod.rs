@@ -12,8 +12,9 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use super::rates;
-use crate::admission::limits::Denial;
-use crate::admission::{Limited, Refusal, Unfit};
+use crate::limits::Denial;
+use crate::admission::{Limited, Refusal};
+use crate::models::Unfit;
 use crate::identity::{Code, IdentityError};
 use crate::intake::json::JsonError;
 use crate::intake::media::MediaError;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 fn grant() -> Grant {
     Grant {

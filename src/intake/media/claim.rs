@@ -7,7 +7,7 @@ use super::codec::mpeg::Frame;
 use super::codec::suspicion;
 use super::demux::wav;
 use super::{Container, detect, tally};
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 /// What the beginning of a recording says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use crate::units::Length;
+pub use crate::domain::Length;
 pub use claim::{Claim, claim};
 pub use codec::Codec;
 

@@ -4,7 +4,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::media::Container;
 use super::*;
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 /// What a request comes to that arrives piece by piece and tells its size, and whether the job that was there early was
 /// what the whole turned out to be, if there was one.

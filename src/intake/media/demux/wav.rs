@@ -8,7 +8,7 @@ use super::super::codec::{PacketClock, TrackParams, Wants, suspicion, table, tag
 
 use super::super::{Container, MediaError};
 use super::{Demuxer, PacketSink, Step, TrackId};
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 const RIFF_HEADER: usize = 12;
 const CHUNK_HEADER: usize = 8;

@@ -3,7 +3,7 @@
 use super::super::super::demux::{Demuxer, PacketSink, Step};
 use super::super::walk::Mp4;
 use super::*;
-use crate::units::AudioMs;
+use crate::domain::AudioMs;
 
 const MOOF_BASE: u32 = 0x2_0000;
 const OFFSET: u32 = 0x1;

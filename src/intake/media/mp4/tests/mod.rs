@@ -10,7 +10,8 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use super::super::budget::Budget;
 use super::super::reader::Ended;
 use super::super::tally::Tally;
-use super::super::{Container, Length, MediaError};
+use super::super::{Container, MediaError};
+use crate::domain::Length;
 use super::measure;
 
 /// A source that counts what is read of it.

@@ -1,0 +1,3 @@
+//! Tests of admission with a real store below it.
+
+mod unreliable_store;

@@ -1,0 +1,419 @@
+//! What must hold however the store behaves: it is late, loses answers, stalls and forgets, and what is asked of it comes from
+//! limiters, permits and desks as in a gateway. Time is moved by hand, so nothing here waits for a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::store::embedded::Line;
+use crate::store::{Embedded, Redis, Store};
+use crate::ledger::Settlement;
+use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
+use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};
+use crate::store::tests::unreliable_redis::Unreliable;
+use crate::limits::clock::Clock;
+use crate::settlement::{Desk, Letterbox};
+use crate::limits::leases::Leases;
+use crate::admission::limiter::Limiter;
+use crate::limits::{Bucket, Limits};
+use crate::admission::permit::{Account, Permit};
+use crate::limits::rates::Rates;
+use crate::config::{Model, Namespace, OnStoreFailure, RequestRate};
+use crate::domain::Subject;
+use crate::ledger::{Charge, Ending, Entry, PermitId, Report, Usage};
+use crate::domain::{AudioMs, Length, Month, UnixMs};
+
+/// How often all that can go on is let go on, until nothing is left but to wait: more than one thing leads to another.
+const HOPS: usize = 12;
+/// By how much time is moved at once.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How many requests a caller may have in flight.
+const MAX_CONCURRENT: [u32; 2] = [1, 3];
+/// What a caller may use in a month, in ms.
+const BUDGET: [u64; 2] = [150, 80];
+const REQUESTS_PER_MINUTE: u32 = 60;
+const BURST: u32 = 8;
+
+fn limits(caller: usize) -> Limits {
+    let number = |n| NonZeroU32::new(n).unwrap();
+    let rate = RequestRate { per_minute: number(REQUESTS_PER_MINUTE), burst: number(BURST) };
+    Limits {
+        requests: Some(Bucket::of_request(rate)),
+        concurrent: Some(number(MAX_CONCURRENT[caller])),
+        monthly_audio: Some(AudioMs::new(BUDGET[caller])),
+        ..Limits::default()
+    }
+}
+
+/// The store of a run, and how it is made to fail.
+enum Host {
+    Embedded { line: Box<Line>, folder: Arc<TempDir>, faults: Faults },
+    Redis(Unreliable),
+}
+
+/// A request that is let in.
+struct InFlight {
+    caller: usize,
+    permit: Permit,
+    id: PermitId,
+    estimate: u64,
+}
+
+/// What a task that asked came to: the caller, and the request where it was let in.
+type Asking = JoinHandle<Option<InFlight>>;
+
+/// A gateway, and what it has promised.
+struct Run {
+    host: Host,
+    store: Arc<Store>,
+    limiter: Arc<Limiter>,
+    desk: Desk,
+    clock: Clock,
+    began: UnixMs,
+    callers: [Subject; 2],
+    asking: Vec<Asking>,
+    in_flight: Vec<InFlight>,
+    /// What each request that was let in came to, by its permit, and whether Redis has forgotten since.
+    ended: BTreeMap<PermitId, (usize, u64, bool)>,
+    let_in: [u64; 2],
+    forgot: bool,
+    _journal: TempDir,
+}
+
+impl Run {
+    fn over(
+        store: Store,
+        host: Host,
+        clock: Clock,
+        rates: Arc<Rates>,
+        leases: Arc<Leases>,
+        policy: OnStoreFailure,
+    ) -> Self {
+        // Each run has callers of its own, who have used nothing.
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let callers = ["a", "b"].map(|name| subject(&format!("unreliable-{name}-{run}")));
+        let (store, journal) = (Arc::new(store), TempDir::new().unwrap());
+        let letterbox = Letterbox::new(journal.path(), 1000).unwrap();
+        let (limiter, desk) = Limiter::over(Arc::clone(&store), letterbox, policy, &clock, rates, leases);
+        Self {
+            host,
+            store,
+            limiter: Arc::new(limiter),
+            desk,
+            began: clock.now(),
+            clock,
+            callers,
+            asking: Vec::new(),
+            in_flight: Vec::new(),
+            ended: BTreeMap::new(),
+            let_in: [0; 2],
+            forgot: false,
+            _journal: journal,
+        }
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Ask { caller, audio, faults } => {
+                self.set_faults(faults);
+                self.ask(*caller, *audio);
+            }
+            Step::Leave { which } => {
+                if !self.asking.is_empty() {
+                    self.asking[which % self.asking.len()].abort();
+                }
+            }
+            Step::End { which, percent, faults } => {
+                self.set_faults(faults);
+                if !self.in_flight.is_empty() {
+                    let ending = self.in_flight.remove(which % self.in_flight.len());
+                    self.end(ending, *percent);
+                }
+            }
+            Step::Wait { ms } => self.wait(*ms).await,
+            Step::Stall => match &mut self.host {
+                Host::Embedded { line, .. } => line.stall(),
+                Host::Redis(redis) => redis.stall(),
+            },
+            Step::Resume => self.resume(),
+            Step::Deliver { which } => {
+                self.deliver(*which);
+            }
+            Step::Crowd { caller } => self.crowd(*caller),
+            Step::Forget => {
+                if let Host::Redis(redis) = &self.host {
+                    redis.forget();
+                    self.forgot = true;
+                    self.ended.values_mut().for_each(|(.., forgotten)| *forgotten = true);
+                }
+            }
+        }
+        self.go_on().await;
+        self.check_what_is_promised();
+    }
+
+    fn set_faults(&mut self, faults: &[Fault]) {
+        let next: Faults = faults.iter().copied().collect();
+        match &mut self.host {
+            Host::Embedded { faults, .. } => *faults = next,
+            Host::Redis(redis) => redis.set_faults(next),
+        }
+    }
+
+    fn resume(&mut self) {
+        match &mut self.host {
+            Host::Embedded { line, .. } => line.resume(),
+            Host::Redis(redis) => redis.resume(),
+        }
+    }
+
+    /// Whether anything was late.
+    fn deliver(&mut self, which: usize) -> bool {
+        match &mut self.host {
+            Host::Embedded { line, .. } => line.deliver(which),
+            Host::Redis(redis) => redis.deliver(which),
+        }
+    }
+
+    fn ask(&mut self, caller: usize, audio: u64) {
+        let asked = ask(&self.callers[caller], limits(caller), charge(0, audio));
+        let limiter = Arc::clone(&self.limiter);
+        self.asking.push(tokio::spawn(async move {
+            let (subject, memo, estimate) = (asked.subject.clone(), asked.memo.clone(), asked.estimate);
+            let verdict = limiter.admit(asked).await.ok().filter(|verdict| verdict.decision.denial.is_none())?;
+            let (id, at, without_store) = (verdict.id, verdict.decision.at, verdict.without_store);
+            let account = Account { id, subject, session: None, at, memo, estimate, text: 0, without_store };
+            let model = Arc::new(Model::unknown("a:model"));
+            let permit =
+                Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());
+            Some(InFlight { caller, permit, id, estimate: audio })
+        }));
+    }
+
+    fn end(&mut self, ending: InFlight, percent: u64) {
+        let InFlight { caller, mut permit, id, estimate } = ending;
+        let cost = estimate * percent / 100;
+        permit.answered();
+        permit.reported(Report { usage: Some(Usage::Length(AudioMs::new(cost))), duration: None });
+        self.ended.insert(id, (caller, cost, false));
+    }
+
+    /// Settles more than any look at the last records would find, of a caller whose records are in the same list.
+    fn crowd(&self, caller: usize) {
+        let Host::Redis(redis) = &self.host else { return };
+        let list = Redis::ledger_of(&self.callers[caller]);
+        let names = (0..).map(|at| subject(&format!("crowd-{at}")));
+        let neighbour = names.into_iter().find(|name| Redis::ledger_of(name) == list).unwrap();
+        for _ in 0..70 {
+            let asked = ask(&neighbour, Limits::default(), Charge::NONE);
+            redis.settle_now(Settlement { without_store: true, ..settlement(&asked, self.clock.now(), charge(0, 1)) });
+        }
+    }
+
+    /// Lets everything happen that needs no time.
+    async fn go_on(&mut self) {
+        for _ in 0..HOPS {
+            tokio::task::yield_now().await;
+            if let Host::Embedded { line, faults, .. } = &mut self.host {
+                line.pump(faults);
+            }
+        }
+        let (done, asking): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.asking).into_iter().partition(JoinHandle::is_finished);
+        self.asking = asking;
+        for task in done {
+            if let Ok(Some(let_in)) = task.await {
+                self.let_in[let_in.caller] += 1;
+                self.in_flight.push(let_in);
+            }
+        }
+    }
+
+    async fn wait(&mut self, ms: u64) {
+        let end = self.clock.now().plus(Duration::from_millis(ms));
+        while self.clock.now() < end {
+            let tick = TICK.min(Duration::from_millis(end.get() - self.clock.now().get()));
+            self.clock.advance(tick);
+            tokio::time::advance(tick).await;
+            self.go_on().await;
+        }
+    }
+
+    /// No more in flight, no more used, and no more let in than the plan allows.
+    fn check_what_is_promised(&self) {
+        for caller in 0..2 {
+            let held: Vec<_> = self.in_flight.iter().filter(|held| held.caller == caller).collect();
+            let max = MAX_CONCURRENT[caller] as usize;
+            assert!(self.forgot || held.len() <= max, "{} of caller {caller} are in flight", held.len());
+            if self.asking.is_empty() {
+                let held_here = self.limiter.in_flight(&self.callers[caller]);
+                assert!(held_here as usize <= held.len(), "{held_here} leases of caller {caller} for {}", held.len());
+            }
+            let ended = self.ended.values().filter(|(of, ..)| *of == caller);
+            let used: u64 =
+                ended.map(|(_, cost, _)| cost).sum::<u64>() + held.iter().map(|held| held.estimate).sum::<u64>();
+            assert!(self.forgot || used <= BUDGET[caller], "caller {caller} has used {used}");
+            let seconds = (self.clock.now().get() - self.began.get()).div_ceil(1000);
+            let most = u64::from(BURST) + seconds * u64::from(REQUESTS_PER_MINUTE) / 60;
+            assert!(self.let_in[caller] <= most, "{} of caller {caller} were let in", self.let_in[caller]);
+        }
+    }
+
+    /// Everything ends, and the store comes to itself.
+    async fn be_quiet(&mut self) {
+        self.set_faults(&[]);
+        self.resume();
+        self.go_on().await;
+        for _ in 0..20 {
+            while let Some(ending) = self.in_flight.pop() {
+                self.end(ending, 50);
+            }
+            // Longer than anybody waits for an answer, and than it takes until the store is seen to be back.
+            self.wait(3000).await;
+            // What was late comes, at last.
+            while self.deliver(0) {
+                self.go_on().await;
+            }
+            let pending = self.limiter.pending();
+            if self.asking.is_empty() && self.in_flight.is_empty() && (pending.owed, pending.waiting) == (0, 0) {
+                break;
+            }
+        }
+        assert!(self.asking.is_empty() && self.in_flight.is_empty());
+        let pending = self.limiter.pending();
+        assert_eq!((pending.owed, pending.waiting), (0, 0), "something still waits to be told to the store");
+    }
+
+    /// What was let in is charged, once, at what it came to; nothing else is; and nothing is held.
+    async fn check_the_books(&mut self) {
+        let month = Month::of(self.clock.now());
+        for caller in 0..2 {
+            let name = self.callers[caller].clone();
+            let expected: BTreeMap<PermitId, u64> = self.of(caller, |_| true);
+            let sure: BTreeMap<PermitId, u64> = self.of(caller, |forgotten| !forgotten);
+            let entries = self.entries(&name, month);
+            let recorded: BTreeMap<PermitId, u64> =
+                entries.iter().map(|entry| (entry.id, entry.cost.audio.get())).collect();
+            assert_eq!(recorded.len(), entries.len(), "something is recorded twice: {entries:?}");
+            assert!(entries.iter().all(|entry| entry.ending == Ending::Answered), "{entries:?}");
+            let (of_whom, costs): (BTreeSet<_>, BTreeSet<_>) = (recorded.keys().collect(), expected.keys().collect());
+            assert!(of_whom.is_subset(&costs), "who was refused is charged: {entries:?}, let in: {expected:?}");
+            assert!(recorded.iter().all(|(id, cost)| expected[id] == *cost), "{recorded:?} for {expected:?}");
+            assert!(sure.iter().all(|(id, _)| recorded.contains_key(id)), "{recorded:?} for {sure:?}");
+            let statement = self.statement(&name, month);
+            let sum = (u64::try_from(recorded.len()).unwrap(), recorded.values().sum::<u64>());
+            assert_eq!(
+                (statement.total.requests, statement.total.audio_ms.get()),
+                sum,
+                "what is charged, and the records"
+            );
+            let open = statement.open();
+            assert_eq!((open.requests, open.audio_ms.get()), (0, 0));
+            assert_eq!(self.limiter.in_flight(&name), 0, "a lease is held here");
+            assert_eq!(self.held_by_the_store(&name).await, 0, "a lease is held by the store");
+        }
+    }
+
+    fn of(&self, caller: usize, which: impl Fn(bool) -> bool) -> BTreeMap<PermitId, u64> {
+        let mine = self.ended.iter().filter(|(_, (of, _, forgotten))| *of == caller && which(*forgotten));
+        mine.map(|(id, (_, cost, _))| (*id, *cost)).collect()
+    }
+
+    fn entries(&self, name: &Subject, month: Month) -> Vec<Entry> {
+        match &self.host {
+            Host::Embedded { folder, .. } => {
+                let reader =
+                    crate::store::embedded::Reader::open(folder.path(), Namespace::default()).unwrap().unwrap();
+                reader.entries(Some(name), month).unwrap()
+            }
+            Host::Redis(redis) => redis.entries(name, month),
+        }
+    }
+
+    fn statement(&self, name: &Subject, month: Month) -> crate::ledger::Statement {
+        match &self.host {
+            Host::Embedded { folder, .. } => {
+                let reader =
+                    crate::store::embedded::Reader::open(folder.path(), Namespace::default()).unwrap().unwrap();
+                reader.statement(name, month).unwrap()
+            }
+            Host::Redis(redis) => redis.statement(name, month),
+        }
+    }
+
+    /// How many of a caller's requests the store takes to be in flight.
+    async fn held_by_the_store(&mut self, name: &Subject) -> u32 {
+        let (store, asked) = (Arc::clone(&self.store), Arc::new(ask(name, Limits::default(), Charge::NONE)));
+        let mut asking = tokio::spawn(async move { store.admit(asked).await });
+        loop {
+            self.go_on().await;
+            if asking.is_finished() {
+                return (&mut asking).await.unwrap().unwrap().standing.in_flight - 1;
+            }
+        }
+    }
+
+    async fn finish(self) {
+        drop(self.limiter);
+        self.desk.close().await;
+    }
+}
+
+/// One run on a runtime whose time is moved by hand.
+fn run(steps: &[Step], policy: OnStoreFailure, make: impl FnOnce(OnStoreFailure) -> Run) {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut run = make(policy);
+        for step in steps {
+            run.take(step).await;
+        }
+        run.be_quiet().await;
+        run.check_what_is_promised();
+        run.check_the_books().await;
+        run.finish().await;
+    });
+}
+
+fn embedded(policy: OnStoreFailure) -> Run {
+    let (clock, folder) = (Clock::manual(UnixMs::new(START)), Arc::new(TempDir::new().unwrap()));
+    let (rates, leases) = (Arc::new(Rates::new(clock.clone())), Arc::new(Leases::new(clock.clone())));
+    let (store, line) = Embedded::by_hand(folder.path(), KEEP, Arc::clone(&rates), Arc::clone(&leases), clock.clone());
+    let host = Host::Embedded { line: Box::new(line), folder, faults: Faults::new() };
+    Run::over(Store::Embedded(store), host, clock, rates, leases, policy)
+}
+
+fn policy() -> impl Strategy<Value = OnStoreFailure> {
+    prop_oneof![3 => Just(OnStoreFailure::Local), 1 => Just(OnStoreFailure::Deny)]
+}
+
+#[test]
+fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_the_embedded_store() {
+    proptest!(crate::properties::cases(64), |(steps in steps(), policy in policy())| {
+        run(&steps, policy, embedded);
+    });
+}
+
+#[test]
+fn nobody_pays_for_a_refusal_or_twice_whatever_becomes_of_redis() {
+    let real = Runtime::new().unwrap();
+    let bench = Arc::new(real.block_on(async { Bench::redis() }));
+    let redis = |policy| {
+        let clock = bench.clock.clone();
+        let (rates, leases) = (Arc::new(Rates::new(clock.clone())), Arc::new(Leases::new(clock.clone())));
+        let unreliable = Unreliable::new(Arc::clone(&bench), real.handle().clone());
+        Run::over(Store::Unreliable(unreliable.clone()), Host::Redis(unreliable), clock, rates, leases, policy)
+    };
+    let steps = prop_oneof![3 => steps(), 1 => forgetful_steps()];
+    proptest!(crate::properties::cases(64), |(steps in steps, policy in policy())| {
+        run(&steps, policy, redis);
+    });
+}

@@ -1,0 +1,13 @@
+//! The words and quantities that every module uses, each a type of its own so that none is mistaken for another.
+
+mod audio;
+mod money;
+mod subject;
+pub mod terms;
+mod time;
+
+pub use audio::{AudioMs, Length};
+pub use money::{MoneyError, NanoUsd};
+pub(crate) use subject::is_name;
+pub use subject::{Subject, SubjectError};
+pub use time::{Month, MonthError, UnixMs};

@@ -1,0 +1,180 @@
+//! The revocations that this process has heard of. They hold whatever the store says, or does not say: while it is away,
+//! and after it has forgotten them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use super::revocation::{Revocation, TokenMark, Tokens};
+use crate::domain::Subject;
+use crate::domain::UnixMs;
+
+/// How many are remembered: some 20 MB of them. Those that end last stay.
+pub(crate) const MAX_REVOCATIONS: usize = 100_000;
+
+/// The revocations that were heard of.
+#[derive(Debug)]
+pub struct KnownRevocations {
+    max: usize,
+    /// How many there are: most gateways have none, and then no request waits for the lock.
+    count: AtomicUsize,
+    held: RwLock<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// By subject and token; the token `""` stands for all that were issued up to a second.
+    by_subject: HashMap<Subject, HashMap<String, Known>>,
+    by_end: BTreeSet<(UnixMs, Subject, String)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// In seconds since 1970; 0 for one token by its name.
+    up_to: u64,
+    until: UnixMs,
+}
+
+impl KnownRevocations {
+    /// None yet, and never more than `max`.
+    pub fn new(max: usize) -> Self {
+        Self { max, count: AtomicUsize::new(0), held: RwLock::default() }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Remembers a revocation until it ends. One that was known stays as strict and lasts as long as it did.
+    pub fn add(&self, revocation: &Revocation, now: UnixMs) {
+        if revocation.until <= now {
+            return;
+        }
+        let (token, up_to) = revocation.tokens.parts();
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.add(&revocation.subject, token, Known { up_to, until: revocation.until });
+        while held.by_end.len() > self.max {
+            held.remove_first();
+        }
+        self.count.store(held.by_end.len(), Ordering::Relaxed);
+    }
+
+    /// Whether a token is known to hold no longer.
+    pub fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(tokens) = held.by_subject.get(subject) else { return false };
+        let known = |name: &str| tokens.get(name).filter(|known| known.until > now);
+        let named = token.id.as_deref().filter(|name| !name.is_empty()).and_then(known);
+        named.is_some() || known("").is_some_and(|known| token.is_up_to(known.up_to))
+    }
+
+    /// Forgets those that have ended.
+    pub fn forget_ended(&self, now: UnixMs) {
+        if self.is_empty() {
+            return;
+        }
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        while held.by_end.first().is_some_and(|(until, ..)| *until <= now) {
+            held.remove_first();
+        }
+        held.by_subject.shrink_to_fit();
+        self.count.store(held.by_end.len(), Ordering::Relaxed);
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Revocation> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |(subject, tokens): (&Subject, &HashMap<String, Known>)| {
+            let subject = subject.clone();
+            let revocation = move |(token, known): (&String, &Known)| Revocation {
+                subject: subject.clone(),
+                tokens: Tokens::from_parts(token.clone(), known.up_to),
+                until: known.until,
+            };
+            tokens.iter().map(revocation).collect::<Vec<_>>()
+        };
+        held.by_subject.iter().flat_map(of).collect()
+    }
+}
+
+impl Held {
+    fn add(&mut self, subject: &Subject, token: &str, new: Known) {
+        let tokens = self.by_subject.entry(subject.clone()).or_default();
+        let before = tokens.get(token).copied();
+        let known = before
+            .map_or(new, |before| Known { up_to: before.up_to.max(new.up_to), until: before.until.max(new.until) });
+        tokens.insert(token.to_owned(), known);
+        if let Some(before) = before {
+            self.by_end.remove(&(before.until, subject.clone(), token.to_owned()));
+        }
+        self.by_end.insert((known.until, subject.clone(), token.to_owned()));
+    }
+
+    fn remove_first(&mut self) {
+        let Some((_, subject, token)) = self.by_end.pop_first() else { return };
+        let Some(tokens) = self.by_subject.get_mut(&subject) else { return };
+        tokens.remove(&token);
+        if tokens.is_empty() {
+            self.by_subject.remove(&subject);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(subject: &str, token: &str, until: u64) -> Revocation {
+        let tokens = Tokens::Named(token.to_owned());
+        Revocation { subject: subject.parse().unwrap(), tokens, until: UnixMs::new(until) }
+    }
+
+    fn token(id: &str, issued_at: u64) -> TokenMark {
+        TokenMark { id: Some(id.to_owned()), issued_at: Some(issued_at), ..TokenMark::default() }
+    }
+
+    #[test]
+    fn a_revocation_holds_for_its_tokens_until_it_ends() {
+        let (known, now) = (KnownRevocations::new(10), UnixMs::new(1));
+        let (alice, bob): (Subject, Subject) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        assert!(!known.is_revoked(&alice, &token("one", 5), now));
+        known.add(&named("alice", "one", 100), now);
+        known.add(&named("alice", "one", 50), now);
+        assert!(known.is_revoked(&alice, &token("one", 5), UnixMs::new(99)), "it lasts as long as it did");
+        assert!(!known.is_revoked(&alice, &token("one", 5), UnixMs::new(100)));
+        assert!(!known.is_revoked(&alice, &token("two", 5), now) && !known.is_revoked(&bob, &token("one", 5), now));
+        for second in [5, 3] {
+            let tokens = Tokens::IssuedUpTo(second);
+            known.add(&Revocation { subject: alice.clone(), tokens, until: UnixMs::new(200) }, now);
+        }
+        assert!(known.is_revoked(&alice, &token("two", 5), now) && !known.is_revoked(&alice, &token("two", 6), now));
+        assert!(known.is_revoked(&alice, &TokenMark::default(), now), "it may be from before");
+        known.forget_ended(UnixMs::new(100));
+        assert_eq!(known.all().len(), 1);
+        known.forget_ended(UnixMs::new(200));
+        assert!(known.is_empty() && known.held.read().unwrap().by_subject.is_empty());
+        known.add(&named("alice", "one", 1), now);
+        assert!(known.is_empty(), "one that has ended is not remembered");
+    }
+
+    #[test]
+    fn of_too_many_those_that_end_last_stay() {
+        let (known, now) = (KnownRevocations::new(3), UnixMs::new(1));
+        known.add(&named("alice", "kept for long", 1_000_000), now);
+        for at in 0..1000 {
+            known.add(&named(&format!("page-{at}"), "a session", 10 + at), now);
+        }
+        assert_eq!(known.len(), 3);
+        assert!(known.is_revoked(&"alice".parse().unwrap(), &token("kept for long", 5), now));
+        assert!(known.is_revoked(&"page-999".parse().unwrap(), &token("a session", 5), now));
+    }
+}

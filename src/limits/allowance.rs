@@ -1,0 +1,57 @@
+//! What is left of a caller's rates, for the headers of an answer.
+
+use std::time::Duration;
+
+use super::Bucket;
+use crate::config::{AudioRate, Plan, RequestRate};
+use crate::domain::AudioMs;
+
+/// What is left of a caller's rates. What is unlimited is not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowance {
+    /// Requests.
+    pub requests: Option<Share>,
+    /// Seconds of audio.
+    pub audio: Option<Share>,
+}
+
+/// What is left of one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// How many a minute.
+    pub limit: u64,
+    /// How many could come at once now.
+    pub remaining: u64,
+    /// How long until as many could come at once as ever.
+    pub reset: Duration,
+}
+
+impl Allowance {
+    /// What is left by `plan` where the buckets of requests and of audio need this long to be full again.
+    pub fn of(plan: &Plan, requests: Duration, audio: Duration) -> Self {
+        Self {
+            requests: plan.requests.map(|rate| Share::of_requests(rate, requests)),
+            audio: plan.audio.map(|rate| Share::of_audio(rate, audio)),
+        }
+    }
+}
+
+impl Share {
+    fn of_requests(rate: RequestRate, reset: Duration) -> Self {
+        let bucket = Bucket::of_request(rate);
+        let left = bucket.capacity().saturating_sub(reset);
+        let remaining = whole(left.as_micros().checked_div(bucket.cell.as_micros()));
+        Self { limit: rate.per_minute.get().into(), remaining, reset }
+    }
+
+    fn of_audio(rate: AudioRate, reset: Duration) -> Self {
+        let left = Bucket::of_audio(rate, AudioMs::default()).capacity().saturating_sub(reset);
+        let seconds = u128::from(rate.per_minute.get() / 1000);
+        let remaining = whole((left.as_micros() * seconds).checked_div(60_000_000));
+        Self { limit: rate.per_minute.get() / 1000, remaining, reset }
+    }
+}
+
+fn whole(number: Option<u128>) -> u64 {
+    number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
+}

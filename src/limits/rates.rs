@@ -1,0 +1,328 @@
+//! Rates per caller, kept in this process by `governor`.
+//!
+//! They are the rates of the embedded store. Before Redis they stand in front: what is over the limit here is over it
+//! anywhere, so a flood ends here; and when Redis is away they are what holds.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::{NotUntil, Quota, RateLimiter};
+
+use super::clock::Clock;
+use super::{Bucket, Denial, Limits};
+use crate::domain::Subject;
+
+/// The rates of every caller.
+pub struct Rates {
+    clock: Clock,
+    requests: Arrivals,
+    audio: Arrivals,
+    reads: Arrivals,
+    judges: Mutex<HashMap<(Kind, Duration, u32), Arc<Judge>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Requests,
+    Audio,
+    Reads,
+}
+
+/// Decides by one quota, for real or to see what it would say.
+struct Judge {
+    take: RateLimiter<Subject, Arrivals, Ticks, NoOpMiddleware<Nanos>>,
+    look: RateLimiter<Subject, Look, Ticks, NoOpMiddleware<Nanos>>,
+}
+
+impl Rates {
+    /// Rates by `clock`, with every bucket full.
+    pub fn new(clock: Clock) -> Self {
+        let arrivals = Arrivals::default;
+        Self { clock, requests: arrivals(), audio: arrivals(), reads: arrivals(), judges: Mutex::default() }
+    }
+
+    /// Takes what the request needs from both buckets, or nothing and says why not.
+    pub fn take(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
+        let requests = limits.requests.and_then(|bucket| self.check(Kind::Requests, subject, bucket, true));
+        let audio = limits.audio.and_then(|bucket| self.check(Kind::Audio, subject, bucket, requests.is_none()));
+        let Some(denial) = Denial::by_rates(requests, audio) else { return Ok(()) };
+        if let (None, Some(bucket)) = (requests, limits.requests) {
+            self.requests.give_back(subject, bucket.weight());
+        }
+        Err(denial)
+    }
+
+    /// What [`Rates::take`] would say.
+    pub fn look(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
+        let requests = limits.requests.and_then(|bucket| self.check(Kind::Requests, subject, bucket, false));
+        let audio = limits.audio.and_then(|bucket| self.check(Kind::Audio, subject, bucket, false));
+        Denial::by_rates(requests, audio).map_or(Ok(()), Err)
+    }
+
+    /// Gives back what was taken for a request that something else refused.
+    pub fn give_back(&self, subject: &Subject, limits: &Limits) {
+        for (arrivals, bucket) in [(&self.requests, limits.requests), (&self.audio, limits.audio)] {
+            if let Some(bucket) = bucket {
+                arrivals.give_back(subject, bucket.weight());
+            }
+        }
+    }
+
+    /// Takes one of `bucket` for a request that reads what is kept, or says how long it has to wait. Such requests have buckets
+    /// of their own: they use up nothing that a recording needs, and are not shut out by recordings.
+    pub fn take_read(&self, subject: &Subject, bucket: Bucket) -> Result<(), Duration> {
+        self.check(Kind::Reads, subject, bucket, true).map_or(Ok(()), Err)
+    }
+
+    /// How long until the caller's bucket of reads is full again.
+    pub fn standing_of_reads(&self, subject: &Subject) -> Duration {
+        self.reads.ahead(subject, self.clock.steady())
+    }
+
+    /// How long until the caller's buckets of requests and of audio are full again.
+    pub fn standing(&self, subject: &Subject) -> (Duration, Duration) {
+        let now = self.clock.steady();
+        (self.requests.ahead(subject, now), self.audio.ahead(subject, now))
+    }
+
+    /// Takes over what a shared store says of the caller, whose other requests went through other gateways.
+    pub fn hear(&self, subject: &Subject, requests: Duration, audio: Duration) {
+        let now = self.clock.steady();
+        self.requests.at_least(subject, now, requests);
+        self.audio.at_least(subject, now, audio);
+    }
+
+    /// Forgets the callers whose buckets are full.
+    pub fn forget_idle(&self) {
+        let now = self.clock.steady();
+        self.requests.forget_before(now);
+        self.audio.forget_before(now);
+        self.reads.forget_before(now);
+    }
+
+    /// How long the request has to wait; `None` if not at all.
+    fn check(&self, kind: Kind, subject: &Subject, bucket: Bucket, take: bool) -> Option<Duration> {
+        let judge = self.judge(kind, bucket);
+        let now = Nanos::from(self.clock.steady());
+        let waiting = |not_until: NotUntil<Nanos>| not_until.wait_time_from(now);
+        let verdict = if take {
+            judge.take.check_key_n(subject, bucket.cells)
+        } else {
+            judge.look.check_key_n(subject, bucket.cells)
+        };
+        match verdict {
+            Ok(verdict) => verdict.err().map(waiting),
+            // More than the bucket ever holds: the admission refuses such a recording before it comes here.
+            Err(_) => Some(bucket.weight()),
+        }
+    }
+
+    fn judge(&self, kind: Kind, bucket: Bucket) -> Arc<Judge> {
+        let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = judges.entry((kind, bucket.cell, bucket.burst.get())).or_insert_with(|| {
+            let arrivals = match kind {
+                Kind::Requests => &self.requests,
+                Kind::Audio => &self.audio,
+                Kind::Reads => &self.reads,
+            };
+            let second = Quota::per_second(std::num::NonZeroU32::MIN);
+            let quota = Quota::with_period(bucket.cell).unwrap_or(second).allow_burst(bucket.burst);
+            Arc::new(Judge {
+                take: RateLimiter::new(quota, arrivals.clone(), Ticks::new(&self.clock)),
+                look: RateLimiter::new(quota, Look(arrivals.clone()), Ticks::new(&self.clock)),
+            })
+        });
+        Arc::clone(made)
+    }
+}
+
+impl fmt::Debug for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rates").finish_non_exhaustive()
+    }
+}
+
+/// For each caller the theoretical arrival time of GCRA: when their bucket will be full. It says the same to every
+/// quota, so a caller who changes plans keeps what they have used.
+#[derive(Debug, Clone, Default)]
+struct Arrivals(Arc<Mutex<HashMap<Subject, Duration>>>);
+
+impl Arrivals {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ahead(&self, subject: &Subject, now: Duration) -> Duration {
+        self.lock().get(subject).map_or(Duration::ZERO, |arrival| arrival.saturating_sub(now))
+    }
+
+    fn give_back(&self, subject: &Subject, weight: Duration) {
+        if let Some(arrival) = self.lock().get_mut(subject) {
+            *arrival = arrival.saturating_sub(weight);
+        }
+    }
+
+    fn at_least(&self, subject: &Subject, now: Duration, ahead: Duration) {
+        if ahead > Duration::ZERO {
+            let mut arrivals = self.lock();
+            let arrival = arrivals.entry(subject.clone()).or_default();
+            *arrival = (*arrival).max(now.saturating_add(ahead));
+        }
+    }
+
+    fn forget_before(&self, now: Duration) {
+        let mut arrivals = self.lock();
+        arrivals.retain(|_, arrival| *arrival > now);
+        arrivals.shrink_to_fit();
+    }
+}
+
+impl StateStore for Arrivals {
+    type Key = Subject;
+
+    fn measure_and_replace<T, F, E>(&self, subject: &Subject, judge: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut arrivals = self.lock();
+        let (verdict, arrival) = judge(arrivals.get(subject).copied().map(Nanos::from))?;
+        match arrivals.get_mut(subject) {
+            Some(known) => *known = arrival.into(),
+            None => {
+                arrivals.insert(subject.clone(), arrival.into());
+            }
+        }
+        Ok(verdict)
+    }
+}
+
+/// The same, of which nothing is taken.
+struct Look(Arrivals);
+
+impl StateStore for Look {
+    type Key = Subject;
+
+    fn measure_and_replace<T, F, E>(&self, subject: &Subject, judge: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        judge(self.0.lock().get(subject).copied().map(Nanos::from)).map(|(verdict, _)| verdict)
+    }
+}
+
+/// A limiter of governor's counts from when it was made, by its first look at its clock. These all count from zero, since
+/// they share their callers.
+#[derive(Debug, Clone)]
+struct Ticks {
+    clock: Clock,
+    made: OnceLock<()>,
+}
+
+impl Ticks {
+    fn new(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), made: OnceLock::new() }
+    }
+}
+
+impl GovernorClock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        if self.made.set(()).is_ok() { Nanos::new(0) } else { Nanos::from(self.clock.steady()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::config::{AudioRate, RequestRate};
+    use crate::domain::{AudioMs, UnixMs};
+
+    fn alice() -> Subject {
+        "alice".parse().unwrap()
+    }
+
+    fn requests(per_minute: u32, burst: u32) -> Limits {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        let rate = RequestRate { per_minute: number(per_minute), burst: number(burst) };
+        Limits { requests: Some(Bucket::of_request(rate)), ..Limits::default() }
+    }
+
+    fn audio(per_minute: u64, length: u64) -> Bucket {
+        let per_minute = AudioMs::new(per_minute * 1000);
+        Bucket::of_audio(AudioRate { per_minute, burst: per_minute }, AudioMs::new(length * 1000))
+    }
+
+    #[test]
+    fn a_caller_who_changes_plans_keeps_what_they_have_used() {
+        let clock = Clock::manual(UnixMs::new(1_000_000));
+        let rates = Rates::new(clock.clone());
+        for _ in 0..3 {
+            rates.take(&alice(), &requests(60, 3)).unwrap();
+        }
+        // A limiter that is made later counts from the same beginning.
+        clock.advance(Duration::from_millis(250));
+        let wait = Duration::from_millis(750);
+        assert_eq!(rates.take(&alice(), &requests(60, 3)), Err(Denial::Requests { wait }));
+        let wait = Duration::from_millis(1750);
+        assert_eq!(rates.take(&alice(), &requests(60, 2)), Err(Denial::Requests { wait }));
+        rates.take(&alice(), &requests(60, 4)).unwrap();
+    }
+
+    #[test]
+    fn both_rates_are_taken_or_neither() {
+        let rates = Rates::new(Clock::manual(UnixMs::new(1_000_000)));
+        let limits = Limits { audio: Some(audio(60, 40)), ..requests(60, 2) };
+        rates.take(&alice(), &limits).unwrap();
+        let before = rates.standing(&alice());
+        assert_eq!(rates.take(&alice(), &limits), Err(Denial::Audio { wait: Duration::from_secs(20) }));
+        assert_eq!(rates.look(&alice(), &limits), Err(Denial::Audio { wait: Duration::from_secs(20) }));
+        assert_eq!(rates.standing(&alice()), before);
+        rates.give_back(&alice(), &limits);
+        assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
+    fn reads_have_a_bucket_of_their_own_by_the_same_rate() {
+        let clock = Clock::manual(UnixMs::new(1_000_000));
+        let rates = Rates::new(clock.clone());
+        let limits = requests(60, 2);
+        let bucket = limits.requests.unwrap();
+        for _ in 0..2 {
+            rates.take_read(&alice(), bucket).unwrap();
+        }
+        assert_eq!(rates.take_read(&alice(), bucket), Err(Duration::from_secs(1)));
+        assert_eq!(rates.standing_of_reads(&alice()), Duration::from_secs(2));
+        assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+        for _ in 0..2 {
+            rates.take(&alice(), &limits).unwrap();
+        }
+        clock.advance(Duration::from_secs(2));
+        rates.take_read(&alice(), bucket).unwrap();
+        clock.advance(Duration::from_secs(1));
+        rates.forget_idle();
+        assert!(rates.reads.lock().is_empty());
+    }
+
+    #[test]
+    fn what_a_shared_store_knows_counts_here_too_and_idle_callers_are_forgotten() {
+        let clock = Clock::manual(UnixMs::new(1_000_000));
+        let rates = Rates::new(clock.clone());
+        rates.hear(&alice(), Duration::from_secs(3), Duration::ZERO);
+        let wait = Duration::from_secs(1);
+        assert_eq!(rates.look(&alice(), &requests(60, 3)), Err(Denial::Requests { wait }));
+        rates.forget_idle();
+        assert!(rates.look(&alice(), &requests(60, 3)).is_err());
+        clock.advance(Duration::from_secs(3));
+        rates.forget_idle();
+        assert!(rates.requests.lock().is_empty() && rates.audio.lock().is_empty());
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a model can do a job, by its row in the table of models. What a row leaves out is for the provider to say.
+
+use crate::config::Model;
+use crate::intake::Job;
+use crate::domain::terms::{Format, Task};
+use crate::domain::AudioMs;
+
+/// Why a model cannot do a job.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It does the other task only.
+    #[error("The model '{model}' does not {task}.")]
+    Task {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        task: Task,
+    },
+    /// It does not answer in this format.
+    #[error("response_format '{format}' is not compatible with model '{model}'. Use {allowed} instead.")]
+    Format {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        format: Format,
+        /// The formats that it has, for people.
+        allowed: String,
+    },
+    /// It does not take this option.
+    #[error("'{option}' is not compatible with model '{model}'.")]
+    Option {
+        /// The model.
+        model: String,
+        /// The option.
+        option: &'static str,
+    },
+    /// The audio is too long for it.
+    #[error(
+        "audio duration {length} seconds is longer than {longest} seconds which is the maximum for model '{model}'."
+    )]
+    TooLong {
+        /// The model.
+        model: String,
+        /// The measured audio.
+        length: AudioMs,
+        /// The most that it takes.
+        longest: AudioMs,
+    },
+    /// The audio is too short for it.
+    #[error(
+        "audio duration {length} seconds is shorter than {shortest} seconds which is the minimum for model '{model}'."
+    )]
+    TooShort {
+        /// The model.
+        model: String,
+        /// The measured audio.
+        length: AudioMs,
+        /// The least that it takes.
+        shortest: AudioMs,
+    },
+}
+
+pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
+    let name = || model.name.clone();
+    if !model.tasks.contains(&job.task) {
+        return Err(Unfit::Task { model: name(), task: job.task });
+    }
+    let format = job.options.format();
+    if let Some(formats) = &model.formats
+        && !formats.contains(&format)
+    {
+        return Err(Unfit::Format { model: name(), format, allowed: listed(formats) });
+    }
+    if let Some(options) = &model.options
+        && let Some(option) = job.options.given().find(|option| !options.contains(*option))
+    {
+        return Err(Unfit::Option { model: name(), option });
+    }
+    // Only what was measured is judged: a bound from the size is no reason to refuse.
+    let Some(length) = job.media.length.measured() else { return Ok(()) };
+    match (model.shortest, model.longest) {
+        (_, Some(longest)) if length > longest => Err(Unfit::TooLong { model: name(), length, longest }),
+        (Some(shortest), _) if length < shortest => Err(Unfit::TooShort { model: name(), length, shortest }),
+        _ => Ok(()),
+    }
+}
+
+/// `'json', 'text' or 'srt'`
+fn listed(formats: &[Format]) -> String {
+    let quoted: Vec<_> = formats.iter().map(|format| format!("'{format}'")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

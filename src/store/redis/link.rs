@@ -1,0 +1,246 @@
+//! The way to Redis: for each runtime one multiplexed connection, or one to each node of a cluster, that comes back by
+//! itself.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::{ClusterClient, ClusterConfig};
+use redis::cluster_async::ClusterConnection;
+use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
+use tokio::runtime::{Handle, Id};
+use tokio::time::{sleep, timeout};
+
+use crate::store::StoreFailure;
+use crate::config::RedisUrl;
+
+/// How long making a connection may take.
+pub(super) const CONNECT: Duration = Duration::from_secs(1);
+/// How long a connection waits for an answer that nobody may be waiting for any more.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
+/// A connection that nobody used for this long is not trusted: servers and what is between close idle ones, and the request
+/// that finds out would fail. Those to a cluster try again by themselves.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// How often one question is asked at most. The second time is on a fresh connection; more are for a server that closes all of
+/// them at once.
+const MAX_ATTEMPTS: u32 = 4;
+/// How long a cluster's client is given to connect anew.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The way to Redis.
+///
+/// Each runtime has a connection of its own: a question stays on the thread that asks it, which saves the time of waking
+/// another one twice (measured: a third of the wait), and a worker that stops takes no connection away from another.
+pub(super) struct Link {
+    pub(super) target: Target,
+    wires: Mutex<HashMap<Id, Own>>,
+}
+
+/// A runtime's own connection, and when it was last used.
+struct Own {
+    wire: Wire,
+    used: Instant,
+}
+
+/// Where it leads.
+pub(super) enum Target {
+    Single(Box<Client>),
+    Cluster { client: Box<ClusterClient>, url: RedisUrl },
+}
+
+#[derive(Clone)]
+enum Wire {
+    Single(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+impl Link {
+    /// A link to `url` that connects when it is needed.
+    pub(super) fn new(url: &RedisUrl) -> RedisResult<Self> {
+        let target = match url.cluster_nodes() {
+            Some(nodes) => {
+                let client = Box::new(ClusterClient::builder(nodes).retries(2).build()?);
+                Target::Cluster { client, url: url.clone() }
+            }
+            None => Target::Single(Box::new(Client::open(url.expose())?)),
+        };
+        Ok(Self { target, wires: Mutex::default() })
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster { .. })
+    }
+
+    /// Begins anew with fresh connections: the old ones may lead to where Redis was before a failover.
+    pub(super) fn renew(&self) {
+        self.wires.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for, and must be one that may
+    /// be run twice.
+    pub(super) async fn script(
+        &self,
+        script: &Script,
+        source: &Arc<str>,
+        (keys, arguments): (Vec<String>, Vec<String>),
+        patience: Duration,
+    ) -> Result<Value, StoreFailure> {
+        let by = move |command: &str, script: &str| {
+            let mut command = redis::cmd(command);
+            command.arg(script).arg(keys.len()).arg(&keys).arg(&arguments);
+            command
+        };
+        let by_hash = by("EVALSHA", script.get_hash());
+        let (mut wire, source) = (self.wire()?, Arc::clone(source));
+        let deadline = Instant::now() + patience;
+        unhurried(patience, async move {
+            match wire.insist(&by_hash, deadline).await {
+                // After a restart or a flush of scripts: the text itself, which is remembered from then on.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    wire.insist(&by("EVAL", &source), deadline).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    /// Runs one command, which must be one that may be run twice.
+    pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreFailure> {
+        let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
+        unhurried(patience, async move { wire.insist(&command, deadline).await }).await
+    }
+
+    /// The connection of this runtime.
+    fn wire(&self) -> Result<Wire, StoreFailure> {
+        let mut wires = self.wires.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = Handle::current().id();
+        let used = Instant::now();
+        if let Some(own) = wires.get_mut(&runtime).filter(|own| self.is_cluster() || own.used.elapsed() < IDLE) {
+            own.used = used;
+            return Ok(own.wire.clone());
+        }
+        let wire = self.target.connect().map_err(|error| failure(&error))?;
+        wires.insert(runtime, Own { wire: wire.clone(), used });
+        Ok(wire)
+    }
+}
+
+/// Has `work` done whether or not it is waited for, and waits as long as `patience`.
+async fn unhurried(
+    patience: Duration,
+    work: impl Future<Output = RedisResult<Value>> + Send + 'static,
+) -> Result<Value, StoreFailure> {
+    match timeout(patience, tokio::spawn(work)).await {
+        Err(_) => Err(StoreFailure::Slow),
+        Ok(Err(_)) => Err(StoreFailure::Failed("its connection was given up".to_owned())),
+        Ok(Ok(answer)) => answer.map_err(|error| failure(&error)),
+    }
+}
+
+impl Target {
+    fn connect(&self) -> RedisResult<Wire> {
+        Ok(match self {
+            Self::Single(client) => {
+                let config = ConnectionManagerConfig::new()
+                    // Whoever waits is told at once; the next one tries again.
+                    .set_number_of_retries(0)
+                    .set_connection_timeout(Some(CONNECT))
+                    .set_response_timeout(Some(ANSWER));
+                Wire::Single(ConnectionManager::new_lazy_with_config(Client::clone(client), config)?)
+            }
+            Self::Cluster { client, .. } => {
+                let config = ClusterConfig::new().set_connection_timeout(CONNECT).set_response_timeout(ANSWER);
+                Wire::Cluster(client.get_pending_async_connection_with_config(config))
+            }
+        })
+    }
+}
+
+impl Wire {
+    /// Runs a command, and again on a new connection if this one turns out to be closed: servers, and what is between, close
+    /// those that are idle, and that says nothing of the server. That it cannot be reached does.
+    async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
+        let mut answer = self.run(command).await;
+        for _ in 1..MAX_ATTEMPTS {
+            match &answer {
+                Err(error) if self.lost_connection(error) && Instant::now() < deadline => {}
+                _ => break,
+            }
+            if matches!(self, Self::Cluster(_)) {
+                // It connects anew by itself, beside what it is asked.
+                sleep(RECONNECT_PAUSE).await;
+            }
+            answer = self.run(command).await;
+        }
+        answer
+    }
+
+    /// Whether a connection was closed under a question, or while it was made.
+    fn lost_connection(&self, error: &RedisError) -> bool {
+        // Without its connection to a node a cluster's client asks any other, which sends it away.
+        let is_sent_away =
+            matches!(error.kind(), ErrorKind::ClusterConnectionNotFound | ErrorKind::Server(ServerErrorKind::Moved));
+        let is_cluster = matches!(self, Self::Cluster(_));
+        error.is_connection_dropped() && !error.is_connection_refusal() || is_cluster && is_sent_away
+    }
+
+    async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let answer = match self {
+            Self::Single(connection) => connection.req_packed_command(command).await,
+            Self::Cluster(connection) => connection.req_packed_command(command).await,
+        };
+        // The library hands an error of the server on as a value.
+        answer.and_then(Value::extract_error)
+    }
+}
+
+/// Not where it leads: the address may hold a password.
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("cluster", &self.is_cluster()).finish_non_exhaustive()
+    }
+}
+
+/// By these a server says that it refuses everybody, and not this one request.
+const REFUSES_ALL: [&str; 14] = [
+    "BUSY",
+    "CLOCK",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "MOVED",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "WRONGPASS",
+];
+
+/// What went wrong, without the address, which may hold a password.
+pub(super) fn failure(error: &RedisError) -> StoreFailure {
+    let Some(code) = error.code() else {
+        return StoreFailure::Failed(match error.kind() {
+            _ if error.is_connection_refusal() => "it refuses connections".to_owned(),
+            ErrorKind::Io => "it cannot be reached".to_owned(),
+            ErrorKind::ClusterConnectionNotFound => "no node of the cluster can be reached".to_owned(),
+            _ => error.category().to_owned(),
+        });
+    };
+    // Where in a script it went wrong is of no use to whoever reads it.
+    let detail = error.detail().map(|detail| detail.split(" script: ").next().unwrap_or(detail));
+    let what = detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"));
+    if REFUSES_ALL.contains(&code) || what.contains("ACL failure") {
+        StoreFailure::Failed(what)
+    } else {
+        StoreFailure::Refused(what)
+    }
+}

@@ -1,0 +1,314 @@
+//! The shared store: everything in Redis, so that any number of gateways hold the same limits.
+//!
+//! One script admits (`admit.lua`), one settles (`settle.lua`), one takes back what nobody waited for (`void.lua`); each is one
+//! round trip, on keys of one caller, and may be sent again when its answer is lost. Where Redis is away or slow, nobody
+//! waits longer than `redis.timeout`.
+
+mod calls;
+mod health;
+mod keys;
+mod link;
+mod query;
+mod records;
+mod revoked;
+mod scan;
+mod sessions;
+mod trial;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use redis::{RedisError, Script, Value};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::{Presence, StoreFailure};
+use crate::ledger::Settlement;
+use crate::limits::clock::Clock;
+use crate::limits::{Ask, Decision};
+use crate::config;
+use crate::domain::Subject;
+use crate::domain::UnixMs;
+use calls::CLOCKS_APART;
+use health::Health;
+use keys::Keys;
+use link::Link;
+use records::parsed;
+use revoked::Followed;
+
+/// How often Redis is looked after.
+const WATCH: Duration = Duration::from_millis(500);
+/// After how many looks in vain it is connected to anew.
+const RENEW: u32 = 6;
+/// A settlement has nobody waiting for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A script: its text, and the hash by which Redis remembers it.
+struct Source {
+    text: Arc<str>,
+    script: Script,
+}
+
+/// The scripts that are asked by their hashes.
+struct Sources {
+    admit: Source,
+    settle: Source,
+    void: Source,
+    open_session: Source,
+    list_sessions: Source,
+    forget_session: Source,
+    probe: Source,
+}
+
+impl Sources {
+    /// The scripts, each as `edit` makes it.
+    fn new(edit: impl Fn(&str) -> String) -> Self {
+        let source = |text| {
+            let text = edit(text);
+            Source { script: Script::new(&text), text: text.into() }
+        };
+        Self {
+            admit: source(concat!(include_str!("rates.lua"), include_str!("admit.lua"))),
+            settle: source(include_str!("settle.lua")),
+            void: source(include_str!("void.lua")),
+            open_session: source(concat!(
+                include_str!("rates.lua"),
+                include_str!("ended_sessions.lua"),
+                include_str!("open_session.lua")
+            )),
+            list_sessions: source(concat!(include_str!("ended_sessions.lua"), include_str!("list_sessions.lua"))),
+            forget_session: source(concat!(include_str!("ended_sessions.lua"), include_str!("forget_session.lua"))),
+            probe: source(include_str!("probe.lua")),
+        }
+    }
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Redis {
+    shared: Arc<Shared>,
+    watch: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    link: Link,
+    sources: Sources,
+    health: Health,
+    clock: Clock,
+    timeout: Duration,
+    keep: Duration,
+    namespace: config::Namespace,
+    /// Permits of gateways that must be dead go here, to be settled.
+    abandoned: mpsc::UnboundedSender<Settlement>,
+    /// How far the log of revocations was read.
+    followed: Mutex<Followed>,
+}
+
+impl Redis {
+    /// A store in the Redis of these settings, to be connected to when it is needed. Records are kept for `keep`; what
+    /// dead gateways left goes to `abandoned`. To be called on the runtime that shall look after it.
+    pub fn new(
+        settings: &config::Redis,
+        keep: Duration,
+        clock: Clock,
+        abandoned: mpsc::UnboundedSender<Settlement>,
+    ) -> Result<Self, RedisError> {
+        let mut store = Self::unwatched(settings, keep, clock, abandoned, Sources::new(ToOwned::to_owned))?;
+        store.watch = Some(tokio::spawn(Arc::clone(&store.shared).watch()));
+        Ok(store)
+    }
+
+    fn unwatched(
+        settings: &config::Redis,
+        keep: Duration,
+        clock: Clock,
+        abandoned: mpsc::UnboundedSender<Settlement>,
+        sources: Sources,
+    ) -> Result<Self, RedisError> {
+        let link = Link::new(&settings.url)?;
+        let health = Health::new(clock.clone(), link.is_cluster(), settings.namespace);
+        let (timeout, namespace, followed) = (settings.timeout, settings.namespace, Mutex::default());
+        let shared = Shared { link, sources, health, clock, timeout, keep, namespace, abandoned, followed };
+        Ok(Self { shared: Arc::new(shared), watch: None })
+    }
+
+    /// See [`Store::admit`](super::Store::admit).
+    pub(super) async fn admit(&self, ask: &Ask) -> Result<Decision, StoreFailure> {
+        let (keys, asked) = (self.shared.keys(&ask.subject), Instant::now());
+        let value = self
+            .shared
+            .script(&self.shared.sources.admit, &keys, self.shared.timeout, |shared| shared.admit_call(ask, &keys))
+            .await?;
+        self.shared.decision(ask, &keys, value, asked.elapsed())
+    }
+
+    /// See [`Store::settle`](super::Store::settle).
+    pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreFailure> {
+        let (keys, asked) = (self.shared.keys(&settlement.subject), Instant::now());
+        let patience = PATIENCE.max(self.shared.timeout);
+        let sources = &self.shared.sources;
+        let is_void = settlement.is_void();
+        let source = if is_void { &sources.void } else { &sources.settle };
+        let call = |shared: &Shared| {
+            if is_void { Shared::void_call(settlement, &keys) } else { shared.settle_call(settlement, &keys) }
+        };
+        let value = self.shared.script(source, &keys, patience, call).await?;
+        self.shared.health.answered(keys.part(), parsed(value)?, asked.elapsed());
+        Ok(())
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        self.shared.health.presence()
+    }
+
+    pub(super) fn is_away_for(&self, subject: &Subject) -> bool {
+        self.shared.health.is_part_away(self.shared.keys(subject).part())
+    }
+
+    /// The time in the caller's part of Redis, as far as it is known.
+    pub(super) fn now(&self, subject: &Subject) -> UnixMs {
+        self.shared.time(self.shared.keys(subject).part())
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), StoreFailure> {
+        for part in 0..self.shared.health.parts() {
+            self.shared.probe(part).await?;
+        }
+        Ok(())
+    }
+}
+
+/// For tests: Redis goes by a clock that is moved by hand, and nobody looks after it.
+#[cfg(test)]
+impl Redis {
+    /// A store whose scripts read the time from the key `voxgate:{caller}:clock`.
+    pub(super) fn by_hand(
+        settings: &config::Redis,
+        keep: Duration,
+        clock: Clock,
+        abandoned: mpsc::UnboundedSender<Settlement>,
+    ) -> Result<Self, RedisError> {
+        let edits = [
+            ("redis.call('TIME')", "redis.call('HMGET', KEYS[1]:match('^.*}') .. ':clock', 'seconds', 'micros')"),
+            // What Redis does by its own clock: how long it remembers, and how it counts records.
+            ("'PEXPIRE', rates, ", "'PEXPIRE', rates, '99' .. "),
+            ("'*', 'id'", "string.format('%.0f-*', now_ms), 'id'"),
+        ];
+        let edit = |text: &str| edits.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        Self::unwatched(settings, keep, clock, abandoned, Sources::new(edit))
+    }
+
+    /// The stream of a caller's records.
+    pub(crate) fn ledger_of(subject: &Subject) -> String {
+        Keys::of(config::Namespace::Production, subject).ledger()
+    }
+
+    /// Whatever was away is back.
+    pub(super) fn recovered(&self) {
+        let now = u64::try_from(self.shared.clock.steady().as_micros()).unwrap();
+        (0..self.shared.health.parts()).for_each(|part| self.shared.health.answered(part, now, Duration::ZERO));
+        self.shared.link.renew();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("link", &self.link).field("health", &self.health).finish_non_exhaustive()
+    }
+}
+
+/// Keys and arguments of a script.
+type Call = (Vec<String>, Vec<String>);
+
+impl Shared {
+    /// The keys of one caller.
+    fn keys(&self, subject: &Subject) -> Keys {
+        Keys::of(self.namespace, subject)
+    }
+
+    /// Runs a script for a caller unless their part of Redis is known to be away.
+    async fn script(
+        &self,
+        source: &Source,
+        keys: &Keys,
+        patience: Duration,
+        call: impl FnOnce(&Self) -> Call,
+    ) -> Result<Value, StoreFailure> {
+        if self.health.is_part_away(keys.part()) {
+            return Err(StoreFailure::Away);
+        }
+        let answer = self.link.script(&source.script, &source.text, call(self), patience).await;
+        answer.inspect_err(|failure| match failure {
+            StoreFailure::Refused(what) => tracing::warn!(what, "Redis did not do what a request needs"),
+            _ => self.failed(keys.part(), failure),
+        })
+    }
+
+    /// A part did not do what it was asked. The other workers' connections have broken too as a rule, and none of them shall
+    /// find that out by a request when Redis is back; those to a cluster mend themselves.
+    fn failed(&self, part: usize, failure: &StoreFailure) {
+        if self.health.failed(part, failure) && !self.link.is_cluster() {
+            self.link.renew();
+        }
+    }
+
+    /// The time by the clock of a part of Redis, or by ours while that is not known.
+    fn time(&self, part: usize) -> UnixMs {
+        self.health.time_of(part, Duration::ZERO).map_or_else(|| self.clock.now(), |us| UnixMs::new(us / 1000))
+    }
+
+    /// Tries what is away until it is back, and looks in on the rest in turn.
+    async fn watch(self: Arc<Self>) {
+        let mut broken = 0_u32;
+        for turn in (0..self.health.parts()).cycle() {
+            let away = |part: &usize| self.health.is_part_away(*part);
+            let parts: Vec<_> = (0..self.health.parts()).filter(|part| away(part) || *part == turn).collect();
+            let tried = join_all(parts.iter().map(|part| self.probe(*part))).await;
+            broken = if tried.iter().any(Result::is_err) { broken.saturating_add(1) } else { 0 };
+            // The library finds its way by itself as a rule, and a new connection costs those parts that are well.
+            if broken > 0 && broken.is_multiple_of(RENEW) {
+                self.link.renew();
+            }
+            tokio::time::sleep(WATCH).await;
+        }
+    }
+
+    async fn probe(&self, part: usize) -> Result<(), StoreFailure> {
+        let key = self.health.key(part);
+        let keys = vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
+        // Back is what answers as soon as requests need it to.
+        let patience = self.timeout;
+        let source = &self.sources.probe;
+        let asked = Instant::now();
+        let answer = self.link.script(&source.script, &source.text, (keys, Vec::new()), patience).await;
+        match answer.and_then(parsed).and_then(|now| self.agree_on(now)) {
+            Ok(now) => {
+                self.health.answered(part, now, asked.elapsed());
+                Ok(())
+            }
+            Err(failure) => {
+                self.failed(part, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether Redis's clock, in microseconds, is near enough to ours that both mean the same month.
+    fn agree_on(&self, now: u64) -> Result<u64, StoreFailure> {
+        let apart = UnixMs::new(now / 1000).get().abs_diff(self.clock.now().get());
+        if u128::from(apart) < CLOCKS_APART.as_millis() {
+            return Ok(now);
+        }
+        Err(StoreFailure::Failed("its clock and the gateway's differ by more than twelve hours".to_owned()))
+    }
+}

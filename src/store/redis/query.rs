@@ -1,0 +1,86 @@
+//! What is read and never decided: statements and records.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use redis::cmd;
+
+use crate::store::StoreFailure;
+use super::keys::{pattern, subject_of};
+use super::records::{ledger_entries, open_entry, parsed, statement};
+use super::{PATIENCE, Redis};
+use crate::domain::Subject;
+use crate::ledger::{Ending, Entry, Statement};
+use crate::domain::{Month, UnixMs};
+
+/// How many records are asked for at once.
+const PAGE: usize = 1000;
+/// How many callers are asked about at once.
+const AT_ONCE: usize = 16;
+
+impl Redis {
+    /// What a caller used in a month.
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+        let keys = self.shared.keys(subject);
+        if self.shared.health.is_part_away(keys.part()) {
+            return Err(StoreFailure::Away);
+        }
+        let command = cmd("HGETALL").arg(keys.month(month)).take();
+        statement(subject, month, self.shared.link.run(command, self.shared.timeout).await?)
+    }
+
+    /// Everyone who was charged in a month.
+    pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
+        let keys = self.shared.link.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
+        let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(self.shared.namespace, key)).collect();
+        Ok(subjects.into_iter().collect())
+    }
+
+    /// The records of one caller, or of all, that were admitted in a month, oldest first, those that are open among them.
+    pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreFailure> {
+        let subjects = match subject {
+            Some(subject) => vec![subject.clone()],
+            None => self.subjects(month).await?,
+        };
+        // A permit that is settled between the two reads is in both rather than in none.
+        let mut entries = self.open_entries(&subjects).await?;
+        let ledgers: BTreeSet<_> = subjects.iter().map(|subject| self.shared.keys(subject).ledger()).collect();
+        for ledger in ledgers {
+            entries.extend(self.ledger_entries(&ledger, month.start()).await?);
+        }
+        entries.retain(|entry| Month::of(entry.at) == month && subject.is_none_or(|subject| entry.subject == *subject));
+        // Of two with one name the settled one comes last, and stays.
+        entries.sort_by_key(|entry| (entry.at, entry.id, entry.ending != Ending::Open));
+        entries.reverse();
+        entries.dedup_by_key(|entry| entry.id);
+        entries.reverse();
+        Ok(entries)
+    }
+
+    async fn open_entries(&self, subjects: &[Subject]) -> Result<Vec<Entry>, StoreFailure> {
+        let ask = |subject: &Subject| {
+            let command = cmd("HGETALL").arg(self.shared.keys(subject).open()).take();
+            let subject = subject.clone();
+            async move {
+                let open: Vec<(String, String)> = parsed(self.shared.link.run(command, PATIENCE).await?)?;
+                open.iter().map(|(id, value)| open_entry(&subject, id, value)).collect::<Result<Vec<_>, _>>()
+            }
+        };
+        let answers: Vec<_> = stream::iter(subjects).map(ask).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(answers.concat())
+    }
+
+    async fn ledger_entries(&self, ledger: &str, from: UnixMs) -> Result<Vec<Entry>, StoreFailure> {
+        let mut entries = Vec::new();
+        let mut start = from.get().to_string();
+        loop {
+            let page = cmd("XRANGE").arg(ledger).arg(&start).arg("+").arg("COUNT").arg(PAGE).take();
+            let page: Vec<(String, Vec<String>)> = parsed(self.shared.link.run(page, PATIENCE).await?)?;
+            entries.extend(ledger_entries(&page)?);
+            match page.last() {
+                Some((id, _)) if page.len() == PAGE => start = format!("({id}"),
+                _ => return Ok(entries),
+            }
+        }
+    }
+}

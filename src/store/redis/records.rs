@@ -1,0 +1,134 @@
+//! How records are written in Redis, and the queries that read them.
+
+use std::str::FromStr;
+
+use redis::{FromRedisValue, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::store::StoreFailure;
+use crate::domain::Subject;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Tally, Usage};
+use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+
+/// An [`Entry`] with short names, since there are many: its subject and its id stand beside it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    /// When it was admitted, in ms since 1970; left out while it is open, where it stands before the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    t: Option<u64>,
+    /// Request id, plan, model and provider.
+    w: (String, String, String, String),
+    /// Audio in ms.
+    a: u64,
+    /// Estimate: billionths of a dollar, ms of audio.
+    e: (u64, u64),
+    /// Cost, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<(u64, u64)>,
+    /// Usage in tokens: input, output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    k: Option<(u64, u64)>,
+    /// Usage in ms of audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    l: Option<u64>,
+    /// How it ended.
+    x: Ending,
+}
+
+const fn pair(charge: Charge) -> (u64, u64) {
+    (charge.usd.get(), charge.audio.get())
+}
+
+const fn charge((usd, audio): (u64, u64)) -> Charge {
+    Charge { usd: NanoUsd::new(usd), audio: AudioMs::new(audio) }
+}
+
+/// An entry as it is kept. One that is open does not know when it was admitted: Redis adds that.
+pub(super) fn written(entry: &Entry) -> String {
+    let settled = entry.ending != Ending::Open;
+    let (tokens, length) = match entry.usage {
+        Some(Usage::Tokens { input, output }) => (Some((input, output)), None),
+        Some(Usage::Length(length)) => (None, Some(length.get())),
+        None => (None, None),
+    };
+    let memo = entry.memo.clone();
+    let record = Record {
+        t: settled.then_some(entry.at.get()),
+        w: (memo.request_id, memo.plan, memo.model, memo.provider),
+        a: entry.audio.get(),
+        e: pair(entry.estimate),
+        c: settled.then_some(pair(entry.cost)),
+        k: tokens,
+        l: length,
+        x: entry.ending,
+    };
+    // Texts and numbers always are JSON.
+    serde_json::to_string(&record).unwrap_or_default()
+}
+
+fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entry, StoreFailure> {
+    let record: Record = serde_json::from_str(text).map_err(StoreFailure::garbled)?;
+    let (request_id, plan, model, provider) = record.w;
+    let estimate = charge(record.e);
+    let tokens = record.k.map(|(input, output)| Usage::Tokens { input, output });
+    Ok(Entry {
+        id: PermitId::from_str(id).map_err(StoreFailure::garbled)?,
+        at: UnixMs::new(at.or(record.t).unwrap_or_default()),
+        subject: subject.clone(),
+        memo: Memo { request_id, plan, model, provider },
+        audio: AudioMs::new(record.a),
+        estimate,
+        cost: record.c.map_or(estimate, charge),
+        usage: tokens.or(record.l.map(|length| Usage::Length(AudioMs::new(length)))),
+        ending: record.x,
+    })
+}
+
+/// An entry of the hash of open permits: `<admitted at> <record>`.
+pub(super) fn open_entry(subject: &Subject, id: &str, value: &str) -> Result<Entry, StoreFailure> {
+    let garbled = || StoreFailure::Garbled(format!("the permit {id} does not say when it was given"));
+    let (at, record) = value.split_once(' ').ok_or_else(garbled)?;
+    read(subject, id, record, Some(at.parse().map_err(|_| garbled())?))
+}
+
+/// The entries in what `XRANGE` says of a ledger: each a name and its fields.
+pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entry>, StoreFailure> {
+    let entries = items.iter().map(|(item, fields)| match fields.as_slice() {
+        [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreFailure::garbled)?, id, record, None),
+        _ => Err(StoreFailure::Garbled(format!("the record {item} has {} fields", fields.len()))),
+    });
+    entries.collect()
+}
+
+/// The statement in the hash of a month.
+pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreFailure> {
+    let fields: Vec<(String, i64)> = parsed(value)?;
+    let mut statement = Statement::empty(subject.clone(), month);
+    for (field, number) in fields {
+        // A correction after Redis lost part of its data could take a sum below nothing.
+        let number = u64::try_from(number).unwrap_or_default();
+        let (group, what) = field.rsplit_once(':').unwrap_or(("", &field));
+        let tally = match group.split_once(':') {
+            None => &mut statement.total,
+            Some(("day", day)) => statement.by_day.entry(day.to_owned()).or_default(),
+            Some((_, model)) => statement.by_model.entry(model.to_owned()).or_default(),
+        };
+        count(tally, what, number);
+    }
+    Ok(statement)
+}
+
+fn count(tally: &mut Tally, what: &str, number: u64) {
+    match what {
+        "requests" => tally.requests = number,
+        "usd" => tally.spent_usd = NanoUsd::new(number),
+        "audio" => tally.audio_ms = AudioMs::new(number),
+        // Of a later version.
+        _ => {}
+    }
+}
+
+/// What Redis says, as what it must be.
+pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreFailure> {
+    redis::from_redis_value(value).map_err(StoreFailure::garbled)
+}

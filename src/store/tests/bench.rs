@@ -1,0 +1,178 @@
+//! The stores under test, by a clock that is moved by hand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::store::{Embedded, Redis, Store};
+use crate::ledger::{RateRefund, Settlement};
+use super::redis_server::{Cluster, Server};
+use crate::limits::clock::Clock;
+use crate::limits::leases::Leases;
+use crate::limits::{Ask, Limits};
+use crate::limits::rates::Rates;
+use crate::identity::revocation::TokenMark;
+use crate::config;
+use crate::domain::Subject;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+
+/// The middle of a month, so that nothing turns by chance.
+pub(crate) const START: u64 = 1_794_700_800_000;
+pub(crate) const KEEP: Duration = Duration::from_hours(24 * 62);
+
+/// A store, and the clock that it goes by.
+pub(crate) struct Bench {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Clock,
+    pub(crate) place: Place,
+    pub(crate) abandoned: mpsc::UnboundedReceiver<Settlement>,
+}
+
+/// Where it keeps what it has.
+pub(crate) enum Place {
+    Folder(TempDir),
+    Server(Server),
+    Cluster(Cluster),
+}
+
+impl Bench {
+    pub(crate) fn embedded() -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = Clock::manual(UnixMs::new(START));
+        let store = Store::Embedded(Self::open(&folder, &clock));
+        let (_, abandoned) = mpsc::unbounded_channel();
+        Self { store: Arc::new(store), clock, place: Place::Folder(folder), abandoned }
+    }
+
+    pub(crate) fn open(folder: &TempDir, clock: &Clock) -> Embedded {
+        let rates = Arc::new(Rates::new(clock.clone()));
+        let leases = Arc::new(Leases::new(clock.clone()));
+        Embedded::open(folder.path(), config::Namespace::default(), KEEP, rates, leases, clock.clone()).unwrap()
+    }
+
+    pub(crate) fn redis() -> Self {
+        let server = Server::start();
+        Self::shared(&server.url(), Place::Server(server))
+    }
+
+    pub(crate) fn cluster() -> Self {
+        let cluster = Cluster::start();
+        Self::shared(&cluster.url(), Place::Cluster(cluster))
+    }
+
+    fn shared(url: &str, place: Place) -> Self {
+        let clock = Clock::manual(UnixMs::new(START));
+        let (inbox, abandoned) = mpsc::unbounded_channel();
+        let store = Redis::by_hand(&settings(url), KEEP, clock.clone(), inbox).unwrap();
+        Self { store: Arc::new(Store::Redis(store)), clock, place, abandoned }
+    }
+
+    /// Has Redis go by the clock as far as a caller is concerned.
+    pub(crate) fn tell_the_time(&self, subject: &Subject) {
+        let key = clock_of(subject);
+        let now = self.clock.now().get();
+        let (seconds, micros) = ((now / 1000).to_string(), (now % 1000 * 1000).to_string());
+        let command = ["HSET", &key, "seconds", &seconds, "micros", &micros];
+        match &self.place {
+            Place::Folder(_) => {}
+            Place::Server(server) => drop(server.run(&command)),
+            Place::Cluster(cluster) => drop(cluster.run(&key, &command)),
+        }
+    }
+
+    /// What was away may be asked again.
+    pub(crate) async fn recover(&self) {
+        if let Store::Redis(store) = &*self.store {
+            store.recovered();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    /// Waits until the replica of a caller's node has all that the node has.
+    pub(crate) fn replicated(&self, key: &str) {
+        let Place::Cluster(cluster) = &self.place else { return };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let number = |info: &str, name: &str| -> Option<u64> {
+            let rest = info.split_once(name)?.1;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        loop {
+            let info: String = redis::from_redis_value(cluster.run(key, &["INFO", "replication"])).unwrap();
+            let (ours, theirs) = (number(&info, "master_repl_offset:"), number(&info, ",offset="));
+            if ours.is_some() && ours == theirs {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the replica does not catch up: {info}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The records of a caller in this month.
+    pub(crate) async fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
+        match (&*self.store, &self.place) {
+            (Store::Redis(store), _) => store.entries(Some(subject), month).await.unwrap(),
+            (Store::Embedded(_), Place::Folder(folder)) => {
+                let reader =
+                    crate::store::embedded::Reader::open(folder.path(), config::Namespace::default()).unwrap().unwrap();
+                reader.entries(Some(subject), month).unwrap()
+            }
+            (Store::Embedded(_) | Store::Unreliable(_), _) => unreachable!("the embedded store is in a folder"),
+        }
+    }
+}
+
+/// The key from which the scripts read the time for a caller: beside the stream of their records.
+pub(crate) fn clock_of(subject: &Subject) -> String {
+    Redis::ledger_of(subject).replace(":ledger", ":clock")
+}
+
+/// `[redis]`, with more patience than a gateway has: what is tested is what is said, not how fast.
+pub(crate) fn settings(url: &str) -> config::Redis {
+    let url = config::RedisUrl::parse(url).unwrap();
+    config::Redis { url, timeout: Duration::from_secs(5), namespace: config::Namespace::default() }
+}
+
+pub(crate) fn subject(name: &str) -> Subject {
+    name.parse().unwrap()
+}
+
+/// A request of a caller that is expected to cost so much.
+pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> Ask {
+    let memo = Memo {
+        request_id: "a-request".to_owned(),
+        plan: "a plan".to_owned(),
+        model: "a:model".to_owned(),
+        provider: "openai".to_owned(),
+    };
+    let (id, subject, token) = (PermitId::new(), subject.clone(), TokenMark::default());
+    Ask { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), memo }
+}
+
+pub(crate) fn charge(usd: u64, audio: u64) -> Charge {
+    Charge { usd: NanoUsd::new(usd), audio: AudioMs::new(audio) }
+}
+
+/// What a permit that was given at `at` comes to.
+pub(crate) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
+    Settlement {
+        id: ask.id,
+        subject: ask.subject.clone(),
+        session: ask.session.clone(),
+        at,
+        memo: ask.memo.clone(),
+        counted_as: ask.memo.model.clone(),
+        audio: ask.estimate.audio,
+        estimate: ask.estimate,
+        cost,
+        usage: None,
+        ending: Ending::Answered,
+        without_store: false,
+        unknown: crate::ledger::Unknown::Charge,
+        tried: false,
+        marked: true,
+        rates: RateRefund::default(),
+    }
+}

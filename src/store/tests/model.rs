@@ -1,0 +1,125 @@
+//! The rules that a store holds, as plainly as they can be written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::ledger::{Settlement, Unknown};
+use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
+use crate::domain::Subject;
+use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
+use crate::domain::{Month, UnixMs};
+
+#[derive(Default)]
+struct Caller {
+    /// When the buckets will be full.
+    requests: Duration,
+    audio: Duration,
+    /// When each lease ends.
+    leases: HashMap<PermitId, Duration>,
+}
+
+#[derive(Default)]
+pub(super) struct Model {
+    callers: HashMap<Subject, Caller>,
+    months: BTreeMap<(Subject, Month), Statement>,
+    records: BTreeMap<PermitId, Entry>,
+    settled: HashSet<PermitId>,
+}
+
+impl Model {
+    pub(super) fn admit(&mut self, ask: &Ask, now: UnixMs) -> Decision {
+        let time = Duration::from_millis(now.get());
+        let month = self.month(&ask.subject, Month::of(now));
+        let mut spent = month.total.charge();
+        let caller = self.callers.entry(ask.subject.clone()).or_default();
+        caller.leases.retain(|_, until| *until > time);
+        let mut denial = None;
+        if !self.records.contains_key(&ask.id) {
+            denial = caller.deny(ask, time).or(ask.limits.exceeded(spent, ask.estimate));
+            if denial.is_none() {
+                spent = spent.plus(ask.estimate);
+                caller.requests = taken(caller.requests, time, ask.limits.requests);
+                caller.audio = taken(caller.audio, time, ask.limits.audio);
+                caller.leases.insert(ask.id, time + ask.lease);
+            }
+        }
+        let standing = Standing {
+            requests: caller.requests.saturating_sub(time),
+            audio: caller.audio.saturating_sub(time),
+            in_flight: caller.leases.len().try_into().unwrap(),
+            spent,
+        };
+        if denial.is_none() && !self.records.contains_key(&ask.id) {
+            self.records.insert(ask.id, ask.entry(now));
+            let total = &mut self.month(&ask.subject, Month::of(now)).total;
+            add(total, ask.estimate);
+        }
+        Decision { at: now, denial, standing }
+    }
+
+    pub(super) fn settle(&mut self, settlement: &Settlement) {
+        if let Some(caller) = self.callers.get_mut(&settlement.subject) {
+            caller.leases.remove(&settlement.id);
+        }
+        let known = self.records.contains_key(&settlement.id);
+        if self.settled.contains(&settlement.id) || (!known && settlement.unknown == Unknown::Ignore) {
+            return;
+        }
+        self.settled.insert(settlement.id);
+        self.records.insert(settlement.id, settlement.entry());
+        let month = self.month(&settlement.subject, Month::of(settlement.at));
+        if known {
+            let left = month.total.charge().minus(settlement.estimate);
+            month.total = Tally { requests: month.total.requests - 1, spent_usd: left.usd, audio_ms: left.audio };
+        }
+        add(&mut month.total, settlement.cost);
+        add(month.by_day.entry(settlement.at.day()).or_default(), settlement.cost);
+        add(month.by_model.entry(settlement.memo.model.clone()).or_default(), settlement.cost);
+    }
+
+    pub(super) fn statement(&mut self, subject: &Subject, month: Month) -> Statement {
+        self.month(subject, month).clone()
+    }
+
+    pub(super) fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
+        let mine = |entry: &&Entry| entry.subject == *subject && Month::of(entry.at) == month;
+        let mut entries: Vec<_> = self.records.values().filter(mine).cloned().collect();
+        entries.sort_by_key(|entry| (entry.at, entry.id));
+        entries
+    }
+
+    /// The permits that wait to be settled.
+    pub(super) fn open(&self) -> Vec<Entry> {
+        self.records.values().filter(|entry| entry.ending == Ending::Open).cloned().collect()
+    }
+
+    fn month(&mut self, subject: &Subject, month: Month) -> &mut Statement {
+        self.months.entry((subject.clone(), month)).or_insert_with(|| Statement::empty(subject.clone(), month))
+    }
+}
+
+impl Caller {
+    fn deny(&self, ask: &Ask, now: Duration) -> Option<Denial> {
+        let requests = wait(self.requests, now, ask.limits.requests);
+        let audio = wait(self.audio, now, ask.limits.audio);
+        let full = ask.limits.concurrent.is_some_and(|most| self.leases.len() >= most.get() as usize);
+        Denial::by_rates(requests, audio).or(full.then_some(Denial::Concurrency))
+    }
+}
+
+/// How long until the bucket has room.
+fn wait(full_at: Duration, now: Duration, bucket: Option<Bucket>) -> Option<Duration> {
+    let bucket = bucket?;
+    let ahead = full_at.saturating_sub(now);
+    let wait = (ahead + bucket.weight()).saturating_sub(bucket.capacity());
+    (wait > Duration::ZERO).then_some(wait)
+}
+
+fn taken(full_at: Duration, now: Duration, bucket: Option<Bucket>) -> Duration {
+    bucket.map_or(full_at, |bucket| full_at.max(now) + bucket.weight())
+}
+
+fn add(tally: &mut Tally, charge: Charge) {
+    let sum = tally.charge().plus(charge);
+    *tally = Tally { requests: tally.requests + 1, spent_usd: sum.usd, audio_ms: sum.audio };
+}

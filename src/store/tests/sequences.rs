@@ -1,0 +1,249 @@
+//! Any sequence of requests gives the verdicts of the model.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tokio::runtime::Runtime;
+
+use crate::store::{Redis};
+use crate::ledger::{Settlement, Unknown};
+use super::bench::{Bench, Place, ask, charge, settlement, subject};
+use super::model::Model;
+use crate::limits::{Ask, Bucket, Limits};
+use crate::config::{AudioRate, RequestRate};
+use crate::domain::Subject;
+use crate::ledger::{Charge, Ending, Usage};
+use crate::domain::{AudioMs, Month, NanoUsd};
+
+/// One thing that happens. Numbers choose among what is there.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A caller of a plan asks, for so much audio at so much money.
+    Ask { caller: usize, plan: usize, audio: u64, usd: u64 },
+    /// The same question comes again, as after a connection that broke.
+    AskAgain { which: usize },
+    /// A permit is settled to so much.
+    Settle { which: usize, usd: u64, audio: u64 },
+    /// The same settlement comes again.
+    SettleAgain { which: usize },
+    /// A settlement comes whose permit the store never gave.
+    SettleUnknown { caller: usize, usd: u64, charged: bool },
+    /// Time passes.
+    Wait { ms: u64 },
+    /// Days pass, after everything has been settled.
+    Sleep { days: u64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        10 => (0..2_usize, 0..PLANS, 1..30_000_u64, 0..40_u64)
+            .prop_map(|(caller, plan, audio, usd)| Step::Ask { caller, plan, audio, usd }),
+        2 => any::<usize>().prop_map(|which| Step::AskAgain { which }),
+        4 => (any::<usize>(), 0..60_u64, 0..40_000_u64)
+            .prop_map(|(which, usd, audio)| Step::Settle { which, usd, audio }),
+        2 => any::<usize>().prop_map(|which| Step::SettleAgain { which }),
+        1 => (0..2_usize, 0..60_u64, any::<bool>())
+            .prop_map(|(caller, usd, charged)| Step::SettleUnknown { caller, usd, charged }),
+        4 => prop_oneof![1..50_u64, 50..5000_u64, 5000..70_000_u64].prop_map(|ms| Step::Wait { ms }),
+        1 => (1..12_u64).prop_map(|days| Step::Sleep { days }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+const PLANS: usize = 5;
+
+/// Plans whose every limit is met soon.
+fn limits(plan: usize, audio: u64) -> Limits {
+    let number = |n| NonZeroU32::new(n).unwrap();
+    let requests = |per_minute, burst| {
+        Some(Bucket::of_request(RequestRate { per_minute: number(per_minute), burst: number(burst) }))
+    };
+    let seconds = |per_minute: u64, burst: u64| {
+        let rate = AudioRate { per_minute: AudioMs::new(per_minute * 1000), burst: AudioMs::new(burst * 1000) };
+        Some(Bucket::of_audio(rate, AudioMs::new(audio)))
+    };
+    match plan {
+        0 => Limits { requests: requests(60, 3), audio: seconds(60, 60), ..Limits::default() },
+        1 => Limits { requests: requests(7, 7), concurrent: Some(number(2)), ..Limits::default() },
+        2 => Limits { audio: seconds(7, 30), monthly_usd: Some(NanoUsd::new(200)), ..Limits::default() },
+        3 => Limits {
+            requests: requests(1000, 2),
+            concurrent: Some(number(3)),
+            monthly_usd: Some(NanoUsd::new(100)),
+            monthly_audio: Some(AudioMs::new(120_000)),
+            ..Limits::default()
+        },
+        _ => Limits::default(),
+    }
+}
+
+/// The store and the model, side by side.
+struct Pair<'a> {
+    bench: &'a Bench,
+    runtime: &'a Runtime,
+    model: Model,
+    callers: [Subject; 2],
+    asked: Vec<Ask>,
+    settled: Vec<Settlement>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(bench: &'a Bench, runtime: &'a Runtime) -> Self {
+        // Each sequence has callers of its own, who have used nothing.
+        static SEQUENCES: AtomicUsize = AtomicUsize::new(0);
+        let sequence = SEQUENCES.fetch_add(1, Ordering::Relaxed);
+        let callers = ["a", "b"].map(|name| subject(&format!("{name}-{sequence}")));
+        Self { bench, runtime, model: Model::default(), callers, asked: Vec::new(), settled: Vec::new() }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let now = self.bench.clock.now();
+        match *step {
+            Step::Ask { caller, plan, audio, usd } => {
+                let ask = ask(&self.callers[caller], limits(plan, audio), charge(usd, audio));
+                self.asked.push(ask.clone());
+                self.ask(ask);
+            }
+            Step::AskAgain { which } => {
+                let open = self.model.open();
+                if let Some(entry) = open.get(which % open.len().max(1)) {
+                    let again = self.asked.iter().find(|ask| ask.id == entry.id).unwrap().clone();
+                    self.ask(again);
+                }
+            }
+            Step::Settle { which, usd, audio } => {
+                let open = self.model.open();
+                if let Some(entry) = open.get(which % open.len().max(1)) {
+                    let ask = self.asked.iter().find(|ask| ask.id == entry.id).unwrap();
+                    let usage = Some(Usage::Tokens { input: usd, output: audio });
+                    self.settle(Settlement { usage, ..settlement(ask, entry.at, charge(usd, audio)) });
+                }
+            }
+            Step::SettleAgain { which } => {
+                if let Some(before) = self.settled.get(which % self.settled.len().max(1)) {
+                    self.settle(Settlement { tried: true, ..before.clone() });
+                }
+            }
+            Step::SettleUnknown { caller, usd, charged } => {
+                let ask = ask(&self.callers[caller], Limits::default(), Charge::NONE);
+                let unknown = if charged { Unknown::Charge } else { Unknown::Ignore };
+                self.settle(Settlement { unknown, ..settlement(&ask, now, charge(usd, 7)) });
+            }
+            Step::Wait { ms } => self.bench.clock.advance(Duration::from_millis(ms)),
+            Step::Sleep { days } => {
+                for entry in self.model.open() {
+                    let ask = self.asked.iter().find(|ask| ask.id == entry.id).unwrap();
+                    let refund = Settlement { ending: Ending::Refunded, ..settlement(ask, entry.at, Charge::NONE) };
+                    self.settle(refund);
+                }
+                self.bench.clock.advance(Duration::from_hours(24 * days));
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.bench.tell_the_time(&ask.subject);
+        let expected = self.model.admit(&ask, self.bench.clock.now());
+        let ask = Arc::new(ask);
+        let said = self.insist(|| self.bench.store.admit(Arc::clone(&ask)));
+        assert_eq!(said, expected, "{ask:?}");
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        self.bench.tell_the_time(&settlement.subject);
+        self.model.settle(&settlement);
+        let settlement = Arc::new(settlement);
+        self.insist(|| self.bench.store.settle(Arc::clone(&settlement)));
+        self.settled.push(Arc::unwrap_or_clone(settlement));
+    }
+
+    /// Asks again until the store answers, as a gateway may.
+    fn insist<T, F>(&self, ask: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Result<T, crate::store::StoreFailure>>,
+    {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.runtime.block_on(ask()) {
+                Ok(answer) => return answer,
+                Err(failure) => {
+                    assert!(std::time::Instant::now() < deadline, "{failure}");
+                    self.runtime.block_on(self.bench.recover());
+                }
+            }
+        }
+    }
+
+    /// That both have the same books, this month and the last.
+    fn compare(&mut self) {
+        let now = self.bench.clock.now();
+        let earlier = Month::of(Month::of(now).start().minus(Duration::from_millis(1)));
+        for (caller, month) in self.callers.clone().iter().flat_map(|c| [(c, Month::of(now)), (c, earlier)]) {
+            let statement = self.insist(|| self.bench.store.statement(caller, month));
+            assert_eq!(statement, self.model.statement(caller, month));
+            let entries = self.runtime.block_on(self.bench.entries(caller, month));
+            assert_eq!(entries, self.model.entries(caller, month));
+            let recorded = entries.iter().fold(Charge::NONE, |sum, entry| sum.plus(entry.cost));
+            assert_eq!(recorded, statement.total.charge(), "the ledger and the counter differ");
+        }
+    }
+}
+
+fn follows_the_model(make: impl FnOnce() -> Bench, cases: u32) {
+    let runtime = Runtime::new().unwrap();
+    let bench = runtime.block_on(async { make() });
+    proptest!(crate::properties::cases(cases), |(steps in steps())| {
+        let mut pair = Pair::new(&bench, &runtime);
+        for step in &steps {
+            pair.take(step);
+        }
+        pair.compare();
+    });
+}
+
+#[test]
+fn the_embedded_store_follows_the_model() {
+    follows_the_model(Bench::embedded, 64);
+}
+
+#[test]
+fn redis_follows_the_model() {
+    follows_the_model(Bench::redis, 64);
+}
+
+#[test]
+fn a_cluster_follows_the_model_through_a_failover() {
+    let runtime = Runtime::new().unwrap();
+    let mut bench = runtime.block_on(async { Bench::cluster() });
+    let mut runner = TestRunner::new(ProptestConfig::default());
+    let mut failed_over = Vec::new();
+    for round in 0..12 {
+        let steps = steps().new_tree(&mut runner).unwrap().current();
+        let (mut model, mut callers, mut asked, mut settled) = (Model::default(), None, Vec::new(), Vec::new());
+        for half in steps.chunks(steps.len().div_ceil(2)) {
+            let mut pair = Pair::new(&bench, &runtime);
+            (pair.model, pair.asked, pair.settled) = (model, asked, settled);
+            pair.callers = callers.unwrap_or(pair.callers);
+            for step in half {
+                pair.take(step);
+            }
+            pair.compare();
+            (model, asked, settled) = (pair.model, pair.asked, pair.settled);
+            let key = Redis::ledger_of(&pair.callers[0]);
+            callers = Some(pair.callers);
+            if ![3, 6].contains(&round) || failed_over.contains(&round) {
+                continue;
+            }
+            failed_over.push(round);
+            // What a node has not told its replica when it dies is lost: that is Redis's promise, and no more.
+            bench.replicated(&key);
+            let Place::Cluster(cluster) = &mut bench.place else { unreachable!() };
+            if round == 3 { cluster.hand_over(&key) } else { cluster.fail_over(&key) }
+        }
+    }
+}

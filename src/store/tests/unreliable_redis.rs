@@ -1,0 +1,216 @@
+//! Redis behind a line that fails as it is told, by a time that stands still while Redis is asked.
+
+use std::fmt;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::store::{Presence, Store, StoreFailure};
+use crate::ledger::{Settlement};
+use super::bench::Bench;
+use super::faults::{Fault, Faults};
+use crate::limits::{Ask, Decision};
+use crate::domain::Subject;
+use crate::ledger::{Entry, Statement};
+use crate::domain::Month;
+
+/// How long a gateway waits for an answer here.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Redis behind such a line.
+#[derive(Clone)]
+pub struct Unreliable {
+    pub(crate) bench: Arc<Bench>,
+    /// Where Redis is really asked.
+    real: Handle,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    faults: Faults,
+    stalled: bool,
+    away: bool,
+    /// What came while it stood still, in order.
+    waiting: Vec<Job>,
+    /// What was overtaken by all that came after it.
+    late: Vec<Job>,
+}
+
+#[derive(Clone)]
+enum Question {
+    Admit(Arc<Ask>),
+    Settle(Arc<Settlement>),
+}
+
+/// A question, and the way back.
+type Job = (Question, oneshot::Sender<Result<Option<Decision>, StoreFailure>>);
+
+impl Unreliable {
+    pub(crate) fn new(bench: Arc<Bench>, real: Handle) -> Self {
+        Self { bench, real, state: Arc::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn inner(&self) -> &Store {
+        &self.bench.store
+    }
+
+    pub(crate) fn presence(&self) -> Presence {
+        if self.state().away { Presence::Away } else { Presence::There }
+    }
+
+    /// As the watch of Redis does: it is back when it answers.
+    pub(crate) fn look_after(&self) {
+        let mut state = self.state();
+        state.away &= state.stalled;
+    }
+
+    pub(crate) async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
+        self.ask(Question::Admit(ask)).await.map(Option::unwrap)
+    }
+
+    pub(crate) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
+        self.ask(Question::Settle(settlement)).await.map(|_| ())
+    }
+
+    /// What becomes of the next questions.
+    pub(crate) fn set_faults(&self, faults: Faults) {
+        self.state().faults = faults;
+    }
+
+    /// Nothing is done until it resumes.
+    pub(crate) fn stall(&self) {
+        self.state().stalled = true;
+    }
+
+    /// What has waited is done, in order.
+    pub(crate) fn resume(&self) {
+        let waiting = {
+            let mut state = self.state();
+            state.stalled = false;
+            std::mem::take(&mut state.waiting)
+        };
+        for job in waiting {
+            self.work(job);
+        }
+    }
+
+    /// Something that was late is done now, if anything was.
+    pub(crate) fn deliver(&self, which: usize) -> bool {
+        let job = {
+            let late = &mut self.state().late;
+            let count = late.len().max(1);
+            (!late.is_empty()).then(|| late.remove(which % count))
+        };
+        job.map(|job| self.work(job)).is_some()
+    }
+
+    /// Redis forgets everything. Questions that are late by then would be refused as such, by its clock; that it is not held
+    /// against the time of the question here is what makes marks necessary otherwise.
+    pub(crate) fn forget(&self) {
+        let super::bench::Place::Server(server) = &self.bench.place else { unreachable!() };
+        server.run(&["FLUSHALL"]);
+        self.state().late.retain(|(question, _)| matches!(question, Question::Settle(_)));
+    }
+
+    async fn ask(&self, question: Question) -> Result<Option<Decision>, StoreFailure> {
+        let (reply, answer) = oneshot::channel();
+        let mut lost = None;
+        let now = {
+            let mut state = self.state();
+            if state.away {
+                return Err(StoreFailure::Away);
+            }
+            if state.stalled {
+                state.waiting.push((question, reply));
+                None
+            } else {
+                match state.faults.pop_front() {
+                    Some(Fault::Late) => {
+                        state.late.push((question, reply));
+                        None
+                    }
+                    Some(Fault::Fails) => {
+                        state.away = true;
+                        return Err(StoreFailure::Failed("it cannot be reached".to_owned()));
+                    }
+                    Some(Fault::AnswerLost) => {
+                        lost = Some(reply);
+                        Some((question, oneshot::channel().0))
+                    }
+                    Some(Fault::AskedTwice) => {
+                        drop(state);
+                        self.work((question.clone(), oneshot::channel().0));
+                        Some((question, reply))
+                    }
+                    None => Some((question, reply)),
+                }
+            }
+        };
+        if let Some(job) = now {
+            self.work(job);
+        }
+        let answer = timeout(TIMEOUT, answer).await;
+        drop(lost);
+        let answer = answer.map_or(Err(StoreFailure::Slow), |answer| answer.unwrap());
+        if matches!(answer, Err(StoreFailure::Slow)) {
+            self.state().away = true;
+        }
+        answer
+    }
+
+    /// Settles without the line.
+    pub(crate) fn settle_now(&self, settlement: Settlement) {
+        self.work((Question::Settle(Arc::new(settlement)), oneshot::channel().0));
+    }
+
+    /// What Redis has of a caller, without the line.
+    pub(crate) fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
+        let (bench, subject) = (Arc::clone(&self.bench), subject.clone());
+        self.really(async move { bench.entries(&subject, month).await })
+    }
+
+    /// Likewise.
+    pub(crate) fn statement(&self, subject: &Subject, month: Month) -> Statement {
+        let (bench, subject) = (Arc::clone(&self.bench), subject.clone());
+        self.really(async move { bench.store.statement(&subject, month).await.unwrap() })
+    }
+
+    /// Has something done where time passes. Nothing else happens meanwhile.
+    fn really<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let (done, answer) = sync_channel(1);
+        self.real.spawn(async move { done.send(work.await).map_err(|_| ()).unwrap() });
+        answer.recv().unwrap()
+    }
+
+    /// Asks Redis, whether or not anybody still waits. Nothing else happens meanwhile.
+    fn work(&self, (question, reply): Job) {
+        let (store, asked) = (Arc::clone(&self.bench.store), question.clone());
+        let subject = match &question {
+            Question::Admit(ask) => &ask.subject,
+            Question::Settle(settlement) => &settlement.subject,
+        };
+        self.bench.tell_the_time(subject);
+        let answer = self.really(async move {
+            match asked {
+                Question::Admit(ask) => store.admit(ask).await.map(Some),
+                Question::Settle(settlement) => store.settle(settlement).await.map(|()| None),
+            }
+        });
+        let _ = reply.send(answer);
+    }
+}
+
+impl fmt::Debug for Unreliable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unreliable").finish_non_exhaustive()
+    }
+}
