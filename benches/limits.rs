@@ -21,17 +21,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
-use voxgate::limits::clock::Clock;
-use voxgate::limits::leases::Leases;
-use voxgate::limits::{Ask, Bucket, Limits};
-use voxgate::limits::rates::Rates;
-use voxgate::identity::revocation::TokenMark;
-use voxgate::store::{Embedded, Redis, Store};
-use voxgate::ledger::{RateRefund, Settlement, Unknown};
 use voxgate::config::{self, AudioRate, Namespace, RedisUrl, RequestRate};
 use voxgate::domain::Subject;
-use voxgate::ledger::{Charge, Ending, Memo, PermitId};
 use voxgate::domain::{AudioMs, NanoUsd};
+use voxgate::identity::revocation::TokenMark;
+use voxgate::ledger::{Charge, Ending, Memo, PermitId};
+use voxgate::ledger::{RateRefund, Settlement, Unknown};
+use voxgate::limits::clock::Clock;
+use voxgate::limits::leases::Leases;
+use voxgate::limits::rates::Rates;
+use voxgate::limits::{Ask, Bucket, Limits};
+use voxgate::store::{Embedded, Redis, Store};
 
 use redis_server::Server;
 

@@ -24,22 +24,22 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use futures_util::stream;
 use tokio::runtime::Runtime;
-use voxgate::limits::clock::Clock;
-use voxgate::limits::{Bucket, Limits};
-use voxgate::limits::rates::Rates;
 use voxgate::admission::{Admission, Limiter};
 use voxgate::config::{self, Settings};
-use voxgate::fair_share::ShareKey;
+use voxgate::domain::AudioMs;
 use voxgate::domain::Subject;
+use voxgate::domain::terms::Task;
+use voxgate::fair_share::ShareKey;
 use voxgate::identity::Verifier;
 use voxgate::intake::base64::Decoder;
 use voxgate::intake::json::Sieve;
 use voxgate::intake::{self, BodyForm, Incoming, Job};
+use voxgate::limits::clock::Clock;
+use voxgate::limits::rates::Rates;
+use voxgate::limits::{Bucket, Limits};
 use voxgate::relay::events::Scanner;
 use voxgate::telemetry::metrics::Page;
 use voxgate::telemetry::{Outcome, Record};
-use voxgate::domain::terms::Task;
-use voxgate::domain::AudioMs;
 
 use uploads::Upload;
 

@@ -2,28 +2,30 @@
 //!
 //! # Layout
 //!
-//! A request goes through seven steps, each a room of its own, and each hands one type to the next:
+//! A request goes through seven steps, each a module, and each hands one type to the next:
 //!
 //! > receive → identify → take in → admit → forward → relay → settle
 //!
-//! - [`http`]: what came over the wire, what goes back? Routes, errors, headers. The one room that may know all others.
-//! - [`identity`]: who is calling? A token becomes a [`Caller`](identity::Caller).
-//! - [`intake`]: what did they send? A body in one of three forms becomes a [`Job`](intake::Job).
-//! - [`admission`]: may they, now? Caller and job become a [`Permit`](admission::Permit).
-//! - [`upstream`]: who does the work? An [`Errand`](upstream::Errand) becomes a [`Reply`](upstream::Reply).
-//! - [`relay`]: what does the client get? A reply becomes bytes, whole or as server-sent events.
-//! - [`ledger`]: what did it cost? A reply's [`Usage`](ledger::Usage).
+//! - [`http`]: bytes to types and back: routes, handlers, middleware, headers, errors
+//! - [`identity`]: a token becomes a [`Caller`](identity::Caller)
+//! - [`intake`]: a body in one of three forms becomes a [`Job`](intake::Job)
+//! - [`admission`]: caller and job become a [`Permit`](admission::Permit), or a refusal
+//! - [`upstream`]: an [`Errand`](upstream::Errand) becomes a provider's [`Reply`](upstream::Reply)
+//! - [`relay`]: a reply becomes the client's answer, whole or as server-sent events
+//! - [`settlement`]: the charge is corrected to what the provider reports
 //!
-//! Around them: [`config`] (settings), [`telemetry`] (logs, metrics, traces), [`cli`] (commands), [`server`] (wiring), [`reload`]
-//! (settings that change), [`sandbox`] (a
-//! provider for a first try), [`fair_share`] (how callers share what is bounded), [`private_dir`] (files that nobody else
-//! writes), [`units`] and [`terms`] (the words that all use).
+//! These use: [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
+//! [`models`] (which model does a job), [`ledger`] (charges, prices, records), [`fair_share`] (how callers divide what is
+//! bounded), [`telemetry`] (logs, metrics, traces), [`config`] (settings), [`domain`] (the words and quantities of all
+//! modules), [`private_dir`] (files that no other user can write).
 //!
-//! Arrows run one way, down this list; no room reaches back up. Only `http`, `relay`'s callers and `server` know
-//! actix-web, so every other room can be tested without a server.
+//! Around them: [`app`] (start, serve, reload), [`cli`] (commands), [`sandbox`] (a provider in the process for a first try).
+//!
+//! Only `http`, `intake` and `app` know actix-web. All other modules are tested without a server.
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 pub mod admission;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
@@ -38,9 +40,7 @@ pub mod private_dir;
 #[cfg(test)]
 mod properties;
 pub mod relay;
-pub mod reload;
 pub mod sandbox;
-pub mod server;
 pub mod settlement;
 pub mod store;
 pub mod telemetry;

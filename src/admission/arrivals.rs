@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::limits::Denial;
 use crate::domain::Subject;
+use crate::limits::Denial;
 
 /// How many more of a caller's may arrive at a time than may be in flight: one that has sent everything shall be judged by
 /// what has ended meanwhile.

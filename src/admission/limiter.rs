@@ -8,23 +8,23 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::arrivals::Arrivals;
-use crate::limits::clock::Clock;
-use crate::settlement::{Desk, Letterbox};
-use crate::limits::Heard;
-use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
-use crate::limits::leases::{Added, Granted, Leases};
-use crate::limits::{Ask, Decision, Denial, Limits, Standing};
 use super::question::Question;
-use crate::limits::rates::Rates;
-use crate::identity::revocation::{Revocation, TokenMark};
-use crate::settlement::{Pending, Settler};
-use crate::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
 use super::watch::Watch;
 use crate::config::{self, OnStoreFailure};
-use crate::domain::Subject;
-use crate::ledger::{Charge, PermitId, Statement};
-use crate::private_dir;
 use crate::domain::Month;
+use crate::domain::Subject;
+use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
+use crate::identity::revocation::{Revocation, TokenMark};
+use crate::ledger::{Charge, PermitId, Statement};
+use crate::limits::Heard;
+use crate::limits::clock::Clock;
+use crate::limits::leases::{Added, Granted, Leases};
+use crate::limits::rates::Rates;
+use crate::limits::{Ask, Decision, Denial, Limits, Standing};
+use crate::private_dir;
+use crate::settlement::{Desk, Letterbox};
+use crate::settlement::{Pending, Settler};
+use crate::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
 
 /// Why limits cannot be kept.
 #[derive(Debug, thiserror::Error)]

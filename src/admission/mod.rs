@@ -36,16 +36,16 @@ pub use permit::Permit;
 pub use refusal::{Limited, Refusal};
 
 use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
+use crate::domain::{AudioMs, Month, UnixMs};
 use crate::identity::Caller;
+use crate::identity::revocation::TokenMark;
 use crate::intake::Job;
 use crate::ledger::{Charge, Memo, PermitId, Statement};
-use crate::domain::{AudioMs, Month, UnixMs};
-use crate::models::{self, Route, Routes};
-use crate::limits::{Allowance, Ask, Denial, Limits, Standing};
-use permit::Account;
-use crate::identity::revocation::TokenMark;
 use crate::limits::session::InSession;
+use crate::limits::{Allowance, Ask, Denial, Limits, Standing};
+use crate::models::{self, Route, Routes};
 use crate::store::StoreFailure;
+use permit::Account;
 
 /// What a lease has beyond the longest time that a provider may take.
 const GRACE: Duration = Duration::from_mins(1);

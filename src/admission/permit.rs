@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::config::Model;
+use crate::domain::Subject;
+use crate::domain::{Length, UnixMs};
+use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Report, Usage};
+use crate::ledger::{RateRefund, Settlement, Unknown};
 use crate::limits::leases::Leases;
 use crate::limits::session::InSession;
 use crate::settlement::Settler;
-use crate::ledger::{RateRefund, Settlement, Unknown};
-use crate::config::Model;
-use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Report, Usage};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
-use crate::domain::{Length, UnixMs};
 use crate::upstream::Course;
 
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted

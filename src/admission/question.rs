@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::ledger::{RateRefund, Settlement};
 use crate::limits::Ask;
 use crate::settlement::Settler;
-use crate::store::{Store};
-use crate::ledger::{RateRefund, Settlement};
+use crate::store::Store;
 use crate::telemetry::traces::Span;
 
 /// A question to the store, until it is answered. If the client leaves before, or the store does not answer in time, what the

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::limits::Allowance;
-use crate::models::Unfit;
-use crate::limits::{Denial, Standing};
 use crate::config::Plan;
+use crate::domain::{AudioMs, Length, Month};
 use crate::identity::Caps;
 use crate::ledger::Charge;
-use crate::domain::{AudioMs, Length, Month};
+use crate::limits::Allowance;
+use crate::limits::{Denial, Standing};
+use crate::models::Unfit;
 
 /// Why a job may not be forwarded.
 #[derive(Debug, thiserror::Error)]

@@ -5,14 +5,14 @@
 //! requests: a maker that lists leaves its recordings alone. To end one takes nothing: a token that got into wrong hands can
 //! always be taken back, and no more can be ended than were opened.
 
-use crate::limits::{Bucket, Denial, Limits, Standing};
-use crate::identity::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
-use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
-use crate::store::StoreFailure;
 use super::{Admission, Limited, Refusal, Unavailable};
 use crate::config::Plan;
 use crate::identity::Caller;
+use crate::identity::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
 use crate::ledger::Charge;
+use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
+use crate::limits::{Bucket, Denial, Limits, Standing};
+use crate::store::StoreFailure;
 
 impl Admission {
     /// Refuses a maker that has no request left for another session. Takes nothing, and asks nobody.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::clock::Clock;
-use crate::limits::Heard;
 use crate::identity::known_revocations::KnownRevocations;
+use crate::limits::Heard;
+use crate::limits::clock::Clock;
 use crate::limits::rates::Rates;
 use crate::store::Store;
 

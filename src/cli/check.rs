@@ -6,10 +6,10 @@ use secrecy::ExposeSecret;
 
 use super::reach::unreachable;
 use super::{Failure, print};
-use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};
+use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::upstream;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, print};
+use crate::config::{Problems, Settings};
+use crate::domain::Subject;
+use crate::domain::UnixMs;
+use crate::domain::terms::AUDIT;
 use crate::identity::revocation::{Revocation, Tokens};
 use crate::limits::session::Session;
 use crate::store::{Books, StoreFailure};
-use crate::config::{Problems, Settings};
-use crate::domain::Subject;
 use crate::telemetry;
-use crate::domain::terms::AUDIT;
-use crate::domain::UnixMs;
 
 const NOTES: &str = "\
 Every gateway of the same settings refuses the tokens from its next request on; none has to be restarted.

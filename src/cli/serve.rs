@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::{Failure, banner};
+use crate::app::reload::Origin;
+use crate::app::server::Application;
 use crate::config::{Problems, Settings};
 use crate::identity::{KeyMaterial, KeySpec, VerifierError};
-use crate::reload::Origin;
-use crate::server::Application;
 use crate::telemetry;
 
 pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathBuf>) -> Result<(), Failure> {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::{Failure, print, tell};
 use crate::config::Settings;
-use crate::identity::{Caller, MAX_TOKEN_BYTES};
 use crate::domain::UnixMs;
+use crate::identity::{Caller, MAX_TOKEN_BYTES};
 
 /// What is read at most: a token, the word `Bearer` and blanks around it.
 const MAX_INPUT_BYTES: u64 = 4 * 8192;

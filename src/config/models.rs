@@ -9,9 +9,9 @@ use toml::{Table, Value};
 use super::providers::{OPENAI, Provider};
 use super::reader::Section;
 use super::value::Setting;
-use crate::ledger::{Price, TokenPrice};
 use crate::domain::terms::{Format, Task};
 use crate::domain::{AudioMs, NanoUsd};
+use crate::ledger::{Price, TokenPrice};
 
 const BUILT_IN: &str = include_str!("models.toml");
 

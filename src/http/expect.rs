@@ -11,14 +11,15 @@ use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::connection::Connection;
-use super::house::House;
-use super::https::Way;
-use super::record::write_headers;
-use super::{gate, trace};
+use super::headers::trace_context;
+use super::middleware::https::Way;
+use super::middleware::request_log::write_headers;
+use super::preflight;
+use super::state::House;
+use crate::domain::terms::Task;
 use crate::identity::Caller;
 use crate::telemetry::traces::Trace;
 use crate::telemetry::{Outcome, Record, new_request_id};
-use crate::domain::terms::Task;
 
 /// Lets a request pass that may send its body, or answers it.
 pub(super) async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
@@ -40,7 +41,7 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
         Ok(()) => {
             // The trace of one that passes is begun by the router.
             let note = |caller: &Caller| known = Some(caller.clone());
-            gate::check(house, task, request.headers(), &Trace::default(), note).await.err()
+            preflight::check(house, task, request.headers(), &Trace::default(), note).await.err()
         }
         Err(error) => Some(error),
     };
@@ -49,7 +50,7 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
         connection.refuse();
     }
     let record = Record::start(new_request_id(), request.method().as_str(), route);
-    trace::begin(house, &record, (request.method(), route), request.headers(), since);
+    trace_context::begin(house, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {
         record.caller(caller);
     }

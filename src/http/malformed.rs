@@ -9,9 +9,9 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connection::Fault;
 use super::error::ApiError;
-use super::house::House;
-use super::https::Way;
-use super::record::write_headers;
+use super::middleware::https::Way;
+use super::middleware::request_log::write_headers;
+use super::state::House;
 use crate::telemetry::{Outcome, Record, new_request_id};
 
 /// What the log and the metrics call a method and a route that were not understood.

@@ -2,45 +2,33 @@
 //!
 //! This room may know every other. A handler here is the path of a request in its seven words, and nothing more.
 
-mod accept;
 mod answer;
-mod audio;
+mod concurrency;
 mod connection;
-mod cors;
-mod deadline;
-mod docs;
+mod dispatch;
 mod error;
 mod expect;
-mod files;
-mod forwarded;
-mod gate;
-mod health;
-mod house;
-mod https;
+mod fd_limit;
+mod handlers;
+mod headers;
 mod malformed;
-mod metrics;
-mod models;
-mod order;
-mod places;
+mod middleware;
+mod preflight;
 mod query;
-mod rates;
-mod record;
 mod routes;
-mod sessions;
-mod trace;
-mod usage;
+mod state;
 mod wish;
 
 pub use connection::{Entrance, OpenConnections, Tls, TlsError, door, hold_connection};
-pub use cors::cors;
-pub use house::{Grounds, House, Live};
 pub use malformed::{refuse, refuse_unrecorded};
-pub use record::record_requests;
+pub use middleware::cors::cors;
+pub use middleware::request_log::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};
+pub use state::{Grounds, House, Live};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use house::InForce;
+use state::InForce;
 
 /// A header of the provider's answer as one of ours: the client and the server side each have their own types.
 fn answer_header(

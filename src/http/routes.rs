@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 
 use super::error::ApiError;
-use super::{audio, docs, health, metrics, models, sessions, usage};
+use super::handlers::{audio, docs, health, metrics, models, sessions, usage};
 
 /// The contract, as it is served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");

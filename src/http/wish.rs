@@ -8,11 +8,11 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::limits::session::LONGEST;
 use crate::config::Plan;
-use crate::identity::{Caller, Caps, Scope, Scopes};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, NanoUsd};
+use crate::identity::{Caller, Caps, Scope, Scopes};
+use crate::limits::session::LONGEST;
 
 const DEFAULT: Duration = Duration::from_mins(10);
 /// The most audio that a session can be capped at, some years: what is more is a slip.

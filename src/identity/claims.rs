@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::is_name;
 use super::time::LAST_SECOND;
 use super::{Caller, Caps, ClaimPath, IdentityError, Mapping, Scopes};
 use crate::domain::Subject;
+use crate::domain::is_name;
 
 /// The plan of a token that names none.
 pub const DEFAULT_PLAN: &str = "default";

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::identity::Caller;
 use crate::domain::Subject;
 use crate::domain::UnixMs;
+use crate::identity::Caller;
 
 /// For how long a revocation is kept after its tokens have ended: clocks may differ.
 pub const PAST_EXPIRY: Duration = Duration::from_hours(1);

@@ -36,8 +36,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::config;
-use crate::fair_share::ShareKey;
 use crate::domain::terms::Task;
+use crate::fair_share::ShareKey;
 use media::{Length, MediaInfo};
 use recording::{Early, Table};
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::media;
 use super::media::{Claim, MediaInfo};
-use crate::domain::Length;
 use super::references;
 use super::spool::{Room, SpoolWriter};
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
-use crate::fair_share::ShareKey;
+use crate::domain::Length;
 use crate::domain::terms::Task;
+use crate::fair_share::ShareKey;
 
 /// A smaller recording is whole before much could be gained.
 const WORTH_IT: u64 = 256 * 1024;

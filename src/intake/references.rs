@@ -4,10 +4,10 @@ use memchr::memchr;
 
 use super::base64::Decoder;
 use super::measuring::MeasuringPool;
-use crate::domain::Length;
 use super::recording::{Recording, Table};
 use super::{IntakeError, OptionError};
 use crate::domain::AudioMs;
+use crate::domain::Length;
 
 const NAME: &str = "known_speaker_references";
 

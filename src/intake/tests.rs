@@ -10,8 +10,8 @@ use futures_util::{TryStreamExt, stream};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::domain::Length;
 use super::*;
+use crate::domain::Length;
 
 mod arriving;
 

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::StoreFailure;
-use crate::limits::{Ask, Bucket, Limits};
-use crate::limits::session::InSession;
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Usage};
 use crate::domain::{AudioMs, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Usage};
+use crate::limits::session::InSession;
+use crate::limits::{Ask, Bucket, Limits};
+use crate::store::StoreFailure;
 
 /// What a permit comes to in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

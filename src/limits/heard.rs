@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::{Denial, Limits};
+use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::Charge;
-use crate::domain::Month;
 
 /// A caller of whom nothing was heard for so long is forgotten.
 const FORGET: Duration = Duration::from_hours(1);

@@ -13,12 +13,12 @@ pub(crate) use heard::Heard;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::identity::revocation::TokenMark;
-use session::InSession;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
+use crate::identity::revocation::TokenMark;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use session::InSession;
 
 const MINUTE_US: u64 = 60_000_000;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Bucket;
-use crate::identity::Caps;
 use crate::domain::Subject;
-use crate::ledger::Charge;
 use crate::domain::UnixMs;
+use crate::identity::Caps;
+use crate::ledger::Charge;
+use crate::limits::Bucket;
 
 /// The longest that one can last. A page that stays open for longer gets another.
 pub const LONGEST: Duration = Duration::from_hours(24);

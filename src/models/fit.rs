@@ -1,9 +1,9 @@
 //! Whether a model can do a job, by its row in the table of models. What a row leaves out is for the provider to say.
 
 use crate::config::Model;
-use crate::intake::Job;
-use crate::domain::terms::{Format, Task};
 use crate::domain::AudioMs;
+use crate::domain::terms::{Format, Task};
+use crate::intake::Job;
 
 /// Why a model cannot do a job.
 #[derive(Debug, thiserror::Error)]

@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use crate::admission::Permit;
 use crate::config;
+use crate::domain::terms::Format;
 use crate::ledger::Report;
 use crate::telemetry::{Outcome, Record};
-use crate::domain::terms::Format;
 use crate::upstream::{Answer, Reply, UpstreamError};
 
 pub use open::streams_open;

@@ -9,10 +9,10 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::intake::Job;
+use crate::domain::AudioMs;
 use crate::domain::Length;
 use crate::domain::terms::{Format, Task};
-use crate::domain::AudioMs;
+use crate::intake::Job;
 
 /// The longest that a stream takes in all.
 const MAX_STREAM_TIME: Duration = Duration::from_secs(4);

@@ -21,9 +21,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::config::{self, OPENAI, Provider, ProviderKey, Settings, Wire};
+use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
 use crate::intake::{self, BodyForm, Incoming};
-use crate::domain::terms::Task;
 use crate::upstream::SANDBOX;
 
 /// A sandbox that runs.

@@ -12,13 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::limits::Heard;
 use super::journal::Journal;
 use super::settler::{Counts, Settler};
-use crate::store::{Store, StoreFailure};
-use crate::ledger::{Settlement};
-use crate::ledger::PermitId;
 use crate::domain::Month;
+use crate::ledger::PermitId;
+use crate::ledger::Settlement;
+use crate::limits::Heard;
+use crate::store::{Store, StoreFailure};
 
 /// How many are written at once.
 const AT_ONCE: usize = 128;

@@ -10,8 +10,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::ledger::Settlement;
 use crate::ledger::PermitId;
+use crate::ledger::Settlement;
 use crate::private_dir;
 
 const ENDING: &str = "jsonl";
@@ -172,9 +172,9 @@ pub(crate) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ledger::{RateRefund, Unknown};
-    use crate::ledger::{Charge, Ending, Memo};
     use crate::domain::{AudioMs, UnixMs};
+    use crate::ledger::{Charge, Ending, Memo};
+    use crate::ledger::{RateRefund, Unknown};
 
     /// Any settlement.
     pub(crate) fn settlement() -> Settlement {

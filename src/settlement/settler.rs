@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::store::{Store, StoreFailure};
 use crate::ledger::{Settlement, Unknown};
+use crate::store::{Store, StoreFailure};
 use crate::telemetry::traces::Span;
 
 /// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
@@ -143,11 +143,11 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::task::yield_now;
 
+    use super::*;
+    use crate::config::{self, RedisUrl};
     use crate::limits::clock::Clock;
     use crate::settlement::journal::tests::settlement;
     use crate::store::Redis;
-    use super::*;
-    use crate::config::{self, RedisUrl};
 
     #[test]
     fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {

@@ -5,13 +5,13 @@ use tokio::sync::mpsc;
 use super::StoreFailure;
 use super::embedded::{Reader, revoke_beside};
 use super::redis::Redis;
-use crate::limits::clock::Clock;
-use crate::identity::revocation::Revocation;
-use crate::limits::session::Session;
 use crate::config::{self, Namespace};
-use crate::domain::Subject;
-use crate::ledger::{Entry, Statement};
 use crate::domain::Month;
+use crate::domain::Subject;
+use crate::identity::revocation::Revocation;
+use crate::ledger::{Entry, Statement};
+use crate::limits::clock::Clock;
+use crate::limits::session::Session;
 
 /// The books of one store.
 #[derive(Debug)]

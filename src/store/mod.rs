@@ -26,14 +26,14 @@ pub use redis::Redis;
 pub use timed::Operation;
 use timed::timed;
 
-use crate::identity::known_revocations::KnownRevocations;
-use crate::limits::{Ask, Decision};
-use crate::limits::rates::Rates;
-use crate::identity::revocation::{Revocation, TokenMark};
-use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
 use crate::domain::Subject;
-use crate::ledger::{Settlement, Statement};
 use crate::domain::{Month, UnixMs};
+use crate::identity::known_revocations::KnownRevocations;
+use crate::identity::revocation::{Revocation, TokenMark};
+use crate::ledger::{Settlement, Statement};
+use crate::limits::rates::Rates;
+use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
+use crate::limits::{Ask, Decision};
 
 /// The store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]

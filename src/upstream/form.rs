@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::course::Sent;
 use crate::config::{Model, Wire};
-use crate::intake::Job;
 use crate::domain::terms::Task;
+use crate::intake::Job;
 
 /// Whether the recording could not be read while it was sent, which is no fault of the provider's.
 #[derive(Debug, Clone, Default)]

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::UpstreamError;
 use super::keyring::Hindrance;
 use super::providers::{Pass, Provider, Providers};
-use crate::models::Routes;
 use crate::config::Model;
+use crate::models::Routes;
 
 /// One way to have the job done: a row, and a key of its provider.
 #[derive(Debug)]
@@ -170,9 +170,9 @@ mod tests {
     use proptest::prelude::*;
     use url::Url;
 
-    use crate::models::Route;
     use super::*;
     use crate::config::{self, ProviderKey, Wire};
+    use crate::models::Route;
 
     fn provider(name: &str, keys: usize) -> config::Provider {
         let key = |at: usize| ProviderKey {

@@ -13,12 +13,12 @@ use super::form::{self, Lost};
 use super::keyring::Hindrance;
 use super::providers::{Pass, Providers, Shown};
 use super::reply::{self, Reading};
-use crate::models::Routes;
 use super::seats::{Next, Seats};
 use super::verdict::{Then, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
+use crate::models::Routes;
 use crate::telemetry::traces::Span;
 
 /// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use voxgate::store::Books;
 use voxgate::config::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
-use voxgate::ledger::{Charge, Ending, Entry};
 use voxgate::domain::Month;
+use voxgate::ledger::{Charge, Ending, Entry};
+use voxgate::store::Books;
 
 use crate::account::Account;
 use crate::form::Form;

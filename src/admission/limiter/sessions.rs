@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Limiter;
-use crate::limits::{Bucket, Denial, Limits};
-use crate::limits::session::{SessionDecision, SessionDenial, SessionRequest};
-use crate::store::StoreFailure;
 use crate::domain::Subject;
+use crate::limits::session::{SessionDecision, SessionDenial, SessionRequest};
+use crate::limits::{Bucket, Denial, Limits};
+use crate::store::StoreFailure;
 
 impl Limiter {
     /// Opens a session, if the maker's rate of requests and the bound of open sessions allow it. Without the store none is

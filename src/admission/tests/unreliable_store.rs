@@ -12,23 +12,23 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::store::embedded::Line;
-use crate::store::{Embedded, Redis, Store};
+use crate::admission::limiter::Limiter;
+use crate::admission::permit::{Account, Permit};
+use crate::config::{Model, Namespace, OnStoreFailure, RequestRate};
+use crate::domain::Subject;
+use crate::domain::{AudioMs, Length, Month, UnixMs};
 use crate::ledger::Settlement;
+use crate::ledger::{Charge, Ending, Entry, PermitId, Report, Usage};
+use crate::limits::clock::Clock;
+use crate::limits::leases::Leases;
+use crate::limits::rates::Rates;
+use crate::limits::{Bucket, Limits};
+use crate::settlement::{Desk, Letterbox};
+use crate::store::embedded::Line;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
 use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};
 use crate::store::tests::unreliable_redis::Unreliable;
-use crate::limits::clock::Clock;
-use crate::settlement::{Desk, Letterbox};
-use crate::limits::leases::Leases;
-use crate::admission::limiter::Limiter;
-use crate::limits::{Bucket, Limits};
-use crate::admission::permit::{Account, Permit};
-use crate::limits::rates::Rates;
-use crate::config::{Model, Namespace, OnStoreFailure, RequestRate};
-use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, PermitId, Report, Usage};
-use crate::domain::{AudioMs, Length, Month, UnixMs};
+use crate::store::{Embedded, Redis, Store};
 
 /// How often all that can go on is let go on, until nothing is left but to wait: more than one thing leads to another.
 const HOPS: usize = 12;

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 use super::report::Report;
-use crate::ledger::{Entry, Statement, Tally, Usage};
 use crate::domain::AudioMs;
+use crate::ledger::{Entry, Statement, Tally, Usage};
 
 /// Writes the report.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -11,10 +11,10 @@ use std::path::absolute;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, print, tell};
-use crate::store::{Books, StoreFailure};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
+use crate::store::{Books, StoreFailure};
 use report::Report;
 
 const NOTES: &str = "\

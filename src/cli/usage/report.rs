@@ -2,10 +2,10 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::store::{Books, StoreFailure};
+use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::{Entry, Statement, Tally};
-use crate::domain::Month;
+use crate::store::{Books, StoreFailure};
 
 /// How many callers are asked about at once: each is a round trip to Redis.
 const AT_ONCE: usize = 16;

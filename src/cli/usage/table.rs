@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::grid::Side::{Left, Right};
 use super::grid::{Grid, plain};
 use super::report::{Report, sums};
-use crate::ledger::{Entry, Statement, Tally, Usage};
 use crate::domain::{AudioMs, Month, NanoUsd};
+use crate::ledger::{Entry, Statement, Tally, Usage};
 
 const OPEN: &str =
     "Open requests are not settled, and charged at their estimates: they are in flight, or their gateway died.\n";

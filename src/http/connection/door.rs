@@ -21,7 +21,7 @@ use super::line::{Line, Refuse};
 use super::pipe::{Pipe, Socket};
 use super::{Connection, FAREWELL, Fault, LINGER, Limits, OpenConnections, streams, tls};
 use crate::http::expect::before_continue;
-use crate::http::house::{House, Live};
+use crate::http::state::{House, Live};
 
 /// Whether the gateway closes.
 type Closing = watch::Receiver<bool>;

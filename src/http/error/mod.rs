@@ -11,14 +11,14 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
-use super::rates;
-use crate::limits::Denial;
+use super::headers::rate_limit;
 use crate::admission::{Limited, Refusal};
-use crate::models::Unfit;
 use crate::identity::{Code, IdentityError};
 use crate::intake::json::JsonError;
 use crate::intake::media::MediaError;
 use crate::intake::{IntakeError, OptionError};
+use crate::limits::Denial;
+use crate::models::Unfit;
 
 /// An error as the client sees it.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl ApiError {
         if kind == code {
             error = error.header(HeaderName::from_static("x-should-retry"), "false");
         }
-        let rates = rates::pairs(&limited.allowance);
+        let rates = rate_limit::pairs(&limited.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
     }
 

@@ -6,10 +6,10 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::intake::media::Container;
-use crate::domain::Length;
-use crate::intake::spool::{Room, SpoolWriter};
 use crate::domain::AudioMs;
+use crate::domain::Length;
+use crate::intake::media::Container;
+use crate::intake::spool::{Room, SpoolWriter};
 
 /// Longer than any thread of these tests is kept from running.
 const PATIENCE: Duration = Duration::from_secs(30);

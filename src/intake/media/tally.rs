@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::codec::{Codec, PacketClock, TrackParams, Wants};
 use super::demux::{MAX_TRACKS, PacketSink, Timestamp, TrackId};
 use super::{Container, MediaError};
-use crate::domain::Length;
 use crate::domain::AudioMs;
+use crate::domain::Length;
 
 const NANOS_PER_MS: u64 = 1_000_000;
 /// Opus packets of two bytes play 120 ms, and an Ogg page needs a third byte for each.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::StoreFailure;
-use crate::store::tests::{Fault, Faults};
 use super::reads::{Question, Reads};
 use super::worker::{Answer, Reply, Work, Worker};
 use super::{Clock, Embedded, Leases, Rates, Threads};
+use crate::store::StoreFailure;
+use crate::store::tests::{Fault, Faults};
 
 /// The line from the store to what its thread would do.
 pub(crate) struct Line {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use crate::ledger::{Settlement, Unknown};
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
+use crate::ledger::{Settlement, Unknown};
 
 /// The version of the schema, in the file's `user_version`.
 const VERSION: i64 = 4;

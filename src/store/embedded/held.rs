@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::limits::leases::{Added, Granted, Leases};
-use crate::limits::{Ask, Denial};
 use crate::limits::rates::Rates;
+use crate::limits::{Ask, Denial};
 
 /// What a request holds while the thread decides on it. Whoever drops it ends the lease; what the rates have counted stays
 /// counted unless it is given back, since a client that leaves has tried.

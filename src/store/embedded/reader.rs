@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::store::StoreFailure;
 use super::database::Database;
-use crate::identity::revocation::Revocation;
-use crate::limits::session::Session;
 use crate::config::Namespace;
 use crate::domain::Subject;
-use crate::ledger::{Entry, Statement};
 use crate::domain::{Month, UnixMs};
+use crate::identity::revocation::Revocation;
+use crate::ledger::{Entry, Statement};
+use crate::limits::session::Session;
+use crate::store::StoreFailure;
 
 /// The embedded store, to be read only.
 #[derive(Debug)]
@@ -17,10 +17,7 @@ pub(crate) struct Reader(Database);
 
 impl Reader {
     /// Opens the books of `namespace` in `directory`; `None`: nothing was ever written there.
-    pub(crate) fn open(
-        directory: &Path,
-        namespace: Namespace,
-    ) -> Result<Option<Self>, StoreFailure> {
+    pub(crate) fn open(directory: &Path, namespace: Namespace) -> Result<Option<Self>, StoreFailure> {
         let file = directory.join(namespace.database());
         // A directory that may not be looked into is not an empty one.
         if !file.try_exists().map_err(|error| StoreFailure::Failed(error.to_string()))? {
@@ -30,11 +27,7 @@ impl Reader {
     }
 
     /// What a caller used in a month.
-    pub(crate) fn statement(
-        &self,
-        subject: &Subject,
-        month: Month,
-    ) -> Result<Statement, StoreFailure> {
+    pub(crate) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
         self.0.statement(subject, month).map_err(|error| failed(&error))
     }
 
@@ -49,11 +42,7 @@ impl Reader {
     }
 
     /// The records of one caller, or of all, that were admitted in a month.
-    pub(crate) fn entries(
-        &self,
-        subject: Option<&Subject>,
-        month: Month,
-    ) -> Result<Vec<Entry>, StoreFailure> {
+    pub(crate) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreFailure> {
         self.0.entries(subject, month).map_err(|error| failed(&error))
     }
 }

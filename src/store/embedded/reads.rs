@@ -2,15 +2,15 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::StoreFailure;
 use super::database::Database;
 use super::reader::failed;
 use super::worker::Reply;
-use crate::limits::clock::Clock;
-use crate::limits::session::{PageRequest, Session, SessionPage};
+use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::Statement;
-use crate::domain::Month;
+use crate::limits::clock::Clock;
+use crate::limits::session::{PageRequest, Session, SessionPage};
+use crate::store::StoreFailure;
 
 /// How many reads may wait. What finds no room is not asked.
 pub(super) const MAX_WAITING_READS: usize = 1024;

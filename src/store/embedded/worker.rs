@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{StoreFailure};
-use crate::ledger::{Settlement};
 use super::database::{Database, Writer};
 use super::health::Health;
 use super::reader::failed;
-use crate::limits::clock::Clock;
-use crate::limits::{Ask, Denial};
-use crate::identity::revocation::{Revocation, TokenMark};
-use crate::limits::session::{SessionDenial, SessionRequest};
 use crate::domain::Subject;
-use crate::ledger::{Charge, PermitId};
 use crate::domain::{Month, UnixMs};
+use crate::identity::revocation::{Revocation, TokenMark};
+use crate::ledger::Settlement;
+use crate::ledger::{Charge, PermitId};
+use crate::limits::clock::Clock;
+use crate::limits::session::{SessionDenial, SessionRequest};
+use crate::limits::{Ask, Denial};
+use crate::store::StoreFailure;
 
 /// How many requests share a commit at most.
 const BATCH: usize = 128;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use redis::Value;
 
-use crate::store::{StoreFailure};
-use crate::ledger::{RateRefund, Settlement, Unknown};
 use super::keys::Keys;
 use super::records::{open_entry, parsed, written};
 use super::{Call, Shared};
-use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending};
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::ledger::{Charge, Ending};
+use crate::ledger::{RateRefund, Settlement, Unknown};
+use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
+use crate::store::StoreFailure;
 
 /// How far the clocks of the gateway and of Redis may differ.
 pub(super) const CLOCKS_APART: Duration = Duration::from_hours(12);

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::store::{Presence, StoreFailure};
 use super::keys::{PARTS, part_of};
-use crate::limits::clock::Clock;
 use crate::config::Namespace;
+use crate::limits::clock::Clock;
+use crate::store::{Presence, StoreFailure};
 
 /// An answer within this time tells what time it is.
 const PROMPT: Duration = Duration::from_millis(50);

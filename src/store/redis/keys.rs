@@ -6,8 +6,8 @@
 //! those of one tag write to one.
 
 use crate::config::Namespace;
-use crate::domain::Subject;
 use crate::domain::Month;
+use crate::domain::Subject;
 
 /// How many tags there are. Never to be changed: callers would begin anew.
 const TAGS: u16 = 4096;

@@ -14,8 +14,8 @@ use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, Script, ServerError
 use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 
-use crate::store::StoreFailure;
 use crate::config::RedisUrl;
+use crate::store::StoreFailure;
 
 /// How long making a connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(1);

@@ -25,12 +25,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{Presence, StoreFailure};
-use crate::ledger::Settlement;
-use crate::limits::clock::Clock;
-use crate::limits::{Ask, Decision};
 use crate::config;
 use crate::domain::Subject;
 use crate::domain::UnixMs;
+use crate::ledger::Settlement;
+use crate::limits::clock::Clock;
+use crate::limits::{Ask, Decision};
 use calls::CLOCKS_APART;
 use health::Health;
 use keys::Keys;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::cmd;
 
-use crate::store::StoreFailure;
 use super::keys::{pattern, subject_of};
 use super::records::{ledger_entries, open_entry, parsed, statement};
 use super::{PATIENCE, Redis};
 use crate::domain::Subject;
-use crate::ledger::{Ending, Entry, Statement};
 use crate::domain::{Month, UnixMs};
+use crate::ledger::{Ending, Entry, Statement};
+use crate::store::StoreFailure;
 
 /// How many records are asked for at once.
 const PAGE: usize = 1000;

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use redis::{FromRedisValue, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::store::StoreFailure;
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Tally, Usage};
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Tally, Usage};
+use crate::store::StoreFailure;
 
 /// An [`Entry`] with short names, since there are many: its subject and its id stand beside it.
 #[derive(Debug, Serialize, Deserialize)]

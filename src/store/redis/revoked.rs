@@ -9,14 +9,14 @@ use std::sync::PoisonError;
 
 use redis::{Cmd, cmd};
 
-use crate::store::StoreFailure;
 use super::keys::{part_of, revocations};
 use super::records::parsed;
 use super::{PATIENCE, Redis};
-use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
-use crate::identity::revocation::{Revocation, TokenMark, Tokens};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
+use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
+use crate::identity::revocation::{Revocation, TokenMark, Tokens};
+use crate::store::StoreFailure;
 
 /// How many revocations are read at once.
 const PAGE: usize = 1000;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, cmd};
 use tokio::time::timeout;
 
-use crate::store::StoreFailure;
 use super::link::{ANSWER, CONNECT, Link, Target, failure};
 use super::records::parsed;
 use crate::config::RedisUrl;
+use crate::store::StoreFailure;
 
 /// How many keys are looked at in one step.
 const PAGE: usize = 1000;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use redis::{Cmd, cmd};
 
-use crate::store::StoreFailure;
 use super::keys::{SESSIONS, part_of, pattern};
 use super::records::parsed;
 use super::{PATIENCE, Redis, Shared};
-use crate::limits::Bucket;
-use crate::limits::session::{LONGEST, PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
+use crate::limits::Bucket;
+use crate::limits::session::{
+    LONGEST, PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest,
+};
+use crate::store::StoreFailure;
 
 impl Redis {
     /// See [`Store::open_session`](crate::store::Store::open_session).

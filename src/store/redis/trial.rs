@@ -5,11 +5,11 @@ use std::time::Duration;
 use redis::cmd;
 use tokio::sync::mpsc;
 
-use crate::store::StoreFailure;
 use super::records::parsed;
 use super::{PATIENCE, Redis};
-use crate::limits::clock::Clock;
 use crate::config;
+use crate::limits::clock::Clock;
+use crate::store::StoreFailure;
 
 impl Redis {
     /// Whether the Redis of these settings can be reached and written to, every part of it. To be called on a tokio

@@ -4,16 +4,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::{Redis, StoreFailure};
-use crate::ledger::{RateRefund, Settlement};
 use super::bench::{Bench, Place, ask, charge, settlement, subject};
 use super::edges::EVERY;
-use crate::limits::{Ask, Bucket, Limits};
-use crate::limits::session::InSession;
 use crate::config::RequestRate;
+use crate::domain::{Month, NanoUsd};
 use crate::identity::Caps;
 use crate::ledger::{Charge, Tally};
-use crate::domain::{Month, NanoUsd};
+use crate::ledger::{RateRefund, Settlement};
+use crate::limits::session::InSession;
+use crate::limits::{Ask, Bucket, Limits};
+use crate::store::{Redis, StoreFailure};
 
 #[tokio::test]
 async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_takes_nothing() {

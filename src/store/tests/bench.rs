@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::store::{Embedded, Redis, Store};
-use crate::ledger::{RateRefund, Settlement};
 use super::redis_server::{Cluster, Server};
-use crate::limits::clock::Clock;
-use crate::limits::leases::Leases;
-use crate::limits::{Ask, Limits};
-use crate::limits::rates::Rates;
-use crate::identity::revocation::TokenMark;
 use crate::config;
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::identity::revocation::TokenMark;
+use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use crate::ledger::{RateRefund, Settlement};
+use crate::limits::clock::Clock;
+use crate::limits::leases::Leases;
+use crate::limits::rates::Rates;
+use crate::limits::{Ask, Limits};
+use crate::store::{Embedded, Redis, Store};
 
 /// The middle of a month, so that nothing turns by chance.
 pub(crate) const START: u64 = 1_794_700_800_000;

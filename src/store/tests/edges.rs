@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::store::{Embedded, OpenError, Store, StoreFailure};
-use crate::ledger::{Settlement, Unknown};
 use super::bench::{Bench, KEEP, Place, ask, charge, clock_of, settlement, subject};
-use crate::limits::leases::Leases;
-use crate::limits::{Ask, Decision, Denial, Limits};
-use crate::limits::rates::Rates;
-use crate::identity::revocation::{Revocation, TokenMark, Tokens};
-use crate::limits::session::InSession;
 use crate::config::Namespace;
-use crate::identity::Caps;
-use crate::ledger::{Charge, Ending};
 use crate::domain::{Month, NanoUsd, UnixMs};
+use crate::identity::Caps;
+use crate::identity::revocation::{Revocation, TokenMark, Tokens};
+use crate::ledger::{Charge, Ending};
+use crate::ledger::{Settlement, Unknown};
+use crate::limits::leases::Leases;
+use crate::limits::rates::Rates;
+use crate::limits::session::InSession;
+use crate::limits::{Ask, Decision, Denial, Limits};
+use crate::store::{Embedded, OpenError, Store, StoreFailure};
 
 pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
@@ -52,8 +52,8 @@ async fn a_budget_that_is_enough_for_n_requests_admits_n_of_many_at_once() {
 
 #[tokio::test]
 async fn a_client_that_waits_as_told_gets_in_and_not_before() {
-    use crate::limits::Bucket;
     use crate::config::{AudioRate, RequestRate};
+    use crate::limits::Bucket;
     for make in [Bench::embedded, Bench::redis] {
         let bench = make();
         let alice = subject("alice");
@@ -136,8 +136,8 @@ async fn a_question_that_was_given_up_is_not_answered_any_more() {
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_locks_nobody_out() {
-    use crate::limits::Bucket;
     use crate::config::RequestRate;
+    use crate::limits::Bucket;
     let bench = Bench::redis();
     let number = |n| NonZeroU32::new(n).unwrap();
     let rate = RequestRate { per_minute: number(60), burst: number(1) };

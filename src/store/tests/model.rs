@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use crate::domain::Subject;
+use crate::domain::{Month, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
 use crate::ledger::{Settlement, Unknown};
 use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
-use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::domain::{Month, UnixMs};
 
 #[derive(Default)]
 struct Caller {

@@ -10,15 +10,15 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 
-use crate::store::{Redis};
-use crate::ledger::{Settlement, Unknown};
 use super::bench::{Bench, Place, ask, charge, settlement, subject};
 use super::model::Model;
-use crate::limits::{Ask, Bucket, Limits};
 use crate::config::{AudioRate, RequestRate};
 use crate::domain::Subject;
-use crate::ledger::{Charge, Ending, Usage};
 use crate::domain::{AudioMs, Month, NanoUsd};
+use crate::ledger::{Charge, Ending, Usage};
+use crate::ledger::{Settlement, Unknown};
+use crate::limits::{Ask, Bucket, Limits};
+use crate::store::Redis;
 
 /// One thing that happens. Numbers choose among what is there.
 #[derive(Debug, Clone)]

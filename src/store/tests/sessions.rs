@@ -11,18 +11,18 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::store::Embedded;
 use super::bench::{Bench, KEEP, Place, START, ask, charge, subject};
 use super::edges::EVERY;
-use crate::limits::clock::Clock;
-use crate::limits::leases::Leases;
-use crate::limits::{Bucket, Limits};
-use crate::limits::rates::Rates;
-use crate::limits::session::{PageRequest, Session, SessionDecision, SessionDenial, SessionRequest};
 use crate::config::RequestRate;
-use crate::identity::Caps;
 use crate::domain::Subject;
 use crate::domain::{Month, NanoUsd, UnixMs};
+use crate::identity::Caps;
+use crate::limits::clock::Clock;
+use crate::limits::leases::Leases;
+use crate::limits::rates::Rates;
+use crate::limits::session::{PageRequest, Session, SessionDecision, SessionDenial, SessionRequest};
+use crate::limits::{Bucket, Limits};
+use crate::store::Embedded;
 
 #[derive(Debug, Clone)]
 enum Step {

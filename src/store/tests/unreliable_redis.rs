@@ -9,14 +9,14 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::store::{Presence, Store, StoreFailure};
-use crate::ledger::{Settlement};
 use super::bench::Bench;
 use super::faults::{Fault, Faults};
-use crate::limits::{Ask, Decision};
-use crate::domain::Subject;
-use crate::ledger::{Entry, Statement};
 use crate::domain::Month;
+use crate::domain::Subject;
+use crate::ledger::Settlement;
+use crate::ledger::{Entry, Statement};
+use crate::limits::{Ask, Decision};
+use crate::store::{Presence, Store, StoreFailure};
 
 /// How long a gateway waits for an answer here.
 const TIMEOUT: Duration = Duration::from_millis(500);

@@ -2,18 +2,23 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::store::embedded::worker::RevocationSum;
 use super::{Database, Result, Writer, counted, number, parsed, unreadable};
+use crate::domain::Subject;
+use crate::domain::{AudioMs, NanoUsd, UnixMs};
 use crate::identity::known_revocations::MAX_REVOCATIONS;
 use crate::identity::revocation::{Revocation, TokenMark, Tokens};
-use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
-use crate::domain::Subject;
 use crate::ledger::Charge;
-use crate::domain::{AudioMs, NanoUsd, UnixMs};
+use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
+use crate::store::embedded::worker::RevocationSum;
 
 impl Database {
     /// See [`Writer::is_revoked`].
-    pub(in crate::store::embedded) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+    pub(in crate::store::embedded) fn is_revoked(
+        &self,
+        subject: &Subject,
+        token: &TokenMark,
+        now: UnixMs,
+    ) -> Result<bool> {
         is_revoked(&self.0, subject, token, now)
     }
 
@@ -42,7 +47,12 @@ impl Database {
     }
 
     /// A part of the sessions that a maker has opened and that have not ended.
-    pub(in crate::store::embedded) fn sessions(&self, maker: &Subject, page: &PageRequest, now: UnixMs) -> Result<SessionPage> {
+    pub(in crate::store::embedded) fn sessions(
+        &self,
+        maker: &Subject,
+        page: &PageRequest,
+        now: UnixMs,
+    ) -> Result<SessionPage> {
         let mut query = self.0.prepare_cached(include_str!("../sql/session_page.sql"))?;
         // One more than is asked for, to see whether there is one.
         let count = number(u64::try_from(page.limit).unwrap_or(u64::MAX)).saturating_add(1);
@@ -52,7 +62,12 @@ impl Database {
     }
 
     /// One session of a maker's that has not ended.
-    pub(in crate::store::embedded) fn session_of(&self, maker: &Subject, id: &str, now: UnixMs) -> Result<Option<Session>> {
+    pub(in crate::store::embedded) fn session_of(
+        &self,
+        maker: &Subject,
+        id: &str,
+        now: UnixMs,
+    ) -> Result<Option<Session>> {
         let statement = "SELECT record FROM sessions WHERE creator = ?1 AND id = ?2 AND until > ?3";
         let mut query = self.0.prepare_cached(statement)?;
         query.query_row(params![maker.as_str(), id, number(now.get())], session).optional()
@@ -71,7 +86,12 @@ impl Database {
 
 impl Writer<'_> {
     /// Whether a token holds no longer.
-    pub(in crate::store::embedded) fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+    pub(in crate::store::embedded) fn is_revoked(
+        &self,
+        subject: &Subject,
+        token: &TokenMark,
+        now: UnixMs,
+    ) -> Result<bool> {
         is_revoked(&self.0, subject, token, now)
     }
 

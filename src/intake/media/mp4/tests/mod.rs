@@ -11,8 +11,8 @@ use super::super::budget::Budget;
 use super::super::reader::Ended;
 use super::super::tally::Tally;
 use super::super::{Container, MediaError};
-use crate::domain::Length;
 use super::measure;
+use crate::domain::Length;
 
 /// A source that counts what is read of it.
 struct Counted {

@@ -10,10 +10,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Files, Problems, Settings};
-use crate::http::{House, Live, Tls};
+use crate::domain::terms::AUDIT;
+use crate::http::Tls;
+use crate::http::{House, Live};
 use crate::identity::KeySpec;
 use crate::sandbox::StandIn;
-use crate::domain::terms::AUDIT;
 
 /// How often files are looked at. A change counts when it is seen twice in a row: an editor may write a file in two steps,
 /// and half of a key looks like a key.

@@ -6,13 +6,13 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use futures_util::{Stream, StreamExt};
 
-use super::house::House;
+use crate::http::state::House;
 use crate::telemetry::Record;
 use crate::telemetry::traces::{Span, Whence};
 
 /// Has the record of a request, which came at `since`, keep a trace too, if anybody wants traces. Probes have none: they
 /// come all the time and go nowhere.
-pub(super) fn begin(
+pub(in crate::http) fn begin(
     house: &House,
     record: &Record,
     (method, route): (&Method, &'static str),
@@ -36,7 +36,7 @@ fn named(method: &Method) -> &'static str {
 }
 
 /// A body that holds the first step until it has come, or is given up.
-pub(super) fn receiving<S: Stream + Unpin + 'static>(
+pub(in crate::http) fn receiving<S: Stream + Unpin + 'static>(
     body: S,
     step: Span,
 ) -> impl Stream<Item = S::Item> + Unpin + 'static {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderMap;
 
-use super::error::ApiError;
 use crate::config::Settings;
+use crate::http::error::ApiError;
 use crate::upstream::Deadline;
 
 /// What OpenAI's SDKs say of themselves, in seconds: Node's how long it waits for the head of the answer, from the beginning
@@ -17,7 +17,7 @@ const ON_PURPOSE: &str = "x-request-timeout-ms";
 
 /// How long a client waits for an answer to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct ClientLimit {
+pub(in crate::http) struct ClientLimit {
     on_purpose: Option<Duration>,
     of_sdk: Option<Duration>,
     silence: Option<Duration>,
@@ -25,7 +25,7 @@ pub(super) struct ClientLimit {
 
 impl ClientLimit {
     /// What the headers say. An SDK sets its own by itself, so that nonsense in it is nobody's fault.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(in crate::http) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
         let seconds =
             |name: &str| Duration::try_from_secs_f64(text(name)?.parse().ok()?).ok().filter(|it| !it.is_zero());
@@ -40,7 +40,7 @@ impl ClientLimit {
 
     /// Until when a request that came at `arrival` may take, all of which has been there since `sent`, if it is. An SDK whose
     /// stream gets a keep-alive within its limit goes on waiting, so that limit does not hold then.
-    pub(super) fn deadline(
+    pub(in crate::http) fn deadline(
         self,
         arrival: Instant,
         sent: Option<Instant>,

@@ -5,18 +5,20 @@ use std::time::UNIX_EPOCH;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-use super::connection::{CloseReason, Tls};
-use super::{House, InForce, health};
+use super::health;
 use crate::admission::Limiter;
-use crate::store::{Operation, Presence, StoreFailure};
+use crate::http::InForce;
+use crate::http::connection::{CloseReason, Tls};
+use crate::http::state::House;
 use crate::relay;
+use crate::store::{Operation, Presence, StoreFailure};
 use crate::telemetry::metrics::{self as families, Label, Page};
 use crate::upstream::{BreakerState, KeyState, ProviderState};
 
 /// The format that every Prometheus reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) async fn show(house: InForce) -> HttpResponse {
+pub(in crate::http) async fn show(house: InForce) -> HttpResponse {
     let states = house.providers.states();
     begin_at_zero(&house);
     let mut page = Page::begin();

@@ -20,7 +20,7 @@ const MAX_MEMBERS: usize = 64;
 
 /// Whether `Accept` asks for a stream, as `stream=true` does: it names `text/event-stream`, as a browser's reader of events
 /// does, and gives no other answer that there is a higher weight. That any type is welcome asks for nothing.
-pub(super) fn prefers_events(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn prefers_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).filter_map(|value: &HeaderValue| value.to_str().ok());
     let (mut events, mut others) = (None, Weight(0));
     for (media_range, weight) in accepted.flat_map(members).take(MAX_MEMBERS).filter_map(read) {

@@ -7,7 +7,7 @@ const UNREADABLE: &str = "unreadable";
 
 /// Whether every proxy that says how it was asked was asked over HTTPS, and one does. What a client wrote itself can then
 /// only make it less.
-pub(super) fn came_to_proxies_securely(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn came_to_proxies_securely(headers: &HeaderMap) -> bool {
     let values = |name: HeaderName| headers.get_all(name).map(|value| value.to_str().unwrap_or(UNREADABLE));
     let mut said: Vec<String> = Vec::new();
     for value in values(X_FORWARDED_PROTO) {

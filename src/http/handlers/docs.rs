@@ -9,8 +9,8 @@ use actix_web::web::Path;
 use bytes::Bytes;
 use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
-use super::error::ApiError;
-use super::routes::OPENAPI;
+use crate::http::error::ApiError;
+use crate::http::routes::OPENAPI;
 
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.yaml").try_it_out_enabled(true).use_base_layout()));
@@ -19,11 +19,11 @@ static CONFIG: LazyLock<Arc<Config<'static>>> =
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(super) async fn openapi() -> HttpResponse {
+pub(in crate::http) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/yaml; charset=utf-8")).body(OPENAPI)
 }
 
-pub(super) async fn page() -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
     // The page names its assets relative to itself.
     let SwaggerFile { bytes, .. } = file("index.html")?;
     let page = String::from_utf8_lossy(&bytes)
@@ -33,7 +33,7 @@ pub(super) async fn page() -> Result<HttpResponse, ApiError> {
     Ok(document("text/html; charset=utf-8").body(page))
 }
 
-pub(super) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
     let file = file(&name)?;
     // What is in the binary is not copied: a client that reads nothing could have a copy held for each of its streams.
     let bytes = match file.bytes {

@@ -11,10 +11,10 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
+use super::concurrency::Places;
 use super::connection::{OpenConnections, Tls};
 use super::error::ApiError;
-use super::files;
-use super::places::Places;
+use super::fd_limit;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
@@ -65,9 +65,9 @@ impl Grounds {
         let (intake, places) = (intake::Shared::new(&settings.intake)?, Places::new(&settings.server));
         let server = &settings.server;
         let in_flight = usize::try_from(places.taken().1).unwrap_or(usize::MAX);
-        let max_connections = files::connections(server.max_connections, in_flight, server.worker_threads());
+        let max_connections = fd_limit::connections(server.max_connections, in_flight, server.worker_threads());
         let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
-        let ops_connections = OpenConnections::new(files::OPS_CONNECTIONS, None);
+        let ops_connections = OpenConnections::new(fd_limit::OPS_CONNECTIONS, None);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
         Ok(Self { limiter, intake, places, connections, ops_connections, traces, stopping })
     }

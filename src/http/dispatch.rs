@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use super::deadline::ClientLimit;
 use super::error::ApiError;
-use super::house::House;
+use super::headers::client_timeout::ClientLimit;
+use super::state::House;
 use crate::admission::{Permit, Refusal};
+use crate::domain::terms::Format;
 use crate::identity::Caller;
 use crate::intake::media::Claim;
 use crate::intake::{Arrival, Job};
+use crate::models::Routes;
 use crate::relay::Forwarding;
 use crate::telemetry::Record;
 use crate::telemetry::traces::Step;
-use crate::domain::terms::Format;
 use crate::upstream::{Errand, Upstream, UpstreamError};
-use crate::models::Routes;
 
 /// Whose job it is, and who sees to it.
 pub(super) struct Order<'a> {

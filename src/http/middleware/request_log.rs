@@ -17,14 +17,17 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
-use super::connection::{Busy, Connection, settle, watch_body};
 use super::cors;
-use super::error::ApiError;
-use super::house::{House, InForce};
-use super::https::{self, Way};
-use super::places::Place;
-use super::rates::{self, Told};
-use super::{routes, trace};
+use super::https;
+use super::https::Way;
+use crate::http::concurrency::Place;
+use crate::http::connection::{Busy, Connection, settle, watch_body};
+use crate::http::error::ApiError;
+use crate::http::headers::rate_limit;
+use crate::http::headers::rate_limit::Told;
+use crate::http::headers::trace_context;
+use crate::http::routes;
+use crate::http::state::{House, InForce};
 use crate::identity::Caller;
 use crate::telemetry::{Outcome, Record, new_request_id};
 use crate::upstream::SANDBOX;
@@ -46,7 +49,7 @@ pub async fn record_requests(
     watch_body(&mut request);
     let record = Record::start(id.clone(), request.method().as_str(), route);
     if let Some(house) = &house {
-        trace::begin(house, &record, (request.method(), route), request.headers(), SystemTime::now());
+        trace_context::begin(house, &record, (request.method(), route), request.headers(), SystemTime::now());
     }
     request.extensions_mut().insert(record.clone());
 
@@ -100,7 +103,7 @@ fn recorded(
 }
 
 /// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
-pub(super) fn write_headers(
+pub(in crate::http) fn write_headers(
     headers: &mut HeaderMap,
     record: &Record,
     (house, way): (&House, Way),
@@ -113,7 +116,7 @@ pub(super) fn write_headers(
         headers.insert(REQUEST_ID, id);
     }
     if let Some(caller) = caller {
-        rates::write(&house.admission.allowance(caller), headers);
+        rate_limit::write(&house.admission.allowance(caller), headers);
     }
     // A sandbox says that it is one in every answer, whatever was asked.
     let served = record.served();
@@ -128,13 +131,13 @@ pub(super) fn write_headers(
 }
 
 /// The record of a request that is being handled.
-pub(super) fn of(request: &HttpRequest) -> Record {
+pub(in crate::http) fn of(request: &HttpRequest) -> Record {
     let record = request.extensions().get::<Record>().cloned();
     record.unwrap_or_else(|| Record::start(new_request_id(), request.method().as_str(), "unrecorded"))
 }
 
 /// Has a request hold its place until its answer is out.
-pub(super) fn hold(request: &HttpRequest, place: Place) {
+pub(in crate::http) fn hold(request: &HttpRequest, place: Place) {
     request.extensions_mut().insert(place);
 }
 

@@ -9,16 +9,19 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::error::ApiError;
-use super::wish::Wish;
-use super::{House, InForce, answer, gate, query, rates, record};
 use crate::admission::Refusal;
-use crate::limits::session::{PageRequest, Session};
-use crate::store::StoreFailure;
+use crate::domain::UnixMs;
+use crate::domain::terms::AUDIT;
+use crate::http::error::ApiError;
+use crate::http::headers::rate_limit;
+use crate::http::middleware::request_log;
+use crate::http::state::House;
+use crate::http::wish::Wish;
+use crate::http::{InForce, answer, preflight, query};
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
-use crate::domain::terms::AUDIT;
-use crate::domain::UnixMs;
+use crate::limits::session::{PageRequest, Session};
+use crate::store::StoreFailure;
 
 /// The largest body that asks for a session.
 const MOST: usize = 16 * 1024;
@@ -26,9 +29,13 @@ const MOST: usize = 16 * 1024;
 const MAX_PAGE: usize = 100;
 
 /// `POST`: a token for a named end user, with no more than the caller's own rights.
-pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn open(
+    request: HttpRequest,
+    body: Payload,
+    house: InForce,
+) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
-    gate::check_coding(request.headers())?;
+    preflight::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // It is small, and has as long as a head.
     let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
@@ -65,7 +72,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
         caps: wish.caps,
     };
     let opened = house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
-    rates::tell(&request, &caller);
+    rate_limit::tell(&request, &caller);
     opened?;
     let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
@@ -80,7 +87,7 @@ pub(super) async fn open(request: HttpRequest, body: Payload, house: InForce) ->
 }
 
 /// `GET`: the caller's sessions that have not ended, the oldest first, in OpenAI's pages.
-pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |maker| house.admission.take_read(maker)).await?;
     let asked_for = page(request.query_string())?;
     let page = house.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
@@ -117,7 +124,11 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
 }
 
 /// `DELETE`: its token holds no longer, on every gateway from the next request on.
-pub(super) async fn end(request: HttpRequest, id: Path<String>, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn end(
+    request: HttpRequest,
+    id: Path<String>,
+    house: InForce,
+) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |_| Ok(())).await?;
     let ended = house.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
@@ -132,8 +143,8 @@ async fn maker(
     house: &House,
     check: impl FnOnce(&Caller) -> Result<(), Refusal>,
 ) -> Result<Caller, ApiError> {
-    let record = record::of(request);
-    let caller = gate::identify(house, request.headers(), &record.trace()).await?;
+    let record = request_log::of(request);
+    let caller = preflight::identify(house, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     caller.require(Scope::Sessions)?;
     house.admission.plan(&caller)?;

@@ -6,20 +6,20 @@ use std::time::Duration;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::limits::{Allowance, Share};
 use crate::identity::Caller;
+use crate::limits::{Allowance, Share};
 
 /// The caller whose rates the answer to a request tells.
 #[derive(Clone)]
-pub(super) struct Told(pub(super) Caller);
+pub(in crate::http) struct Told(pub(in crate::http) Caller);
 
 /// Has the answer to `request` tell what is left of the caller's rates.
-pub(super) fn tell(request: &HttpRequest, caller: &Caller) {
+pub(in crate::http) fn tell(request: &HttpRequest, caller: &Caller) {
     request.extensions_mut().insert(Told(caller.clone()));
 }
 
 /// Writes the headers.
-pub(super) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
+pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
     for (name, value) in pairs(allowance) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -28,7 +28,7 @@ pub(super) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
 }
 
 /// The headers. What is unlimited has none.
-pub(super) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
+pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
     let mut pairs = Vec::new();
     if let Some(Share { limit, remaining, reset }) = allowance.requests {
         pairs.push(("x-ratelimit-limit-requests", limit.to_string()));

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use super::files;
+use super::fd_limit;
 use crate::config;
 use crate::fair_share::{Refused, ShareKey, Shares};
 
@@ -57,7 +57,7 @@ enum Begun<'a> {
 impl Places {
     /// As many as are set, or as files may be open for.
     pub(super) fn new(settings: &config::Server) -> Self {
-        let most = files::in_flight(settings.max_in_flight);
+        let most = fd_limit::in_flight(settings.max_in_flight);
         Self::of(most, settings.max_queue, settings.queue_timeout)
     }
 

@@ -3,13 +3,13 @@
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 
-use super::deadline::ClientLimit;
 use super::error::ApiError;
-use super::house::House;
+use super::headers::client_timeout::ClientLimit;
+use super::state::House;
+use crate::domain::terms::Task;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
 use crate::telemetry::traces::{Step, Trace};
-use crate::domain::terms::Task;
 
 /// What can be let in so far.
 /// `note` hears who it is as soon as that is known, for the record of a refusal.

@@ -4,16 +4,17 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
-use super::{InForce, answer, gate, query, record};
 use crate::config::Plan;
+use crate::domain::Month;
+use crate::http::error::ApiError;
+use crate::http::middleware::request_log;
+use crate::http::{InForce, answer, preflight, query};
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
-use crate::domain::Month;
 
-pub(super) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
-    let record = record::of(&request);
-    let caller = gate::identify(&house, request.headers(), &record.trace()).await?;
+pub(in crate::http) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+    let record = request_log::of(&request);
+    let caller = preflight::identify(&house, request.headers(), &record.trace()).await?;
     caller.require(Scope::Usage)?;
     record.caller(&caller);
     house.admission.check_token(&caller).await?;

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
-use super::error::ApiError;
+use crate::http::error::ApiError;
 use crate::{config, upstream};
 
 /// What the answers of this gateway say in their headers, beyond what every page may see and what providers said.
@@ -36,7 +36,7 @@ pub fn cors(settings: &config::Cors) -> Condition<Cors> {
 }
 
 /// What a page is told that may not call, in the shape of every other error.
-pub(super) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiError {
+pub(in crate::http) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiError {
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     match (error, origin) {
         (CorsError::OriginNotAllowed, Some(origin)) => {

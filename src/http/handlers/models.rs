@@ -4,24 +4,26 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
-use super::{House, InForce, answer, gate, record};
 use crate::admission::Refusal;
 use crate::config::Model;
+use crate::http::error::ApiError;
+use crate::http::middleware::request_log;
+use crate::http::state::House;
+use crate::http::{InForce, answer, preflight};
 use crate::identity::Caller;
 
 /// How much of a name an error shows, in characters.
 const MAX_SHOWN_NAME: usize = 128;
 
 /// All of them.
-pub(super) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let data: Vec<_> = house.admission.models(&caller)?.map(|model| object(&house, model)).collect();
     Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
 }
 
 /// One of them by its name, which may have slashes in it, percent-encoded or not.
-pub(super) async fn retrieve(
+pub(in crate::http) async fn retrieve(
     request: HttpRequest,
     name: Path<String>,
     house: InForce,
@@ -35,8 +37,8 @@ pub(super) async fn retrieve(
 }
 
 async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
-    let record = record::of(request);
-    let caller = gate::identify(house, request.headers(), &record.trace()).await?;
+    let record = request_log::of(request);
+    let caller = preflight::identify(house, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     house.admission.check_token(&caller).await?;
     Ok(caller)

@@ -5,27 +5,27 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 
-use super::connection;
-use super::error::ApiError;
-use super::forwarded::came_to_proxies_securely;
-use super::house::House;
 use crate::config::Server;
+use crate::http::connection;
+use crate::http::error::ApiError;
+use crate::http::headers::forwarded::came_to_proxies_securely;
+use crate::http::state::House;
 
 /// How a request came to `house`.
-pub(super) fn way(house: &House, request: &HttpRequest) -> Way {
+pub(in crate::http) fn way(house: &House, request: &HttpRequest) -> Way {
     let peer = request.peer_addr().map(|peer| peer.ip());
     Way::of(&house.settings.server, connection::is_secure(request), peer, request.headers())
 }
 
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(in crate::http) struct Way {
     is_https: bool,
 }
 
 impl Way {
     /// How a request came from `peer`: over TLS to here, or by the word of a proxy that is trusted.
-    pub(super) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
+    pub(in crate::http) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let is_trusted = || {
             // A listener on `::` sees the addresses of IPv4 in a disguise.
             let peer = peer.map(|peer| peer.to_canonical());
@@ -35,7 +35,7 @@ impl Way {
     }
 
     /// Refuses what came over plain HTTP where that is not enough. Probes have nothing to hide, and come from near by.
-    pub(super) fn check(self, server: &Server, path: &str) -> Result<(), ApiError> {
+    pub(in crate::http) fn check(self, server: &Server, path: &str) -> Result<(), ApiError> {
         if self.is_https || !server.require_https || path.starts_with("/health/") {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Way {
     }
 
     /// Tells a browser that came over HTTPS to do so from now on (RFC 6797 §7.2: others shall not be told).
-    pub(super) fn tell(self, server: &Server, headers: &mut HeaderMap) {
+    pub(in crate::http) fn tell(self, server: &Server, headers: &mut HeaderMap) {
         let span = server.hsts.filter(|_| self.is_https).map(|span| format!("max-age={}", span.as_secs()));
         if let Some(Ok(value)) = span.map(HeaderValue::try_from) {
             headers.insert(STRICT_TRANSPORT_SECURITY, value);

@@ -9,17 +9,20 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::accept;
-use super::error::ApiError;
-use super::gate::Admitted;
-use super::order::Order;
-use super::{House, InForce, answer_header, gate, rates, record, trace};
+use crate::domain::terms::Task;
+use crate::http::dispatch::Order;
+use crate::http::error::ApiError;
+use crate::http::headers::accept;
+use crate::http::headers::{rate_limit, trace_context};
+use crate::http::middleware::request_log;
+use crate::http::preflight::Admitted;
+use crate::http::state::House;
+use crate::http::{InForce, answer_header, preflight};
 use crate::intake::{self, First, Incoming};
 use crate::relay::{self, Manner, Relayed};
-use crate::domain::terms::Task;
 use crate::upstream::Upstream;
 
-pub(super) async fn transcriptions(
+pub(in crate::http) async fn transcriptions(
     request: HttpRequest,
     body: Payload,
     house: InForce,
@@ -28,7 +31,7 @@ pub(super) async fn transcriptions(
     audio(Task::Transcribe, &request, body, &house, &upstream).await
 }
 
-pub(super) async fn translations(
+pub(in crate::http) async fn translations(
     request: HttpRequest,
     body: Payload,
     house: InForce,
@@ -44,18 +47,18 @@ async fn audio(
     house: &House,
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
-    let record = record::of(request);
+    let record = request_log::of(request);
     let Admitted { caller, form, declared, limit } =
-        gate::check(house, task, request.headers(), &record.trace(), |caller| {
+        preflight::check(house, task, request.headers(), &record.trace(), |caller| {
             record.caller(caller);
-            rates::tell(request, caller);
+            rate_limit::tell(request, caller);
         })
         .await?;
     let key = caller.share_key();
-    record::hold(request, house.grounds.places.take(key).await?);
+    request_log::hold(request, house.grounds.places.take(key).await?);
     let arriving = house.admission.arriving(&caller)?;
 
-    let body = trace::receiving(body, record.receiving());
+    let body = trace_context::receiving(body, record.receiving());
     let (headers, query) = (request.headers(), request.query_string());
     let incoming = Incoming { task, form, declared, headers, query, key, body };
     let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.intake, incoming).traced(record.trace());

@@ -4,23 +4,24 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde_json::json;
 
-use super::{House, InForce, answer};
+use crate::http::state::House;
+use crate::http::{InForce, answer};
 use crate::store::Presence;
 
-pub(super) async fn live() -> HttpResponse {
+pub(in crate::http) async fn live() -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     answer::json(response, &json!({ "status": "live" }))
 }
 
 /// Whether [`ready`] says yes.
-pub(super) fn wants_requests(house: &House) -> bool {
+pub(in crate::http) fn wants_requests(house: &House) -> bool {
     !house.grounds.is_stopping() && !house.grounds.limiter.is_unavailable()
 }
 
 /// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is
 /// told to go elsewhere.
-pub(super) async fn ready(house: InForce) -> HttpResponse {
+pub(in crate::http) async fn ready(house: InForce) -> HttpResponse {
     let limiter = &house.grounds.limiter;
     let (mut response, status) = if house.grounds.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")

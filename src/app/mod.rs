@@ -1,0 +1,4 @@
+//! The application: built from its settings, served, reloaded, and stopped.
+
+pub mod reload;
+pub mod server;
