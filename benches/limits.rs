@@ -26,10 +26,10 @@ use voxgate::domain::Subject;
 use voxgate::domain::{AudioMs, NanoUsd};
 use voxgate::identity::revocation::TokenMark;
 use voxgate::ledger::{Charge, Ending, Memo, PermitId};
-use voxgate::ledger::{RateRefund, Settlement, Unknown};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::leases::Leases;
 use voxgate::limits::rates::Rates;
+use voxgate::limits::settlement::{RateRefund, Settlement, Unknown};
 use voxgate::limits::{Ask, Bucket, Limits};
 use voxgate::store::{Embedded, Redis, Store};
 

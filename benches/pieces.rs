@@ -29,6 +29,7 @@ use voxgate::config::{self, Settings};
 use voxgate::domain::AudioMs;
 use voxgate::domain::Subject;
 use voxgate::domain::terms::Task;
+use voxgate::exchange::{Outcome, Record};
 use voxgate::fair_share::ShareKey;
 use voxgate::identity::Verifier;
 use voxgate::intake::base64::Decoder;
@@ -39,7 +40,6 @@ use voxgate::limits::rates::Rates;
 use voxgate::limits::{Bucket, Limits};
 use voxgate::relay::events::Scanner;
 use voxgate::telemetry::metrics::Page;
-use voxgate::telemetry::{Outcome, Record};
 
 use uploads::Upload;
 

@@ -29,6 +29,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod exchange;
 pub mod fair_share;
 pub mod http;
 pub mod identity;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::config::Model;
 use crate::domain::Subject;
 use crate::domain::{Length, UnixMs};
+use crate::ledger::Course;
 use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Report, Usage};
-use crate::ledger::{RateRefund, Settlement, Unknown};
 use crate::limits::leases::Leases;
 use crate::limits::session::InSession;
+use crate::limits::{RateRefund, Settlement, Unknown};
 use crate::settlement::Settler;
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::Course;
 
 /// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
 /// on it until then:

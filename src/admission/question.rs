@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::ledger::{RateRefund, Settlement};
 use crate::limits::Ask;
+use crate::limits::{RateRefund, Settlement};
 use crate::settlement::Settler;
 use crate::store::Store;
 use crate::telemetry::traces::Span;

@@ -12,12 +12,12 @@ use super::headers::client_timeout::ClientLimit;
 use super::state::House;
 use crate::admission::{Permit, Refusal};
 use crate::domain::terms::Format;
+use crate::exchange::Record;
 use crate::identity::Caller;
 use crate::intake::media::Claim;
 use crate::intake::{Arrival, Job};
 use crate::models::Routes;
 use crate::relay::Forwarding;
-use crate::telemetry::Record;
 use crate::telemetry::traces::Step;
 use crate::upstream::{Errand, Upstream, UpstreamError};
 

@@ -17,9 +17,10 @@ use super::middleware::request_log::write_headers;
 use super::preflight;
 use super::state::House;
 use crate::domain::terms::Task;
+use crate::exchange::{Outcome, Record};
 use crate::identity::Caller;
+use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
-use crate::telemetry::{Outcome, Record, new_request_id};
 
 /// Lets a request pass that may send its body, or answers it.
 pub(super) async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {

@@ -12,7 +12,8 @@ use super::error::ApiError;
 use super::middleware::https::Way;
 use super::middleware::request_log::write_headers;
 use super::state::House;
-use crate::telemetry::{Outcome, Record, new_request_id};
+use crate::exchange::{Outcome, Record};
+use crate::telemetry::new_request_id;
 
 /// What the log and the metrics call a method and a route that were not understood.
 const UNKNOWN: &str = "unknown";

@@ -6,9 +6,11 @@ mod heard;
 pub mod leases;
 pub mod rates;
 pub mod session;
+mod settlement;
 
 pub use allowance::{Allowance, Share};
 pub(crate) use heard::Heard;
+pub use settlement::{RateRefund, Settlement, Unknown};
 
 use std::num::NonZeroU32;
 use std::time::Duration;

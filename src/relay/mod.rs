@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use crate::admission::Permit;
 use crate::config;
 use crate::domain::terms::Format;
+use crate::exchange::{Outcome, Record};
 use crate::ledger::Report;
-use crate::telemetry::{Outcome, Record};
 use crate::upstream::{Answer, Reply, UpstreamError};
 
 pub use open::streams_open;

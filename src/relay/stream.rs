@@ -17,8 +17,8 @@ use super::open::Open;
 use super::{Manner, ended, whole};
 use crate::admission::Permit;
 use crate::domain::terms::Format;
+use crate::exchange::Record;
 use crate::ledger::Report;
-use crate::telemetry::Record;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
 /// The provider's reply, still to come.

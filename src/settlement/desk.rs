@@ -16,8 +16,8 @@ use super::journal::Journal;
 use super::settler::{Counts, Settler};
 use crate::domain::Month;
 use crate::ledger::PermitId;
-use crate::ledger::Settlement;
 use crate::limits::Heard;
+use crate::limits::Settlement;
 use crate::store::{Store, StoreFailure};
 
 /// How many are written at once.
@@ -164,7 +164,7 @@ impl Clerk {
                 self.journal.set_aside(settlement.id);
             }
             Err(failure) if !again => {
-                self.journal.keep(Arc::unwrap_or_clone(settlement).after(&failure));
+                self.journal.keep(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()));
             }
             Err(_) => {}
         }

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::ledger::PermitId;
-use crate::ledger::Settlement;
+use crate::limits::Settlement;
 use crate::private_dir;
 
 const ENDING: &str = "jsonl";
@@ -174,7 +174,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::{AudioMs, UnixMs};
     use crate::ledger::{Charge, Ending, Memo};
-    use crate::ledger::{RateRefund, Unknown};
+    use crate::limits::{RateRefund, Unknown};
 
     /// Any settlement.
     pub(crate) fn settlement() -> Settlement {

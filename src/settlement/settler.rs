@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::ledger::{Settlement, Unknown};
+use crate::limits::{Settlement, Unknown};
 use crate::store::{Store, StoreFailure};
 use crate::telemetry::traces::Span;
 
@@ -122,7 +122,8 @@ impl Hand {
 
     fn give_up(&mut self, failure: &StoreFailure) {
         if let Some(settlement) = self.settlement.take() {
-            self.settler.hand_over(Arc::unwrap_or_clone(settlement).after(failure), &self.span);
+            self.settler
+                .hand_over(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()), &self.span);
         }
     }
 }

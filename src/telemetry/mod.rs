@@ -3,10 +3,8 @@
 
 mod logs;
 pub mod metrics;
-mod record;
 mod spans;
 pub mod traces;
 
 pub use logs::start as start_logs;
-pub use record::{Outcome, Record};
 pub use spans::{RequestSpan, new_request_id};

@@ -9,10 +9,10 @@ use futures_util::{StreamExt, stream as streams};
 use reqwest::Body;
 use uuid::Uuid;
 
-use super::course::Sent;
 use crate::config::{Model, Wire};
 use crate::domain::terms::Task;
 use crate::intake::Job;
+use crate::ledger::Sent;
 
 /// Whether the recording could not be read while it was sent, which is no fault of the provider's.
 #[derive(Debug, Clone, Default)]

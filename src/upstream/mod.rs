@@ -15,7 +15,6 @@
 mod backoff;
 mod breaker;
 mod chunks;
-mod course;
 mod error;
 mod form;
 mod keyring;
@@ -32,7 +31,6 @@ mod tries;
 mod verdict;
 mod wire;
 
-pub use course::{Asked, Course};
 pub use error::UpstreamError;
 pub use keyring::Hindrance;
 pub use providers::Providers;

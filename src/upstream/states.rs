@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::UpstreamError;
 use super::providers::{Pass, Provider, Providers};
-use super::{Course, UpstreamError};
+use crate::ledger::Course;
 use crate::telemetry::metrics::{FAILURES, Label, TRIES};
 
 /// How a provider is.

@@ -8,7 +8,6 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::course::{Asked, Course};
 use super::form::{self, Lost};
 use super::keyring::Hindrance;
 use super::providers::{Pass, Providers, Shown};
@@ -18,6 +17,7 @@ use super::verdict::{Then, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
+use crate::ledger::{Asked, Course};
 use crate::models::Routes;
 use crate::telemetry::traces::Span;
 

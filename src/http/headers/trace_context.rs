@@ -6,8 +6,8 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use futures_util::{Stream, StreamExt};
 
+use crate::exchange::Record;
 use crate::http::state::House;
-use crate::telemetry::Record;
 use crate::telemetry::traces::{Span, Whence};
 
 /// Has the record of a request, which came at `since`, keep a trace too, if anybody wants traces. Probes have none: they

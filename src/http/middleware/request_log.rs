@@ -20,6 +20,7 @@ use tracing_actix_web::RequestId;
 use super::cors;
 use super::https;
 use super::https::Way;
+use crate::exchange::{Outcome, Record};
 use crate::http::concurrency::Place;
 use crate::http::connection::{Busy, Connection, settle, watch_body};
 use crate::http::error::ApiError;
@@ -29,7 +30,7 @@ use crate::http::headers::trace_context;
 use crate::http::routes;
 use crate::http::state::{House, InForce};
 use crate::identity::Caller;
-use crate::telemetry::{Outcome, Record, new_request_id};
+use crate::telemetry::new_request_id;
 use crate::upstream::SANDBOX;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

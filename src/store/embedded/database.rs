@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
-use crate::ledger::{Settlement, Unknown};
+use crate::limits::{Settlement, Unknown};
 
 /// The version of the schema, in the file's `user_version`.
 const VERSION: i64 = 4;

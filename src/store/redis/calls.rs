@@ -10,8 +10,8 @@ use super::{Call, Shared};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
 use crate::ledger::{Charge, Ending};
-use crate::ledger::{RateRefund, Settlement, Unknown};
 use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
+use crate::limits::{RateRefund, Settlement, Unknown};
 use crate::store::StoreFailure;
 
 /// How far the clocks of the gateway and of Redis may differ.

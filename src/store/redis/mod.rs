@@ -28,7 +28,7 @@ use super::{Presence, StoreFailure};
 use crate::config;
 use crate::domain::Subject;
 use crate::domain::UnixMs;
-use crate::ledger::Settlement;
+use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::{Ask, Decision};
 use calls::CLOCKS_APART;

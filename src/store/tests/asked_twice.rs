@@ -10,9 +10,9 @@ use crate::config::RequestRate;
 use crate::domain::{Month, NanoUsd};
 use crate::identity::Caps;
 use crate::ledger::{Charge, Tally};
-use crate::ledger::{RateRefund, Settlement};
 use crate::limits::session::InSession;
 use crate::limits::{Ask, Bucket, Limits};
+use crate::limits::{RateRefund, Settlement};
 use crate::store::{Redis, StoreFailure};
 
 #[tokio::test]

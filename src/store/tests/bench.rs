@@ -12,11 +12,11 @@ use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
 use crate::identity::revocation::TokenMark;
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
-use crate::ledger::{RateRefund, Settlement};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::{Ask, Limits};
+use crate::limits::{RateRefund, Settlement};
 use crate::store::{Embedded, Redis, Store};
 
 /// The middle of a month, so that nothing turns by chance.
@@ -170,7 +170,7 @@ pub(crate) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
         usage: None,
         ending: Ending::Answered,
         without_store: false,
-        unknown: crate::ledger::Unknown::Charge,
+        unknown: crate::limits::Unknown::Charge,
         tried: false,
         marked: true,
         rates: RateRefund::default(),

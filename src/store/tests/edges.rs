@@ -12,11 +12,11 @@ use crate::domain::{Month, NanoUsd, UnixMs};
 use crate::identity::Caps;
 use crate::identity::revocation::{Revocation, TokenMark, Tokens};
 use crate::ledger::{Charge, Ending};
-use crate::ledger::{Settlement, Unknown};
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::session::InSession;
 use crate::limits::{Ask, Decision, Denial, Limits};
+use crate::limits::{Settlement, Unknown};
 use crate::store::{Embedded, OpenError, Store, StoreFailure};
 
 pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];

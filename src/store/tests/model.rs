@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::ledger::{Settlement, Unknown};
 use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
+use crate::limits::{Settlement, Unknown};
 
 #[derive(Default)]
 struct Caller {

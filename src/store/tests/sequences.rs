@@ -16,8 +16,8 @@ use crate::config::{AudioRate, RequestRate};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd};
 use crate::ledger::{Charge, Ending, Usage};
-use crate::ledger::{Settlement, Unknown};
 use crate::limits::{Ask, Bucket, Limits};
+use crate::limits::{Settlement, Unknown};
 use crate::store::Redis;
 
 /// One thing that happens. Numbers choose among what is there.

@@ -13,8 +13,8 @@ use super::bench::Bench;
 use super::faults::{Fault, Faults};
 use crate::domain::Month;
 use crate::domain::Subject;
-use crate::ledger::Settlement;
 use crate::ledger::{Entry, Statement};
+use crate::limits::Settlement;
 use crate::limits::{Ask, Decision};
 use crate::store::{Presence, Store, StoreFailure};
 

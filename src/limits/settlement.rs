@@ -7,7 +7,6 @@ use crate::domain::{AudioMs, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Usage};
 use crate::limits::session::InSession;
 use crate::limits::{Ask, Bucket, Limits};
-use crate::store::StoreFailure;
 
 /// What a permit comes to in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +108,10 @@ impl Settlement {
         self.unknown == Unknown::Ignore && self.ending == Ending::Refunded
     }
 
-    /// The same after an attempt to write it that failed.
+    /// The same after an attempt to write it that failed; the store may have written it all the same.
     #[must_use]
-    pub fn after(self, failure: &StoreFailure) -> Self {
-        Self { tried: self.tried || failure.may_have_been_done(), ..self }
+    pub fn after_failure(self, may_be_written: bool) -> Self {
+        Self { tried: self.tried || may_be_written, ..self }
     }
 
     /// Its record.

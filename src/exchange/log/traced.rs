@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use opentelemetry::{KeyValue, Value};
 
 use super::{Facts, Outcome, Record};
+use crate::ledger::Asked;
 use crate::telemetry::traces::{Span, Step, Trace};
-use crate::upstream::Asked;
 
 impl Record {
     /// It has a trace, which began at `since`.

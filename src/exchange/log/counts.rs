@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Facts;
+use crate::ledger::Asked;
 use crate::telemetry::metrics::{
     AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
     REQUEST_SECONDS, REQUESTS,
 };
-use crate::upstream::Asked;
 
 impl Facts {
     /// `whole`: how long it took; `provider`: how long somebody was asked, and who was it last.

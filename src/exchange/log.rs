@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-use super::metrics::Label;
-use super::traces::{Span, Trace};
 use crate::config::Model;
 use crate::identity::Caller;
 use crate::intake::Job;
+use crate::ledger::Course;
 use crate::ledger::Usage;
-use crate::upstream::Course;
+use crate::telemetry::metrics::Label;
+use crate::telemetry::traces::{Span, Trace};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,10 +9,10 @@ use crate::config::Model;
 /// Whether a provider has the whole recording: set when its last byte is handed over to the connection. From then on the
 /// provider may do the work, whoever still waits for it. Each sending has a flag of its own.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sent(Arc<AtomicBool>);
+pub(crate) struct Sent(Arc<AtomicBool>);
 
 impl Sent {
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -51,7 +51,7 @@ pub struct Asked {
 
 impl Course {
     /// Somebody is asked.
-    pub(super) fn begin(&self, asked: Asked) -> Sent {
+    pub(crate) fn begin(&self, asked: Asked) -> Sent {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_add(1);
         stage.last = Some(asked);
@@ -61,24 +61,24 @@ impl Course {
     }
 
     /// The same is sent the recording again, since nobody can have got it the first time.
-    pub(super) fn begin_anew(&self) -> Sent {
+    pub(crate) fn begin_anew(&self) -> Sent {
         let mut stage = self.stage();
         stage.sent = Sent::default();
         stage.sent.clone()
     }
 
     /// Who was asked has failed or refused: nothing is owed for that.
-    pub(super) fn came_to_nothing(&self) {
+    pub(crate) fn came_to_nothing(&self) {
         self.stage().sent = Sent::default();
     }
 
     /// Who was asked has failed by itself: the try counts, whatever becomes of the recording.
-    pub(super) fn failed(&self) {
+    pub(crate) fn failed(&self) {
         self.stage().trying = false;
     }
 
     /// The client waits no longer, by its own word: whoever has the recording is left with it.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let mut stage = self.stage();
         stage.left = stage.sent.is_set();
     }
@@ -92,7 +92,7 @@ impl Course {
     }
 
     /// There will be no other try.
-    pub(super) fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.stage().settled = true;
     }
 
