@@ -29,8 +29,8 @@ use voxgate::ledger::{Charge, Ending, Memo, PermitId};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::leases::Leases;
 use voxgate::limits::rates::Rates;
-use voxgate::limits::settlement::{RateRefund, Settlement, Unknown};
 use voxgate::limits::{Ask, Bucket, Limits};
+use voxgate::limits::{RateRefund, Settlement, Unknown};
 use voxgate::store::{Embedded, Redis, Store};
 
 use redis_server::Server;

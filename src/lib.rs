@@ -14,14 +14,15 @@
 //! - [`relay`]: a reply becomes the client's answer, whole or as server-sent events
 //! - [`settlement`]: the charge is corrected to what the provider reports
 //!
-//! These use: [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
+//! These use: [`exchange`] (one request in flight: its log line, counts and trace), [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
 //! [`models`] (which model does a job), [`ledger`] (charges, prices, records), [`fair_share`] (how callers divide what is
 //! bounded), [`telemetry`] (logs, metrics, traces), [`config`] (settings), [`domain`] (the words and quantities of all
 //! modules), [`private_dir`] (files that no other user can write).
 //!
 //! Around them: [`app`] (start, serve, reload), [`cli`] (commands), [`sandbox`] (a provider in the process for a first try).
 //!
-//! Only `http`, `intake` and `app` know actix-web. All other modules are tested without a server.
+//! Only `app`, `http`, `intake`, `sandbox` and the request's span in `telemetry` know actix-web. All other modules are tested
+//! without a server. A module imports only modules of lower layers, which `tests/layers.rs` checks.
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 pub mod admission;

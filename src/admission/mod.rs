@@ -1,19 +1,14 @@
-//! May they, now? Whether a job fits the model that a caller may have, and whether the caller's limits let it in.
+//! Whether a request may be served now: the caller's model, the model's abilities, and the caller's limits.
 //!
-//! Nothing is spent before this room has said yes. It knows callers, jobs, plans and the table of models; it knows no
-//! routes and no provider.
+//! Nothing is spent before admission. It knows callers, jobs, plans and models; it knows no routes and no provider.
 //!
 //! # Layout
 //!
-//! - `fit`: whether a model can do a job; `refusal`: every reason against, in words; `allowance`: what is left
-//! - [`limits`]: one request as numbers, and the decision about it
-//! - `limiter`: decides, by a [`store`] or, where that is away, by what this process knows: [`rates`] (governor),
-//!   [`leases`], `heard`, `known_revocations`; `question`: what was asked and not answered; `watch`: looks after it all
-//! - `arrivals`: what takes up room before it is let in
-//! - [`revocation`]: tokens that hold no longer; [`session`]: tokens that were made here for a while; `sessions`: what their
-//!   makers may do
-//! - `permit`: leave to forward, which settles itself; `settler`, `desk` and `journal`: settlements on their way to the
-//!   store
+//! - `limiter`: decides by the [`store`](crate::store) or, where that is away, by what this process knows;
+//!   `question`: a question to the store until its answer; `watch`: maintenance of the store and of what is known
+//! - `arrivals`: uploads in progress, which take room before they are admitted
+//! - `permit`: leave to forward, which settles itself; `refusal`: every reason against, in words
+//! - `sessions`: what the makers of sessions may do
 
 mod arrivals;
 mod limiter;

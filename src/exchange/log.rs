@@ -14,8 +14,8 @@ use tracing::Instrument;
 use crate::config::Model;
 use crate::identity::Caller;
 use crate::intake::Job;
-use crate::ledger::Course;
 use crate::ledger::Usage;
+use crate::models::Course;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::traces::{Span, Trace};
 

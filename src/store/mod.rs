@@ -1,4 +1,4 @@
-//! Where limits, budgets and the ledger are kept: the seam between this room and two stores of the same meaning.
+//! Where limits, budgets and the ledger are kept: the seam between admission and two stores of the same meaning.
 //!
 //! - [`Embedded`]: rates and leases in this process, budgets and the ledger in a SQLite file. The default.
 //! - [`Redis`]: everything in Redis, for any number of gateways.

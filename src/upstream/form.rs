@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::config::{Model, Wire};
 use crate::domain::terms::Task;
 use crate::intake::Job;
-use crate::ledger::Sent;
+use crate::models::Sent;
 
 /// Whether the recording could not be read while it was sent, which is no fault of the provider's.
 #[derive(Debug, Clone, Default)]

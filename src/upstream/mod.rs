@@ -5,8 +5,7 @@
 //!
 //! # Layout
 //!
-//! - `tries`: the tries of one request, of which [`Course`] says how far they have come; `routes` and `seats`: whom it can
-//!   ask; `verdict`: what a failure means; `backoff`: how long to wait
+//! - `tries`: the attempts of one request; `seats`: the candidates that it can ask; `verdict`: what a failure means; `backoff`: how long to wait
 //! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
 //!   `leave`; `states`: how they are, for who runs the gateway
 //! - `wire` and `form`: what is sent; `pooled`: over which connection

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::UpstreamError;
 use super::providers::{Pass, Provider, Providers};
-use crate::ledger::Course;
+use crate::models::Course;
 use crate::telemetry::metrics::{FAILURES, Label, TRIES};
 
 /// How a provider is.

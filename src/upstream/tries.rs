@@ -17,8 +17,8 @@ use super::verdict::{Then, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
-use crate::ledger::{Asked, Course};
 use crate::models::Routes;
+use crate::models::{Asked, Course};
 use crate::telemetry::traces::Span;
 
 /// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.

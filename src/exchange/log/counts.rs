@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Facts;
-use crate::ledger::Asked;
+use crate::models::Asked;
 use crate::telemetry::metrics::{
     AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
     REQUEST_SECONDS, REQUESTS,

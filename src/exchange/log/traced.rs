@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use opentelemetry::{KeyValue, Value};
 
 use super::{Facts, Outcome, Record};
-use crate::ledger::Asked;
+use crate::models::Asked;
 use crate::telemetry::traces::{Span, Step, Trace};
 
 impl Record {

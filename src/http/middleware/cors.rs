@@ -6,8 +6,9 @@ use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
+use crate::config;
 use crate::http::error::ApiError;
-use crate::{config, upstream};
+use crate::upstream;
 
 /// What the answers of this gateway say in their headers, beyond what every page may see and what providers said.
 const SEEN: [&str; 9] = [
