@@ -24,13 +24,13 @@ use tokio::sync::mpsc;
 use voxgate::config::{self, AudioRate, Namespace, RedisUrl, RequestRate};
 use voxgate::domain::Subject;
 use voxgate::domain::{AudioMs, NanoUsd};
-use voxgate::identity::revocation::TokenMark;
-use voxgate::ledger::{Charge, Ending, Memo, PermitId};
+use voxgate::identity::revocation::TokenRef;
+use voxgate::ledger::{Charge, Ending, PermitId, RequestInfo};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::leases::Leases;
 use voxgate::limits::rates::Rates;
-use voxgate::limits::{Ask, Bucket, Limits};
-use voxgate::limits::{RateRefund, Settlement, Unknown};
+use voxgate::limits::{AdmitRequest, Bucket, Limits};
+use voxgate::limits::{IfUnknown, RateRefund, Settlement};
 use voxgate::store::{Embedded, Redis, Store};
 
 use redis_server::Server;
@@ -125,7 +125,7 @@ async fn round(name: &str, store: &Arc<Store>, at_once: usize, server: Option<&S
 
 /// One request, admitted and settled; how long it waited to be admitted.
 async fn request(store: &Store, subject: Subject) -> Duration {
-    let memo = Memo {
+    let memo = RequestInfo {
         request_id: PermitId::new().to_string(),
         plan: "default".to_owned(),
         model: "gpt-transcribe".to_owned(),
@@ -133,10 +133,10 @@ async fn request(store: &Store, subject: Subject) -> Duration {
     };
     let estimate = Charge { usd: NanoUsd::new(75_000), audio: AudioMs::new(1000) };
     let lease = Duration::from_mins(11);
-    let ask = Arc::new(Ask {
+    let ask = Arc::new(AdmitRequest {
         id: PermitId::new(),
         subject,
-        token: TokenMark::default(),
+        token: TokenRef::default(),
         session: None,
         limits: limits(),
         estimate,
@@ -160,7 +160,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         usage: None,
         ending: Ending::Answered,
         without_store: false,
-        unknown: Unknown::Charge,
+        unknown: IfUnknown::Charge,
         tried: false,
         marked: true,
         rates: RateRefund::default(),

@@ -10,7 +10,7 @@
 //! - [`identity`]: a token becomes a [`Caller`](identity::Caller)
 //! - [`intake`]: a body in one of three forms becomes a [`Job`](intake::Job)
 //! - [`admission`]: caller and job become a [`Permit`](admission::Permit), or a refusal
-//! - [`upstream`]: an [`Errand`](upstream::Errand) becomes a provider's [`Reply`](upstream::Reply)
+//! - [`upstream`]: a [`ForwardRequest`](upstream::ForwardRequest) becomes a provider's [`Reply`](upstream::Reply)
 //! - [`relay`]: a reply becomes the client's answer, whole or as server-sent events
 //! - [`settlement`]: the charge is corrected to what the provider reports
 //!

@@ -14,17 +14,17 @@ use crate::config::{self, OnStoreFailure};
 use crate::domain::Month;
 use crate::domain::Subject;
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
-use crate::identity::revocation::{Revocation, TokenMark};
+use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId, Statement};
-use crate::limits::Heard;
+use crate::limits::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
-use crate::limits::{Ask, Decision, Denial, Limits, Standing};
+use crate::limits::{AccountUsage, AdmitRequest, Decision, Denial, Limits};
 use crate::private_dir;
-use crate::settlement::{Desk, Letterbox};
-use crate::settlement::{Pending, Settler};
-use crate::store::{Embedded, OpenError, Presence, Redis, Store, StoreFailure};
+use crate::settlement::{BacklogSnapshot, Settler};
+use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
+use crate::store::{Availability, Embedded, OpenError, Redis, Store, StoreError};
 
 /// Why limits cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub struct Limiter {
     on_failure: OnStoreFailure,
     rates: Arc<Rates>,
     leases: Arc<Leases>,
-    heard: Arc<Heard>,
+    heard: Arc<BudgetCache>,
     revocations: Arc<KnownRevocations>,
     clock: Clock,
     arrivals: Arc<Arrivals>,
@@ -84,7 +84,7 @@ pub struct Limiter {
 
 impl Limiter {
     /// Opens the store of these settings, and the desk that writes to it. To be called on the runtime that ends last.
-    pub fn open(settings: &config::Store, clock: &Clock) -> Result<(Self, Desk), LimiterError> {
+    pub fn open(settings: &config::Store, clock: &Clock) -> Result<(Self, SettlementQueue), LimiterError> {
         let rates = Arc::new(Rates::new(clock.clone()));
         let leases = Arc::new(Leases::new(clock.clone()));
         let (directory, keep) = (settings.data_dir.as_path(), settings.keep_records);
@@ -107,13 +107,13 @@ impl Limiter {
     /// where it is that.
     pub(super) fn over(
         store: Arc<Store>,
-        letterbox: Letterbox,
+        letterbox: SettlementQueueBuilder,
         on_failure: OnStoreFailure,
         clock: &Clock,
         rates: Arc<Rates>,
         leases: Arc<Leases>,
-    ) -> (Self, Desk) {
-        let heard = Arc::new(Heard::new(clock.clone()));
+    ) -> (Self, SettlementQueue) {
+        let heard = Arc::new(BudgetCache::new(clock.clone()));
         let revocations = Arc::new(KnownRevocations::new(MAX_REVOCATIONS));
         let settler = letterbox.settler(&store);
         let desk = letterbox.open(Arc::clone(&store), Arc::clone(&heard));
@@ -138,9 +138,9 @@ impl Limiter {
 
     /// Decides on a request. A decision that lets it in has charged it, and is to be settled. One that does not has taken
     /// nothing: what the store took, or may still take, for a question that it did not answer in time is taken back.
-    pub async fn admit(&self, mut ask: Ask) -> Result<Verdict, Unavailable> {
+    pub async fn admit(&self, mut ask: AdmitRequest) -> Result<Verdict, Unavailable> {
         let id = ask.id;
-        let denied = |ask: &Ask, denial| Ok(Verdict::of_store(self.decision(ask, Some(denial)), id));
+        let denied = |ask: &AdmitRequest, denial| Ok(Verdict::of_store(self.decision(ask, Some(denial)), id));
         if self.is_known_revoked(&ask.subject, &ask.token) {
             return denied(&ask, Denial::Revoked);
         }
@@ -201,7 +201,7 @@ impl Limiter {
 
     /// Whether a caller's token holds no longer, as the store has it or as it is known here. What the store has cannot be known
     /// without it.
-    pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, Unavailable> {
+    pub async fn is_revoked(&self, subject: &Subject, token: TokenRef) -> Result<bool, Unavailable> {
         if self.is_known_revoked(subject, &token) {
             return Ok(true);
         }
@@ -218,12 +218,12 @@ impl Limiter {
     }
 
     /// Whether a caller's token is known here to hold no longer.
-    pub fn is_known_revoked(&self, subject: &Subject, token: &TokenMark) -> bool {
+    pub fn is_known_revoked(&self, subject: &Subject, token: &TokenRef) -> bool {
         self.revocations.is_revoked(subject, token, self.clock.now())
     }
 
     /// Has tokens hold no longer, here and wherever the store is asked.
-    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.store.revoke(revocation.clone()).await?;
         self.revocations.add(&revocation, self.clock.now());
         Ok(())
@@ -240,7 +240,7 @@ impl Limiter {
     }
 
     /// What a caller used in a month.
-    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         self.store.statement(subject, month).await
     }
 
@@ -260,13 +260,13 @@ impl Limiter {
     }
 
     /// How much of the store is there.
-    pub fn presence(&self) -> Presence {
+    pub fn presence(&self) -> Availability {
         self.store.presence()
     }
 
     /// Whether nobody at all can be let in.
     pub fn is_unavailable(&self) -> bool {
-        self.store.presence() == Presence::Away && self.needs_store()
+        self.store.presence() == Availability::Away && self.needs_store()
     }
 
     /// Whether nobody can be let in without the store: by the operator's choice, or since no more can be noted down.
@@ -280,7 +280,7 @@ impl Limiter {
     }
 
     /// What is still to be told to the store.
-    pub fn pending(&self) -> Pending {
+    pub fn pending(&self) -> BacklogSnapshot {
         self.settler.pending()
     }
 
@@ -300,7 +300,7 @@ impl Limiter {
     }
 
     /// Takes over what a store says that was asked at `asked_at`.
-    fn learn(&self, ask: &Ask, decision: &Decision, in_front: bool, asked_at: Duration) {
+    fn learn(&self, ask: &AdmitRequest, decision: &Decision, in_front: bool, asked_at: Duration) {
         let (subject, standing) = (&ask.subject, decision.standing);
         self.heard.note(subject, Month::of(decision.at), standing.spent, asked_at);
         if decision.denial == Some(Denial::Revoked) {
@@ -317,7 +317,13 @@ impl Limiter {
 
     /// Takes the lease of a request that the store has let in, unless others that were let in here while it was asked, and of
     /// which it did not know, leave no room.
-    fn exceeded_meanwhile(&self, ask: &Ask, limits: &Limits, decision: &Decision, in_front: bool) -> Option<Denial> {
+    fn exceeded_meanwhile(
+        &self,
+        ask: &AdmitRequest,
+        limits: &Limits,
+        decision: &Decision,
+        in_front: bool,
+    ) -> Option<Denial> {
         let (subject, id) = (&ask.subject, ask.id);
         if in_front {
             let added = self.leases.add_below(limits.concurrent, subject, id, ask.lease, Granted::ByStore);
@@ -331,7 +337,7 @@ impl Limiter {
 
     /// Decides by this process alone on a permit named `id`: the rates as ever, the requests that are in flight here, and the
     /// budgets as they were last heard of. `taken`: the rates have been asked.
-    fn without_store(&self, ask: &Ask, id: PermitId, limits: &Limits, taken: bool) -> Decision {
+    fn without_store(&self, ask: &AdmitRequest, id: PermitId, limits: &Limits, taken: bool) -> Decision {
         let subject = &ask.subject;
         if !taken && let Err(denial) = self.rates.take(subject, limits) {
             return self.decision(ask, Some(denial));
@@ -357,10 +363,10 @@ impl Limiter {
     }
 
     /// A decision of this process, with what it knows.
-    fn decision(&self, ask: &Ask, denial: Option<Denial>) -> Decision {
+    fn decision(&self, ask: &AdmitRequest, denial: Option<Denial>) -> Decision {
         let (at, (requests, audio)) = (self.store.now(&ask.subject), self.rates.standing(&ask.subject));
         let spent = self.heard.spent(&ask.subject, Month::of(at));
-        let standing = Standing { requests, audio, in_flight: self.leases.in_flight(&ask.subject), spent };
+        let standing = AccountUsage { requests, audio, in_flight: self.leases.in_flight(&ask.subject), spent };
         Decision { at, denial, standing }
     }
 }
@@ -371,9 +377,9 @@ impl Drop for Limiter {
     }
 }
 
-fn letterbox(settings: &config::Store) -> Result<Letterbox, LimiterError> {
+fn letterbox(settings: &config::Store) -> Result<SettlementQueueBuilder, LimiterError> {
     let unusable = |error| LimiterError::Journal { directory: settings.data_dir.display().to_string(), error };
     private_dir::make(&settings.data_dir).map_err(unusable)?;
     let folder = settings.data_dir.join(settings.namespace.journal());
-    Letterbox::new(&folder, settings.max_pending).map_err(unusable)
+    SettlementQueueBuilder::new(&folder, settings.max_pending).map_err(unusable)
 }

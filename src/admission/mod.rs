@@ -33,14 +33,14 @@ pub use refusal::{Limited, Refusal};
 use crate::config::{Fallback, Model, OPENAI, Plan, Settings};
 use crate::domain::{AudioMs, Month, UnixMs};
 use crate::identity::Caller;
-use crate::identity::revocation::TokenMark;
+use crate::identity::revocation::TokenRef;
 use crate::intake::Job;
-use crate::ledger::{Charge, Memo, PermitId, Statement};
+use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
-use crate::limits::{Allowance, Ask, Denial, Limits, Standing};
-use crate::models::{self, Route, Routes};
-use crate::store::StoreFailure;
-use permit::Account;
+use crate::limits::{AccountUsage, AdmitRequest, Allowance, Denial, Limits};
+use crate::models::{self, Target, TargetChain};
+use crate::store::StoreError;
+use permit::PendingCharge;
 
 /// What a lease has beyond the longest time that a provider may take.
 const GRACE: Duration = Duration::from_mins(1);
@@ -78,17 +78,17 @@ impl Admission {
 
     /// The rows that can do a job: the one that it asks for, if the caller may have it and it can do the job, and those of
     /// its fallbacks that can do it too.
-    pub fn routes(&self, caller: &Caller, job: &Job) -> Result<Routes, Refusal> {
+    pub fn routes(&self, caller: &Caller, job: &Job) -> Result<TargetChain, Refusal> {
         let asked_for = self.model(caller, job)?;
         let priced = self.plan(caller)?.monthly_usd.is_some();
         let fallback = |fallback: &Fallback| {
             let model = self.models.get(&fallback.model)?;
             // Who has a budget of money is not sent where nobody knows what it costs.
             let fits = models::check(job, model).is_ok() && (model.price.is_some() || !priced);
-            fits.then(|| Route { model: Arc::clone(model), weight: fallback.weight })
+            fits.then(|| Target { model: Arc::clone(model), weight: fallback.weight })
         };
         let fallbacks = asked_for.fallbacks.iter().filter_map(fallback).collect();
-        Ok(Routes { asked_for, fallbacks })
+        Ok(TargetChain { asked_for, fallbacks })
     }
 
     fn model(&self, caller: &Caller, job: &Job) -> Result<Arc<Model>, Refusal> {
@@ -112,7 +112,7 @@ impl Admission {
         &self,
         caller: &Caller,
         job: &Job,
-        routes: &Routes,
+        routes: &TargetChain,
         asked_first: (&str, &str),
     ) -> Result<Permit, Refusal> {
         self.let_in(caller, job, routes, asked_first, None).await
@@ -125,7 +125,7 @@ impl Admission {
         permit: Permit,
         caller: &Caller,
         job: &Job,
-        routes: &Routes,
+        routes: &TargetChain,
         asked_first: (&str, &str),
     ) -> Result<Permit, Refusal> {
         let mut permit = permit;
@@ -139,7 +139,7 @@ impl Admission {
         &self,
         caller: &Caller,
         job: &Job,
-        routes: &Routes,
+        routes: &TargetChain,
         (provider, request_id): (&str, &str),
         in_place_of: Option<Charge>,
     ) -> Result<Permit, Refusal> {
@@ -156,10 +156,10 @@ impl Admission {
         let text = job.options.text_bytes();
         let estimate = dearest(routes, length, text);
         let session = self.in_session(caller).map(|session| session.in_place_of(in_place_of.unwrap_or(Charge::NONE)));
-        let ask = Ask {
+        let ask = AdmitRequest {
             id: PermitId::new(),
             subject: caller.subject.clone(),
-            token: TokenMark::of(caller, self.leeway),
+            token: TokenRef::of(caller, self.leeway),
             session,
             limits: match in_place_of {
                 Some(charged) => Limits::in_place_of(charged, plan, length),
@@ -167,7 +167,7 @@ impl Admission {
             },
             estimate,
             lease: self.lease,
-            memo: Memo {
+            memo: RequestInfo {
                 request_id: request_id.to_owned(),
                 plan: caller.plan.clone(),
                 model: model.name.clone(),
@@ -186,19 +186,19 @@ impl Admission {
         if let Some(denial) = decision.denial {
             let month = Month::of(decision.at);
             let spent = decision.standing.spent.minus(in_place_of.unwrap_or(Charge::NONE));
-            let standing = Standing { spent, ..decision.standing };
+            let standing = AccountUsage { spent, ..decision.standing };
             let limited = Limited::new(denial, (&caller.plan, plan), standing, estimate, month);
             return Err(Refusal::Limited(Box::new(limited)));
         }
         let (id, without_store) = (verdict.id, verdict.without_store);
-        let account = Account { id, subject, session, at: decision.at, memo, estimate, text, without_store };
+        let account = PendingCharge { id, subject, session, at: decision.at, memo, estimate, text, without_store };
         let audio = job.billed_length();
         Ok(Permit::new(Arc::clone(model), account, audio, self.limiter.settler(), self.limiter.leases()))
     }
 
     /// Whether a permit will do for a job that was given for the same recording with other options: the model is the same,
     /// and the job comes to no more than was charged.
-    pub fn covers(&self, permit: &Permit, routes: &Routes, job: &Job) -> bool {
+    pub fn covers(&self, permit: &Permit, routes: &TargetChain, job: &Job) -> bool {
         let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
         permit.covers(&routes.asked_for, dearest(routes, length, text))
     }
@@ -245,7 +245,7 @@ impl Admission {
     fn denied_before_body(&self, caller: &Caller, plan: &Plan, denial: Denial) -> Refusal {
         let (requests, audio) = self.limiter.standing(&caller.subject);
         let in_flight = self.limiter.arrivals().count(&caller.subject);
-        let standing = Standing { requests, audio, in_flight, ..Standing::default() };
+        let standing = AccountUsage { requests, audio, in_flight, ..AccountUsage::default() };
         let month = self.limiter.month(&caller.subject);
         Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
     }
@@ -258,7 +258,7 @@ impl Admission {
 
     /// Whether the caller's token still holds. For requests that are not admitted, which is where it is asked otherwise.
     pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
-        match self.limiter.is_revoked(&caller.subject, TokenMark::of(caller, self.leeway)).await {
+        match self.limiter.is_revoked(&caller.subject, TokenRef::of(caller, self.leeway)).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(Refusal::Revoked),
             Err(Unavailable) => Err(Refusal::StoreAway),
@@ -266,7 +266,7 @@ impl Admission {
     }
 
     /// What the caller used in a month, this one if none is named.
-    pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreFailure> {
+    pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreError> {
         let month = month.unwrap_or_else(|| self.limiter.month(&caller.subject));
         self.limiter.statement(&caller.subject, month).await
     }
@@ -291,7 +291,7 @@ impl Admission {
 }
 
 /// What a job comes to by the dearest of its rows.
-fn dearest(routes: &Routes, length: AudioMs, text: u64) -> Charge {
+fn dearest(routes: &TargetChain, length: AudioMs, text: u64) -> Charge {
     let prices = routes.models().filter_map(|model| model.price);
     let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
     Charge { usd, audio: length }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::config::Model;
 use crate::domain::Subject;
 use crate::domain::{Length, UnixMs};
-use crate::ledger::{Charge, Ending, Memo, PermitId, Price, Report, Usage};
+use crate::ledger::{Charge, Ending, PermitId, Price, Report, RequestInfo, Usage};
 use crate::limits::leases::Leases;
 use crate::limits::session::InSession;
-use crate::limits::{RateRefund, Settlement, Unknown};
-use crate::models::Course;
+use crate::limits::{IfUnknown, RateRefund, Settlement};
+use crate::models::AttemptLog;
 use crate::settlement::Settler;
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
@@ -27,10 +27,10 @@ use crate::telemetry::traces::{Step, Trace};
 pub struct Permit {
     /// The row that was asked for.
     model: Arc<Model>,
-    account: Account,
+    account: PendingCharge,
     /// How long the recording is, where nothing else is reported.
     audio: Length,
-    course: Course,
+    course: AttemptLog,
     report: Report,
     heard: bool,
     end: Option<End>,
@@ -43,12 +43,12 @@ pub struct Permit {
 
 /// What is to be settled.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
+pub(super) struct PendingCharge {
     pub(super) id: PermitId,
     pub(super) subject: Subject,
     pub(super) session: Option<InSession>,
     pub(super) at: UnixMs,
-    pub(super) memo: Memo,
+    pub(super) memo: RequestInfo,
     pub(super) estimate: Charge,
     /// The bytes of text that a provider may bill.
     pub(super) text: u64,
@@ -64,19 +64,19 @@ enum End {
 impl Permit {
     pub(super) fn new(
         model: Arc<Model>,
-        account: Account,
+        account: PendingCharge,
         audio: Length,
         settler: Settler,
         leases: Arc<Leases>,
     ) -> Self {
         settler.begin();
-        let (course, trace) = (Course::default(), Trace::default());
+        let (course, trace) = (AttemptLog::default(), Trace::default());
         let (report, end) = (Report::default(), None);
         Self { model, account, audio, course, report, heard: false, end, replaced: false, settler, leases, trace }
     }
 
     /// Where it is noted how far the request has come with its providers.
-    pub fn course(&self) -> Course {
+    pub fn course(&self) -> AttemptLog {
         self.course.clone()
     }
 
@@ -172,7 +172,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
-        let Account { id, subject, session, at, mut memo, estimate, without_store, .. } = self.account.clone();
+        let PendingCharge { id, subject, session, at, mut memo, estimate, without_store, .. } = self.account.clone();
         if let Some(asked) = self.course.last() {
             memo.provider = asked.provider;
         }
@@ -197,7 +197,7 @@ impl Drop for Permit {
             usage: self.report.usage,
             ending,
             without_store,
-            unknown: Unknown::Charge,
+            unknown: IfUnknown::Charge,
             tried: false,
             marked: true,
             rates: RateRefund::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::limits::Ask;
+use crate::limits::AdmitRequest;
 use crate::limits::{RateRefund, Settlement};
 use crate::settlement::Settler;
 use crate::store::Store;
@@ -11,7 +11,7 @@ use crate::telemetry::traces::Span;
 /// A question to the store, until it is answered. If the client leaves before, or the store does not answer in time, what the
 /// store took for it is taken back, or what it would still take.
 pub(super) struct Question<'a> {
-    pub(super) ask: Arc<Ask>,
+    pub(super) ask: Arc<AdmitRequest>,
     store: &'a Store,
     settler: &'a Settler,
     is_open: bool,
@@ -19,7 +19,7 @@ pub(super) struct Question<'a> {
 
 impl<'a> Question<'a> {
     /// One that is about to be asked. What it took is taken back by `settler`.
-    pub(super) fn new(ask: Ask, store: &'a Store, settler: &'a Settler) -> Self {
+    pub(super) fn new(ask: AdmitRequest, store: &'a Store, settler: &'a Settler) -> Self {
         Self { ask: Arc::new(ask), store, settler, is_open: true }
     }
 

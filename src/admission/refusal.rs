@@ -8,7 +8,7 @@ use crate::domain::{AudioMs, Length, Month};
 use crate::identity::Caps;
 use crate::ledger::Charge;
 use crate::limits::Allowance;
-use crate::limits::{Denial, Standing};
+use crate::limits::{AccountUsage, Denial};
 use crate::models::Unfit;
 
 /// Why a job may not be forwarded.
@@ -100,7 +100,7 @@ pub struct Limited {
     pub allowance: Allowance,
     plan_name: String,
     plan: Plan,
-    standing: Standing,
+    standing: AccountUsage,
     needed: Charge,
     month: Month,
 }
@@ -109,7 +109,7 @@ impl Limited {
     pub(super) fn new(
         denial: Denial,
         (plan_name, plan): (&str, &Plan),
-        standing: Standing,
+        standing: AccountUsage,
         needed: Charge,
         month: Month,
     ) -> Self {

@@ -8,11 +8,11 @@
 use super::{Admission, Limited, Refusal, Unavailable};
 use crate::config::Plan;
 use crate::identity::Caller;
-use crate::identity::revocation::{PAST_EXPIRY, Revocation, TokenMark, Tokens};
+use crate::identity::revocation::{PAST_EXPIRY, Revocation, RevokedTokens, TokenRef};
 use crate::ledger::Charge;
 use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
-use crate::limits::{Bucket, Denial, Limits, Standing};
-use crate::store::StoreFailure;
+use crate::limits::{AccountUsage, Bucket, Denial, Limits};
+use crate::store::StoreError;
 
 impl Admission {
     /// Refuses a maker that has no request left for another session. Takes nothing, and asks nobody.
@@ -24,7 +24,7 @@ impl Admission {
     }
 
     /// Opens a session of the maker's, and takes one of the maker's requests, or neither.
-    pub async fn open_session(&self, maker: &Caller, session: Session) -> Result<Result<(), Refusal>, StoreFailure> {
+    pub async fn open_session(&self, maker: &Caller, session: Session) -> Result<Result<(), Refusal>, StoreError> {
         let plan = match self.plan(maker) {
             Ok(plan) => plan,
             Err(refusal) => return Ok(Err(refusal)),
@@ -52,22 +52,22 @@ impl Admission {
     fn denied_read(&self, maker: &Caller, plan: &Plan, denial: Denial) -> Refusal {
         let requests = self.limiter.standing_of_reads(&maker.subject);
         let (_, audio) = self.limiter.standing(&maker.subject);
-        let standing = Standing { requests, audio, ..Standing::default() };
+        let standing = AccountUsage { requests, audio, ..AccountUsage::default() };
         let month = self.limiter.month(&maker.subject);
         Refusal::Limited(Box::new(Limited::new(denial, (&maker.plan, plan), standing, Charge::NONE, month)))
     }
 
     /// A part of the maker's sessions that have neither ended nor been revoked, the oldest first.
-    pub async fn sessions(&self, maker: &Caller, page: PageRequest) -> Result<SessionPage, StoreFailure> {
+    pub async fn sessions(&self, maker: &Caller, page: PageRequest) -> Result<SessionPage, StoreError> {
         self.limiter.store().sessions(&maker.subject, page).await
     }
 
     /// Revokes a session of the maker's, on every gateway from its next request on. `None`: there is none of that name.
-    pub async fn end_session(&self, maker: &Caller, id: &str) -> Result<Option<Session>, StoreFailure> {
+    pub async fn end_session(&self, maker: &Caller, id: &str) -> Result<Option<Session>, StoreError> {
         let Some(session) = self.limiter.store().session(&maker.subject, id).await? else { return Ok(None) };
         let revocation = Revocation {
             subject: session.subject.clone(),
-            tokens: Tokens::Named(session.id.clone()),
+            tokens: RevokedTokens::Named(session.id.clone()),
             // Clocks may differ, and so may what is left to a token that has ended.
             until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
         };
@@ -79,7 +79,7 @@ impl Admission {
 
     /// Refuses a caller whose token is known here to hold no longer, without asking the store.
     pub fn check_known_revocations(&self, caller: &Caller) -> Result<(), Refusal> {
-        let is_revoked = self.limiter.is_known_revoked(&caller.subject, &TokenMark::of(caller, self.leeway));
+        let is_revoked = self.limiter.is_known_revoked(&caller.subject, &TokenRef::of(caller, self.leeway));
         if is_revoked { Err(Refusal::Revoked) } else { Ok(()) }
     }
 }

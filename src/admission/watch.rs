@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::identity::known_revocations::KnownRevocations;
-use crate::limits::Heard;
+use crate::limits::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::rates::Rates;
 use crate::store::Store;
@@ -18,7 +18,7 @@ const TURNS_UNTIL_TIDY: u32 = 60;
 pub(super) struct Watch {
     pub(super) store: Arc<Store>,
     pub(super) rates: Arc<Rates>,
-    pub(super) heard: Arc<Heard>,
+    pub(super) heard: Arc<BudgetCache>,
     pub(super) revocations: Arc<KnownRevocations>,
     pub(super) clock: Clock,
 }

@@ -12,9 +12,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::config::{Files, Problems, Settings};
 use crate::domain::terms::AUDIT;
 use crate::http::Tls;
-use crate::http::{House, Live};
+use crate::http::{AppState, CurrentState};
 use crate::identity::KeySpec;
-use crate::sandbox::StandIn;
+use crate::sandbox::SandboxProvider;
 
 /// How often files are looked at. A change counts when it is seen twice in a row: an editor may write a file in two steps,
 /// and half of a key looks like a key.
@@ -42,22 +42,22 @@ impl Origin {
 
 /// Keeps the house as its settings are.
 pub struct Reloader {
-    live: Data<Live>,
+    live: Data<CurrentState>,
     origin: Origin,
-    stand_in: Option<StandIn>,
-    watched: Watched,
+    stand_in: Option<SandboxProvider>,
+    watched: FileWatch,
 }
 
 /// The files, and whether they are others by now.
 #[derive(Debug)]
-struct Watched {
+struct FileWatch {
     /// As they were when they were last read.
     seen: Files,
     /// As they were a moment ago, where that was otherwise.
     changing: Option<Files>,
 }
 
-impl Watched {
+impl FileWatch {
     /// Whether they are others than those that were read, and the same as a moment ago.
     fn have_changed(&mut self, now: &Files) -> bool {
         let before = self.changing.take();
@@ -72,8 +72,8 @@ impl Watched {
 
 impl Reloader {
     /// One for the house at `live`, in which the sandbox stands in, or not, as long as the process runs.
-    pub fn new(live: Data<Live>, origin: Origin, stand_in: Option<StandIn>) -> Self {
-        let watched = Watched { seen: live.house().settings.files.clone(), changing: None };
+    pub fn new(live: Data<CurrentState>, origin: Origin, stand_in: Option<SandboxProvider>) -> Self {
+        let watched = FileWatch { seen: live.house().settings.files.clone(), changing: None };
         Self { live, origin, stand_in, watched }
     }
 
@@ -99,19 +99,19 @@ impl Reloader {
         if let Some(pipe) = self.live.house().settings.files.read_once() {
             let reason = format!("{}: it is no file, and can be read only once", pipe.display());
             tracing::error!(target: AUDIT, reason, "the settings were not taken over; the old ones stay in force");
-            self.watched = Watched { seen: now, changing: None };
+            self.watched = FileWatch { seen: now, changing: None };
             return;
         }
         let origin = self.origin.clone();
         let Ok(read) = spawn_blocking(move || origin.read()).await else { return };
         let refused = match read {
             Ok(settings) => {
-                self.watched = Watched { seen: settings.files.clone(), changing: None };
+                self.watched = FileWatch { seen: settings.files.clone(), changing: None };
                 self.take(settings).err()
             }
             Err(problems) => {
                 // Those of the settings in force are looked at too: what is missing may come back.
-                self.watched = Watched { seen: now.and(problems.files().clone()), changing: None };
+                self.watched = FileWatch { seen: now.and(problems.files().clone()), changing: None };
                 Some(problems.to_string())
             }
         };
@@ -151,7 +151,7 @@ impl Reloader {
             .as_ref()
             .map_or_else(|| settings.providers.clone(), |stand_in| stand_in.in_place_of_openai(&settings.providers));
         let providers = old.providers.renewed(&wanted, &settings.upstream);
-        self.live.replace(House::new(settings, (verifier, tls), providers.into(), old.grounds.clone()));
+        self.live.replace(AppState::new(settings, (verifier, tls), providers.into(), old.grounds.clone()));
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in unchanged {
             tracing::warn!(target: AUDIT, tables, "settings have changed that only a start takes over");
@@ -170,7 +170,7 @@ mod tests {
         let file = folder.path().join("voxgate.toml");
         std::fs::write(&file, "").unwrap();
         let seen = Settings::load(Some(&file)).unwrap().files;
-        let mut watched = Watched { seen, changing: None };
+        let mut watched = FileWatch { seen, changing: None };
         let mut look = |text: &str| {
             std::fs::write(&file, text).unwrap();
             let now = watched.seen.look_again();

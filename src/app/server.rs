@@ -18,12 +18,12 @@ use super::reload::{Origin, Reloader};
 use crate::admission::{Limiter, LimiterError};
 use crate::config::Settings;
 use crate::http;
-use crate::http::{Entrance, Tls, TlsError};
-use crate::http::{Grounds, House, Live};
+use crate::http::{Acceptor, Tls, TlsError};
+use crate::http::{AppState, CurrentState, SharedState};
 use crate::identity::Verifier;
 use crate::limits::clock::Clock;
-use crate::sandbox::{Sandbox, StandIn};
-use crate::settlement::Desk;
+use crate::sandbox::{Sandbox, SandboxProvider};
+use crate::settlement::SettlementQueue;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};
@@ -62,9 +62,9 @@ pub enum StartError {
 pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
-    live: Data<Live>,
+    live: Data<CurrentState>,
     origin: Origin,
-    desk: Desk,
+    desk: SettlementQueue,
     public: Server,
     operational: Server,
     sandbox: Option<Sandbox>,
@@ -87,15 +87,15 @@ impl Application {
         let ops_address = ops_socket.local_addr()?;
         let sandbox = if settings.uses_sandbox() { Some(Sandbox::start(&settings)?) } else { None };
         let stand_in = sandbox.as_ref().map(Sandbox::stand_in);
-        let wanted = stand_in.map(|stand_in: StandIn| stand_in.in_place_of_openai(&settings.providers));
+        let wanted = stand_in.map(|stand_in: SandboxProvider| stand_in.in_place_of_openai(&settings.providers));
         let providers = Providers::new(wanted.as_ref().unwrap_or(&settings.providers), &settings.upstream);
         // Made once here so that an error stops the start; each worker makes its own.
         Upstream::new(&settings)?;
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let traces = Traces::start(&settings.telemetry)?;
-        let grounds = Arc::new(Grounds::new(&settings, limiter, traces)?);
-        let live = Data::new(Live::of(House::new(settings, (verifier, tls), providers.into(), grounds)));
+        let grounds = Arc::new(SharedState::new(&settings, limiter, traces)?);
+        let live = Data::new(CurrentState::of(AppState::new(settings, (verifier, tls), providers.into(), grounds)));
         let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
@@ -182,12 +182,12 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
 /// The connections of a worker beyond its share of those that may be open: they wait to be counted, or to be closed.
 const WORKER_SLACK: usize = 4;
 
-fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
+fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
     let house = live.house();
     let settings = &house.settings.server;
     let workers = settings.worker_threads();
     let share = house.grounds.connections.max().div_ceil(workers);
-    let entrance = Entrance {
+    let entrance = Acceptor {
         live: live.clone(),
         connections: Arc::clone(&house.grounds.connections),
         closing: closing.clone(),
@@ -220,12 +220,12 @@ fn public(socket: TcpListener, live: &Data<Live>, closing: &watch::Receiver<bool
 
 /// The second listener: for probes and for Prometheus, which need no token. Never for clients. It has its own thread and its
 /// own connections, and answers whatever happens on the first.
-fn operational(socket: TcpListener, live: &Data<Live>, closing: watch::Receiver<bool>) -> io::Result<Server> {
+fn operational(socket: TcpListener, live: &Data<CurrentState>, closing: watch::Receiver<bool>) -> io::Result<Server> {
     let connections = Arc::clone(&live.house().grounds.ops_connections);
     let max = connections.max();
     let live = live.clone();
     let entrance =
-        Entrance { live: live.clone(), connections, closing, has_tls: false, refuse: http::refuse_unrecorded };
+        Acceptor { live: live.clone(), connections, closing, has_tls: false, refuse: http::refuse_unrecorded };
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(1)

@@ -9,9 +9,9 @@ use crate::config::{Problems, Settings};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
-use crate::identity::revocation::{Revocation, Tokens};
+use crate::identity::revocation::{Revocation, RevokedTokens};
 use crate::limits::session::Session;
-use crate::store::{Books, StoreFailure};
+use crate::store::{LedgerReader, StoreError};
 use crate::telemetry;
 
 const NOTES: &str = "\
@@ -53,15 +53,15 @@ impl Revoke {
         let settings = settings?;
         telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
         let (settings, now) = (settings.store, UnixMs::now());
-        let tokens = self.which.jti.map_or(Tokens::IssuedUpTo(now.get() / 1000), Tokens::Named);
+        let tokens = self.which.jti.map_or(RevokedTokens::IssuedUpTo(now.get() / 1000), RevokedTokens::Named);
         let revocation = Revocation { subject: self.sub, tokens, until: now.plus(self.keep) };
-        Books::revoke(&settings, &revocation).await.map_err(|failure| not_revoked(&failure))?;
+        LedgerReader::revoke(&settings, &revocation).await.map_err(|failure| not_revoked(&failure))?;
         let (subject, until) = (revocation.subject.as_str(), revocation.until);
         match &revocation.tokens {
-            Tokens::Named(token) => {
+            RevokedTokens::Named(token) => {
                 tracing::info!(target: AUDIT, subject, token, %until, "the token is revoked");
                 // A revocation that was written holds, whatever is known of a session.
-                let session = Books::session(&settings, token).await.ok().flatten();
+                let session = LedgerReader::session(&settings, token).await.ok().flatten();
                 let session =
                     session.map_or_else(|| "no open session has this id".to_owned(), |session| about(&session));
                 print(|out| {
@@ -69,7 +69,7 @@ impl Revoke {
                     writeln!(out, "Issued ids are not recorded, so a mistyped one goes unnoticed; {session}.")
                 })
             }
-            Tokens::IssuedUpTo(_) => {
+            RevokedTokens::IssuedUpTo(_) => {
                 tracing::info!(target: AUDIT, subject, %until, "all tokens issued before now are revoked");
                 print(|out| writeln!(out, "{subject}: every token issued before {now} is refused until {until}"))
             }
@@ -77,9 +77,9 @@ impl Revoke {
     }
 }
 
-fn not_revoked(failure: &StoreFailure) -> Failure {
+fn not_revoked(failure: &StoreError) -> Failure {
     Failure::Other(match failure {
-        StoreFailure::Slow => format!("it is not known whether anything was revoked: {failure}; try again"),
+        StoreError::Slow => format!("it is not known whether anything was revoked: {failure}; try again"),
         _ => format!("nothing was revoked: {failure}"),
     })
 }

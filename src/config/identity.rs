@@ -13,8 +13,8 @@ use super::reader::Section;
 use super::secret;
 use super::value::Setting;
 use crate::identity::{
-    ClaimPath, IssuerUrl, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES, Mapping, Published, Rules,
-    Scopes, Verifier, VerifierError, is_short_secret, parse_algorithm,
+    ClaimMapping, ClaimPath, IssuerUrl, JwksCache, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES,
+    Rules, Scopes, Verifier, VerifierError, is_short_secret, parse_algorithm,
 };
 
 /// `[identity]`
@@ -71,10 +71,10 @@ impl Identity {
 
     /// The keys that the issuer of these settings publishes: `old` if it is asked in the same way, or it is asked from
     /// now on.
-    pub fn published(&self, old: Option<&Arc<Published>>) -> Result<Option<Arc<Published>>, reqwest::Error> {
+    pub fn published(&self, old: Option<&Arc<JwksCache>>) -> Result<Option<Arc<JwksCache>>, reqwest::Error> {
         let Some(jwks) = &self.jwks else { return Ok(None) };
         let kept = old.filter(|old| old.is_for(jwks)).map(Arc::clone);
-        kept.map_or_else(|| Published::start(jwks.clone(), old.map(Arc::as_ref)), Ok).map(Some)
+        kept.map_or_else(|| JwksCache::start(jwks.clone(), old.map(Arc::as_ref)), Ok).map(Some)
     }
 }
 
@@ -173,8 +173,8 @@ impl Setting for IssuerUrl {
 }
 
 /// `[identity.claims]`, `identity.default_scope` and `[identity.scope_words]`
-fn read_mapping(section: &mut Section) -> Mapping {
-    let standard = Mapping::default();
+fn read_mapping(section: &mut Section) -> ClaimMapping {
+    let standard = ClaimMapping::default();
     let default_scope = section.value("default_scope", standard.default_scope);
     let mut words = BTreeMap::new();
     for (word, scopes) in section.texts("scope_words").unwrap_or_default() {
@@ -184,7 +184,7 @@ fn read_mapping(section: &mut Section) -> Mapping {
         }
     }
     let mut claims = section.section("claims");
-    let mapping = Mapping {
+    let mapping = ClaimMapping {
         subject: claims.value("subject", standard.subject),
         plan: claims.value("plan", standard.plan),
         scope: claims.value("scope", standard.scope),

@@ -43,7 +43,7 @@ pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
 pub use upstream::{Breaker, Relay, Upstream};
-pub use wire::Wire;
+pub use wire::ProviderApi;
 
 use reader::Section;
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::reader::Section;
 use super::secret;
-use super::wire::{Preset, Wire};
+use super::wire::{Preset, ProviderApi};
 
 /// The name of the provider that is there without being configured.
 pub const OPENAI: &str = "openai";
@@ -30,7 +30,7 @@ pub struct Provider {
     /// `OpenAI-Project`
     pub project: Option<String>,
     /// How it differs from OpenAI on the wire.
-    pub wire: Wire,
+    pub wire: ProviderApi,
 }
 
 impl Provider {
@@ -82,7 +82,7 @@ fn read_provider(name: String, mut section: Section) -> Option<Provider> {
     let preset = given.unwrap_or_default();
     // What a preset knows of an address holds where it was chosen; the one default that needs no choice is OpenAI's own.
     let known = if given.is_some() || name == OPENAI { preset.base_url() } else { None };
-    let wire = Wire::read(&mut section, preset);
+    let wire = ProviderApi::read(&mut section, preset);
     let base_url = read_base_url(&mut section, known, &wire);
     let keys = read_keys(&mut section);
     let organization = section.optional("organization");
@@ -96,7 +96,7 @@ fn read_provider(name: String, mut section: Section) -> Option<Provider> {
     Some(Provider { name, base_url: base_url?, keys, organization, project, wire })
 }
 
-fn read_base_url(section: &mut Section, known: Option<&str>, wire: &Wire) -> Option<Url> {
+fn read_base_url(section: &mut Section, known: Option<&str>, wire: &ProviderApi) -> Option<Url> {
     let given = section.contains("base_url");
     let base_url = section.optional::<Url>("base_url").or_else(|| Url::parse(known?).ok()).map(without_slash);
     if base_url.is_none() && !given {

@@ -10,7 +10,7 @@ use super::value::Setting;
 
 /// How a provider differs from OpenAI on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wire {
+pub struct ProviderApi {
     /// `auth_header`: where the key is sent; `authorization` has it as `Bearer KEY`, any other as it is.
     pub auth_header: HeaderName,
     /// `path`: after the address; `{task}` is `transcriptions` or `translations`, `{model}` the model as the provider
@@ -88,7 +88,7 @@ impl Setting for HeaderName {
 }
 
 /// As OpenAI has it.
-impl Default for Wire {
+impl Default for ProviderApi {
     fn default() -> Self {
         Self {
             auth_header: AUTHORIZATION,
@@ -114,12 +114,12 @@ impl Preset {
         }
     }
 
-    fn wire(self) -> Wire {
-        let usual = Wire::default();
+    fn wire(self) -> ProviderApi {
+        let usual = ProviderApi::default();
         match self {
             Self::OpenAi | Self::Groq | Self::Speaches | Self::LocalAi | Self::Vllm => usual,
             // The model is a deployment, named in the path.
-            Self::Azure => Wire {
+            Self::Azure => ProviderApi {
                 auth_header: HeaderName::from_static("api-key"),
                 path: "/openai/deployments/{model}/audio/{task}".to_owned(),
                 query: Some("api-version=2024-10-21".to_owned()),
@@ -127,9 +127,9 @@ impl Preset {
                 ..usual
             },
             // Its documentation has no response_format: the answer is always JSON.
-            Self::Mistral => Wire { list_brackets: false, omit: vec!["response_format".to_owned()], ..usual },
+            Self::Mistral => ProviderApi { list_brackets: false, omit: vec!["response_format".to_owned()], ..usual },
             // One path for both tasks, and the model is the one that the server was started with.
-            Self::WhisperCpp => Wire {
+            Self::WhisperCpp => ProviderApi {
                 path: "/inference".to_owned(),
                 check_path: "/health".to_owned(),
                 omit: vec!["model".to_owned()],
@@ -140,7 +140,7 @@ impl Preset {
     }
 }
 
-impl Wire {
+impl ProviderApi {
     /// What the preset says, with the keys that are given in their place.
     pub(super) fn read(section: &mut Section, preset: Preset) -> Self {
         let preset = preset.wire();

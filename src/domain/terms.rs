@@ -37,18 +37,18 @@ impl fmt::Display for Task {
 /// A word that is none of the allowed ones.
 #[derive(Debug, thiserror::Error)]
 #[error("is not one of {allowed}")]
-pub struct UnknownWord {
+pub struct UnknownVariant {
     pub(crate) allowed: &'static str,
 }
 
 impl FromStr for Task {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         match word {
             "transcribe" => Ok(Self::Transcribe),
             "translate" => Ok(Self::Translate),
-            _ => Err(UnknownWord { allowed: "transcribe, translate" }),
+            _ => Err(UnknownVariant { allowed: "transcribe, translate" }),
         }
     }
 }
@@ -99,12 +99,12 @@ impl fmt::Display for Format {
 }
 
 impl FromStr for Format {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|format| format.as_str() == word)
-            .ok_or(UnknownWord { allowed: "json, text, srt, verbose_json, vtt, diarized_json" })
+            .ok_or(UnknownVariant { allowed: "json, text, srt, verbose_json, vtt, diarized_json" })
     }
 }

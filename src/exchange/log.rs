@@ -15,7 +15,7 @@ use crate::config::Model;
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::Usage;
-use crate::models::Course;
+use crate::models::AttemptLog;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::traces::{Span, Trace};
 
@@ -67,7 +67,7 @@ struct Facts {
     stream: bool,
     status: Option<u16>,
     error: Option<&'static str>,
-    course: Option<Course>,
+    course: Option<AttemptLog>,
     provider_request_id: Option<String>,
     provider_status: Option<u16>,
     provider_error_type: Option<String>,
@@ -136,7 +136,7 @@ impl Record {
     }
 
     /// Providers are asked from now on; how far that has come, the course says.
-    pub fn asked(&self, course: Course) {
+    pub fn asked(&self, course: AttemptLog) {
         let mut facts = self.facts_mut();
         facts.course = Some(course);
         facts.asked = Some(Instant::now());
@@ -229,7 +229,7 @@ impl Drop for Facts {
             Some(Usage::Length(length)) => (None, None, Some(length.get())),
             None => (None, None, None),
         };
-        let asked = self.course.as_ref().and_then(Course::last);
+        let asked = self.course.as_ref().and_then(AttemptLog::last);
         // Before the event: who has read that can count on this.
         self.count(whole, provider.zip(asked.as_ref()));
         self.end_trace(ended_at, asked.as_ref());
@@ -251,7 +251,7 @@ impl Drop for Facts {
             outcome = self.outcome.as_str(),
             provider = asked.as_ref().map(|asked| asked.provider.as_str()),
             key = asked.as_ref().and_then(|asked| asked.key.as_deref()),
-            attempts = self.course.as_ref().map(Course::tries),
+            attempts = self.course.as_ref().map(AttemptLog::tries),
             provider_request_id = self.provider_request_id.as_deref(),
             provider_status = self.provider_status,
             provider_error_type = self.provider_error_type.as_deref(),

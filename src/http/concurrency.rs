@@ -16,13 +16,13 @@ use crate::config;
 use crate::fair_share::{Refused, ShareKey, Shares};
 
 /// The places of a gateway.
-pub(super) struct Places {
+pub(super) struct ConcurrencyLimit {
     shared: Arc<Shared>,
     patience: Duration,
 }
 
 /// A request's place, until it is dropped.
-pub(super) struct Place {
+pub(super) struct InFlightGuard {
     shared: Arc<Shared>,
     key: ShareKey,
 }
@@ -45,16 +45,16 @@ struct State {
 struct Entry {
     id: u64,
     key: ShareKey,
-    grant: oneshot::Sender<Place>,
+    grant: oneshot::Sender<InFlightGuard>,
 }
 
 /// The outcome of asking for a place.
 enum Begun<'a> {
-    Place(Place),
+    InFlightGuard(InFlightGuard),
     Waits(Waiting<'a>),
 }
 
-impl Places {
+impl ConcurrencyLimit {
     /// As many as are set, or as files may be open for.
     pub(super) fn new(settings: &config::Server) -> Self {
         let most = fd_limit::in_flight(settings.max_in_flight);
@@ -87,9 +87,9 @@ impl Places {
     }
 
     /// A place, at once or after a short wait.
-    pub(super) async fn take(&self, key: ShareKey) -> Result<Place, Overloaded> {
+    pub(super) async fn take(&self, key: ShareKey) -> Result<InFlightGuard, Overloaded> {
         let mut waiting = match self.shared.begin(key)? {
-            Begun::Place(place) => return Ok(place),
+            Begun::InFlightGuard(place) => return Ok(place),
             Begun::Waits(waiting) => waiting,
         };
         match timeout(self.patience, &mut waiting.granted).await {
@@ -107,7 +107,7 @@ impl Shared {
     fn begin(self: &Arc<Self>, key: ShareKey) -> Result<Begun<'_>, Overloaded> {
         let mut state = self.lock();
         let refused = match state.places.take(key, 1) {
-            Ok(()) => return Ok(Begun::Place(Place { shared: Arc::clone(self), key })),
+            Ok(()) => return Ok(Begun::InFlightGuard(InFlightGuard { shared: Arc::clone(self), key })),
             Err(refused) => refused,
         };
         state.queue.take(key, 1).map_err(|_| Overloaded(refused))?;
@@ -124,7 +124,7 @@ impl Shared {
             let mut state = self.lock();
             state.places.give_back(key, 1);
             while let Some(entry) = state.next() {
-                granted.push((entry.grant, Place { shared: Arc::clone(self), key: entry.key }));
+                granted.push((entry.grant, InFlightGuard { shared: Arc::clone(self), key: entry.key }));
             }
         }
         // The lock is free: a request that has just gone leaves its place here, which frees it again.
@@ -147,7 +147,7 @@ impl State {
     }
 }
 
-impl Drop for Place {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.shared.free(self.key);
     }
@@ -159,7 +159,7 @@ struct Waiting<'a> {
     id: u64,
     /// Why it had no place at once.
     refused: Refused,
-    granted: oneshot::Receiver<Place>,
+    granted: oneshot::Receiver<InFlightGuard>,
 }
 
 impl Drop for Waiting<'_> {
@@ -190,8 +190,8 @@ mod tests {
 
     use super::*;
 
-    fn places(free: usize, queue: usize) -> Places {
-        Places::of(free, queue, Duration::from_secs(1))
+    fn places(free: usize, queue: usize) -> ConcurrencyLimit {
+        ConcurrencyLimit::of(free, queue, Duration::from_secs(1))
     }
 
     fn alice() -> ShareKey {

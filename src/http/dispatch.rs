@@ -9,21 +9,21 @@ use std::time::Instant;
 
 use super::error::ApiError;
 use super::headers::client_timeout::ClientLimit;
-use super::state::House;
+use super::state::AppState;
 use crate::admission::{Permit, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::identity::Caller;
 use crate::intake::media::Claim;
-use crate::intake::{Arrival, Job};
-use crate::models::Routes;
+use crate::intake::{Job, Upload};
+use crate::models::TargetChain;
 use crate::relay::Forwarding;
 use crate::telemetry::traces::Step;
-use crate::upstream::{Errand, Upstream, UpstreamError};
+use crate::upstream::{ForwardRequest, Upstream, UpstreamError};
 
 /// Whose job it is, and who sees to it.
-pub(super) struct Order<'a> {
-    pub(super) house: &'a House,
+pub(super) struct Dispatch<'a> {
+    pub(super) house: &'a AppState,
     pub(super) upstream: &'a Rc<Upstream>,
     pub(super) caller: &'a Caller,
     pub(super) record: &'a Record,
@@ -34,18 +34,18 @@ pub(super) struct Order<'a> {
 }
 
 /// A job that has been let in and is on its way to a provider.
-pub(super) struct Work {
+pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
     pub(super) permit: Permit,
     pub(super) forwarding: Forwarding,
     /// Who may be asked.
-    routes: Routes,
+    routes: TargetChain,
 }
 
-impl Order<'_> {
+impl Dispatch<'_> {
     /// Lets a job in and forwards it.
-    pub(super) async fn begin(&self, job: Job) -> Result<Work, ApiError> {
+    pub(super) async fn begin(&self, job: Job) -> Result<InFlight, ApiError> {
         let job = self.taken(job);
         let (routes, permit) = self.admitted(&job).await?;
         Ok(self.forwarded(job, routes, permit))
@@ -53,7 +53,12 @@ impl Order<'_> {
 
     /// Lets a job in by what it claims to be and forwards what has arrived of it, until the whole is there. What then turns
     /// out otherwise is begun anew; no provider was given the last byte, so none has done anything yet.
-    pub(super) async fn begin_early(&self, early: Job, claim: Claim, arrival: Arrival<'_>) -> Result<Work, ApiError> {
+    pub(super) async fn begin_early(
+        &self,
+        early: Job,
+        claim: Claim,
+        arrival: Upload<'_>,
+    ) -> Result<InFlight, ApiError> {
         let claimed = early.clone();
         // What cannot be let in by its claim is judged by the whole.
         let begun = if self.may_begin(&early, claim) { self.begin(early).await.ok() } else { None };
@@ -71,7 +76,7 @@ impl Order<'_> {
             whole.audio.release();
             return Ok(work);
         }
-        let Work { mut permit, forwarding, .. } = work;
+        let InFlight { mut permit, forwarding, .. } = work;
         drop(forwarding);
         permit.course().withdraw();
         let whole = released(whole);
@@ -99,7 +104,7 @@ impl Order<'_> {
         job
     }
 
-    async fn admitted(&self, job: &Job) -> Result<(Routes, Permit), ApiError> {
+    async fn admitted(&self, job: &Job) -> Result<(TargetChain, Permit), ApiError> {
         let (admission, trace) = (&self.house.admission, self.record.trace());
         let admitting = async {
             let routes = admission.routes(self.caller, job)?;
@@ -114,18 +119,18 @@ impl Order<'_> {
     }
 
     /// Which provider will be asked first, and what about.
-    fn asked_first<'b>(&'b self, routes: &'b Routes) -> (&'b str, String) {
+    fn asked_first<'b>(&'b self, routes: &'b TargetChain) -> (&'b str, String) {
         (self.house.provider_name(&routes.asked_for), self.record.request_id())
     }
 
-    fn forwarded(&self, job: Job, routes: Routes, permit: Permit) -> Work {
+    fn forwarded(&self, job: Job, routes: TargetChain, permit: Permit) -> InFlight {
         let course = permit.course();
         self.record.model(&routes.asked_for);
         self.record.asked(course.clone());
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.house.settings);
         let (events, format) = (job.options.streams(), job.options.format());
-        let errand = Errand {
+        let errand = ForwardRequest {
             job,
             routes: routes.clone(),
             providers: Arc::clone(&self.house.providers),
@@ -136,7 +141,7 @@ impl Order<'_> {
         };
         let upstream = Rc::clone(self.upstream);
         let forwarding = Box::pin(async move { upstream.forward(&errand).await });
-        Work { events, format, permit, forwarding, routes }
+        InFlight { events, format, permit, forwarding, routes }
     }
 }
 
@@ -147,7 +152,7 @@ fn released(whole: Job) -> Job {
 
 /// Waits for the whole of a request while its job is being forwarded, unless that fails before. The second says whether it
 /// still is: a provider that ends slow uploads is asked again with the whole.
-async fn beside(arrival: Arrival<'_>, forwarding: &mut Forwarding) -> Result<(Job, bool), ApiError> {
+async fn beside(arrival: Upload<'_>, forwarding: &mut Forwarding) -> Result<(Job, bool), ApiError> {
     let mut whole = pin!(arrival.whole());
     let mut reply = None;
     let job = poll_fn(|cx| {

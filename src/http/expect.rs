@@ -12,10 +12,10 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::connection::Connection;
 use super::headers::trace_context;
-use super::middleware::https::Way;
+use super::middleware::https::RequestScheme;
 use super::middleware::request_log::write_headers;
 use super::preflight;
-use super::state::House;
+use super::state::AppState;
 use crate::domain::terms::Task;
 use crate::exchange::{Outcome, Record};
 use crate::identity::Caller;
@@ -23,7 +23,7 @@ use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
 
 /// Lets a request pass that may send its body, or answers it.
-pub(super) async fn before_continue(house: &House, request: Request) -> Result<Request, Response<BoxBody>> {
+pub(super) async fn before_continue(house: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -36,7 +36,7 @@ pub(super) async fn before_continue(house: &House, request: Request) -> Result<R
     let (since, server) = (SystemTime::now(), &house.settings.server);
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     let is_secure = connection.as_ref().is_some_and(|connection| connection.is_secure());
-    let way = Way::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
+    let way = RequestScheme::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
     let checked = match way.check(server, request.path()) {
         Ok(()) => {

@@ -9,9 +9,9 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connection::Fault;
 use super::error::ApiError;
-use super::middleware::https::Way;
+use super::middleware::https::RequestScheme;
 use super::middleware::request_log::write_headers;
-use super::state::House;
+use super::state::AppState;
 use crate::exchange::{Outcome, Record};
 use crate::telemetry::new_request_id;
 
@@ -19,20 +19,20 @@ use crate::telemetry::new_request_id;
 const UNKNOWN: &str = "unknown";
 
 /// The bytes of the answer of the public listener, which is recorded as one.
-pub fn refuse(house: &House, fault: Fault, is_secure: bool) -> Vec<u8> {
+pub fn refuse(house: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
     let error = ApiError::from(fault);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
     record.status(error.status_code().as_u16());
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut headers = HeaderMap::new();
-    let way = Way::of(&house.settings.server, is_secure, None, &headers);
+    let way = RequestScheme::of(&house.settings.server, is_secure, None, &headers);
     write_headers(&mut headers, &record, (house, way), None);
     written(&error, &headers)
 }
 
 /// The same for the second listener, whose requests are not recorded.
-pub fn refuse_unrecorded(_: &House, fault: Fault, _: bool) -> Vec<u8> {
+pub fn refuse_unrecorded(_: &AppState, fault: Fault, _: bool) -> Vec<u8> {
     written(&ApiError::from(fault), &HeaderMap::new())
 }
 

@@ -19,16 +19,16 @@ mod routes;
 mod state;
 mod wish;
 
-pub use connection::{Entrance, OpenConnections, Tls, TlsError, door, hold_connection};
+pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
 pub use malformed::{refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};
-pub use state::{Grounds, House, Live};
+pub use state::{AppState, CurrentState, SharedState};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use state::InForce;
+use state::PinnedState;
 
 /// A header of the provider's answer as one of ours: the client and the server side each have their own types.
 fn answer_header(

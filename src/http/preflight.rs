@@ -5,7 +5,7 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, C
 
 use super::error::ApiError;
 use super::headers::client_timeout::ClientLimit;
-use super::state::House;
+use super::state::AppState;
 use crate::domain::terms::Task;
 use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
@@ -14,12 +14,12 @@ use crate::telemetry::traces::{Step, Trace};
 /// What can be let in so far.
 /// `note` hears who it is as soon as that is known, for the record of a refusal.
 pub(super) async fn check(
-    house: &House,
+    house: &AppState,
     task: Task,
     headers: &HeaderMap,
     trace: &Trace,
     note: impl FnOnce(&Caller),
-) -> Result<Admitted, ApiError> {
+) -> Result<Preflight, ApiError> {
     let caller = identify(house, headers, trace).await?;
     note(&caller);
     caller.require(match task {
@@ -40,11 +40,11 @@ pub(super) async fn check(
     // What is around the recording takes no room.
     let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
     house.grounds.intake.room.has_room_for(key, audio).map_err(IntakeError::NoRoom)?;
-    Ok(Admitted { caller, form, declared, limit })
+    Ok(Preflight { caller, form, declared, limit })
 }
 
 /// A request that may send its body.
-pub(super) struct Admitted {
+pub(super) struct Preflight {
     pub(super) caller: Caller,
     pub(super) form: BodyForm,
     /// How large it will be, if that is told.
@@ -54,7 +54,7 @@ pub(super) struct Admitted {
 }
 
 /// Who is calling.
-pub(super) async fn identify(house: &House, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
+pub(super) async fn identify(house: &AppState, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
     let identified = house.verifier.identify(only(headers, &AUTHORIZATION)?);
     Ok(trace.during(Step::Identify, identified).await?)
 }

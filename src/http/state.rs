@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
-use super::concurrency::Places;
+use super::concurrency::ConcurrencyLimit;
 use super::connection::{OpenConnections, Tls};
 use super::error::ApiError;
 use super::fd_limit;
@@ -24,7 +24,7 @@ use crate::upstream::Providers;
 
 /// The house by one set of settings. It never changes: other settings make another one, and requests that have begun in
 /// this one end in it.
-pub struct House {
+pub struct AppState {
     /// What was set.
     pub settings: Settings,
     /// Who is calling?
@@ -38,17 +38,17 @@ pub struct House {
     /// Whom to ask, the sandbox among them where it stands in.
     pub providers: Arc<Providers>,
     /// What it has in common with those before and after it.
-    pub grounds: Arc<Grounds>,
+    pub grounds: Arc<SharedState>,
 }
 
 /// What outlives settings: what requests in flight hold, and the limits.
-pub struct Grounds {
+pub struct SharedState {
     /// Who keeps the limits.
     pub limiter: Arc<Limiter>,
     /// Where recordings are kept while they are here, and where they are measured.
     pub intake: intake::Shared,
     /// How many requests with audio are in flight.
-    pub(super) places: Places,
+    pub(super) places: ConcurrencyLimit,
     /// The connections of clients.
     pub connections: Arc<OpenConnections>,
     /// The connections of probes.
@@ -59,10 +59,10 @@ pub struct Grounds {
     stopping: AtomicBool,
 }
 
-impl Grounds {
+impl SharedState {
     /// The grounds by these settings, of which no other will change them.
     pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
-        let (intake, places) = (intake::Shared::new(&settings.intake)?, Places::new(&settings.server));
+        let (intake, places) = (intake::Shared::new(&settings.intake)?, ConcurrencyLimit::new(&settings.server));
         let server = &settings.server;
         let in_flight = usize::try_from(places.taken().1).unwrap_or(usize::MAX);
         let max_connections = fd_limit::connections(server.max_connections, in_flight, server.worker_threads());
@@ -77,20 +77,20 @@ impl Grounds {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on [`Grounds::is_stopping`].
+    /// From now on [`SharedState::is_stopping`].
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 }
 
-impl House {
+impl AppState {
     /// The house of these settings, `verifier` and `tls` among them. `providers` are those of the settings, or the sandbox
     /// in their place.
     pub fn new(
         settings: Settings,
         (verifier, tls): (Verifier, Option<Tls>),
         providers: Arc<Providers>,
-        grounds: Arc<Grounds>,
+        grounds: Arc<SharedState>,
     ) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
         grounds.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
@@ -106,50 +106,50 @@ impl House {
 }
 
 /// Where the house of the moment is found.
-pub struct Live(ArcSwap<House>);
+pub struct CurrentState(ArcSwap<AppState>);
 
-impl Live {
+impl CurrentState {
     /// It is `house` until further notice.
-    pub fn of(house: House) -> Self {
+    pub fn of(house: AppState) -> Self {
         Self(ArcSwap::from_pointee(house))
     }
 
     /// The house as it is now. A request asks once, and stays with the answer.
-    pub fn house(&self) -> Arc<House> {
+    pub fn house(&self) -> Arc<AppState> {
         self.0.load_full()
     }
 
     /// From now on it is this one.
-    pub fn replace(&self, house: House) {
+    pub fn replace(&self, house: AppState) {
         self.0.store(Arc::new(house));
     }
 }
 
 /// The house that a request has begun in.
 #[derive(Clone)]
-pub(super) struct InForce(pub(super) Arc<House>);
+pub(super) struct PinnedState(pub(super) Arc<AppState>);
 
-impl Deref for InForce {
-    type Target = House;
+impl Deref for PinnedState {
+    type Target = AppState;
 
-    fn deref(&self) -> &House {
+    fn deref(&self) -> &AppState {
         &self.0
     }
 }
 
-impl InForce {
+impl PinnedState {
     /// The one of the moment, remembered for the rest of the request.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         if let Some(house) = request.extensions().get::<Self>() {
             return Some(house.clone());
         }
-        let house = Self(request.app_data::<Data<Live>>()?.house());
+        let house = Self(request.app_data::<Data<CurrentState>>()?.house());
         request.extensions_mut().insert(house.clone());
         Some(house)
     }
 }
 
-impl FromRequest for InForce {
+impl FromRequest for PinnedState {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 

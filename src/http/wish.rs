@@ -58,7 +58,7 @@ fn printable(name: &str) -> String {
 
 /// A session as it is asked for.
 #[derive(Debug)]
-pub(super) struct Wish {
+pub(super) struct CreateSession {
     pub(super) subject: Subject,
     pub(super) ttl: Duration,
     pub(super) scopes: Scopes,
@@ -68,7 +68,7 @@ pub(super) struct Wish {
 
 const TAKES: [&str; 6] = ["subject", "ttl_seconds", "scope", "plan", "max_audio_seconds", "max_usd"];
 
-impl Wish {
+impl CreateSession {
     /// The wish in a body. What is left out is as little as is of use: to transcribe, for ten minutes, by the caller's plan.
     pub(super) fn of(body: &[u8], caller: &Caller) -> Result<Self, ApiError> {
         let members: Members = serde_json::from_slice(body)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::time::LAST_SECOND;
-use super::{Caller, Caps, ClaimPath, IdentityError, Mapping, Scopes};
+use super::{Caller, Caps, ClaimMapping, ClaimPath, IdentityError, Scopes};
 use crate::domain::Subject;
 use crate::domain::is_name;
 
@@ -29,7 +29,7 @@ pub struct Rules {
     /// The names of this gateway, of which `aud` must give one; where there are none, `aud` is not looked at.
     pub audience: Vec<String>,
     /// Which claims say who is calling and what they may.
-    pub mapping: Mapping,
+    pub mapping: ClaimMapping,
 }
 
 impl Rules {
@@ -60,7 +60,7 @@ pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -
     check_times(expires_at, registered("nbf").time()?, issued_at, rules.leeway_seconds(), now)?;
     check_issuer(&registered("iss"), rules)?;
     check_audience(&registered("aud"), rules)?;
-    let Mapping { subject, plan, scope, .. } = &rules.mapping;
+    let ClaimMapping { subject, plan, scope, .. } = &rules.mapping;
     let subject = Claim::at(subject, claims);
     let name = subject.name()?.ok_or_else(|| IdentityError::MissingClaim(subject.name.to_owned().into()))?;
     let (caps, token_id) = (registered(CAPS_CLAIM).caps()?, registered("jti").name()?);
@@ -138,7 +138,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-fn scopes(scope: &Claim<'_>, mapping: &Mapping) -> Result<Scopes, IdentityError> {
+fn scopes(scope: &Claim<'_>, mapping: &ClaimMapping) -> Result<Scopes, IdentityError> {
     match scope.value {
         None => Ok(mapping.default_scope),
         Some(Value::String(words)) => Ok(mapping.scopes(words.split_ascii_whitespace())),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use super::revocation::{Revocation, TokenMark, Tokens};
+use super::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
 
@@ -66,7 +66,7 @@ impl KnownRevocations {
     }
 
     /// Whether a token is known to hold no longer.
-    pub fn is_revoked(&self, subject: &Subject, token: &TokenMark, now: UnixMs) -> bool {
+    pub fn is_revoked(&self, subject: &Subject, token: &TokenRef, now: UnixMs) -> bool {
         if self.is_empty() {
             return false;
         }
@@ -97,7 +97,7 @@ impl KnownRevocations {
             let subject = subject.clone();
             let revocation = move |(token, known): (&String, &Known)| Revocation {
                 subject: subject.clone(),
-                tokens: Tokens::from_parts(token.clone(), known.up_to),
+                tokens: RevokedTokens::from_parts(token.clone(), known.up_to),
                 until: known.until,
             };
             tokens.iter().map(revocation).collect::<Vec<_>>()
@@ -134,12 +134,12 @@ mod tests {
     use super::*;
 
     fn named(subject: &str, token: &str, until: u64) -> Revocation {
-        let tokens = Tokens::Named(token.to_owned());
+        let tokens = RevokedTokens::Named(token.to_owned());
         Revocation { subject: subject.parse().unwrap(), tokens, until: UnixMs::new(until) }
     }
 
-    fn token(id: &str, issued_at: u64) -> TokenMark {
-        TokenMark { id: Some(id.to_owned()), issued_at: Some(issued_at), ..TokenMark::default() }
+    fn token(id: &str, issued_at: u64) -> TokenRef {
+        TokenRef { id: Some(id.to_owned()), issued_at: Some(issued_at), ..TokenRef::default() }
     }
 
     #[test]
@@ -153,11 +153,11 @@ mod tests {
         assert!(!known.is_revoked(&alice, &token("one", 5), UnixMs::new(100)));
         assert!(!known.is_revoked(&alice, &token("two", 5), now) && !known.is_revoked(&bob, &token("one", 5), now));
         for second in [5, 3] {
-            let tokens = Tokens::IssuedUpTo(second);
+            let tokens = RevokedTokens::IssuedUpTo(second);
             known.add(&Revocation { subject: alice.clone(), tokens, until: UnixMs::new(200) }, now);
         }
         assert!(known.is_revoked(&alice, &token("two", 5), now) && !known.is_revoked(&alice, &token("two", 6), now));
-        assert!(known.is_revoked(&alice, &TokenMark::default(), now), "it may be from before");
+        assert!(known.is_revoked(&alice, &TokenRef::default(), now), "it may be from before");
         known.forget_ended(UnixMs::new(100));
         assert_eq!(known.all().len(), 1);
         known.forget_ended(UnixMs::new(200));

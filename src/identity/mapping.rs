@@ -10,7 +10,7 @@ use super::Scopes;
 
 /// Which claims are read for what. By default they are the gateway's own: `sub`, `plan` and `scope`.
 #[derive(Debug, Clone)]
-pub struct Mapping {
+pub struct ClaimMapping {
     /// Who is calling.
     pub subject: ClaimPath,
     /// The key of `[plans]`.
@@ -23,7 +23,7 @@ pub struct Mapping {
     pub words: BTreeMap<String, Scopes>,
 }
 
-impl Default for Mapping {
+impl Default for ClaimMapping {
     fn default() -> Self {
         Self {
             subject: ClaimPath::named("sub"),
@@ -35,7 +35,7 @@ impl Default for Mapping {
     }
 }
 
-impl Mapping {
+impl ClaimMapping {
     /// What these words allow together. A word that means nothing here allows nothing: an issuer may serve others, too.
     pub(super) fn scopes<'a>(&self, words: impl Iterator<Item = &'a str>) -> Scopes {
         words.fold(Scopes::default(), |all, word| {

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::claims::{CAPS_CLAIM, MAKER_CLAIM};
 use super::time::{self, LAST_SECOND};
-use super::{Caps, KeyMaterial, KeySpec, Mapping, Rules, Scopes};
+use super::{Caps, ClaimMapping, KeyMaterial, KeySpec, Rules, Scopes};
 use crate::domain::Subject;
 
 /// Signs tokens with one HMAC key.
@@ -17,7 +17,7 @@ pub struct Minter {
     header: Header,
     issuer: Option<String>,
     audience: Option<String>,
-    mapping: Mapping,
+    mapping: ClaimMapping,
 }
 
 /// What a new token is to say.

@@ -8,9 +8,9 @@ use serde_json::{Map, Number, Value};
 
 /// Reads the claims of these names. All others are the issuer's own business. A claim that is given twice is an
 /// error, as two readers could believe different ones.
-pub(super) struct Wanted<'a>(pub(super) &'a [&'a str]);
+pub(super) struct SelectedClaims<'a>(pub(super) &'a [&'a str]);
 
-impl<'de> DeserializeSeed<'de> for Wanted<'_> {
+impl<'de> DeserializeSeed<'de> for SelectedClaims<'_> {
     type Value = BTreeMap<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, payload: D) -> Result<Self::Value, D::Error> {
@@ -18,7 +18,7 @@ impl<'de> DeserializeSeed<'de> for Wanted<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Wanted<'_> {
+impl<'de> Visitor<'de> for SelectedClaims<'_> {
     type Value = BTreeMap<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +30,7 @@ impl<'de> Visitor<'de> for Wanted<'_> {
         while let Some(name) = members.next_key::<String>()? {
             if !self.0.contains(&name.as_str()) {
                 members.next_value::<IgnoredAny>()?;
-            } else if claims.insert(name, members.next_value::<Once>()?.0).is_some() {
+            } else if claims.insert(name, members.next_value::<UniqueValue>()?.0).is_some() {
                 return Err(A::Error::custom("a claim is given twice"));
             }
         }
@@ -39,9 +39,9 @@ impl<'de> Visitor<'de> for Wanted<'_> {
 }
 
 /// A value in whose objects each name is given once.
-struct Once(Value);
+struct UniqueValue(Value);
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for UniqueValue {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         value.deserialize_any(OnceVisitor).map(Self)
     }
@@ -86,7 +86,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Once(item)) = items.next_element()? {
+        while let Some(UniqueValue(item)) = items.next_element()? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -95,7 +95,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.insert(name, members.next_value::<Once>()?.0).is_some() {
+            if object.insert(name, members.next_value::<UniqueValue>()?.0).is_some() {
                 return Err(A::Error::custom("a name is given twice"));
             }
         }

@@ -11,7 +11,7 @@ pub const PAST_EXPIRY: Duration = Duration::from_hours(1);
 
 /// What of a token tells whether it has been revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TokenMark {
+pub struct TokenRef {
     /// Its own name (`jti`).
     pub id: Option<String>,
     /// When it was issued (`iat`), in seconds since 1970. One that does not say so may be of any time.
@@ -20,7 +20,7 @@ pub struct TokenMark {
     pub ends_at: UnixMs,
 }
 
-impl TokenMark {
+impl TokenRef {
     /// That of the token by which a caller is known, where clocks may differ by `leeway`.
     pub fn of(caller: &Caller, leeway: Duration) -> Self {
         let ends_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(leeway);
@@ -31,8 +31,8 @@ impl TokenMark {
     /// up to the same second.
     pub fn revocation(&self, subject: &Subject) -> Revocation {
         let tokens = match &self.id {
-            Some(name) => Tokens::Named(name.clone()),
-            None => Tokens::IssuedUpTo(self.issued_at.unwrap_or_default()),
+            Some(name) => RevokedTokens::Named(name.clone()),
+            None => RevokedTokens::IssuedUpTo(self.issued_at.unwrap_or_default()),
         };
         Revocation { subject: subject.clone(), tokens, until: self.ends_at.plus(PAST_EXPIRY) }
     }
@@ -49,21 +49,21 @@ pub struct Revocation {
     /// Whose they are.
     pub subject: Subject,
     /// Which.
-    pub tokens: Tokens,
+    pub tokens: RevokedTokens,
     /// Until when that is to be remembered: until the last of them has expired.
     pub until: UnixMs,
 }
 
 /// Tokens of one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Tokens {
+pub enum RevokedTokens {
     /// The one of this name (`jti`).
     Named(String),
     /// All that were issued up to this second since 1970.
     IssuedUpTo(u64),
 }
 
-impl Tokens {
+impl RevokedTokens {
     /// As it is kept: the name of the token, or `""` for all; and the second, or 0 for one by its name.
     pub(crate) fn parts(&self) -> (&str, u64) {
         match self {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
-use super::payload::Wanted;
+use super::payload::SelectedClaims;
 use super::{Flaw, IdentityError, Part, parse_algorithm};
 
 /// The longest token that is looked at. Real ones are well under 2 KiB; the cap bounds the work done for a stranger.
@@ -58,7 +58,7 @@ impl<'a> Token<'a> {
 
     /// Opens the payload and reads the claims of these names. Call it only once the signature has been found good.
     pub(super) fn payload(&self, wanted: &[&str]) -> Result<BTreeMap<String, Value>, IdentityError> {
-        read_object(self.payload, Part::Payload, Wanted(wanted))
+        read_object(self.payload, Part::Payload, SelectedClaims(wanted))
     }
 }
 

@@ -7,13 +7,13 @@ use jsonwebtoken::AlgorithmFamily;
 
 use super::keys::Key;
 use super::token::Token;
-use super::{Caller, IdentityError, KeyLabel, KeySpec, Published, Rules, VerifierError, claims, time};
+use super::{Caller, IdentityError, JwksCache, KeyLabel, KeySpec, Rules, VerifierError, claims, time};
 
 /// Tells good tokens from bad ones.
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
-    published: Option<Arc<Published>>,
+    published: Option<Arc<JwksCache>>,
     rules: Rules,
 }
 
@@ -52,12 +52,12 @@ impl Verifier {
 
     /// The same with the keys of an issuer beside its own.
     #[must_use]
-    pub fn beside(self, published: Option<Arc<Published>>) -> Self {
+    pub fn beside(self, published: Option<Arc<JwksCache>>) -> Self {
         Self { published, ..self }
     }
 
     /// The keys of the issuer, for the next verifier.
-    pub fn published(&self) -> Option<&Arc<Published>> {
+    pub fn published(&self) -> Option<&Arc<JwksCache>> {
         self.published.as_ref()
     }
 

@@ -10,7 +10,7 @@ use super::{IntakeError, Job};
 use crate::telemetry::traces::{Step, Trace};
 
 /// A request whose body is being read. It arrives while this is waited for.
-pub struct Arrival<'a> {
+pub struct Upload<'a> {
     whole: Pin<Box<dyn Future<Output = Result<Job, IntakeError>> + 'a>>,
     early: Early,
 }
@@ -26,7 +26,7 @@ pub enum First {
     Early(Job, Claim),
 }
 
-impl<'a> Arrival<'a> {
+impl<'a> Upload<'a> {
     pub(super) fn new(whole: impl Future<Output = Result<Job, IntakeError>> + 'a, early: Early) -> Self {
         Self { whole: Box::pin(whole), early }
     }
@@ -38,7 +38,7 @@ impl<'a> Arrival<'a> {
         Self { whole: Box::pin(async move { trace.during(Step::TakeIn, whole).await }), early }
     }
 
-    /// Reads until something can be done with it. To be called once, before [`Arrival::whole`].
+    /// Reads until something can be done with it. To be called once, before [`Upload::whole`].
     pub async fn first(&mut self) -> Result<First, IntakeError> {
         poll_fn(|cx| match self.whole.as_mut().poll(cx) {
             Poll::Ready(whole) => Poll::Ready(whole.map(First::Whole)),

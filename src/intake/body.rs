@@ -86,7 +86,7 @@ const GRACE: Duration = Duration::from_mins(1);
 
 /// How long a client may take to send its body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct BodyTimeouts {
     /// The longest silence.
     idle: Duration,
     /// The longest time for a body of no bytes. To it comes the time of the body's bytes at [`ADDED_TIME_RATE`]: of those that
@@ -110,7 +110,7 @@ enum Limit {
 #[error("less than {0} bytes a second")]
 pub(super) struct BelowMinRate(pub(super) u64);
 
-impl Pace {
+impl BodyTimeouts {
     pub(super) fn new(settings: &config::Intake, announced: Option<u64>) -> Self {
         Self {
             idle: settings.idle_timeout,
@@ -182,12 +182,12 @@ mod tests {
 
     use super::*;
 
-    const PACE: Pace =
-        Pace { idle: Duration::from_secs(30), whole: Duration::from_mins(5), min_rate: 4096, announced: 0 };
+    const PACE: BodyTimeouts =
+        BodyTimeouts { idle: Duration::from_secs(30), whole: Duration::from_mins(5), min_rate: 4096, announced: 0 };
 
     /// A body of `chunks`, each of so many bytes and so long after the one before it; nothing comes after them, and it does
     /// not end. Says after how long it is given up, and why.
-    async fn given_up(pace: Pace, chunks: Vec<(Duration, usize)>) -> (Duration, IntakeError) {
+    async fn given_up(pace: BodyTimeouts, chunks: Vec<(Duration, usize)>) -> (Duration, IntakeError) {
         let start = Instant::now();
         let sent = stream::iter(chunks).then(|(after, bytes)| async move {
             tokio::time::sleep(after).await;
@@ -223,7 +223,7 @@ mod tests {
         }
         // The bytes of the first minute count: ten times the rate for a minute is ten minutes' worth.
         let burst = [every(SECOND, 40_960)[..60].to_vec(), every(SECOND, 1)].concat();
-        let roomy = Pace { whole: Duration::from_hours(1), ..PACE };
+        let roomy = BodyTimeouts { whole: Duration::from_hours(1), ..PACE };
         assert_eq!(seconds(given_up(roomy, burst).await.0), 600);
     }
 
@@ -233,7 +233,7 @@ mod tests {
         assert!(matches!(error, IntakeError::TooSlow), "{error}");
         // 300 s, and 1/16 of a second for each: 300 / (1 - 1/16).
         assert_eq!(seconds(after), 319, "one before the chunk that would be too late");
-        let announced = Pace { announced: 100 * ADDED_TIME_RATE, ..PACE };
+        let announced = BodyTimeouts { announced: 100 * ADDED_TIME_RATE, ..PACE };
         assert_eq!(seconds(given_up(announced, every(SECOND, 8192)).await.0), 400);
         // By a megabit a second it may go on for ever, or for as much as a body may have.
         let fast = given_up(PACE, every(SECOND, 128 * 1024)).await.0;
@@ -244,7 +244,7 @@ mod tests {
     async fn silence_has_its_own_limit_and_without_a_rate_only_the_others_hold() {
         let (after, error) = given_up(PACE, Vec::new()).await;
         assert_eq!((seconds(after), matches!(error, IntakeError::TooSlow)), (30, true));
-        let unpaced = Pace { min_rate: 0, ..PACE };
+        let unpaced = BodyTimeouts { min_rate: 0, ..PACE };
         let (after, error) = given_up(unpaced, every(SECOND * 20, 1)).await;
         assert_eq!((seconds(after), matches!(error, IntakeError::TooSlow)), (300, true));
     }
@@ -254,7 +254,7 @@ mod tests {
         fn the_wait_is_never_longer_than_any_limit_leaves(
             elapsed in 0..10_000_u64, read in any::<u64>(), announced in any::<u64>(), min_rate in any::<u64>(),
         ) {
-            let pace = Pace { min_rate, announced, ..PACE };
+            let pace = BodyTimeouts { min_rate, announced, ..PACE };
             let elapsed = Duration::from_secs(elapsed);
             let (wait, _) = pace.wait(elapsed, read);
             prop_assert!(wait <= pace.idle);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::json::Sieve;
-use super::recording::{Recording, Table};
+use super::recording::{IntakeContext, Recording};
 use super::{BodyForm, IntakeError, Spool};
 
 /// A request taken apart.
@@ -18,7 +18,7 @@ pub(super) struct Parts {
 }
 
 /// The options of OpenAI's form as members of a JSON object, with the audio in base64, which is decoded as it arrives.
-pub(super) async fn json<S>(table: &Table<'_>, body: S) -> Result<Parts, IntakeError>
+pub(super) async fn json<S>(table: &IntakeContext<'_>, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,
 {
@@ -68,7 +68,7 @@ fn flatten(name: String, value: Value, fields: &mut Fields) -> Result<(), Intake
 }
 
 /// The body is the recording and the query holds the options.
-pub(super) async fn raw<S>(table: &Table<'_>, query: &str, body: S) -> Result<Parts, IntakeError>
+pub(super) async fn raw<S>(table: &IntakeContext<'_>, query: &str, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,
 {

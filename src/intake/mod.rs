@@ -21,12 +21,12 @@ mod spool;
 mod tests;
 mod values;
 
-pub use arrival::{Arrival, First};
+pub use arrival::{First, Upload};
 pub use body::BodyForm;
 pub use error::IntakeError;
 pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use options::{Chunking, OptionError, Options};
-pub use spool::{Room, Spool, SpoolError, SpoolSource, SpoolWriter};
+pub use spool::{Spool, SpoolError, SpoolQuota, SpoolSource, SpoolWriter};
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ use crate::config;
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
 use media::{Length, MediaInfo};
-use recording::{Early, Table};
+use recording::{Early, IntakeContext};
 
 /// One piece of work: what is to be done with which audio.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub struct Incoming<'a, S> {
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Where recordings are kept.
-    pub room: Arc<Room>,
+    pub room: Arc<SpoolQuota>,
     /// Where they are measured.
     pub measuring: Arc<MeasuringPool>,
 }
@@ -94,28 +94,32 @@ pub struct Shared {
 impl Shared {
     /// The resources of these settings, none of them in use.
     pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
-        Ok(Self { room: Room::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
+        Ok(Self { room: SpoolQuota::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 
 /// Begins to read a request. Its recording is spooled as it comes; nothing outlives an error.
-pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming: Incoming<'a, S>) -> Arrival<'a>
+pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming: Incoming<'a, S>) -> Upload<'a>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let early = Early::default();
     let Incoming { task, declared, key, .. } = incoming;
-    let table = Table { task, settings, room: &shared.room, key, declared, early: early.clone() };
-    Arrival::new(whole(table, &shared.measuring, incoming), early)
+    let table = IntakeContext { task, settings, room: &shared.room, key, declared, early: early.clone() };
+    Upload::new(whole(table, &shared.measuring, incoming), early)
 }
 
-async fn whole<S>(table: Table<'_>, measuring: &MeasuringPool, incoming: Incoming<'_, S>) -> Result<Job, IntakeError>
+async fn whole<S>(
+    table: IntakeContext<'_>,
+    measuring: &MeasuringPool,
+    incoming: Incoming<'_, S>,
+) -> Result<Job, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let Incoming { task, form, headers, query, body, .. } = incoming;
     let settings = table.settings;
-    let body = body::Pace::new(settings, table.declared).hold(body, form.max_body_bytes(settings));
+    let body = body::BodyTimeouts::new(settings, table.declared).hold(body, form.max_body_bytes(settings));
     let parts = match form {
         BodyForm::Multipart => multipart::multipart(&table, headers, body).await?,
         BodyForm::Json => forms::json(&table, body).await?,

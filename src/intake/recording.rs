@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::media;
 use super::media::{Claim, MediaInfo};
 use super::references;
-use super::spool::{Room, SpoolWriter};
+use super::spool::{SpoolQuota, SpoolWriter};
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
 use crate::domain::Length;
@@ -21,10 +21,10 @@ const WORTH_IT: u64 = 256 * 1024;
 const BEGINNING: usize = 16 * 1024;
 
 /// What the three body forms share while they are taken apart.
-pub(super) struct Table<'a> {
+pub(super) struct IntakeContext<'a> {
     pub(super) task: Task,
     pub(super) settings: &'a config::Intake,
-    pub(super) room: &'a Arc<Room>,
+    pub(super) room: &'a Arc<SpoolQuota>,
     /// Whose room the recording takes.
     pub(super) key: ShareKey,
     /// The size of the whole body, where the client told it.
@@ -58,7 +58,7 @@ impl Early {
     }
 }
 
-impl Table<'_> {
+impl IntakeContext<'_> {
     /// Offers a job of what is known, once its recording has begun. Whether it is so will be seen when the whole is there.
     pub(super) fn offer(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
         let mut slot = self.early.0.borrow_mut();
@@ -102,7 +102,7 @@ pub(super) struct Recording {
 
 impl Recording {
     /// `expected`: how large it will be, as far as that can be told.
-    pub(super) fn new(table: &Table<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
+    pub(super) fn new(table: &IntakeContext<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
         let allowed = table.settings.max_audio_bytes;
         if expected.is_some_and(|expected| expected > allowed) {
             return Self::too_large(allowed);

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::base64::Decoder;
 use super::measuring::MeasuringPool;
-use super::recording::{Recording, Table};
+use super::recording::{IntakeContext, Recording};
 use super::{IntakeError, OptionError};
 use crate::domain::AudioMs;
 use crate::domain::Length;
@@ -16,7 +16,7 @@ pub(super) const NONE: Length = Length::Measured(AudioMs::new(0));
 
 /// Measures the samples, all together. One that is not audio is refused.
 pub(super) async fn measure(
-    table: &Table<'_>,
+    table: &IntakeContext<'_>,
     measuring: &MeasuringPool,
     references: &[String],
 ) -> Result<Length, IntakeError> {

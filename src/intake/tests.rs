@@ -56,7 +56,7 @@ fn alice() -> ShareKey {
 /// A room for one test, and the threads of all.
 fn shared(settings: &config::Intake) -> Shared {
     static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
-    Shared { room: Room::new(settings), measuring: Arc::clone(&MEASURING) }
+    Shared { room: SpoolQuota::new(settings), measuring: Arc::clone(&MEASURING) }
 }
 
 async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job, IntakeError> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Usage;
 use crate::domain::Subject;
-use crate::domain::terms::UnknownWord;
+use crate::domain::terms::UnknownVariant;
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
 
 /// The name of a permit: by it a settlement is written once, however often it is tried.
@@ -65,7 +65,7 @@ impl Charge {
 
 /// What a record says of the work besides its cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memo {
+pub struct RequestInfo {
     /// What the client was told, and the log says.
     pub request_id: String,
     /// The plan that the token named.
@@ -118,11 +118,11 @@ impl fmt::Display for Ending {
 }
 
 impl FromStr for Ending {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "open, answered, refunded, left, broken, abandoned";
-        Self::ALL.into_iter().find(|ending| ending.as_str() == word).ok_or(UnknownWord { allowed: ALLOWED })
+        Self::ALL.into_iter().find(|ending| ending.as_str() == word).ok_or(UnknownVariant { allowed: ALLOWED })
     }
 }
 
@@ -136,7 +136,7 @@ pub struct Entry {
     /// Who asked.
     pub subject: Subject,
     /// For which work.
-    pub memo: Memo,
+    pub memo: RequestInfo,
     /// The recording, as measured or bounded.
     pub audio: AudioMs,
     /// What was charged before.

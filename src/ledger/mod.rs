@@ -6,7 +6,7 @@ mod price;
 mod statement;
 mod usage;
 
-pub use entry::{Charge, Ending, Entry, Memo, PermitId};
+pub use entry::{Charge, Ending, Entry, PermitId, RequestInfo};
 pub use price::{Price, TokenPrice};
 pub use statement::{Statement, Tally};
 pub use usage::{Report, Usage};

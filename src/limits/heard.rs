@@ -16,13 +16,13 @@ const FORGET: Duration = Duration::from_hours(1);
 
 /// What was heard.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct BudgetCache {
     clock: Clock,
-    callers: Mutex<HashMap<Subject, Balance>>,
+    callers: Mutex<HashMap<Subject, CachedBudget>>,
 }
 
 #[derive(Debug)]
-struct Balance {
+struct CachedBudget {
     month: Month,
     /// What the store said.
     spent: Charge,
@@ -36,7 +36,7 @@ struct Balance {
     at: Duration,
 }
 
-impl Balance {
+impl CachedBudget {
     const fn new(month: Month, at: Duration) -> Self {
         Self { month, spent: Charge::NONE, owed: Charge::NONE, settled: Charge::NONE, settled_at: Duration::ZERO, at }
     }
@@ -55,12 +55,12 @@ impl Balance {
     }
 }
 
-impl Heard {
+impl BudgetCache {
     pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, callers: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Balance>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, CachedBudget>> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,7 +71,7 @@ impl Heard {
     pub(crate) fn note(&self, subject: &Subject, month: Month, spent: Charge, asked_at: Duration) {
         let now = self.clock.steady();
         let mut callers = self.lock();
-        let balance = callers.entry(subject.clone()).or_insert_with(|| Balance::new(month, Duration::ZERO));
+        let balance = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, Duration::ZERO));
         let overlaps = balance.month == month && asked_at < balance.at;
         balance.spent = if overlaps { higher(balance.spent, spent) } else { spent };
         if balance.month != month || asked_at > balance.settled_at {
@@ -112,7 +112,7 @@ impl Heard {
         if let Some(denial) = limits.exceeded(known, estimate) {
             return Err(denial);
         }
-        let balance = callers.entry(subject.clone()).or_insert_with(|| Balance::new(month, at));
+        let balance = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, at));
         balance.turn_to(month);
         balance.owed = balance.owed.plus(estimate);
         Ok(())
@@ -135,7 +135,7 @@ impl Heard {
     pub(crate) fn forget_idle(&self) {
         let now = self.clock.steady();
         let mut callers = self.lock();
-        let is_recent = |balance: &Balance| now.saturating_sub(balance.at.max(balance.settled_at)) < FORGET;
+        let is_recent = |balance: &CachedBudget| now.saturating_sub(balance.at.max(balance.settled_at)) < FORGET;
         callers.retain(|_, balance| balance.owed != Charge::NONE || is_recent(balance));
         callers.shrink_to_fit();
     }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_was_settled_counts_until_an_answer_that_must_include_it() {
         let clock = Clock::manual(UnixMs::new(1_794_700_800_000));
-        let (heard, month) = (Heard::new(clock.clone()), Month::of(clock.now()));
+        let (heard, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
         let alice: Subject = "alice".parse().unwrap();
         let tick = || {
             clock.advance(Duration::from_millis(1));
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn of_answers_to_questions_that_overlap_the_higher_sum_counts() {
         let clock = Clock::manual(UnixMs::new(1_794_700_800_000));
-        let (heard, month) = (Heard::new(clock.clone()), Month::of(clock.now()));
+        let (heard, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
         let alice: Subject = "alice".parse().unwrap();
         let first = clock.steady();
         clock.advance(Duration::from_millis(1));

@@ -9,8 +9,8 @@ pub mod session;
 mod settlement;
 
 pub use allowance::{Allowance, Share};
-pub(crate) use heard::Heard;
-pub use settlement::{RateRefund, Settlement, Unknown};
+pub(crate) use heard::BudgetCache;
+pub use settlement::{IfUnknown, RateRefund, Settlement};
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use std::time::Duration;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
-use crate::identity::revocation::TokenMark;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use crate::identity::revocation::TokenRef;
+use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use session::InSession;
 
 const MINUTE_US: u64 = 60_000_000;
@@ -135,13 +135,13 @@ impl Limits {
 
 /// One request before a store: may it, and if so, note that it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct AdmitRequest {
     /// The permit that it will have.
     pub id: PermitId,
     /// Whose limits they are.
     pub subject: Subject,
     /// The token that it came with.
-    pub token: TokenMark,
+    pub token: TokenRef,
     /// The session that it belongs to, where that has caps.
     pub session: Option<InSession>,
     /// What holds for them.
@@ -151,10 +151,10 @@ pub struct Ask {
     /// How long it may take before it counts as dead.
     pub lease: Duration,
     /// What the record says of it.
-    pub memo: Memo,
+    pub memo: RequestInfo,
 }
 
-impl Ask {
+impl AdmitRequest {
     /// The record that it opens if it is admitted at `at`.
     pub fn entry(&self, at: UnixMs) -> Entry {
         Entry {
@@ -209,7 +209,7 @@ impl Denial {
 
 /// Where a caller stands, after the request if it was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct AccountUsage {
     /// How long until the bucket of requests is full again.
     pub requests: Duration,
     /// How long until the bucket of audio is full again.
@@ -228,5 +228,5 @@ pub struct Decision {
     /// `None`: it is admitted, and everything is charged. Otherwise nothing is.
     pub denial: Option<Denial>,
     /// Where the caller stands.
-    pub standing: Standing,
+    pub standing: AccountUsage,
 }

@@ -24,7 +24,7 @@ pub struct Rates {
     requests: Arrivals,
     audio: Arrivals,
     reads: Arrivals,
-    judges: Mutex<HashMap<(Kind, Duration, u32), Arc<Judge>>>,
+    judges: Mutex<HashMap<(Kind, Duration, u32), Arc<Limiters>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,9 +35,9 @@ enum Kind {
 }
 
 /// Decides by one quota, for real or to see what it would say.
-struct Judge {
-    take: RateLimiter<Subject, Arrivals, Ticks, NoOpMiddleware<Nanos>>,
-    look: RateLimiter<Subject, Look, Ticks, NoOpMiddleware<Nanos>>,
+struct Limiters {
+    take: RateLimiter<Subject, Arrivals, ZeroBasedClock, NoOpMiddleware<Nanos>>,
+    look: RateLimiter<Subject, PeekStore, ZeroBasedClock, NoOpMiddleware<Nanos>>,
 }
 
 impl Rates {
@@ -123,7 +123,7 @@ impl Rates {
         }
     }
 
-    fn judge(&self, kind: Kind, bucket: Bucket) -> Arc<Judge> {
+    fn judge(&self, kind: Kind, bucket: Bucket) -> Arc<Limiters> {
         let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
         let made = judges.entry((kind, bucket.cell, bucket.burst.get())).or_insert_with(|| {
             let arrivals = match kind {
@@ -133,9 +133,9 @@ impl Rates {
             };
             let second = Quota::per_second(std::num::NonZeroU32::MIN);
             let quota = Quota::with_period(bucket.cell).unwrap_or(second).allow_burst(bucket.burst);
-            Arc::new(Judge {
-                take: RateLimiter::new(quota, arrivals.clone(), Ticks::new(&self.clock)),
-                look: RateLimiter::new(quota, Look(arrivals.clone()), Ticks::new(&self.clock)),
+            Arc::new(Limiters {
+                take: RateLimiter::new(quota, arrivals.clone(), ZeroBasedClock::new(&self.clock)),
+                look: RateLimiter::new(quota, PeekStore(arrivals.clone()), ZeroBasedClock::new(&self.clock)),
             })
         });
         Arc::clone(made)
@@ -203,9 +203,9 @@ impl StateStore for Arrivals {
 }
 
 /// The same, of which nothing is taken.
-struct Look(Arrivals);
+struct PeekStore(Arrivals);
 
-impl StateStore for Look {
+impl StateStore for PeekStore {
     type Key = Subject;
 
     fn measure_and_replace<T, F, E>(&self, subject: &Subject, judge: F) -> Result<T, E>
@@ -219,18 +219,18 @@ impl StateStore for Look {
 /// A limiter of governor's counts from when it was made, by its first look at its clock. These all count from zero, since
 /// they share their callers.
 #[derive(Debug, Clone)]
-struct Ticks {
+struct ZeroBasedClock {
     clock: Clock,
     made: OnceLock<()>,
 }
 
-impl Ticks {
+impl ZeroBasedClock {
     fn new(clock: &Clock) -> Self {
         Self { clock: clock.clone(), made: OnceLock::new() }
     }
 }
 
-impl GovernorClock for Ticks {
+impl GovernorClock for ZeroBasedClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Subject;
 use crate::domain::{AudioMs, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Usage};
+use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Usage};
 use crate::limits::session::InSession;
-use crate::limits::{Ask, Bucket, Limits};
+use crate::limits::{AdmitRequest, Bucket, Limits};
 
 /// What a permit comes to in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Settlement {
     /// When it was admitted: its day and month are those of this moment.
     pub at: UnixMs,
     /// For which work.
-    pub memo: Memo,
+    pub memo: RequestInfo,
     /// The model under which a month's account counts it.
     pub counted_as: String,
     /// The recording, as measured or bounded.
@@ -37,7 +37,7 @@ pub struct Settlement {
     /// Whether the permit was given without the store, so that nothing was charged for it.
     pub without_store: bool,
     /// What to do where the store does not know the permit.
-    pub unknown: Unknown,
+    pub unknown: IfUnknown,
     /// Whether it may have been written before without anybody hearing of it.
     pub tried: bool,
     /// Whether every gateway that may have written it marks what it settles. Earlier gateways do not, and leave this
@@ -71,7 +71,7 @@ impl RateRefund {
 
 /// What to do with a settlement whose permit the store does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unknown {
+pub enum IfUnknown {
     /// The work was done, so it is charged now, unless this very settlement was written before: the permit was given
     /// without the store, or the store lost it.
     Charge,
@@ -82,7 +82,7 @@ pub enum Unknown {
 impl Settlement {
     /// Takes back everything that the store took for a question, or may still take: it was refused in the end, or nobody
     /// waited for the answer. No record says that it was ever asked.
-    pub fn void(ask: &Ask, at: UnixMs, rates: RateRefund) -> Self {
+    pub fn void(ask: &AdmitRequest, at: UnixMs, rates: RateRefund) -> Self {
         Self {
             id: ask.id,
             subject: ask.subject.clone(),
@@ -96,7 +96,7 @@ impl Settlement {
             usage: None,
             ending: Ending::Refunded,
             without_store: false,
-            unknown: Unknown::Ignore,
+            unknown: IfUnknown::Ignore,
             tried: false,
             marked: true,
             rates,
@@ -105,7 +105,7 @@ impl Settlement {
 
     /// Whether it is one that takes everything back.
     pub fn is_void(&self) -> bool {
-        self.unknown == Unknown::Ignore && self.ending == Ending::Refunded
+        self.unknown == IfUnknown::Ignore && self.ending == Ending::Refunded
     }
 
     /// The same after an attempt to write it that failed; the store may have written it all the same.

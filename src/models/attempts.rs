@@ -9,9 +9,9 @@ use crate::config::Model;
 /// Whether a provider has the whole recording: set when its last byte is handed over to the connection. From then on the
 /// provider may do the work, whoever still waits for it. Each sending has a flag of its own.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
+pub(crate) struct UploadFlag(Arc<AtomicBool>);
 
-impl Sent {
+impl UploadFlag {
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -24,23 +24,23 @@ impl Sent {
 /// How far a request has come with its providers. Written by the tries; read, whenever the request ends, by those who
 /// charge it and who record it.
 #[derive(Clone, Default)]
-pub struct Course(Arc<Mutex<Stage>>);
+pub struct AttemptLog(Arc<Mutex<Stage>>);
 
 #[derive(Default)]
 struct Stage {
     tries: u32,
-    last: Option<Asked>,
-    sent: Sent,
+    last: Option<AttemptTarget>,
+    sent: UploadFlag,
     /// Somebody is being asked.
     trying: bool,
-    /// See [`Course::was_left`].
+    /// See [`AttemptLog::was_left`].
     left: bool,
     settled: bool,
 }
 
 /// Who was asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct AttemptTarget {
     /// The row whose model does the work, and whose price is charged.
     pub model: Arc<Model>,
     /// Its provider.
@@ -49,27 +49,27 @@ pub struct Asked {
     pub key: Option<String>,
 }
 
-impl Course {
+impl AttemptLog {
     /// Somebody is asked.
-    pub(crate) fn begin(&self, asked: Asked) -> Sent {
+    pub(crate) fn begin(&self, asked: AttemptTarget) -> UploadFlag {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_add(1);
         stage.last = Some(asked);
         stage.trying = true;
-        stage.sent = Sent::default();
+        stage.sent = UploadFlag::default();
         stage.sent.clone()
     }
 
     /// The same is sent the recording again, since nobody can have got it the first time.
-    pub(crate) fn begin_anew(&self) -> Sent {
+    pub(crate) fn begin_anew(&self) -> UploadFlag {
         let mut stage = self.stage();
-        stage.sent = Sent::default();
+        stage.sent = UploadFlag::default();
         stage.sent.clone()
     }
 
     /// Who was asked has failed or refused: nothing is owed for that.
     pub(crate) fn came_to_nothing(&self) {
-        self.stage().sent = Sent::default();
+        self.stage().sent = UploadFlag::default();
     }
 
     /// Who was asked has failed by itself: the try counts, whatever becomes of the recording.
@@ -87,7 +87,7 @@ impl Course {
     pub fn withdraw(&self) {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_sub(u32::from(stage.trying));
-        stage.sent = Sent::default();
+        stage.sent = UploadFlag::default();
         (stage.trying, stage.settled) = (false, false);
     }
 
@@ -107,7 +107,7 @@ impl Course {
     }
 
     /// Who was asked last, if anybody was.
-    pub fn last(&self) -> Option<Asked> {
+    pub fn last(&self) -> Option<AttemptTarget> {
         self.stage().last.clone()
     }
 
@@ -127,7 +127,7 @@ impl Course {
     }
 }
 
-impl fmt::Debug for Course {
+impl fmt::Debug for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Course").field("tries", &self.tries()).finish_non_exhaustive()
     }
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn only_the_last_sending_says_whether_somebody_has_the_recording() {
-        let course = Course::default();
-        let asked = Asked { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None };
+        let course = AttemptLog::default();
+        let asked = AttemptTarget { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None };
         let first = course.begin(asked.clone());
         first.set();
         assert!(course.has_recording());

@@ -4,8 +4,8 @@ mod attempts;
 mod fit;
 mod routes;
 
-pub(crate) use attempts::Sent;
-pub use attempts::{Asked, Course};
+pub(crate) use attempts::UploadFlag;
+pub use attempts::{AttemptLog, AttemptTarget};
 pub use fit::Unfit;
 pub(crate) use fit::check;
-pub use routes::{Route, Routes};
+pub use routes::{Target, TargetChain};

@@ -7,23 +7,23 @@ use crate::config::Model;
 
 /// The rows of the table of models that can do a job.
 #[derive(Debug, Clone)]
-pub struct Routes {
+pub struct TargetChain {
     /// The row that was asked for, which has a share of the first tries.
     pub asked_for: Arc<Model>,
     /// Those that stand in for it.
-    pub fallbacks: Vec<Route>,
+    pub fallbacks: Vec<Target>,
 }
 
 /// A row that stands in for another.
 #[derive(Debug, Clone)]
-pub struct Route {
+pub struct Target {
     /// The row.
     pub model: Arc<Model>,
     /// Its share of the first tries; `None`: it is asked when those that have one cannot be.
     pub weight: Option<NonZeroU32>,
 }
 
-impl Routes {
+impl TargetChain {
     /// All of the rows.
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         std::iter::once(&self.asked_for).chain(self.fallbacks.iter().map(|route| &route.model))

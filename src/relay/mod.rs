@@ -47,7 +47,7 @@ pub enum Relayed {
 }
 
 /// How an answer is to be relayed.
-pub struct Manner<'a> {
+pub struct RelayContext<'a> {
     /// The client asked for events.
     pub events: bool,
     /// The format that it asked for.
@@ -64,7 +64,7 @@ pub struct Manner<'a> {
 
 /// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
 /// client has its head and an error becomes an event.
-pub async fn relay(forwarding: Forwarding, mut manner: Manner<'_>) -> Result<Relayed, UpstreamError> {
+pub async fn relay(forwarding: Forwarding, mut manner: RelayContext<'_>) -> Result<Relayed, UpstreamError> {
     let mut forwarding = noted(forwarding, manner.record.clone());
     // A whole answer is waited for as long as it takes.
     let first = if manner.events {
@@ -97,7 +97,7 @@ fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
     })
 }
 
-fn as_it_is(reply: Reply, mut manner: Manner<'_>) -> Relayed {
+fn as_it_is(reply: Reply, mut manner: RelayContext<'_>) -> Relayed {
     let headers = reply.headers.clone();
     match reply.answer {
         Answer::Whole { content_type, body } => {

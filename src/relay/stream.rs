@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::events::{Event, Scanner};
 use super::open::Open;
-use super::{Manner, ended, whole};
+use super::{RelayContext, ended, whole};
 use crate::admission::Permit;
 use crate::domain::terms::Format;
 use crate::exchange::Record;
@@ -82,20 +82,20 @@ struct Said<'a> {
 
 impl Relay {
     /// Relays what a provider has begun to say, or has said.
-    pub(super) fn of_reply(reply: Reply, manner: Manner<'_>) -> Self {
+    pub(super) fn of_reply(reply: Reply, manner: RelayContext<'_>) -> Self {
         let mut relay = Self::new(Source::Ended, manner);
         relay.take(reply);
         relay
     }
 
     /// Relays what a provider will say, and keeps the client waiting until then.
-    pub(super) fn of_forwarding(forwarding: Forwarding, manner: Manner<'_>) -> Self {
+    pub(super) fn of_forwarding(forwarding: Forwarding, manner: RelayContext<'_>) -> Self {
         let mut relay = Self::new(Source::Forwarding(forwarding), manner);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
         relay
     }
 
-    fn new(source: Source, manner: Manner<'_>) -> Self {
+    fn new(source: Source, manner: RelayContext<'_>) -> Self {
         Self {
             source,
             scanner: Some(Scanner::new(manner.settings.max_event_bytes)),

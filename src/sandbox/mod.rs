@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::config::{self, OPENAI, Provider, ProviderKey, Settings, Wire};
+use crate::config::{self, OPENAI, Provider, ProviderApi, ProviderKey, Settings};
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
 use crate::intake::{self, BodyForm, Incoming};
@@ -36,12 +36,12 @@ pub struct Sandbox {
 
 /// How a sandbox is asked.
 #[derive(Debug, Clone)]
-pub struct StandIn {
+pub struct SandboxProvider {
     base_url: Url,
     key: SecretString,
 }
 
-impl StandIn {
+impl SandboxProvider {
     /// These providers, with the sandbox in the place of OpenAI.
     pub fn in_place_of_openai(&self, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Provider> {
         let mut providers = providers.clone();
@@ -49,14 +49,14 @@ impl StandIn {
             SANDBOX.clone_into(&mut openai.name);
             openai.base_url = self.base_url.clone();
             openai.keys = vec![ProviderKey::only(self.key.clone())];
-            (openai.organization, openai.project, openai.wire) = (None, None, Wire::default());
+            (openai.organization, openai.project, openai.wire) = (None, None, ProviderApi::default());
         }
         providers
     }
 }
 
 /// What its handlers share.
-struct Desk {
+struct SettlementQueue {
     key: SecretString,
     intake: config::Intake,
     shared: intake::Shared,
@@ -69,7 +69,7 @@ impl Sandbox {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk = Data::new(Desk {
+        let desk = Data::new(SettlementQueue {
             key: key.clone(),
             intake: settings.intake.clone(),
             shared: intake::Shared::new(&settings.intake)?,
@@ -86,8 +86,8 @@ impl Sandbox {
     }
 
     /// How it is asked.
-    pub fn stand_in(&self) -> StandIn {
-        StandIn { base_url: self.base_url.clone(), key: self.key.clone() }
+    pub fn stand_in(&self) -> SandboxProvider {
+        SandboxProvider { base_url: self.base_url.clone(), key: self.key.clone() }
     }
 
     /// Ends it.
@@ -105,15 +105,15 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/audio/translations", web::post().to(translate));
 }
 
-async fn transcribe(request: HttpRequest, body: Payload, desk: Data<Desk>) -> HttpResponse {
+async fn transcribe(request: HttpRequest, body: Payload, desk: Data<SettlementQueue>) -> HttpResponse {
     work(Task::Transcribe, &request, body, &desk).await
 }
 
-async fn translate(request: HttpRequest, body: Payload, desk: Data<Desk>) -> HttpResponse {
+async fn translate(request: HttpRequest, body: Payload, desk: Data<SettlementQueue>) -> HttpResponse {
     work(Task::Translate, &request, body, &desk).await
 }
 
-async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Desk) -> HttpResponse {
+async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &SettlementQueue) -> HttpResponse {
     let expected = format!("Bearer {}", desk.key.expose_secret());
     let given = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
     if given != Some(expected.as_bytes()) {

@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::journal::Journal;
-use super::settler::{Counts, Settler};
+use super::settler::{Backlog, Settler};
 use crate::domain::Month;
 use crate::ledger::PermitId;
-use crate::limits::Heard;
+use crate::limits::BudgetCache;
 use crate::limits::Settlement;
-use crate::store::{Store, StoreFailure};
+use crate::store::{Store, StoreError};
 
 /// How many are written at once.
 const AT_ONCE: usize = 128;
@@ -30,27 +30,27 @@ const ATTEMPTS: usize = 16;
 const LAST_PERMITS: Duration = Duration::from_secs(3);
 
 /// Where settlements are written that were not at once.
-pub struct Desk {
+pub struct SettlementQueue {
     close: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    counts: Arc<Counts>,
+    counts: Arc<Backlog>,
 }
 
 /// What comes in before the desk is open.
-pub(crate) struct Letterbox {
+pub(crate) struct SettlementQueueBuilder {
     inbox: mpsc::UnboundedSender<Settlement>,
-    counts: Arc<Counts>,
+    counts: Arc<Backlog>,
     most: usize,
     incoming: mpsc::UnboundedReceiver<Settlement>,
     journal: Journal,
 }
 
-impl Letterbox {
+impl SettlementQueueBuilder {
     /// Takes over what other processes left in `folder`. Nobody is let in without the store while `most` wait.
     pub(crate) fn new(folder: &Path, most: usize) -> io::Result<Self> {
         let (inbox, incoming) = mpsc::unbounded_channel();
         let journal = Journal::open(folder, most)?;
-        let counts = Counts { waiting: AtomicUsize::new(journal.len()), ..Counts::default() };
+        let counts = Backlog { waiting: AtomicUsize::new(journal.len()), ..Backlog::default() };
         Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
     }
 
@@ -66,15 +66,15 @@ impl Letterbox {
     }
 
     /// Begins to write to `store`. To be called on the runtime that ends last.
-    pub(crate) fn open(self, store: Arc<Store>, heard: Arc<Heard>) -> Desk {
+    pub(crate) fn open(self, store: Arc<Store>, heard: Arc<BudgetCache>) -> SettlementQueue {
         let (close, closing) = oneshot::channel();
         let counts = self.counts;
-        let clerk = Clerk { store, heard, journal: self.journal, counts: Arc::clone(&counts), last: None };
-        Desk { close, task: tokio::spawn(clerk.work(self.incoming, closing)), counts }
+        let clerk = SettlementWorker { store, heard, journal: self.journal, counts: Arc::clone(&counts), last: None };
+        SettlementQueue { close, task: tokio::spawn(clerk.work(self.incoming, closing)), counts }
     }
 }
 
-impl Desk {
+impl SettlementQueue {
     /// Writes what is there and ends. What the store does not take then stays on disk for the next gateway.
     pub async fn close(self) {
         // A connection that was closed lets go of its permit when its worker comes to it.
@@ -89,22 +89,22 @@ impl Desk {
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for SettlementQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").finish_non_exhaustive()
     }
 }
 
-struct Clerk {
+struct SettlementWorker {
     store: Arc<Store>,
-    heard: Arc<Heard>,
+    heard: Arc<BudgetCache>,
     journal: Journal,
-    counts: Arc<Counts>,
+    counts: Arc<Backlog>,
     /// The last of those that wait that was tried again.
     last: Option<PermitId>,
 }
 
-impl Clerk {
+impl SettlementWorker {
     async fn work(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
         let (mut writing, mut retrying) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut retry = interval(RETRY);
@@ -140,7 +140,7 @@ impl Clerk {
         }
     }
 
-    fn written(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreFailure>, again: bool) {
+    fn written(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreError>, again: bool) {
         if settlement.without_store && !again {
             // From here on it is written, or it waits.
             let _ = self.counts.owed.try_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
@@ -155,7 +155,7 @@ impl Clerk {
                     self.journal.done(settlement.id);
                 }
             }
-            Err(StoreFailure::Refused(cause)) if again => {
+            Err(StoreError::Refused(cause)) if again => {
                 tracing::error!(
                     cause,
                     request_id = settlement.memo.request_id,
@@ -184,7 +184,7 @@ impl Clerk {
     }
 }
 
-async fn write(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreFailure>) {
+async fn write(store: Arc<Store>, settlement: Settlement) -> (Arc<Settlement>, Result<(), StoreError>) {
     let settlement = Arc::new(settlement);
     let result = store.settle(Arc::clone(&settlement)).await;
     (settlement, result)

@@ -173,8 +173,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::{AudioMs, UnixMs};
-    use crate::ledger::{Charge, Ending, Memo};
-    use crate::limits::{RateRefund, Unknown};
+    use crate::ledger::{Charge, Ending, RequestInfo};
+    use crate::limits::{IfUnknown, RateRefund};
 
     /// Any settlement.
     pub(crate) fn settlement() -> Settlement {
@@ -184,7 +184,7 @@ pub(crate) mod tests {
             subject: "alice".parse().unwrap(),
             session: None,
             at: UnixMs::new(1),
-            memo: Memo { request_id: word(), plan: word(), model: word(), provider: word() },
+            memo: RequestInfo { request_id: word(), plan: word(), model: word(), provider: word() },
             counted_as: word(),
             audio: AudioMs::new(1),
             estimate: Charge::NONE,
@@ -192,7 +192,7 @@ pub(crate) mod tests {
             usage: None,
             ending: Ending::Answered,
             without_store: false,
-            unknown: Unknown::Charge,
+            unknown: IfUnknown::Charge,
             tried: false,
             marked: true,
             rates: RateRefund::default(),

@@ -5,7 +5,7 @@ mod desk;
 mod journal;
 mod settler;
 
-pub use desk::Desk;
-pub(crate) use desk::Letterbox;
-pub use settler::Pending;
+pub use desk::SettlementQueue;
+pub(crate) use desk::SettlementQueueBuilder;
+pub use settler::BacklogSnapshot;
 pub(crate) use settler::Settler;

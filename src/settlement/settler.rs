@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::limits::{Settlement, Unknown};
-use crate::store::{Store, StoreFailure};
+use crate::limits::{IfUnknown, Settlement};
+use crate::store::{Store, StoreError};
 use crate::telemetry::traces::Span;
 
 /// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
-/// small request); what the store does not take goes to the [`Desk`](super::desk::Desk).
+/// small request); what the store does not take goes to the [`SettlementQueue`](super::desk::SettlementQueue).
 #[derive(Debug, Clone)]
 pub(crate) struct Settler {
     store: Arc<Store>,
     inbox: mpsc::UnboundedSender<Settlement>,
-    counts: Arc<Counts>,
+    counts: Arc<Backlog>,
     most: usize,
 }
 
 /// How many there are of what is not written yet.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct Backlog {
     /// Permits that are held.
     pub(crate) held: AtomicUsize,
     /// Permits that were given without the store, and are not settled.
@@ -33,7 +33,7 @@ pub(crate) struct Counts {
 
 /// What is still to be told to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pending {
+pub struct BacklogSnapshot {
     /// Permits that were given without it, and are not settled.
     pub owed: usize,
     /// Settlements that wait for it to come back.
@@ -47,7 +47,7 @@ impl Settler {
     pub(crate) fn new(
         store: Arc<Store>,
         inbox: mpsc::UnboundedSender<Settlement>,
-        counts: Arc<Counts>,
+        counts: Arc<Backlog>,
         most: usize,
     ) -> Self {
         Self { store, inbox, counts, most }
@@ -55,11 +55,11 @@ impl Settler {
 
     /// Has a settlement written, which is the step `span` of its request.
     pub(crate) fn settle(&self, settlement: Settlement, span: Span) {
-        let usual = settlement.unknown == Unknown::Charge && !settlement.without_store;
+        let usual = settlement.unknown == IfUnknown::Charge && !settlement.without_store;
         match Handle::try_current() {
             Ok(runtime) if usual => {
                 self.begin();
-                let hand = Hand { settlement: Some(Arc::new(settlement)), settler: self.clone(), span };
+                let hand = InlineWrite { settlement: Some(Arc::new(settlement)), settler: self.clone(), span };
                 runtime.spawn(hand.write());
             }
             _ => self.hand_over(settlement, &span),
@@ -91,27 +91,27 @@ impl Settler {
     }
 
     /// What is still to be told to the store.
-    pub(crate) fn pending(&self) -> Pending {
-        let Counts { owed, waiting, .. } = &*self.counts;
+    pub(crate) fn pending(&self) -> BacklogSnapshot {
+        let Backlog { owed, waiting, .. } = &*self.counts;
         let (owed, waiting) = (owed.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed));
-        Pending { owed, waiting, most: self.most }
+        BacklogSnapshot { owed, waiting, most: self.most }
     }
 
     /// Whether another could not be kept: those that wait, and those that will have to.
     pub(crate) fn is_full(&self) -> bool {
-        let Pending { owed, waiting, most } = self.pending();
+        let BacklogSnapshot { owed, waiting, most } = self.pending();
         owed.saturating_add(waiting) >= most
     }
 }
 
 /// A settlement that is being written. If its runtime ends before that is done, it is the desk's.
-struct Hand {
+struct InlineWrite {
     settlement: Option<Arc<Settlement>>,
     settler: Settler,
     span: Span,
 }
 
-impl Hand {
+impl InlineWrite {
     async fn write(mut self) {
         let Some(settlement) = self.settlement.clone() else { return };
         match self.settler.store.settle(settlement).await {
@@ -120,7 +120,7 @@ impl Hand {
         }
     }
 
-    fn give_up(&mut self, failure: &StoreFailure) {
+    fn give_up(&mut self, failure: &StoreError) {
         if let Some(settlement) = self.settlement.take() {
             self.settler
                 .hand_over(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()), &self.span);
@@ -128,10 +128,10 @@ impl Hand {
     }
 }
 
-impl Drop for Hand {
+impl Drop for InlineWrite {
     fn drop(&mut self) {
         // The runtime has ended while the store was asked.
-        self.give_up(&StoreFailure::Slow);
+        self.give_up(&StoreError::Slow);
         self.settler.end();
     }
 }
@@ -158,7 +158,7 @@ mod tests {
         let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };
         let (inbox, mut incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(Backlog::default());
         runtime.block_on(async {
             let store = Redis::new(&redis, Duration::from_hours(1), Clock::system(), inbox.clone()).unwrap();
             let store = Arc::new(Store::Redis(store));

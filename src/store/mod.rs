@@ -20,7 +20,7 @@ mod timed;
 
 use std::sync::Arc;
 
-pub use books::Books;
+pub use books::LedgerReader;
 pub use embedded::{Embedded, Found, OpenError, try_directory};
 pub use redis::Redis;
 pub use timed::Operation;
@@ -29,16 +29,16 @@ use timed::timed;
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
 use crate::identity::known_revocations::KnownRevocations;
-use crate::identity::revocation::{Revocation, TokenMark};
+use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::Statement;
 use crate::limits::Settlement;
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
-use crate::limits::{Ask, Decision};
+use crate::limits::{AdmitRequest, Decision};
 
 /// The store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreFailure {
+pub enum StoreError {
     /// It did not answer in time. It may still do it.
     #[error("it did not answer in time")]
     Slow,
@@ -56,8 +56,8 @@ pub enum StoreFailure {
     Garbled(String),
 }
 
-impl StoreFailure {
-    /// Every [`StoreFailure::reason`].
+impl StoreError {
+    /// Every [`StoreError::reason`].
     pub const REASONS: [&'static str; 5] = ["slow", "away", "failed", "refused", "garbled"];
 
     /// It in a word.
@@ -83,7 +83,7 @@ impl StoreFailure {
 
 /// How much of a store is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
+pub enum Availability {
     /// All of it.
     There,
     /// Some nodes of a cluster are away, and with them the limits of some callers.
@@ -107,7 +107,7 @@ pub enum Store {
 impl Store {
     /// Decides on a request. If it is admitted, its rates, its lease and its estimate are taken in the same step; if it is
     /// refused, nothing is. Asked again with the same permit it says the same and takes nothing more.
-    pub async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
+    pub async fn admit(&self, ask: Arc<AdmitRequest>) -> Result<Decision, StoreError> {
         let decided = async {
             match self {
                 Self::Embedded(store) => store.admit(ask).await,
@@ -122,7 +122,7 @@ impl Store {
     /// Puts the real cost in the place of the estimate, writes the record and ends the lease; or takes it all back, if that
     /// is what it is. Once for each permit, however often it is asked: in Redis for as long as a mark of it is kept (24 hours)
     /// or its record can be found (`ledger.keep_days`), in SQLite as long as its record is kept.
-    pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
+    pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreError> {
         let settled = async {
             match self {
                 Self::Embedded(store) => store.settle(settlement).await,
@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// Whether a token of a caller's holds no longer. A request that is admitted is asked this as it is.
-    pub async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
+    pub async fn is_revoked(&self, subject: &Subject, token: TokenRef) -> Result<bool, StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.is_revoked(subject, token).await,
@@ -149,7 +149,7 @@ impl Store {
 
     /// Tells `known` of the revocations that were made since it was last told, wherever that was. If the store has forgotten
     /// some of them, it is given them back.
-    pub async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+    pub async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         match self {
             Self::Embedded(store) => store.follow_revocations(known).await,
             Self::Redis(store) => store.follow_revocations(known).await,
@@ -159,7 +159,7 @@ impl Store {
     }
 
     /// Has tokens hold no longer, from the next request on.
-    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.revoke(revocation).await,
@@ -173,7 +173,7 @@ impl Store {
 
     /// Opens a session, if its maker's rate and the bound of open sessions allow it, in one step. Asked again by the same id
     /// it says the same and takes nothing more.
-    pub async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreFailure> {
+    pub async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.open_session(request).await,
@@ -187,7 +187,7 @@ impl Store {
 
     /// A part of a maker's sessions that have not ended by themselves, in the order of their ids. It costs as much as the part
     /// is long, and nobody who is admitted waits for it.
-    pub async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreFailure> {
+    pub async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.sessions(maker, page).await,
@@ -200,7 +200,7 @@ impl Store {
     }
 
     /// One session of a maker's that has not ended by itself.
-    pub async fn session(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreFailure> {
+    pub async fn session(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.session_of(maker, id).await,
@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// Lists a session no longer, nor counts it.
-    pub async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
+    pub async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreError> {
         let done = async {
             match self {
                 Self::Embedded(store) => store.forget_session(maker, id).await,
@@ -226,7 +226,7 @@ impl Store {
     }
 
     /// What one caller used in a month.
-    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let told = async {
             match self {
                 Self::Embedded(store) => store.statement(subject, month).await,
@@ -249,10 +249,10 @@ impl Store {
     }
 
     /// How much of it is there, as far as it is known.
-    pub fn presence(&self) -> Presence {
+    pub fn presence(&self) -> Availability {
         match self {
-            Self::Embedded(store) if store.is_away() => Presence::Away,
-            Self::Embedded(_) => Presence::There,
+            Self::Embedded(store) if store.is_away() => Availability::Away,
+            Self::Embedded(_) => Availability::There,
             Self::Redis(store) => store.presence(),
             #[cfg(test)]
             Self::Unreliable(store) => store.presence(),
@@ -265,7 +265,7 @@ impl Store {
             Self::Embedded(store) => store.is_away(),
             Self::Redis(store) => store.is_away_for(subject),
             #[cfg(test)]
-            Self::Unreliable(store) => store.presence() == Presence::Away,
+            Self::Unreliable(store) => store.presence() == Availability::Away,
         }
     }
 

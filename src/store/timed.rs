@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::StoreFailure;
+use super::StoreError;
 use crate::telemetry::metrics::{Label, STORE_FAILURES, STORE_SECONDS};
 
 /// What a store is asked to do.
@@ -36,12 +36,12 @@ impl Operation {
 /// Notes how long `answer` takes. A store that is known to be away is not asked, so that takes no time.
 pub(super) async fn timed<T>(
     operation: Operation,
-    answer: impl Future<Output = Result<T, StoreFailure>>,
-) -> Result<T, StoreFailure> {
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     let asked = Instant::now();
     let answer = answer.await;
     let label = Label::fixed(operation.as_str());
-    if !matches!(answer, Err(StoreFailure::Away)) {
+    if !matches!(answer, Err(StoreError::Away)) {
         STORE_SECONDS.record([label], asked.elapsed());
     }
     if let Err(failure) = &answer {

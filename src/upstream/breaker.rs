@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::leave::{Leave, Trial};
+use super::leave::{Cooldown, Probe};
 use super::states::BreakerState;
 use crate::config;
 
@@ -14,12 +14,12 @@ pub(super) struct Breaker {
     settings: config::Breaker,
     /// Failures since it last answered.
     failures: u32,
-    leave: Leave,
+    leave: Cooldown,
 }
 
 impl Breaker {
     pub(super) fn new(settings: config::Breaker) -> Self {
-        Self { settings, failures: 0, leave: Leave::default() }
+        Self { settings, failures: 0, leave: Cooldown::default() }
     }
 
     /// How long until the provider may be asked; nothing: now.
@@ -28,7 +28,7 @@ impl Breaker {
     }
 
     /// The provider is asked, when [`Breaker::wait`] allows it.
-    pub(super) fn ask(&mut self, now: Instant) -> Option<Trial> {
+    pub(super) fn ask(&mut self, now: Instant) -> Option<Probe> {
         self.leave.ask(now, self.settings.pause)
     }
 
@@ -39,7 +39,7 @@ impl Breaker {
     }
 
     /// It has failed. Whether it is left alone from now on.
-    pub(super) fn failed(&mut self, trial: Option<Trial>, now: Instant) -> bool {
+    pub(super) fn failed(&mut self, trial: Option<Probe>, now: Instant) -> bool {
         let on_trial = self.leave.is_tried_by(trial);
         if self.leave.is_on() && !on_trial {
             // Of somebody who was asked before; it says nothing new.
@@ -54,7 +54,7 @@ impl Breaker {
     }
 
     /// Whoever asked has learnt nothing about it.
-    pub(super) fn nothing_learnt(&mut self, trial: Option<Trial>) {
+    pub(super) fn nothing_learnt(&mut self, trial: Option<Probe>) {
         self.leave.nothing_learnt(trial);
     }
 
@@ -138,20 +138,20 @@ mod tests {
 
     #[derive(Debug, Clone, Copy)]
     enum Step {
-        Ask,
+        AdmitRequest,
         Answer,
         Fail,
-        Leave,
-        Pass(u64),
+        Cooldown,
+        ProviderLease(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => Just(Step::Ask),
+            3 => Just(Step::AdmitRequest),
             1 => Just(Step::Answer),
             3 => Just(Step::Fail),
-            1 => Just(Step::Leave),
-            1 => (0..15_u64).prop_map(Step::Pass),
+            1 => Just(Step::Cooldown),
+            1 => (0..15_u64).prop_map(Step::ProviderLease),
         ]
     }
 
@@ -165,14 +165,14 @@ mod tests {
             let (mut flying, mut open) = (Vec::new(), None::<Instant>);
             for step in steps {
                 match step {
-                    Step::Pass(seconds) => now += Duration::from_secs(seconds),
-                    Step::Ask if breaker.wait(now).is_zero() => {
+                    Step::ProviderLease(seconds) => now += Duration::from_secs(seconds),
+                    Step::AdmitRequest if breaker.wait(now).is_zero() => {
                         let trial = breaker.ask(now);
                         prop_assert_eq!(trial.is_some(), open.is_some());
                         prop_assert!(open.is_none_or(|since| now >= since + PAUSE));
                         flying.push(trial);
                     }
-                    Step::Ask => prop_assert!(open.is_some()),
+                    Step::AdmitRequest => prop_assert!(open.is_some()),
                     Step::Answer => if flying.pop().is_some() {
                         breaker.answered();
                         open = None;
@@ -180,7 +180,7 @@ mod tests {
                     Step::Fail => if let Some(trial) = flying.pop() && breaker.failed(trial, now) {
                         open = Some(now);
                     },
-                    Step::Leave => if let Some(trial) = flying.pop() { breaker.nothing_learnt(trial) },
+                    Step::Cooldown => if let Some(trial) = flying.pop() { breaker.nothing_learnt(trial) },
                 }
                 let trials = flying.iter().filter(|trial| breaker.leave.is_tried_by(**trial)).count();
                 prop_assert!(trials <= 1);

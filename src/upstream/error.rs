@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::{Hindrance, Refused, RefusedBody};
+use super::{CandidateUnavailable, Refused, RefusedBody};
 
 /// Why there is no answer to relay.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum UpstreamError {
     #[error("The transcription provider cannot be asked at the moment. Please try again.")]
     Unavailable {
         /// What hinders all of them.
-        hindrance: Hindrance,
+        hindrance: CandidateUnavailable,
         /// How long until the first can be asked.
         wait: Duration,
     },

@@ -9,16 +9,16 @@ use futures_util::{StreamExt, stream as streams};
 use reqwest::Body;
 use uuid::Uuid;
 
-use crate::config::{Model, Wire};
+use crate::config::{Model, ProviderApi};
 use crate::domain::terms::Task;
 use crate::intake::Job;
-use crate::models::Sent;
+use crate::models::UploadFlag;
 
 /// Whether the recording could not be read while it was sent, which is no fault of the provider's.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lost(Arc<AtomicBool>);
+pub(super) struct ReadFailed(Arc<AtomicBool>);
 
-impl Lost {
+impl ReadFailed {
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -38,7 +38,14 @@ pub(super) struct Form {
 ///
 /// It is written here rather than by reqwest, which makes a chunk of every delimiter and so sends a small form in two pieces;
 /// names were checked at intake to need no quoting, and nobody can guess the boundary.
-pub(super) fn build(job: &Job, model: &Model, wire: &Wire, stream: bool, sent: Sent, lost: &Lost) -> Form {
+pub(super) fn build(
+    job: &Job,
+    model: &Model,
+    wire: &ProviderApi,
+    stream: bool,
+    sent: UploadFlag,
+    lost: &ReadFailed,
+) -> Form {
     let boundary = Uuid::new_v4().simple().to_string();
     let mut head = String::new();
     for (name, value) in fields(job, model, wire, stream) {
@@ -69,7 +76,7 @@ pub(super) fn build(job: &Job, model: &Model, wire: &Wire, stream: bool, sent: S
 }
 
 /// Every field but the file.
-fn fields(job: &Job, model: &Model, wire: &Wire, stream: bool) -> Vec<(String, String)> {
+fn fields(job: &Job, model: &Model, wire: &ProviderApi, stream: bool) -> Vec<(String, String)> {
     let own = [("model", model.upstream_model.as_str())].into_iter().chain(stream.then_some(("stream", "true")));
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut fields: Vec<_> = own.chain(job.options.form_fields()).collect();

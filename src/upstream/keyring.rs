@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::leave::{Leave, Trial};
+use super::leave::{Cooldown, Probe};
 use super::states::KeyState;
 use crate::config::ProviderKey;
 
@@ -33,18 +33,18 @@ pub(super) struct Key {
     /// How often in a row it was over its limit without being told for how long.
     untold: u32,
     /// The provider does not accept it.
-    out: Leave,
+    out: Cooldown,
 }
 
 /// The right to use a key for one request.
 #[derive(Debug, Clone)]
-pub(super) struct Grip {
+pub(super) struct KeyLease {
     pub(super) secret: Option<SecretString>,
     version: u64,
-    trial: Option<Trial>,
+    trial: Option<Probe>,
 }
 
-impl Grip {
+impl KeyLease {
     /// Whether the key was out, and everybody else waits to hear what becomes of this.
     pub(super) fn is_trial(&self) -> bool {
         self.trial.is_some()
@@ -53,7 +53,7 @@ impl Grip {
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hindrance {
+pub enum CandidateUnavailable {
     /// It is over its limit.
     Rests,
     /// Its provider keeps failing.
@@ -76,15 +76,15 @@ impl Key {
             version: 0,
             rests: None,
             untold: 0,
-            out: Leave::default(),
+            out: Cooldown::default(),
         }
     }
 
     /// How long until it can be used, and why; nothing: now.
-    pub(super) fn wait(&self, now: Instant) -> (Duration, Hindrance) {
+    pub(super) fn wait(&self, now: Instant) -> (Duration, CandidateUnavailable) {
         let rest = self.rests.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let out = self.out.wait(now);
-        if out > rest { (out, Hindrance::Out) } else { (rest, Hindrance::Rests) }
+        if out > rest { (out, CandidateUnavailable::Out) } else { (rest, CandidateUnavailable::Rests) }
     }
 
     /// How it is.
@@ -99,12 +99,12 @@ impl Key {
     }
 
     /// It is used for a request, when [`Key::wait`] allows it.
-    pub(super) fn take(&mut self, now: Instant) -> Grip {
-        Grip { secret: self.secret.clone(), version: self.version, trial: self.out.ask(now, TRIAL) }
+    pub(super) fn take(&mut self, now: Instant) -> KeyLease {
+        KeyLease { secret: self.secret.clone(), version: self.version, trial: self.out.ask(now, TRIAL) }
     }
 
     /// The provider has done the work. Whether the key was out until then.
-    pub(super) fn served(&mut self, grip: &Grip) -> bool {
+    pub(super) fn served(&mut self, grip: &KeyLease) -> bool {
         if grip.version != self.version {
             return false;
         }
@@ -113,7 +113,7 @@ impl Key {
     }
 
     /// The provider does not accept it. Whether that is new.
-    pub(super) fn refused(&mut self, grip: &Grip, now: Instant) -> bool {
+    pub(super) fn refused(&mut self, grip: &KeyLease, now: Instant) -> bool {
         if grip.version != self.version {
             // It has been replaced while the request was on its way.
             return false;
@@ -128,7 +128,7 @@ impl Key {
     /// It is over its limit. How long it rests.
     pub(super) fn over_limit(
         &mut self,
-        grip: &Grip,
+        grip: &KeyLease,
         told: Option<Duration>,
         no_quota: bool,
         backoff: Backoff,
@@ -146,7 +146,7 @@ impl Key {
     }
 
     /// The request has shown nothing about it.
-    pub(super) fn nothing_learnt(&mut self, grip: &Grip) {
+    pub(super) fn nothing_learnt(&mut self, grip: &KeyLease) {
         self.out.nothing_learnt(grip.trial);
     }
 
@@ -181,7 +181,7 @@ mod tests {
         let (first, second) = (key.take(now), key.take(now));
         assert!(key.refused(&first, now), "it is told once");
         assert!(!key.refused(&second, now + OUT / 2), "what was on its way then is not news");
-        assert_eq!(key.wait(now + OUT / 2), (OUT / 2, Hindrance::Out));
+        assert_eq!(key.wait(now + OUT / 2), (OUT / 2, CandidateUnavailable::Out));
         let later = now + OUT;
         assert!(key.wait(later).0.is_zero());
         let trial = key.take(later);
@@ -213,7 +213,7 @@ mod tests {
             let mut key = key();
             let grip = key.take(now);
             let rest = key.over_limit(&grip, told.map(Duration::from_secs), no_quota, backoff(), now);
-            assert_eq!(key.wait(now), (rest, Hindrance::Rests));
+            assert_eq!(key.wait(now), (rest, CandidateUnavailable::Rests));
             rest
         };
         assert_eq!(rest(Some(7), false), Duration::from_secs(7));

@@ -9,18 +9,18 @@ const TRIAL: Duration = Duration::from_secs(1);
 
 /// Whether something is left alone, and until when.
 #[derive(Debug, Default)]
-pub(super) struct Leave {
+pub(super) struct Cooldown {
     until: Option<Instant>,
     /// The one that goes there, and until when the others wait for it.
-    trial: Option<(Trial, Instant)>,
+    trial: Option<(Probe, Instant)>,
     trials: u64,
 }
 
 /// A request by which something that was left alone is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trial(u64);
+pub(super) struct Probe(u64);
 
-impl Leave {
+impl Cooldown {
     /// How long until a request may go there; nothing: now.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let rest = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
@@ -38,12 +38,12 @@ impl Leave {
         self.until.map(|until| until.saturating_duration_since(now))
     }
 
-    /// A request goes there, when [`Leave::wait`] allows it; `None`: an ordinary one. If it takes longer than `patience`,
+    /// A request goes there, when [`Cooldown::wait`] allows it; `None`: an ordinary one. If it takes longer than `patience`,
     /// which may be its client's doing, the next may try.
-    pub(super) fn ask(&mut self, now: Instant, patience: Duration) -> Option<Trial> {
+    pub(super) fn ask(&mut self, now: Instant, patience: Duration) -> Option<Probe> {
         self.until?;
         self.trials = self.trials.wrapping_add(1);
-        let trial = Trial(self.trials);
+        let trial = Probe(self.trials);
         self.trial = Some((trial, now + patience));
         Some(trial)
     }
@@ -61,12 +61,12 @@ impl Leave {
     }
 
     /// Whether this is the request on which it is tried now, and not one from before.
-    pub(super) fn is_tried_by(&self, trial: Option<Trial>) -> bool {
+    pub(super) fn is_tried_by(&self, trial: Option<Probe>) -> bool {
         trial.is_some() && trial == self.trial.map(|(trial, _)| trial)
     }
 
     /// A trial has ended without showing anything: the next may try.
-    pub(super) fn nothing_learnt(&mut self, trial: Option<Trial>) {
+    pub(super) fn nothing_learnt(&mut self, trial: Option<Probe>) {
         if self.is_tried_by(trial) {
             self.trial = None;
         }

@@ -31,13 +31,13 @@ mod verdict;
 mod wire;
 
 pub use error::UpstreamError;
-pub use keyring::Hindrance;
+pub use keyring::CandidateUnavailable;
 pub use providers::Providers;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{ALLOWED, Answer, EventBytes, Reply, without_mark};
 pub use secret_trace::{json_without_key, without_key};
 pub use states::{BreakerState, KeyState, ProviderState};
-pub use tries::{Deadline, Errand};
+pub use tries::{Deadline, ForwardRequest};
 
 use reqwest::RequestBuilder;
 use secrecy::SecretString;
@@ -63,7 +63,7 @@ impl Upstream {
             .connect_timeout(limits.connect_timeout)
             .pool_idle_timeout(limits.pool_idle_timeout)
             .tcp_nodelay(true)
-            .connector_layer(pooled::NoteConnections)
+            .connector_layer(pooled::TrackReuseLayer)
             // What is tried again, and when, is decided here.
             .retry(reqwest::retry::never())
             // A redirect would carry the recording, and the key, to where nobody configured it.

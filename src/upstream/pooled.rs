@@ -24,21 +24,21 @@ pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, boo
 
 /// Notes every connection that is made, in the request that makes it.
 #[derive(Debug, Clone)]
-pub(super) struct NoteConnections;
+pub(super) struct TrackReuseLayer;
 
-impl<S> Layer<S> for NoteConnections {
-    type Service = Noting<S>;
+impl<S> Layer<S> for TrackReuseLayer {
+    type Service = TrackReuse<S>;
 
-    fn layer(&self, inner: S) -> Noting<S> {
-        Noting(inner)
+    fn layer(&self, inner: S) -> TrackReuse<S> {
+        TrackReuse(inner)
     }
 }
 
 /// What makes the connections.
 #[derive(Debug, Clone)]
-pub(super) struct Noting<S>(S);
+pub(super) struct TrackReuse<S>(S);
 
-impl<S: Service<R>, R> Service<R> for Noting<S> {
+impl<S: Service<R>, R> Service<R> for TrackReuse<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

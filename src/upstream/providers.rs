@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::breaker::Breaker;
-use super::keyring::{Grip, Hindrance, Key};
-use super::leave::Trial;
+use super::keyring::{CandidateUnavailable, Key, KeyLease};
+use super::leave::Probe;
 use crate::config;
 use crate::domain::terms::AUDIT;
 
@@ -38,7 +38,7 @@ pub(super) struct State {
 
 /// What one request has shown of a provider and of the key that it was asked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum Observation {
     /// It does its work.
     Served,
     /// It fails.
@@ -115,10 +115,10 @@ impl Provider {
     }
 
     /// How long until it can be asked with one of its keys, and what hinders that; nothing: now.
-    pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, Hindrance)> {
+    pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
         let state = self.state();
         let (own, broken) = (state.keys.get(key)?.wait(now), state.breaker.wait(now));
-        Some(if broken > own.0 { (broken, Hindrance::Broken) } else { own })
+        Some(if broken > own.0 { (broken, CandidateUnavailable::Broken) } else { own })
     }
 
     /// The share of the requests that each of its keys has.
@@ -127,23 +127,23 @@ impl Provider {
     }
 
     /// Leave to ask it with one of its keys, unless somebody else has been faster.
-    pub(super) fn ask(self: &Arc<Self>, key: usize, now: Instant) -> Option<Pass> {
+    pub(super) fn ask(self: &Arc<Self>, key: usize, now: Instant) -> Option<ProviderLease> {
         let mut state = self.state();
         let State { breaker, keys } = &mut *state;
         let several = keys.len() > 1;
         let held = keys.get_mut(key).filter(|held| held.wait(now).0.is_zero() && breaker.wait(now).is_zero())?;
         let (trial, key_name) = (breaker.ask(now), several.then(|| held.name.clone()));
         let grip = held.take(now);
-        Some(Pass { provider: Arc::clone(self), key, key_name, grip, trial, is_open: true })
+        Some(ProviderLease { provider: Arc::clone(self), key, key_name, grip, trial, is_open: true })
     }
 
-    fn note(&self, pass: &Pass, shown: Shown, now: Instant) {
+    fn note(&self, pass: &ProviderLease, shown: Observation, now: Instant) {
         let mut state = self.state();
         let State { breaker, keys } = &mut *state;
         let Some(key) = keys.get_mut(pass.key) else { return };
         let provider = self.settings.name.as_str();
         match shown {
-            Shown::Served => {
+            Observation::Served => {
                 if key.served(&pass.grip) {
                     tracing::info!(target: AUDIT, provider, key = key.name, "the provider accepts a key again");
                 }
@@ -152,7 +152,7 @@ impl Provider {
                 }
                 return;
             }
-            Shown::Failed => {
+            Observation::Failed => {
                 key.nothing_learnt(&pass.grip);
                 if breaker.failed(pass.trial, now) {
                     let failures = breaker.failures();
@@ -160,16 +160,16 @@ impl Provider {
                 }
                 return;
             }
-            Shown::KeyRefused => {
+            Observation::KeyRefused => {
                 if key.refused(&pass.grip, now) {
                     tracing::error!(target: AUDIT, provider, key = key.name, "the provider does not accept a key; it is taken out");
                 }
             }
-            Shown::OverLimit { told, no_quota } => {
+            Observation::OverLimit { told, no_quota } => {
                 let rest = key.over_limit(&pass.grip, told, no_quota, self.backoff, now);
                 tracing::warn!(provider, key = key.name, no_quota, ?rest, "a key is over its limit and rests");
             }
-            Shown::Nothing => key.nothing_learnt(&pass.grip),
+            Observation::Nothing => key.nothing_learnt(&pass.grip),
         }
         breaker.nothing_learnt(pass.trial);
     }
@@ -183,17 +183,17 @@ impl Provider {
 /// Leave to ask a provider once, with one of its keys. Whoever holds it says what the request has shown; one that is
 /// dropped, since its client has left, has shown nothing.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct ProviderLease {
     provider: Arc<Provider>,
     key: usize,
     /// Where there are several.
     key_name: Option<String>,
-    grip: Grip,
-    trial: Option<Trial>,
+    grip: KeyLease,
+    trial: Option<Probe>,
     is_open: bool,
 }
 
-impl Pass {
+impl ProviderLease {
     pub(super) fn settings(&self) -> &config::Provider {
         &self.provider.settings
     }
@@ -214,22 +214,22 @@ impl Pass {
     }
 
     /// Says what it has shown. Only the first word counts.
-    pub(super) fn shows(&mut self, shown: Shown) {
+    pub(super) fn shows(&mut self, shown: Observation) {
         if std::mem::take(&mut self.is_open) {
             self.provider.note(self, shown, Instant::now());
         }
     }
 
     /// Says what it has shown so far, and that it may show more.
-    pub(super) fn shows_so_far(&mut self, shown: Shown) {
+    pub(super) fn shows_so_far(&mut self, shown: Observation) {
         self.shows(shown);
         self.trial = None;
         self.is_open = true;
     }
 }
 
-impl Drop for Pass {
+impl Drop for ProviderLease {
     fn drop(&mut self) {
-        self.shows(Shown::Nothing);
+        self.shows(Observation::Nothing);
     }
 }

@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 
 use super::chunks::chunks;
-use super::providers::Pass;
+use super::providers::ProviderLease;
 use super::reason::Reason;
 use super::reply::{allowed, request_id};
 
@@ -50,7 +50,7 @@ pub enum RefusedBody {
 }
 
 /// Reads the body of a response that is no success.
-pub(super) async fn read(response: Response, pass: &Pass) -> Refused {
+pub(super) async fn read(response: Response, pass: &ProviderLease) -> Refused {
     let (status, key) = (response.status(), pass.secret());
     let (headers, request_id) = (allowed(response.headers(), key), request_id(response.headers(), key));
     let reason = Reason::read(status, &read_some(response).await, key);

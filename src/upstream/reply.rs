@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::chunks::chunks;
-use super::providers::{Pass, Shown};
+use super::providers::{Observation, ProviderLease};
 use super::reason::Reason;
 use super::secret_trace::{json_without_key, without_key};
 use super::{UpstreamError, backoff};
@@ -108,7 +108,7 @@ pub(super) struct Reading {
 
 /// Reads a successful response: to its end, or where it is a stream of events, to the first of them. Where a stream was
 /// asked for, one that comes as plain text, or as nothing in particular, is known by how it begins.
-pub(super) async fn read(response: Response, pass: &Pass, reading: &Reading) -> Result<Reply, UpstreamError> {
+pub(super) async fn read(response: Response, pass: &ProviderLease, reading: &Reading) -> Result<Reply, UpstreamError> {
     let key = pass.secret().cloned();
     let headers = allowed(response.headers(), key.as_ref());
     let request_id = request_id(response.headers(), key.as_ref());
@@ -211,7 +211,7 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
 }
 
 /// A stream of events of which it is said at its end, or when it breaks, what it has shown of the provider.
-pub(super) fn watched(bytes: EventBytes, pass: Pass) -> EventBytes {
+pub(super) fn watched(bytes: EventBytes, pass: ProviderLease) -> EventBytes {
     stream::unfold((bytes, Some(pass)), |(mut bytes, mut pass)| async move {
         let chunk = bytes.next().await;
         let shown = match &chunk {
@@ -220,9 +220,9 @@ pub(super) fn watched(bytes: EventBytes, pass: Pass) -> EventBytes {
                 if let Some(pass) = &pass {
                     pass.count_failure(error);
                 }
-                Some(Shown::Failed)
+                Some(Observation::Failed)
             }
-            None => Some(Shown::Served),
+            None => Some(Observation::Served),
         };
         if let Some((mut pass, shown)) = shown.and_then(|shown| Some((pass.take()?, shown))) {
             pass.shows(shown);

@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::UpstreamError;
-use super::keyring::Hindrance;
-use super::providers::{Pass, Provider, Providers};
+use super::keyring::CandidateUnavailable;
+use super::providers::{Provider, ProviderLease, Providers};
 use crate::config::Model;
-use crate::models::Routes;
+use crate::models::TargetChain;
 
 /// One way to have the job done: a row, and a key of its provider.
 #[derive(Debug)]
-struct Seat {
+struct Candidate {
     model: Arc<Model>,
     provider: Arc<Provider>,
     key: usize,
@@ -35,7 +35,7 @@ struct Seat {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Seats(Vec<Seat>);
+pub(super) struct Candidates(Vec<Candidate>);
 
 /// Which seats a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,20 +52,20 @@ pub(super) enum Scope {
 #[derive(Debug)]
 pub(super) enum Next {
     /// This one, now.
-    Ask(usize),
+    AdmitRequest(usize),
     /// Nobody can be asked before that; what hinders all of them, if it is one thing.
-    Wait(Duration, Hindrance),
+    Wait(Duration, CandidateUnavailable),
     /// Nobody is left.
     Nobody,
 }
 
-impl Seats {
-    pub(super) fn of(routes: &Routes, providers: &Providers) -> Result<Self, UpstreamError> {
+impl Candidates {
+    pub(super) fn of(routes: &TargetChain, providers: &Providers) -> Result<Self, UpstreamError> {
         let mut seats = Vec::new();
         for (row, (model, weight)) in routes.models().zip(routes.weights()).enumerate() {
             let provider = providers.get(&model.provider).ok_or(UpstreamError::NoProvider)?;
             for (key, key_weight) in provider.weights().into_iter().enumerate() {
-                seats.push(Seat {
+                seats.push(Candidate {
                     model: Arc::clone(model),
                     provider: Arc::clone(provider),
                     key,
@@ -95,7 +95,7 @@ impl Seats {
             let waits: Vec<_> = waits.into_iter().flatten().collect();
             let Some((first, hindrance)) = waits.iter().min().copied() else { return Next::Nobody };
             let only = waits.iter().all(|(_, other)| *other == hindrance);
-            return Next::Wait(first, if only { hindrance } else { Hindrance::Broken });
+            return Next::Wait(first, if only { hindrance } else { CandidateUnavailable::Broken });
         };
         let best: Vec<_> = ready().filter(|(_, seat)| (seat.tries, seat.rank) == best).collect();
         let mut rows: Vec<(usize, u32)> = best.iter().map(|(_, seat)| (seat.row, seat.row_weight)).collect();
@@ -103,11 +103,11 @@ impl Seats {
         let row = by_weight(&rows, random);
         let keys: Vec<_> = best.iter().filter(|(_, seat)| Some(seat.row) == row).collect();
         let keys: Vec<_> = keys.into_iter().map(|(at, seat)| (*at, seat.key_weight)).collect();
-        by_weight(&keys, random).map_or(Next::Nobody, Next::Ask)
+        by_weight(&keys, random).map_or(Next::Nobody, Next::AdmitRequest)
     }
 
     /// Leave to ask it, unless somebody else has been faster, and its row.
-    pub(super) fn ask(&self, at: usize, now: Instant) -> Option<(Pass, Arc<Model>)> {
+    pub(super) fn ask(&self, at: usize, now: Instant) -> Option<(ProviderLease, Arc<Model>)> {
         let seat = self.0.get(at)?;
         Some((seat.provider.ask(seat.key, now)?, Arc::clone(&seat.model)))
     }
@@ -125,7 +125,7 @@ impl Seats {
         self.concerned(at, scope).for_each(|seat| seat.barred = true);
     }
 
-    fn concerned(&mut self, at: usize, scope: Scope) -> impl Iterator<Item = &mut Seat> {
+    fn concerned(&mut self, at: usize, scope: Scope) -> impl Iterator<Item = &mut Candidate> {
         let asked = self.0.get(at).map(|seat| (seat.row, Arc::clone(&seat.provider)));
         self.0.iter_mut().enumerate().filter_map(move |(other, seat)| {
             let (row, provider) = asked.as_ref()?;
@@ -139,15 +139,15 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl Candidate {
     /// How long until it can be asked, and what hinders it; `None`: it is not asked any more.
-    fn wait(&self, now: Instant) -> Option<(Duration, Hindrance)> {
+    fn wait(&self, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
         if self.barred {
             return None;
         }
         let own = self.not_before.map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
         let (wait, hindrance) = self.provider.wait(self.key, now)?;
-        Some(if own > wait { (own, Hindrance::Broken) } else { (wait, hindrance) })
+        Some(if own > wait { (own, CandidateUnavailable::Broken) } else { (wait, hindrance) })
     }
 }
 
@@ -171,8 +171,8 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::config::{self, ProviderKey, Wire};
-    use crate::models::Route;
+    use crate::config::{self, ProviderApi, ProviderKey};
+    use crate::models::Target;
 
     fn provider(name: &str, keys: usize) -> config::Provider {
         let key = |at: usize| ProviderKey {
@@ -186,7 +186,7 @@ mod tests {
             keys: (0..keys).map(key).collect(),
             organization: None,
             project: None,
-            wire: Wire::default(),
+            wire: ProviderApi::default(),
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     /// Rows of two keys each at the providers of these numbers; with a weight where there is one.
-    fn seats(rows: &[(usize, Option<u32>)]) -> Seats {
+    fn seats(rows: &[(usize, Option<u32>)]) -> Candidates {
         let providers: BTreeMap<_, _> = (0..4).map(|at| (format!("p{at}"), provider(&format!("p{at}"), 2))).collect();
         let model = |at: usize, provider: usize| {
             Arc::new(Model { provider: format!("p{provider}"), ..Model::unknown(&format!("row-{at}")) })
@@ -214,14 +214,15 @@ mod tests {
         let (first, rest) = rows.split_first().unwrap();
         let asked_for = Model { weight: weight(first.1).unwrap(), ..Model::clone(&model(0, first.0)) };
         let route =
-            |(at, row): (usize, &(usize, Option<u32>))| Route { model: model(at + 1, row.0), weight: weight(row.1) };
-        let routes = Routes { asked_for: asked_for.into(), fallbacks: rest.iter().enumerate().map(route).collect() };
-        Seats::of(&routes, &Providers::new(&providers, &settings())).unwrap()
+            |(at, row): (usize, &(usize, Option<u32>))| Target { model: model(at + 1, row.0), weight: weight(row.1) };
+        let routes =
+            TargetChain { asked_for: asked_for.into(), fallbacks: rest.iter().enumerate().map(route).collect() };
+        Candidates::of(&routes, &Providers::new(&providers, &settings())).unwrap()
     }
 
-    fn row(seats: &Seats, now: Instant, random: &mut fastrand::Rng) -> (usize, usize) {
+    fn row(seats: &Candidates, now: Instant, random: &mut fastrand::Rng) -> (usize, usize) {
         match seats.next(now, random) {
-            Next::Ask(at) => (at, seats.0[at].row),
+            Next::AdmitRequest(at) => (at, seats.0[at].row),
             other => panic!("{other:?}"),
         }
     }
@@ -235,7 +236,9 @@ mod tests {
             assert_eq!(row, expected);
             seats.failed(at, Scope::Row, now + Duration::from_secs(1));
         }
-        let Next::Wait(wait, Hindrance::Broken) = seats.next(now, &mut random) else { panic!("they have all failed") };
+        let Next::Wait(wait, CandidateUnavailable::Broken) = seats.next(now, &mut random) else {
+            panic!("they have all failed")
+        };
         assert_eq!(wait, Duration::from_secs(1));
         assert_eq!(row(&seats, now + wait, &mut random).1, 0, "after that it begins anew");
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::UpstreamError;
-use super::providers::{Pass, Provider, Providers};
-use crate::models::Course;
+use super::providers::{Provider, ProviderLease, Providers};
+use crate::models::AttemptLog;
 use crate::telemetry::metrics::{FAILURES, Label, TRIES};
 
 /// How a provider is.
@@ -98,7 +98,7 @@ impl Providers {
     }
 }
 
-impl Pass {
+impl ProviderLease {
     /// Its provider is asked.
     pub(super) fn count_try(&self) {
         TRIES.add([Label::configured(&self.settings().name)], 1);
@@ -112,7 +112,7 @@ impl Pass {
     }
 }
 
-impl Course {
+impl AttemptLog {
     /// Who was asked last has broken off its stream in a way that only who reads it can tell: with an error, or with too
     /// little and in good order.
     pub fn count_broken_off(&self, error: &UpstreamError) {

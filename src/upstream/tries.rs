@@ -8,17 +8,17 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::form::{self, Lost};
-use super::keyring::Hindrance;
-use super::providers::{Pass, Providers, Shown};
+use super::form::{self, ReadFailed};
+use super::keyring::CandidateUnavailable;
+use super::providers::{Observation, ProviderLease, Providers};
 use super::reply::{self, Reading};
-use super::seats::{Next, Seats};
-use super::verdict::{Then, Verdict};
+use super::seats::{Candidates, Next};
+use super::verdict::{NextStep, Verdict};
 use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
-use crate::models::Routes;
-use crate::models::{Asked, Course};
+use crate::models::TargetChain;
+use crate::models::{AttemptLog, AttemptTarget};
 use crate::telemetry::traces::Span;
 
 /// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.
@@ -42,11 +42,11 @@ pub struct Deadline {
 
 /// One piece of work that is to be done by somebody.
 #[derive(Debug)]
-pub struct Errand {
+pub struct ForwardRequest {
     /// The work.
     pub job: Job,
     /// The rows that can do it.
-    pub routes: Routes,
+    pub routes: TargetChain,
     /// Those who can be asked.
     pub providers: Arc<Providers>,
     /// What the providers are told to call it.
@@ -54,22 +54,22 @@ pub struct Errand {
     /// Until when.
     pub deadline: Deadline,
     /// Where it is noted how far it has come.
-    pub course: Course,
+    pub course: AttemptLog,
     /// This step of the request, which ends with the errand.
     pub span: Span,
 }
 
 /// Somebody who can be asked now.
-struct Turn {
+struct Attempt {
     seat: usize,
-    pass: Pass,
+    pass: ProviderLease,
     model: Arc<Model>,
 }
 
 impl Upstream {
     /// Has a job done: asks those who can do it, one after another, until one of them answers, which for a stream is its
     /// first event. Dropping the future, or the stream in the reply, cancels the provider's request.
-    pub async fn forward(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
+    pub async fn forward(&self, errand: &ForwardRequest) -> Result<Reply, UpstreamError> {
         let answer = self.try_in_turn(errand).await;
         if let Err(error) = &answer {
             errand.course.came_to_nothing();
@@ -80,12 +80,12 @@ impl Upstream {
         answer
     }
 
-    async fn try_in_turn(&self, errand: &Errand) -> Result<Reply, UpstreamError> {
-        let mut seats = Seats::of(&errand.routes, &errand.providers)?;
+    async fn try_in_turn(&self, errand: &ForwardRequest) -> Result<Reply, UpstreamError> {
+        let mut seats = Candidates::of(&errand.routes, &errand.providers)?;
         let (mut random, deadline) = (fastrand::Rng::new(), errand.deadline);
         let mut failed = None;
         for attempt in 1..=errand.providers.settings.max_attempts {
-            let Turn { seat, mut pass, model } = self.next(&seats, &mut random, deadline, &mut failed).await?;
+            let Attempt { seat, mut pass, model } = self.next(&seats, &mut random, deadline, &mut failed).await?;
             pass.count_try();
             let error = match self.ask(errand, &pass, &model).await {
                 Ok(reply) => return Ok(served(reply, pass)),
@@ -95,12 +95,12 @@ impl Upstream {
             let verdict = judged(errand, &error, attempt);
             pass.shows(verdict.shown);
             match verdict.then {
-                Then::GiveUp => return Err(error),
-                Then::TryAgain { scope, told } => {
+                NextStep::GiveUp => return Err(error),
+                NextStep::TryAgain { scope, told } => {
                     let pause = errand.providers.backoff.jittered(attempt, &mut random);
                     seats.failed(seat, scope, Instant::now() + told.map_or(pause, |told| told.max(pause)));
                 }
-                Then::TryElsewhere { scope } => seats.bar(seat, scope),
+                NextStep::TryElsewhere { scope } => seats.bar(seat, scope),
             }
             let provider = pass.settings().name.as_str();
             let (kind, code) = error.refused().map_or((None, None), |it| (it.kind.as_deref(), it.code.as_deref()));
@@ -116,11 +116,11 @@ impl Upstream {
     /// to come back. After that it hears why the last one has `failed`.
     async fn next(
         &self,
-        seats: &Seats,
+        seats: &Candidates,
         random: &mut fastrand::Rng,
         deadline: Deadline,
         failed: &mut Option<UpstreamError>,
-    ) -> Result<Turn, UpstreamError> {
+    ) -> Result<Attempt, UpstreamError> {
         let since = Instant::now();
         loop {
             let now = Instant::now();
@@ -128,13 +128,13 @@ impl Upstream {
                 return Err(failed.take().unwrap_or(UpstreamError::Timeout));
             }
             let (wait, hindrance) = match seats.next(now, random) {
-                Next::Ask(seat) => match seats.ask(seat, now) {
-                    Some((pass, model)) => return Ok(Turn { seat, pass, model }),
+                Next::AdmitRequest(seat) => match seats.ask(seat, now) {
+                    Some((pass, model)) => return Ok(Attempt { seat, pass, model }),
                     // Somebody else was faster; it is seen now.
                     None => continue,
                 },
                 Next::Wait(wait, hindrance) => (wait, hindrance),
-                Next::Nobody => (Duration::MAX, Hindrance::Broken),
+                Next::Nobody => (Duration::MAX, CandidateUnavailable::Broken),
             };
             let until = now.checked_add(wait).filter(|until| *until <= (since + LONGEST_WAIT).min(deadline.beginning));
             match (until, failed.take()) {
@@ -147,7 +147,12 @@ impl Upstream {
     }
 
     /// Asks one provider once.
-    async fn ask(&self, errand: &Errand, pass: &Pass, model: &Arc<Model>) -> Result<Reply, UpstreamError> {
+    async fn ask(
+        &self,
+        errand: &ForwardRequest,
+        pass: &ProviderLease,
+        model: &Arc<Model>,
+    ) -> Result<Reply, UpstreamError> {
         let options = &errand.job.options;
         let streamed = options.streams() && model.streams;
         let (idle, most) = (errand.providers.settings.idle_timeout, errand.providers.settings.max_answer_bytes);
@@ -166,8 +171,8 @@ impl Upstream {
     /// Sends the recording and waits for the head of the answer.
     async fn send(
         &self,
-        errand: &Errand,
-        pass: &Pass,
+        errand: &ForwardRequest,
+        pass: &ProviderLease,
         model: &Arc<Model>,
         streamed: bool,
     ) -> Result<Response, UpstreamError> {
@@ -175,7 +180,7 @@ impl Upstream {
         let url = wire::audio_url(provider, job.task, &model.upstream_model)?;
         let traceparent = errand.span.traceparent();
         let headers = wire::headers(provider, pass.secret(), &errand.request_id, traceparent.as_deref())?;
-        let asked = Asked {
+        let asked = AttemptTarget {
             model: Arc::clone(model),
             provider: provider.name.clone(),
             key: pass.key_name().map(ToOwned::to_owned),
@@ -183,7 +188,7 @@ impl Upstream {
         let mut sent = errand.course.begin(asked);
         let mut stale = 0;
         loop {
-            let lost = Lost::default();
+            let lost = ReadFailed::default();
             let form = form::build(job, model, &provider.wire, streamed, sent, &lost);
             let begun = Instant::now();
             let left = errand.deadline.whole.saturating_duration_since(begun);
@@ -207,7 +212,7 @@ impl Upstream {
 }
 
 /// Has the trace show a try that failed.
-fn note_failure(span: &Span, pass: &Pass, attempt: u32, error: &UpstreamError) {
+fn note_failure(span: &Span, pass: &ProviderLease, attempt: u32, error: &UpstreamError) {
     span.event("a try failed", || {
         vec![
             KeyValue::new("voxgate.provider", pass.settings().name.clone()),
@@ -218,7 +223,7 @@ fn note_failure(span: &Span, pass: &Pass, attempt: u32, error: &UpstreamError) {
 }
 
 /// What a failed try means, for the next one and for what is owed.
-fn judged(errand: &Errand, error: &UpstreamError, attempt: u32) -> Verdict {
+fn judged(errand: &ForwardRequest, error: &UpstreamError, attempt: u32) -> Verdict {
     let (now, deadline, course) = (Instant::now(), errand.deadline, &errand.course);
     if matches!(error, UpstreamError::Timeout) && (deadline.beginning..deadline.whole).contains(&now) {
         course.leave();
@@ -231,7 +236,7 @@ fn judged(errand: &Errand, error: &UpstreamError, attempt: u32) -> Verdict {
         // The provider may have lost patience with a client that is slow, and would again: it is for the whole recording.
         let (request_id, asked) = (&errand.request_id, course.last());
         tracing::warn!(request_id, provider = asked.map(|asked| asked.provider), %error, "a recording went out too slowly");
-        return Verdict { shown: Shown::Nothing, then: Then::GiveUp };
+        return Verdict { shown: Observation::Nothing, then: NextStep::GiveUp };
     }
     // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
     let fair = attempt == 1 && now >= deadline.whole;
@@ -239,15 +244,15 @@ fn judged(errand: &Errand, error: &UpstreamError, attempt: u32) -> Verdict {
 }
 
 /// An answer has shown that its provider works; a stream, only at its end, unless everybody waits to hear.
-fn served(mut reply: Reply, mut pass: Pass) -> Reply {
+fn served(mut reply: Reply, mut pass: ProviderLease) -> Reply {
     match reply.answer {
         Answer::Events { bytes, key } => {
             if pass.is_trial() {
-                pass.shows_so_far(Shown::Served);
+                pass.shows_so_far(Observation::Served);
             }
             reply.answer = Answer::Events { bytes: reply::watched(bytes, pass), key };
         }
-        Answer::Whole { .. } => pass.shows(Shown::Served),
+        Answer::Whole { .. } => pass.shows(Observation::Served),
     }
     reply
 }

@@ -74,10 +74,10 @@ fn value(text: &str) -> Result<HeaderValue, UpstreamError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Wire;
+    use crate::config::ProviderApi;
 
     fn provider(base_url: &str, path: &str, query: Option<&str>) -> Provider {
-        let wire = Wire { path: path.to_owned(), query: query.map(str::to_owned), ..Wire::default() };
+        let wire = ProviderApi { path: path.to_owned(), query: query.map(str::to_owned), ..ProviderApi::default() };
         let base_url = base_url.parse().unwrap();
         Provider { name: "p".to_owned(), base_url, keys: Vec::new(), organization: None, project: None, wire }
     }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use voxgate::config::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 use voxgate::domain::Month;
 use voxgate::ledger::{Charge, Ending, Entry};
-use voxgate::store::Books;
+use voxgate::store::LedgerReader;
 
 use crate::account::Account;
 use crate::form::Form;
@@ -195,7 +195,7 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
         keep_records: Duration::from_hours(24 * 62),
         namespace: Namespace::default(),
     };
-    let books = Books::open(&settings).unwrap();
+    let books = LedgerReader::open(&settings).unwrap();
     let month = Month::of(voxgate::domain::UnixMs::now());
     let (mut counter, mut ledger, mut open) = (Charge::NONE, Charge::NONE, Charge::NONE);
     let mut endings: BTreeMap<Ending, u64> = BTreeMap::new();

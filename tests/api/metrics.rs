@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::Method;
-use voxgate::telemetry::metrics::{Described, Kind, families};
+use voxgate::telemetry::metrics::{Descriptor, Kind, families};
 
 use crate::account::Account;
 use crate::authority::Authority;
@@ -217,7 +217,7 @@ async fn only_the_second_listener_has_metrics_and_asks_for_no_token() {
 async fn every_family_is_on_the_page_and_in_the_documentation_with_its_labels() {
     let Busy { gateway: _gateway, scrape, .. } = Busy::gateway().await;
     let guide = include_str!("../../docs/observability.md");
-    for Described { name, help, labels, kind, .. } in families() {
+    for Descriptor { name, help, labels, kind, .. } in families() {
         let written = format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str());
         assert!(scrape.text.contains(&written), "{written} is not in\n{}", scrape.text);
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();

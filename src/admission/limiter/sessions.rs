@@ -7,7 +7,7 @@ use super::Limiter;
 use crate::domain::Subject;
 use crate::limits::session::{SessionDecision, SessionDenial, SessionRequest};
 use crate::limits::{Bucket, Denial, Limits};
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 impl Limiter {
     /// Opens a session, if the maker's rate of requests and the bound of open sessions allow it. Without the store none is
@@ -15,7 +15,7 @@ impl Limiter {
     pub(in crate::admission) async fn open_session(
         &self,
         request: SessionRequest,
-    ) -> Result<SessionDecision, StoreFailure> {
+    ) -> Result<SessionDecision, StoreError> {
         let request = Arc::new(request);
         let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
         // A store of this process takes its rates itself.

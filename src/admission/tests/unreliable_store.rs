@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::admission::limiter::Limiter;
-use crate::admission::permit::{Account, Permit};
+use crate::admission::permit::{PendingCharge, Permit};
 use crate::config::{Model, Namespace, OnStoreFailure, RequestRate};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Length, Month, UnixMs};
@@ -23,7 +23,7 @@ use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::{Bucket, Limits};
-use crate::settlement::{Desk, Letterbox};
+use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::embedded::Line;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
 use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};
@@ -75,7 +75,7 @@ struct Run {
     host: Host,
     store: Arc<Store>,
     limiter: Arc<Limiter>,
-    desk: Desk,
+    desk: SettlementQueue,
     clock: Clock,
     began: UnixMs,
     callers: [Subject; 2],
@@ -102,7 +102,7 @@ impl Run {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let callers = ["a", "b"].map(|name| subject(&format!("unreliable-{name}-{run}")));
         let (store, journal) = (Arc::new(store), TempDir::new().unwrap());
-        let letterbox = Letterbox::new(journal.path(), 1000).unwrap();
+        let letterbox = SettlementQueueBuilder::new(journal.path(), 1000).unwrap();
         let (limiter, desk) = Limiter::over(Arc::clone(&store), letterbox, policy, &clock, rates, leases);
         Self {
             host,
@@ -123,7 +123,7 @@ impl Run {
 
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Ask { caller, audio, faults } => {
+            Step::AdmitRequest { caller, audio, faults } => {
                 self.set_faults(faults);
                 self.ask(*caller, *audio);
             }
@@ -191,7 +191,7 @@ impl Run {
             let (subject, memo, estimate) = (asked.subject.clone(), asked.memo.clone(), asked.estimate);
             let verdict = limiter.admit(asked).await.ok().filter(|verdict| verdict.decision.denial.is_none())?;
             let (id, at, without_store) = (verdict.id, verdict.decision.at, verdict.without_store);
-            let account = Account { id, subject, session: None, at, memo, estimate, text: 0, without_store };
+            let account = PendingCharge { id, subject, session: None, at, memo, estimate, text: 0, without_store };
             let model = Arc::new(Model::unknown("a:model"));
             let permit =
                 Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());

@@ -14,7 +14,7 @@ use super::{Failure, print, tell};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
-use crate::store::{Books, StoreFailure};
+use crate::store::{LedgerReader, StoreError};
 use report::Report;
 
 const NOTES: &str = "\
@@ -57,14 +57,14 @@ enum Format {
 impl Usage {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
         let settings = settings?.store;
-        let unreadable = |failure: StoreFailure| {
+        let unreadable = |failure: StoreError| {
             let place = match settings.redis {
                 Some(_) => "REDIS_URL: Redis".to_owned(),
                 None => format!("VOXGATE_DATA_DIR: {}", settings.data_dir.display()),
             };
             Failure::Other(format!("{place} cannot be read: {failure}"))
         };
-        let books = Books::open(&settings).map_err(unreadable)?;
+        let books = LedgerReader::open(&settings).map_err(unreadable)?;
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
         let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
         // An operator in another terminal than the gateway's may lack its key, and look into the wrong books.
@@ -89,7 +89,7 @@ impl Usage {
 }
 
 /// Why there may be nothing, where that is not plain.
-fn reason(report: &Report, books: &Books, settings: &config::Store) -> String {
+fn reason(report: &Report, books: &LedgerReader, settings: &config::Store) -> String {
     if books.are_new() {
         // Whoever asks from another folder than that of the gateway sees here where they are.
         let directory = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::{Entry, Statement, Tally};
-use crate::store::{Books, StoreFailure};
+use crate::store::{LedgerReader, StoreError};
 
 /// How many callers are asked about at once: each is a round trip to Redis.
 const AT_ONCE: usize = 16;
@@ -23,11 +23,11 @@ pub(super) enum Report {
 impl Report {
     /// Reads it from the books.
     pub(super) async fn read(
-        books: &Books,
+        books: &LedgerReader,
         month: Month,
         subject: Option<Subject>,
         records: bool,
-    ) -> Result<Self, StoreFailure> {
+    ) -> Result<Self, StoreError> {
         match (subject, records) {
             (None, false) => {
                 let subjects = books.subjects(month).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Facts;
-use crate::models::Asked;
+use crate::models::AttemptTarget;
 use crate::telemetry::metrics::{
     AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
     REQUEST_SECONDS, REQUESTS,
@@ -11,7 +11,7 @@ use crate::telemetry::metrics::{
 
 impl Facts {
     /// `whole`: how long it took; `provider`: how long somebody was asked, and who was it last.
-    pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &Asked)>) {
+    pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &AttemptTarget)>) {
         let route = Label::fixed(self.route);
         let model = self.counted_as.unwrap_or(Label::NO_MODEL);
         REQUESTS.add([route, model, Label::status(self.status)], 1);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use opentelemetry::{KeyValue, Value};
 
 use super::{Facts, Outcome, Record};
-use crate::models::Asked;
+use crate::models::AttemptTarget;
 use crate::telemetry::traces::{Span, Step, Trace};
 
 impl Record {
@@ -34,7 +34,7 @@ impl Record {
 }
 
 impl Facts {
-    pub(super) fn end_trace(&self, at: SystemTime, asked: Option<&Asked>) {
+    pub(super) fn end_trace(&self, at: SystemTime, asked: Option<&AttemptTarget>) {
         let broken = (self.outcome == Outcome::StreamBroken).then_some(self.outcome.as_str());
         self.trace.end(at, self.error.or(broken), || {
             let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));

@@ -14,7 +14,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{Busy, Connection};
+use super::{Connection, RequestGuard};
 
 /// A body that tells its connection what was not read of it.
 struct WatchedBody {
@@ -94,7 +94,7 @@ pub async fn hold_connection(
 /// The body of an answer, and the request in progress until it is out.
 struct HeldBody {
     body: BoxBody,
-    _busy: Option<Busy>,
+    _busy: Option<RequestGuard>,
 }
 
 impl MessageBody for HeldBody {

@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::line::{Line, Refuse};
-use super::pipe::{Pipe, Socket};
-use super::{Connection, FAREWELL, Fault, LINGER, Limits, OpenConnections, streams, tls};
+use super::pipe::{MaybeTls, Socket};
+use super::{Connection, DRAIN_GRACE, Fault, LINGERING_CLOSE, Limits, OpenConnections, streams, tls};
 use crate::http::expect::before_continue;
-use crate::http::state::{House, Live};
+use crate::http::state::{AppState, CurrentState};
 
 /// Whether the gateway closes.
 type Closing = watch::Receiver<bool>;
@@ -29,7 +29,7 @@ type Closing = watch::Receiver<bool>;
 /// Waits until a connection that begins now shall ask for no more. One that was let in and has not asked yet may do so.
 async fn has_come(mut closing: Closing) {
     if *closing.borrow() {
-        sleep(FAREWELL).await;
+        sleep(DRAIN_GRACE).await;
     }
     // Without a sender nobody is left to close for.
     let _ = closing.wait_for(|closing| *closing).await;
@@ -37,9 +37,9 @@ async fn has_come(mut closing: Closing) {
 
 /// What every connection of one listener has in common.
 #[derive(Clone)]
-pub struct Entrance {
+pub struct Acceptor {
     /// Where settings and certificates are found.
-    pub live: Data<Live>,
+    pub live: Data<CurrentState>,
     /// The connections that are open.
     pub connections: Arc<OpenConnections>,
     /// Set when none of them shall ask for more.
@@ -47,7 +47,7 @@ pub struct Entrance {
     /// Whether TLS is spoken where a certificate is set.
     pub has_tls: bool,
     /// Answers what is no request; `true` where it came over TLS.
-    pub refuse: fn(&House, Fault, bool) -> Vec<u8>,
+    pub refuse: fn(&AppState, Fault, bool) -> Vec<u8>,
 }
 
 /// Serves `application` to every connection that comes in at `entrance`, until its `closing` says that none of them shall
@@ -55,7 +55,7 @@ pub struct Entrance {
 /// HTTP/2 knows no bounds: neither the size of a head, nor the number of streams, nor the time for which one stands still.
 pub fn door<A, B>(
     application: A,
-    entrance: Entrance,
+    entrance: Acceptor,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = io::Error, InitError = ()> + use<A, B>
 where
     A: ServiceFactory<
@@ -89,7 +89,7 @@ where
                 // The line ends what does not move, and answers a head that is slow.
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(LINGER)
+                .client_disconnect_timeout(LINGERING_CLOSE)
                 // A client that closes its side is gone, and the provider's request with it.
                 .h1_allow_half_closed(false)
                 .graceful_shutdown_signal(move || has_come(goodbye.clone()))
@@ -114,7 +114,7 @@ struct Door<One, S> {
     /// Speaks HTTP/1.
     one: One,
     application: Rc<S>,
-    entrance: Entrance,
+    entrance: Acceptor,
     limits: Limits,
     refuse: Refuse,
 }
@@ -134,7 +134,7 @@ impl<One, S> Door<One, S> {
         // The certificate of the moment: a connection keeps the one that it began with.
         let tls = self.entrance.live.house().tls.clone().filter(|_| self.entrance.has_tls);
         let pipe = match tls {
-            None => Pipe::Plain(socket),
+            None => MaybeTls::Plain(socket),
             Some(tls) => {
                 // In boxes of their own, here and below: every connection is as large as the largest that it could be, and
                 // what is moved into a future has its place there twice.
@@ -151,7 +151,7 @@ impl<One, S> Door<One, S> {
                         () = open.must_close() => Ok(()),
                     };
                 }
-                Pipe::Secure(Box::new(stream))
+                MaybeTls::Secure(Box::new(stream))
             }
         };
         let connection = Rc::new(Connection::new(pipe.is_secure(), open));

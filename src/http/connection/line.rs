@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::chunks::ChunkReader;
 use super::head::{self, BodyLength, Fault};
-use super::{Connection, LINGER, Limits, Pipe};
+use super::{Connection, LINGERING_CLOSE, Limits, MaybeTls};
 
 /// The bytes that actix gets before it looks at them: it would go on to 128 KiB, which it keeps for as long as the connection
 /// is open.
@@ -37,7 +37,7 @@ pub(super) type Refuse = Rc<dyn Fn(Fault, bool) -> Vec<u8>>;
 
 /// The connection, as actix sees it.
 pub(super) struct Line {
-    pipe: Pipe,
+    pipe: MaybeTls,
     connection: Rc<Connection>,
     limits: Limits,
     refuse: Refuse,
@@ -75,7 +75,7 @@ enum Stage {
 
 impl Line {
     /// A connection that has just begun. `refuse` answers what is no request.
-    pub(super) fn new(pipe: Pipe, connection: Rc<Connection>, limits: Limits, refuse: Refuse) -> Self {
+    pub(super) fn new(pipe: MaybeTls, connection: Rc<Connection>, limits: Limits, refuse: Refuse) -> Self {
         let timer = Box::pin(sleep(limits.head));
         let (stage, ahead) = (Stage::Head(0), BytesMut::new());
         let (is_body_awaited, burst, is_unflushed) = (true, 0, false);
@@ -224,7 +224,7 @@ impl Line {
             return Poll::Pending;
         }
         if std::mem::take(&mut self.is_body_awaited) {
-            self.restart(LINGER);
+            self.restart(LINGERING_CLOSE);
         }
         ready!(self.timer.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -293,7 +293,7 @@ impl Line {
     fn begin_refusal(&mut self, fault: Fault) {
         self.ahead = BytesMut::new();
         let answer = (self.refuse)(fault, self.connection.is_secure());
-        self.restart(LINGER);
+        self.restart(LINGERING_CLOSE);
         self.stage = Stage::Refusal(answer.into());
     }
 

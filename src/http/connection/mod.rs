@@ -25,21 +25,21 @@ use actix_web::http::Version;
 
 pub use body::hold_connection;
 pub(super) use body::{settle, watch_body};
-pub use door::{Entrance, door};
+pub use door::{Acceptor, door};
 pub(super) use head::Fault;
 pub(super) use open::CloseReason;
 pub use open::OpenConnections;
-pub(super) use state::{Busy, Connection};
+pub(super) use state::{Connection, RequestGuard};
 pub use tls::{Tls, TlsError};
 
-use pipe::Pipe;
+use pipe::MaybeTls;
 
 /// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
-const LINGER: Duration = Duration::from_secs(5);
+const LINGERING_CLOSE: Duration = Duration::from_secs(5);
 
 /// How long a client that was told to leave may stay with nothing to do, and how long one may ask that has only come to a
 /// gateway that closes.
-const FAREWELL: Duration = Duration::from_secs(5);
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a client may do nothing.
 #[derive(Debug, Clone, Copy)]

@@ -86,12 +86,12 @@ impl AsyncWrite for Socket {
 
 /// A socket as it is, or with TLS over it.
 #[derive(Debug)]
-pub(super) enum Pipe {
+pub(super) enum MaybeTls {
     Plain(Socket),
     Secure(Box<TlsStream<Socket>>),
 }
 
-impl Pipe {
+impl MaybeTls {
     pub(super) fn is_secure(&self) -> bool {
         matches!(self, Self::Secure(_))
     }
@@ -101,19 +101,19 @@ impl Pipe {
 macro_rules! either {
     ($pipe:expr, $call:ident $(, $argument:expr)*) => {
         match $pipe.get_mut() {
-            Pipe::Plain(socket) => Pin::new(socket).$call($($argument),*),
-            Pipe::Secure(stream) => Pin::new(stream.as_mut()).$call($($argument),*),
+            MaybeTls::Plain(socket) => Pin::new(socket).$call($($argument),*),
+            MaybeTls::Secure(stream) => Pin::new(stream.as_mut()).$call($($argument),*),
         }
     };
 }
 
-impl AsyncRead for Pipe {
+impl AsyncRead for MaybeTls {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_read, cx, buffer)
     }
 }
 
-impl AsyncWrite for Pipe {
+impl AsyncWrite for MaybeTls {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self, poll_write, cx, bytes)
     }

@@ -98,8 +98,8 @@ impl Connection {
     }
 
     /// The request in progress, which ends when this is dropped.
-    pub(in crate::http) fn hold(self: &Rc<Self>) -> Busy {
-        Busy(Rc::clone(self))
+    pub(in crate::http) fn hold(self: &Rc<Self>) -> RequestGuard {
+        RequestGuard(Rc::clone(self))
     }
 
     /// The request is refused by its head alone, before any handler has it.
@@ -120,9 +120,9 @@ impl Connection {
 }
 
 /// A request in progress.
-pub(in crate::http) struct Busy(Rc<Connection>);
+pub(in crate::http) struct RequestGuard(Rc<Connection>);
 
-impl Drop for Busy {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let connection = &self.0;
         if connection.is_busy.replace(false) {

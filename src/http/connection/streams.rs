@@ -31,7 +31,7 @@ use super::control_frames::{CountedFrames, FrameBudget};
 use super::head::host_of;
 use super::open::{CloseReason, OpenConnection};
 use super::upload::Upload;
-use super::{FAREWELL, Limits};
+use super::{DRAIN_GRACE, Limits};
 
 /// The most requests at once on one connection.
 const MOST_STREAMS: u32 = 128;
@@ -95,13 +95,13 @@ where
                 if exchanges.is_empty() {
                     open.becomes_idle();
                 }
-                let left = if leaving { FAREWELL } else { limits.keep_alive };
+                let left = if leaving { DRAIN_GRACE } else { limits.keep_alive };
                 idle.as_mut().reset(Instant::now() + left);
             }
             () = &mut closing, if !leaving => {
                 leaving = true;
                 connection.graceful_shutdown();
-                idle.as_mut().reset(Instant::now() + FAREWELL);
+                idle.as_mut().reset(Instant::now() + DRAIN_GRACE);
             }
             () = &mut idle, if exchanges.is_empty() => {
                 if leaving {
@@ -109,7 +109,7 @@ where
                 }
                 leaving = true;
                 connection.graceful_shutdown();
-                idle.as_mut().reset(Instant::now() + FAREWELL);
+                idle.as_mut().reset(Instant::now() + DRAIN_GRACE);
             }
         }
     }
@@ -117,7 +117,7 @@ where
     drop(exchanges);
     CloseReason::ControlFrames.count();
     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-    timeout(FAREWELL, poll_fn(|cx| connection.poll_closed(cx))).await?.map_err(io::Error::other)
+    timeout(DRAIN_GRACE, poll_fn(|cx| connection.poll_closed(cx))).await?.map_err(io::Error::other)
 }
 
 /// One request and its answer. Ends early, and the request with it, when the client lets go of the stream; late, when it

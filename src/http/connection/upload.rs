@@ -13,9 +13,9 @@ use h2::RecvStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::LINGER;
+use super::LINGERING_CLOSE;
 
-/// A body, for whoever handles its request. What is left of it becomes its [`Rest`].
+/// A body, for whoever handles its request. What is left of it becomes its [`UnreadBody`].
 pub(super) struct Upload {
     body: Option<RecvStream>,
     is_wanted: Rc<Cell<bool>>,
@@ -23,15 +23,15 @@ pub(super) struct Upload {
 }
 
 /// What was not read of an [`Upload`] when it was dropped.
-pub(super) struct Rest(oneshot::Receiver<RecvStream>);
+pub(super) struct UnreadBody(oneshot::Receiver<RecvStream>);
 
 impl Upload {
     /// A body, and what says whether it is wanted.
-    pub(super) fn new(body: RecvStream) -> (Self, Rc<Cell<bool>>, Rest) {
+    pub(super) fn new(body: RecvStream) -> (Self, Rc<Cell<bool>>, UnreadBody) {
         let (left, rest) = oneshot::channel();
         let is_wanted = Rc::new(Cell::new(false));
         let upload = Self { body: Some(body), is_wanted: Rc::clone(&is_wanted), left: Some(left) };
-        (upload, is_wanted, Rest(rest))
+        (upload, is_wanted, UnreadBody(rest))
     }
 }
 
@@ -58,14 +58,14 @@ impl Drop for Upload {
     }
 }
 
-impl Rest {
+impl UnreadBody {
     /// Reads what nobody wants for a while. A stream that is let go is reset (RFC 9113 §8.1), and to many clients that is
     /// the end of the exchange, in the middle of sending: they do not look whether there was an answer before it.
     pub(super) async fn linger(self) {
         let Ok(mut body) = self.0.await else { return };
         let all = async { while let Some(Ok(_)) = poll_fn(|cx| next(&mut body, cx)).await {} };
         // It is let go after that, whatever the client thinks of it.
-        let _ = timeout(LINGER, all).await;
+        let _ = timeout(LINGERING_CLOSE, all).await;
     }
 }
 

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 
 use super::{ApiError, Body, INVALID, SERVER};
 use crate::http::answer_header;
-use crate::upstream::{Hindrance, Refused, RefusedBody, UpstreamError};
+use crate::upstream::{CandidateUnavailable, Refused, RefusedBody, UpstreamError};
 
 impl ApiError {
     /// Writes an error into the middle of a stream, where there is no status any more.
@@ -50,11 +50,11 @@ impl ApiError {
     }
 
     /// Nobody was asked, since nobody could be.
-    fn unavailable(hindrance: Hindrance, wait: Duration, error: &UpstreamError) -> Self {
+    fn unavailable(hindrance: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
         let (status, kind) = match hindrance {
-            Hindrance::Out => return Self::credentials().retry_after(wait),
-            Hindrance::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
-            Hindrance::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
+            CandidateUnavailable::Out => return Self::credentials().retry_after(wait),
+            CandidateUnavailable::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
+            CandidateUnavailable::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
         };
         Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
     }

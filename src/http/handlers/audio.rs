@@ -10,22 +10,22 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
 use crate::domain::terms::Task;
-use crate::http::dispatch::Order;
+use crate::http::dispatch::Dispatch;
 use crate::http::error::ApiError;
 use crate::http::headers::accept;
 use crate::http::headers::{rate_limit, trace_context};
 use crate::http::middleware::request_log;
-use crate::http::preflight::Admitted;
-use crate::http::state::House;
-use crate::http::{InForce, answer_header, preflight};
+use crate::http::preflight::Preflight;
+use crate::http::state::AppState;
+use crate::http::{PinnedState, answer_header, preflight};
 use crate::intake::{self, First, Incoming};
-use crate::relay::{self, Manner, Relayed};
+use crate::relay::{self, RelayContext, Relayed};
 use crate::upstream::Upstream;
 
 pub(in crate::http) async fn transcriptions(
     request: HttpRequest,
     body: Payload,
-    house: InForce,
+    house: PinnedState,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
     audio(Task::Transcribe, &request, body, &house, &upstream).await
@@ -34,7 +34,7 @@ pub(in crate::http) async fn transcriptions(
 pub(in crate::http) async fn translations(
     request: HttpRequest,
     body: Payload,
-    house: InForce,
+    house: PinnedState,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
     audio(Task::Translate, &request, body, &house, &upstream).await
@@ -44,11 +44,11 @@ async fn audio(
     task: Task,
     request: &HttpRequest,
     body: Payload,
-    house: &House,
+    house: &AppState,
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = request_log::of(request);
-    let Admitted { caller, form, declared, limit } =
+    let Preflight { caller, form, declared, limit } =
         preflight::check(house, task, request.headers(), &record.trace(), |caller| {
             record.caller(caller);
             rate_limit::tell(request, caller);
@@ -63,14 +63,14 @@ async fn audio(
     let incoming = Incoming { task, form, declared, headers, query, key, body };
     let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.intake, incoming).traced(record.trace());
     let events = accept::prefers_events(request.headers());
-    let order = Order { house, upstream, caller: &caller, record: &record, limit, events };
+    let order = Dispatch { house, upstream, caller: &caller, record: &record, limit, events };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,
         First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
     };
     drop(arriving);
 
-    let manner = Manner {
+    let manner = RelayContext {
         events: work.events,
         format: work.format,
         settings: &house.settings.relay,

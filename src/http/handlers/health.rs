@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde_json::json;
 
-use crate::http::state::House;
-use crate::http::{InForce, answer};
-use crate::store::Presence;
+use crate::http::state::AppState;
+use crate::http::{PinnedState, answer};
+use crate::store::Availability;
 
 pub(in crate::http) async fn live() -> HttpResponse {
     let mut response = HttpResponse::Ok();
@@ -15,13 +15,13 @@ pub(in crate::http) async fn live() -> HttpResponse {
 }
 
 /// Whether [`ready`] says yes.
-pub(in crate::http) fn wants_requests(house: &House) -> bool {
+pub(in crate::http) fn wants_requests(house: &AppState) -> bool {
     !house.grounds.is_stopping() && !house.grounds.limiter.is_unavailable()
 }
 
 /// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is
 /// told to go elsewhere.
-pub(in crate::http) async fn ready(house: InForce) -> HttpResponse {
+pub(in crate::http) async fn ready(house: PinnedState) -> HttpResponse {
     let limiter = &house.grounds.limiter;
     let (mut response, status) = if house.grounds.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")
@@ -31,9 +31,9 @@ pub(in crate::http) async fn ready(house: InForce) -> HttpResponse {
         (HttpResponse::Ok(), "ready")
     };
     let store = match limiter.presence() {
-        Presence::There => "ready",
-        Presence::PartlyAway => "partly_away",
-        Presence::Away => "away",
+        Availability::There => "ready",
+        Availability::PartlyAway => "partly_away",
+        Availability::Away => "away",
     };
     response.insert_header((CACHE_CONTROL, "no-store"));
     answer::json(response, &json!({ "status": status, "store": store }))

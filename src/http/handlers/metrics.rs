@@ -7,18 +7,18 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::health;
 use crate::admission::Limiter;
-use crate::http::InForce;
+use crate::http::PinnedState;
 use crate::http::connection::{CloseReason, Tls};
-use crate::http::state::House;
+use crate::http::state::AppState;
 use crate::relay;
-use crate::store::{Operation, Presence, StoreFailure};
+use crate::store::{Availability, Operation, StoreError};
 use crate::telemetry::metrics::{self as families, Label, Page};
 use crate::upstream::{BreakerState, KeyState, ProviderState};
 
 /// The format that every Prometheus reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(in crate::http) async fn show(house: InForce) -> HttpResponse {
+pub(in crate::http) async fn show(house: PinnedState) -> HttpResponse {
     let states = house.providers.states();
     begin_at_zero(&house);
     let mut page = Page::begin();
@@ -40,9 +40,9 @@ fn ends(tls: &Tls) -> u64 {
 
 /// What can be named beforehand is there from the start, so that Prometheus sees the first of its kind as one more. For
 /// failures of providers, [`Providers::states`](crate::upstream::Providers::states) does that.
-fn begin_at_zero(house: &House) {
+fn begin_at_zero(house: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
-        for reason in StoreFailure::REASONS.map(Label::fixed) {
+        for reason in StoreError::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
         }
     }
@@ -77,7 +77,8 @@ fn providers(page: &mut Page, states: &[ProviderState]) {
 
 fn store(page: &mut Page, limiter: &Limiter) {
     let presence = limiter.presence();
-    let states = [("ready", Presence::There), ("partly_away", Presence::PartlyAway), ("away", Presence::Away)];
+    let states =
+        [("ready", Availability::There), ("partly_away", Availability::PartlyAway), ("away", Availability::Away)];
     page.gauge(&families::STORE, states.map(|(name, state)| ([name], u64::from(state == presence))));
     let pending = limiter.pending();
     page.gauge(&families::WAITING, [([], number(pending.waiting))]);
@@ -86,7 +87,7 @@ fn store(page: &mut Page, limiter: &Limiter) {
     page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations()))]);
 }
 
-fn load(page: &mut Page, house: &House) {
+fn load(page: &mut Page, house: &AppState) {
     let ((taken, places), (queued, most_queued)) = (house.grounds.places.taken(), house.grounds.places.queue());
     page.gauge(&families::IN_FLIGHT, [([], taken)]);
     page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);

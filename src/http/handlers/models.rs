@@ -8,15 +8,15 @@ use crate::admission::Refusal;
 use crate::config::Model;
 use crate::http::error::ApiError;
 use crate::http::middleware::request_log;
-use crate::http::state::House;
-use crate::http::{InForce, answer, preflight};
+use crate::http::state::AppState;
+use crate::http::{PinnedState, answer, preflight};
 use crate::identity::Caller;
 
 /// How much of a name an error shows, in characters.
 const MAX_SHOWN_NAME: usize = 128;
 
 /// All of them.
-pub(in crate::http) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let data: Vec<_> = house.admission.models(&caller)?.map(|model| object(&house, model)).collect();
     Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
@@ -26,7 +26,7 @@ pub(in crate::http) async fn list(request: HttpRequest, house: InForce) -> Resul
 pub(in crate::http) async fn retrieve(
     request: HttpRequest,
     name: Path<String>,
-    house: InForce,
+    house: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let model = house.admission.models(&caller)?.find(|model| model.name == *name);
@@ -36,7 +36,7 @@ pub(in crate::http) async fn retrieve(
     Ok(answer::json(HttpResponse::Ok(), &object(&house, model)))
 }
 
-async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiError> {
+async fn known(request: &HttpRequest, house: &PinnedState) -> Result<Caller, ApiError> {
     let record = request_log::of(request);
     let caller = preflight::identify(house, request.headers(), &record.trace()).await?;
     record.caller(&caller);
@@ -44,6 +44,6 @@ async fn known(request: &HttpRequest, house: &InForce) -> Result<Caller, ApiErro
     Ok(caller)
 }
 
-fn object(house: &House, model: &Model) -> Value {
+fn object(house: &AppState, model: &Model) -> Value {
     json!({ "id": model.name, "object": "model", "created": 0, "owned_by": house.provider_name(model) })
 }

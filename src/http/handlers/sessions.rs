@@ -15,13 +15,13 @@ use crate::domain::terms::AUDIT;
 use crate::http::error::ApiError;
 use crate::http::headers::rate_limit;
 use crate::http::middleware::request_log;
-use crate::http::state::House;
-use crate::http::wish::Wish;
-use crate::http::{InForce, answer, preflight, query};
+use crate::http::state::AppState;
+use crate::http::wish::CreateSession;
+use crate::http::{PinnedState, answer, preflight, query};
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// The largest body that asks for a session.
 const MOST: usize = 16 * 1024;
@@ -32,7 +32,7 @@ const MAX_PAGE: usize = 100;
 pub(in crate::http) async fn open(
     request: HttpRequest,
     body: Payload,
-    house: InForce,
+    house: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
     preflight::check_coding(request.headers())?;
@@ -42,7 +42,7 @@ pub(in crate::http) async fn open(
     let body = body.map_err(|_| IntakeError::TooSlow)?;
     let body = body.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
     let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
-    let wish = Wish::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
+    let wish = CreateSession::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
     let now = UnixMs::now();
     // A token that outlives the one that it was made with would be more than that allows.
     let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
@@ -87,7 +87,7 @@ pub(in crate::http) async fn open(
 }
 
 /// `GET`: the caller's sessions that have not ended, the oldest first, in OpenAI's pages.
-pub(in crate::http) async fn list(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |maker| house.admission.take_read(maker)).await?;
     let asked_for = page(request.query_string())?;
     let page = house.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
@@ -127,7 +127,7 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
 pub(in crate::http) async fn end(
     request: HttpRequest,
     id: Path<String>,
-    house: InForce,
+    house: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |_| Ok(())).await?;
     let ended = house.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
@@ -140,7 +140,7 @@ pub(in crate::http) async fn end(
 /// The caller as the maker of sessions, if `check` lets it do what it asks for.
 async fn maker(
     request: &HttpRequest,
-    house: &House,
+    house: &AppState,
     check: impl FnOnce(&Caller) -> Result<(), Refusal>,
 ) -> Result<Caller, ApiError> {
     let record = request_log::of(request);
@@ -155,7 +155,7 @@ async fn maker(
     Ok(maker)
 }
 
-fn away(failure: &StoreFailure) -> ApiError {
+fn away(failure: &StoreError) -> ApiError {
     tracing::debug!(%failure, "sessions could not be read or written");
     ApiError::store_away("The gateway cannot keep sessions at the moment. Please try again.")
 }

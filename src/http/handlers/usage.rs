@@ -8,11 +8,11 @@ use crate::config::Plan;
 use crate::domain::Month;
 use crate::http::error::ApiError;
 use crate::http::middleware::request_log;
-use crate::http::{InForce, answer, preflight, query};
+use crate::http::{PinnedState, answer, preflight, query};
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
 
-pub(in crate::http) async fn show(request: HttpRequest, house: InForce) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn show(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
     let record = request_log::of(&request);
     let caller = preflight::identify(&house, request.headers(), &record.trace()).await?;
     caller.require(Scope::Usage)?;

@@ -11,11 +11,11 @@ use crate::limits::{Allowance, Share};
 
 /// The caller whose rates the answer to a request tells.
 #[derive(Clone)]
-pub(in crate::http) struct Told(pub(in crate::http) Caller);
+pub(in crate::http) struct RateLimitedCaller(pub(in crate::http) Caller);
 
 /// Has the answer to `request` tell what is left of the caller's rates.
 pub(in crate::http) fn tell(request: &HttpRequest, caller: &Caller) {
-    request.extensions_mut().insert(Told(caller.clone()));
+    request.extensions_mut().insert(RateLimitedCaller(caller.clone()));
 }
 
 /// Writes the headers.

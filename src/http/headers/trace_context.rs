@@ -7,13 +7,13 @@ use actix_web::http::header::HeaderMap;
 use futures_util::{Stream, StreamExt};
 
 use crate::exchange::Record;
-use crate::http::state::House;
-use crate::telemetry::traces::{Span, Whence};
+use crate::http::state::AppState;
+use crate::telemetry::traces::{RemoteParent, Span};
 
 /// Has the record of a request, which came at `since`, keep a trace too, if anybody wants traces. Probes have none: they
 /// come all the time and go nowhere.
 pub(in crate::http) fn begin(
-    house: &House,
+    house: &AppState,
     record: &Record,
     (method, route): (&Method, &'static str),
     headers: &HeaderMap,
@@ -25,7 +25,7 @@ pub(in crate::http) fn begin(
     let mut parents = headers.get_all("traceparent");
     // Of two nobody knows which one holds.
     let parent = parents.next().filter(|_| parents.next().is_none()).and_then(|value| value.to_str().ok());
-    let whence = Whence { parent, state: Some(state.as_str()) };
+    let whence = RemoteParent { parent, state: Some(state.as_str()) };
     record.traced(traces.begin(&whence, named(method), route, since), since);
 }
 

@@ -9,21 +9,21 @@ use crate::config::Server;
 use crate::http::connection;
 use crate::http::error::ApiError;
 use crate::http::headers::forwarded::came_to_proxies_securely;
-use crate::http::state::House;
+use crate::http::state::AppState;
 
 /// How a request came to `house`.
-pub(in crate::http) fn way(house: &House, request: &HttpRequest) -> Way {
+pub(in crate::http) fn way(house: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    Way::of(&house.settings.server, connection::is_secure(request), peer, request.headers())
+    RequestScheme::of(&house.settings.server, connection::is_secure(request), peer, request.headers())
 }
 
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Way {
+pub(in crate::http) struct RequestScheme {
     is_https: bool,
 }
 
-impl Way {
+impl RequestScheme {
     /// How a request came from `peer`: over TLS to here, or by the word of a proxy that is trusted.
     pub(in crate::http) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let is_trusted = || {

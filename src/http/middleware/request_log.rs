@@ -19,16 +19,16 @@ use tracing_actix_web::RequestId;
 
 use super::cors;
 use super::https;
-use super::https::Way;
+use super::https::RequestScheme;
 use crate::exchange::{Outcome, Record};
-use crate::http::concurrency::Place;
-use crate::http::connection::{Busy, Connection, settle, watch_body};
+use crate::http::concurrency::InFlightGuard;
+use crate::http::connection::{Connection, RequestGuard, settle, watch_body};
 use crate::http::error::ApiError;
 use crate::http::headers::rate_limit;
-use crate::http::headers::rate_limit::Told;
+use crate::http::headers::rate_limit::RateLimitedCaller;
 use crate::http::headers::trace_context;
 use crate::http::routes;
-use crate::http::state::{House, InForce};
+use crate::http::state::{AppState, PinnedState};
 use crate::identity::Caller;
 use crate::telemetry::new_request_id;
 use crate::upstream::SANDBOX;
@@ -45,7 +45,7 @@ pub async fn record_requests(
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: a client can make up paths without end.
     let route = routes::named(request.match_pattern().as_deref());
-    let house = InForce::of(request.request());
+    let house = PinnedState::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
     watch_body(&mut request);
     let record = Record::start(id.clone(), request.method().as_str(), route);
@@ -81,8 +81,8 @@ pub async fn record_requests(
 fn recorded(
     mut response: ServiceResponse<BoxBody>,
     record: Record,
-    by: Option<(&House, Way)>,
-    busy: Option<Busy>,
+    by: Option<(&AppState, RequestScheme)>,
+    busy: Option<RequestGuard>,
 ) -> ServiceResponse<BoxBody> {
     if response.request().method() == Method::HEAD {
         // A body that is not sent is never asked for.
@@ -94,20 +94,20 @@ fn recorded(
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
         record.error(error.code());
     }
-    let told = response.request().extensions().get::<Told>().cloned();
+    let told = response.request().extensions().get::<RateLimitedCaller>().cloned();
     if let Some(by) = by {
-        let caller = told.as_ref().map(|Told(caller)| caller);
+        let caller = told.as_ref().map(|RateLimitedCaller(caller)| caller);
         write_headers(response.headers_mut(), &record, by, caller);
     }
-    let place = response.request().extensions_mut().remove::<Place>();
-    response.map_body(|_, body| BoxBody::new(Recorded { body, record, busy, place }))
+    let place = response.request().extensions_mut().remove::<InFlightGuard>();
+    response.map_body(|_, body| BoxBody::new(LoggedBody { body, record, busy, place }))
 }
 
 /// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
 pub(in crate::http) fn write_headers(
     headers: &mut HeaderMap,
     record: &Record,
-    (house, way): (&House, Way),
+    (house, way): (&AppState, RequestScheme),
     caller: Option<&Caller>,
 ) {
     way.tell(&house.settings.server, headers);
@@ -138,19 +138,19 @@ pub(in crate::http) fn of(request: &HttpRequest) -> Record {
 }
 
 /// Has a request hold its place until its answer is out.
-pub(in crate::http) fn hold(request: &HttpRequest, place: Place) {
+pub(in crate::http) fn hold(request: &HttpRequest, place: InFlightGuard) {
     request.extensions_mut().insert(place);
 }
 
 /// A body that keeps the record of its request open, and its place, until it is out.
-struct Recorded {
+struct LoggedBody {
     body: BoxBody,
     record: Record,
-    busy: Option<Busy>,
-    place: Option<Place>,
+    busy: Option<RequestGuard>,
+    place: Option<InFlightGuard>,
 }
 
-impl MessageBody for Recorded {
+impl MessageBody for LoggedBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -37,7 +37,7 @@ pub struct JwksSettings {
 }
 
 /// The keys of one issuer, as they are at the time. They outlive the [`Verifier`](super::Verifier)s that use them.
-pub struct Published {
+pub struct JwksCache {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -61,7 +61,7 @@ struct State {
     failing: bool,
 }
 
-impl Published {
+impl JwksCache {
     /// Begins to fetch. To be called on a tokio runtime, which the task lives on until this is dropped. The keys of
     /// `before` are good until then if they are from the same place: it may be away just now.
     pub fn start(settings: JwksSettings, before: Option<&Self>) -> Result<Arc<Self>, reqwest::Error> {
@@ -107,13 +107,13 @@ impl Published {
     }
 }
 
-impl Drop for Published {
+impl Drop for JwksCache {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl fmt::Debug for Published {
+impl fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Published({:?})", self.shared.settings.source)
     }

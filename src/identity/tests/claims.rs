@@ -201,7 +201,7 @@ fn the_audience_counts_where_one_is_set() {
 
 /// Rules under which an issuer's own claims are read.
 fn mapped(subject: &str, plan: &str, scope: &str) -> Rules {
-    let mapping = Mapping {
+    let mapping = ClaimMapping {
         subject: subject.parse().unwrap(),
         plan: plan.parse().unwrap(),
         scope: scope.parse().unwrap(),

@@ -74,11 +74,11 @@ fn only_a_secret_mints_and_only_tokens_that_last() {
 
 #[test]
 fn a_minted_token_says_it_where_the_settings_have_it_read() {
-    let mapping = Mapping {
+    let mapping = ClaimMapping {
         subject: "/user/name".parse().unwrap(),
         plan: "/user/plan".parse().unwrap(),
         scope: "https://example.com/scope".parse().unwrap(),
-        ..Mapping::default()
+        ..ClaimMapping::default()
     };
     let rules = Rules { mapping, ..Rules::default() };
     let key = secret(Algorithm::HS256, SECRET);

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::AudioMs;
 use crate::domain::Length;
 use crate::intake::media::Container;
-use crate::intake::spool::{Room, SpoolWriter};
+use crate::intake::spool::{SpoolQuota, SpoolWriter};
 
 /// Longer than any thread of these tests is kept from running.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Held {
 async fn spool(bytes: usize) -> Spool {
     let file = tempfile::NamedTempFile::new().unwrap();
     let settings = crate::config::Settings::load(Some(file.path())).unwrap().intake;
-    let mut writer = SpoolWriter::new(&Room::new(&settings), caller("anybody"), None).unwrap();
+    let mut writer = SpoolWriter::new(&SpoolQuota::new(&settings), caller("anybody"), None).unwrap();
     writer.append(&vec![0; bytes]).await.unwrap();
     writer.finish()
 }

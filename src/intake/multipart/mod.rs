@@ -21,7 +21,7 @@ use futures_util::{Stream, StreamExt};
 use super::fields::{Fields, base_name};
 use super::forms::Parts;
 use super::options::{OptionError, is_option};
-use super::recording::{Recording, Table};
+use super::recording::{IntakeContext, Recording};
 use super::{BodyForm, IntakeError};
 use crate::config;
 use head::PartHead;
@@ -36,7 +36,7 @@ const AUDIO_NAMES: [&str; 3] = [FILE, "audio", "input_audio"];
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Takes a form apart.
-pub(super) async fn multipart<S>(table: &Table<'_>, headers: &HeaderMap, body: S) -> Result<Parts, IntakeError>
+pub(super) async fn multipart<S>(table: &IntakeContext<'_>, headers: &HeaderMap, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
@@ -98,7 +98,7 @@ fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
 /// Spools the recording, and offers it to be forwarded while it is arriving where it seems to be the last part and its
 /// model is known.
 async fn recording<S>(
-    table: &Table<'_>,
+    table: &IntakeContext<'_>,
     sieve: &Sieve<S>,
     part: &mut Field,
     fields: &Fields,

@@ -5,7 +5,7 @@
 //! whatever happens to the process. What was appended last is in memory until it is written, so a reader that keeps pace
 //! never reads the file.
 //!
-//! - [`Room`]: how much memory and disk all recordings may take
+//! - [`SpoolQuota`]: how much memory and disk all recordings may take
 //! - [`SpoolWriter`]: takes bytes as they arrive
 //! - [`Spool`]: a handle to read by, as often as a retry needs
 //! - `state`: what the two share
@@ -25,7 +25,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 pub use reader::SpoolSource;
-pub use room::Room;
+pub use room::SpoolQuota;
 use state::Shared;
 pub use writer::{SpoolError, SpoolWriter};
 

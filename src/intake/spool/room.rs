@@ -17,7 +17,7 @@ pub(super) struct Full;
 
 /// The room that all recordings of this process share.
 #[derive(Debug)]
-pub struct Room {
+pub struct SpoolQuota {
     pub(super) memory: Arc<Bound>,
     pub(super) disk: Arc<FairShare>,
     /// A recording that is larger goes to a file.
@@ -25,7 +25,7 @@ pub struct Room {
     pub(super) directory: PathBuf,
 }
 
-impl Room {
+impl SpoolQuota {
     /// The room of these settings.
     pub fn new(settings: &config::Intake) -> Arc<Self> {
         Arc::new(Self {

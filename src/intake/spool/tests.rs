@@ -9,12 +9,12 @@ use super::writer::{BLOCK, SpoolError};
 use super::*;
 use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
-fn room(threshold: u64, memory: u64, disk: u64) -> Arc<Room> {
+fn room(threshold: u64, memory: u64, disk: u64) -> Arc<SpoolQuota> {
     let (memory, disk) = (Arc::new(Bound::new(memory)), FairShare::new(Shares::new(disk).with_min_share(disk)));
-    Arc::new(Room { memory, disk, threshold, directory: std::env::temp_dir() })
+    Arc::new(SpoolQuota { memory, disk, threshold, directory: std::env::temp_dir() })
 }
 
-fn roomy(threshold: usize) -> Arc<Room> {
+fn roomy(threshold: usize) -> Arc<SpoolQuota> {
     room(threshold.try_into().unwrap(), 1 << 30, 1 << 30)
 }
 
@@ -22,7 +22,7 @@ fn alice() -> ShareKey {
     ShareKey::of_caller("alice")
 }
 
-async fn write(room: &Arc<Room>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
+async fn write(room: &Arc<SpoolQuota>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
     let mut writer = SpoolWriter::new(room, alice(), None)?;
     for chunk in chunks {
         writer.append(chunk).await?;
@@ -58,7 +58,7 @@ async fn a_recording_reads_the_same_from_memory_and_from_a_file_as_often_as_need
 #[tokio::test]
 async fn a_large_recording_leaves_no_name_on_disk() {
     let directory = tempfile::tempdir().unwrap();
-    let room = Arc::new(Room { directory: directory.path().to_owned(), ..Arc::into_inner(roomy(1)).unwrap() });
+    let room = Arc::new(SpoolQuota { directory: directory.path().to_owned(), ..Arc::into_inner(roomy(1)).unwrap() });
     let spool = write(&room, &[&vec![7; 2 * BLOCK]]).await.unwrap();
     assert!(!spool.is_in_memory());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -150,7 +150,7 @@ async fn an_announced_size_takes_no_room_before_it_has_come() {
 
 #[tokio::test]
 async fn one_caller_leaves_room_to_others_and_a_recording_that_grows_is_refused() {
-    let room = Room {
+    let room = SpoolQuota {
         disk: FairShare::new(Shares::new(10 << 20).with_min_share(1 << 20)),
         ..Arc::into_inner(room(0, 0, 0)).unwrap()
     };

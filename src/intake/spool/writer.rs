@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Spool;
-use super::room::{Room, Share};
+use super::room::{Share, SpoolQuota};
 use super::state::{Shared, length_of};
 use crate::fair_share::{Refused, ShareKey};
 
@@ -52,7 +52,7 @@ impl From<Refused> for SpoolError {
 /// error.
 #[derive(Debug)]
 pub struct SpoolWriter {
-    room: Arc<Room>,
+    room: Arc<SpoolQuota>,
     shared: Arc<Shared>,
     /// The piece that is being filled.
     piece: BytesMut,
@@ -69,7 +69,7 @@ impl SpoolWriter {
     /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and a
     /// recording that will be too large for memory goes to a file from the start. Room is taken as bytes come: to announce
     /// a size takes none.
-    pub fn new(room: &Arc<Room>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
+    pub fn new(room: &Arc<SpoolQuota>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
         let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
         let mut threshold = room.threshold;
         if let Some(announced) = announced.filter(|&announced| announced > threshold) {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::reads::{Question, Reads};
 use super::worker::{Answer, Reply, Work, Worker};
 use super::{Clock, Embedded, Leases, Rates, Threads};
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 use crate::store::tests::{Fault, Faults};
 
 /// The line from the store to what its thread would do.
@@ -104,7 +104,7 @@ impl Line {
     }
 
     fn fail(&mut self, work: Work) {
-        let failure = StoreFailure::Failed("the disk is full".to_owned());
+        let failure = StoreError::Failed("the disk is full".to_owned());
         self.health.wrote(&Err(failure.clone()));
         match work {
             Work::Admit { reply, .. } => drop(reply.send(Err(failure))),

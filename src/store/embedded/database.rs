@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, Memo, Statement, Tally, Usage};
-use crate::limits::{Settlement, Unknown};
+use crate::ledger::{Charge, Ending, Entry, RequestInfo, Statement, Tally, Usage};
+use crate::limits::{IfUnknown, Settlement};
 
 /// The version of the schema, in the file's `user_version`.
 const VERSION: i64 = 4;
@@ -183,14 +183,14 @@ impl Writer<'_> {
                     self.charge_session(&entry.subject, &session.id, entry.cost, entry.estimate, None)?;
                 }
             }
-            (None, Unknown::Charge) => {
+            (None, IfUnknown::Charge) => {
                 self.charge(&entry, 1, entry.cost, Charge::NONE)?;
                 if let Some(session) = &settlement.session {
                     let until = Some(session.expires_at);
                     self.charge_session(&entry.subject, &session.id, entry.cost, Charge::NONE, until)?;
                 }
             }
-            (Some(_), _) | (None, Unknown::Ignore) => return Ok(()),
+            (Some(_), _) | (None, IfUnknown::Ignore) => return Ok(()),
         }
         self.tally(&entry, &settlement.counted_as)?;
         self.record(&entry)
@@ -333,7 +333,7 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
         id: parsed(row, 0)?,
         at: UnixMs::new(counted(row, 1)?),
         subject: parsed(row, 2)?,
-        memo: Memo { request_id: row.get(3)?, plan: row.get(4)?, model: row.get(5)?, provider: row.get(6)? },
+        memo: RequestInfo { request_id: row.get(3)?, plan: row.get(4)?, model: row.get(5)?, provider: row.get(6)? },
         audio: AudioMs::new(counted(row, 7)?),
         estimate: charge(8, 9)?,
         cost: charge(10, 11)?,
@@ -345,7 +345,7 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::revocation::TokenMark;
+    use crate::identity::revocation::TokenRef;
 
     #[test]
     fn a_page_of_sessions_costs_what_it_returns() {
@@ -402,7 +402,7 @@ mod tests {
         assert!(Database::open_to_read(&file).unwrap().subjects(month).unwrap().is_empty());
         assert!(Database::open_beside(&file).is_err(), "its gateway has yet to be started");
         let database = Database::open(&file).unwrap();
-        let revoked = database.is_revoked(&"alice".parse().unwrap(), &TokenMark::default(), UnixMs::now());
+        let revoked = database.is_revoked(&"alice".parse().unwrap(), &TokenRef::default(), UnixMs::now());
         assert!(!revoked.unwrap() && version(&database.0).unwrap() == VERSION);
         assert!(Database::open_beside(&file).unwrap().is_some());
     }

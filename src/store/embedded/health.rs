@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 const BACK: &str = "the embedded store can be written to again";
 
@@ -27,7 +27,7 @@ impl Health {
     }
 
     /// The thread did not answer: the disk stands still, or the thread has died.
-    pub(super) fn did_not_answer(&self, cause: &StoreFailure) {
+    pub(super) fn did_not_answer(&self, cause: &StoreError) {
         let was_away = self.is_away();
         self.is_stalled.store(true, Ordering::Relaxed);
         if !was_away {
@@ -43,7 +43,7 @@ impl Health {
     }
 
     /// Something was written, or could not be. It is said once that it cannot be, and once that it can be again.
-    pub(super) fn wrote(&self, written: &Result<(), StoreFailure>) {
+    pub(super) fn wrote(&self, written: &Result<(), StoreError>) {
         let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
         match written {
             Err(cause) if !failed_before => tracing::error!(%cause, "the embedded store cannot be written to"),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
-use crate::limits::{Ask, Denial};
+use crate::limits::{AdmitRequest, Denial};
 
 /// What a request holds while the thread decides on it. Whoever drops it ends the lease; what the rates have counted stays
 /// counted unless it is given back, since a client that leaves has tried.
 pub(super) struct Held<'a> {
     rates: &'a Rates,
     leases: &'a Leases,
-    ask: Arc<Ask>,
+    ask: Arc<AdmitRequest>,
     has_rates: bool,
     has_lease: bool,
     denial: Option<Denial>,
@@ -19,9 +19,9 @@ pub(super) struct Held<'a> {
 
 impl<'a> Held<'a> {
     /// Takes the rates and a lease, or nothing.
-    pub(super) fn take(rates: &'a Rates, leases: &'a Leases, ask: Arc<Ask>) -> Self {
+    pub(super) fn take(rates: &'a Rates, leases: &'a Leases, ask: Arc<AdmitRequest>) -> Self {
         let mut held = Self { rates, leases, ask, has_rates: false, has_lease: false, denial: None };
-        let Ask { id, subject, limits, lease, .. } = &*held.ask;
+        let AdmitRequest { id, subject, limits, lease, .. } = &*held.ask;
         match leases.add_below(limits.concurrent, subject, *id, *lease, Granted::ByStore) {
             // The same request asks again: it has everything already.
             Added::WasThere => return held,

@@ -33,19 +33,19 @@ pub(crate) use by_hand::Line;
 pub(crate) use reader::{Reader, revoke_beside};
 pub use trial::{Found, try_directory};
 
-use super::StoreFailure;
+use super::StoreError;
 use crate::config::Namespace;
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
 use crate::identity::known_revocations::KnownRevocations;
-use crate::identity::revocation::{Revocation, TokenMark};
+use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::Statement;
 use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest};
-use crate::limits::{Ask, Decision, Denial, Limits, Standing};
+use crate::limits::{AccountUsage, AdmitRequest, Decision, Denial, Limits};
 use crate::private_dir;
 use database::Database;
 use health::Health;
@@ -172,7 +172,7 @@ impl Embedded {
     }
 
     /// See [`Store::admit`](super::Store::admit).
-    pub(super) async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
+    pub(super) async fn admit(&self, ask: Arc<AdmitRequest>) -> Result<Decision, StoreError> {
         self.check_writable()?;
         let held = Held::take(&self.rates, &self.leases, Arc::clone(&ask));
         let denial = held.denial();
@@ -194,24 +194,24 @@ impl Embedded {
         let Answer { at, spent, .. } = answer?;
         let (requests, audio) = self.rates.standing(&ask.subject);
         let in_flight = self.leases.in_flight(&ask.subject);
-        Ok(Decision { at, denial, standing: Standing { requests, audio, in_flight, spent } })
+        Ok(Decision { at, denial, standing: AccountUsage { requests, audio, in_flight, spent } })
     }
 
     /// See [`Store::settle`](super::Store::settle).
-    pub(super) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
+    pub(super) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreError> {
         self.check_writable()?;
         self.ask(|reply| Work::Settle { settlement: Arc::clone(&settlement), reply }).await?;
         self.leases.end(&settlement.subject, settlement.id);
         Ok(())
     }
 
-    pub(super) async fn is_revoked(&self, subject: &Subject, token: TokenMark) -> Result<bool, StoreFailure> {
+    pub(super) async fn is_revoked(&self, subject: &Subject, token: TokenRef) -> Result<bool, StoreError> {
         let subject = subject.clone();
         self.ask(|reply| Work::IsRevoked { subject, token, reply }).await
     }
 
     /// See [`Store::follow_revocations`](super::Store::follow_revocations). The file forgets none.
-    pub(super) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+    pub(super) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         let seen = *self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((sum, revocations)) = self.ask(|reply| Work::Revocations { seen, reply }).await? else {
             return Ok(());
@@ -224,13 +224,13 @@ impl Embedded {
         Ok(())
     }
 
-    pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFailure> {
+    pub(super) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.check_writable()?;
         self.ask(|reply| Work::Revoke { revocation, reply }).await
     }
 
     /// See [`Store::open_session`](super::Store::open_session).
-    pub(super) async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreFailure> {
+    pub(super) async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreError> {
         self.check_writable()?;
         let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
         // A flood ends here.
@@ -247,25 +247,25 @@ impl Embedded {
     }
 
     /// See [`Store::forget_session`](super::Store::forget_session).
-    pub(super) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
+    pub(super) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreError> {
         self.check_writable()?;
         let (maker, id) = (maker.clone(), id.to_owned());
         self.ask(|reply| Work::ForgetSession { maker, id, reply }).await
     }
 
     /// See [`Store::sessions`](super::Store::sessions).
-    pub(super) async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreFailure> {
+    pub(super) async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreError> {
         let maker = maker.clone();
         self.read(|reply| Question::Sessions { maker, page, reply }).await
     }
 
     /// See [`Store::session`](super::Store::session).
-    pub(super) async fn session_of(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreFailure> {
+    pub(super) async fn session_of(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreError> {
         let (maker, id) = (maker.clone(), id.to_owned());
         self.read(|reply| Question::Session { maker, id, reply }).await
     }
 
-    pub(super) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+    pub(super) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let subject = subject.clone();
         self.read(|reply| Question::Statement { subject, month, reply }).await
     }
@@ -275,8 +275,8 @@ impl Embedded {
     }
 
     /// Nobody waits for a file that cannot be written to, as far as it is known.
-    fn check_writable(&self) -> Result<(), StoreFailure> {
-        if self.health.is_away() { Err(StoreFailure::Away) } else { Ok(()) }
+    fn check_writable(&self) -> Result<(), StoreError> {
+        if self.health.is_away() { Err(StoreError::Away) } else { Ok(()) }
     }
 
     /// Tries a file that could not be written to, and sees whether the directory is still the one that was opened.
@@ -303,48 +303,48 @@ impl Embedded {
     }
 
     /// Asks the thread, unless it is known to stand still.
-    async fn ask<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreFailure> {
+    async fn ask<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreError> {
         if self.health.is_stalled() {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         self.put(work).await
     }
 
     /// Asks the thread that reads, unless the store is known to stand still.
-    async fn read<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, StoreFailure> {
+    async fn read<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, StoreError> {
         if self.health.is_stalled() {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         let (reply, answer) = oneshot::channel();
         // What is full, or has ended, says nothing of what is written.
-        self.reads.try_send(question(reply)).map_err(|_| StoreFailure::Away)?;
+        self.reads.try_send(question(reply)).map_err(|_| StoreError::Away)?;
         match timeout(STORE_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreFailure::Failed("its thread for reads has ended".to_owned())),
-            Err(_) => Err(StoreFailure::Slow),
+            Ok(Err(_)) => Err(StoreError::Failed("its thread for reads has ended".to_owned())),
+            Err(_) => Err(StoreError::Slow),
         }
     }
 
     /// Asks the thread, whatever is known of it.
-    async fn put<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreFailure> {
+    async fn put<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         match self.inbox.try_send(work(reply)) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(StoreFailure::Away),
+            Err(TrySendError::Full(_)) => return Err(StoreError::Away),
             Err(TrySendError::Closed(_)) => return Err(self.has_ended()),
         }
         match timeout(STORE_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(self.has_ended()),
             Err(_) => {
-                self.health.did_not_answer(&StoreFailure::Slow);
-                Err(StoreFailure::Slow)
+                self.health.did_not_answer(&StoreError::Slow);
+                Err(StoreError::Slow)
             }
         }
     }
 
-    fn has_ended(&self) -> StoreFailure {
-        let failure = StoreFailure::Failed("its thread has ended".to_owned());
+    fn has_ended(&self) -> StoreError {
+        let failure = StoreError::Failed("its thread has ended".to_owned());
         self.health.did_not_answer(&failure);
         failure
     }

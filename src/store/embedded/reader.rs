@@ -9,7 +9,7 @@ use crate::domain::{Month, UnixMs};
 use crate::identity::revocation::Revocation;
 use crate::ledger::{Entry, Statement};
 use crate::limits::session::Session;
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// The embedded store, to be read only.
 #[derive(Debug)]
@@ -17,32 +17,32 @@ pub(crate) struct Reader(Database);
 
 impl Reader {
     /// Opens the books of `namespace` in `directory`; `None`: nothing was ever written there.
-    pub(crate) fn open(directory: &Path, namespace: Namespace) -> Result<Option<Self>, StoreFailure> {
+    pub(crate) fn open(directory: &Path, namespace: Namespace) -> Result<Option<Self>, StoreError> {
         let file = directory.join(namespace.database());
         // A directory that may not be looked into is not an empty one.
-        if !file.try_exists().map_err(|error| StoreFailure::Failed(error.to_string()))? {
+        if !file.try_exists().map_err(|error| StoreError::Failed(error.to_string()))? {
             return Ok(None);
         }
         Ok(Some(Self(Database::open_to_read(&file).map_err(|error| failed(&error))?)))
     }
 
     /// What a caller used in a month.
-    pub(crate) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+    pub(crate) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         self.0.statement(subject, month).map_err(|error| failed(&error))
     }
 
     /// The session of this id that has not ended.
-    pub(crate) fn session(&self, id: &str) -> Result<Option<Session>, StoreFailure> {
+    pub(crate) fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
         self.0.session(id, UnixMs::now()).map_err(|error| failed(&error))
     }
 
     /// Everyone who was charged in a month.
-    pub(crate) fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
+    pub(crate) fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         self.0.subjects(month).map_err(|error| failed(&error))
     }
 
     /// The records of one caller, or of all, that were admitted in a month.
-    pub(crate) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreFailure> {
+    pub(crate) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreError> {
         self.0.entries(subject, month).map_err(|error| failed(&error))
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn revoke_beside(
     directory: &Path,
     namespace: Namespace,
     revocation: &Revocation,
-) -> Result<bool, StoreFailure> {
+) -> Result<bool, StoreError> {
     let written = Database::open_beside(&directory.join(namespace.database())).and_then(|database| {
         let Some(mut database) = database else { return Ok(false) };
         let writer = database.begin()?;
@@ -63,11 +63,11 @@ pub(crate) fn revoke_beside(
     written.map_err(|error| failed(&error))
 }
 
-pub(crate) fn failed(error: &rusqlite::Error) -> StoreFailure {
+pub(crate) fn failed(error: &rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => StoreFailure::Garbled(error.to_string()),
-        _ => StoreFailure::Failed(error.to_string()),
+        | rusqlite::Error::InvalidColumnType(..) => StoreError::Garbled(error.to_string()),
+        _ => StoreError::Failed(error.to_string()),
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::Subject;
 use crate::ledger::Statement;
 use crate::limits::clock::Clock;
 use crate::limits::session::{PageRequest, Session, SessionPage};
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// How many reads may wait. What finds no room is not asked.
 pub(super) const MAX_WAITING_READS: usize = 1024;
@@ -53,7 +53,7 @@ impl Reads {
     }
 }
 
-fn tell<T>(reply: oneshot::Sender<Result<T, StoreFailure>>, read: impl FnOnce() -> rusqlite::Result<T>) {
+fn tell<T>(reply: oneshot::Sender<Result<T, StoreError>>, read: impl FnOnce() -> rusqlite::Result<T>) {
     if !reply.is_closed() {
         let _ = reply.send(read().map_err(|error| failed(&error)));
     }

@@ -11,13 +11,13 @@ use super::health::Health;
 use super::reader::failed;
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
-use crate::identity::revocation::{Revocation, TokenMark};
+use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId};
 use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::session::{SessionDenial, SessionRequest};
-use crate::limits::{Ask, Denial};
-use crate::store::StoreFailure;
+use crate::limits::{AdmitRequest, Denial};
+use crate::store::StoreError;
 
 /// How many requests share a commit at most.
 const BATCH: usize = 128;
@@ -31,7 +31,7 @@ pub(super) const ABANDONED: Duration = Duration::from_hours(48);
 /// gives a question up after seconds.
 const CLOSED: Duration = Duration::from_mins(10);
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreFailure>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the budgets say to a request.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub(super) type RevocationSum = (i64, i64, i64);
 pub(super) enum Work {
     /// `denial`: why it is not let in whatever the budgets say, unless it is known already.
     Admit {
-        ask: Arc<Ask>,
+        ask: Arc<AdmitRequest>,
         denial: Option<Denial>,
         reply: Reply<Answer>,
     },
@@ -62,7 +62,7 @@ pub(super) enum Work {
     },
     IsRevoked {
         subject: Subject,
-        token: TokenMark,
+        token: TokenRef,
         reply: Reply<bool>,
     },
     Revocations {
@@ -176,7 +176,7 @@ impl Worker {
     }
 
     /// Does it all in one transaction. If that fails, none of it happened.
-    fn write(&mut self, batch: &[Work]) -> (Vec<Written>, Result<(), StoreFailure>) {
+    fn write(&mut self, batch: &[Work]) -> (Vec<Written>, Result<(), StoreError>) {
         let mut answers = Vec::with_capacity(batch.len());
         if batch.iter().all(Work::is_stale) {
             return (answers, Ok(()));
@@ -209,7 +209,7 @@ impl Worker {
         });
         let written = written.map_err(|error| failed(&error));
         // A transaction in which nothing changed says nothing of the disk, nor does a row that makes no sense.
-        if changed || written.as_ref().is_err_and(|failure| !matches!(failure, StoreFailure::Garbled(_))) {
+        if changed || written.as_ref().is_err_and(|failure| !matches!(failure, StoreError::Garbled(_))) {
             self.health.wrote(&written);
         }
         (answers, written)
@@ -245,8 +245,8 @@ enum Written {
 }
 
 /// Tells whoever waits for it what became of a write.
-fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreFailure>) {
-    let too_late = || StoreFailure::Refused("the request was given up before it came to be decided".to_owned());
+fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreError>) {
+    let too_late = || StoreError::Refused("the request was given up before it came to be decided".to_owned());
     // Whoever does not wait any more has it taken back.
     match work {
         Work::Admit { reply, .. } => {
@@ -269,7 +269,7 @@ fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreFailure>
 
 /// Decides on one request by what is in the file and notes it, all or nothing. `denial`: why it is not let in whatever the
 /// file says, unless its permit was given before.
-fn admit(writer: &Writer<'_>, now: UnixMs, ask: &Ask, denial: Option<Denial>) -> rusqlite::Result<Answer> {
+fn admit(writer: &Writer<'_>, now: UnixMs, ask: &AdmitRequest, denial: Option<Denial>) -> rusqlite::Result<Answer> {
     let subject = &ask.subject;
     let entry = ask.entry(now);
     let spent = writer.spent(subject, Month::of(now))?;

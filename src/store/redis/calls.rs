@@ -10,9 +10,9 @@ use super::{Call, Shared};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
 use crate::ledger::{Charge, Ending};
-use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
-use crate::limits::{RateRefund, Settlement, Unknown};
-use crate::store::StoreFailure;
+use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial};
+use crate::limits::{IfUnknown, RateRefund, Settlement};
+use crate::store::StoreError;
 
 /// How far the clocks of the gateway and of Redis may differ.
 pub(super) const CLOCKS_APART: Duration = Duration::from_hours(12);
@@ -29,7 +29,7 @@ const KEEP_MARK: Duration = Duration::from_hours(24);
 const KEEP_MONTH: Duration = Duration::from_hours(24 * 400);
 
 impl Shared {
-    pub(super) fn admit_call(&self, ask: &Ask, keys: &Keys) -> Call {
+    pub(super) fn admit_call(&self, ask: &AdmitRequest, keys: &Keys) -> Call {
         let (limits, part) = (&ask.limits, keys.part());
         let now = self.time(part);
         let (earlier, later) = months_around(now);
@@ -77,11 +77,11 @@ impl Shared {
 
     pub(super) fn decision(
         &self,
-        ask: &Ask,
+        ask: &AdmitRequest,
         keys: &Keys,
         value: Value,
         took: Duration,
-    ) -> Result<Decision, StoreFailure> {
+    ) -> Result<Decision, StoreError> {
         type Answer = (String, u64, u64, u64, u64, u32, u64, u64, Vec<String>);
         let (denial, wait, now, requests, audio, in_flight, usd, spent_audio, dead): Answer = parsed(value)?;
         self.health.answered(keys.part(), now, took);
@@ -96,9 +96,9 @@ impl Shared {
             "usd" => Some(Denial::MonthlyUsd),
             "minutes" => Some(Denial::MonthlyAudio),
             "session" => Some(Denial::Session),
-            other => return Err(StoreFailure::Garbled(format!("the denial {other:?}"))),
+            other => return Err(StoreError::Garbled(format!("the denial {other:?}"))),
         };
-        let standing = Standing {
+        let standing = AccountUsage {
             requests: Duration::from_micros(requests),
             audio: Duration::from_micros(audio),
             in_flight,
@@ -129,7 +129,7 @@ impl Shared {
             difference(cost.audio.get(), estimate.audio.get()),
             cost.usd.get().to_string(),
             cost.audio.get().to_string(),
-            u8::from(settlement.unknown == Unknown::Charge).to_string(),
+            u8::from(settlement.unknown == IfUnknown::Charge).to_string(),
             optional(since),
             settlement.at.get().to_string(),
             later.start().get().to_string(),
@@ -166,7 +166,7 @@ impl Shared {
     }
 
     /// What dead gateways left of a caller's permits, each its id and its record. Their estimates stand.
-    fn bury(&self, subject: &Subject, dead: &[String]) -> Result<(), StoreFailure> {
+    fn bury(&self, subject: &Subject, dead: &[String]) -> Result<(), StoreError> {
         for pair in dead.chunks_exact(2) {
             let [id, value] = pair else { continue };
             let entry = open_entry(subject, id, value)?;
@@ -185,7 +185,7 @@ impl Shared {
                 usage: None,
                 ending: Ending::Abandoned,
                 without_store: false,
-                unknown: Unknown::Ignore,
+                unknown: IfUnknown::Ignore,
                 tried: false,
                 marked: true,
                 rates: RateRefund::default(),

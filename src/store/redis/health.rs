@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::keys::{PARTS, part_of};
 use crate::config::Namespace;
 use crate::limits::clock::Clock;
-use crate::store::{Presence, StoreFailure};
+use crate::store::{Availability, StoreError};
 
 /// An answer within this time tells what time it is.
 const PROMPT: Duration = Duration::from_millis(50);
@@ -63,11 +63,11 @@ impl Health {
     }
 
     /// How many of the parts are there.
-    pub(super) fn presence(&self) -> Presence {
+    pub(super) fn presence(&self) -> Availability {
         match self.away.load(Ordering::Relaxed) {
-            0 => Presence::There,
-            away if away < self.parts.len() => Presence::PartlyAway,
-            _ => Presence::Away,
+            0 => Availability::There,
+            away if away < self.parts.len() => Availability::PartlyAway,
+            _ => Availability::Away,
         }
     }
 
@@ -90,7 +90,7 @@ impl Health {
     }
 
     /// A part did not do what it was asked. Whether that is news.
-    pub(super) fn failed(&self, part: usize, failure: &StoreFailure) -> bool {
+    pub(super) fn failed(&self, part: usize, failure: &StoreError) -> bool {
         let Some(part) = self.part(part) else { return false };
         let news = !part.away.swap(true, Ordering::Relaxed);
         if news && self.away.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -134,12 +134,12 @@ mod tests {
     fn one_part_may_be_away_without_the_others() {
         let clock = Clock::manual(UnixMs::new(1000));
         let health = Health::new(clock.clone(), true, Namespace::Production);
-        health.failed(3, &StoreFailure::Slow);
-        assert_eq!(health.presence(), Presence::PartlyAway);
+        health.failed(3, &StoreError::Slow);
+        assert_eq!(health.presence(), Availability::PartlyAway);
         assert!(health.is_part_away(3) && !health.is_part_away(4));
         assert_eq!(health.time_of(3, Duration::ZERO), None);
         health.answered(3, 5_000_000, Duration::ZERO);
-        assert_eq!(health.presence(), Presence::There);
+        assert_eq!(health.presence(), Availability::There);
         clock.advance(Duration::from_millis(2));
         assert_eq!(health.time_of(3, Duration::from_millis(1)), Some(5_003_000));
     }

@@ -15,7 +15,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 
 use crate::config::RedisUrl;
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// How long making a connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ impl Link {
         source: &Arc<str>,
         (keys, arguments): (Vec<String>, Vec<String>),
         patience: Duration,
-    ) -> Result<Value, StoreFailure> {
+    ) -> Result<Value, StoreError> {
         let by = move |command: &str, script: &str| {
             let mut command = redis::cmd(command);
             command.arg(script).arg(keys.len()).arg(&keys).arg(&arguments);
@@ -111,13 +111,13 @@ impl Link {
     }
 
     /// Runs one command, which must be one that may be run twice.
-    pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreFailure> {
+    pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreError> {
         let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
         unhurried(patience, async move { wire.insist(&command, deadline).await }).await
     }
 
     /// The connection of this runtime.
-    fn wire(&self) -> Result<Wire, StoreFailure> {
+    fn wire(&self) -> Result<Wire, StoreError> {
         let mut wires = self.wires.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = Handle::current().id();
         let used = Instant::now();
@@ -135,10 +135,10 @@ impl Link {
 async fn unhurried(
     patience: Duration,
     work: impl Future<Output = RedisResult<Value>> + Send + 'static,
-) -> Result<Value, StoreFailure> {
+) -> Result<Value, StoreError> {
     match timeout(patience, tokio::spawn(work)).await {
-        Err(_) => Err(StoreFailure::Slow),
-        Ok(Err(_)) => Err(StoreFailure::Failed("its connection was given up".to_owned())),
+        Err(_) => Err(StoreError::Slow),
+        Ok(Err(_)) => Err(StoreError::Failed("its connection was given up".to_owned())),
         Ok(Ok(answer)) => answer.map_err(|error| failure(&error)),
     }
 }
@@ -226,9 +226,9 @@ const REFUSES_ALL: [&str; 14] = [
 ];
 
 /// What went wrong, without the address, which may hold a password.
-pub(super) fn failure(error: &RedisError) -> StoreFailure {
+pub(super) fn failure(error: &RedisError) -> StoreError {
     let Some(code) = error.code() else {
-        return StoreFailure::Failed(match error.kind() {
+        return StoreError::Failed(match error.kind() {
             _ if error.is_connection_refusal() => "it refuses connections".to_owned(),
             ErrorKind::Io => "it cannot be reached".to_owned(),
             ErrorKind::ClusterConnectionNotFound => "no node of the cluster can be reached".to_owned(),
@@ -239,8 +239,8 @@ pub(super) fn failure(error: &RedisError) -> StoreFailure {
     let detail = error.detail().map(|detail| detail.split(" script: ").next().unwrap_or(detail));
     let what = detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"));
     if REFUSES_ALL.contains(&code) || what.contains("ACL failure") {
-        StoreFailure::Failed(what)
+        StoreError::Failed(what)
     } else {
-        StoreFailure::Refused(what)
+        StoreError::Refused(what)
     }
 }

@@ -24,13 +24,13 @@ use redis::{RedisError, Script, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Presence, StoreFailure};
+use super::{Availability, StoreError};
 use crate::config;
 use crate::domain::Subject;
 use crate::domain::UnixMs;
 use crate::limits::Settlement;
 use crate::limits::clock::Clock;
-use crate::limits::{Ask, Decision};
+use crate::limits::{AdmitRequest, Decision};
 use calls::CLOCKS_APART;
 use health::Health;
 use keys::Keys;
@@ -135,7 +135,7 @@ impl Redis {
     }
 
     /// See [`Store::admit`](super::Store::admit).
-    pub(super) async fn admit(&self, ask: &Ask) -> Result<Decision, StoreFailure> {
+    pub(super) async fn admit(&self, ask: &AdmitRequest) -> Result<Decision, StoreError> {
         let (keys, asked) = (self.shared.keys(&ask.subject), Instant::now());
         let value = self
             .shared
@@ -145,7 +145,7 @@ impl Redis {
     }
 
     /// See [`Store::settle`](super::Store::settle).
-    pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreFailure> {
+    pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let (keys, asked) = (self.shared.keys(&settlement.subject), Instant::now());
         let patience = PATIENCE.max(self.shared.timeout);
         let sources = &self.shared.sources;
@@ -159,7 +159,7 @@ impl Redis {
         Ok(())
     }
 
-    pub(super) fn presence(&self) -> Presence {
+    pub(super) fn presence(&self) -> Availability {
         self.shared.health.presence()
     }
 
@@ -172,7 +172,7 @@ impl Redis {
         self.shared.time(self.shared.keys(subject).part())
     }
 
-    pub(super) async fn probe(&self) -> Result<(), StoreFailure> {
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
         for part in 0..self.shared.health.parts() {
             self.shared.probe(part).await?;
         }
@@ -243,20 +243,20 @@ impl Shared {
         keys: &Keys,
         patience: Duration,
         call: impl FnOnce(&Self) -> Call,
-    ) -> Result<Value, StoreFailure> {
+    ) -> Result<Value, StoreError> {
         if self.health.is_part_away(keys.part()) {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         let answer = self.link.script(&source.script, &source.text, call(self), patience).await;
         answer.inspect_err(|failure| match failure {
-            StoreFailure::Refused(what) => tracing::warn!(what, "Redis did not do what a request needs"),
+            StoreError::Refused(what) => tracing::warn!(what, "Redis did not do what a request needs"),
             _ => self.failed(keys.part(), failure),
         })
     }
 
     /// A part did not do what it was asked. The other workers' connections have broken too as a rule, and none of them shall
     /// find that out by a request when Redis is back; those to a cluster mend themselves.
-    fn failed(&self, part: usize, failure: &StoreFailure) {
+    fn failed(&self, part: usize, failure: &StoreError) {
         if self.health.failed(part, failure) && !self.link.is_cluster() {
             self.link.renew();
         }
@@ -283,7 +283,7 @@ impl Shared {
         }
     }
 
-    async fn probe(&self, part: usize) -> Result<(), StoreFailure> {
+    async fn probe(&self, part: usize) -> Result<(), StoreError> {
         let key = self.health.key(part);
         let keys = vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
         // Back is what answers as soon as requests need it to.
@@ -304,11 +304,11 @@ impl Shared {
     }
 
     /// Whether Redis's clock, in microseconds, is near enough to ours that both mean the same month.
-    fn agree_on(&self, now: u64) -> Result<u64, StoreFailure> {
+    fn agree_on(&self, now: u64) -> Result<u64, StoreError> {
         let apart = UnixMs::new(now / 1000).get().abs_diff(self.clock.now().get());
         if u128::from(apart) < CLOCKS_APART.as_millis() {
             return Ok(now);
         }
-        Err(StoreFailure::Failed("its clock and the gateway's differ by more than twelve hours".to_owned()))
+        Err(StoreError::Failed("its clock and the gateway's differ by more than twelve hours".to_owned()))
     }
 }

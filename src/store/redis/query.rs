@@ -11,7 +11,7 @@ use super::{PATIENCE, Redis};
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
 use crate::ledger::{Ending, Entry, Statement};
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// How many records are asked for at once.
 const PAGE: usize = 1000;
@@ -20,24 +20,24 @@ const AT_ONCE: usize = 16;
 
 impl Redis {
     /// What a caller used in a month.
-    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreFailure> {
+    pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let keys = self.shared.keys(subject);
         if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         let command = cmd("HGETALL").arg(keys.month(month)).take();
         statement(subject, month, self.shared.link.run(command, self.shared.timeout).await?)
     }
 
     /// Everyone who was charged in a month.
-    pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreFailure> {
+    pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         let keys = self.shared.link.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
         let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(self.shared.namespace, key)).collect();
         Ok(subjects.into_iter().collect())
     }
 
     /// The records of one caller, or of all, that were admitted in a month, oldest first, those that are open among them.
-    pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreFailure> {
+    pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreError> {
         let subjects = match subject {
             Some(subject) => vec![subject.clone()],
             None => self.subjects(month).await?,
@@ -57,7 +57,7 @@ impl Redis {
         Ok(entries)
     }
 
-    async fn open_entries(&self, subjects: &[Subject]) -> Result<Vec<Entry>, StoreFailure> {
+    async fn open_entries(&self, subjects: &[Subject]) -> Result<Vec<Entry>, StoreError> {
         let ask = |subject: &Subject| {
             let command = cmd("HGETALL").arg(self.shared.keys(subject).open()).take();
             let subject = subject.clone();
@@ -70,7 +70,7 @@ impl Redis {
         Ok(answers.concat())
     }
 
-    async fn ledger_entries(&self, ledger: &str, from: UnixMs) -> Result<Vec<Entry>, StoreFailure> {
+    async fn ledger_entries(&self, ledger: &str, from: UnixMs) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
         let mut start = from.get().to_string();
         loop {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId, Statement, Tally, Usage};
-use crate::store::StoreFailure;
+use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Statement, Tally, Usage};
+use crate::store::StoreError;
 
 /// An [`Entry`] with short names, since there are many: its subject and its id stand beside it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,16 +66,16 @@ pub(super) fn written(entry: &Entry) -> String {
     serde_json::to_string(&record).unwrap_or_default()
 }
 
-fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entry, StoreFailure> {
-    let record: Record = serde_json::from_str(text).map_err(StoreFailure::garbled)?;
+fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entry, StoreError> {
+    let record: Record = serde_json::from_str(text).map_err(StoreError::garbled)?;
     let (request_id, plan, model, provider) = record.w;
     let estimate = charge(record.e);
     let tokens = record.k.map(|(input, output)| Usage::Tokens { input, output });
     Ok(Entry {
-        id: PermitId::from_str(id).map_err(StoreFailure::garbled)?,
+        id: PermitId::from_str(id).map_err(StoreError::garbled)?,
         at: UnixMs::new(at.or(record.t).unwrap_or_default()),
         subject: subject.clone(),
-        memo: Memo { request_id, plan, model, provider },
+        memo: RequestInfo { request_id, plan, model, provider },
         audio: AudioMs::new(record.a),
         estimate,
         cost: record.c.map_or(estimate, charge),
@@ -85,23 +85,23 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
 }
 
 /// An entry of the hash of open permits: `<admitted at> <record>`.
-pub(super) fn open_entry(subject: &Subject, id: &str, value: &str) -> Result<Entry, StoreFailure> {
-    let garbled = || StoreFailure::Garbled(format!("the permit {id} does not say when it was given"));
+pub(super) fn open_entry(subject: &Subject, id: &str, value: &str) -> Result<Entry, StoreError> {
+    let garbled = || StoreError::Garbled(format!("the permit {id} does not say when it was given"));
     let (at, record) = value.split_once(' ').ok_or_else(garbled)?;
     read(subject, id, record, Some(at.parse().map_err(|_| garbled())?))
 }
 
 /// The entries in what `XRANGE` says of a ledger: each a name and its fields.
-pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entry>, StoreFailure> {
+pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entry>, StoreError> {
     let entries = items.iter().map(|(item, fields)| match fields.as_slice() {
-        [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreFailure::garbled)?, id, record, None),
-        _ => Err(StoreFailure::Garbled(format!("the record {item} has {} fields", fields.len()))),
+        [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreError::garbled)?, id, record, None),
+        _ => Err(StoreError::Garbled(format!("the record {item} has {} fields", fields.len()))),
     });
     entries.collect()
 }
 
 /// The statement in the hash of a month.
-pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreFailure> {
+pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreError> {
     let fields: Vec<(String, i64)> = parsed(value)?;
     let mut statement = Statement::empty(subject.clone(), month);
     for (field, number) in fields {
@@ -129,6 +129,6 @@ fn count(tally: &mut Tally, what: &str, number: u64) {
 }
 
 /// What Redis says, as what it must be.
-pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreFailure> {
-    redis::from_redis_value(value).map_err(StoreFailure::garbled)
+pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
+    redis::from_redis_value(value).map_err(StoreError::garbled)
 }

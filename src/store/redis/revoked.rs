@@ -15,8 +15,8 @@ use super::{PATIENCE, Redis};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
-use crate::identity::revocation::{Revocation, TokenMark, Tokens};
-use crate::store::StoreFailure;
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
+use crate::store::StoreError;
 
 /// How many revocations are read at once.
 const PAGE: usize = 1000;
@@ -41,14 +41,10 @@ type Page = (u8, Vec<(String, Vec<String>)>);
 
 impl Redis {
     /// See [`Store::is_revoked`](crate::store::Store::is_revoked).
-    pub(in crate::store) async fn is_revoked(
-        &self,
-        subject: &Subject,
-        token: &TokenMark,
-    ) -> Result<bool, StoreFailure> {
+    pub(in crate::store) async fn is_revoked(&self, subject: &Subject, token: &TokenRef) -> Result<bool, StoreError> {
         let keys = self.shared.keys(subject);
         if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         let mut command = cmd("MGET");
         command.arg(keys.revoked(None));
@@ -61,11 +57,11 @@ impl Redis {
     }
 
     /// See [`Store::revoke`](crate::store::Store::revoke).
-    pub async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreFailure> {
+    pub async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
         let keys = self.shared.keys(&revocation.subject);
         let (key, second) = match &revocation.tokens {
-            Tokens::Named(name) => (keys.revoked(Some(name)), 0),
-            Tokens::IssuedUpTo(second) => (keys.revoked(None), *second),
+            RevokedTokens::Named(name) => (keys.revoked(Some(name)), 0),
+            RevokedTokens::IssuedUpTo(second) => (keys.revoked(None), *second),
         };
         let arguments = [second, revocation.until.get()];
         let command = script(include_str!("revoke.lua"), &key).arg(&arguments).take();
@@ -80,10 +76,10 @@ impl Redis {
     }
 
     /// See [`Store::follow_revocations`](crate::store::Store::follow_revocations).
-    pub(in crate::store) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreFailure> {
+    pub(in crate::store) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         let log = revocations(self.shared.namespace);
         if self.shared.health.is_part_away(part_of(&log)) {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         let mut last = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
         let mut from_beginning = last == BEGINNING;
@@ -149,7 +145,7 @@ fn revocation(fields: &[String]) -> Option<Revocation> {
     };
     Some(Revocation {
         subject: field("subject")?.parse().ok()?,
-        tokens: Tokens::from_parts(field("token")?.clone(), field("up_to")?.parse().ok()?),
+        tokens: RevokedTokens::from_parts(field("token")?.clone(), field("up_to")?.parse().ok()?),
         until: UnixMs::new(field("until")?.parse().ok()?),
     })
 }

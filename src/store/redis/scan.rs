@@ -8,23 +8,23 @@ use tokio::time::timeout;
 use super::link::{ANSWER, CONNECT, Link, Target, failure};
 use super::records::parsed;
 use crate::config::RedisUrl;
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 /// How many keys are looked at in one step.
 const PAGE: usize = 1000;
 
 impl Link {
     /// The keys that match `pattern`; some may come twice.
-    pub(super) async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreFailure> {
+    pub(super) async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
         for client in self.primaries().await? {
             let connection = timeout(CONNECT, client.get_multiplexed_async_connection()).await;
-            let mut connection = connection.map_err(|_| StoreFailure::Slow)?.map_err(|error| failure(&error))?;
+            let mut connection = connection.map_err(|_| StoreError::Slow)?.map_err(|error| failure(&error))?;
             let mut cursor = 0_u64;
             loop {
                 let scan = cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(PAGE).take();
                 let answer = timeout(ANSWER, scan.query_async::<(u64, Vec<String>)>(&mut connection)).await;
-                let (next, found) = answer.map_err(|_| StoreFailure::Slow)?.map_err(|error| failure(&error))?;
+                let (next, found) = answer.map_err(|_| StoreError::Slow)?.map_err(|error| failure(&error))?;
                 keys.extend(found);
                 cursor = next;
                 if cursor == 0 {
@@ -36,7 +36,7 @@ impl Link {
     }
 
     /// A client for each node that holds keys of its own.
-    async fn primaries(&self) -> Result<Vec<Client>, StoreFailure> {
+    async fn primaries(&self) -> Result<Vec<Client>, StoreError> {
         let url = match &self.target {
             Target::Single(client) => return Ok(vec![Client::clone(client)]),
             Target::Cluster { url, .. } => url,
@@ -45,7 +45,7 @@ impl Link {
         let slots: Vec<Vec<redis::Value>> = parsed(self.run(cmd("CLUSTER").arg("SLOTS").take(), ANSWER).await?)?;
         let mut nodes = BTreeSet::new();
         for range in slots {
-            let garbled = || StoreFailure::Garbled("CLUSTER SLOTS names no primary".to_owned());
+            let garbled = || StoreError::Garbled("CLUSTER SLOTS names no primary".to_owned());
             let primary: Vec<redis::Value> = parsed(range.into_iter().nth(2).ok_or_else(garbled)?)?;
             let mut primary = primary.into_iter();
             let (host, port) = primary.next().zip(primary.next()).ok_or_else(garbled)?;

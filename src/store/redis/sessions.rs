@@ -13,16 +13,13 @@ use crate::limits::Bucket;
 use crate::limits::session::{
     LONGEST, PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest,
 };
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 impl Redis {
     /// See [`Store::open_session`](crate::store::Store::open_session).
-    pub(in crate::store) async fn open_session(
-        &self,
-        request: &SessionRequest,
-    ) -> Result<SessionDecision, StoreFailure> {
+    pub(in crate::store) async fn open_session(&self, request: &SessionRequest) -> Result<SessionDecision, StoreError> {
         let (keys, session) = (self.shared.keys(&request.maker), &request.session);
-        let record = serde_json::to_string(session).map_err(StoreFailure::garbled)?;
+        let record = serde_json::to_string(session).map_err(StoreError::garbled)?;
         let call = |shared: &Shared| {
             let not_after = shared.health.time_of(keys.part(), PATIENCE).unwrap_or_default();
             // Longer than any of them.
@@ -48,7 +45,7 @@ impl Redis {
             "" => None,
             "requests" => Some(SessionDenial::Requests { wait: Duration::from_micros(wait) }),
             "open" => Some(SessionDenial::MaxOpen),
-            other => return Err(StoreFailure::Garbled(format!("the denial {other:?} of a session"))),
+            other => return Err(StoreError::Garbled(format!("the denial {other:?} of a session"))),
         };
         Ok(SessionDecision { denial, standing: Duration::from_micros(ahead) })
     }
@@ -58,7 +55,7 @@ impl Redis {
         &self,
         maker: &Subject,
         page: &PageRequest,
-    ) -> Result<SessionPage, StoreFailure> {
+    ) -> Result<SessionPage, StoreError> {
         let keys = self.shared.keys(maker);
         let mut sessions: Vec<Session> = Vec::new();
         let mut after = page.after.clone();
@@ -80,20 +77,16 @@ impl Redis {
     }
 
     /// See [`Store::session`](crate::store::Store::session).
-    pub(in crate::store) async fn session_of(
-        &self,
-        maker: &Subject,
-        id: &str,
-    ) -> Result<Option<Session>, StoreFailure> {
+    pub(in crate::store) async fn session_of(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreError> {
         let keys = self.shared.keys(maker);
         if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreFailure::Away);
+            return Err(StoreError::Away);
         }
         self.find(&keys.sessions(), id).await
     }
 
     /// The session of this id that has not ended, whoever opened it. It looks at all keys: for an operator.
-    pub(in crate::store) async fn session(&self, id: &str) -> Result<Option<Session>, StoreFailure> {
+    pub(in crate::store) async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
         for key in self.shared.link.scan(&pattern(self.shared.namespace, SESSIONS)).await? {
             if let Some(found) = self.find(&key, id).await? {
                 return Ok(Some(found));
@@ -103,14 +96,14 @@ impl Redis {
     }
 
     /// See [`Store::forget_session`](crate::store::Store::forget_session).
-    pub(in crate::store) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreFailure> {
+    pub(in crate::store) async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreError> {
         let keys = self.shared.keys(maker);
         let call = |_: &Shared| (vec![keys.sessions(), keys.session_ends()], vec![id.to_owned()]);
         self.shared.script(&self.shared.sources.forget_session, &keys, PATIENCE, call).await.map(|_| ())
     }
 
     /// The session of this id in the list at `key`, unless it has ended.
-    async fn find(&self, key: &str, id: &str) -> Result<Option<Session>, StoreFailure> {
+    async fn find(&self, key: &str, id: &str) -> Result<Option<Session>, StoreError> {
         let members: Vec<String> = parsed(self.shared.link.run(member_of(key, id), PATIENCE).await?)?;
         let Some(member) = members.first() else { return Ok(None) };
         let now = self.shared.time(part_of(key));
@@ -126,7 +119,7 @@ fn member_of(key: &str, id: &str) -> Cmd {
 }
 
 /// The session in a member of a list: `<id> <JSON>`.
-fn record(member: &str) -> Result<Session, StoreFailure> {
+fn record(member: &str) -> Result<Session, StoreError> {
     let (_, json) = member.split_once(' ').unwrap_or_default();
-    serde_json::from_str(json).map_err(StoreFailure::garbled)
+    serde_json::from_str(json).map_err(StoreError::garbled)
 }

@@ -9,22 +9,22 @@ use super::records::parsed;
 use super::{PATIENCE, Redis};
 use crate::config;
 use crate::limits::clock::Clock;
-use crate::store::StoreFailure;
+use crate::store::StoreError;
 
 impl Redis {
     /// Whether the Redis of these settings can be reached and written to, every part of it. To be called on a tokio
     /// runtime.
-    pub async fn try_out(settings: &config::Redis) -> Result<(), StoreFailure> {
+    pub async fn try_out(settings: &config::Redis) -> Result<(), StoreError> {
         let (nobody, _) = mpsc::unbounded_channel();
         let redis = Self::new(settings, Duration::ZERO, Clock::system(), nobody)
-            .map_err(|error| StoreFailure::Failed(error.category().to_owned()))?;
+            .map_err(|error| StoreError::Failed(error.category().to_owned()))?;
         redis.is_as_addressed().await?;
         redis.probe().await
     }
 
     /// Whether it is a cluster if its address says so. A node of a cluster that is taken for a server by itself serves some
     /// callers and sends the others away; a server by itself that is taken for a cluster has no list of its nodes.
-    async fn is_as_addressed(&self) -> Result<(), StoreFailure> {
+    async fn is_as_addressed(&self) -> Result<(), StoreError> {
         let link = &self.shared.link;
         if link.is_cluster() {
             return link.run(cmd("CLUSTER").arg("SLOTS").take(), PATIENCE).await.map(|_| ());
@@ -33,7 +33,7 @@ impl Redis {
         let said = link.run(cmd("INFO").arg("cluster").take(), PATIENCE).await.and_then(parsed::<String>);
         if said.is_ok_and(|said| said.contains("cluster_enabled:1")) {
             let wrong = "it is part of a cluster, whose address begins with redis+cluster:// or rediss+cluster://";
-            return Err(StoreFailure::Failed(wrong.to_owned()));
+            return Err(StoreError::Failed(wrong.to_owned()));
         }
         Ok(())
     }

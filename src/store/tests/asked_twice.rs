@@ -11,9 +11,9 @@ use crate::domain::{Month, NanoUsd};
 use crate::identity::Caps;
 use crate::ledger::{Charge, Tally};
 use crate::limits::session::InSession;
-use crate::limits::{Ask, Bucket, Limits};
+use crate::limits::{AdmitRequest, Bucket, Limits};
 use crate::limits::{RateRefund, Settlement};
-use crate::store::{Redis, StoreFailure};
+use crate::store::{Redis, StoreError};
 
 #[tokio::test]
 async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_takes_nothing() {
@@ -32,16 +32,16 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
         let expires_at = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
         let caps = Caps { usd: Some(NanoUsd::new(5)), audio: None };
         let session = Some(InSession { id: "one".to_owned(), caps, expires_at });
-        let asked = || Ask { session: session.clone(), ..ask(&alice, limits, charge(5, 1)) };
+        let asked = || AdmitRequest { session: session.clone(), ..ask(&alice, limits, charge(5, 1)) };
         let (late, given) = (asked(), asked());
-        let void = async |asked: &Ask| {
+        let void = async |asked: &AdmitRequest| {
             let void = Settlement::void(asked, bench.clock.now(), RateRefund::of(&asked.limits));
             bench.store.settle(Arc::new(void)).await.unwrap();
         };
         // What comes later than it is taken back.
         void(&late).await;
         let answer = bench.store.admit(Arc::new(late)).await;
-        assert!(matches!(answer, Err(StoreFailure::Refused(_))), "{answer:?}");
+        assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
         // What was let in before, however often it is taken back.
         assert_eq!(bench.store.admit(Arc::new(given.clone())).await.unwrap().denial, None);
         for _ in 0..2 {

@@ -10,12 +10,12 @@ use super::redis_server::{Cluster, Server};
 use crate::config;
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
-use crate::identity::revocation::TokenMark;
-use crate::ledger::{Charge, Ending, Entry, Memo, PermitId};
+use crate::identity::revocation::TokenRef;
+use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
-use crate::limits::{Ask, Limits};
+use crate::limits::{AdmitRequest, Limits};
 use crate::limits::{RateRefund, Settlement};
 use crate::store::{Embedded, Redis, Store};
 
@@ -140,15 +140,15 @@ pub(crate) fn subject(name: &str) -> Subject {
 }
 
 /// A request of a caller that is expected to cost so much.
-pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> Ask {
-    let memo = Memo {
+pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitRequest {
+    let memo = RequestInfo {
         request_id: "a-request".to_owned(),
         plan: "a plan".to_owned(),
         model: "a:model".to_owned(),
         provider: "openai".to_owned(),
     };
-    let (id, subject, token) = (PermitId::new(), subject.clone(), TokenMark::default());
-    Ask { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), memo }
+    let (id, subject, token) = (PermitId::new(), subject.clone(), TokenRef::default());
+    AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), memo }
 }
 
 pub(crate) fn charge(usd: u64, audio: u64) -> Charge {
@@ -156,7 +156,7 @@ pub(crate) fn charge(usd: u64, audio: u64) -> Charge {
 }
 
 /// What a permit that was given at `at` comes to.
-pub(crate) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
+pub(crate) fn settlement(ask: &AdmitRequest, at: UnixMs, cost: Charge) -> Settlement {
     Settlement {
         id: ask.id,
         subject: ask.subject.clone(),
@@ -170,7 +170,7 @@ pub(crate) fn settlement(ask: &Ask, at: UnixMs, cost: Charge) -> Settlement {
         usage: None,
         ending: Ending::Answered,
         without_store: false,
-        unknown: crate::limits::Unknown::Charge,
+        unknown: crate::limits::IfUnknown::Charge,
         tried: false,
         marked: true,
         rates: RateRefund::default(),

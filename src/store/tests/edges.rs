@@ -10,14 +10,14 @@ use super::bench::{Bench, KEEP, Place, ask, charge, clock_of, settlement, subjec
 use crate::config::Namespace;
 use crate::domain::{Month, NanoUsd, UnixMs};
 use crate::identity::Caps;
-use crate::identity::revocation::{Revocation, TokenMark, Tokens};
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::{Charge, Ending};
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::session::InSession;
-use crate::limits::{Ask, Decision, Denial, Limits};
-use crate::limits::{Settlement, Unknown};
-use crate::store::{Embedded, OpenError, Store, StoreFailure};
+use crate::limits::{AdmitRequest, Decision, Denial, Limits};
+use crate::limits::{IfUnknown, Settlement};
+use crate::store::{Embedded, OpenError, Store, StoreError};
 
 pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
@@ -129,7 +129,7 @@ async fn a_question_that_was_given_up_is_not_answered_any_more() {
     let late = bench.clock.now().get() / 1000 + 60;
     server.run(&["HSET", &clock_of(&subject("alice")), "seconds", &late.to_string()]);
     let answer = bench.store.admit(Arc::new(ask(&alice, Limits::default(), charge(1, 1)))).await;
-    assert!(matches!(&answer, Err(StoreFailure::Refused(what)) if what.starts_with("LATE")), "{answer:?}");
+    assert!(matches!(&answer, Err(StoreError::Refused(what)) if what.starts_with("LATE")), "{answer:?}");
     let statement = bench.store.statement(&alice, Month::of(bench.clock.now())).await.unwrap();
     assert_eq!(statement.total.requests, 1);
 }
@@ -185,7 +185,7 @@ async fn a_refund_goes_to_the_month_in_which_the_permit_was_given() {
         // The gateway never heard the answer, and knows no better than the time at which it gave up.
         bench.clock.advance(Duration::from_secs(1));
         bench.tell_the_time(&alice);
-        let void = Settlement { unknown: Unknown::Ignore, ..settlement(&asked, bench.clock.now(), Charge::NONE) };
+        let void = Settlement { unknown: IfUnknown::Ignore, ..settlement(&asked, bench.clock.now(), Charge::NONE) };
         bench.store.settle(Arc::new(void)).await.unwrap();
         for month in [last, last.next()] {
             let statement = bench.store.statement(&alice, month).await.unwrap();
@@ -237,7 +237,7 @@ async fn full_memory_refuses_requests_whole_and_lets_settlements_through() {
     let Place::Server(server) = &bench.place else { unreachable!() };
     server.run(&["CONFIG", "SET", "maxmemory", "1"]);
     let refused = bench.store.admit(Arc::new(ask(&alice, Limits::default(), charge(5, 1)))).await;
-    assert!(matches!(&refused, Err(StoreFailure::Failed(what)) if what.contains("OOM")), "{refused:?}");
+    assert!(matches!(&refused, Err(StoreError::Failed(what)) if what.contains("OOM")), "{refused:?}");
     bench.recover().await;
     bench.store.settle(Arc::new(settlement(&asked, given.at, charge(3, 1)))).await.unwrap();
     let statement = bench.store.statement(&alice, Month::of(given.at)).await.unwrap();
@@ -261,7 +261,7 @@ async fn the_embedded_store_is_for_one_process_and_keeps_what_it_had() {
     drop(store);
     let Place::Folder(folder) = &place else { unreachable!() };
     let again = Store::Embedded(Bench::open(folder, &clock));
-    let ignored = Settlement { unknown: Unknown::Ignore, ..settlement(&asked, given.at, charge(3, 1)) };
+    let ignored = Settlement { unknown: IfUnknown::Ignore, ..settlement(&asked, given.at, charge(3, 1)) };
     again.settle(Arc::new(ignored)).await.unwrap();
     let statement = again.statement(&alice, Month::of(given.at)).await.unwrap();
     assert_eq!((statement.total.spent_usd, statement.open().requests), (NanoUsd::new(3), 0));
@@ -276,9 +276,9 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
             bench.tell_the_time(who);
         }
         let until = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
-        let token = |id: &str, issued_at| TokenMark { id: Some(id.to_owned()), issued_at, ..TokenMark::default() };
-        let refused = async |who: &_, token: &TokenMark| {
-            let asked = Arc::new(Ask { token: token.clone(), ..ask(who, Limits::default(), charge(1, 1)) });
+        let token = |id: &str, issued_at| TokenRef { id: Some(id.to_owned()), issued_at, ..TokenRef::default() };
+        let refused = async |who: &_, token: &TokenRef| {
+            let asked = Arc::new(AdmitRequest { token: token.clone(), ..ask(who, Limits::default(), charge(1, 1)) });
             let decision = bench.store.admit(asked).await.unwrap();
             let denied = decision.denial == Some(Denial::Revoked);
             assert_eq!(denied, decision.denial.is_some());
@@ -289,15 +289,15 @@ async fn a_revoked_token_is_let_in_nowhere_and_takes_nothing() {
             bench.store.revoke(Revocation { subject: Clone::clone(who), tokens, until }).await.unwrap();
         };
         assert!(!refused(&alice, &token("one", Some(5))).await);
-        revoke(&alice, Tokens::Named("one".to_owned())).await;
+        revoke(&alice, RevokedTokens::Named("one".to_owned())).await;
         assert!(refused(&alice, &token("one", Some(5))).await);
         assert!(!refused(&alice, &token("two", Some(5))).await && !refused(&bob, &token("one", Some(5))).await);
-        revoke(&alice, Tokens::IssuedUpTo(5)).await;
+        revoke(&alice, RevokedTokens::IssuedUpTo(5)).await;
         assert!(refused(&alice, &token("two", Some(5))).await && !refused(&alice, &token("two", Some(6))).await);
-        assert!(refused(&alice, &TokenMark::default()).await, "it may be from before");
-        assert!(!refused(&bob, &TokenMark::default()).await);
+        assert!(refused(&alice, &TokenRef::default()).await, "it may be from before");
+        assert!(!refused(&bob, &TokenRef::default()).await);
         for until in [until, UnixMs::new(1)] {
-            let tokens = Tokens::IssuedUpTo(3);
+            let tokens = RevokedTokens::IssuedUpTo(3);
             bench.store.revoke(Revocation { subject: alice.clone(), tokens, until }).await.unwrap();
             assert!(refused(&alice, &token("two", Some(5))).await, "what was revoked stays revoked");
         }
@@ -315,8 +315,8 @@ async fn a_session_takes_no_more_than_its_caps_whatever_the_plan_leaves() {
         let expires_at = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
         let caps = Caps { usd: Some(NanoUsd::new(250)), audio: Some(charge(0, 30).audio) };
         let session = |id: &str| Some(InSession { id: id.to_owned(), caps, expires_at });
-        let of = |id: &str, estimate| Ask { session: session(id), ..ask(&alice, Limits::default(), estimate) };
-        let admit = async |asked: &Ask| bench.store.admit(Arc::new(asked.clone())).await.unwrap();
+        let of = |id: &str, estimate| AdmitRequest { session: session(id), ..ask(&alice, Limits::default(), estimate) };
+        let admit = async |asked: &AdmitRequest| bench.store.admit(Arc::new(asked.clone())).await.unwrap();
         let (first, second) = (of("one", charge(100, 10)), of("one", charge(100, 10)));
         let given = admit(&first).await;
         assert_eq!((given.denial, admit(&first).await.denial), (None, None), "asked again, it takes nothing more");

@@ -24,7 +24,7 @@ pub(crate) type Faults = VecDeque<Fault>;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// A caller asks, for so much audio.
-    Ask {
+    AdmitRequest {
         caller: usize,
         audio: u64,
         faults: Vec<Fault>,
@@ -63,7 +63,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let fault = prop_oneof![Just(Fault::AnswerLost), Just(Fault::Late), Just(Fault::Fails), Just(Fault::AskedTwice),];
     let faults = || prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(fault.clone(), 1..3)];
     let step = prop_oneof![
-        8 => (0..2_usize, 1..40_u64, faults()).prop_map(|(caller, audio, faults)| Step::Ask { caller, audio, faults }),
+        8 => (0..2_usize, 1..40_u64, faults()).prop_map(|(caller, audio, faults)| Step::AdmitRequest { caller, audio, faults }),
         1 => any::<usize>().prop_map(|which| Step::Leave { which }),
         6 => (any::<usize>(), 0..=100_u64, faults())
             .prop_map(|(which, percent, faults)| Step::End { which, percent, faults }),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::limits::{Ask, Bucket, Decision, Denial, Standing};
-use crate::limits::{Settlement, Unknown};
+use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial};
+use crate::limits::{IfUnknown, Settlement};
 
 #[derive(Default)]
 struct Caller {
@@ -27,7 +27,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn admit(&mut self, ask: &Ask, now: UnixMs) -> Decision {
+    pub(super) fn admit(&mut self, ask: &AdmitRequest, now: UnixMs) -> Decision {
         let time = Duration::from_millis(now.get());
         let month = self.month(&ask.subject, Month::of(now));
         let mut spent = month.total.charge();
@@ -43,7 +43,7 @@ impl Model {
                 caller.leases.insert(ask.id, time + ask.lease);
             }
         }
-        let standing = Standing {
+        let standing = AccountUsage {
             requests: caller.requests.saturating_sub(time),
             audio: caller.audio.saturating_sub(time),
             in_flight: caller.leases.len().try_into().unwrap(),
@@ -62,7 +62,7 @@ impl Model {
             caller.leases.remove(&settlement.id);
         }
         let known = self.records.contains_key(&settlement.id);
-        if self.settled.contains(&settlement.id) || (!known && settlement.unknown == Unknown::Ignore) {
+        if self.settled.contains(&settlement.id) || (!known && settlement.unknown == IfUnknown::Ignore) {
             return;
         }
         self.settled.insert(settlement.id);
@@ -99,7 +99,7 @@ impl Model {
 }
 
 impl Caller {
-    fn deny(&self, ask: &Ask, now: Duration) -> Option<Denial> {
+    fn deny(&self, ask: &AdmitRequest, now: Duration) -> Option<Denial> {
         let requests = wait(self.requests, now, ask.limits.requests);
         let audio = wait(self.audio, now, ask.limits.audio);
         let full = ask.limits.concurrent.is_some_and(|most| self.leases.len() >= most.get() as usize);

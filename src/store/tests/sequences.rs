@@ -16,15 +16,15 @@ use crate::config::{AudioRate, RequestRate};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd};
 use crate::ledger::{Charge, Ending, Usage};
-use crate::limits::{Ask, Bucket, Limits};
-use crate::limits::{Settlement, Unknown};
+use crate::limits::{AdmitRequest, Bucket, Limits};
+use crate::limits::{IfUnknown, Settlement};
 use crate::store::Redis;
 
 /// One thing that happens. Numbers choose among what is there.
 #[derive(Debug, Clone)]
 enum Step {
     /// A caller of a plan asks, for so much audio at so much money.
-    Ask { caller: usize, plan: usize, audio: u64, usd: u64 },
+    AdmitRequest { caller: usize, plan: usize, audio: u64, usd: u64 },
     /// The same question comes again, as after a connection that broke.
     AskAgain { which: usize },
     /// A permit is settled to so much.
@@ -42,7 +42,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => (0..2_usize, 0..PLANS, 1..30_000_u64, 0..40_u64)
-            .prop_map(|(caller, plan, audio, usd)| Step::Ask { caller, plan, audio, usd }),
+            .prop_map(|(caller, plan, audio, usd)| Step::AdmitRequest { caller, plan, audio, usd }),
         2 => any::<usize>().prop_map(|which| Step::AskAgain { which }),
         4 => (any::<usize>(), 0..60_u64, 0..40_000_u64)
             .prop_map(|(which, usd, audio)| Step::Settle { which, usd, audio }),
@@ -88,7 +88,7 @@ struct Pair<'a> {
     runtime: &'a Runtime,
     model: Model,
     callers: [Subject; 2],
-    asked: Vec<Ask>,
+    asked: Vec<AdmitRequest>,
     settled: Vec<Settlement>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Pair<'a> {
     fn take(&mut self, step: &Step) {
         let now = self.bench.clock.now();
         match *step {
-            Step::Ask { caller, plan, audio, usd } => {
+            Step::AdmitRequest { caller, plan, audio, usd } => {
                 let ask = ask(&self.callers[caller], limits(plan, audio), charge(usd, audio));
                 self.asked.push(ask.clone());
                 self.ask(ask);
@@ -131,7 +131,7 @@ impl<'a> Pair<'a> {
             }
             Step::SettleUnknown { caller, usd, charged } => {
                 let ask = ask(&self.callers[caller], Limits::default(), Charge::NONE);
-                let unknown = if charged { Unknown::Charge } else { Unknown::Ignore };
+                let unknown = if charged { IfUnknown::Charge } else { IfUnknown::Ignore };
                 self.settle(Settlement { unknown, ..settlement(&ask, now, charge(usd, 7)) });
             }
             Step::Wait { ms } => self.bench.clock.advance(Duration::from_millis(ms)),
@@ -146,7 +146,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn ask(&mut self, ask: AdmitRequest) {
         self.bench.tell_the_time(&ask.subject);
         let expected = self.model.admit(&ask, self.bench.clock.now());
         let ask = Arc::new(ask);
@@ -165,7 +165,7 @@ impl<'a> Pair<'a> {
     /// Asks again until the store answers, as a gateway may.
     fn insist<T, F>(&self, ask: impl Fn() -> F) -> T
     where
-        F: Future<Output = Result<T, crate::store::StoreFailure>>,
+        F: Future<Output = Result<T, crate::store::StoreError>>,
     {
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         loop {

@@ -163,7 +163,7 @@ impl Pair<'_> {
 
     fn ask<T, F>(&self, ask: impl Fn() -> F) -> T
     where
-        F: Future<Output = Result<T, crate::store::StoreFailure>>,
+        F: Future<Output = Result<T, crate::store::StoreError>>,
     {
         self.runtime.block_on(ask()).unwrap()
     }

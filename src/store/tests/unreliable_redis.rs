@@ -15,8 +15,8 @@ use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::{Entry, Statement};
 use crate::limits::Settlement;
-use crate::limits::{Ask, Decision};
-use crate::store::{Presence, Store, StoreFailure};
+use crate::limits::{AdmitRequest, Decision};
+use crate::store::{Availability, Store, StoreError};
 
 /// How long a gateway waits for an answer here.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -43,12 +43,12 @@ struct State {
 
 #[derive(Clone)]
 enum Question {
-    Admit(Arc<Ask>),
+    Admit(Arc<AdmitRequest>),
     Settle(Arc<Settlement>),
 }
 
 /// A question, and the way back.
-type Job = (Question, oneshot::Sender<Result<Option<Decision>, StoreFailure>>);
+type Job = (Question, oneshot::Sender<Result<Option<Decision>, StoreError>>);
 
 impl Unreliable {
     pub(crate) fn new(bench: Arc<Bench>, real: Handle) -> Self {
@@ -63,8 +63,8 @@ impl Unreliable {
         &self.bench.store
     }
 
-    pub(crate) fn presence(&self) -> Presence {
-        if self.state().away { Presence::Away } else { Presence::There }
+    pub(crate) fn presence(&self) -> Availability {
+        if self.state().away { Availability::Away } else { Availability::There }
     }
 
     /// As the watch of Redis does: it is back when it answers.
@@ -73,11 +73,11 @@ impl Unreliable {
         state.away &= state.stalled;
     }
 
-    pub(crate) async fn admit(&self, ask: Arc<Ask>) -> Result<Decision, StoreFailure> {
+    pub(crate) async fn admit(&self, ask: Arc<AdmitRequest>) -> Result<Decision, StoreError> {
         self.ask(Question::Admit(ask)).await.map(Option::unwrap)
     }
 
-    pub(crate) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreFailure> {
+    pub(crate) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreError> {
         self.ask(Question::Settle(settlement)).await.map(|_| ())
     }
 
@@ -121,13 +121,13 @@ impl Unreliable {
         self.state().late.retain(|(question, _)| matches!(question, Question::Settle(_)));
     }
 
-    async fn ask(&self, question: Question) -> Result<Option<Decision>, StoreFailure> {
+    async fn ask(&self, question: Question) -> Result<Option<Decision>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let mut lost = None;
         let now = {
             let mut state = self.state();
             if state.away {
-                return Err(StoreFailure::Away);
+                return Err(StoreError::Away);
             }
             if state.stalled {
                 state.waiting.push((question, reply));
@@ -140,7 +140,7 @@ impl Unreliable {
                     }
                     Some(Fault::Fails) => {
                         state.away = true;
-                        return Err(StoreFailure::Failed("it cannot be reached".to_owned()));
+                        return Err(StoreError::Failed("it cannot be reached".to_owned()));
                     }
                     Some(Fault::AnswerLost) => {
                         lost = Some(reply);
@@ -160,8 +160,8 @@ impl Unreliable {
         }
         let answer = timeout(TIMEOUT, answer).await;
         drop(lost);
-        let answer = answer.map_or(Err(StoreFailure::Slow), |answer| answer.unwrap());
-        if matches!(answer, Err(StoreFailure::Slow)) {
+        let answer = answer.map_or(Err(StoreError::Slow), |answer| answer.unwrap());
+        if matches!(answer, Err(StoreError::Slow)) {
             self.state().away = true;
         }
         answer

@@ -2,7 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "Prometheus shows the help as it stands")]
 
-use super::kinds::{Counter, Described, Gauge, Histogram, Sum};
+use super::kinds::{Counter, Descriptor, Gauge, Histogram, Sum};
 
 /// Buckets for requests and providers, in seconds.
 const LONG: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
@@ -20,7 +20,7 @@ macro_rules! families {
         )+
 
         /// Every metric family.
-        pub fn families() -> Vec<Described> {
+        pub fn families() -> Vec<Descriptor> {
             vec![$($family.described()),+]
         }
     };
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn names_are_given_once_and_as_prometheus_wants_them() {
         let mut names = BTreeSet::new();
-        for Described { name, help, labels, kind, buckets } in families() {
+        for Descriptor { name, help, labels, kind, buckets } in families() {
             assert!(names.insert(name), "{name} twice");
             let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             assert!(name.starts_with("voxgate_") && word(name), "{name}");

@@ -33,7 +33,7 @@ impl Kind {
 
 /// A family in words.
 #[derive(Debug, Clone, Copy)]
-pub struct Described {
+pub struct Descriptor {
     /// Its name.
     pub name: &'static str,
     /// What it means.
@@ -55,8 +55,8 @@ struct Head<const N: usize> {
 }
 
 impl<const N: usize> Head<N> {
-    const fn described(&'static self, kind: Kind, buckets: &'static [f64]) -> Described {
-        Described { name: self.name, help: self.help, labels: &self.labels, kind, buckets }
+    const fn described(&'static self, kind: Kind, buckets: &'static [f64]) -> Descriptor {
+        Descriptor { name: self.name, help: self.help, labels: &self.labels, kind, buckets }
     }
 
     fn key(&self, values: &[Label; N]) -> metrics::Key {
@@ -101,7 +101,7 @@ impl<const N: usize> Counter<N> {
         self.series.with(labels, || recorder::counter(&self.head.key(&labels)), |counter| counter.increment(n));
     }
 
-    pub(super) const fn described(&'static self) -> Described {
+    pub(super) const fn described(&'static self) -> Descriptor {
         self.head.described(Kind::Counter, &[])
     }
 }
@@ -130,7 +130,7 @@ impl<const N: usize> Histogram<N> {
         self.series.with(labels, make, |histogram| histogram.record(span.as_secs_f64()));
     }
 
-    pub(super) const fn described(&'static self) -> Described {
+    pub(super) const fn described(&'static self) -> Descriptor {
         self.head.described(Kind::Histogram, self.buckets)
     }
 }
@@ -157,7 +157,7 @@ impl<const N: usize> Sum<N> {
         });
     }
 
-    pub(super) const fn described(&'static self) -> Described {
+    pub(super) const fn described(&'static self) -> Descriptor {
         self.head.described(Kind::Counter, &[])
     }
 
@@ -189,7 +189,7 @@ impl<const N: usize> Gauge<N> {
         Self(Head { name, help, labels })
     }
 
-    pub(super) const fn described(&'static self) -> Described {
+    pub(super) const fn described(&'static self) -> Descriptor {
         self.0.described(Kind::Gauge, &[])
     }
 }

@@ -18,7 +18,7 @@ mod page;
 mod recorder;
 
 pub use families::*;
-pub use kinds::{Counter, Described, Gauge, Histogram, Kind, Sum};
+pub use kinds::{Counter, Descriptor, Gauge, Histogram, Kind, Sum};
 pub use label::Label;
 pub use page::Page;
 pub use recorder::upkeep;

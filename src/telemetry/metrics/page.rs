@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use super::families::{AUDIO_SECONDS, SPEND};
-use super::kinds::{Described, Gauge, Sum};
+use super::kinds::{Descriptor, Gauge, Sum};
 use super::recorder;
 
 /// What is being written.
@@ -39,8 +39,8 @@ impl Page {
         self.0
     }
 
-    fn write<const N: usize>(&mut self, family: &Described, samples: BTreeMap<[&str; N], impl Display>) {
-        let Described { name, help, labels, kind, .. } = family;
+    fn write<const N: usize>(&mut self, family: &Descriptor, samples: BTreeMap<[&str; N], impl Display>) {
+        let Descriptor { name, help, labels, kind, .. } = family;
         // Writing to a text cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.as_str());
         for (values, value) in samples {

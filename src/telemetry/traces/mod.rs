@@ -16,4 +16,4 @@ mod trace;
 
 pub use exporter::{Traces, TracesError};
 pub use span::{Span, Step};
-pub use trace::{Trace, Whence};
+pub use trace::{RemoteParent, Trace};

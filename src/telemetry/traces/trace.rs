@@ -17,14 +17,14 @@ use super::span::{Span, Step};
 const STATE: usize = 512;
 
 /// Where a request comes from, as its client says: the parent of its trace.
-pub struct Whence<'a> {
+pub struct RemoteParent<'a> {
     /// `traceparent`. What makes no sense counts as not given.
     pub parent: Option<&'a str>,
     /// `tracestate`
     pub state: Option<&'a str>,
 }
 
-impl Extractor for Whence<'_> {
+impl Extractor for RemoteParent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
             "traceparent" => self.parent.filter(|parent| is_well_formed(parent)),
@@ -47,22 +47,28 @@ fn is_well_formed(parent: &str) -> bool {
 
 /// The trace of one request: cheap to clone, and empty where nobody wants it.
 #[derive(Clone, Default)]
-pub struct Trace(Option<Arc<Inside>>);
+pub struct Trace(Option<Arc<InnerTrace>>);
 
-struct Inside {
+struct InnerTrace {
     tracer: SdkTracer,
     root: Context,
 }
 
 impl Traces {
     /// Begins the trace of a request that came at `since`. The method is one that HTTP knows, the route a pattern.
-    pub fn begin(&self, whence: &Whence<'_>, method: &'static str, route: &'static str, since: SystemTime) -> Trace {
+    pub fn begin(
+        &self,
+        whence: &RemoteParent<'_>,
+        method: &'static str,
+        route: &'static str,
+        since: SystemTime,
+    ) -> Trace {
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), whence);
         let tracer = self.tracer.clone();
         let span = tracer.span_builder(format!("{method} {route}")).with_kind(SpanKind::Server).with_start_time(since);
         let attributes = [KeyValue::new("http.request.method", method), KeyValue::new("http.route", route)];
         let span = span.with_attributes(attributes).start_with_context(&tracer, &parent);
-        Trace(Some(Arc::new(Inside { tracer, root: Context::new().with_span(span) })))
+        Trace(Some(Arc::new(InnerTrace { tracer, root: Context::new().with_span(span) })))
     }
 }
 
@@ -70,7 +76,7 @@ impl Trace {
     /// Begins a step, which began at `since`.
     pub fn since(&self, step: Step, since: SystemTime) -> Span {
         let Some(inside) = &self.0 else { return Span::default() };
-        let Inside { tracer, root } = &**inside;
+        let InnerTrace { tracer, root } = &**inside;
         let kind = if step == Step::Forward { SpanKind::Client } else { SpanKind::Internal };
         let span = tracer.span_builder(step.name()).with_kind(kind).with_start_time(since);
         Span(Some(root.with_span(span.start_with_context(tracer, root))))

@@ -6,7 +6,7 @@ use super::{Database, Result, Writer, counted, number, parsed, unreadable};
 use crate::domain::Subject;
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
 use crate::identity::known_revocations::MAX_REVOCATIONS;
-use crate::identity::revocation::{Revocation, TokenMark, Tokens};
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::Charge;
 use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
 use crate::store::embedded::worker::RevocationSum;
@@ -16,7 +16,7 @@ impl Database {
     pub(in crate::store::embedded) fn is_revoked(
         &self,
         subject: &Subject,
-        token: &TokenMark,
+        token: &TokenRef,
         now: UnixMs,
     ) -> Result<bool> {
         is_revoked(&self.0, subject, token, now)
@@ -37,7 +37,7 @@ impl Database {
         let revocation = |row: &Row<'_>| {
             Ok(Revocation {
                 subject: parsed(row, 0)?,
-                tokens: Tokens::from_parts(row.get(1)?, counted(row, 2)?),
+                tokens: RevokedTokens::from_parts(row.get(1)?, counted(row, 2)?),
                 until: UnixMs::new(counted(row, 3)?),
             })
         };
@@ -89,7 +89,7 @@ impl Writer<'_> {
     pub(in crate::store::embedded) fn is_revoked(
         &self,
         subject: &Subject,
-        token: &TokenMark,
+        token: &TokenRef,
         now: UnixMs,
     ) -> Result<bool> {
         is_revoked(&self.0, subject, token, now)
@@ -187,7 +187,7 @@ fn session(row: &Row<'_>) -> Result<Session> {
     serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
 }
 
-fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenMark, now: UnixMs) -> Result<bool> {
+fn is_revoked(connection: &Connection, subject: &Subject, token: &TokenRef, now: UnixMs) -> Result<bool> {
     let name = token.id.as_deref().unwrap_or_default();
     let mut query = connection.prepare_cached(include_str!("../sql/revoked.sql"))?;
     let mut rows = query.query(params![subject.as_str(), name, number(now.get())])?;
