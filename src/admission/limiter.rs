@@ -16,14 +16,14 @@ use crate::domain::Subject;
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId, Statement};
-use crate::limits::BudgetCache;
+use crate::limits::budget_cache::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
 use crate::limits::{AccountUsage, AdmitRequest, Decision, Denial, Limits};
 use crate::private_dir;
 use crate::settlement::{BacklogSnapshot, Settler};
-use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
+use crate::settlement::queue::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::{Availability, Embedded, OpenError, Redis, Store, StoreError};
 
 /// Why limits cannot be kept.

@@ -38,7 +38,8 @@ use crate::intake::Job;
 use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
 use crate::limits::{AccountUsage, AdmitRequest, Allowance, Denial, Limits};
-use crate::models::{self, Target, TargetChain};
+use crate::models;
+use crate::models::targets::{Target, TargetChain};
 use crate::store::StoreError;
 use permit::PendingCharge;
 

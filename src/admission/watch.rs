@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::identity::known_revocations::KnownRevocations;
-use crate::limits::BudgetCache;
+use crate::limits::budget_cache::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::rates::Rates;
 use crate::store::Store;

@@ -23,7 +23,7 @@ use crate::http::{AppState, CurrentState, SharedState};
 use crate::identity::Verifier;
 use crate::limits::clock::Clock;
 use crate::sandbox::{Sandbox, SandboxProvider};
-use crate::settlement::SettlementQueue;
+use crate::settlement::queue::SettlementQueue;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};

@@ -11,7 +11,8 @@ use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
 use crate::identity::revocation::{Revocation, RevokedTokens};
 use crate::limits::session::Session;
-use crate::store::{LedgerReader, StoreError};
+use crate::store::read::LedgerReader;
+use crate::store::StoreError;
 use crate::telemetry;
 
 const NOTES: &str = "\

@@ -15,11 +15,13 @@ use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::identity::Caller;
 use crate::intake::media::Claim;
-use crate::intake::{Job, Upload};
-use crate::models::TargetChain;
+use crate::intake::Job;
+use crate::intake::upload::Upload;
+use crate::models::targets::TargetChain;
 use crate::relay::Forwarding;
 use crate::telemetry::traces::Step;
-use crate::upstream::{ForwardRequest, Upstream, UpstreamError};
+use crate::upstream::forward::ForwardRequest;
+use crate::upstream::{Upstream, UpstreamError};
 
 /// Whose job it is, and who sees to it.
 pub(super) struct Dispatch<'a> {

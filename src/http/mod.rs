@@ -17,7 +17,7 @@ mod preflight;
 mod query;
 mod routes;
 mod state;
-mod wish;
+mod create_session;
 
 pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
 pub use malformed::{refuse, refuse_unrecorded};

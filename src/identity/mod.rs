@@ -2,7 +2,7 @@
 //!
 //! The way of a token: `token` takes the text apart, `keys` and, for those that an issuer publishes, `jwks`
 //! say whether one of the gateway's keys signed it, `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read
-//! before the signature holds. `minter` goes the other way, for `voxgate token`.
+//! before the signature holds. `mint` goes the other way, for `voxgate token`.
 
 mod algorithm;
 mod caller;
@@ -12,7 +12,7 @@ mod jwks;
 mod keys;
 pub mod known_revocations;
 mod mapping;
-mod minter;
+mod mint;
 mod payload;
 pub mod revocation;
 mod scope;
@@ -27,7 +27,7 @@ pub use error::{Code, Flaw, IdentityError, Part};
 pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeySource, try_out};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
 pub use mapping::{ClaimMapping, ClaimPath, ClaimPathError};
-pub use minter::{Grant, MintError, Minter};
+pub use mint::{Grant, MintError, Minter};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::Verifier;

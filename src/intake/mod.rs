@@ -3,7 +3,7 @@
 //! This room reads bodies and knows nothing of routes, callers, models or providers. It may use what actix-multipart asks
 //! for, and no more of actix.
 
-mod arrival;
+mod upload;
 pub mod base64;
 mod body;
 mod error;
@@ -21,7 +21,7 @@ mod spool;
 mod tests;
 mod values;
 
-pub use arrival::{First, Upload};
+pub use upload::{First, Upload};
 pub use body::BodyForm;
 pub use error::IntakeError;
 pub use measuring::{MeasuringLoad, MeasuringPool};

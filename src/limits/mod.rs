@@ -2,14 +2,14 @@
 
 mod allowance;
 pub mod clock;
-mod heard;
+mod budget_cache;
 pub mod leases;
 pub mod rates;
 pub mod session;
 mod settlement;
 
 pub use allowance::{Allowance, Share};
-pub(crate) use heard::BudgetCache;
+pub(crate) use budget_cache::BudgetCache;
 pub use settlement::{IfUnknown, RateRefund, Settlement};
 
 use std::num::NonZeroU32;

@@ -2,10 +2,10 @@
 
 mod attempts;
 mod fit;
-mod routes;
+mod targets;
 
 pub(crate) use attempts::UploadFlag;
 pub use attempts::{AttemptLog, AttemptTarget};
 pub use fit::Unfit;
 pub(crate) use fit::check;
-pub use routes::{Target, TargetChain};
+pub use targets::{Target, TargetChain};

@@ -1,11 +1,11 @@
 //! Settlements on their way to the store: written at once, or by a background queue that retries until the store accepts
 //! them, with a journal on disk for what it could not.
 
-mod desk;
+mod queue;
 mod journal;
 mod settler;
 
-pub use desk::SettlementQueue;
-pub(crate) use desk::SettlementQueueBuilder;
+pub use queue::SettlementQueue;
+pub(crate) use queue::SettlementQueueBuilder;
 pub use settler::BacklogSnapshot;
 pub(crate) use settler::Settler;

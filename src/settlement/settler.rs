@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::traces::Span;
 
 /// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
-/// small request); what the store does not take goes to the [`SettlementQueue`](super::desk::SettlementQueue).
+/// small request); what the store does not take goes to the [`SettlementQueue`](super::queue::SettlementQueue).
 #[derive(Debug, Clone)]
 pub(crate) struct Settler {
     store: Arc<Store>,

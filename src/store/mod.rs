@@ -11,7 +11,7 @@
 //! - the name of a permit stands for one decision: asked again by it, a store says the same and takes nothing more;
 //! - a settlement closes the name, also one that the store does not know: whatever comes by it later takes nothing.
 
-mod books;
+mod read;
 pub(crate) mod embedded;
 mod redis;
 #[cfg(test)]
@@ -20,7 +20,7 @@ mod timed;
 
 use std::sync::Arc;
 
-pub use books::LedgerReader;
+pub use read::LedgerReader;
 pub use embedded::{Embedded, Found, OpenError, try_directory};
 pub use redis::Redis;
 pub use timed::Operation;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::leave::{Cooldown, Probe};
-use super::states::BreakerState;
+use super::cooldown::{Cooldown, Probe};
+use super::snapshot::BreakerState;
 use crate::config;
 
 /// Counts the failures of one provider.

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::leave::{Cooldown, Probe};
-use super::states::KeyState;
+use super::cooldown::{Cooldown, Probe};
+use super::snapshot::KeyState;
 use crate::config::ProviderKey;
 
 /// How long a key that is not accepted is left alone before one request tries it again: somebody may have put it right.

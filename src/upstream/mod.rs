@@ -1,15 +1,15 @@
-//! Who does the work? Sends a job to a provider with the server's own key, to another where that fails, and reads what
-//! comes back.
+//! Providers: sends a job to one with the server's own key, to another where that fails, and reads the reply.
 //!
-//! This room knows jobs, models and providers. It knows neither callers nor HTTP as the gateway's clients see it.
+//! It knows jobs, models and providers. It knows neither callers nor HTTP as the gateway's clients see it.
 //!
 //! # Layout
 //!
-//! - `tries`: the attempts of one request; `seats`: the candidates that it can ask; `verdict`: what a failure means; `backoff`: how long to wait
-//! - `providers`: what all requests know of a provider: `keyring` (its keys), `breaker` (whether it is left alone), both by
-//!   `leave`; `states`: how they are, for who runs the gateway
-//! - `wire` and `form`: what is sent; `pooled`: over which connection
-//! - `reply` and `refusal`: what comes back; `reason`: why; `secret_trace`: without the key
+//! - `forward`: the attempts of one request; `candidates`: the models and keys that it can use; `retry`: the meaning of each
+//!   failure; `backoff`: the waits between attempts
+//! - `providers`: the state of a provider, which all requests share: `keyring` (its keys) and `breaker` (its circuit breaker), both
+//!   with the pauses of `cooldown`; `snapshot`: that state for operators
+//! - `wire` and `form`: the request to a provider; `reuse`: its connection
+//! - `reply` and `refusal`: the provider's answer; `reason`: the reason in it; `redact`: removes the key from it
 
 mod backoff;
 mod breaker;
@@ -17,17 +17,17 @@ mod chunks;
 mod error;
 mod form;
 mod keyring;
-mod leave;
-mod pooled;
+mod cooldown;
+mod reuse;
 mod providers;
 mod reason;
 mod refusal;
 mod reply;
-mod seats;
-mod secret_trace;
-mod states;
-mod tries;
-mod verdict;
+mod candidates;
+mod redact;
+mod snapshot;
+mod forward;
+mod retry;
 mod wire;
 
 pub use error::UpstreamError;
@@ -35,9 +35,9 @@ pub use keyring::CandidateUnavailable;
 pub use providers::Providers;
 pub use refusal::{Refused, RefusedBody};
 pub use reply::{ALLOWED, Answer, EventBytes, Reply, without_mark};
-pub use secret_trace::{json_without_key, without_key};
-pub use states::{BreakerState, KeyState, ProviderState};
-pub use tries::{Deadline, ForwardRequest};
+pub use redact::{json_without_key, without_key};
+pub use snapshot::{BreakerState, KeyState, ProviderState};
+pub use forward::{Deadline, ForwardRequest};
 
 use reqwest::RequestBuilder;
 use secrecy::SecretString;

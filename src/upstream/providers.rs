@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::breaker::Breaker;
 use super::keyring::{CandidateUnavailable, Key, KeyLease};
-use super::leave::Probe;
+use super::cooldown::Probe;
 use crate::config;
 use crate::domain::terms::AUDIT;
 

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::secret_trace::without_key;
+use super::redact::without_key;
 
 /// How much of a provider's sentence a client is told, in characters.
 const MAX_MESSAGE_CHARS: usize = 1000;

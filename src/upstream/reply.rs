@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use super::chunks::chunks;
 use super::providers::{Observation, ProviderLease};
 use super::reason::Reason;
-use super::secret_trace::{json_without_key, without_key};
+use super::redact::{json_without_key, without_key};
 use super::{UpstreamError, backoff};
 use crate::domain::terms::Format;
 

@@ -23,7 +23,7 @@ use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::{Bucket, Limits};
-use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
+use crate::settlement::queue::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::embedded::Line;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
 use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};

@@ -14,7 +14,8 @@ use super::{Failure, print, tell};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
-use crate::store::{LedgerReader, StoreError};
+use crate::store::read::LedgerReader;
+use crate::store::StoreError;
 use report::Report;
 
 const NOTES: &str = "\

@@ -5,7 +5,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::{Entry, Statement, Tally};
-use crate::store::{LedgerReader, StoreError};
+use crate::store::read::LedgerReader;
+use crate::store::StoreError;
 
 /// How many callers are asked about at once: each is a round trip to Redis.
 const AT_ONCE: usize = 16;

@@ -18,7 +18,9 @@ use crate::http::middleware::request_log;
 use crate::http::preflight::Preflight;
 use crate::http::state::AppState;
 use crate::http::{PinnedState, answer_header, preflight};
-use crate::intake::{self, First, Incoming};
+use crate::intake;
+use crate::intake::upload::First;
+use crate::intake::Incoming;
 use crate::relay::{self, RelayContext, Relayed};
 use crate::upstream::Upstream;
 

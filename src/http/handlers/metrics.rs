@@ -13,7 +13,7 @@ use crate::http::state::AppState;
 use crate::relay;
 use crate::store::{Availability, Operation, StoreError};
 use crate::telemetry::metrics::{self as families, Label, Page};
-use crate::upstream::{BreakerState, KeyState, ProviderState};
+use crate::upstream::snapshot::{BreakerState, KeyState, ProviderState};
 
 /// The format that every Prometheus reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

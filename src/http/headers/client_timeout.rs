@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderMap;
 
 use crate::config::Settings;
 use crate::http::error::ApiError;
-use crate::upstream::Deadline;
+use crate::upstream::forward::Deadline;
 
 /// What OpenAI's SDKs say of themselves, in seconds: Node's how long it waits for the head of the answer, from the beginning
 /// of the request; Python's how long it bears silence, which does not begin before it has sent everything.

@@ -9,7 +9,8 @@ use super::*;
 use crate::domain::AudioMs;
 use crate::domain::Length;
 use crate::intake::media::Container;
-use crate::intake::spool::{SpoolQuota, SpoolWriter};
+use crate::intake::spool::quota::SpoolQuota;
+use crate::intake::spool::SpoolWriter;
 
 /// Longer than any thread of these tests is kept from running.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@
 //! - `state`: what the two share
 
 mod reader;
-mod room;
+mod quota;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 pub use reader::SpoolSource;
-pub use room::SpoolQuota;
+pub use quota::SpoolQuota;
 use state::Shared;
 pub use writer::{SpoolError, SpoolWriter};
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::room::Share;
+use super::quota::Share;
 use crate::fair_share::Reservation;
 
 /// The bytes of one recording and who waits for more of them.

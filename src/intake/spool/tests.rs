@@ -4,7 +4,7 @@ use std::pin::pin;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use proptest::prelude::*;
 
-use super::room::Bound;
+use super::quota::Bound;
 use super::writer::{BLOCK, SpoolError};
 use super::*;
 use crate::fair_share::{FairShare, Refused, ShareKey, Shares};

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Spool;
-use super::room::{Share, SpoolQuota};
+use super::quota::{Share, SpoolQuota};
 use super::state::{Shared, length_of};
 use crate::fair_share::{Refused, ShareKey};
 

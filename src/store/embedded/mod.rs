@@ -13,7 +13,7 @@ mod health;
 mod held;
 mod reader;
 mod reads;
-mod trial;
+mod probe;
 mod worker;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -31,7 +31,7 @@ use tokio::time::timeout;
 #[cfg(test)]
 pub(crate) use by_hand::Line;
 pub(crate) use reader::{Reader, revoke_beside};
-pub use trial::{Found, try_directory};
+pub use probe::{Found, try_directory};
 
 use super::StoreError;
 use crate::config::Namespace;

@@ -7,13 +7,13 @@
 mod calls;
 mod health;
 mod keys;
-mod link;
+mod connections;
 mod query;
 mod records;
 mod revoked;
 mod scan;
 mod sessions;
-mod trial;
+mod probe;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ use crate::limits::{AdmitRequest, Decision};
 use calls::CLOCKS_APART;
 use health::Health;
 use keys::Keys;
-use link::Link;
+use connections::Link;
 use records::parsed;
 use revoked::Followed;
 

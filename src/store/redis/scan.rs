@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, cmd};
 use tokio::time::timeout;
 
-use super::link::{ANSWER, CONNECT, Link, Target, failure};
+use super::connections::{ANSWER, CONNECT, Link, Target, failure};
 use super::records::parsed;
 use crate::config::RedisUrl;
 use crate::store::StoreError;

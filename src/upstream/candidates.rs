@@ -11,7 +11,7 @@ use super::UpstreamError;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Provider, ProviderLease, Providers};
 use crate::config::Model;
-use crate::models::TargetChain;
+use crate::models::targets::TargetChain;
 
 /// One way to have the job done: a row, and a key of its provider.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::config::{self, ProviderApi, ProviderKey};
-    use crate::models::Target;
+    use crate::models::targets::Target;
 
     fn provider(name: &str, keys: usize) -> config::Provider {
         let key = |at: usize| ProviderKey {

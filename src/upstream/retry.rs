@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::backoff;
 use super::providers::Observation;
-use super::seats::Scope;
+use super::candidates::Scope;
 use super::{Refused, RefusedBody, UpstreamError};
 
 /// What a failed try means.

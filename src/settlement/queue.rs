@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::settler::{Backlog, Settler};
 use crate::domain::Month;
 use crate::ledger::PermitId;
-use crate::limits::BudgetCache;
+use crate::limits::budget_cache::BudgetCache;
 use crate::limits::Settlement;
 use crate::store::{Store, StoreError};
 

@@ -8,16 +8,18 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::form::{self, ReadFailed};
+use super::form;
+use super::form::ReadFailed;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Observation, ProviderLease, Providers};
-use super::reply::{self, Reading};
-use super::seats::{Candidates, Next};
-use super::verdict::{NextStep, Verdict};
-use super::{Answer, Reply, Upstream, UpstreamError, pooled, refusal, wire};
+use super::reply;
+use super::reply::Reading;
+use super::candidates::{Candidates, Next};
+use super::retry::{NextStep, Verdict};
+use super::{Answer, Reply, Upstream, UpstreamError, reuse, refusal, wire};
 use crate::config::Model;
 use crate::intake::Job;
-use crate::models::TargetChain;
+use crate::models::targets::TargetChain;
 use crate::models::{AttemptLog, AttemptTarget};
 use crate::telemetry::traces::Span;
 

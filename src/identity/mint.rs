@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, json};
 
 use super::claims::{CAPS_CLAIM, MAKER_CLAIM};
-use super::time::{self, LAST_SECOND};
+use super::time;
+use super::time::LAST_SECOND;
 use super::{Caps, ClaimMapping, KeyMaterial, KeySpec, Rules, Scopes};
 use crate::domain::Subject;
 
