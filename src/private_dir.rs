@@ -1,7 +1,7 @@
-//! Directories and files that nobody but the gateway's user writes: budgets, the ledger, settlements that wait.
+//! Directories and files that only the gateway's user may write: budgets, the ledger, waiting settlements.
 //!
-//! Another user who could write there would have other files overwritten through a link, or other budgets believed. So a
-//! directory that others may write to is refused, and no file in it is reached through a link.
+//! Another user with write access could redirect writes to other files through a link, or forge budgets. So this module
+//! refuses a directory that others may write to, and follows no link to a file in it.
 
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -13,18 +13,18 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups};
 
-/// The rights of what is made here: the owner's alone.
+/// The modes of new directories and files: access for the owner only.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a directory where there is none, with those above it, for nobody else to look into; refuses one that others may
-/// write to. The last part of its path may be a link, as systemd makes one for `DynamicUser=`, if root or this user made it.
+/// Creates a directory and its missing parents, accessible to the owner only; refuses one that others may write to. The
+/// last part of the path may be a link, as systemd creates for `DynamicUser=`, if root or this user owns it.
 pub fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     check(directory)
 }
 
-/// The same for a directory in one that [`make`] has made, where there may be no link.
+/// Creates a directory inside one that [`make`] has created; refuses a link.
 pub fn make_inside(directory: &Path) -> io::Result<()> {
     let made = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
     made.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
@@ -34,9 +34,9 @@ pub fn make_inside(directory: &Path) -> io::Result<()> {
     check(directory)
 }
 
-/// Refuses a directory that others may write to, or that a link of another user's leads to.
+/// Refuses a directory that others may write to, or that a link of another user points to.
 pub fn check(directory: &Path) -> io::Result<()> {
-    // With a slash at its end it would be what the link leads to.
+    // A trailing slash would make `symlink_metadata` follow the link.
     let directory: PathBuf = directory.components().collect();
     let entry = fs::symlink_metadata(&directory)?;
     let maker = Uid::from_raw(entry.uid());
@@ -47,15 +47,15 @@ pub fn check(directory: &Path) -> io::Result<()> {
     if !there.is_dir() {
         return Err(refused(&directory, "is no directory"));
     }
-    // Kubernetes makes its volumes so.
+    // Kubernetes creates its volumes with such rights.
     let instead = "take that right away (chmod o-w, or g-w), or name a directory in it that is not there yet";
     check_rights(&directory, &there, instead)
 }
 
-/// Opens a file as `options` say, and one that is made is nobody else's to read. It is reached through no link, has no second
-/// name, and others may not write to it.
+/// Opens a file with `options`; a new file is accessible to the owner only. Refuses a link, a file with a second hard
+/// link, and a file that others may write to.
 pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Without O_NONBLOCK a pipe of this name would be waited for.
+    // Without O_NONBLOCK, `open` would block on a named pipe.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = options.mode(FILE_MODE).custom_flags(flags.bits()).open(path).map_err(|error| {
         if error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP) { is_link(path) } else { error }
@@ -64,7 +64,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Refuses a file that is there and that [`open`] would refuse. For files that a library opens.
+/// Refuses an existing file that [`open`] would refuse. For files that a library opens.
 pub fn check_if_there(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -87,8 +87,8 @@ fn check_file(path: &Path, file: &Metadata) -> io::Result<()> {
     check_rights(path, file, "take that right away (chmod o-w, or g-w) once it is sure that nobody has used it")
 }
 
-/// Others are those who are neither the owner nor in one of this process's groups: a volume of Kubernetes belongs to its
-/// `fsGroup`, and everything in it is made writable for that.
+/// Refuses an entry that others may write to. "Others" are users who are neither the owner nor in one of this process's
+/// groups: a volume of Kubernetes belongs to its `fsGroup`, and everything in it is group-writable for that reason.
 fn check_rights(path: &Path, entry: &Metadata, instead: &str) -> io::Result<()> {
     let mode = entry.mode();
     let group = Gid::from_raw(entry.gid());
@@ -162,7 +162,7 @@ mod tests {
                 );
             }
         }
-        // As Kubernetes makes it for an fsGroup.
+        // The mode that Kubernetes sets for an fsGroup.
         chmod(&directory, 0o2770);
         make(&directory).unwrap();
     }

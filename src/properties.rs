@@ -1,13 +1,14 @@
-//! How much the tests of properties try.
+//! The number of cases in property tests.
 
 use proptest::test_runner::Config;
 
-/// What proptest tries of each property where nothing else is set.
+/// The default number of cases in proptest.
 const USUAL_CASES: u32 = 256;
 
-/// So many cases of a property of which each case takes long, or more where `PROPTEST_CASES` asks for more than is usual.
+/// Returns a configuration with `few` cases, for a property with slow cases; more if `PROPTEST_CASES` is above the
+/// default.
 ///
-/// The seed is that of `PROPTEST_RNG_SEED`, which cargo sets (`.cargo/config.toml`) and `make test-all` changes.
+/// The seed comes from `PROPTEST_RNG_SEED`, which cargo sets (`.cargo/config.toml`) and `make test-all` changes.
 pub(crate) fn cases(few: u32) -> Config {
     let config = Config::default();
     Config { cases: few.saturating_mul(config.cases.div_ceil(USUAL_CASES)), ..config }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jsonwebtoken::Algorithm;
 use secrecy::{ExposeSecret, SecretString};
 use voxgate::identity::{Caps, KeyMaterial, KeySpec, Rules, Scopes};
-use voxgate::identity::mint::{Grant, Minter};
+use voxgate::identity::{Grant, Minter};
 
 /// What tokens are signed with.
 pub(crate) const SECRET: &str = "a-secret-for-this-benchmark-only-0123456789";

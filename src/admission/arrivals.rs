@@ -1,4 +1,4 @@
-//! Requests whose bodies are arriving, per caller: nobody has let them in yet, and they take up room already.
+//! Requests per caller whose bodies are arriving: not yet admitted, but already using memory and spool quota.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::domain::Subject;
 use crate::limits::Denial;
 
-/// How many more of a caller's may arrive at a time than may be in flight: one that has sent everything shall be judged by
-/// what has ended meanwhile.
+/// The number of requests that may arrive at a time beyond the caller's limit of requests in flight: earlier requests
+/// may end by the time a body is complete, and admission judges it then.
 const AHEAD: u32 = 8;
 
-/// What arrives for callers who may have only so many requests at a time.
+/// The number of requests that arrive for each caller with a limit of requests in flight.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(Mutex<HashMap<Subject, u32>>);
 
-/// A request that is arriving, until it is dropped.
+/// A guard that counts one arriving request until it is dropped.
 #[derive(Debug)]
 pub struct Arriving(Option<(Arc<Arrivals>, Subject)>);
 
@@ -24,18 +24,18 @@ impl Arrivals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of a caller's are arriving.
+    /// Returns the number of the caller's requests that are arriving.
     pub(super) fn count(&self, subject: &Subject) -> u32 {
         self.lock().get(subject).copied().unwrap_or_default()
     }
 
-    /// Whether another may, of a caller who may have `most` in flight.
+    /// Refuses if no other request may arrive for a caller with at most `most` in flight. Counts nothing.
     pub(super) fn look(&self, subject: &Subject, most: Option<NonZeroU32>) -> Result<(), Denial> {
         let is_full = most.is_some_and(|most| self.count(subject) >= most.get().saturating_add(AHEAD));
         if is_full { Err(Denial::Concurrency) } else { Ok(()) }
     }
 
-    /// Another one arrives.
+    /// Counts another arriving request, unless the caller has too many.
     pub(super) fn begin(self: &Arc<Self>, subject: &Subject, most: Option<NonZeroU32>) -> Result<Arriving, Denial> {
         let Some(most) = most else { return Ok(Arriving(None)) };
         let mut here = self.lock();

@@ -1,4 +1,4 @@
-//! Decides by the store, and by what this process knows where the store is away.
+//! Decisions on requests: by the store or, while the store is away, by the state of this process.
 
 mod sessions;
 
@@ -16,48 +16,48 @@ use crate::domain::Subject;
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId, Statement};
-use crate::limits::budget_cache::BudgetCache;
+use crate::limits::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
 use crate::limits::{AccountUsage, AdmitRequest, Decision, Denial, Limits};
 use crate::private_dir;
 use crate::settlement::{BacklogSnapshot, Settler};
-use crate::settlement::queue::{SettlementQueue, SettlementQueueBuilder};
+use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::{Availability, Embedded, OpenError, Redis, Store, StoreError};
 
-/// Why limits cannot be kept.
+/// An error that keeps the limiter from opening.
 #[derive(Debug, thiserror::Error)]
 pub enum LimiterError {
     /// The embedded store cannot be opened.
     #[error(transparent)]
     Embedded(#[from] OpenError),
-    /// Redis's address makes no sense to its client.
+    /// The Redis client rejects the address.
     #[error("REDIS_URL: {0}")]
     Redis(String),
-    /// Settlements could not be kept on disk.
+    /// The journal of settlements cannot be opened.
     #[error("VOXGATE_DATA_DIR: {directory} cannot be used: {error}")]
     Journal {
         /// The data directory.
         directory: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
 }
 
-/// The store is away, and without it nobody is let in.
+/// The store is away, and requests must be refused without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// A decision, and whose it is.
+/// A decision, with the id of its permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
-    /// The name of the permit, where one is given. It is not that of the question if the store was asked and did not answer:
-    /// what the store makes of that question is taken back by its name, whatever is decided here.
+    /// The id of the permit, if the request is admitted. It differs from the id of the question if the store was asked
+    /// and did not answer: a settlement under the question's id takes back anything that the store charges for it.
     pub id: PermitId,
-    /// Whether the store has no part in it, so that it has charged nothing.
+    /// True if this process decided without the store, so that the store has charged nothing.
     pub without_store: bool,
 }
 
@@ -67,7 +67,7 @@ impl Verdict {
     }
 }
 
-/// Keeps the limits of every caller.
+/// The limits of every caller.
 #[derive(Debug)]
 pub struct Limiter {
     store: Arc<Store>,
@@ -83,7 +83,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// Opens the store of these settings, and the desk that writes to it. To be called on the runtime that ends last.
+    /// Opens the store of these settings and its settlement queue. Call it on the runtime that ends last.
     pub fn open(settings: &config::Store, clock: &Clock) -> Result<(Self, SettlementQueue), LimiterError> {
         let rates = Arc::new(Rates::new(clock.clone()));
         let leases = Arc::new(Leases::new(clock.clone()));
@@ -103,8 +103,8 @@ impl Limiter {
         Ok(Self::over(Arc::new(store), letterbox, settings.on_failure, clock, rates, leases))
     }
 
-    /// Keeps limits in `store`, to which settlements go by `letterbox`. `rates` and `leases` are the embedded store's own,
-    /// where it is that.
+    /// Keeps limits in `store`, and passes settlements to `letterbox`. With the embedded store, `rates` and `leases`
+    /// are the store's own.
     pub(super) fn over(
         store: Arc<Store>,
         letterbox: SettlementQueueBuilder,
@@ -128,7 +128,7 @@ impl Limiter {
         (Self { store, on_failure, rates, leases, heard, revocations, clock, arrivals, settler, watch }, desk)
     }
 
-    /// Refuses what cannot be let in whatever else is said: known without asking anybody.
+    /// Refuses a request that the rates or a missing store rule out anyway. Asks no store and takes nothing.
     pub fn look(&self, subject: &Subject, limits: &Limits) -> Result<Result<(), Denial>, Unavailable> {
         if self.store.is_away_for(subject) && self.needs_store() {
             return Err(Unavailable);
@@ -136,8 +136,8 @@ impl Limiter {
         Ok(self.rates.look(subject, limits))
     }
 
-    /// Decides on a request. A decision that lets it in has charged it, and is to be settled. One that does not has taken
-    /// nothing: what the store took, or may still take, for a question that it did not answer in time is taken back.
+    /// Decides on a request. An admitted request has been charged and must be settled. A refused request has taken
+    /// nothing: if the store did not answer in time, a settlement takes back anything that it took, or may still take.
     pub async fn admit(&self, mut ask: AdmitRequest) -> Result<Verdict, Unavailable> {
         let id = ask.id;
         let denied = |ask: &AdmitRequest, denial| Ok(Verdict::of_store(self.decision(ask, Some(denial)), id));
@@ -149,10 +149,11 @@ impl Limiter {
             return denied(&ask, denial);
         }
         let limits = ask.limits;
-        // What was let in without the store, and is still to be told to it, counts as if it knew.
+        // Count as spent the estimates that this process admitted without the store and that the store does not know
+        // yet.
         ask.limits = limits.without(self.heard.owed(&ask.subject));
         if in_front {
-            // This process alone has as many in flight as the caller may have, whatever the store knows of them.
+            // The leases of this process alone may reach the caller's limit, whatever the store knows of them.
             let is_full = limits.concurrent.is_some_and(|max| self.leases.in_flight(&ask.subject) >= max.get());
             let granted_locally = self.leases.granted_locally(&ask.subject);
             let left = ask.limits.without_in_flight(granted_locally).filter(|_| !is_full);
@@ -199,8 +200,8 @@ impl Limiter {
         }
     }
 
-    /// Whether a caller's token holds no longer, as the store has it or as it is known here. What the store has cannot be known
-    /// without it.
+    /// Returns true if a caller's token is revoked, by the revocations known here or by the store. While the store is
+    /// away, returns false for a token that is not known to be revoked, or fails if requests must be refused then.
     pub async fn is_revoked(&self, subject: &Subject, token: TokenRef) -> Result<bool, Unavailable> {
         if self.is_known_revoked(subject, &token) {
             return Ok(true);
@@ -217,89 +218,91 @@ impl Limiter {
         }
     }
 
-    /// Whether a caller's token is known here to hold no longer.
+    /// Returns true if this process knows that a caller's token is revoked.
     pub fn is_known_revoked(&self, subject: &Subject, token: &TokenRef) -> bool {
         self.revocations.is_revoked(subject, token, self.clock.now())
     }
 
-    /// Has tokens hold no longer, here and wherever the store is asked.
+    /// Revokes tokens in the store and in this process.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.store.revoke(revocation.clone()).await?;
         self.revocations.add(&revocation, self.clock.now());
         Ok(())
     }
 
-    /// How many revocations are known here, whatever the store says.
+    /// Returns the number of revocations that this process knows.
     pub fn revocations(&self) -> usize {
         self.revocations.len()
     }
 
-    /// How long until the caller's buckets of requests and of audio are full again, as far as this process knows.
+    /// Returns the times until the caller's buckets of requests and of audio are full again, as far as this process
+    /// knows.
     pub fn standing(&self, subject: &Subject) -> (Duration, Duration) {
         self.rates.standing(subject)
     }
 
-    /// What a caller used in a month.
+    /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         self.store.statement(subject, month).await
     }
 
-    /// What a caller has spent this month, as it was last heard of.
+    /// Returns a caller's spending this month, by the latest answer of the store.
     pub fn spent(&self, subject: &Subject) -> Charge {
         self.heard.spent(subject, self.month(subject))
     }
 
-    /// The month that it is for a caller.
+    /// Returns the current month by the clock that decides for a caller.
     pub fn month(&self, subject: &Subject) -> Month {
         Month::of(self.store.now(subject))
     }
 
-    /// How many requests of a caller are in flight here.
+    /// Returns the number of a caller's requests that are in flight in this process.
     pub fn in_flight(&self, subject: &Subject) -> u32 {
         self.leases.in_flight(subject)
     }
 
-    /// How much of the store is there.
+    /// Returns the availability of the store.
     pub fn presence(&self) -> Availability {
         self.store.presence()
     }
 
-    /// Whether nobody at all can be let in.
+    /// Returns true if every request must be refused.
     pub fn is_unavailable(&self) -> bool {
         self.store.presence() == Availability::Away && self.needs_store()
     }
 
-    /// Whether nobody can be let in without the store: by the operator's choice, or since no more can be noted down.
+    /// Returns true if requests must be refused while the store is away: `on_store_failure = deny`, or the settlement
+    /// backlog is full.
     fn needs_store(&self) -> bool {
         self.on_failure == OnStoreFailure::Deny || self.settler.is_full()
     }
 
-    /// Where permits are settled.
+    /// Returns the settler of permits.
     pub(super) fn settler(&self) -> Settler {
         self.settler.clone()
     }
 
-    /// What is still to be told to the store.
+    /// Returns the number of permits and settlements that the store does not know yet.
     pub fn pending(&self) -> BacklogSnapshot {
         self.settler.pending()
     }
 
-    /// Where it is kept.
+    /// Returns the store.
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What arrives here.
+    /// Returns the counts of arriving requests.
     pub(super) fn arrivals(&self) -> &Arc<Arrivals> {
         &self.arrivals
     }
 
-    /// Who is in flight here.
+    /// Returns the leases of the requests in flight in this process.
     pub(super) fn leases(&self) -> Arc<Leases> {
         Arc::clone(&self.leases)
     }
 
-    /// Takes over what a store says that was asked at `asked_at`.
+    /// Takes over the answer of a store that was asked at `asked_at`.
     fn learn(&self, ask: &AdmitRequest, decision: &Decision, in_front: bool, asked_at: Duration) {
         let (subject, standing) = (&ask.subject, decision.standing);
         self.heard.note(subject, Month::of(decision.at), standing.spent, asked_at);
@@ -315,8 +318,8 @@ impl Limiter {
         self.rates.hear(subject, standing.requests, standing.audio);
     }
 
-    /// Takes the lease of a request that the store has let in, unless others that were let in here while it was asked, and of
-    /// which it did not know, leave no room.
+    /// Takes the lease of a request that the store has admitted. Returns a denial if requests that this process
+    /// admitted meanwhile, unknown to the store, have used up the limit.
     fn exceeded_meanwhile(
         &self,
         ask: &AdmitRequest,
@@ -335,14 +338,14 @@ impl Limiter {
         denial.inspect(|_| self.leases.end(subject, id))
     }
 
-    /// Decides by this process alone on a permit named `id`: the rates as ever, the requests that are in flight here, and the
-    /// budgets as they were last heard of. `taken`: the rates have been asked.
+    /// Decides without the store on a permit with this `id`: by the rates, the requests in flight here, and the last
+    /// known budgets. `taken`: the request has already taken its rates.
     fn without_store(&self, ask: &AdmitRequest, id: PermitId, limits: &Limits, taken: bool) -> Decision {
         let subject = &ask.subject;
         if !taken && let Err(denial) = self.rates.take(subject, limits) {
             return self.decision(ask, Some(denial));
         }
-        // What was used in the session before, the store alone knows.
+        // Only the store knows the earlier usage of the session.
         if ask.session.as_ref().is_some_and(|session| session.is_exceeded(Charge::NONE, ask.estimate)) {
             self.rates.give_back(subject, limits);
             return self.decision(ask, Some(Denial::Session));
@@ -362,7 +365,7 @@ impl Limiter {
         self.decision(ask, denial)
     }
 
-    /// A decision of this process, with what it knows.
+    /// Returns a decision of this process, with the usage that it knows.
     fn decision(&self, ask: &AdmitRequest, denial: Option<Denial>) -> Decision {
         let (at, (requests, audio)) = (self.store.now(&ask.subject), self.rates.standing(&ask.subject));
         let spent = self.heard.spent(&ask.subject, Month::of(at));

@@ -1,14 +1,14 @@
-//! Whether a request may be served now: the caller's model, the model's abilities, and the caller's limits.
+//! Admission: the caller's model, the model's abilities, and the caller's limits.
 //!
-//! Nothing is spent before admission. It knows callers, jobs, plans and models; it knows no routes and no provider.
+//! Nothing is spent before admission. This module knows callers, jobs, plans and models, but no routes and no provider.
 //!
 //! # Layout
 //!
-//! - `limiter`: decides by the [`store`](crate::store) or, where that is away, by what this process knows;
-//!   `question`: a question to the store until its answer; `watch`: maintenance of the store and of what is known
-//! - `arrivals`: uploads in progress, which take room before they are admitted
-//! - `permit`: leave to forward, which settles itself; `refusal`: every reason against, in words
-//! - `sessions`: what the makers of sessions may do
+//! - `limiter`: decisions by the [`store`](crate::store) or, while that is away, by the state of this process;
+//!   `question`: a question to the store until its answer; `watch`: maintenance of the store and of that state
+//! - `arrivals`: uploads in progress, which use memory and spool quota before they are admitted
+//! - `permit`: leave to forward, which settles itself; `refusal`: every reason to refuse, and its message
+//! - `sessions`: the operations of the makers of sessions
 
 mod arrivals;
 mod limiter;
@@ -39,31 +39,31 @@ use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
 use crate::limits::{AccountUsage, AdmitRequest, Allowance, Denial, Limits};
 use crate::models;
-use crate::models::targets::{Target, TargetChain};
+use crate::models::{Target, TargetChain};
 use crate::store::StoreError;
 use permit::PendingCharge;
 
-/// What a lease has beyond the longest time that a provider may take.
+/// The time by which a lease exceeds the longest time that a provider may take.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// Decides by the plans, the table of models and the limits.
+/// Admission by the plans, the model entries and the limits.
 #[derive(Debug)]
 pub struct Admission {
     plans: BTreeMap<String, Plan>,
     models: BTreeMap<String, Arc<Model>>,
     default_model: String,
-    /// Whether the provider is there to which models that are not configured go.
+    /// True if the provider of models that are not configured is available.
     serves_unknown: bool,
     limiter: Arc<Limiter>,
     lease: Duration,
-    /// For how long after its end a token is still taken.
+    /// The time after its expiry for which a token is still accepted.
     leeway: Duration,
-    /// The most sessions that one maker may have open.
+    /// The maximum number of sessions that one maker may have open.
     max_open_sessions: NonZeroU32,
 }
 
 impl Admission {
-    /// Admission by these settings, with limits kept by `limiter`.
+    /// Creates admission by these settings, with limits kept by `limiter`.
     pub fn new(settings: &Settings, limiter: Arc<Limiter>) -> Self {
         Self {
             plans: settings.plans.clone(),
@@ -77,14 +77,14 @@ impl Admission {
         }
     }
 
-    /// The rows that can do a job: the one that it asks for, if the caller may have it and it can do the job, and those of
-    /// its fallbacks that can do it too.
+    /// Returns the model entries that can do a job: the requested one, if the caller may use it and it can do the job,
+    /// and those of its fallbacks that can do the job.
     pub fn routes(&self, caller: &Caller, job: &Job) -> Result<TargetChain, Refusal> {
         let asked_for = self.model(caller, job)?;
         let priced = self.plan(caller)?.monthly_usd.is_some();
         let fallback = |fallback: &Fallback| {
             let model = self.models.get(&fallback.model)?;
-            // Who has a budget of money is not sent where nobody knows what it costs.
+            // A plan with a budget of money needs a price, so a fallback without one does not fit.
             let fits = models::check(job, model).is_ok() && (model.price.is_some() || !priced);
             fits.then(|| Target { model: Arc::clone(model), weight: fallback.weight })
         };
@@ -107,8 +107,8 @@ impl Admission {
         Ok(model)
     }
 
-    /// Charges the job's estimate, by the dearest of its `routes`, and takes what it needs of the caller's limits, all or
-    /// nothing, once everything else that is known of it is checked. `provider` is who will be asked first.
+    /// Charges the job's estimate, by the dearest of its `routes`, and takes its share of the caller's limits: all or
+    /// nothing, after every other check. `asked_first` is the first provider in line and the id of the request.
     pub async fn admit(
         &self,
         caller: &Caller,
@@ -119,8 +119,8 @@ impl Admission {
         self.let_in(caller, job, routes, asked_first, None).await
     }
 
-    /// The same for a job that takes the place of one that has a permit and will not be done. Of that one's request the
-    /// rates have counted what they have counted; for the rest it is as if it were not there.
+    /// Works like `admit`, but replaces an earlier permit for the same request. Rate limits already consumed stay
+    /// consumed; budget and concurrency are computed as if the old permit did not exist.
     pub async fn admit_in_place_of(
         &self,
         permit: Permit,
@@ -197,17 +197,17 @@ impl Admission {
         Ok(Permit::new(Arc::clone(model), account, audio, self.limiter.settler(), self.limiter.leases()))
     }
 
-    /// Whether a permit will do for a job that was given for the same recording with other options: the model is the same,
-    /// and the job comes to no more than was charged.
+    /// Returns true if a permit for the same recording with other options also covers this job: the model is the same,
+    /// and the job costs no more than the permit's charge.
     pub fn covers(&self, permit: &Permit, routes: &TargetChain, job: &Job) -> bool {
         let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
         permit.covers(&routes.asked_for, dearest(routes, length, text))
     }
 
-    /// Whether the caller has so much left that the longest that a job could be takes a small part of it, as far as this
-    /// process knows: others of theirs are not to be refused for a bound that turns out to be far too high. A rate of audio
-    /// is not given back, so with one nobody has plenty; nor has anybody in a session with caps, of which the store alone
-    /// knows what is left.
+    /// Returns true if the job's worst-case cost is at most a tenth of every remaining budget, as far as this process
+    /// knows: a bound that turns out far too high must not starve the caller's other requests. Audio taken from a rate
+    /// is never given back, so a plan with a rate of audio returns false; so does a session with caps, since only the
+    /// store knows the rest of its caps.
     pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
         const PART: u64 = 10;
         let Ok(plan) = self.plan(caller) else { return false };
@@ -223,20 +223,20 @@ impl Admission {
             && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
     }
 
-    /// What can be said before the body is read: whether the plan exists, whether the token is known to be revoked, whether the
-    /// caller has requests left, and whether another of theirs may arrive.
+    /// Checks everything that is known before the body is read: the plan exists, the token is not known to be revoked,
+    /// the caller has requests left, and another request may arrive.
     pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
         self.check_known_revocations(caller)?;
-        // How long the recording is nobody knows yet.
+        // The length of the recording is not known yet.
         let limits = Limits { audio: None, ..Limits::of(plan, AudioMs::default()) };
         let looked = self.limiter.look(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreAway)?;
         let judged = looked.and_then(|()| self.limiter.arrivals().look(&caller.subject, plan.concurrent));
         judged.map_err(|denial| self.denied_before_body(caller, plan, denial))
     }
 
-    /// The body of a request is read from now on, until the returned is dropped. Who may have only so many requests in
-    /// flight can have only so many arriving: each takes up room.
+    /// Counts a request whose body is being read, until the returned guard is dropped. A limit of requests in flight
+    /// also limits arriving requests, since each uses memory and spool quota.
     pub fn arriving(&self, caller: &Caller) -> Result<Arriving, Refusal> {
         let plan = self.plan(caller)?;
         let begun = self.limiter.arrivals().begin(&caller.subject, plan.concurrent);
@@ -251,13 +251,13 @@ impl Admission {
         Refusal::Limited(Box::new(Limited::new(denial, (&caller.plan, plan), standing, Charge::NONE, month)))
     }
 
-    /// What is left of the caller's rates, as far as this process knows.
+    /// Returns the rest of the caller's rates, as far as this process knows.
     pub fn allowance(&self, caller: &Caller) -> Allowance {
         let (requests, audio) = self.limiter.standing(&caller.subject);
         self.plan(caller).map(|plan| Allowance::of(plan, requests, audio)).unwrap_or_default()
     }
 
-    /// Whether the caller's token still holds. For requests that are not admitted, which is where it is asked otherwise.
+    /// Refuses a caller whose token is revoked. For requests that are not admitted; admission makes the same check.
     pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
         match self.limiter.is_revoked(&caller.subject, TokenRef::of(caller, self.leeway)).await {
             Ok(false) => Ok(()),
@@ -266,32 +266,32 @@ impl Admission {
         }
     }
 
-    /// What the caller used in a month, this one if none is named.
+    /// Returns the caller's usage in a month, the current month if `month` is `None`.
     pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreError> {
         let month = month.unwrap_or_else(|| self.limiter.month(&caller.subject));
         self.limiter.statement(&caller.subject, month).await
     }
 
-    /// The configured models that the caller may use.
+    /// Returns the configured models that the caller may use.
     pub fn models(&self, caller: &Caller) -> Result<impl Iterator<Item = &Model>, Refusal> {
         let plan = self.plan(caller)?;
         Ok(self.models.values().map(AsRef::as_ref).filter(|model| plan.allows(&model.name)))
     }
 
-    /// The session in which a caller comes, where it has caps. It ends when its token is taken no longer.
+    /// Returns the caller's session if it has caps. The session ends when its token is no longer accepted.
     fn in_session(&self, caller: &Caller) -> Option<InSession> {
         let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
         let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(self.leeway);
         Some(InSession { id, caps: caller.caps, expires_at })
     }
 
-    /// The caller's plan.
+    /// Returns the caller's plan.
     pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
     }
 }
 
-/// What a job comes to by the dearest of its rows.
+/// Returns the cost of a job by the dearest of its model entries.
 fn dearest(routes: &TargetChain, length: AudioMs, text: u64) -> Charge {
     let prices = routes.models().filter_map(|model| model.price);
     let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();

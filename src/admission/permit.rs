@@ -1,4 +1,4 @@
-//! Leave to forward one job, and what becomes of its charge.
+//! Leave to forward one job, and the settlement of its charge.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,33 +15,33 @@ use crate::settlement::Settler;
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
 
-/// Leave to forward one job. Its estimate is charged. However it is dropped, it settles itself, once, to what was noted
-/// on it until then:
+/// Leave to forward one job. Admission has charged its estimate. Dropping a permit settles it, once, by the outcome
+/// noted on it until then:
 ///
-/// - answered: what the provider reports, or the estimate where it reports nothing;
-/// - refused or failed: nothing, unless some of the transcript had gone out by then, which is charged as if answered;
-/// - neither, since the client left, or would wait no longer: as if answered, if a provider had the whole recording by then;
-///   else nothing.
+/// - answered: the usage that the provider reports, or the estimate without a report;
+/// - refused or failed: nothing; but if part of the transcript had been sent to the client, as if answered;
+/// - neither, since the client left or its deadline passed: as if answered, if a provider had the whole recording by
+///   then; else nothing.
 ///
-/// However many were asked, that is charged once, and by the price of the one that served.
+/// However many candidates were asked, the job is charged once, at the price of the one that served.
 pub struct Permit {
-    /// The row that was asked for.
+    /// The requested model entry.
     model: Arc<Model>,
     account: PendingCharge,
-    /// How long the recording is, where nothing else is reported.
+    /// The length of the recording, which is charged without a report.
     audio: Length,
     course: AttemptLog,
     report: Report,
     heard: bool,
     end: Option<End>,
-    /// Another one has taken its place for the same request.
+    /// True if another permit has replaced this one for the same request.
     replaced: bool,
     settler: Settler,
     leases: Arc<Leases>,
     trace: Trace,
 }
 
-/// What is to be settled.
+/// The data of the settlement.
 #[derive(Debug, Clone)]
 pub(super) struct PendingCharge {
     pub(super) id: PermitId,
@@ -50,7 +50,7 @@ pub(super) struct PendingCharge {
     pub(super) at: UnixMs,
     pub(super) memo: RequestInfo,
     pub(super) estimate: Charge,
-    /// The bytes of text that a provider may bill.
+    /// The number of bytes of text that a provider may bill.
     pub(super) text: u64,
     pub(super) without_store: bool,
 }
@@ -75,54 +75,54 @@ impl Permit {
         Self { model, account, audio, course, report, heard: false, end, replaced: false, settler, leases, trace }
     }
 
-    /// Where it is noted how far the request has come with its providers.
+    /// Returns the log in which the request notes its progress with providers.
     pub fn course(&self) -> AttemptLog {
         self.course.clone()
     }
 
-    /// Its request has a trace, in which the settlement is the last step.
+    /// Attaches the trace of the request; the settlement is its last step.
     pub fn traced(&mut self, trace: Trace) {
         self.trace = trace;
     }
 
-    /// What the provider reports. What an earlier report said stays, where this one says nothing of it.
+    /// Notes a report of the provider. Fields that this report leaves out keep the values of earlier reports.
     pub fn reported(&mut self, report: Report) {
         self.report = report.or(self.report);
     }
 
-    /// The recording, which was let in by what it claimed to be, is no longer than `length`. From now on that stands where
-    /// nothing is reported; what was charged above it is given back with the settlement.
+    /// Notes that the recording, admitted by its claimed length, is no longer than `length`. Without a report, the
+    /// permit is now charged by `length`; the settlement gives back the difference.
     pub fn measured(&mut self, length: Length, text: u64) {
         (self.audio, self.account.text) = (length, text);
     }
 
-    /// Whether it was given for this row, and no less than `estimate` was charged for it.
+    /// Returns true if the permit is for this model entry, and at least `estimate` was charged for it.
     pub(super) fn covers(&self, model: &Model, estimate: Charge) -> bool {
         let charged = self.account.estimate;
         self.model.name == model.name && estimate.usd <= charged.usd && estimate.audio <= charged.audio
     }
 
-    /// What was charged when it was given.
+    /// Returns the charge of the admission.
     pub(super) fn charged(&self) -> Charge {
         self.account.estimate
     }
 
-    /// Some of the transcript went out.
+    /// Notes that part of the transcript was sent to the client.
     pub fn heard(&mut self) {
         self.heard = true;
     }
 
-    /// The provider has answered.
+    /// Notes that the provider has answered.
     pub fn answered(&mut self) {
         self.end.get_or_insert(End::Answered);
     }
 
-    /// The provider has refused or failed.
+    /// Notes that the provider has refused or failed.
     pub fn failed(&mut self) {
         self.end.get_or_insert(End::Failed);
     }
 
-    /// The request goes on with another one, of which it is told how it ended.
+    /// Notes that another permit, which settles the request, has replaced this one.
     pub(super) fn replaced(&mut self) {
         self.replaced = true;
     }
@@ -139,15 +139,15 @@ impl Permit {
         }
     }
 
-    /// By the provider's report as far as it can be believed, or as estimated from the measured audio: by the price of the
-    /// row that served.
+    /// Returns the cost by the provider's report, as far as it is plausible, or else by the estimate from the measured
+    /// audio: at the price of the model entry that served.
     fn cost(&self) -> Charge {
         let served = self.course.last().map_or_else(|| Arc::clone(&self.model), |asked| asked.model);
         let price = served.price;
         let heard = self.audio.upper_bound();
         let believed = self.report.believed(self.audio, |usage, longest| {
             let Some(price) = price else { return true };
-            // What the client asked for must not decide what it pays: the prompt counts, whatever was asked for.
+            // The requested options must not decide the price: the prompt counts, whatever the client requested.
             price.of_usage(usage).is_none_or(|usd| usd <= price.estimate(longest, self.account.text))
         });
         if self.report.usage.is_some() && believed.is_none() {
@@ -161,7 +161,7 @@ impl Permit {
             _ => heard,
         };
         let priced = |price: Price| {
-            // Without a report the estimate stands, prompt and all.
+            // Without a report the estimate stands, prompt included.
             let estimate = || price.estimate(heard, self.account.text);
             believed.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
         };

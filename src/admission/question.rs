@@ -1,4 +1,4 @@
-//! What becomes of a question to the store whose answer did not come.
+//! A question to the store, and the cleanup if no answer comes.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::settlement::Settler;
 use crate::store::Store;
 use crate::telemetry::traces::Span;
 
-/// A question to the store, until it is answered. If the client leaves before, or the store does not answer in time, what the
-/// store took for it is taken back, or what it would still take.
+/// A question to the store, until its answer. If the client leaves before, or the store does not answer in time, a
+/// settlement takes back anything that the store took for it, or would still take.
 pub(super) struct Question<'a> {
     pub(super) ask: Arc<AdmitRequest>,
     store: &'a Store,
@@ -18,17 +18,18 @@ pub(super) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// One that is about to be asked. What it took is taken back by `settler`.
+    /// Creates a question that is about to be asked. `settler` takes back its charge.
     pub(super) fn new(ask: AdmitRequest, store: &'a Store, settler: &'a Settler) -> Self {
         Self { ask: Arc::new(ask), store, settler, is_open: true }
     }
 
-    /// Leaves it at the answer; or it was never asked.
+    /// Closes the question: the answer stands, or the store was never asked.
     pub(super) fn close(mut self) {
         self.is_open = false;
     }
 
-    /// Takes back what the store took for it, or would still take: whatever the store says, it is not let in by that.
+    /// Takes back anything that the store took for the question, or would still take: even an answer that admits no
+    /// longer counts.
     pub(super) fn refuse(mut self) {
         self.is_open = false;
         self.void(RateRefund::of(&self.ask.limits));
@@ -43,7 +44,7 @@ impl<'a> Question<'a> {
 impl Drop for Question<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            // The client has left. Its request was tried, which is what the rates count.
+            // The client has left. Its request still counts against the rates.
             self.void(RateRefund::default());
         }
     }

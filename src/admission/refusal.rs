@@ -1,4 +1,4 @@
-//! Why a job may not be forwarded, in words.
+//! The reasons to refuse a job, and their messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::limits::Allowance;
 use crate::limits::{AccountUsage, Denial};
 use crate::models::Unfit;
 
-/// Why a job may not be forwarded.
+/// A reason to refuse a job.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The token names a plan that is not configured.
@@ -25,27 +25,27 @@ pub enum Refusal {
     ModelNotAllowed {
         /// The caller's plan.
         plan: String,
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
     },
-    /// There is no such model.
+    /// The model does not exist.
     #[error("The model '{model}' does not exist or you do not have access to it.")]
     ModelNotFound {
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
     },
     /// The model cannot do this job.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// Nobody knows what the model costs, and the plan has a budget of money.
+    /// The model has no price, and the plan has a budget of money.
     #[error("The model '{model}' has no price, so it cannot be had on the monthly budget of your plan '{plan}'.")]
     Unpriced {
         /// The caller's plan.
         plan: String,
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
     },
-    /// The recording is longer than the plan ever lets in at once.
+    /// The recording is longer than the plan can ever admit.
     #[error(
         "audio duration {} longer than the {most} seconds that your plan '{plan}' allows at once.", lasts(*length)
     )]
@@ -54,36 +54,36 @@ pub enum Refusal {
         plan: String,
         /// The recording, with the samples of known speakers.
         length: Length,
-        /// The most.
+        /// The maximum length.
         most: AudioMs,
     },
     /// A limit is reached.
     #[error(transparent)]
     Limited(Box<Limited>),
-    /// The session has used what it may.
+    /// The session has used up its caps.
     #[error("You exceeded the quota of your session{}, and this request may cost {} USD and has {} s of audio. Get a new \
              session.", allowed(caps), needed.usd, needed.audio)]
     SessionSpent {
-        /// What it may use in all.
+        /// The caps of the session.
         caps: Caps,
-        /// What this request would.
+        /// The charge that this request needs.
         needed: Charge,
     },
-    /// The maker of sessions has as many open as it may have.
+    /// The maker has the maximum number of sessions open.
     #[error("You have {max} open sessions, which is the maximum. End one, or try again when one has ended.")]
     TooManySessions {
-        /// The most sessions that a maker may have open.
+        /// The maximum number of sessions that a maker may have open.
         max: u32,
     },
-    /// The token holds no longer.
+    /// The token is revoked.
     #[error("The token has been revoked. Get a new one.")]
     Revoked,
-    /// The store is away, and without it nobody is let in.
+    /// The store is away, and requests must be refused without it.
     #[error("The gateway cannot check your limits at the moment. Please try again.")]
     StoreAway,
 }
 
-/// `12.340 seconds is`, or that it could be so long.
+/// Returns the measured length, such as `12.340 seconds is`, or an upper bound of it.
 fn lasts(length: Length) -> String {
     match length {
         Length::Measured(length) => format!("{length} seconds is"),
@@ -91,12 +91,12 @@ fn lasts(length: Length) -> String {
     }
 }
 
-/// A limit is reached: which, how much is left, and when to come back.
+/// A limit that refused a request, with the rest of the caller's rates and the time to wait.
 #[derive(Debug, Clone)]
 pub struct Limited {
-    /// Which.
+    /// The limit.
     pub denial: Denial,
-    /// What is left of the rates.
+    /// The rest of the rates.
     pub allowance: Allowance,
     plan_name: String,
     plan: Plan,
@@ -117,7 +117,7 @@ impl Limited {
         Self { denial, allowance, plan_name: plan_name.to_owned(), plan: plan.clone(), standing, needed, month }
     }
 
-    /// How long a client has to wait, where that is known.
+    /// Returns the time that a client has to wait, if it is known.
     pub fn wait(&self) -> Option<Duration> {
         match self.denial {
             Denial::Requests { wait } | Denial::Audio { wait } => Some(wait),
@@ -194,7 +194,7 @@ fn allowed(caps: &Caps) -> String {
     if both.is_empty() { String::new() } else { format!(", which allows {} in all", both.join(" and ")) }
 }
 
-/// Rounded up to a millisecond, so that who waits as told does not come too early: `1.5s`, `20ms`.
+/// Formats a time, rounded up to a millisecond so that a client that waits for it is not too early: `1.5s`, `20ms`.
 fn seconds(wait: Duration) -> String {
     let ms = wait.as_micros().div_ceil(1000);
     if ms < 1000 { format!("{ms}ms") } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }

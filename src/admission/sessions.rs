@@ -1,9 +1,9 @@
-//! What the maker of sessions may do: open them, see them, end them.
+//! The operations of makers of sessions: open, list and end sessions.
 //!
-//! A maker is a caller that acts for itself ([`Caller::acting_as_maker`]). To open a session takes one of its plan's requests,
-//! as a recording does. To list them takes one of as many reads a minute, which each gateway counts by itself, apart from the
-//! requests: a maker that lists leaves its recordings alone. To end one takes nothing: a token that got into wrong hands can
-//! always be taken back, and no more can be ended than were opened.
+//! A maker is a caller that acts for itself ([`Caller::acting_as_maker`]). Opening a session takes one of the requests
+//! of its plan, as a recording does. Listing takes a read from a rate of the same size, which each gateway counts
+//! separately from requests, so that listing leaves a maker's recordings alone. Ending a session takes nothing: a
+//! leaked token can always be revoked, and a maker can end no more sessions than it opened.
 
 use super::{Admission, Limited, Refusal, Unavailable};
 use crate::config::Plan;
@@ -15,7 +15,7 @@ use crate::limits::{AccountUsage, Bucket, Denial, Limits};
 use crate::store::StoreError;
 
 impl Admission {
-    /// Refuses a maker that has no request left for another session. Takes nothing, and asks nobody.
+    /// Refuses a maker that has no request left for another session. Takes nothing, and does not ask the store.
     pub fn before_session(&self, maker: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(maker)?;
         let limits = Limits { requests: plan.requests.map(Bucket::of_request), ..Limits::default() };
@@ -23,7 +23,7 @@ impl Admission {
         looked.map_err(|denial| self.denied_before_body(maker, plan, denial))
     }
 
-    /// Opens a session of the maker's, and takes one of the maker's requests, or neither.
+    /// Opens a session and takes one of the maker's requests, or neither.
     pub async fn open_session(&self, maker: &Caller, session: Session) -> Result<Result<(), Refusal>, StoreError> {
         let plan = match self.plan(maker) {
             Ok(plan) => plan,
@@ -57,27 +57,28 @@ impl Admission {
         Refusal::Limited(Box::new(Limited::new(denial, (&maker.plan, plan), standing, Charge::NONE, month)))
     }
 
-    /// A part of the maker's sessions that have neither ended nor been revoked, the oldest first.
+    /// Returns a page of the maker's sessions that have neither ended nor been revoked, the oldest first.
     pub async fn sessions(&self, maker: &Caller, page: PageRequest) -> Result<SessionPage, StoreError> {
         self.limiter.store().sessions(&maker.subject, page).await
     }
 
-    /// Revokes a session of the maker's, on every gateway from its next request on. `None`: there is none of that name.
+    /// Revokes a session of the maker, on every gateway from its next request on. Returns `None` for an unknown id.
     pub async fn end_session(&self, maker: &Caller, id: &str) -> Result<Option<Session>, StoreError> {
         let Some(session) = self.limiter.store().session(&maker.subject, id).await? else { return Ok(None) };
         let revocation = Revocation {
             subject: session.subject.clone(),
             tokens: RevokedTokens::Named(session.id.clone()),
-            // Clocks may differ, and so may what is left to a token that has ended.
+            // Keep the revocation longer than the token: clocks may differ, and a token may be accepted for a while
+            // after it expires.
             until: session.expires_at.plus(self.leeway).plus(PAST_EXPIRY),
         };
-        // First, so that one that is no longer listed holds no longer.
+        // Revoke first, so that a session that is no longer listed is never valid.
         self.limiter.revoke(revocation).await?;
         self.limiter.store().forget_session(&maker.subject, &session.id).await?;
         Ok(Some(session))
     }
 
-    /// Refuses a caller whose token is known here to hold no longer, without asking the store.
+    /// Refuses a caller whose token is known here to be revoked. Does not ask the store.
     pub fn check_known_revocations(&self, caller: &Caller) -> Result<(), Refusal> {
         let is_revoked = self.limiter.is_known_revoked(&caller.subject, &TokenRef::of(caller, self.leeway));
         if is_revoked { Err(Refusal::Revoked) } else { Ok(()) }

@@ -1,20 +1,20 @@
-//! Looks after the store, and forgets what need not be known any more.
+//! Periodic maintenance of the store, and of the state of this process.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::identity::known_revocations::KnownRevocations;
-use crate::limits::budget_cache::BudgetCache;
+use crate::limits::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::rates::Rates;
 use crate::store::Store;
 
-/// How often the store is looked after, and asked what was revoked.
+/// The interval between checks of the store and reads of new revocations.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How many times that is until callers who have been idle are forgotten.
+/// The number of intervals until idle callers are forgotten.
 const TURNS_UNTIL_TIDY: u32 = 60;
 
-/// Looks after what limits are kept in.
+/// The maintenance task and the state that it maintains.
 pub(super) struct Watch {
     pub(super) store: Arc<Store>,
     pub(super) rates: Arc<Rates>,
@@ -24,7 +24,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Until it is aborted.
+    /// Runs until the task is aborted.
     pub(super) async fn run(self) {
         for turn in (0..TURNS_UNTIL_TIDY).cycle() {
             if let Err(failure) = self.store.follow_revocations(&self.revocations).await {

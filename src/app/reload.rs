@@ -1,5 +1,5 @@
-//! Settings that change while the gateway runs: read again on SIGHUP and when one of their files changes, and taken whole or
-//! not at all.
+//! Settings that change while the gateway runs. The gateway reads them again on SIGHUP and when one of their files
+//! changes, and applies all of them or none.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,21 +16,22 @@ use crate::http::{AppState, CurrentState};
 use crate::identity::KeySpec;
 use crate::sandbox::SandboxProvider;
 
-/// How often files are looked at. A change counts when it is seen twice in a row: an editor may write a file in two steps,
-/// and half of a key looks like a key.
+/// The interval between two checks of the files. A change counts once two checks in a row see it: an editor may write a
+/// file in two steps, and half a key looks like a key.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// What settings are made of besides what is read: what this process has made up, or been told, at its start.
+/// The inputs of the settings that are fixed when the process starts.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// The file that the command line names.
+    /// The settings file that the command line names.
     pub file: Option<PathBuf>,
-    /// The secret of this run, where none is set.
+    /// The generated secret of this run, if none is configured.
     pub made_up: Option<KeySpec>,
 }
 
 impl Origin {
-    /// Reads the settings as at the start. What is wrong is said in one text, together with the files that may put it right.
+    /// Reads the settings as at the start. An error lists all problems in one text, and the files to watch for a
+    /// correction.
     fn read(&self) -> Result<Settings, Problems> {
         let mut settings = Settings::load(self.file.as_deref())?;
         if settings.identity.is_empty() {
@@ -40,7 +41,7 @@ impl Origin {
     }
 }
 
-/// Keeps the house as its settings are.
+/// A task that keeps the state in line with the settings.
 pub struct Reloader {
     live: Data<CurrentState>,
     origin: Origin,
@@ -48,17 +49,17 @@ pub struct Reloader {
     watched: FileWatch,
 }
 
-/// The files, and whether they are others by now.
+/// The watched files, and the change that is under way.
 #[derive(Debug)]
 struct FileWatch {
-    /// As they were when they were last read.
+    /// The files as the settings were last read from them.
     seen: Files,
-    /// As they were a moment ago, where that was otherwise.
+    /// The files at the last check, if they differed from `seen`.
     changing: Option<Files>,
 }
 
 impl FileWatch {
-    /// Whether they are others than those that were read, and the same as a moment ago.
+    /// Returns true if the files differ from `seen` and have not changed since the last check.
     fn have_changed(&mut self, now: &Files) -> bool {
         let before = self.changing.take();
         if *now == self.seen {
@@ -71,13 +72,13 @@ impl FileWatch {
 }
 
 impl Reloader {
-    /// One for the house at `live`, in which the sandbox stands in, or not, as long as the process runs.
+    /// Creates a reloader of the state at `live`. The sandbox stands in, or does not, for as long as the process runs.
     pub fn new(live: Data<CurrentState>, origin: Origin, stand_in: Option<SandboxProvider>) -> Self {
         let watched = FileWatch { seen: live.house().settings.files.clone(), changing: None };
         Self { live, origin, stand_in, watched }
     }
 
-    /// Looks at the files for as long as it is polled, and reads the settings again at once on `hangup`.
+    /// Checks the files at intervals until dropped, and reads the settings at once on `hangup`.
     pub async fn watch(mut self, mut hangup: Signal) {
         let mut clock = interval(OFTEN);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +88,7 @@ impl Reloader {
                 Some(()) = hangup.recv() => true,
             };
             let files = self.watched.seen.clone();
-            // It fails where the runtime ends.
+            // Fails only when the runtime shuts down.
             let Ok(now) = spawn_blocking(move || files.look_again()).await else { return };
             if self.watched.have_changed(&now) || asked {
                 self.read_again(now).await;
@@ -110,7 +111,7 @@ impl Reloader {
                 self.take(settings).err()
             }
             Err(problems) => {
-                // Those of the settings in force are looked at too: what is missing may come back.
+                // Watch the files of the settings in force too: a missing file may come back.
                 self.watched = FileWatch { seen: now.and(problems.files().clone()), changing: None };
                 Some(problems.to_string())
             }
@@ -120,15 +121,15 @@ impl Reloader {
         }
     }
 
-    /// Has the house be by `settings` from now on, unless that cannot be.
+    /// Replaces the state by one with these settings, or returns the reason why it cannot.
     fn take(&self, settings: Settings) -> Result<(), String> {
         let old = self.live.house();
         if settings.server.is_loopback() != old.settings.server.is_loopback() {
-            // What a secret has to be depends on it.
+            // The requirements for a secret depend on it.
             return Err("server.bind: only a start decides who can connect".to_owned());
         }
         if settings.server.tls.is_some() != old.settings.server.tls.is_some() {
-            // Clients come by one or the other.
+            // Clients connect over one of the two.
             return Err("server.tls_cert: only a start decides whether the gateway speaks TLS".to_owned());
         }
         let (settings, unchanged) = settings.for_running(&old.settings);
@@ -143,7 +144,7 @@ impl Reloader {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             errors.join("; ")
         })?;
-        // Keys that were fetched from where they still are stay.
+        // Keep the keys already fetched from issuers that remain.
         let published = settings.identity.published(old.verifier.published()).map_err(|error| error.to_string())?;
         let verifier = verifier.beside(published);
         let wanted = self

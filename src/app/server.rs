@@ -1,4 +1,4 @@
-//! Wiring: builds the house from its settings, opens its doors, closes them in order.
+//! Startup and shutdown: builds the state from the settings, opens the listeners, and closes them in order.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,37 +23,37 @@ use crate::http::{AppState, CurrentState, SharedState};
 use crate::identity::Verifier;
 use crate::limits::clock::Clock;
 use crate::sandbox::{Sandbox, SandboxProvider};
-use crate::settlement::queue::SettlementQueue;
+use crate::settlement::SettlementQueue;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
 use crate::upstream::{Providers, Upstream};
 
-/// Why the gateway cannot start.
+/// The reason why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address is taken or not of this machine.
+    /// An address that is in use, or does not belong to this machine.
     #[error("{key}: cannot listen on {address}: {error}")]
     Listen {
         /// The setting.
         key: &'static str,
-        /// Its value.
+        /// The setting's value.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The system refuses something else.
+    /// Any other error of the system.
     #[error("the server cannot be started: {0}")]
     Io(#[from] io::Error),
-    /// Limits cannot be kept.
+    /// An error of the store that keeps the limits.
     #[error(transparent)]
     Limiter(#[from] LimiterError),
-    /// No TLS can be spoken with what is set.
+    /// A TLS certificate or key that cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The HTTP client cannot be made, for want of trusted certificates perhaps.
+    /// An HTTP client that cannot be created, for example for lack of trusted certificates.
     #[error("the client for the providers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
-    /// Traces are wanted and cannot be made.
+    /// A trace exporter that cannot be created.
     #[error(transparent)]
     Traces(#[from] TracesError),
 }
@@ -69,17 +69,17 @@ pub struct Application {
     operational: Server,
     sandbox: Option<Sandbox>,
     closing: watch::Sender<bool>,
-    /// The second listener closes last.
+    /// Closes the operational listener, last of all.
     ops_closing: watch::Sender<bool>,
-    /// Listened for from the start: a signal that comes before [`Application::run`] is not lost, and kills nothing.
+    /// Registered at the start, so that a signal before [`Application::run`] is not lost and does not kill the process.
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Application {
-    /// Opens the doors: after this, connections are accepted, and answered once [`Application::run`] is polled. To be
-    /// called on a tokio runtime. `origin` is where settings come from when they are read again.
+    /// Opens the listeners. From then on the system accepts connections; the gateway answers them once
+    /// [`Application::run`] is polled. Call it on a tokio runtime. A reload reads the settings from `origin`.
     pub fn build(settings: Settings, verifier: Verifier, origin: Origin) -> Result<Self, StartError> {
         let public_socket = listen("server.bind", settings.server.bind)?;
         let ops_socket = listen("server.ops_bind", settings.server.ops_bind)?;
@@ -89,7 +89,7 @@ impl Application {
         let stand_in = sandbox.as_ref().map(Sandbox::stand_in);
         let wanted = stand_in.map(|stand_in: SandboxProvider| stand_in.in_place_of_openai(&settings.providers));
         let providers = Providers::new(wanted.as_ref().unwrap_or(&settings.providers), &settings.upstream);
-        // Made once here so that an error stops the start; each worker makes its own.
+        // Check once here, so that an error stops the start; each worker creates its own.
         Upstream::new(&settings)?;
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
@@ -114,17 +114,17 @@ impl Application {
         })
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where probes connect.
+    /// Returns the address for probes.
     pub fn ops_address(&self) -> SocketAddr {
         self.ops_address
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight. A second signal ends it at once.
+    /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once.
     pub async fn run(self) -> io::Result<()> {
         let Self { live, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
@@ -144,7 +144,8 @@ impl Application {
         closing.send_replace(true);
         let finish = async {
             stop(&doors.0, public).await?;
-            // Last, so that probes are told that the gateway stops while it does, and requests in flight are served.
+            // Keep the operational listener until last, so that probes see the gateway stop. The sandbox must serve
+            // requests in flight.
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
@@ -159,7 +160,7 @@ impl Application {
         }
         reloading.abort();
         upkeep.abort();
-        // Nobody is in flight any more; what they cost is written down, here or on disk.
+        // No request is in flight any more; the costs of all are in the store or in the journal on disk.
         desk.close().await;
         if let Some(traces) = &house.grounds.traces {
             traces.close().await;
@@ -179,7 +180,7 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
     socket.map_err(|error| StartError::Listen { key, address, error })
 }
 
-/// The connections of a worker beyond its share of those that may be open: they wait to be counted, or to be closed.
+/// The connections that a worker may accept beyond its share: they wait to be counted, or to be closed.
 const WORKER_SLACK: usize = 4;
 
 fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
@@ -198,7 +199,7 @@ fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Recei
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
         .workers(workers)
-        // A worker that is busy does not take files without bound.
+        // A busy worker must not accept an unlimited number of connections, since each takes a file descriptor.
         .max_concurrent_connections(share + WORKER_SLACK);
     let live = live.clone();
     let server = server.listen("voxgate", socket, move || {
@@ -218,8 +219,8 @@ fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Recei
     Ok(server.run())
 }
 
-/// The second listener: for probes and for Prometheus, which need no token. Never for clients. It has its own thread and its
-/// own connections, and answers whatever happens on the first.
+/// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
+/// its own thread and its own connections, so it answers even when the public listener cannot.
 fn operational(socket: TcpListener, live: &Data<CurrentState>, closing: watch::Receiver<bool>) -> io::Result<Server> {
     let connections = Arc::clone(&live.house().grounds.ops_connections);
     let max = connections.max();

@@ -1,5 +1,4 @@
-//! What a person reads when the gateway starts. It goes to standard output and never to the log, since it may hold a
-//! token.
+//! The text for a person at startup. It goes to standard output and never to the log, since it may contain a token.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -11,44 +10,45 @@ use super::{own_command, token};
 use crate::config::{Server, Settings};
 use crate::identity::{KeyMaterial, is_short_secret};
 
-/// The recording of the first request, as named from the folder of the repository.
+/// The recording in the example request, relative to the repository's root.
 const SAMPLE: &str = "tests/media/sample.wav";
 
-/// The lines for these settings.
+/// The content of the banner for one set of settings.
 pub(super) struct Banner {
     sandbox: bool,
     https: Https,
     weak_secret: bool,
-    /// The file of the embedded store.
+    /// The path of the embedded store's file.
     database: Option<String>,
     access: Access,
     default_model: String,
-    /// How this program is called again with the same settings file.
+    /// The command that runs this program again with the same settings file.
     command: String,
 }
 
-/// How the reader gets a token.
+/// The ways for the reader to get a token.
 enum Access {
-    /// Printed here, for a person at a terminal of this machine; `made_up`: the secret was made for this run.
+    /// A token in the banner, for a person at a terminal of this machine. `made_up` is true if the secret was generated
+    /// for this run.
     Printed { token: SecretString, made_up: bool },
-    /// By `voxgate token`, with the same secret.
+    /// `voxgate token` makes one with the same secret.
     ByCommand,
-    /// The secret ends with this process, and no terminal is there to print a token to.
+    /// The secret was generated for this run, and there is no terminal to print a token to: set a secret.
     NeedsSecret,
     /// The gateway has no secret to sign with: an issuer makes the tokens.
     Issuer,
 }
 
-/// How HTTPS comes about.
+/// The state of HTTPS.
 #[derive(Clone, Copy)]
 enum Https {
-    /// The gateway speaks it.
+    /// The gateway speaks TLS itself.
     Spoken,
-    /// A proxy does, and nothing else is served.
+    /// A proxy speaks TLS, and the gateway refuses plain HTTP.
     Required,
-    /// Nobody is known to, and others than this machine can connect.
+    /// HTTPS is not configured, and other machines can connect.
     Missing,
-    /// Only this machine can connect.
+    /// HTTPS is not needed: only this machine can connect.
     Needless,
 }
 
@@ -64,8 +64,8 @@ impl Https {
 }
 
 impl Access {
-    /// A token is printed where a person reads it and nobody else can use it: on a terminal, for a loopback address.
-    /// Anything else that standard output may be, such as a journal, keeps what it is sent.
+    /// Chooses the way to get a token. The banner contains one only on a terminal and for a loopback address, where a
+    /// person reads it and no other machine can use it. Any other standard output, such as a journal, may be stored.
     fn for_reader(settings: &Settings, made_up: bool) -> Self {
         if settings.identity.secret.is_none() {
             return Self::Issuer;
@@ -80,7 +80,8 @@ impl Access {
 }
 
 impl Banner {
-    /// The lines for `settings`, which `file` holds in part; `made_up`: the secret was made for this run.
+    /// Builds the banner for `settings`, which `file` holds in part. `made_up` is true if the secret was generated for
+    /// this run.
     pub(super) fn of(settings: &Settings, made_up: bool, file: Option<&Path>) -> Self {
         let store = &settings.store;
         let database = || store.data_dir.join(store.namespace.database()).display().to_string();
@@ -101,7 +102,7 @@ impl Banner {
     pub(super) fn print(&self, address: SocketAddr) {
         let mut out = std::io::stdout().lock();
         let text = self.text(address);
-        // A closed standard output is no reason not to serve.
+        // Serve even if standard output is closed.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 

@@ -1,4 +1,4 @@
-//! `voxgate check`: the settings, what was found in them, and whether everything that they name can be reached.
+//! `voxgate check`: the settings found, and a test that every server and file that they name can be reached.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Se
 use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};
 use crate::store::{Embedded, Redis};
-use crate::store::embedded::probe::{Found, try_directory as try_folder};
+use crate::store::{Found, try_directory as try_folder};
 use crate::upstream;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     }
 }
 
-/// What the settings come to, so that one sees whether the right file and the right variables were read.
+/// Prints a summary of the settings, to show that the right file and the right variables were read.
 fn tell_what_was_found(settings: &Settings) -> Result<(), Failure> {
     let server = &settings.server;
     let listeners = format!("clients {}, probes and metrics {}", server.bind, server.ops_bind);
@@ -75,7 +75,7 @@ fn tell_what_was_found(settings: &Settings) -> Result<(), Failure> {
     say("store", &place)
 }
 
-/// `3: a (default), b, c`
+/// Formats names as `3: a (default), b, c`.
 fn counted<'a>(names: impl ExactSizeIterator<Item = &'a String>, default: Option<&String>) -> String {
     let count = names.len();
     let names = names.map(|name| if Some(name) == default { format!("{name} (default)") } else { name.clone() });
@@ -85,7 +85,7 @@ fn counted<'a>(names: impl ExactSizeIterator<Item = &'a String>, default: Option
     }
 }
 
-/// What tokens are checked with; never a secret, not even in part.
+/// Describes the keys for checking tokens; never prints a secret, not even in part.
 fn keys_found(settings: &Settings) -> String {
     let identity = &settings.identity;
     let mut found = Vec::new();
@@ -110,7 +110,7 @@ fn keys_found(settings: &Settings) -> String {
     found.join(", ")
 }
 
-/// Builds what speaks TLS, and looks how long its certificate is valid.
+/// Loads the TLS certificate and key, and reports until when the certificate is valid.
 fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
     let tls = Tls::new(files).map_err(|error| error.to_string())?;
     let ends = tls.ends();
@@ -122,7 +122,7 @@ fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
     }
 }
 
-/// Asks for the list of models, or what the provider has in its place, which costs nothing and needs the key.
+/// Asks the provider for its list of models, or for its substitute. This costs nothing and needs the key.
 async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<String, String> {
     let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
     let client = client.build().map_err(|error| error.to_string())?;
@@ -155,7 +155,8 @@ async fn try_redis(redis: &config::Redis) -> Result<String, String> {
     }
 }
 
-/// Without Redis it holds the embedded store, which one gateway may have open; with it, what Redis could not take.
+/// Checks the data directory. Without Redis it holds the embedded store, which only one gateway may open; with Redis,
+/// the settlements that Redis could not take.
 fn try_directory(store: &config::Store) -> Result<String, String> {
     let directory = store.data_dir.display();
     let found = match store.redis {

@@ -1,4 +1,4 @@
-//! `voxgate health`
+//! `voxgate health`: asks a running gateway if it is ready.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use clap::Args;
 use super::Failure;
 use crate::config::{Problems, Settings};
 
-/// Which gateway to ask.
+/// Arguments of `voxgate health`.
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// The address to ask [default: where the settings say that the gateway listens]
+    /// The address to ask [default: the address in the settings]
     #[arg(long, value_name = "ADDRESS")]
     address: Option<SocketAddr>,
 }
 
 impl Health {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
-        // Without settings it is taken for a gateway as it is by default.
+        // Without readable settings, assume plain HTTP, the default.
         let scheme =
             if settings.as_ref().is_ok_and(|settings| settings.server.tls.is_some()) { "https" } else { "http" };
         let mut address = match self.address {
             Some(address) => address,
             None => settings?.server.bind,
         };
-        // "Every address" is where to listen, not where to call.
+        // An unspecified address such as 0.0.0.0 is for listening, not for connecting.
         if address.ip().is_unspecified() {
             address.set_ip(match address.ip() {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -36,7 +36,7 @@ impl Health {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(3))
-            // The certificate is for the name that clients use, not for this address, and nothing is told to whoever answers.
+            // The certificate names the host that clients use, not this address. The request holds no secret.
             .tls_danger_accept_invalid_certs(true)
             .build();
         let asked = client.map_err(Failure::other)?.get(format!("{url}/health/ready")).send().await;

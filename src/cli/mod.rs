@@ -1,4 +1,4 @@
-//! The commands. Each reads the settings, does its one thing, and says on one line what went wrong.
+//! The commands. Each reads the settings, does one thing, and reports an error on one line.
 
 mod banner;
 mod check;
@@ -48,7 +48,7 @@ Settings come from the file and from the environment, which wins:
 
 A first try needs none of them: run `voxgate`, and send what it prints.";
 
-/// Where the settings are.
+/// The location of the settings.
 #[derive(Debug, Args)]
 struct Source {
     /// The TOML file with the settings; also `VOXGATE_CONFIG`
@@ -58,22 +58,22 @@ struct Source {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve requests; the same as no command.
+    /// Serve requests; the default command.
     Serve,
-    /// Check the settings, and that the providers, the issuer and the store can be reached.
+    /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.
     Token(token::Token),
     /// Revoke tokens before they expire.
     Revoke(revoke::Revoke),
-    /// Show what callers used in a month: requests, audio and money.
+    /// Show callers' usage in a month: requests, audio and money.
     Usage(usage::Usage),
-    /// Ask a running gateway whether it is ready, as the health check of a container does.
+    /// Ask a running gateway if it is ready, for a container's health check.
     Health(health::Health),
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command and returns its exit code.
     pub fn run(self) -> ExitCode {
         let settings = Settings::load(self.source.config.as_deref());
         match self.command.unwrap_or(Command::Serve) {
@@ -87,13 +87,13 @@ impl Cli {
     }
 }
 
-/// Why a command failed, for the person who typed it.
+/// The reason why a command failed, for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// The settings are wrong.
+    /// Invalid settings.
     #[error(transparent)]
     Settings(#[from] Problems),
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Other(String),
 }
@@ -110,7 +110,7 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     report(runtime.map_err(Failure::other).and_then(|runtime| runtime.block_on(command)))
 }
 
-/// Writes to standard output. That its reader has seen enough, as `head` has, is no failure.
+/// Writes to standard output. A closed pipe, such as one to `head`, is not a failure.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
@@ -119,13 +119,13 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
     }
 }
 
-/// Tells the person at the terminal something that is not part of the output.
+/// Prints a remark to standard error, apart from the command's output.
 fn tell(text: &str) {
-    // A closed standard error changes nothing about the result.
+    // A closed standard error does not affect the result.
     let _ = writeln!(io::stderr(), "voxgate: {text}");
 }
 
-/// How this program is called once more, as a person would type it.
+/// Returns the command line that runs this program again, as a person would type it.
 fn own_command(settings_file: Option<&Path>) -> String {
     let quoted = |text: &str| {
         let plain = text.chars().all(|letter| letter.is_alphanumeric() || "/._-+@%:=".contains(letter));

@@ -1,4 +1,4 @@
-//! Why a server could not be reached, in words that say what to mend.
+//! Explanations of connection errors that say what to fix.
 
 use std::error::Error;
 use std::io;
@@ -8,7 +8,7 @@ use url::Url;
 
 type Cause<'a> = &'a (dyn Error + 'static);
 
-/// Why a request to `url` got no answer. Neither the key nor a proxy's password is in it.
+/// Explains why a request to `url` got no answer. The text contains neither the key nor a proxy's password.
 pub(super) fn unreachable(error: &reqwest::Error, url: &Url) -> String {
     let causes: Vec<Cause<'_>> = successors(error.source(), |cause| (**cause).source()).collect();
     let (cause, by_proxy) = (cause(error, &causes), proxy(url));
@@ -46,12 +46,12 @@ fn cause(error: &reqwest::Error, causes: &[Cause<'_>]) -> String {
             "the connection is refused: no server listens at that host and port".to_owned()
         }
         Some(error) => error.to_string(),
-        // The last is the nearest to what happened.
+        // The last cause is the most specific one.
         None => causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string),
     }
 }
 
-/// The error of TLS in an error of the connection, which may be wrapped several times. `source` passes over what is wrapped.
+/// Finds the TLS error in a connection error, which may be wrapped several times. `source` skips the wrapped errors.
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| tls_error(inner.downcast_ref()?))
@@ -61,7 +61,7 @@ fn has(causes: &[Cause<'_>], word: &str) -> bool {
     causes.iter().any(|cause| cause.to_string().contains(word))
 }
 
-/// The variable that names a proxy for `url`, by the order in which the HTTP client looks for one.
+/// Returns the variable that names a proxy for `url`, in the order in which the HTTP client looks for one.
 fn proxy(url: &Url) -> Option<&'static str> {
     let names: &[&'static str] = match url.scheme() {
         "https" => &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],

@@ -1,4 +1,4 @@
-//! `voxgate revoke`
+//! `voxgate revoke`: revocation of tokens before they expire.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
 use crate::identity::revocation::{Revocation, RevokedTokens};
 use crate::limits::session::Session;
-use crate::store::read::LedgerReader;
+use crate::store::LedgerReader;
 use crate::store::StoreError;
 use crate::telemetry;
 
@@ -24,7 +24,7 @@ valid.
 The gateway does not record the tokens that were issued, so it cannot tell whether an id exists. `voxgate token` prints \
 the id of each token that it makes, and `voxgate token --show` that of one that you have.";
 
-/// The tokens to revoke.
+/// Arguments of `voxgate revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct Revoke {
@@ -33,7 +33,7 @@ pub(super) struct Revoke {
     sub: Subject,
     #[command(flatten)]
     which: Which,
-    /// How long the tokens stay refused
+    /// The time for which the tokens stay refused
     #[arg(long, default_value = "400days", value_parser = humantime::parse_duration)]
     keep: Duration,
 }
@@ -41,10 +41,10 @@ pub(super) struct Revoke {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// One token, by its id: the `jti` claim
+    /// A single token, by its id: the `jti` claim
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     jti: Option<String>,
-    /// All tokens that were issued before now, and those without a time of issue
+    /// All tokens issued before now, and those without a time of issue
     #[arg(long)]
     all: bool,
 }
@@ -61,7 +61,7 @@ impl Revoke {
         match &revocation.tokens {
             RevokedTokens::Named(token) => {
                 tracing::info!(target: AUDIT, subject, token, %until, "the token is revoked");
-                // A revocation that was written holds, whatever is known of a session.
+                // The revocation is stored and holds, even if the session cannot be read.
                 let session = LedgerReader::session(&settings, token).await.ok().flatten();
                 let session =
                     session.map_or_else(|| "no open session has this id".to_owned(), |session| about(&session));
@@ -85,7 +85,7 @@ fn not_revoked(failure: &StoreError) -> Failure {
     })
 }
 
-/// What an open session is.
+/// Describes an open session.
 fn about(session: &Session) -> String {
     let Session { subject, expires_at, .. } = session;
     format!("it is that of an open session of {subject}, which ends at {expires_at}")

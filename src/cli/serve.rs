@@ -1,4 +1,4 @@
-//! `voxgate serve`
+//! `voxgate serve`: runs the gateway.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ fn listed(errors: &[VerifierError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// A secret that nobody else knows and that ends with the process.
+/// Generates a secret that ends with the process.
 fn secret_of_this_run() -> KeySpec {
     let random = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     let material = KeyMaterial::Secret(SecretString::from(random));

@@ -1,4 +1,4 @@
-//! `voxgate token --show`: what a token says, and whether this gateway accepts it.
+//! `voxgate token --show`: a token's claims, and the gateway's verdict on it.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Read, stdin};
@@ -13,13 +13,13 @@ use crate::config::Settings;
 use crate::domain::UnixMs;
 use crate::identity::{Caller, MAX_TOKEN_BYTES};
 
-/// What is read at most: a token, the word `Bearer` and blanks around it.
+/// The maximum length of the input in bytes: enough for a token, the word `Bearer` and whitespace around it.
 const MAX_INPUT_BYTES: u64 = 4 * 8192;
 const _: () = assert!(MAX_TOKEN_BYTES == 8192);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     let text = read()?;
-    // Neither the token nor its signature is repeated: what is printed may be shown to others.
+    // Print neither the token nor its signature: the user may show the output to others.
     let mut lines = header(&text)?;
     let verifier = settings.identity.verifier().map_err(|_| no_key())?;
     let published = settings.identity.published(None).map_err(Failure::other)?;
@@ -40,7 +40,7 @@ fn no_key() -> Failure {
     Failure::Other("this gateway has no key to check a token with: set VOXGATE_JWT_SECRET to what it has".to_owned())
 }
 
-/// The token on standard input, also as a whole header line.
+/// Reads the token from standard input; accepts a whole header line too.
 fn read() -> Result<String, Failure> {
     if stdin().is_terminal() {
         tell("paste a token, then press Enter and Ctrl-D");
@@ -92,7 +92,7 @@ fn accepted(caller: &Caller, settings: &Settings) -> String {
     lines
 }
 
-/// What a token says that was not accepted. Anybody may have written it.
+/// Lists the claims of a refused token, which are not verified.
 fn claims(token: &str) -> String {
     let mut lines = String::new();
     for (name, value) in part(token, 1).unwrap_or_default() {
@@ -105,7 +105,7 @@ fn claims(token: &str) -> String {
     lines
 }
 
-/// The header (0) or the claims (1), as they were written.
+/// Decodes the header (0) or the claims (1).
 fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let wanted = parts.nth(index)?;
@@ -115,7 +115,7 @@ fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A value on one line, without anything that a terminal would obey.
+/// Formats a value on one line, without control characters that a terminal would obey.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if !text.chars().any(char::is_control) => text.clone(),

@@ -1,4 +1,4 @@
-//! `voxgate token`
+//! `voxgate token`: makes a token, or explains one.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Failure, own_command, print, show, tell};
 use crate::config::{Problems, Settings};
 use crate::domain::Subject;
 use crate::identity::{Caps, Scope, Scopes};
-use crate::identity::mint::{Grant, MintError, Minter};
+use crate::identity::{Grant, MintError, Minter};
 
 const NOTES: &str = "\
 The token alone goes to standard output, its id and its end to standard error:
@@ -17,20 +17,20 @@ The token alone goes to standard output, its id and its end to standard error:
 
 The secret is the gateway's own (VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE).";
 
-/// What a new token says, or what a token that is read says.
+/// Arguments of `voxgate token`: the claims of a new token, or `--show`.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct Token {
-    /// The caller: the `sub` claim, by which limits and usage go
+    /// The caller: the `sub` claim, to which limits and usage apply
     #[arg(long, value_name = "SUBJECT", required_unless_present = "show")]
     sub: Option<Subject>,
     /// The plan that limits the caller
     #[arg(long, default_value = "default")]
     plan: String,
-    /// How long the token is valid, such as 15m, 1h or 30days
+    /// The lifetime of the token, such as 15m, 1h or 30days
     #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
     ttl: Duration,
-    /// What the token allows: any of transcribe, translate, usage and sessions, separated by spaces
+    /// The scopes of the token: any of transcribe, translate, usage and sessions, separated by spaces
     #[arg(long, default_value = "transcribe translate usage")]
     scope: Scopes,
     /// Read a token from standard input and explain it; fail if this gateway refuses it
@@ -66,7 +66,7 @@ fn make(settings: &Settings, subject: Subject, plan: String, ttl: Duration, scop
     Ok(())
 }
 
-/// A token for a first try. It opens no sessions: that is for backends.
+/// Makes a token for a first request. It cannot create sessions: those are for backends.
 pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     let subject = "you".parse::<Subject>().map_err(Failure::other)?;
     let ttl = Duration::from_hours(1);
@@ -75,7 +75,7 @@ pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     mint(settings, &Grant { subject, plan: None, scopes, ttl, token_id, caps, maker: None })
 }
 
-/// A token's own name, by which it can be revoked.
+/// Generates a token's id, by which it can be revoked.
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

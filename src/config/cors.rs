@@ -1,4 +1,4 @@
-//! `[cors]`: pages of which other origins may call the gateway.
+//! `[cors]`: the other origins whose pages may call the gateway.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::reader::Section;
 pub struct Cors {
     /// The origins, as browsers write them (RFC 6454 §6.2), of pages, apps and extensions; none.
     pub origins: Vec<String>,
-    /// For how long a browser may remember that it may; 10 minutes.
+    /// The time that a browser may remember the permission; 10 minutes.
     pub max_age: Duration,
 }
 
@@ -30,15 +30,15 @@ impl Cors {
     }
 }
 
-/// Schemes of addresses that no page is loaded from, or whose pages browsers give no origin of their own.
+/// The schemes of addresses that no page is loaded from, or whose pages get no separate origin from browsers.
 const NO_ORIGIN: [&str; 4] = ["file", "ftp", "ws", "wss"];
 
-/// Checks that an origin is written as browsers write it (RFC 6454 §6.2): it is compared with theirs. Besides
-/// `https` it may have the scheme of an app or a browser extension: only that app loads pages by it.
+/// Checks that an origin is written as browsers write it (RFC 6454 §6.2), since it is compared with theirs. Besides
+/// `https`, the scheme of an app or a browser extension is allowed: only that app loads pages by it.
 fn check(origin: &str) -> Result<(), String> {
     const TAKES: &str = "takes origins such as \"https://app.example.com\" or \"capacitor://localhost\"";
     if origin.contains('*') || origin == "null" {
-        // Every sandboxed frame has the origin `null`, whoever made it.
+        // Every sandboxed frame has the origin `null`, whatever its author.
         return Err(format!("{TAKES}, each by its name"));
     }
     let Some((scheme, rest)) = origin.split_once("://") else {
@@ -62,8 +62,8 @@ fn check(origin: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The origin `scheme://host[:port]` of an address whose scheme belongs to an app or an extension; `None` if it has none.
-/// The host stays as it is: to browsers it is an opaque text, with capitals in `safari-web-extension://`.
+/// Returns the origin `scheme://host[:port]` of an address whose scheme belongs to an app or an extension; `None` if it
+/// has none. The host stays unchanged: to browsers it is an opaque text, with capitals in `safari-web-extension://`.
 fn written_by_an_app(scheme: &str, rest: &str) -> Option<String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
     if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(letter) {
@@ -113,7 +113,7 @@ mod tests {
             "app://[::1]:8080",
         ] {
             assert_eq!(check(origin), Ok(()), "{origin}");
-            // actix-cors takes nothing else.
+            // actix-cors accepts only these.
             assert!(origin.parse::<http::Uri>().is_ok(), "{origin}");
         }
     }

@@ -1,26 +1,26 @@
-//! The files that settings were read from, so that it is seen when one of them changes.
+//! The files that settings were read from, for the detection of changes.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Files, each with what stands for its content: that itself may be secret. Their content decides, not their time or their
-/// name: Kubernetes swaps a link to a folder of new ones.
+/// The files, each with a digest of its content, since the content may be secret. Only the content decides, not the time
+/// or the name: Kubernetes swaps a link to a folder of new files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files(BTreeMap<PathBuf, Content>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Unreadable,
-    /// What stands for it.
+    /// The digest of the content.
     Read(u64),
-    /// It came through a pipe or its like, and cannot be had again.
+    /// The content came through a pipe or the like, and cannot be read again.
     Gone,
 }
 
 impl Files {
-    /// Reads a file and remembers it, also where it cannot be read.
+    /// Reads a file and records it, even if it is unreadable.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<String> {
         let is_stream = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
         let text = std::fs::read(path).and_then(text_of);
@@ -33,7 +33,7 @@ impl Files {
         text
     }
 
-    /// The same files as they are now.
+    /// Reads the same files again.
     #[must_use]
     pub fn look_again(&self) -> Self {
         let mut now = Self::default();
@@ -42,18 +42,18 @@ impl Files {
                 now.0.insert(path.clone(), Content::Gone);
                 continue;
             }
-            // What cannot be read is a state like any other.
+            // An unreadable file is a state like any other.
             let _ = now.read(path);
         }
         now
     }
 
-    /// One that cannot be read again: what comes of it now, if anything does, are not the settings.
+    /// Returns a source that can be read only once, such as a pipe: a second read would not give the settings.
     pub fn read_once(&self) -> Option<&Path> {
         self.0.iter().find(|(_, content)| **content == Content::Gone).map(|(path, _)| path.as_path())
     }
 
-    /// These and `more`, which are seen later.
+    /// Adds the files of `more`, which were read later.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);
@@ -61,12 +61,13 @@ impl Files {
     }
 }
 
-/// The text of a file. A byte order mark, which some editors write before UTF-8, is no part of it: in a secret nobody would
-/// see it.
+/// Decodes the text of a file without a byte order mark, which some editors write before UTF-8: in a secret it would be
+/// invisible.
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     let not_text = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    // PowerShell's `>` and Notepad's "Unicode" write it, with a mark; without one every other byte of plain text is zero.
+    // PowerShell's `>` and Notepad's "Unicode" write UTF-16 with a mark; without one, every other byte of plain text is
+    // zero.
     let is_utf_16 = [b"\xff\xfe".as_slice(), b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark));
     if is_utf_16 || bytes.get(..4.min(bytes.len())).is_some_and(|first| first.contains(&0)) {
         return Err(not_text("it is UTF-16 or no text at all; save it as UTF-8"));

@@ -1,4 +1,4 @@
-//! `[identity]`: the keys that tokens are checked with.
+//! `[identity]`: the keys that verify tokens.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,9 +24,9 @@ pub struct Identity {
     pub secret: Option<KeySpec>,
     /// `[[identity.keys]]`
     pub keys: Vec<KeySpec>,
-    /// Where an issuer publishes its keys.
+    /// The source of an issuer's published keys.
     pub jwks: Option<JwksSettings>,
-    /// Leeway, issuer, audience and the names of claims.
+    /// The leeway, the issuer, the audience and the names of claims.
     pub rules: Rules,
 }
 
@@ -57,20 +57,20 @@ impl Identity {
         settings
     }
 
-    /// Whether there is no key to check a token with.
+    /// True if there is no key to verify a token with.
     pub fn is_empty(&self) -> bool {
         self.secret.is_none() && self.keys.is_empty() && self.jwks.is_none()
     }
 
-    /// What checks tokens by these settings, for the time being without [`Identity::published`].
+    /// Creates the verifier of these settings, still without the keys of [`Identity::published`].
     pub fn verifier(&self) -> Result<Verifier, Vec<VerifierError>> {
         let keys = self.secret.iter().chain(&self.keys).cloned().collect();
         let new = if self.jwks.is_some() { Verifier::with_few_keys } else { Verifier::new };
         new(keys, self.rules.clone())
     }
 
-    /// The keys that the issuer of these settings publishes: `old` if it is asked in the same way, or it is asked from
-    /// now on.
+    /// Returns the published keys of the issuer in these settings: `old` if the source is the same, or else a new cache
+    /// that starts to fetch.
     pub fn published(&self, old: Option<&Arc<JwksCache>>) -> Result<Option<Arc<JwksCache>>, reqwest::Error> {
         let Some(jwks) = &self.jwks else { return Ok(None) };
         let kept = old.filter(|old| old.is_for(jwks)).map(Arc::clone);
@@ -118,8 +118,8 @@ fn public_key(section: &Section, inline: Option<String>, file: Option<PathBuf>) 
         .ok()
 }
 
-/// RFC 7518 §3.2: an HMAC key is at least as long as the hash. A short one is let pass where only this machine can
-/// connect, so that a first try needs no ceremony.
+/// Checks the length of an HMAC secret, which must be at least that of the hash (RFC 7518 §3.2). A short one is allowed
+/// if only this machine can connect, so that a first run needs no preparation.
 fn check_length(section: &Section, key: &str, secret: &SecretString, loopback: bool) {
     if is_short_secret(secret) && !loopback {
         let length = secret.expose_secret().len();
@@ -164,7 +164,7 @@ fn discovered(section: &Section, rules: &Rules) -> Option<KeySource> {
 impl Setting for IssuerUrl {
     const TAKES: &'static str =
         "an address that starts with https:// (http:// only on this machine), without a password";
-    /// It may hold one all the same.
+    /// The address may hold a password all the same.
     const SECRET: bool = true;
 
     fn parse(value: &Value) -> Option<Self> {

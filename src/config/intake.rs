@@ -1,4 +1,4 @@
-//! `[intake]`: how much a request may send, and in what time.
+//! `[intake]`: the size and duration of an upload.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,29 +8,31 @@ use super::reader::Section;
 /// `[intake]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intake {
-    /// The largest recording in bytes; 26214400, which is what OpenAI takes.
+    /// The largest recording in bytes; 26214400, which is OpenAI's limit.
     pub max_audio_bytes: u64,
-    /// The most fields, repeated ones counted each time; 128.
+    /// The largest number of fields, counting each repetition; 128.
     pub max_fields: usize,
-    /// All text fields together in bytes, speaker references left out; 262144.
+    /// The largest size of all text fields together in bytes, without speaker references; 262144.
     pub max_text_bytes: usize,
-    /// One `known_speaker_references` value in bytes; 1048576.
+    /// The largest size of one `known_speaker_references` value in bytes; 1048576.
     pub max_reference_bytes: usize,
-    /// A larger recording goes to a file; 1048576 bytes.
+    /// The size in bytes above which a recording goes to a file; 1048576.
     pub spool_memory_bytes: usize,
-    /// All recordings together in memory, but for 64 KiB each; 33554432 bytes. What finds no room goes to a file.
+    /// The memory for all recordings together, in bytes, beyond 64 KiB for each; 33554432. A recording beyond this goes
+    /// to a file.
     pub max_spool_memory_bytes: u64,
-    /// All recordings together in files; 8589934592 bytes. What finds no room is refused.
+    /// The spool quota: the size of all recordings in files together, in bytes; 8589934592. A recording beyond this is
+    /// refused.
     pub max_spool_disk_bytes: u64,
-    /// Whether a large recording is forwarded while it is still arriving.
+    /// True if a large recording is forwarded while it is still arriving.
     pub overlap: bool,
-    /// The directory of those files; the system's for temporary files.
+    /// The directory of those files; the system's temporary directory.
     pub spool_dir: PathBuf,
-    /// The longest silence of a client that is sending; 30s.
+    /// The longest silence of a client during its upload; 30s.
     pub idle_timeout: Duration,
-    /// The longest time for a whole body, to which comes that of its bytes at 128 KiB a second; 5m.
+    /// The longest time for a whole body, plus the time of its bytes at 128 KiB a second; 5m.
     pub body_timeout: Duration,
-    /// The bytes a second that a body must keep up on average after its first minute; 4096, 0 for none.
+    /// The average rate in bytes a second that a body must keep up after its first minute; 4096, 0 for none.
     pub min_bytes_per_second: u64,
 }
 
@@ -56,7 +58,7 @@ impl Intake {
             ("max_text_bytes", settings.max_text_bytes.try_into().unwrap_or(u64::MAX)),
         ];
         for (key, value) in positive {
-            // More than a gigabyte is a slip, and sums of such limits would not fit a number.
+            // More than a gigabyte is a mistake, and sums of such limits would overflow.
             if !(1..=1 << 30).contains(&value) {
                 section.problem(key, format!("got {value}; takes a number from 1 to {}", 1 << 30));
             }

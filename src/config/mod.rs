@@ -1,7 +1,7 @@
-//! Settings: read once, checked whole, every mistake named.
+//! The settings: read once and checked as a whole; every mistake is reported.
 //!
-//! A TOML file and the environment become one tree ([`source`]); each topic reads its table out of it ([`reader`]) and
-//! checks it; what is left over is an unknown key. Nothing here knows what the settings are used for.
+//! A TOML file and the environment become one tree ([`source`]). Each topic reads its table from the tree ([`reader`])
+//! and checks it; a key that is left over is unknown. This module does not know the use of the settings.
 
 mod cors;
 mod files;
@@ -47,7 +47,7 @@ pub use wire::ProviderApi;
 
 use reader::Section;
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[server]`
@@ -72,7 +72,8 @@ pub struct Settings {
     pub sandbox: Sandbox,
     /// `[sessions]`
     pub sessions: Sessions,
-    /// `[providers]` by name; `openai` is there unless only other providers are used off loopback.
+    /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
+    /// are configured.
     pub providers: BTreeMap<String, Provider>,
     /// `[models]` by name.
     pub models: BTreeMap<String, Model>,
@@ -80,14 +81,14 @@ pub struct Settings {
     pub plans: BTreeMap<String, Plan>,
     /// The model of a request that names none; always a key of `models`.
     pub default_model: String,
-    /// What all this was read from.
+    /// The files that the settings were read from.
     pub files: Files,
 }
 
 impl Settings {
-    /// Reads `file`, or the one that `VOXGATE_CONFIG` names, and the environment of this process.
+    /// Reads `file`, or the file that `VOXGATE_CONFIG` names, and the environment of this process.
     pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
-        // Variables that are not UTF-8 cannot be ours.
+        // The gateway has no variables that are not UTF-8.
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::from_source(file, environment)
@@ -137,8 +138,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What these settings come to for a gateway that runs already, by `old`: what only a start can change stays as it is.
-    /// With the names of that which differs.
+    /// Returns these settings for a gateway that already runs with `old`: settings that need a restart keep their old
+    /// values. Also returns the names of those that differ.
     #[must_use]
     pub fn for_running(mut self, old: &Self) -> (Self, Vec<&'static str>) {
         let intake = Intake {
@@ -172,13 +173,13 @@ impl Settings {
         (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
     }
 
-    /// Whether OpenAI's models are served by the sandbox, for want of a key.
+    /// True if the sandbox serves OpenAI's models because there is no key.
     pub fn uses_sandbox(&self) -> bool {
         self.providers.get(OPENAI).is_some_and(|openai| openai.keys.is_empty())
             && self.models.values().any(|model| model.provider == OPENAI)
     }
 
-    /// Whether the sandbox is the only provider, so that no request can cost anything.
+    /// True if the sandbox is the only provider, so that no request can cost anything.
     fn serves_from_sandbox_alone(&self) -> bool {
         self.uses_sandbox() && self.models.values().all(|model| model.provider == OPENAI)
     }
@@ -191,7 +192,7 @@ impl Settings {
         }
     }
 
-    /// Secrets may be made up only where nobody else can connect.
+    /// Reports missing secrets: the gateway may generate them only if no other machine can connect.
     fn check_secrets(&mut self, root: &Section) {
         if self.server.is_loopback() {
             return;
@@ -206,13 +207,13 @@ impl Settings {
                 let what = format!("is required to listen on {address}; set OPENAI_API_KEY or OPENAI_API_KEY_FILE");
                 root.problem("providers.openai.api_key", what);
             }
-            // The operator works with another provider: what only OpenAI has is not on offer.
+            // The operator uses another provider, so models of OpenAI alone are not offered.
             self.models.retain(|_, model| model.provider != OPENAI);
             let left: BTreeSet<_> = self.models.keys().cloned().collect();
             for model in self.models.values_mut() {
                 model.fallbacks.retain(|fallback| left.contains(&fallback.model));
             }
-            // Nor may a model that nobody configured be sent there.
+            // Models that are not configured must not be sent there either.
             self.providers.remove(OPENAI);
         }
     }

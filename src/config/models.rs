@@ -1,4 +1,4 @@
-//! `[models]`: what can be asked for, and what it costs. Models are settings, never code.
+//! `[models]`: the models that clients can name, and their prices. Models are settings, never code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -15,7 +15,7 @@ use crate::ledger::{Price, TokenPrice};
 
 const BUILT_IN: &str = include_str!("models.toml");
 
-/// The options that a row can name.
+/// The options that a model entry can name.
 const OPTIONS: [&str; 10] = [
     "language",
     "languages",
@@ -29,43 +29,43 @@ const OPTIONS: [&str; 10] = [
     "known_speaker_references",
 ];
 
-/// `[models.NAME]`: one row of the table of models.
+/// A model entry: `[models.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// What clients call it.
+    /// The model's name for clients.
     pub name: String,
     /// A key of `[providers]`.
     pub provider: String,
-    /// What the provider calls it.
+    /// The model's name at the provider.
     pub upstream_model: String,
-    /// What it does.
+    /// The tasks that it can do.
     pub tasks: Vec<Task>,
-    /// The formats that it takes; `None`: any.
+    /// The formats that it supports; `None`: any.
     pub formats: Option<Vec<Format>>,
-    /// Whether the provider can stream it.
+    /// True if the provider can stream it.
     pub streams: bool,
-    /// Which of the options that the gateway knows it takes; `None`: any.
+    /// The options that it accepts, among those that the gateway knows; `None`: any.
     pub options: Option<BTreeSet<String>>,
     /// The longest audio.
     pub longest: Option<AudioMs>,
     /// The shortest audio.
     pub shortest: Option<AudioMs>,
-    /// Whether it has a row in the table.
+    /// True if the settings have an entry for it.
     pub configured: bool,
-    /// What it costs; `None`: nobody knows, so it cannot be had on a budget of money.
+    /// The price; `None` if it is unknown, in which case the model cannot be used with a budget of money.
     pub price: Option<Price>,
-    /// Its share of the first tries, beside the fallbacks that have a share.
+    /// Its share of the first attempts, in proportion to the fallbacks that have a share.
     pub weight: NonZeroU32,
-    /// The rows that do the work where this one's provider fails, or share it.
+    /// The model entries that replace this one if its provider fails, or share its load.
     pub fallbacks: Vec<Fallback>,
 }
 
-/// One of a row's `fallbacks`.
+/// A fallback of a model entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
     /// A key of `[models]`.
     pub model: String,
-    /// Its share of the first tries; `None`: it is asked when the others have failed.
+    /// Its share of the first attempts; `None` if it is used only after the others have failed.
     pub weight: Option<NonZeroU32>,
 }
 
@@ -95,11 +95,11 @@ impl Setting for Vec<Fallback> {
     }
 }
 
-/// The name under which everything is counted that was asked of models that are not configured.
+/// The name under which the usage of all models without an entry is counted.
 const NOT_CONFIGURED: &str = "*";
 
 impl Model {
-    /// A row for a model that is not configured: nothing is known of it, so the provider decides.
+    /// Creates an entry for a model that is not configured: nothing is known about it, so the provider decides.
     pub fn unknown(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -118,8 +118,8 @@ impl Model {
         }
     }
 
-    /// The name under which a month's account counts what was asked of it. Clients can make up names without end; those
-    /// are counted as one.
+    /// Returns the name under which its monthly usage is counted. Clients can invent any number of names; all models
+    /// without an entry are counted as one.
     pub fn counted_as(&self) -> &str {
         if self.configured { &self.name } else { NOT_CONFIGURED }
     }
@@ -161,7 +161,7 @@ impl Model {
     }
 }
 
-/// `usd_per_minute`, and for a model that bills tokens both of its token prices.
+/// Reads the price: `usd_per_minute`, and for a model that bills tokens both of its token prices.
 fn read_price(section: &mut Section) -> Option<Price> {
     let per_minute: Option<NanoUsd> = section.optional("usd_per_minute");
     let input: Option<NanoUsd> = section.optional("usd_per_million_input_tokens");
@@ -178,14 +178,14 @@ fn read_price(section: &mut Section) -> Option<Price> {
     Some(Price { per_minute: per_minute?, tokens })
 }
 
-/// A list of words that each name one `T`.
+/// Reads a list of words, each of which names one `T`.
 fn words<T: FromStr<Err: std::fmt::Display>>(section: &mut Section, key: &'static str) -> Option<Vec<T>> {
     let names: Vec<String> = section.optional(key)?;
     let parse = |name: String| name.parse().map_err(|error| section.problem(key, format!("\"{name}\" {error}"))).ok();
     Some(names.into_iter().filter_map(parse).collect())
 }
 
-/// Lays the operator's models over the built-in ones, key by key.
+/// Merges the operator's models into the built-in ones, key by key.
 pub(super) fn merge_built_in(root: &mut Table) {
     let Ok(built_in) = BUILT_IN.parse::<Table>() else { return };
     let entry = root.entry("models").or_insert_with(|| Value::Table(Table::new()));
@@ -215,7 +215,8 @@ pub(super) fn read_models(root: &mut Section, providers: &BTreeMap<String, Provi
     models
 }
 
-/// Each is another row, named once. Their own fallbacks are not followed, so that circles do no harm.
+/// Checks the fallbacks: each is another model entry, named once. Their fallbacks are not followed, so circles do no
+/// harm.
 fn check_fallbacks(root: &Section, model: &Model, models: &BTreeMap<String, Model>) {
     let key = format!("models.{}.fallbacks", model.name);
     let mut named = BTreeSet::from([&model.name]);

@@ -1,4 +1,4 @@
-//! `[plans]`: what the callers of a plan may do, how often, and how much of it.
+//! `[plans]`: the permissions, rates and budgets of the callers of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -7,15 +7,15 @@ use super::models::Model;
 use super::reader::Section;
 use crate::domain::{AudioMs, NanoUsd};
 
-/// `[plans.NAME]`: whatever is left out is unlimited.
+/// A plan: `[plans.NAME]`. A limit that is left out is unlimited.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     models: Option<BTreeSet<String>>,
-    /// `requests_per_minute`, and `burst`: how many of them may come at once.
+    /// `requests_per_minute`, and `burst`: the number of requests that may come at once.
     pub requests: Option<RequestRate>,
     /// `audio_seconds_per_minute`, and `audio_burst_seconds`.
     pub audio: Option<AudioRate>,
-    /// `max_concurrent`: requests in flight.
+    /// `max_concurrent`: the number of requests in flight.
     pub concurrent: Option<NonZeroU32>,
     /// `monthly_usd`
     pub monthly_usd: Option<NanoUsd>,
@@ -23,27 +23,27 @@ pub struct Plan {
     pub monthly_audio: Option<AudioMs>,
 }
 
-/// How many requests a minute. In any 60 seconds at most `per_minute` + `burst` − 1 are admitted.
+/// The rate of requests. In any 60 seconds at most `per_minute` + `burst` − 1 are admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRate {
-    /// 1 to 1000000.
+    /// The number of requests per minute, 1 to 1000000.
     pub per_minute: NonZeroU32,
-    /// How many may come at once, 1 to 1000000; as many as `per_minute` if left out.
+    /// The number of requests that may come at once, 1 to 1000000; `per_minute` if left out.
     pub burst: NonZeroU32,
 }
 
-/// How much audio a minute. In any 60 seconds at most `per_minute` + `burst` of it is admitted.
+/// The rate of audio. In any 60 seconds at most `per_minute` + `burst` of it is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioRate {
-    /// 1 s to 1000000 s.
+    /// The audio per minute, 1 s to 1000000 s.
     pub per_minute: AudioMs,
-    /// How much may come at once, and so the longest recording; as much as `per_minute` if left out, and an hour's worth
-    /// at most.
+    /// The audio that may come at once, and so the longest recording; `per_minute` if left out, and an hour's worth at
+    /// most.
     pub burst: AudioMs,
 }
 
 const MOST: u64 = 1_000_000;
-/// The most minutes in a month's budget, some 1900 years: in milliseconds it is still exact as a double.
+/// The largest monthly budget in minutes, some 1900 years: in milliseconds it is still exact as a double.
 const MOST_MINUTES: u64 = 1_000_000_000;
 const MINUTES_OF_BURST: u64 = 60;
 
@@ -65,19 +65,19 @@ impl Plan {
         plan
     }
 
-    /// Whether the plan allows a model that is configured.
+    /// True if the plan allows a configured model of this name.
     pub fn allows(&self, model: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.contains(model) || models.contains("*"))
     }
 
-    /// Whether it allows nothing that `other` does not, nor more of it.
+    /// True if the plan allows nothing beyond `other`, neither in kind nor in amount.
     pub fn is_within(&self, other: &Self) -> bool {
         fn fits<T: PartialOrd>(mine: Option<T>, others: Option<T>) -> bool {
             others.is_none_or(|most| mine.is_some_and(|mine| mine <= most))
         }
         let models = match (&self.models, &other.models) {
             (Some(mine), Some(others)) => mine.iter().all(|name| others.contains(name) || others.contains("*")),
-            // All that are configured, and no others.
+            // All configured models, and no others.
             (None, Some(others)) => others.contains("*"),
             (Some(mine), None) => !mine.contains("*"),
             (None, None) => true,
@@ -96,7 +96,7 @@ impl Plan {
             && fits(self.monthly_audio, other.monthly_audio)
     }
 
-    /// Whether the plan allows models that are not configured.
+    /// True if the plan allows models that are not configured.
     pub fn allows_unknown(&self) -> bool {
         self.models.as_ref().is_some_and(|models| models.contains("*"))
     }

@@ -1,4 +1,4 @@
-//! `[providers]`: who does the work, and the keys that they are asked with.
+//! `[providers]`: the providers and their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -10,31 +10,31 @@ use super::reader::Section;
 use super::secret;
 use super::wire::{Preset, ProviderApi};
 
-/// The name of the provider that is there without being configured.
+/// The name of the provider that exists without being configured.
 pub const OPENAI: &str = "openai";
 
-/// What the key is called that is given without a name, as `api_key` or `api_key_file`.
+/// The name of a key that is given without one, as `api_key` or `api_key_file`.
 const THE_KEY: &str = "default";
 
-/// `[providers.NAME]`: someone who speaks OpenAI's protocol.
+/// A provider with OpenAI's protocol: `[providers.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Provider {
-    /// Its key in the settings.
+    /// The provider's name in the settings.
     pub name: String,
-    /// Its address, usually up to and with `/v1`, without a slash at the end.
+    /// The address, usually up to and with `/v1`, without a slash at the end.
     pub base_url: Url,
-    /// The keys that it is asked with; some self-hosted servers want none.
+    /// The keys; some self-hosted servers need none.
     pub keys: Vec<ProviderKey>,
     /// `OpenAI-Organization`
     pub organization: Option<String>,
     /// `OpenAI-Project`
     pub project: Option<String>,
-    /// How it differs from OpenAI on the wire.
+    /// The differences from OpenAI on the wire.
     pub wire: ProviderApi,
 }
 
 impl Provider {
-    /// Whether this and `other` are asked in the same way, with keys of the same names, whatever these are.
+    /// True if this provider and `other` have the same connection settings and key names, whatever the secrets are.
     pub fn is_asked_like(&self, other: &Self) -> bool {
         let keys = |provider: &Self| provider.keys.iter().map(|key| (key.name.clone(), key.weight)).collect::<Vec<_>>();
         let without = |provider: &Self| Self { keys: Vec::new(), ..provider.clone() };
@@ -45,19 +45,19 @@ impl Provider {
     }
 }
 
-/// One of a provider's keys.
+/// A key of a provider.
 #[derive(Debug, Clone)]
 pub struct ProviderKey {
-    /// What the log calls it.
+    /// The key's name in the log.
     pub name: String,
-    /// What must not be shown.
+    /// The secret.
     pub secret: SecretString,
-    /// Its share of the requests.
+    /// The key's share of the requests.
     pub weight: NonZeroU32,
 }
 
 impl ProviderKey {
-    /// A key that has no name and is the only one.
+    /// Creates a key that has no name and is the only one.
     pub fn only(secret: SecretString) -> Self {
         Self { name: THE_KEY.to_owned(), secret, weight: NonZeroU32::MIN }
     }
@@ -80,7 +80,7 @@ pub(super) fn read_providers(root: &mut Section) -> BTreeMap<String, Provider> {
 fn read_provider(name: String, mut section: Section) -> Option<Provider> {
     let given = section.optional::<Preset>("preset");
     let preset = given.unwrap_or_default();
-    // What a preset knows of an address holds where it was chosen; the one default that needs no choice is OpenAI's own.
+    // The address of a preset applies only if the operator chose the preset; the one exception is OpenAI's own.
     let known = if given.is_some() || name == OPENAI { preset.base_url() } else { None };
     let wire = ProviderApi::read(&mut section, preset);
     let base_url = read_base_url(&mut section, known, &wire);
@@ -107,7 +107,7 @@ fn read_base_url(section: &mut Section, known: Option<&str>, wire: &ProviderApi)
     {
         section.problem("base_url", "takes an address without user, password, query or fragment");
     }
-    // Where the path is a setting of its own, it may be all that there is.
+    // If the settings change the path, the address may have none.
     if base_url.as_ref().is_some_and(|url| url.path() == "/") && wire.has_usual_path() {
         section.problem("base_url", "has no path; it usually ends in /v1");
     }
@@ -120,7 +120,7 @@ fn without_slash(mut url: Url) -> Url {
     url
 }
 
-/// One key as `api_key` or `api_key_file`, or several as `[[providers.NAME.keys]]`.
+/// Reads one key as `api_key` or `api_key_file`, or several as `[[providers.NAME.keys]]`.
 fn read_keys(section: &mut Section) -> Vec<ProviderKey> {
     let one = secret::read(section, "api_key", "api_key_file");
     let several: Vec<_> = section.listed_sections("keys").into_iter().filter_map(read_key).collect();
@@ -156,7 +156,7 @@ fn read_key(mut section: Section) -> Option<ProviderKey> {
     Some(ProviderKey { name: name?, secret: secret?, weight })
 }
 
-/// A key is sent in a header, where a line break or a letter beyond ASCII cannot stand.
+/// Checks that a key can be sent in a header, which allows no line break and no letter beyond ASCII.
 fn check_key(section: &Section, secret: &SecretString) {
     if !secret::is_one_word(secret) {
         section.problem("api_key", "takes one word of ASCII letters, digits and signs; what came has something else");

@@ -1,4 +1,4 @@
-//! Reads settings out of a TOML tree and notes every mistake instead of stopping at the first.
+//! The reader of settings in a TOML tree. It records every mistake instead of stopping at the first.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use super::files::Files;
 use super::value::Setting;
 
-/// One thing that is wrong with the settings.
+/// A mistake in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     key: String,
@@ -27,11 +27,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with the settings.
+/// All mistakes in the settings.
 #[derive(Debug, Clone, Default)]
 pub struct Problems {
     found: Vec<Problem>,
-    /// What was read to find that.
+    /// The files that were read.
     files: Files,
 }
 
@@ -40,17 +40,17 @@ impl Problems {
         Self { found: Vec::new(), files }
     }
 
-    /// Whether nothing is wrong.
+    /// True if there is no mistake.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// The files that these settings were read from.
+    /// Returns the files that these settings were read from.
     pub fn files(&self) -> &Files {
         &self.files
     }
 
-    /// Notes that `key` is wrong.
+    /// Records a mistake at `key`.
     pub fn add(&mut self, key: impl Into<String>, what: impl Into<String>) {
         self.found.push(Problem { key: key.into(), what: what.into() });
     }
@@ -66,23 +66,23 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Which environment variable a key came from, so that messages name what the operator wrote.
+/// The environment variable that each key came from, so that messages name the variable that the operator wrote.
 pub(super) type Origins = HashMap<String, String>;
 
-/// What the sections of one tree share: the mistakes found so far, and the files that were read.
+/// The state that the sections of one tree share: the mistakes found so far, and the files that were read.
 pub(super) struct Notes {
     problems: RefCell<Problems>,
     origins: Origins,
 }
 
 impl Notes {
-    /// The mistakes found so far.
+    /// Returns the mistakes found so far.
     pub(super) fn problems(&self) -> Problems {
         self.problems.borrow().clone()
     }
 }
 
-/// One table of the settings. Reading a key takes it out; what is left over at the end is unknown.
+/// A table of the settings. Reading a key takes it out; a key that is left over at the end is unknown.
 pub(super) struct Section {
     path: String,
     table: Table,
@@ -96,12 +96,12 @@ impl Section {
         Self { path: String::new(), table, known: Vec::new(), notes }
     }
 
-    /// The value of `key`, or `default` where it is left out (or wrong, which is noted).
+    /// Returns the value of `key`, or `default` if it is missing, or wrong, which is recorded.
     pub(super) fn value<T: Setting>(&mut self, key: &'static str, default: T) -> T {
         self.optional(key).unwrap_or(default)
     }
 
-    /// The value of `key`, if it is there and right.
+    /// Returns the value of `key`, if it is there and valid.
     pub(super) fn optional<T: Setting>(&mut self, key: &'static str) -> Option<T> {
         self.known.push(key);
         let value = self.table.remove(key)?;
@@ -113,7 +113,7 @@ impl Section {
         parsed
     }
 
-    /// The number at `key`, if it is there and within `range`.
+    /// Returns the number at `key`, if it is there and within `range`.
     pub(super) fn ranged(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         self.known.push(key);
         let value = self.table.remove(key)?;
@@ -125,13 +125,13 @@ impl Section {
         number
     }
 
-    /// The share of the requests at `key`, if it is there and right.
+    /// Returns the weight at `key`, if it is there and valid: a share of the requests.
     pub(super) fn weight(&mut self, key: &'static str) -> Option<NonZeroU32> {
         let weight = self.ranged(key, 1..=1000)?;
         NonZeroU32::new(u32::try_from(weight).ok()?)
     }
 
-    /// The table of texts at `key`, whatever their names, if it is there.
+    /// Returns the table of texts at `key`, whatever their names, if it is there.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
         if !self.contains(key) {
             self.known.push(key);
@@ -149,21 +149,21 @@ impl Section {
         Some(texts.table.iter().filter_map(text).collect())
     }
 
-    /// The table at `key`; an empty one where it is left out.
+    /// Returns the table at `key`, or an empty one if it is missing.
     pub(super) fn section(&mut self, key: &'static str) -> Section {
         self.known.push(key);
         let value = self.table.remove(key).unwrap_or_else(|| Value::Table(Table::new()));
         self.child(key, value)
     }
 
-    /// The tables of tables at `key`, such as `[models."…"]`, by name.
+    /// Returns the tables inside the table at `key`, such as `[models."…"]`, by name.
     pub(super) fn named_sections(&mut self, key: &'static str) -> Vec<(String, Section)> {
         let tables = self.section(key);
         let children = tables.table.iter().map(|(name, value)| (name.clone(), tables.child(name, value.clone())));
         children.collect()
     }
 
-    /// The array of tables at `key`, such as `[[identity.keys]]`.
+    /// Returns the array of tables at `key`, such as `[[identity.keys]]`.
     pub(super) fn listed_sections(&mut self, key: &'static str) -> Vec<Section> {
         self.known.push(key);
         match self.table.remove(key) {
@@ -181,12 +181,12 @@ impl Section {
         }
     }
 
-    /// An empty table at `path`, for a section that is there without being written down.
+    /// Creates an empty table at `path`, for a section that exists without being written down.
     pub(super) fn empty_child(&self, path: &str) -> Section {
         self.child(path, Value::Table(Table::new()))
     }
 
-    /// Whether `key` was given and is not read yet.
+    /// True if `key` was given and has not been read yet.
     pub(super) fn contains(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -195,7 +195,7 @@ impl Section {
         let table = match value {
             Value::Table(table) => table,
             other => {
-                // The value is not shown: who puts one here may have meant a secret.
+                // The message does not show the value: it may have been meant as a secret.
                 self.problem(key, format!("got a {}; takes a table", other.type_str()));
                 Table::new()
             }
@@ -208,7 +208,7 @@ impl Section {
         self.notes.problems.borrow_mut().files.read(path)
     }
 
-    /// Notes that the value of `key` is wrong.
+    /// Records that the value of `key` is wrong.
     pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
         let key = self.full(key);
         let named = match self.notes.origins.get(&key) {
@@ -218,7 +218,7 @@ impl Section {
         self.notes.problems.borrow_mut().add(named, what);
     }
 
-    /// Notes the keys that nobody asked for, each with the nearest that exists.
+    /// Records the keys that are unknown, each with the nearest known one.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
             let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(key, known));
@@ -232,7 +232,7 @@ impl Section {
         }
     }
 
-    /// Where the mistakes of this whole tree of sections are noted.
+    /// Returns the mistakes that this whole tree of sections shares.
     pub(super) fn notes(&self) -> Rc<Notes> {
         Rc::clone(&self.notes)
     }

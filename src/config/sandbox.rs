@@ -1,4 +1,4 @@
-//! `[sandbox]`: how the provider in this process behaves.
+//! `[sandbox]`: the behaviour of the provider in this process.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use super::reader::Section;
 /// `[sandbox]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
-    /// The pause before each event of a stream, so that one can see it stream; 120ms. A stream takes five seconds at most,
-    /// whatever this says.
+    /// The pause before each event of a stream, so that the streaming is visible; 120ms. A stream takes five seconds at
+    /// most, whatever this setting is.
     pub event_delay: Duration,
 }
 

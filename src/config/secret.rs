@@ -1,4 +1,4 @@
-//! Secrets: written in place, or in a file that the key's `_file` twin names.
+//! Secrets: written as a value, or in a file that the key's `_file` twin names.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::Section;
 
-/// Whether a secret can stand in a header, where a line break or a letter beyond ASCII cannot.
+/// True if a secret can be the value of a header, which allows no line break and no letter beyond ASCII.
 pub(super) fn is_one_word(secret: &SecretString) -> bool {
     secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The secret at `key`, or in the file that `file_key` names. Editors and `echo` end one with a line break that is no part
-/// of it.
+/// Reads the secret at `key`, or in the file that `file_key` names. Editors and `echo` end the file with a line break
+/// that is not part of the secret.
 pub(super) fn read(section: &mut Section, key: &'static str, file_key: &'static str) -> Option<SecretString> {
     let inline: Option<SecretString> = section.optional(key);
     let file: Option<PathBuf> = section.optional(file_key);

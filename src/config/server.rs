@@ -1,4 +1,4 @@
-//! `[server]` and `[log]`: where the gateway listens, how it stops, what it says.
+//! `[server]` and `[log]`: the addresses, connections and shutdown of the gateway, and its log.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -14,41 +14,42 @@ use super::value::Setting;
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where clients connect. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
+    /// The address for clients. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// Where probes and Prometheus connect. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464.
+    /// The address for probes and Prometheus. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464.
     pub ops_bind: SocketAddr,
-    /// Worker threads; 0 is one per core.
+    /// The number of worker threads; 0 is one per core.
     pub workers: usize,
-    /// Time for a request's head; 10s.
+    /// The time for a request's head; 10s.
     pub header_timeout: Duration,
-    /// The longest time that a client may take nothing of its answer; 30s.
+    /// The longest time that a client may read nothing of its answer; 30s.
     pub write_timeout: Duration,
-    /// Time that an idle connection is kept; 75s.
+    /// The time that an idle connection is kept; 75s.
     pub keep_alive: Duration,
-    /// Time for requests in flight to finish at shutdown; 30s.
+    /// The time for requests in flight to finish at shutdown; 30s.
     pub shutdown_timeout: Duration,
-    /// The most requests with audio in flight; 4096, or as many as there may be files open for.
+    /// The largest number of requests with audio in flight; 4096, or fewer if the limit of open files is lower.
     pub max_in_flight: usize,
-    /// How many more may wait for one of them to end; 256.
+    /// The number of further requests that may wait for one of them to end; 256.
     pub max_queue: usize,
-    /// How long they wait; 1s.
+    /// The time that they wait; 1s.
     pub queue_timeout: Duration,
-    /// The most connections of clients at once; 10000, or as many as there may be files open for.
+    /// The largest number of client connections at once; 10000, or fewer if the limit of open files is lower.
     pub max_connections: usize,
-    /// The most connections of one address at once; unbounded, since behind a proxy all have one.
+    /// The largest number of connections of one address at once; unbounded, since behind a proxy all have the same
+    /// address.
     pub max_connections_per_address: Option<usize>,
-    /// What HTTPS is spoken with; without it, plain HTTP.
+    /// The certificate and key for HTTPS; without them, plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// Whether requests are refused that did not come over HTTPS, to here or to a trusted proxy; false.
+    /// True if the gateway refuses requests that did not come over HTTPS, to it or to a trusted proxy; false.
     pub require_https: bool,
-    /// Proxies whose word is taken for how a request came to them; none.
+    /// The proxies that may state how a request came to them; none.
     pub trusted_proxies: Vec<IpNet>,
-    /// For how long browsers shall come by HTTPS only, once they did; a year, `None` to tell them nothing.
+    /// The time for which browsers must use HTTPS after the first visit; a year. `None` sends no such header.
     pub hsts: Option<Duration>,
 }
 
-/// What browsers are told unless set otherwise.
+/// The default of `server.hsts`.
 const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Server {
@@ -82,7 +83,7 @@ impl Server {
         settings
     }
 
-    /// The number of worker threads: as set, or one for each processor core.
+    /// Returns the number of worker threads: the setting, or one for each processor core.
     pub fn worker_threads(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
@@ -90,7 +91,7 @@ impl Server {
         }
     }
 
-    /// Whether only this machine can connect. Secrets that are missing may be made up only then.
+    /// True if only this machine can connect. Only then may the gateway generate missing secrets.
     pub fn is_loopback(&self) -> bool {
         self.bind.ip().is_loopback()
     }
@@ -110,15 +111,15 @@ impl Setting for Hsts {
     }
 }
 
-/// `log.format`: how log lines are written.
+/// The format of log lines: `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Pretty on a terminal, else JSON.
     #[default]
     Auto,
-    /// One JSON object a line.
+    /// A JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Pretty,
 }
 

@@ -1,17 +1,17 @@
-//! `[sessions]`: bounds of the sessions that callers open for others.
+//! `[sessions]`: limits of the sessions that callers open for others.
 
 use std::num::NonZeroU32;
 
 use super::reader::Section;
 
 const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
-/// The largest `sessions.max_open`: some 400 MB of sessions in the store.
+/// The largest value of `sessions.max_open`: some 400 MB of sessions in the store.
 const LARGEST_MAX_OPEN: u64 = 1_000_000;
 
 /// `[sessions]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sessions {
-    /// `sessions.max_open`: the most sessions that one caller may have open, 1 to 1000000; 10000.
+    /// `sessions.max_open`: the largest number of sessions that one caller may have open, 1 to 1000000; 10000.
     pub max_open: NonZeroU32,
 }
 

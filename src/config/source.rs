@@ -1,4 +1,4 @@
-//! Where settings come from: a TOML file, then the environment, which wins.
+//! The sources of settings: a TOML file, and then the environment, which overrides it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::files::Files;
 use super::reader::{Origins, Problems};
 
-/// Variables with names of their own.
+/// The variables that have names unlike their keys.
 const NAMED: [(&str, &str); 12] = [
     ("VOXGATE_BIND", "server.bind"),
     ("VOXGATE_OPS_BIND", "server.ops_bind"),
@@ -23,19 +23,19 @@ const NAMED: [(&str, &str); 12] = [
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
 ];
 
-/// The settings as they were written, before anything is checked.
+/// The settings as they were written, before any check.
 pub(super) struct Source {
     pub(super) table: Table,
     pub(super) origins: Origins,
     pub(super) files: Files,
 }
 
-/// Reads `file` (or the file that `VOXGATE_CONFIG` names) and lays the variables in `environment` over it.
+/// Reads `file`, or the file that `VOXGATE_CONFIG` names, and overrides it with the variables in `environment`.
 pub(super) fn read(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Source, Problems> {
-    // A variable that is set to nothing counts as unset: compose files pass such on for what the operator left out.
+    // An empty variable counts as unset: compose files set one for each value that the operator left out.
     let environment: Vec<_> = environment.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
     let named_file = environment.iter().find(|(name, _)| name == "VOXGATE_CONFIG").map(|(_, value)| value.into());
     let mut files = Files::default();
@@ -64,7 +64,7 @@ fn read_file(path: &Path, files: &mut Files) -> Result<Table, Problems> {
         problems.clone()
     })?;
     text.parse().map_err(|error: toml::de::Error| {
-        // The message alone: the excerpt that the error also carries could hold a secret.
+        // Show the message alone: the excerpt that the error also carries could hold a secret.
         let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
         let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
         problems.add(&name, format!("is not TOML: {place}{}", error.message()));
@@ -72,8 +72,8 @@ fn read_file(path: &Path, files: &mut Files) -> Result<Table, Problems> {
     })
 }
 
-/// The key that a variable sets. Other variables that start with `VOXGATE_` are left alone: Kubernetes makes
-/// `VOXGATE_PORT` and its like for a service of that name.
+/// Returns the key that a variable sets. Other variables that start with `VOXGATE_` are ignored: Kubernetes sets
+/// `VOXGATE_PORT` and the like for a service of that name.
 fn key_of(variable: &str) -> Option<String> {
     if let Some((_, key)) = NAMED.iter().find(|(name, _)| *name == variable) {
         return Some((*key).to_owned());
@@ -82,8 +82,8 @@ fn key_of(variable: &str) -> Option<String> {
     path.contains("__").then(|| path.to_lowercase().split("__").collect::<Vec<_>>().join("."))
 }
 
-/// A secret in the environment replaces the file's, whichever of the two ways each is given in. Both in the environment
-/// remain a mistake.
+/// Removes the file's secret if the environment has one, whichever of the two forms each uses. Both forms in the
+/// environment remain a mistake.
 fn unset_twin(table: &mut Table, key: &str) {
     let Some((section, name)) = key.rsplit_once('.') else { return };
     let twin = match name.strip_suffix("_file") {
@@ -103,7 +103,7 @@ fn set(table: &mut Table, key: &str, value: String) {
         }
         Some((section, rest)) => {
             let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            // What is not a table in the file is wrong in any case; the reader says so.
+            // A value that is not a table here is wrong in any case; the reader reports it.
             if let Value::Table(inner) = entry {
                 set(inner, rest, value);
             }

@@ -1,4 +1,5 @@
-//! `[store]`, `[redis]`, `[ledger]` and `on_store_failure`: where limits and budgets are kept, and what holds without it.
+//! `[store]`, `[redis]`, `[ledger]` and `on_store_failure`: the store of limits and budgets, and the rules for its
+//! failure.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,38 +10,40 @@ use toml::Value;
 use super::reader::Section;
 use super::value::Setting;
 
-/// Where limits, budgets and the ledger are kept.
+/// The store of limits, budgets and the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// `store.data_dir`, `VOXGATE_DATA_DIR`: the embedded store, and settlements that Redis could not take; voxgate-data.
+    /// `store.data_dir`, `VOXGATE_DATA_DIR`: the directory of the embedded store, and of settlements that Redis could not
+    /// take; voxgate-data.
     pub data_dir: PathBuf,
-    /// `store.max_pending`: the most settlements that are kept while the store is away; 100000.
+    /// `store.max_pending`: the largest number of settlements that are kept while the store is down; 100000.
     pub max_pending: usize,
-    /// `[redis]`; the embedded store where it is `None`.
+    /// `[redis]`; `None` for the embedded store.
     pub redis: Option<Redis>,
     /// `on_store_failure`
     pub on_failure: OnStoreFailure,
-    /// `ledger.keep_days`: how long single records are kept; 62.
+    /// `ledger.keep_days`: the time that single records are kept; 62 days.
     pub keep_records: Duration,
-    /// Which of the two sets of books in that store this gateway keeps.
+    /// The namespace in the store that this gateway uses.
     pub namespace: Namespace,
 }
 
-/// A set of books: charges, budgets, sessions and revocations that are read and written together.
+/// A namespace in the store: charges, budgets, sessions and revocations that are read and written together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Namespace {
-    /// A gateway with a provider, which charges for its work.
+    /// The namespace of a gateway with a provider, which charges for its work.
     #[default]
     Production,
-    /// A gateway that serves from its sandbox alone: what it counts was never spent, and must not use up a real budget.
+    /// The namespace of a gateway that serves from its sandbox alone: its charges were never spent, and must not use up a
+    /// real budget.
     Sandbox,
 }
 
 impl Namespace {
-    /// Both.
+    /// Both namespaces.
     pub const ALL: [Self; 2] = [Self::Production, Self::Sandbox];
 
-    /// Its file in the data directory.
+    /// Returns its file in the data directory.
     pub const fn database(self) -> &'static str {
         match self {
             Self::Production => "voxgate.sqlite3",
@@ -48,7 +51,7 @@ impl Namespace {
         }
     }
 
-    /// Its folder in the data directory, for settlements that wait for the store.
+    /// Returns its folder in the data directory, for settlements that wait for the store.
     pub const fn journal(self) -> &'static str {
         match self {
             Self::Production => "settlements",
@@ -56,7 +59,7 @@ impl Namespace {
         }
     }
 
-    /// What the names of its keys in Redis begin with, up to a colon.
+    /// Returns the prefix of its keys in Redis, without the colon that follows.
     pub const fn key_prefix(self) -> &'static str {
         match self {
             Self::Production => "voxgate",
@@ -70,19 +73,19 @@ impl Namespace {
 pub struct Redis {
     /// `redis.url`, `REDIS_URL`
     pub url: RedisUrl,
-    /// The longest that a request waits for it; 250ms.
+    /// The longest time that a request waits for Redis; 250ms.
     pub timeout: Duration,
     /// [`Store::namespace`].
     pub namespace: Namespace,
 }
 
-/// What happens to requests while the store is away.
+/// The treatment of requests while the store is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnStoreFailure {
-    /// Each gateway holds callers to their plan's rates by itself, and to what it last heard of their budgets.
+    /// Each gateway enforces the rates of each caller's plan locally, and the budgets as last read from the store.
     #[default]
     Local,
-    /// 503.
+    /// The gateway answers 503.
     Deny,
 }
 
@@ -98,7 +101,7 @@ impl Setting for OnStoreFailure {
     }
 }
 
-/// The address of Redis. Secret, since it may hold a password.
+/// The address of Redis. It is secret, since it may hold a password.
 #[derive(Debug, Clone)]
 pub struct RedisUrl(SecretString);
 
@@ -110,12 +113,12 @@ impl PartialEq for RedisUrl {
 
 impl Eq for RedisUrl {}
 
-/// How Redis is spoken to.
+/// The schemes of an address of Redis.
 const SCHEMES: [&str; 6] =
     ["redis://", "rediss://", "redis+unix://", "unix://", "redis+cluster://", "rediss+cluster://"];
 
 impl RedisUrl {
-    /// `text`, if it is an address of Redis.
+    /// Parses an address of Redis.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let known = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
@@ -125,12 +128,13 @@ impl RedisUrl {
         (known && readable).then_some(url)
     }
 
-    /// The address, password and all.
+    /// Returns the address with its password.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// The nodes of a cluster from which the others are found, each as an address of its own; `None`: it is no cluster.
+    /// Returns the given nodes of a cluster, through which the others are found, each as an address; `None` if it is not
+    /// a cluster.
     pub fn cluster_nodes(&self) -> Option<Vec<String>> {
         let (scheme, rest) = self.expose().split_once("+cluster://")?;
         let (login, hosts) =
@@ -169,7 +173,7 @@ impl Store {
         }
     }
 
-    /// The same store with the other set of books open.
+    /// Returns the store with another namespace.
     #[must_use]
     pub fn with_namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = namespace;

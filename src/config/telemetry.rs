@@ -1,4 +1,4 @@
-//! `[telemetry]`: where traces go.
+//! `[telemetry]`: the destination of traces.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::reader::Section;
 /// `[telemetry]`
 #[derive(Clone, PartialEq, Eq)]
 pub struct Telemetry {
-    /// The base address of an OpenTelemetry collector that takes OTLP over HTTP; without one there are no traces.
+    /// The base address of an OpenTelemetry collector for OTLP over HTTP; without one there are no traces.
     /// `telemetry.otlp_endpoint`, `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub otlp_endpoint: Option<Url>,
 }
@@ -22,7 +22,7 @@ impl Telemetry {
     }
 }
 
-/// Without the address: a service that keeps traces may have its customers' keys in it.
+/// Omits the address: a hosted trace service may put its customers' keys in it.
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("otlp_endpoint", &self.otlp_endpoint.is_some()).finish()

@@ -61,7 +61,7 @@ fn the_books_of_the_sandbox_are_those_of_a_gateway_that_has_nothing_else() {
         ("", vec![], Namespace::Sandbox),
         ("", vec![redis], Namespace::Sandbox),
         ("", vec![key, redis], Namespace::Production),
-        // What the other provider does costs money.
+        // The work of the other provider costs money.
         (other, vec![redis], Namespace::Production),
     ] {
         let store = load(toml, &environment).unwrap().store;
@@ -73,7 +73,7 @@ fn the_books_of_the_sandbox_are_those_of_a_gateway_that_has_nothing_else() {
 #[test]
 fn the_example_file_holds_the_defaults_and_nothing_unknown() {
     let [example, defaults] = [include_str!("../../voxgate.example.toml"), ""].map(|text| {
-        // Each is in a file of its own.
+        // Each is in its own file.
         Settings { files: Files::default(), ..load(text, &[]).unwrap() }
     });
     assert_eq!(format!("{example:?}"), format!("{defaults:?}"));

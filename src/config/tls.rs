@@ -6,12 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::Section;
 
-/// A certificate with those that vouch for it, and its key, as they are in their files: PEM.
+/// A certificate with its chain, and its key, as their PEM files hold them.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
-    /// What `server.tls_cert` names. It may be the file that the key is in too.
+    /// The content of the file that `server.tls_cert` names. The file may also contain the key.
     pub certificates: SecretString,
-    /// What `server.tls_key` names.
+    /// The content of the file that `server.tls_key` names.
     pub key: SecretString,
 }
 
@@ -48,7 +48,7 @@ impl Eq for TlsFiles {}
 
 enum Given {
     Nothing,
-    /// What cannot be read is a problem already.
+    /// An unreadable file has been reported already.
     Unreadable,
     Text(String),
 }

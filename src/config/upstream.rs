@@ -1,4 +1,4 @@
-//! `[upstream]` and `[relay]`: how providers are asked, and how their answers are passed on.
+//! `[upstream]` and `[relay]`: requests to providers, and the relay of their answers.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,32 +8,33 @@ use super::reader::Section;
 /// `[upstream]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Reaching the provider; 5s.
+    /// The time to connect to the provider; 5s.
     pub connect_timeout: Duration,
-    /// Having the whole answer, counted from the arrival of the request, all tries together; 10m.
+    /// The time until the whole answer has arrived, counted from the arrival of the request, for all attempts together;
+    /// 10m.
     pub response_timeout: Duration,
-    /// The longest silence while the answer is read; 2m.
+    /// The longest silence while the answer arrives; 2m.
     pub idle_timeout: Duration,
-    /// How long an idle connection is kept; 90s.
+    /// The time that an idle connection is kept; 90s.
     pub pool_idle_timeout: Duration,
-    /// The largest answer that is no stream, in bytes; 16777216.
+    /// The largest answer that is not a stream, in bytes; 16777216.
     pub max_answer_bytes: usize,
-    /// The most tries of one request, whoever is asked; 3.
+    /// The largest number of attempts of one request, at all providers together; 3.
     pub max_attempts: u32,
-    /// The first wait before the same provider is asked again; it doubles with each; 250ms.
+    /// The first wait before the next attempt at the same provider; it doubles with each attempt; 250ms.
     pub backoff: Duration,
     /// The longest such wait, unless the provider asks for more; 8s.
     pub max_backoff: Duration,
-    /// When a provider that keeps failing is left alone.
+    /// The circuit breaker of each provider.
     pub breaker: Breaker,
 }
 
 /// `upstream.breaker_failures` and `upstream.breaker_pause`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
-    /// How many failures in a row it takes; 5, and `None` for 0: never.
+    /// The number of failures in a row that open the circuit breaker; 5. `None`, written 0, turns it off.
     pub failures: Option<NonZeroU32>,
-    /// How long the provider is then left alone; 10s.
+    /// The time that the circuit breaker then stays open; 10s.
     pub pause: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! How each kind of setting is written, in TOML or as the text of an environment variable.
+//! The notation of each kind of setting, in TOML or as the text of an environment variable.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use crate::domain::NanoUsd;
 
 /// A kind of setting.
 pub(super) trait Setting: Sized {
-    /// What is allowed, to end the sentence "takes …".
+    /// The allowed values, as the end of the sentence "takes …".
     const TAKES: &'static str;
-    /// Whether a wrong value must not be shown.
+    /// True if messages must not show a wrong value.
     const SECRET: bool = false;
 
     fn parse(value: &Value) -> Option<Self>;
@@ -57,7 +57,7 @@ impl Setting for usize {
     }
 }
 
-/// Text, since a TOML float would not be exact; whole dollars may also be a number.
+/// Reads an amount from text, since a TOML float would not be exact; whole dollars may also be a number.
 impl Setting for NanoUsd {
     const TAKES: &'static str =
         "US dollars as a text, from \"0\" to \"9000000\" with up to 9 decimals, such as \"0.0045\"";
@@ -71,7 +71,7 @@ impl Setting for NanoUsd {
     }
 }
 
-/// A span of time of at least one millisecond and at most a day.
+/// Reads a duration of at least one millisecond and at most a day.
 impl Setting for Duration {
     const TAKES: &'static str = "a duration from 1ms to 24h, such as \"250ms\", \"30s\" or \"5m\"";
 
@@ -81,7 +81,7 @@ impl Setting for Duration {
     }
 }
 
-/// An address to listen on; a host name is looked up once, at start.
+/// Reads an address to listen on; a host name is looked up once, at start.
 impl Setting for SocketAddr {
     const TAKES: &'static str = "an address and a port, such as \"127.0.0.1:8080\"";
 
@@ -93,7 +93,7 @@ impl Setting for SocketAddr {
 
 impl Setting for Url {
     const TAKES: &'static str = "an address that starts with https:// or http://";
-    /// It may hold a password.
+    /// The address may hold a password.
     const SECRET: bool = true;
 
     fn parse(value: &Value) -> Option<Self> {
@@ -121,7 +121,7 @@ impl Setting for SecretString {
     }
 }
 
-/// A TOML array; or one text, as an environment variable has it: a JSON array, or items with commas between them.
+/// Reads a TOML array, or a text as an environment variable has it: a JSON array, or items separated by commas.
 impl Setting for Vec<String> {
     const TAKES: &'static str =
         "a list of strings, such as [\"a\", \"b\"]; in a variable a,b or the JSON array [\"a\", \"b\"]";
@@ -139,7 +139,7 @@ impl Setting for Vec<String> {
     }
 }
 
-/// Addresses or networks; an address is a network of one.
+/// Reads addresses or networks; an address is a network of one.
 impl Setting for Vec<IpNet> {
     const TAKES: &'static str = "a list of addresses or networks, such as [\"10.0.0.0/8\", \"::1\"]; in a variable \
                                  10.0.0.0/8,::1 or that list as JSON";

@@ -1,4 +1,5 @@
-//! How a provider differs from OpenAI on the wire, and presets of what is known of some. docs/providers.md has the sources.
+//! The differences of providers from OpenAI on the wire, and presets for known providers. docs/providers.md has the
+//! sources.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +9,31 @@ use toml::Value;
 use super::reader::Section;
 use super::value::Setting;
 
-/// How a provider differs from OpenAI on the wire.
+/// The differences of a provider from OpenAI on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderApi {
-    /// `auth_header`: where the key is sent; `authorization` has it as `Bearer KEY`, any other as it is.
+    /// `auth_header`: the header for the key; `authorization` has it as `Bearer KEY`, any other header has the key alone.
     pub auth_header: HeaderName,
-    /// `path`: after the address; `{task}` is `transcriptions` or `translations`, `{model}` the model as the provider
-    /// calls it.
+    /// `path`: the path after the address; `{task}` is `transcriptions` or `translations`, `{model}` the model's name at
+    /// the provider.
     pub path: String,
-    /// `query`: after the path.
+    /// `query`: the query after the path.
     pub query: Option<String>,
-    /// `check_path`: what `voxgate check` asks for, after the address.
+    /// `check_path`: the path that `voxgate check` requests, after the address.
     pub check_path: String,
-    /// `list_brackets`: whether the names of lists end in `[]`.
+    /// `list_brackets`: true if the names of lists end in `[]`.
     pub list_brackets: bool,
     /// `omit`: the form's fields that are never sent.
     pub omit: Vec<String>,
-    /// `fields`: what every form has besides, in the place of what a client sends by that name.
+    /// `fields`: fields that every form has besides; they replace a client's fields of the same name.
     pub fields: BTreeMap<String, String>,
-    /// `translation_fields`: the same for translations alone.
+    /// `translation_fields`: like `fields`, but only for translations.
     pub translation_fields: BTreeMap<String, String>,
 }
 
 const USUAL_PATH: &str = "/audio/{task}";
 
-/// Headers that the gateway or HTTP itself needs for something else.
+/// The headers that the gateway or HTTP needs for another purpose.
 const TAKEN: [&str; 8] = [
     "accept",
     "accept-encoding",
@@ -44,7 +45,7 @@ const TAKEN: [&str; 8] = [
     "transfer-encoding",
 ];
 
-/// `preset`: a provider whose differences are known.
+/// A provider whose differences are known: `preset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Preset {
     #[default]
@@ -87,7 +88,7 @@ impl Setting for HeaderName {
     }
 }
 
-/// As OpenAI has it.
+/// The API of OpenAI.
 impl Default for ProviderApi {
     fn default() -> Self {
         Self {
@@ -104,7 +105,7 @@ impl Default for ProviderApi {
 }
 
 impl Preset {
-    /// Where it is, if it is in one place for all.
+    /// Returns the address, if it is the same for all customers.
     pub(super) const fn base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
@@ -128,7 +129,7 @@ impl Preset {
             },
             // Its documentation has no response_format: the answer is always JSON.
             Self::Mistral => ProviderApi { list_brackets: false, omit: vec!["response_format".to_owned()], ..usual },
-            // One path for both tasks, and the model is the one that the server was started with.
+            // One path serves both tasks, and the model is fixed when the server starts.
             Self::WhisperCpp => ProviderApi {
                 path: "/inference".to_owned(),
                 check_path: "/health".to_owned(),
@@ -141,7 +142,7 @@ impl Preset {
 }
 
 impl ProviderApi {
-    /// What the preset says, with the keys that are given in their place.
+    /// Reads the settings over those of the preset.
     pub(super) fn read(section: &mut Section, preset: Preset) -> Self {
         let preset = preset.wire();
         let wire = Self {
@@ -173,7 +174,7 @@ impl ProviderApi {
             section.problem("query", "takes what follows the question mark, such as \"api-version=2024-10-21\"");
         }
         for (key, fields) in [("fields", &self.fields), ("translation_fields", &self.translation_fields)] {
-            // The form is written without escapes, and what it needs to be a form is not for a setting to change.
+            // The form is written without escapes, and a setting must not change the fields that it needs.
             let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte));
             for name in
                 fields.keys().filter(|name| !plain(name) || ["file", "model", "stream"].contains(&name.as_str()))
@@ -189,7 +190,7 @@ impl ProviderApi {
         }
     }
 
-    /// Whether requests go where OpenAI has them, below `/v1`.
+    /// True if requests go to OpenAI's paths, below `/v1`.
     pub(super) fn has_usual_path(&self) -> bool {
         self.path == USUAL_PATH
     }

@@ -5,71 +5,72 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A length of audio in whole milliseconds.
+/// A length of audio, in whole milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AudioMs(u64);
 
 impl AudioMs {
-    /// `ms` milliseconds of audio.
+    /// Makes a length of `ms` milliseconds.
     pub const fn new(ms: u64) -> Self {
         Self(ms)
     }
 
-    /// `frames` at `rate` frames a second, rounded up to a whole millisecond; `None` for a rate of zero.
+    /// Returns the length of `frames` at `rate` frames a second, rounded up to a whole millisecond; `None` for a rate
+    /// of zero.
     pub fn from_frames(frames: u64, rate: u64) -> Option<Self> {
         let ms = (u128::from(frames) * 1000).div_ceil(u128::from(rate).max(1));
         (rate > 0).then(|| Self(u64::try_from(ms).unwrap_or(u64::MAX)))
     }
 
-    /// The length in milliseconds.
+    /// Returns the length in milliseconds.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Both together.
+    /// Adds two lengths.
     #[must_use]
     pub const fn saturating_add(self, more: Self) -> Self {
         Self(self.0.saturating_add(more.0))
     }
 
-    /// What is left of it without `less`.
+    /// Subtracts `less`, down to zero.
     #[must_use]
     pub const fn saturating_sub(self, less: Self) -> Self {
         Self(self.0.saturating_sub(less.0))
     }
 
-    /// The length as a span of time.
+    /// Returns the length as a [`Duration`].
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.0)
     }
 }
 
-/// Seconds with three places, as in `12.340`.
+/// Writes seconds with three decimals, as in `12.340`.
 impl fmt::Display for AudioMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
     }
 }
 
-/// How long a recording is.
+/// The length of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// Its packets were counted, all of them.
+    /// A length from a count of all packets.
     Measured(AudioMs),
-    /// Some of it could not be walked; it is no longer than this.
+    /// An upper bound, because some of the recording could not be parsed.
     AtMost(AudioMs),
 }
 
 impl Length {
-    /// The longest that the recording can be: what is charged and held against limits.
+    /// Returns the maximum length of the recording, which is charged and counts against limits.
     pub fn upper_bound(self) -> AudioMs {
         match self {
             Self::Measured(length) | Self::AtMost(length) => length,
         }
     }
 
-    /// Both, one after the other: no surer than the less sure of them.
+    /// Adds two lengths; the sum is measured only if both are.
     #[must_use]
     pub fn plus(self, more: Self) -> Self {
         match (self, more) {
@@ -78,7 +79,7 @@ impl Length {
         }
     }
 
-    /// The length, if it was measured.
+    /// Returns the length if it was measured.
     pub fn measured(self) -> Option<AudioMs> {
         match self {
             Self::Measured(length) => Some(length),

@@ -1,4 +1,4 @@
-//! The words and quantities that every module uses, each a type of its own so that none is mistaken for another.
+//! Terms and quantities that every module uses, each with its own type so that none is mistaken for another.
 
 mod audio;
 mod money;

@@ -1,4 +1,4 @@
-//! Money, exactly.
+//! Exact amounts of money.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,47 +8,47 @@ use serde::{Deserialize, Serialize};
 const NANOS_IN_USD: u64 = 1_000_000_000;
 const PLACES: usize = 9;
 
-/// An amount of money in whole billionths of a US dollar. Never a float: sums of floats are not what was spent.
-/// In JSON it is a text, since JSON's numbers are floats to most who read them.
+/// An amount of money, in whole billionths of a US dollar. It is never a float, because sums of floats are not exact.
+/// Its JSON form is a string, since most JSON parsers read numbers as floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NanoUsd(u64);
 
-/// A text that is no amount of money.
+/// The error of a text that is not an amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("takes US dollars from 0 to 9000000 with up to 9 decimals, such as \"0.0045\" or \"5.00\"")]
 pub struct MoneyError;
 
 impl NanoUsd {
-    /// Nothing.
+    /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// The most that is counted, 9 million dollars: up to here a Lua number, which is a double, is exact too (2⁵³).
+    /// The maximum, 9 million dollars: up to here a Lua number, which is a double, is exact, too (2⁵³).
     pub const MAX: Self = Self(9_000_000 * NANOS_IN_USD);
 
-    /// `nanos` billionths of a dollar.
+    /// Makes an amount of `nanos` billionths of a dollar.
     pub const fn new(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The amount in billionths of a dollar.
+    /// Returns the amount in billionths of a dollar.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Both together.
+    /// Adds two amounts.
     #[must_use]
     pub const fn saturating_add(self, more: Self) -> Self {
         Self(self.0.saturating_add(more.0))
     }
 
-    /// What is left of it without `less`.
+    /// Subtracts `less`, down to zero.
     #[must_use]
     pub const fn saturating_sub(self, less: Self) -> Self {
         Self(self.0.saturating_sub(less.0))
     }
 
-    /// `self` × `parts` / `whole`, rounded up to a whole billionth and to [`NanoUsd::MAX`] at most.
+    /// Returns `self` × `parts` / `whole`, rounded up to a whole billionth and to [`NanoUsd::MAX`] at most.
     #[must_use]
     pub fn share(self, parts: u64, whole: u64) -> Self {
         let exact = u128::from(self.0) * u128::from(parts);
@@ -73,7 +73,7 @@ impl FromStr for NanoUsd {
     }
 }
 
-/// Dollars with two decimals or as many more as are needed: `5.00`, `0.0045`.
+/// Writes dollars with at least two decimals, and more if needed: `5.00`, `0.0045`.
 impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = format!("{:09}", self.0 % NANOS_IN_USD);

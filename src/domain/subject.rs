@@ -1,4 +1,4 @@
-//! The name that limits, money and records go by.
+//! Names of callers, to which limits, charges and records belong.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +10,20 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Subject(String);
 
-/// A text that cannot be a [`Subject`].
+/// The error of a text that cannot be a [`Subject`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {MAX_NAME_BYTES} bytes of text without control characters")]
 pub struct SubjectError;
 
 const MAX_NAME_BYTES: usize = 256;
 
-/// Whether `text` may be the name of something: what a [`Subject`] promises, for every name that a token brings.
+/// Returns true if `text` meets the rules of a [`Subject`], which apply to every name in a token.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 impl Subject {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

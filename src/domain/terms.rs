@@ -1,22 +1,23 @@
-//! The words of the trade that more than one room uses: what is asked for, and how the answer is written.
+//! Terms that several modules use: the task of a request, and the format of its answer.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The target of log lines for who watches over the gateway: what was given out, taken away or changed, by whom.
+/// The target of log lines for auditors: tokens, sessions, keys and settings that were issued, revoked or changed, with
+/// the responsible party.
 pub const AUDIT: &str = "voxgate::audit";
 
-/// What is to be done with the audio.
+/// The task for the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
-    /// Text in the language that is spoken.
+    /// Transcription in the spoken language.
     Transcribe,
-    /// Text in English, whatever is spoken.
+    /// Translation into English from any language.
     Translate,
 }
 
 impl Task {
-    /// The last part of the route and of the provider's path.
+    /// Returns the last part of the route and of the provider's path.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Transcribe => "transcriptions",
@@ -34,7 +35,7 @@ impl fmt::Display for Task {
     }
 }
 
-/// A word that is none of the allowed ones.
+/// The error of a word that is not allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("is not one of {allowed}")]
 pub struct UnknownVariant {
@@ -53,10 +54,10 @@ impl FromStr for Task {
     }
 }
 
-/// `response_format`: how the provider writes its answer.
+/// The `response_format`: the format of the provider's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `{"text": …}`
+    /// A JSON object: `{"text": …}`.
     Json,
     /// The text alone.
     Text,
@@ -74,7 +75,7 @@ impl Format {
     /// Every format, in the order in which messages list them.
     pub const ALL: [Self; 6] = [Self::Json, Self::Text, Self::Srt, Self::VerboseJson, Self::Vtt, Self::DiarizedJson];
 
-    /// The word on the wire.
+    /// Returns the word in requests.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -86,7 +87,7 @@ impl Format {
         }
     }
 
-    /// Whether an answer in this format is a JSON object.
+    /// Returns true if an answer in this format is a JSON object.
     pub const fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::VerboseJson | Self::DiarizedJson)
     }

@@ -1,4 +1,4 @@
-//! Points in time and the months by which budgets are counted, all in UTC.
+//! Points in time and the months of budgets, all in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,44 +7,44 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize, Serializer};
 use time::{Date, UtcDateTime};
 
-/// A point in time in whole milliseconds since 1970. In JSON it is that number.
+/// A point in time, in whole milliseconds since 1970. Its JSON form is that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct UnixMs(u64);
 
-/// The end of the year 9999: the calendar goes no further.
+/// The end of the year 9999, the last in the calendar.
 const LAST: u64 = 253_402_300_799_999;
 
 impl UnixMs {
-    /// `ms` milliseconds after 1970 began; the end of the year 9999 at most.
+    /// Makes a time `ms` milliseconds after the start of 1970, and at most the end of the year 9999.
     pub const fn new(ms: u64) -> Self {
         Self(if ms > LAST { LAST } else { ms })
     }
 
-    /// By the system's clock. One that is set before 1970 counts as 1970.
+    /// Returns the time of the system's clock; a time before 1970 counts as 1970.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::new(u64::try_from(since.as_millis()).unwrap_or(LAST))
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the milliseconds since 1970.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// This much later.
+    /// Returns the time `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self::new(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(LAST)))
     }
 
-    /// This much earlier.
+    /// Returns the time `span` earlier.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(LAST)))
     }
 
-    /// Its day: `2026-11-24`.
+    /// Returns its day: `2026-11-24`.
     pub fn day(self) -> String {
         let date = self.calendar();
         format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
@@ -56,7 +56,7 @@ impl UnixMs {
     }
 }
 
-/// `2026-11-24T21:13:24.125Z`
+/// Writes `2026-11-24T21:13:24.125Z`.
 impl fmt::Display for UnixMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = UNIX_EPOCH.checked_add(Duration::from_millis(self.0)).unwrap_or(UNIX_EPOCH);
@@ -76,33 +76,33 @@ impl From<UnixMs> for u64 {
     }
 }
 
-/// A month of the calendar, in UTC: `2026-11`.
+/// A calendar month in UTC: `2026-11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i32,
     month: time::Month,
 }
 
-/// A text that is no month.
+/// The error of a text that is not a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("takes a month such as 2026-11")]
 pub struct MonthError;
 
 impl Month {
-    /// The month in which `time` lies.
+    /// Returns the month that contains `time`.
     pub fn of(time: UnixMs) -> Self {
         let date = time.calendar();
         Self { year: date.year(), month: date.month() }
     }
 
-    /// Its first moment.
+    /// Returns its first moment.
     pub fn start(self) -> UnixMs {
         let first = Date::from_calendar_date(self.year, self.month, 1).ok();
         let seconds = first.map_or(0, |date| date.midnight().assume_utc().unix_timestamp());
         UnixMs::new(u64::try_from(seconds).unwrap_or_default().saturating_mul(1000))
     }
 
-    /// The month after it.
+    /// Returns the next month.
     #[must_use]
     pub fn next(self) -> Self {
         let year = if self.month == time::Month::December { self.year.saturating_add(1) } else { self.year };

@@ -1,5 +1,5 @@
-//! One log event for each request, when the last byte of its answer is out or the client is gone. What is counted of it
-//! is counted then too.
+//! The record of each request: one log event when the last byte of its answer is out or the client is gone. The metrics
+//! are counted at the same time.
 
 mod counts;
 mod traced;
@@ -19,15 +19,15 @@ use crate::models::AttemptLog;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::traces::{Span, Trace};
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outcome {
-    /// The whole answer was given, be it an error.
+    /// The client got the whole answer, be it an error.
     Answered,
-    /// The client went before that.
+    /// The client left before the end of the answer.
     #[default]
     ClientGone,
-    /// A stream had begun and the provider broke it off.
+    /// The provider broke off a stream that had begun.
     StreamBroken,
 }
 
@@ -41,8 +41,8 @@ impl Outcome {
     }
 }
 
-/// The facts of one request, gathered along its path. Each holder adds what it learns; the event is written when the last
-/// holder lets go, so a request that is dropped anywhere is recorded all the same.
+/// The facts of one request, gathered along its path. Each holder adds the facts that it learns. The last holder to
+/// drop it writes the event, so a request that is dropped anywhere is recorded too.
 #[derive(Clone)]
 pub struct Record(Rc<Held>);
 
@@ -58,7 +58,7 @@ struct Facts {
     subject: Option<String>,
     plan: Option<String>,
     model: Option<String>,
-    /// The model as it is counted.
+    /// The model's label in the metrics.
     counted_as: Option<Label>,
     container: Option<&'static str>,
     codec: Option<String>,
@@ -78,13 +78,13 @@ struct Facts {
     usage: Option<Usage>,
     outcome: Outcome,
     trace: Trace,
-    /// Until the body takes it along.
+    /// The span of the first step, until the body takes it.
     receiving: Span,
     relaying: Span,
 }
 
 impl Record {
-    /// A record of a request that starts now.
+    /// Creates the record of a request that starts now.
     pub fn start(request_id: String, method: &str, route: &'static str) -> Self {
         let mut facts = Facts::default();
         (facts.started, facts.request_id) = (Some(Instant::now()), request_id);
@@ -92,7 +92,7 @@ impl Record {
         Self(Rc::new(Held(RefCell::new(facts))))
     }
 
-    /// When the request came.
+    /// Returns the time at which the request came.
     pub fn started(&self) -> Instant {
         self.facts().started.unwrap_or_else(Instant::now)
     }
@@ -105,57 +105,58 @@ impl Record {
         self.0.0.borrow_mut()
     }
 
-    /// The id that the client is told.
+    /// Returns the request id.
     pub fn request_id(&self) -> String {
         self.facts().request_id.clone()
     }
 
-    /// Who calls.
+    /// Records the caller.
     pub fn caller(&self, caller: &Caller) {
         let mut facts = self.facts_mut();
         facts.subject = Some(caller.subject.as_str().to_owned());
         facts.plan = Some(caller.plan.clone());
     }
 
-    /// What they sent.
+    /// Records the job's media and options.
     pub fn job(&self, job: &Job) {
         let mut facts = self.facts_mut();
         facts.container = Some(job.media.container.name());
         facts.codec = job.media.codec.as_ref().map(ToString::to_string);
         facts.audio_ms = job.media.length.measured().map(crate::domain::AudioMs::get);
-        // Until all of it is here, it is what the client says.
+        // While the body arrives, its size is only the client's claim.
         facts.bytes = (!job.audio.is_arriving()).then_some(job.media.bytes);
         facts.stream = job.options.streams();
     }
 
-    /// The row that they ask for.
+    /// Records the model entry that the client asked for.
     pub fn model(&self, model: &Model) {
         let mut facts = self.facts_mut();
         facts.model = Some(model.name.clone());
         facts.counted_as = Some(Label::model(model));
     }
 
-    /// Providers are asked from now on; how far that has come, the course says.
+    /// Records that the gateway begins to ask providers; `course` counts the attempts from now on.
     pub fn asked(&self, course: AttemptLog) {
         let mut facts = self.facts_mut();
         facts.course = Some(course);
         facts.asked = Some(Instant::now());
     }
 
-    /// Who has served, or failed last, after how many tries; `None` as long as that is not known, or if nobody was asked.
+    /// Returns the provider that served the request or failed last, and the number of attempts; `None` while that is
+    /// open, and if no provider was asked.
     pub fn served(&self) -> Option<(String, u32)> {
         let facts = self.facts();
         let course = facts.course.as_ref().filter(|course| course.is_settled())?;
         Some((course.last()?.provider, course.tries()))
     }
 
-    /// What the provider calls the request.
+    /// Records the provider's own request id.
     pub fn provider_request_id(&self, id: Option<&str>) {
         self.facts_mut().provider_request_id = id.map(str::to_owned);
     }
 
-    /// The provider refused the request with this status, and with this type and code of its own. Words only: a provider's
-    /// sentence may quote the request.
+    /// Records a provider's refusal: its status, and its own type and code of the error. The message stays out, since
+    /// it may quote the request.
     pub fn provider_refused(&self, status: u16, kind: Option<&str>, code: Option<&str>) {
         let mut facts = self.facts_mut();
         facts.provider_status = Some(status);
@@ -163,37 +164,37 @@ impl Record {
         facts.provider_error_code = code.map(str::to_owned);
     }
 
-    /// The first event of a stream is there.
+    /// Records the time of a stream's first event.
     pub fn first_event(&self) {
         self.facts_mut().first_event.get_or_insert_with(Instant::now);
     }
 
-    /// The provider has said its last.
+    /// Records the end of the provider's answer.
     pub fn provider_finished(&self) {
         let mut facts = self.facts_mut();
         facts.provider_time = facts.asked.map(|asked| asked.elapsed());
     }
 
-    /// What the provider reports.
+    /// Records the usage that the provider reports.
     pub fn usage(&self, usage: Option<Usage>) {
         let mut facts = self.facts_mut();
         facts.usage = usage.or(facts.usage);
     }
 
-    /// The status that the client is told.
+    /// Records the status sent to the client.
     pub fn status(&self, status: u16) {
         self.facts_mut().status = Some(status);
     }
 
-    /// The code of the error that the client is told.
+    /// Records the code of the error sent to the client.
     pub fn error(&self, code: &'static str) {
         let mut facts = self.facts_mut();
         facts.error = Some(code);
-        // What is refused before the body is read.
+        // The refusal came before the body was read.
         facts.receiving.failed();
     }
 
-    /// How it ended. Until this is said, the client has gone.
+    /// Records the outcome. Without it, the outcome is that the client has gone.
     pub fn outcome(&self, outcome: Outcome) {
         let mut facts = self.facts_mut();
         if facts.outcome != Outcome::StreamBroken {
@@ -205,13 +206,13 @@ impl Record {
     }
 }
 
-/// The event is written after what is being done now: the client shall not wait for it.
+/// Hands the facts to a task that writes the event, so that the client does not wait for it.
 impl Drop for Held {
     fn drop(&mut self) {
         let mut facts = std::mem::take(self.0.get_mut());
         (facts.receiving, facts.relaying) = (Span::default(), Span::default());
         facts.ended = Some((Instant::now(), SystemTime::now()));
-        // A runtime that ends lets go of it, and it is written then.
+        // While the runtime shuts down, it drops the task, which writes the event then.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { drop(facts) }.in_current_span());
         }
@@ -230,7 +231,7 @@ impl Drop for Facts {
             None => (None, None, None),
         };
         let asked = self.course.as_ref().and_then(AttemptLog::last);
-        // Before the event: who has read that can count on this.
+        // Count before writing the event: a reader of the event can then rely on the metrics.
         self.count(whole, provider.zip(asked.as_ref()));
         self.end_trace(ended_at, asked.as_ref());
         tracing::info!(
@@ -266,7 +267,7 @@ impl Drop for Facts {
     }
 }
 
-/// Milliseconds with three places.
+/// Converts a duration to milliseconds with three decimals.
 fn millis(span: Duration) -> f64 {
     f64::from(u32::try_from(span.as_micros()).unwrap_or(u32::MAX)) / 1000.0
 }

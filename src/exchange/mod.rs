@@ -1,4 +1,4 @@
-//! One request in flight: what is told of it once, for the log, the metrics and the trace.
+//! The record of a request in flight: its facts, recorded once for the log, the metrics and the trace.
 
 mod log;
 

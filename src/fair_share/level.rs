@@ -1,4 +1,4 @@
-//! The rule, for one set of holders.
+//! The fair-share rule for one set of holders.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use super::Refused;
 
-/// The part of a capacity that is kept for holders of less than their equal share.
+/// Returns the part of a capacity that is reserved for holders below their equal share.
 pub(super) const fn reserve(capacity: u64) -> u64 {
     capacity / 5
 }
@@ -16,7 +16,7 @@ pub(super) const fn reserve(capacity: u64) -> u64 {
 pub(super) struct Level<K> {
     capacity: u64,
     total: u64,
-    /// Only those that hold something.
+    /// The holders of at least one unit.
     held: HashMap<K, u64>,
 }
 
@@ -37,10 +37,11 @@ impl<K: Copy + Eq + Hash> Level<K> {
         self.held.get(&key).copied().unwrap_or_default()
     }
 
-    /// Whether `key` may have so many more. It may have `min_share` in all even where its share is less.
+    /// Checks that `key` may have `units` more. A holder may always have `min_share` units in total, even if its share
+    /// is less.
     ///
-    /// To ask for several at once is the same as to ask for one after the other: each condition is harder to meet with each
-    /// unit, so that of the last one decides.
+    /// Asking for several units at once equals asking for them one by one: each unit makes each condition harder to
+    /// meet, so the last unit decides.
     pub(super) fn check(&self, key: K, units: u64, min_share: u64) -> Result<(), Refused> {
         let free = self.capacity.saturating_sub(self.total);
         if units > free {
@@ -56,14 +57,14 @@ impl<K: Copy + Eq + Hash> Level<K> {
         if may_have { Ok(()) } else { Err(Refused::OverShare) }
     }
 
-    /// The capacity divided by the holders, `key` among them, rounded up. A holder that is alone counts as two, since
-    /// another may come at any time.
+    /// Returns the capacity divided by the number of holders, `key` included, rounded up. A single holder counts as
+    /// two, since another may arrive at any time.
     fn equal_share(&self, key: K) -> u64 {
         let holders = self.held.len() + usize::from(!self.held.contains_key(&key));
         self.capacity.div_ceil(u64::try_from(holders).unwrap_or(u64::MAX).max(2))
     }
 
-    /// Whether all holders but `key` are within the equal share.
+    /// Returns true if all holders but `key` are within the equal share.
     fn others_are_within(&self, key: K) -> bool {
         let share = self.equal_share(key);
         self.held.iter().all(|(other, units)| *other == key || *units <= share)
@@ -87,7 +88,7 @@ impl<K: Copy + Eq + Hash> Level<K> {
     }
 }
 
-/// Whether a holder that has `held` so far has less than four fifths of `found`, which is all that the others do not hold.
+/// Returns true if `held` is less than four fifths of `found`, the units that other holders do not have.
 fn leaves_a_part(held: u64, found: u64) -> bool {
     held < found - reserve(found)
 }

@@ -1,18 +1,18 @@
-//! Fair shares of a bounded resource: places for requests, room for recordings, turns at measuring.
+//! Fair shares of a bounded resource: concurrent requests, the spool quota on disk, places in the measuring queue.
 //!
-//! One rule for all of them. Four fifths of the capacity go to any caller. Of the last fifth a caller gets more only while
-//! it holds less than its equal share, which is the capacity divided by the callers that hold something; and while another
-//! caller holds more than that, it leaves a fifth of the free part to the next one. So one caller alone gets four fifths,
-//! and a caller that holds nothing finds something as long as anything is left.
+//! A single rule applies to all of them. Four fifths of the capacity are open to any caller. A caller gets units of the
+//! last fifth only while it holds less than its equal share: the capacity divided by the number of callers that hold
+//! units. While another caller holds more than its equal share, the caller also leaves a fifth of the free part to the
+//! next one. So a single caller gets four fifths, and a caller without units gets one as long as any is free.
 //!
-//! The sessions of one maker count as that maker. They divide the maker's four fifths by the same rule, so that no session
-//! takes everything from the others.
+//! All sessions of one maker count as that maker. They divide the maker's four fifths by the same rule, so that no
+//! session can take everything.
 //!
 //! - `level`: the rule, for one set of holders
-//! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: the same behind a lock, with guards
+//! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: `Shares` behind a lock, with guards
 //!
-//! The second half of the rule, to leave a part of what is free, is that of switches with a shared buffer: A. K. Choudhury,
-//! E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches" (1998), here with α = 4.
+//! The second half of the rule, leaving a part of the free units, comes from switches with a shared buffer: A. K.
+//! Choudhury, E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches" (1998), here with α = 4.
 
 mod level;
 #[cfg(test)]
@@ -25,8 +25,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use level::{Level, reserve};
 
-/// The name of a holder: the accountable caller and, where the request came in a session, the session's subject. It is a
-/// hash with a key of this process, so that no client can choose a subject that collides with another.
+/// The key of a holder: the accountable caller and, if the request came in a session, the session's subject. The values
+/// are hashes with a key of this process, so no client can choose a subject that collides with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShareKey {
     caller: u64,
@@ -34,28 +34,28 @@ pub struct ShareKey {
 }
 
 impl ShareKey {
-    /// The key of a caller with a token of its own.
+    /// Returns the key of a caller with its own token.
     pub fn of_caller(subject: &str) -> Self {
         Self { caller: hash(subject), session: None }
     }
 
-    /// The key of a session for `subject` that `maker` has made.
+    /// Returns the key of the session that `maker` created for `subject`.
     pub fn of_session(maker: &str, subject: &str) -> Self {
         Self { caller: hash(maker), session: Some(hash(subject)) }
     }
 
-    /// A key that is equal to no other, for a holder without a caller.
+    /// Returns a unique key, for a holder without a caller.
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self { caller: HASHER.hash_one(NEXT.fetch_add(1, Ordering::Relaxed)), session: None }
     }
 
-    /// The accountable caller.
+    /// Returns the accountable caller.
     pub(crate) const fn caller(&self) -> u64 {
         self.caller
     }
 
-    /// The session of that caller, if it is one.
+    /// Returns the session of that caller, if there is one.
     pub(crate) const fn session(&self) -> Option<u64> {
         self.session
     }
@@ -67,19 +67,19 @@ fn hash(subject: &str) -> u64 {
     HASHER.hash_one(subject)
 }
 
-/// Why a holder gets no more.
+/// The reasons to refuse units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Less is left than was asked for.
+    /// Fewer units are free than requested.
     Exhausted,
-    /// The rest is for holders of less.
+    /// The free units are reserved for holders of fewer.
     OverShare,
 }
 
-/// How much of a capacity each key holds. One that is not shared between threads; see [`FairShare`].
+/// The units of a capacity that each key holds, for one thread; see [`FairShare`] for several.
 #[derive(Debug)]
 pub struct Shares {
-    /// The units that each holder may have even where its share is less.
+    /// The number of units that each holder may have, even if its share is less.
     min_share: u64,
     callers: Level<u64>,
     /// The sessions of each caller, and the caller itself under `None`.
@@ -87,34 +87,34 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// A capacity of so many units, none of which is held.
+    /// Creates a capacity of which no unit is held.
     pub fn new(capacity: u64) -> Self {
         Self { min_share: 0, callers: Level::new(capacity), sessions: HashMap::new() }
     }
 
-    /// The same where each holder may have so many units even if its share is less, as long as they are free.
+    /// Sets the number of units that each holder may have, even if its share is less, as long as they are free.
     #[must_use]
     pub fn with_min_share(self, units: u64) -> Self {
         Self { min_share: units, ..self }
     }
 
-    /// The capacity.
+    /// Returns the capacity.
     pub fn capacity(&self) -> u64 {
         self.callers.capacity()
     }
 
-    /// How much of it is held.
+    /// Returns the number of units held.
     pub fn held(&self) -> u64 {
         self.callers.total()
     }
 
-    /// How much the accountable caller of `key` holds, and how much of that the session.
+    /// Returns the units that the accountable caller of `key` holds, and the session's part of them.
     pub fn held_by(&self, key: ShareKey) -> (u64, u64) {
         let of_session = self.sessions.get(&key.caller).map_or(0, |sessions| sessions.held(key.session));
         (self.callers.held(key.caller), of_session)
     }
 
-    /// Whether `key` may have so many more.
+    /// Checks that `key` may have `units` more.
     pub fn check(&self, key: ShareKey, units: u64) -> Result<(), Refused> {
         self.callers.check(key.caller, units, self.min_share)?;
         match (key.session, self.sessions.get(&key.caller)) {
@@ -124,7 +124,7 @@ impl Shares {
         }
     }
 
-    /// Gives `key` so many more, if it may have them.
+    /// Gives `key` `units` more, if the rule allows.
     pub fn take(&mut self, key: ShareKey, units: u64) -> Result<(), Refused> {
         self.check(key, units)?;
         self.callers.add(key.caller, units);
@@ -133,7 +133,7 @@ impl Shares {
         Ok(())
     }
 
-    /// Takes so many back from `key`.
+    /// Takes `units` back from `key`.
     pub fn give_back(&mut self, key: ShareKey, units: u64) {
         self.callers.remove(key.caller, units);
         if let Some(sessions) = self.sessions.get_mut(&key.caller) {
@@ -144,7 +144,7 @@ impl Shares {
         }
     }
 
-    /// The level of the sessions of one caller, who divide as much as one caller alone can get.
+    /// Returns a new level for the sessions of one caller, with the capacity that a single caller can get.
     fn level_of_sessions(&self) -> Level<Option<u64>> {
         let capacity = self.callers.capacity();
         Level::new((capacity - reserve(capacity)).max(self.min_share.min(capacity)))
@@ -155,7 +155,7 @@ impl Shares {
 #[derive(Debug)]
 pub struct FairShare(Mutex<Shares>);
 
-/// A part of a [`FairShare`], which is given back when this is dropped.
+/// Units of a [`FairShare`], given back on drop.
 #[derive(Debug)]
 pub struct Reservation {
     of: Arc<FairShare>,
@@ -164,27 +164,27 @@ pub struct Reservation {
 }
 
 impl FairShare {
-    /// These shares, from now on behind a lock.
+    /// Puts the shares behind a lock.
     pub fn new(shares: Shares) -> Arc<Self> {
         Arc::new(Self(Mutex::new(shares)))
     }
 
-    /// How much is held.
+    /// Returns the number of units held.
     pub fn held(&self) -> u64 {
         self.lock().held()
     }
 
-    /// Makes the smallest share of each holder so many units from now on; see [`Shares::with_min_share`].
+    /// Sets the minimum share of each holder; see [`Shares::with_min_share`].
     pub fn set_min_share(&self, units: u64) {
         self.lock().min_share = units;
     }
 
-    /// Whether `key` may have so many more at this moment.
+    /// Checks that `key` may have `units` more now.
     pub fn check(&self, key: ShareKey, units: u64) -> Result<(), Refused> {
         self.lock().check(key, units)
     }
 
-    /// So many units for `key`, if it may have them.
+    /// Reserves `units` for `key`, if the rule allows.
     pub fn try_acquire(self: &Arc<Self>, key: ShareKey, units: u64) -> Result<Reservation, Refused> {
         let mut reservation = Reservation { of: Arc::clone(self), key, units: 0 };
         reservation.grow_to(units).map(|()| reservation)
@@ -196,7 +196,7 @@ impl FairShare {
 }
 
 impl Reservation {
-    /// Makes it at least so many units; where they cannot be had it stays as it is.
+    /// Grows the reservation to at least `units`; leaves it unchanged if that is refused.
     pub fn grow_to(&mut self, units: u64) -> Result<(), Refused> {
         let more = units.saturating_sub(self.units);
         if more > 0 {

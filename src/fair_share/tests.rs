@@ -11,7 +11,7 @@ fn session(number: usize) -> ShareKey {
     ShareKey::of_session("maker", &format!("user-{number}"))
 }
 
-/// Takes one unit after the other until no more is to be had, and says how many those were.
+/// Takes units one by one until one is refused, and returns their number.
 fn fill(shares: &mut Shares, key: ShareKey) -> u64 {
     (0..=shares.capacity()).take_while(|_| shares.take(key, 1).is_ok()).count().try_into().unwrap()
 }
@@ -42,7 +42,7 @@ fn callers_within_their_equal_shares_use_the_whole() {
 
 #[test]
 fn several_callers_who_take_all_they_can_leave_something_for_the_next() {
-    // Each leaves a fifth of the free part.
+    // Each caller leaves a fifth of the free part.
     let mut shares = Shares::new(5_u64.pow(6));
     for number in 0..6 {
         assert!(fill(&mut shares, caller(number)) > 0, "{number}");
@@ -70,7 +70,7 @@ fn the_sessions_of_a_maker_count_as_the_makers_and_share_among_themselves() {
     assert_eq!(shares.check(ShareKey::of_caller("maker"), 1), Err(Refused::OverShare), "it is the maker's own");
     assert_eq!(shares.held_by(session(1)), (800, 640));
     assert_eq!(shares.take(caller(1), 100), Ok(()));
-    // The same name is another holder where another has made the session, or where it is a caller itself.
+    // The same subject is a different holder if another maker created the session, or if it is a caller itself.
     assert_eq!(shares.check(ShareKey::of_session("other", "user-1"), 1), Ok(()));
     assert_eq!(shares.check(ShareKey::of_caller("user-1"), 1), Ok(()));
     shares.give_back(session(1), first);
@@ -111,7 +111,7 @@ fn a_guard_grows_as_far_as_it_may_and_gives_everything_back() {
     assert!(share.lock().sessions.is_empty(), "an idle caller is not remembered");
 }
 
-/// Some of a key's requests and, where it holds something, of its returns.
+/// Generates steps: a key, a number of units, and whether it takes or returns them.
 fn steps() -> impl Strategy<Value = Vec<(usize, u64, bool)>> {
     vec((0..8_usize, 1..40_u64, prop::bool::weighted(0.7)), 0..200)
 }
@@ -145,7 +145,7 @@ proptest! {
             if total == of_caller(&held) {
                 prop_assert!(total <= capacity - capacity / 5, "one alone has {} of {}", total, capacity);
             }
-            // Where the last fifth is touched, it is by a caller within its equal share.
+            // Only a caller within its equal share takes units of the last fifth.
             let callers = held[..5].iter().filter(|units| **units > 0).count() + usize::from(held[5..].iter().any(|&units| units > 0));
             if taken.is_ok() && total > capacity - capacity / 5 {
                 let share = capacity.div_ceil(u64::try_from(callers.max(2)).unwrap());

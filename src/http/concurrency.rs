@@ -1,7 +1,7 @@
-//! How many requests with audio are in flight at once, and the short queue before them.
+//! The limit on requests with audio in flight, and the short queue before it.
 //!
-//! Callers share the places, and those of the queue, by the rule of [`fair_share`](crate::fair_share). A place that becomes
-//! free goes to the waiting caller that holds the fewest.
+//! Callers share the places, and those of the queue, by the rule of [`fair_share`](crate::fair_share). A free place
+//! goes to the waiting caller that holds the fewest.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,19 +15,20 @@ use super::fd_limit;
 use crate::config;
 use crate::fair_share::{Refused, ShareKey, Shares};
 
-/// The places of a gateway.
+/// The places for requests in flight, and the queue for them.
 pub(super) struct ConcurrencyLimit {
     shared: Arc<Shared>,
     patience: Duration,
 }
 
-/// A request's place, until it is dropped.
+/// A place that one request holds; dropping it frees the place.
 pub(super) struct InFlightGuard {
     shared: Arc<Shared>,
     key: ShareKey,
 }
 
-/// There is no place for this caller, and none in the queue, or none became free in time.
+/// The refusal of a request: this caller can have neither a place nor a wait in the queue, or no place became free in
+/// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overloaded(Refused);
 
@@ -36,7 +37,7 @@ struct Shared(Mutex<State>);
 struct State {
     places: Shares,
     queue: Shares,
-    /// In the order in which they came.
+    /// The waiting requests, oldest first.
     waiting: VecDeque<Entry>,
     next_id: u64,
 }
@@ -55,7 +56,7 @@ enum Begun<'a> {
 }
 
 impl ConcurrencyLimit {
-    /// As many as are set, or as files may be open for.
+    /// Creates the limit: `server.max_in_flight`, or fewer if the limit on open files allows fewer.
     pub(super) fn new(settings: &config::Server) -> Self {
         let most = fd_limit::in_flight(settings.max_in_flight);
         Self::of(most, settings.max_queue, settings.queue_timeout)
@@ -67,26 +68,26 @@ impl ConcurrencyLimit {
         Self { shared: Arc::new(Shared(Mutex::new(state))), patience }
     }
 
-    /// How many are taken, and how many there are.
+    /// Returns the number of places taken, and the number of places.
     pub(super) fn taken(&self) -> (u64, u64) {
         let places = &self.shared.lock().places;
         (places.held(), places.capacity())
     }
 
-    /// How many requests wait for one, and how many may.
+    /// Returns the number of waiting requests, and the capacity of the queue.
     pub(super) fn queue(&self) -> (u64, u64) {
         let queue = &self.shared.lock().queue;
         (queue.held(), queue.capacity())
     }
 
-    /// Whether there is any use in waiting for a place.
+    /// Returns an error if the caller can have neither a place nor a wait in the queue.
     pub(super) fn look(&self, key: ShareKey) -> Result<(), Overloaded> {
         let state = self.shared.lock();
         let checked = state.places.check(key, 1);
         checked.or_else(|refused| state.queue.check(key, 1).map_err(|_| Overloaded(refused)))
     }
 
-    /// A place, at once or after a short wait.
+    /// Takes a place, at once or after a short wait.
     pub(super) async fn take(&self, key: ShareKey) -> Result<InFlightGuard, Overloaded> {
         let mut waiting = match self.shared.begin(key)? {
             Begun::InFlightGuard(place) => return Ok(place),
@@ -117,7 +118,7 @@ impl Shared {
         Ok(Begun::Waits(Waiting { shared: self, id, refused, granted }))
     }
 
-    /// Frees a place, and gives all places that may now be had to waiting requests.
+    /// Frees a place and grants all available places to waiting requests.
     fn free(self: &Arc<Self>, key: ShareKey) {
         let mut granted = Vec::new();
         {
@@ -127,7 +128,7 @@ impl Shared {
                 granted.push((entry.grant, InFlightGuard { shared: Arc::clone(self), key: entry.key }));
             }
         }
-        // The lock is free: a request that has just gone leaves its place here, which frees it again.
+        // Send after unlocking: if the request is gone, dropping its place calls `free` again.
         for (grant, place) in granted {
             let _ = grant.send(place);
         }
@@ -135,14 +136,14 @@ impl Shared {
 }
 
 impl State {
-    /// Takes the next request out of the queue that may have a place, and takes that place for it.
+    /// Removes the next request that may have a place from the queue, and takes the place for it.
     fn next(&mut self) -> Option<Entry> {
         let may_have = |(_, entry): &(usize, &Entry)| self.places.check(entry.key, 1).is_ok();
         let entries = self.waiting.iter().enumerate().filter(may_have);
         let (index, _) = entries.min_by_key(|(index, entry)| (self.places.held_by(entry.key), *index))?;
         let entry = self.waiting.remove(index)?;
         self.queue.give_back(entry.key, 1);
-        // It was asked just now.
+        // `check` has just allowed this.
         self.places.take(entry.key, 1).ok().map(|()| entry)
     }
 }
@@ -153,11 +154,11 @@ impl Drop for InFlightGuard {
     }
 }
 
-/// A request in the queue, until it has a place or goes.
+/// A request in the queue, until it has a place or is dropped.
 struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     id: u64,
-    /// Why it had no place at once.
+    /// The reason why no place was free at first.
     refused: Refused,
     granted: oneshot::Receiver<InFlightGuard>,
 }
@@ -243,7 +244,7 @@ mod tests {
         let mut next = Box::pin(places.take(bob()));
         assert!(gone.as_mut().now_or_never().is_none() && next.as_mut().now_or_never().is_none());
         drop(first);
-        // It has the place by now, and does not look.
+        // The dropped request already holds the place, though it never received it.
         drop(gone);
         let next = next.now_or_never().unwrap().ok().unwrap();
         drop(next);
@@ -268,7 +269,7 @@ mod tests {
         let his: Vec<_> = (0..2).map(|_| places.take(bob()).now_or_never().unwrap().ok().unwrap()).collect();
         let mut third = Box::pin(places.take(bob()));
         assert!(third.as_mut().now_or_never().is_none(), "there is none left, and he may wait");
-        // He came last, and has fewer.
+        // Bob came last, and holds fewer places.
         hers.pop();
         assert!(third.now_or_never().is_some_and(|place| place.is_ok()));
         hers.pop();

@@ -1,4 +1,4 @@
-//! What a backend asks a session to be, checked against what it may have itself.
+//! Parsing of a request to create a session, and the check against the caller's own rights.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::identity::{Caller, Caps, Scope, Scopes};
 use crate::limits::session::LONGEST;
 
 const DEFAULT: Duration = Duration::from_mins(10);
-/// The most audio that a session can be capped at, some years: what is more is a slip.
+/// The largest cap on a session's audio, in seconds: about three years. A larger number is a mistake.
 const MOST_SECONDS: u64 = 100_000_000;
 
-/// The members of a JSON object. Of two with one name a reader may take either, so that is told.
+/// The members of a JSON object. Keeps a repeated name, to refuse it: two readers could take different values.
 #[derive(Default)]
 struct Members {
     values: Map<String, Value>,
@@ -51,12 +51,12 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A name that a client sent, short and printable.
+/// Shortens a client's name for a member and removes control characters.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-/// A session as it is asked for.
+/// The parameters of a session to create.
 #[derive(Debug)]
 pub(super) struct CreateSession {
     pub(super) subject: Subject,
@@ -69,7 +69,7 @@ pub(super) struct CreateSession {
 const TAKES: [&str; 6] = ["subject", "ttl_seconds", "scope", "plan", "max_audio_seconds", "max_usd"];
 
 impl CreateSession {
-    /// The wish in a body. What is left out is as little as is of use: to transcribe, for ten minutes, by the caller's plan.
+    /// Parses a body. The defaults grant little: the scope to transcribe, ten minutes, and the caller's plan.
     pub(super) fn of(body: &[u8], caller: &Caller) -> Result<Self, ApiError> {
         let members: Members = serde_json::from_slice(body)
             .map_err(|error| ApiError::invalid_json(format!("The body must be a JSON object: {error}.")))?;
@@ -82,7 +82,7 @@ impl CreateSession {
             let shown = printable(unknown);
             return Err(ApiError::invalid_parameter(&shown, &format!("it is none of {}", TAKES.join(", "))));
         }
-        // `null` is a value like any other and none that a member takes: a cap that is null would be no cap.
+        // No member accepts `null`: a cap of `null` would be no cap.
         let member = |name: &str| members.get(name);
         let text = |name: &'static str| match member(name) {
             None => Ok(None),
@@ -99,8 +99,8 @@ impl CreateSession {
         let subject = text("subject")?.ok_or_else(|| ApiError::missing_parameter("subject"))?;
         let usd = match member("max_usd") {
             Some(value @ (Value::String(_) | Value::Number(_))) => {
-                // The fewest digits that mean this number, which are those that were written, and unlike in JSON never
-                // with an exponent.
+                // The shortest digits for this number, which are those in the body. Unlike JSON, they never have an
+                // exponent.
                 let number = || value.as_f64().map(|number| number.to_string()).unwrap_or_default();
                 let digits = value.as_str().map_or_else(number, str::to_owned);
                 let amount = digits.parse::<NanoUsd>();
@@ -126,7 +126,7 @@ impl CreateSession {
         })
     }
 
-    /// The same, if it is no more than the caller may have.
+    /// Returns the session if it grants no more than the caller may have.
     pub(super) fn within(self, caller: &Caller, plans: &BTreeMap<String, Plan>) -> Result<Self, ApiError> {
         if self.scopes.is_empty() || self.scopes.contains(Scope::Sessions) {
             return Err(ApiError::invalid_parameter(
@@ -135,7 +135,7 @@ impl CreateSession {
             ));
         }
         if !caller.caps.are_none() {
-            // What is left of them the store alone knows, and each session would have it again.
+            // Only the store knows how much of the caps is left, and each session would get that much again.
             let message = "A token with caps of its own cannot open sessions.";
             return Err(ApiError::forbidden("insufficient_scope", message));
         }

@@ -1,4 +1,4 @@
-//! One job on its way through admission to a provider, whole or while its recording is still arriving.
+//! The way of a job through admission to a provider, whole or while its recording is still arriving.
 
 use std::future::{poll_fn, ready};
 use std::pin::pin;
@@ -14,47 +14,48 @@ use crate::admission::{Permit, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::identity::Caller;
-use crate::intake::media::Claim;
 use crate::intake::Job;
-use crate::intake::upload::Upload;
-use crate::models::targets::TargetChain;
+use crate::intake::Upload;
+use crate::intake::media::Claim;
+use crate::models::TargetChain;
 use crate::relay::Forwarding;
 use crate::telemetry::traces::Step;
-use crate::upstream::forward::ForwardRequest;
+use crate::upstream::ForwardRequest;
 use crate::upstream::{Upstream, UpstreamError};
 
-/// Whose job it is, and who sees to it.
+/// The context of a job: its caller, its record, and the means to forward it.
 pub(super) struct Dispatch<'a> {
     pub(super) house: &'a AppState,
     pub(super) upstream: &'a Rc<Upstream>,
     pub(super) caller: &'a Caller,
     pub(super) record: &'a Record,
-    /// How long the client waits, where it says so.
+    /// The time limits that the client states.
     pub(super) limit: ClientLimit,
-    /// The client takes events where its options do not say (`Accept`).
+    /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) events: bool,
 }
 
-/// A job that has been let in and is on its way to a provider.
+/// An admitted job on its way to a provider.
 pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
     pub(super) permit: Permit,
     pub(super) forwarding: Forwarding,
-    /// Who may be asked.
+    /// The candidates for the job.
     routes: TargetChain,
 }
 
 impl Dispatch<'_> {
-    /// Lets a job in and forwards it.
+    /// Admits a job and forwards it.
     pub(super) async fn begin(&self, job: Job) -> Result<InFlight, ApiError> {
         let job = self.taken(job);
         let (routes, permit) = self.admitted(&job).await?;
         Ok(self.forwarded(job, routes, permit))
     }
 
-    /// Lets a job in by what it claims to be and forwards what has arrived of it, until the whole is there. What then turns
-    /// out otherwise is begun anew; no provider was given the last byte, so none has done anything yet.
+    /// Admits a job by its claimed length and forwards the recording while it arrives. If the whole recording differs
+    /// from the claim, starts over with the whole. No provider has the last byte before then, so none has done any
+    /// work.
     pub(super) async fn begin_early(
         &self,
         early: Job,
@@ -62,7 +63,7 @@ impl Dispatch<'_> {
         arrival: Upload<'_>,
     ) -> Result<InFlight, ApiError> {
         let claimed = early.clone();
-        // What cannot be let in by its claim is judged by the whole.
+        // A job that its claim does not admit waits for the whole recording.
         let begun = if self.may_begin(&early, claim) { self.begin(early).await.ok() } else { None };
         let Some(mut work) = begun else {
             return self.begin(released(arrival.whole().await?)).await;
@@ -70,7 +71,7 @@ impl Dispatch<'_> {
         let (whole, reached) = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
         let fulfils = reached && whole.fulfils(&claimed);
         let (whole, admission) = (self.taken(whole), &self.house.admission);
-        // Models are chosen by a length that was measured, which was not known before.
+        // The choice of models depends on the measured length, which is known only now.
         let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
         let (length, text) = (whole.billed_length(), whole.options.text_bytes());
         if fulfils && routes.are(&work.routes) {
@@ -82,7 +83,7 @@ impl Dispatch<'_> {
         drop(forwarding);
         permit.course().withdraw();
         let whole = released(whole);
-        // A field that came after the recording, as a rule: what was charged and taken for it will do.
+        // The usual reason is a field after the recording. If the permit covers the whole job, keep it.
         if admission.covers(&permit, &routes, &whole) {
             permit.measured(length, text);
             return Ok(self.forwarded(whole, routes, permit));
@@ -94,8 +95,8 @@ impl Dispatch<'_> {
         Ok(self.forwarded(whole, routes, permit))
     }
 
-    /// Whether a claim is good enough to go by: one that is exact is; one that may be far more than the length, only for a
-    /// caller who has far more than that.
+    /// Returns true if a claim is good enough to admit the job: an exact claim is. A claim that may be far above the
+    /// length is good enough only for a caller with far more than that left.
     fn may_begin(&self, early: &Job, claim: Claim) -> bool {
         claim.exact || self.house.admission.has_plenty(self.caller, early)
     }
@@ -120,7 +121,7 @@ impl Dispatch<'_> {
         Ok((routes, permit))
     }
 
-    /// Which provider will be asked first, and what about.
+    /// Returns the first provider in line and the id of the request.
     fn asked_first<'b>(&'b self, routes: &'b TargetChain) -> (&'b str, String) {
         (self.house.provider_name(&routes.asked_for), self.record.request_id())
     }
@@ -152,13 +153,13 @@ fn released(whole: Job) -> Job {
     whole
 }
 
-/// Waits for the whole of a request while its job is being forwarded, unless that fails before. The second says whether it
-/// still is: a provider that ends slow uploads is asked again with the whole.
+/// Waits for the whole recording while its job is being forwarded. Fails early if forwarding fails. The second value is
+/// false if forwarding has already ended: a provider that ends slow uploads is asked again with the whole recording.
 async fn beside(arrival: Upload<'_>, forwarding: &mut Forwarding) -> Result<(Job, bool), ApiError> {
     let mut whole = pin!(arrival.whole());
     let mut reply = None;
     let job = poll_fn(|cx| {
-        // First, since a request that breaks off breaks its forwarding too.
+        // The arrival is polled first, since a request that breaks off also breaks its forwarding.
         if let Poll::Ready(job) = whole.as_mut().poll(cx) {
             return Poll::Ready(job.map_err(ApiError::from));
         }
@@ -166,7 +167,7 @@ async fn beside(arrival: Upload<'_>, forwarding: &mut Forwarding) -> Result<(Job
             && let Poll::Ready(answer) = forwarding.as_mut().poll(cx)
         {
             match answer {
-                // It was taken for what it is not; the whole will tell what it is.
+                // Early bytes can be mistaken for another format; the whole recording decides.
                 Ok(_) | Err(UpstreamError::RecordingLost | UpstreamError::Broken) => reply = Some(answer),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }

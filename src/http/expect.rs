@@ -1,7 +1,7 @@
-//! `Expect: 100-continue`: a client that asks before it sends is answered before it sends.
+//! `Expect: 100-continue`: a client that asks before sending gets its answer before sending.
 //!
-//! actix writes `100 Continue` as soon as this service says yes, so what the gate refuses is refused here. RFC 9110
-//! §10.1.1.
+//! actix writes `100 Continue` as soon as this service accepts the request, so requests that fail the preflight are
+//! refused here. RFC 9110 §10.1.1.
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -22,12 +22,12 @@ use crate::identity::Caller;
 use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
 
-/// Lets a request pass that may send its body, or answers it.
+/// Passes on a request that may send its body, or returns the answer that refuses it.
 pub(super) async fn before_continue(house: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
-        // The router answers. A session is asked for with a few bytes, which are read after its token is judged.
+        // The router answers these. A request for a session has a few bytes, read after its token is checked.
         _ => return Ok(request),
     };
     if request.method() != actix_web::http::Method::POST {
@@ -40,7 +40,7 @@ pub(super) async fn before_continue(house: &AppState, request: Request) -> Resul
     let mut known = None;
     let checked = match way.check(server, request.path()) {
         Ok(()) => {
-            // The trace of one that passes is begun by the router.
+            // The router begins the trace of a request that passes.
             let note = |caller: &Caller| known = Some(caller.clone());
             preflight::check(house, task, request.headers(), &Trace::default(), note).await.err()
         }

@@ -1,28 +1,28 @@
-//! How many files may be open, and which share of them each use gets: requests, clients' connections, probes' connections,
-//! and the gateway itself.
+//! The limit on open files, divided among requests, clients' connections, probes' connections and the gateway itself.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What a request takes: its client's connection, its provider's, the file of its recording; and one more, since clients
-/// stay connected between requests.
+/// The files of one request: the client's connection, the provider's connection and the recording; and one more, since
+/// clients stay connected between requests.
 const FILES_PER_REQUEST: u64 = 4;
 
-/// What a request takes beside its client's connection: its provider's and the file of its recording.
+/// The files of one request besides its client's connection: the provider's connection and the recording.
 const FILES_BESIDE_CLIENT: u64 = 2;
 
-/// What the gateway itself takes, as requests are bounded: more than is needed.
+/// The files reserved for the gateway itself in the limit on requests; deliberately generous.
 const OWN_FILES: u64 = 64;
 
-/// What the gateway itself takes, as connections are bounded: listeners, the store, logs; and each worker's thread, with the
-/// connections that wait for it.
+/// The files reserved for the gateway itself in the limit on connections: listeners, the store and logs. Each worker's
+/// thread, with the connections that wait for it, adds [`FILES_PER_WORKER`].
 const SHARED_FILES: u64 = 24;
 const FILES_PER_WORKER: u64 = 6;
 
-/// The connections of the second listener, for probes and Prometheus.
+/// The maximum number of connections to the operational listener, for probes and Prometheus.
 pub(super) const OPS_CONNECTIONS: usize = 8;
 
-/// As many of `wanted` requests as there may be files open for. The limit is raised as far as this process may: 1024 is
-/// usual at first, for programs of another age. Where files run out, recordings cannot be kept and providers look broken.
+/// Returns `wanted` requests, or fewer if the limit on open files allows fewer. Raises that limit as far as the process
+/// may, since the usual default of 1024 is too low for a server. Without file descriptors, recordings cannot be kept
+/// and providers look broken.
 pub(super) fn in_flight(wanted: usize) -> usize {
     let Some(files) = limit() else { return wanted };
     let possible = requests_within(files);
@@ -37,8 +37,8 @@ pub(super) fn in_flight(wanted: usize) -> usize {
     wanted.min(possible)
 }
 
-/// As many of `wanted` connections of clients as there may be files open for, beside what `in_flight` requests and `workers`
-/// take.
+/// Returns `wanted` client connections, or fewer if the limit on open files, less the files of `in_flight` requests and
+/// `workers`, allows fewer.
 pub(super) fn connections(wanted: usize, in_flight: usize, workers: usize) -> usize {
     let Some(files) = limit() else { return wanted };
     let possible = connections_within(files, in_flight, workers);
@@ -53,7 +53,7 @@ pub(super) fn connections(wanted: usize, in_flight: usize, workers: usize) -> us
     wanted.min(possible)
 }
 
-/// The number of files that may be open, raised as far as that goes.
+/// Returns the limit on open files, after raising it as far as possible.
 fn limit() -> Option<u64> {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((_, hard)) if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() => Some(hard),

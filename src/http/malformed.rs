@@ -1,5 +1,5 @@
-//! The answer to what is no request: a head that is malformed, too large or too slow. No route and no handler has it, and
-//! it still gets one clear error with a request id, and one line in the log.
+//! The answer to input that is not a valid request: a malformed, oversized or slow head. No route or handler sees it,
+//! but the client still gets one clear error with a request id, and the log gets one line.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -15,10 +15,10 @@ use super::state::AppState;
 use crate::exchange::{Outcome, Record};
 use crate::telemetry::new_request_id;
 
-/// What the log and the metrics call a method and a route that were not understood.
+/// The method and route, in log and metrics, of a request that could not be parsed.
 const UNKNOWN: &str = "unknown";
 
-/// The bytes of the answer of the public listener, which is recorded as one.
+/// Builds the public listener's answer and records it as a request.
 pub fn refuse(house: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
     let error = ApiError::from(fault);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
@@ -31,7 +31,7 @@ pub fn refuse(house: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
     written(&error, &headers)
 }
 
-/// The same for the second listener, whose requests are not recorded.
+/// Builds the operational listener's answer, without a record.
 pub fn refuse_unrecorded(_: &AppState, fault: Fault, _: bool) -> Vec<u8> {
     written(&ApiError::from(fault), &HeaderMap::new())
 }

@@ -1,10 +1,11 @@
-//! What came over the wire, what goes back? Routes, headers, errors, and the page that describes them.
+//! The HTTP layer: routes, headers, errors, and the page that documents them.
 //!
-//! This room may know every other. A handler here is the path of a request in its seven words, and nothing more.
+//! This module may use every other. A handler shows the path of a request in named steps, and nothing more.
 
 mod answer;
 mod concurrency;
 mod connection;
+mod create_session;
 mod dispatch;
 mod error;
 mod expect;
@@ -17,7 +18,6 @@ mod preflight;
 mod query;
 mod routes;
 mod state;
-mod create_session;
 
 pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
 pub use malformed::{refuse, refuse_unrecorded};
@@ -30,7 +30,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 
 use state::PinnedState;
 
-/// A header of the provider's answer as one of ours: the client and the server side each have their own types.
+/// Converts a header of the provider's answer: the client and the server side each have their own types.
 fn answer_header(
     name: &reqwest::header::HeaderName,
     value: &reqwest::header::HeaderValue,

@@ -1,5 +1,5 @@
-//! What can be refused by the head of a request alone, before a byte of its body is asked for: a token that does not hold,
-//! a caller whose rates are used up, a body that is too large, a gateway that has no room for it.
+//! Checks on the head of a request, before the gateway asks for a byte of its body: an invalid token, a caller with no
+//! rate left, a body that is too large, or a full spool is refused here.
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 
@@ -11,8 +11,7 @@ use crate::identity::{Caller, Scope};
 use crate::intake::{BodyForm, IntakeError};
 use crate::telemetry::traces::{Step, Trace};
 
-/// What can be let in so far.
-/// `note` hears who it is as soon as that is known, for the record of a refusal.
+/// Checks the head of a request. Calls `note` as soon as the caller is known, so that the record of a refusal has it.
 pub(super) async fn check(
     house: &AppState,
     task: Task,
@@ -37,7 +36,7 @@ pub(super) async fn check(
     let limit = ClientLimit::of(headers)?;
     let key = caller.share_key();
     house.grounds.places.look(key)?;
-    // What is around the recording takes no room.
+    // Only the recording itself counts against the spool quota, not the form around it.
     let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
     house.grounds.intake.room.has_room_for(key, audio).map_err(IntakeError::NoRoom)?;
     Ok(Preflight { caller, form, declared, limit })
@@ -47,19 +46,19 @@ pub(super) async fn check(
 pub(super) struct Preflight {
     pub(super) caller: Caller,
     pub(super) form: BodyForm,
-    /// How large it will be, if that is told.
+    /// The body's declared size in bytes (`Content-Length`), if there is one.
     pub(super) declared: Option<u64>,
-    /// How long its client waits, where it says so.
+    /// The time limits that the client states.
     pub(super) limit: ClientLimit,
 }
 
-/// Who is calling.
+/// Verifies the token and returns the caller.
 pub(super) async fn identify(house: &AppState, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
     let identified = house.verifier.identify(only(headers, &AUTHORIZATION)?);
     Ok(trace.during(Step::Identify, identified).await?)
 }
 
-/// Refuses a body that has to be decoded first, whatever the coding. Every handler that reads a body calls this.
+/// Refuses a body with a content coding other than `identity`. Every handler that reads a body calls this.
 pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     let values = headers.get_all(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("unreadable"));
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
@@ -67,7 +66,8 @@ pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), ApiError> {
     coded.map_or(Ok(()), |coding| Err(ApiError::content_encoding(coding)))
 }
 
-/// The value of a header that has one. Of two, another reader of the same head might take the other.
+/// Returns the value of a header that may occur once. Refuses two of them, since another reader of the same head might
+/// take the other one.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name);
     let first = values.next();

@@ -1,11 +1,11 @@
-//! Parameters of the query of a request that reads. Those that no handler asks for are not looked at.
+//! Query parameters of read requests. Unknown parameters are ignored.
 
 use super::error::ApiError;
 
-/// How much of a value an error shows, in characters.
+/// The maximum length of a value in an error, in characters.
 const MAX_SHOWN_VALUE: usize = 40;
 
-/// The value of a parameter; one that is blank counts as left out.
+/// Returns the value of a parameter, or `None` if it is absent or blank.
 pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, ApiError> {
     let pairs = form_urlencoded::parse(query.as_bytes());
     let mut values = pairs.filter(|(given, value)| given == name && !value.trim().is_empty());
@@ -16,7 +16,7 @@ pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, ApiError
     Ok(Some(value.into_owned()))
 }
 
-/// A value that a parameter does not take: what came, and what is right.
+/// Builds the error for an invalid value: the value, and the values allowed.
 pub(super) fn invalid(name: &str, value: &str, what: &str) -> ApiError {
     let shown: String = value.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_VALUE).collect();
     ApiError::invalid_parameter(name, &format!("got '{shown}'; it {what}"))

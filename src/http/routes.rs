@@ -1,4 +1,4 @@
-//! Every route, in one place.
+//! All routes.
 
 use std::future::ready;
 
@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use super::error::ApiError;
 use super::handlers::{audio, docs, health, metrics, models, sessions, usage};
 
-/// The contract, as it is served at `/openapi.yaml`.
+/// The API contract, served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// Method and path of each public route, as `openapi.yaml` names them.
@@ -28,16 +28,16 @@ pub const ROUTES: [(&str, &str); 13] = [
     ("GET", "/docs/{asset}"),
 ];
 
-/// The pattern of `/v1/models/{model}`: names of models have slashes in them (`Systran/faster-whisper-small`).
+/// The pattern of `/v1/models/{model}`: model names may contain slashes (`Systran/faster-whisper-small`).
 const MODEL: &str = "/v1/models/{model:.+}";
 
-/// A route by its pattern, for the log and for what is counted.
+/// Returns a route by its pattern, for the log and the metrics.
 pub(super) fn named(pattern: Option<&str>) -> &'static str {
     let pattern = pattern.map(|pattern| if pattern == MODEL { "/v1/models/{model}" } else { pattern });
     ROUTES.iter().map(|(_, path)| *path).find(|path| Some(*path) == pattern).unwrap_or("unknown")
 }
 
-/// The routes of the public listener.
+/// Configures the routes of the public listener.
 pub fn public(config: &mut ServiceConfig) {
     config
         .service(post("/v1/audio/transcriptions", audio::transcriptions))
@@ -63,13 +63,13 @@ pub fn public(config: &mut ServiceConfig) {
     probes(config);
 }
 
-/// The routes of the operational listener.
+/// Configures the routes of the operational listener.
 pub fn operational(config: &mut ServiceConfig) {
     config.service(get("/metrics", metrics::show));
     probes(config);
 }
 
-/// The routes of both.
+/// Configures the routes of both listeners.
 fn probes(config: &mut ServiceConfig) {
     config
         .service(get("/health/live", health::live))

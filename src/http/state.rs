@@ -1,4 +1,4 @@
-//! What the handlers of every worker share: what settings say, and what outlives them.
+//! State shared by the handlers of every worker: the part that follows the settings, and the part that outlives them.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -17,51 +17,51 @@ use super::error::ApiError;
 use super::fd_limit;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
-use crate::identity::mint::Minter;
+use crate::identity::Minter;
 use crate::identity::Verifier;
 use crate::intake;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
 
-/// The house by one set of settings. It never changes: other settings make another one, and requests that have begun in
-/// this one end in it.
+/// The state built from one set of settings. A reload replaces it as a whole and never changes it; requests that are
+/// already running finish with the old one.
 pub struct AppState {
-    /// What was set.
+    /// The settings in force.
     pub settings: Settings,
-    /// Who is calling?
+    /// The verifier of callers' tokens.
     pub verifier: Verifier,
-    /// Signs the tokens of sessions, where there is a secret for it.
+    /// The signer of session tokens; `None` without a secret to sign with.
     pub(super) minter: Option<Minter>,
-    /// May they?
+    /// The checks of plans, limits and budgets.
     pub admission: Admission,
-    /// What speaks TLS to those who connect, where the gateway does.
+    /// The TLS acceptor; `None` if the gateway serves plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// Whom to ask, the sandbox among them where it stands in.
+    /// The configured providers, or the sandbox in place of OpenAI.
     pub providers: Arc<Providers>,
-    /// What it has in common with those before and after it.
+    /// State that a reload keeps.
     pub grounds: Arc<SharedState>,
 }
 
-/// What outlives settings: what requests in flight hold, and the limits.
+/// State that outlives a reload: the limits, and everything that requests in flight hold.
 pub struct SharedState {
-    /// Who keeps the limits.
+    /// The keeper of rate limits and budgets.
     pub limiter: Arc<Limiter>,
-    /// Where recordings are kept while they are here, and where they are measured.
+    /// The spool of recordings, and the threads that measure them.
     pub intake: intake::Shared,
-    /// How many requests with audio are in flight.
+    /// The limit on requests with audio in flight.
     pub(super) places: ConcurrencyLimit,
-    /// The connections of clients.
+    /// The open connections of clients.
     pub connections: Arc<OpenConnections>,
-    /// The connections of probes.
+    /// The open connections of probes.
     pub ops_connections: Arc<OpenConnections>,
-    /// Where traces go, if anywhere.
+    /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
-    /// Set when the gateway stops taking requests.
+    /// True once the gateway no longer takes requests.
     stopping: AtomicBool,
 }
 
 impl SharedState {
-    /// The grounds by these settings, of which no other will change them.
+    /// Creates the state from the settings at the start. Later settings do not change it.
     pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
         let (intake, places) = (intake::Shared::new(&settings.intake)?, ConcurrencyLimit::new(&settings.server));
         let server = &settings.server;
@@ -73,20 +73,20 @@ impl SharedState {
         Ok(Self { limiter, intake, places, connections, ops_connections, traces, stopping })
     }
 
-    /// Whether new requests should go to another replica.
+    /// Returns true if new requests should go to another replica.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on [`SharedState::is_stopping`].
+    /// Marks the gateway as stopping; see [`SharedState::is_stopping`].
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 }
 
 impl AppState {
-    /// The house of these settings, `verifier` and `tls` among them. `providers` are those of the settings, or the sandbox
-    /// in their place.
+    /// Builds the state from these settings, with their `verifier` and `tls`. `providers` are those of the settings, or
+    /// the sandbox in their place.
     pub fn new(
         settings: Settings,
         (verifier, tls): (Verifier, Option<Tls>),
@@ -100,33 +100,33 @@ impl AppState {
         Self { settings, verifier, minter, admission, tls, providers, grounds }
     }
 
-    /// Who serves `model`.
+    /// Returns the name of the provider that serves `model`.
     pub(super) fn provider_name<'a>(&'a self, model: &'a Model) -> &'a str {
         self.providers.name_of(&model.provider)
     }
 }
 
-/// Where the house of the moment is found.
+/// The holder of the state in force.
 pub struct CurrentState(ArcSwap<AppState>);
 
 impl CurrentState {
-    /// It is `house` until further notice.
+    /// Creates the holder with its first state.
     pub fn of(house: AppState) -> Self {
         Self(ArcSwap::from_pointee(house))
     }
 
-    /// The house as it is now. A request asks once, and stays with the answer.
+    /// Returns the state in force. A request calls this once and keeps the result.
     pub fn house(&self) -> Arc<AppState> {
         self.0.load_full()
     }
 
-    /// From now on it is this one.
+    /// Replaces the state in force.
     pub fn replace(&self, house: AppState) {
         self.0.store(Arc::new(house));
     }
 }
 
-/// The house that a request has begun in.
+/// The state that a request began with.
 #[derive(Clone)]
 pub(super) struct PinnedState(pub(super) Arc<AppState>);
 
@@ -139,7 +139,7 @@ impl Deref for PinnedState {
 }
 
 impl PinnedState {
-    /// The one of the moment, remembered for the rest of the request.
+    /// Returns the state in force and keeps it for the rest of the request.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         if let Some(house) = request.extensions().get::<Self>() {
             return Some(house.clone());

@@ -1,4 +1,4 @@
-//! Whom a token stands for, once it has been believed.
+//! The caller that a verified token stands for.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,41 +6,41 @@ use super::{IdentityError, Scope, Scopes};
 use crate::domain::{AudioMs, NanoUsd, Subject};
 use crate::fair_share::ShareKey;
 
-/// Who is calling and what they may do. Only a token that was checked becomes one.
+/// The caller and its permissions. Only a verified token becomes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose request it is: what is limited, metered and logged goes by this.
+    /// The subject: limits, metering and the log use it.
     pub subject: Subject,
-    /// What they may do.
+    /// The scopes.
     pub scopes: Scopes,
     /// The key of `[plans]` whose limits apply.
     pub plan: String,
-    /// The token's own name (`jti`), where its issuer gave it one.
+    /// The token's id (`jti`), if its issuer gave it one.
     pub token_id: Option<String>,
-    /// When the token ends, in seconds since 1970.
+    /// The expiry of the token (`exp`), in seconds since 1970.
     pub expires_at: u64,
-    /// When it was issued, in seconds since 1970, where it says so.
+    /// The time of issue (`iat`), in seconds since 1970, if the token has it.
     pub issued_at: Option<u64>,
-    /// What may be used with the token, in all.
+    /// The caps on the total use of the token.
     pub caps: Caps,
-    /// The caller who made the session, where the token is that of one.
+    /// The caller that made the session, if the token belongs to one.
     pub maker: Option<Subject>,
 }
 
-/// What may be used in one session, whatever its caller's plan leaves.
+/// The caps on the use of one session, in addition to the limits of its caller's plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {
-    /// In money.
+    /// The cap on cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<NanoUsd>,
-    /// In audio.
+    /// The cap on audio.
     #[serde(default, rename = "audio_ms", skip_serializing_if = "Option::is_none")]
     pub audio: Option<AudioMs>,
 }
 
 impl Caps {
-    /// Whether nothing is capped.
+    /// True if nothing is capped.
     pub const fn are_none(&self) -> bool {
         self.usd.is_none() && self.audio.is_none()
     }
@@ -52,8 +52,8 @@ impl Caller {
         if self.scopes.contains(scope) { Ok(()) } else { Err(IdentityError::InsufficientScope { needed: scope }) }
     }
 
-    /// The subject that is accountable for the load of this caller: the maker of its session, or the caller itself. A maker
-    /// names the subjects of its sessions as it likes, so a bound for each of those alone would bound nothing.
+    /// Returns the subject that is accountable for the load of this caller: the maker of its session, or the caller
+    /// itself. A maker can choose any subjects for its sessions, so a bound for each of those alone would bound nothing.
     pub const fn accountable(&self) -> &Subject {
         match &self.maker {
             Some(maker) => maker,
@@ -61,13 +61,13 @@ impl Caller {
         }
     }
 
-    /// The same caller as the maker of sessions: what it does with them counts as the accountable subject's.
+    /// Returns this caller as the maker of sessions: the use of those sessions counts as that of the accountable subject.
     #[must_use]
     pub fn acting_as_maker(&self) -> Self {
         Self { subject: self.accountable().clone(), maker: None, ..self.clone() }
     }
 
-    /// The key under which its load counts.
+    /// Returns the key under which the caller's load counts.
     pub fn share_key(&self) -> ShareKey {
         match &self.maker {
             Some(maker) => ShareKey::of_session(maker.as_str(), self.subject.as_str()),

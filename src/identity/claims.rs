@@ -1,4 +1,4 @@
-//! What a token says, judged by the rules of this gateway (RFC 7519 §4.1).
+//! The claims of a token, checked by the rules of this gateway (RFC 7519 §4.1).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,16 +19,17 @@ const WORDS: &str = "a string of words with spaces between them, or a list of wo
 const CAPS: &str = "an object with `usd`, a decimal text, and `audio_ms`, a whole number, at most";
 const AUDIENCE: &str = "a string or a list of strings";
 
-/// What a good signature alone does not settle.
+/// The rules for a token beyond its signature.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// How far the clocks of the issuer and of the gateway may differ; part of a second counts as a whole one.
+    /// The largest allowed difference between the clocks of the issuer and of the gateway; part of a second counts as a
+    /// whole one.
     pub leeway: Duration,
-    /// The one issuer whose word is taken; anyone who has a key where it is `None`.
+    /// The only accepted issuer; `None` accepts every issuer that has a key.
     pub issuer: Option<String>,
-    /// The names of this gateway, of which `aud` must give one; where there are none, `aud` is not looked at.
+    /// The names of this gateway. `aud` must contain one of them; if the list is empty, `aud` is ignored.
     pub audience: Vec<String>,
-    /// Which claims say who is calling and what they may.
+    /// The claims that hold the caller and its permissions.
     pub mapping: ClaimMapping,
 }
 
@@ -40,19 +41,19 @@ impl Rules {
 
 /// The claims whose names are fixed (RFC 7519 §4.1).
 const REGISTERED: [&str; 6] = ["exp", "nbf", "iat", "iss", "aud", "jti"];
-/// What `POST /v1/sessions` writes of its caps.
+/// The claim in which `POST /v1/sessions` writes the caps.
 pub(super) const CAPS_CLAIM: &str = "voxgate_caps";
-/// The subject that made the session. Tokens of sessions from before there was this claim are good without it.
+/// The claim for the subject that made the session. Session tokens from before this claim existed are valid without it.
 pub(super) const MAKER_CLAIM: &str = "voxgate_maker";
 
-/// The names of all claims that are read by these rules.
+/// Lists the names of all claims that these rules read.
 pub(super) fn wanted(rules: &Rules) -> Vec<&str> {
     let mapping = &rules.mapping;
     let mapped = [&mapping.subject, &mapping.plan, &mapping.scope].map(ClaimPath::claim);
     REGISTERED.into_iter().chain([CAPS_CLAIM, MAKER_CLAIM]).chain(mapped).collect()
 }
 
-/// The caller that the claims describe, if they hold at `now`.
+/// Returns the caller that the claims describe, if they are valid at `now`.
 pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -> Result<Caller, IdentityError> {
     let registered = |name: &'static str| Claim { name, value: claims.get(name) };
     let expires_at = registered("exp").time()?.ok_or(IdentityError::MissingClaim("exp".into()))?;
@@ -66,7 +67,7 @@ pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -
     let (caps, token_id) = (registered(CAPS_CLAIM).caps()?, registered("jti").name()?);
     let maker = registered(MAKER_CLAIM);
     if token_id.is_none() && !caps.are_none() {
-        // By its name it is known what was used.
+        // The id identifies the usage that counts towards the caps.
         return Err(IdentityError::MissingClaim("jti".into()));
     }
     Ok(Caller {
@@ -92,7 +93,8 @@ impl<'a> Claim<'a> {
         Self { name: path.as_str(), value: path.find(claims) }
     }
 
-    /// In a claim of the issuer's own, where it copies what it knows of a user, `null` says that it knows nothing.
+    /// Treats `null` as absent: an issuer that copies its user data into its own claims writes `null` for an unknown
+    /// value.
     fn or_absent_if_null(self, ours: &str) -> Self {
         if self.name == ours { self } else { Self { value: self.value.filter(|value| !value.is_null()), ..self } }
     }
@@ -116,13 +118,13 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// A cap that cannot be read must not be none.
+    /// Reads a cap. An unreadable cap is an error: it must not count as no cap.
     fn caps(&self) -> Result<Caps, IdentityError> {
         let caps = self.value.map(|value| serde_json::from_value(value.clone())).transpose();
         caps.map(Option::unwrap_or_default).map_err(|_| self.invalid(CAPS))
     }
 
-    /// A `NumericDate`, which may have decimals (RFC 7519 §2); they are cut off.
+    /// Reads a `NumericDate`, which may have decimals (RFC 7519 §2); they are cut off.
     fn time(&self) -> Result<Option<u64>, IdentityError> {
         let Some(value) = self.value else { return Ok(None) };
         let decimal = || Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs());
@@ -132,7 +134,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Every item of a list of texts.
+    /// Reads every item of a list of texts.
     fn texts(&self, list: &'a [Value], rule: &'static str) -> Result<Vec<&'a str>, IdentityError> {
         list.iter().map(|item| item.as_str().ok_or_else(|| self.invalid(rule))).collect()
     }
@@ -148,7 +150,7 @@ fn scopes(scope: &Claim<'_>, mapping: &ClaimMapping) -> Result<Scopes, IdentityE
 }
 
 fn check_times(exp: u64, nbf: Option<u64>, iat: Option<u64>, leeway: u64, now: u64) -> Result<(), IdentityError> {
-    // At `exp` itself a token is already over (RFC 7519 §4.1.4); at `nbf` itself it is valid (§4.1.5).
+    // A token has expired at `exp` exactly (RFC 7519 §4.1.4), and is valid at `nbf` exactly (§4.1.5).
     if now >= exp.saturating_add(leeway) {
         return Err(IdentityError::Expired { at: exp, now });
     }

@@ -1,5 +1,5 @@
-//! Why a caller was not believed. The messages are for the client: they say what is wrong and what would be right, and
-//! repeat nothing of the token but the times in it.
+//! The reasons why a token is refused. The messages are for the client: they name the fault and the remedy, and quote
+//! nothing of the token except the times in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,19 +10,19 @@ use jsonwebtoken::Algorithm;
 use super::time::utc;
 use super::{MAX_TOKEN_BYTES, Scope};
 
-/// A refusal by this room.
+/// A refusal by this module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// The request carries no token.
     #[error("There is no token. Send one in the header `Authorization: Bearer <token>`.")]
     Missing,
-    /// The request tries to authenticate in another way.
+    /// The request uses another authentication scheme.
     #[error("The Authorization header is not of the form `Bearer <token>`.")]
     NotBearer,
-    /// The token is longer than any that is looked at.
+    /// The token is longer than the gateway reads.
     #[error("The token is {bytes} bytes long; the most is {MAX_TOKEN_BYTES}.")]
     TooLong {
-        /// How long it is.
+        /// The length of the token.
         bytes: usize,
     },
     /// The text is not a signed token.
@@ -31,7 +31,7 @@ pub enum IdentityError {
     /// The token demands an extension of the format (`crit`, RFC 7515 §4.1.11), and the gateway knows none.
     #[error("The token's header has a `crit` parameter, and none of its extensions is understood here.")]
     CriticalHeader,
-    /// The token is signed in no way that the gateway knows, or not at all.
+    /// The token has no signature, or one of an unknown algorithm.
     #[error("The token is not signed with an algorithm that is known here (`alg` in its header).")]
     UnknownAlgorithm,
     /// The gateway has no key of this algorithm, or the key that the token names is of another one.
@@ -40,74 +40,74 @@ pub enum IdentityError {
     /// The token names a key that the gateway does not have.
     #[error("The token names a key that is not known here (`kid` in its header).")]
     UnknownKey,
-    /// The token may be good: it takes the issuer's keys to tell, and they have never been fetched.
+    /// The token may be valid, but the issuer's keys, which are needed to verify it, have never been fetched.
     #[error("The keys of the token's issuer cannot be fetched at the moment. Please try again.")]
     KeysUnavailable {
-        /// When that may have changed.
+        /// The time after which a retry makes sense.
         wait: Duration,
     },
     /// None of the gateway's keys made this signature.
     #[error("The token's signature does not fit its content and any key that is known here.")]
     BadSignature,
-    /// The token is over.
+    /// The token has expired.
     #[error("The token expired at {}; it is now {}.", utc(*.at), utc(*.now))]
     Expired {
-        /// Its `exp`.
+        /// The token's `exp`.
         at: u64,
         /// The gateway's time.
         now: u64,
     },
-    /// The token is not valid before a time that is still to come.
+    /// The token is not valid yet.
     #[error("The token is not valid before {} (`nbf`); it is now {}.", utc(*.from), utc(*.now))]
     NotYetValid {
-        /// Its `nbf`.
+        /// The token's `nbf`.
         from: u64,
         /// The gateway's time.
         now: u64,
     },
-    /// The token was taken back.
+    /// The token is revoked.
     #[error("The token has been revoked. Get a new one.")]
     Revoked,
-    /// The token says that it was issued at a time that is still to come.
+    /// The token's time of issue is in the future.
     #[error("The token was issued at {} (`iat`), which is still to come: it is now {}.", utc(*.at), utc(*.now))]
     IssuedInFuture {
-        /// Its `iat`.
+        /// The token's `iat`.
         at: u64,
         /// The gateway's time.
         now: u64,
     },
-    /// The token is somebody else's word.
+    /// The token comes from another issuer.
     #[error("The token is from another issuer (`iss`).")]
     WrongIssuer,
     /// The token is meant for another service.
     #[error("The token is for another audience (`aud`).")]
     WrongAudience,
-    /// The token leaves out what it must say.
+    /// The token lacks a required claim.
     #[error("The token has no `{0}` claim.")]
     MissingClaim(Cow<'static, str>),
-    /// The token says it in a way that means nothing.
+    /// A claim of the token has an invalid value.
     #[error("The token's `{claim}` claim must be {rule}.")]
     InvalidClaim {
         /// The claim's name.
         claim: Cow<'static, str>,
-        /// What it must be.
+        /// The rule for its value.
         rule: &'static str,
     },
-    /// The token is good, but not for this.
+    /// The token is valid, but lacks a scope.
     #[error("The token does not allow this: `{needed}` is not among its scopes.")]
     InsufficientScope {
-        /// What it would have to name.
+        /// The missing scope.
         needed: Scope,
     },
 }
 
-/// Where a text stops being a signed token.
+/// The place where a text differs from a signed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// It is not `header.payload.signature`.
+    /// The text is not `header.payload.signature`.
     #[error("it must be three parts with a dot between them")]
     NotThreeParts,
-    /// A part is not encoded as RFC 7515 §2 has it.
+    /// A part is not encoded as RFC 7515 §2 demands.
     #[error("its {0} is not base64url without padding")]
     NotBase64Url(Part),
     /// A part is not JSON of the right form.
@@ -118,11 +118,11 @@ pub enum Flaw {
 /// A part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// How it is signed.
+    /// The header, which names the algorithm.
     Header,
     /// The claims.
     Payload,
-    /// The signature itself.
+    /// The signature.
     Signature,
 }
 
@@ -136,21 +136,21 @@ impl fmt::Display for Part {
     }
 }
 
-/// What a client has to do about a refusal.
+/// The remedy for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// Send another token, or one at all.
     InvalidToken,
-    /// Get a new one of the same kind.
+    /// Get a new token of the same kind.
     TokenExpired,
-    /// Ask for one that allows more.
+    /// Request a token with more scopes.
     InsufficientScope,
-    /// Come back with the same token.
+    /// Retry with the same token later.
     IssuerUnavailable,
 }
 
 impl Code {
-    /// The code as it stands in an error's JSON.
+    /// Returns the code as an error's JSON has it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidToken => "invalid_token",
@@ -162,7 +162,7 @@ impl Code {
 }
 
 impl IdentityError {
-    /// Which kind of refusal it is.
+    /// Returns the code of the refusal.
     pub const fn code(&self) -> Code {
         match self {
             Self::Expired { .. } => Code::TokenExpired,
@@ -172,7 +172,7 @@ impl IdentityError {
         }
     }
 
-    /// Whether another key might have made the token good.
+    /// True if another key might have verified the token.
     pub(super) const fn is_about_keys(&self) -> bool {
         matches!(self, Self::UnknownKey | Self::WrongAlgorithm(_) | Self::BadSignature)
     }

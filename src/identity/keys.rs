@@ -1,4 +1,4 @@
-//! The keys that tokens are checked with, each bound to its one algorithm.
+//! The keys that verify tokens, each bound to its one algorithm.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::token::Token;
 use super::{Flaw, IdentityError, Part};
 
-/// The shortest secret that is fit for HMAC with SHA-256 (RFC 7518 §3.2).
+/// The shortest secret that is fit for HMAC with SHA-256, in bytes (RFC 7518 §3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// RSA keys under this size may not be used with JWTs (RFC 7518 §3.3, §3.5).
+/// The smallest RSA key that may be used with JWTs, in bits (RFC 7518 §3.3, §3.5).
 const MIN_RSA_BITS: u32 = 2048;
 
-/// Whether `secret` is shorter than [`MIN_SECRET_BYTES`]. The settings decide what follows from it.
+/// True if `secret` is shorter than [`MIN_SECRET_BYTES`]. The settings decide on the consequence.
 pub fn is_short_secret(secret: &SecretString) -> bool {
     secret.expose_secret().len() < MIN_SECRET_BYTES
 }
@@ -25,24 +25,24 @@ pub fn is_short_secret(secret: &SecretString) -> bool {
 /// A key as the settings give it.
 #[derive(Debug, Clone)]
 pub struct KeySpec {
-    /// The name by which tokens refer to it.
+    /// The key's name in tokens (`kid`).
     pub kid: Option<String>,
-    /// The one algorithm that it is for.
+    /// The only algorithm of the key.
     pub algorithm: Algorithm,
-    /// The key itself.
+    /// The key material.
     pub material: KeyMaterial,
 }
 
-/// What a key is made of.
+/// The material of a key.
 #[derive(Clone)]
 pub enum KeyMaterial {
-    /// For HMAC: whoever has it can also make tokens.
+    /// A secret for HMAC: its holders can also make tokens.
     Secret(SecretString),
-    /// For RSA, ECDSA and `EdDSA`: a public key or an X.509 certificate, as PEM.
+    /// A public key or an X.509 certificate for RSA, ECDSA and `EdDSA`, as PEM.
     PublicPem(String),
 }
 
-/// Neither is shown: someone may have put a private key where the public one belongs.
+/// Hides the material: the PEM may be a private key by mistake.
 impl fmt::Debug for KeyMaterial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -52,36 +52,36 @@ impl fmt::Debug for KeyMaterial {
     }
 }
 
-/// Why a set of keys cannot be used.
+/// The reason why a set of keys cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifierError {
-    /// With no key, no token could ever be good.
+    /// There is no key, so no token could be valid.
     #[error("there is no key to check tokens with")]
     NoKeys,
-    /// A token could mean either of them.
+    /// Two keys have the same name, so a token could mean either.
     #[error("{second} has the kid of {first}")]
     SameKid {
-        /// The one that came first.
+        /// The first key of that name.
         first: KeyLabel,
-        /// The one that repeats its name.
+        /// The second key of that name.
         second: KeyLabel,
     },
     /// A key is not fit for its purpose.
     #[error("{key}: {fault}")]
     Key {
-        /// Which one.
+        /// The key.
         key: KeyLabel,
-        /// Why not.
+        /// The fault.
         fault: KeyFault,
     },
 }
 
-/// How a key is told from others in a message.
+/// The name of a key in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLabel {
-    /// Its place in the list, from 0.
+    /// The key's position in the list, from 0.
     pub position: usize,
-    /// Its name.
+    /// The key's name (`kid`).
     pub kid: Option<String>,
 }
 
@@ -92,41 +92,41 @@ impl fmt::Display for KeyLabel {
     }
 }
 
-/// What is wrong with a key.
+/// A fault of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
-    /// An HMAC secret of no bytes: anybody has it.
+    /// An empty HMAC secret, which any client can guess.
     #[error("the secret is empty")]
     EmptySecret,
-    /// A PEM text as an HMAC secret. If it is a public key, anybody has it.
+    /// A PEM text as an HMAC secret. If it is a public key, it is no secret.
     #[error("the secret is a PEM text; {0:?} needs a secret of its own, not a key pair")]
     PemAsSecret(Algorithm),
-    /// A secret where the two sides have different keys.
+    /// A secret for an algorithm with a key pair.
     #[error("{0:?} is checked with a public key, and this is a secret")]
     SecretForPublic(Algorithm),
-    /// A public key where the two sides share a secret.
+    /// A public key for an algorithm with a shared secret.
     #[error("{0:?} is checked with a secret, and this is a public key")]
     PublicForSecret(Algorithm),
-    /// The half that must stay with the issuer.
+    /// A private key, which must stay with the issuer.
     #[error("this is a private key; give the public key that belongs to it, and keep this one with the issuer")]
     PrivateKey,
-    /// The text holds no key that can be read.
+    /// The text holds no readable key.
     #[error("the PEM text holds no RSA, P-256, P-384 or Ed25519 public key that can be read")]
     UnreadablePem,
-    /// A key, but of another kind.
+    /// The key is of another kind.
     #[error("{algorithm:?} needs {needs}, and this is {found}")]
     WrongType {
-        /// What it should be for.
+        /// The algorithm.
         algorithm: Algorithm,
-        /// What that takes.
+        /// The kind that the algorithm needs.
         needs: &'static str,
-        /// What it is.
+        /// The kind of the key.
         found: &'static str,
     },
     /// An RSA key that is too small to be safe.
     #[error("the RSA key has {bits} bits; {MIN_RSA_BITS} is the least")]
     WeakRsa {
-        /// Its size.
+        /// The size of the key in bits.
         bits: u32,
     },
 }
@@ -140,7 +140,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Reads a key and makes sure that it is one for its algorithm.
+    /// Reads a key and checks that it fits its algorithm.
     pub(super) fn load(spec: KeySpec) -> Result<Self, KeyFault> {
         let KeySpec { kid, algorithm, material } = spec;
         let decoding = match (material, algorithm.family()) {
@@ -152,14 +152,15 @@ impl Key {
         Ok(Self { kid, algorithm, decoding })
     }
 
-    /// A key that an issuer publishes; `decoding` is one for `algorithm`.
+    /// Creates a key that an issuer publishes; `decoding` fits `algorithm`.
     pub(super) fn published(kid: Option<String>, algorithm: Algorithm, decoding: DecodingKey) -> Self {
         Self { kid, algorithm, decoding }
     }
 
-    /// Whether this key made the token's signature.
+    /// True if this key made the token's signature.
     pub(super) fn signed(&self, token: &Token<'_>) -> Result<bool, IdentityError> {
-        // The algorithm is the key's own, never the token's. It fits the key, so only the signature's encoding can err.
+        // The algorithm is that of the key, never that of the token. It fits the key, so the only possible error is the
+        // encoding of the signature.
         crypto::verify(token.signature, token.signed.as_bytes(), &self.decoding, self.algorithm)
             .map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(Part::Signature)))
     }
@@ -184,7 +185,7 @@ fn load_public(pem: &str, algorithm: Algorithm) -> Result<DecodingKey, KeyFault>
         .or_else(|_| DecodingKey::from_ec_pem(bytes))
         .or_else(|_| DecodingKey::from_ed_pem(bytes))
         .map_err(|_| KeyFault::UnreadablePem)?;
-    // As a JWK the key shows what it is made of.
+    // The JWK form of the key names its type.
     let parts = Jwk::from_decoding_key(&key, None).map_err(|_| KeyFault::UnreadablePem)?.algorithm;
     let found = describe(&parts)?;
     let needs = needed_by(algorithm);
@@ -208,7 +209,7 @@ fn needed_by(algorithm: Algorithm) -> &'static str {
     }
 }
 
-/// What kind of key it is, if tokens may be checked with it.
+/// Returns the kind of the key, if it can verify tokens.
 pub(super) fn describe(parts: &AlgorithmParameters) -> Result<&'static str, KeyFault> {
     match parts {
         AlgorithmParameters::RSA(rsa) => match modulus_bits(&rsa.n) {
@@ -222,7 +223,7 @@ pub(super) fn describe(parts: &AlgorithmParameters) -> Result<&'static str, KeyF
     }
 }
 
-/// The size of a number in big-endian bytes, base64url-encoded.
+/// Returns the bits of a number in big-endian bytes, base64url-encoded.
 fn modulus_bits(encoded: &str) -> u32 {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
     let mut significant = bytes.iter().skip_while(|byte| **byte == 0);

@@ -1,5 +1,5 @@
-//! The revocations that this process has heard of. They hold whatever the store says, or does not say: while it is away,
-//! and after it has forgotten them.
+//! The revocations that this process knows. They apply whatever the store says: also while it is down, and after it has
+//! lost them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,49 +9,49 @@ use super::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::domain::Subject;
 use crate::domain::UnixMs;
 
-/// How many are remembered: some 20 MB of them. Those that end last stay.
+/// The largest number of known revocations, which take some 20 MB. Those that end last are kept.
 pub(crate) const MAX_REVOCATIONS: usize = 100_000;
 
-/// The revocations that were heard of.
+/// The known revocations.
 #[derive(Debug)]
 pub struct KnownRevocations {
     max: usize,
-    /// How many there are: most gateways have none, and then no request waits for the lock.
+    /// The number of revocations: most gateways have none, and then no request waits for the lock.
     count: AtomicUsize,
     held: RwLock<Held>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    /// By subject and token; the token `""` stands for all that were issued up to a second.
+    /// The revocations by subject and token id; the id `""` stands for all tokens issued up to a second.
     by_subject: HashMap<Subject, HashMap<String, Known>>,
     by_end: BTreeSet<(UnixMs, Subject, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// In seconds since 1970; 0 for one token by its name.
+    /// The last second of issue that the revocation covers, since 1970; 0 if it is of a single token.
     up_to: u64,
     until: UnixMs,
 }
 
 impl KnownRevocations {
-    /// None yet, and never more than `max`.
+    /// Creates an empty set that never holds more than `max` revocations.
     pub fn new(max: usize) -> Self {
         Self { max, count: AtomicUsize::new(0), held: RwLock::default() }
     }
 
-    /// How many there are.
+    /// Returns the number of revocations.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Remembers a revocation until it ends. One that was known stays as strict and lasts as long as it did.
+    /// Adds a revocation until it ends. A known one is never weakened or shortened.
     pub fn add(&self, revocation: &Revocation, now: UnixMs) {
         if revocation.until <= now {
             return;
@@ -65,7 +65,7 @@ impl KnownRevocations {
         self.count.store(held.by_end.len(), Ordering::Relaxed);
     }
 
-    /// Whether a token is known to hold no longer.
+    /// True if a token is known to be revoked.
     pub fn is_revoked(&self, subject: &Subject, token: &TokenRef, now: UnixMs) -> bool {
         if self.is_empty() {
             return false;
@@ -77,7 +77,7 @@ impl KnownRevocations {
         named.is_some() || known("").is_some_and(|known| token.is_up_to(known.up_to))
     }
 
-    /// Forgets those that have ended.
+    /// Removes the revocations that have ended.
     pub fn forget_ended(&self, now: UnixMs) {
         if self.is_empty() {
             return;
@@ -90,7 +90,7 @@ impl KnownRevocations {
         self.count.store(held.by_end.len(), Ordering::Relaxed);
     }
 
-    /// All of them.
+    /// Lists all revocations.
     pub fn all(&self) -> Vec<Revocation> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let of = |(subject, tokens): (&Subject, &HashMap<String, Known>)| {

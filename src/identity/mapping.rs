@@ -1,4 +1,4 @@
-//! Where an issuer's tokens say who is calling, by which plan, and what they may do.
+//! The places of the subject, the plan and the scopes in an issuer's tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 
 use super::Scopes;
 
-/// Which claims are read for what. By default they are the gateway's own: `sub`, `plan` and `scope`.
+/// The claims that the gateway reads. The defaults are its own: `sub`, `plan` and `scope`.
 #[derive(Debug, Clone)]
 pub struct ClaimMapping {
-    /// Who is calling.
+    /// The claim that holds the subject.
     pub subject: ClaimPath,
-    /// The key of `[plans]`.
+    /// The claim that holds the key of `[plans]`.
     pub plan: ClaimPath,
-    /// What they may do: words with spaces between them, or a list of words.
+    /// The claim that holds the scopes: words with spaces between them, or a list of words.
     pub scope: ClaimPath,
-    /// What a token allows that does not have that claim.
+    /// The scopes of a token without that claim.
     pub default_scope: Scopes,
-    /// What the issuer's own words, such as the names of roles, allow here.
+    /// The scopes that the issuer's own words stand for, such as the names of roles.
     pub words: BTreeMap<String, Scopes>,
 }
 
@@ -36,7 +36,8 @@ impl Default for ClaimMapping {
 }
 
 impl ClaimMapping {
-    /// What these words allow together. A word that means nothing here allows nothing: an issuer may serve others, too.
+    /// Returns the scopes that these words allow together. An unknown word allows nothing: an issuer may serve other
+    /// services too.
     pub(super) fn scopes<'a>(&self, words: impl Iterator<Item = &'a str>) -> Scopes {
         words.fold(Scopes::default(), |all, word| {
             all | self.words.get(word).copied().unwrap_or_else(|| Scopes::from_claim(word))
@@ -44,8 +45,8 @@ impl ClaimMapping {
     }
 }
 
-/// The place of a claim: its name as it stands, such as `plan` or `https://example.com/plan`, or, where it starts
-/// with a slash, a JSON pointer (RFC 6901), such as `/realm_access/roles`.
+/// The place of a claim: its literal name, such as `plan` or `https://example.com/plan`, or, if it starts with a slash, a
+/// JSON pointer (RFC 6901), such as `/realm_access/roles`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimPath {
     text: String,
@@ -53,7 +54,7 @@ pub struct ClaimPath {
     within: Vec<String>,
 }
 
-/// A text that is no place of a claim.
+/// A text that is not the place of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the name of a claim, or a JSON pointer such as \"/realm_access/roles\"")]
 pub struct ClaimPathError;
@@ -63,23 +64,23 @@ impl ClaimPath {
         Self { text: name.to_owned(), claim: name.to_owned(), within: Vec::new() }
     }
 
-    /// The claim itself that has to be read.
+    /// Returns the name of the top-level claim.
     pub(super) fn claim(&self) -> &str {
         &self.claim
     }
 
-    /// The path as it was written.
+    /// Returns the path as it was written.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What is at this place, if there is such a place.
+    /// Returns the value at this place, if there is one.
     pub(super) fn find<'a>(&self, claims: &'a BTreeMap<String, Value>) -> Option<&'a Value> {
         let claim = claims.get(&self.claim)?;
         self.within.iter().try_fold(claim, |value, step| value.as_object()?.get(step))
     }
 
-    /// Puts `value` at this place, for a token that the gateway makes itself.
+    /// Puts `value` at this place, for a token that the gateway makes.
     pub(super) fn put(&self, claims: &mut Map<String, Value>, value: Value) {
         let mut steps = self.within.iter().rev();
         let inner = steps.by_ref().fold(value, |value, step| Value::Object(Map::from_iter([(step.clone(), value)])));
@@ -90,7 +91,7 @@ impl ClaimPath {
     }
 }
 
-/// Two paths may lead through one object.
+/// Merges two values, since two paths may lead through one object.
 fn merge(there: &mut Value, new: Value) {
     match (there, new) {
         (Value::Object(there), Value::Object(new)) => {
@@ -120,7 +121,7 @@ impl FromStr for ClaimPath {
     }
 }
 
-/// A step of a JSON pointer: `~1` stands for a slash and `~0` for the tilde itself (RFC 6901 §3).
+/// Unescapes a step of a JSON pointer: `~1` stands for a slash and `~0` for the tilde (RFC 6901 §3).
 fn unescaped(step: &str) -> Option<String> {
     let stray = step.split('~').skip(1).any(|after| !after.starts_with(['0', '1']));
     (!step.is_empty() && !stray).then(|| step.replace("~1", "/").replace("~0", "~"))

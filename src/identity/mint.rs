@@ -1,4 +1,5 @@
-//! Makes tokens that this gateway's [`Verifier`](super::Verifier) takes: for `voxgate token`, the first run and sessions.
+//! The minter of tokens that this gateway's [`Verifier`](super::Verifier) accepts: for `voxgate token`, the first run and
+//! sessions.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::time::LAST_SECOND;
 use super::{Caps, ClaimMapping, KeyMaterial, KeySpec, Rules, Scopes};
 use crate::domain::Subject;
 
-/// Signs tokens with one HMAC key.
+/// A signer of tokens with one HMAC key.
 pub struct Minter {
     key: EncodingKey,
     header: Header,
@@ -21,41 +22,41 @@ pub struct Minter {
     mapping: ClaimMapping,
 }
 
-/// What a new token is to say.
+/// The content of a new token.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// Whom it stands for.
+    /// The subject.
     pub subject: Subject,
-    /// The key of `[plans]` whose limits apply; the default one where it is `None`.
+    /// The key of `[plans]` whose limits apply; `None` for the default plan.
     pub plan: Option<String>,
-    /// What it allows.
+    /// The scopes.
     pub scopes: Scopes,
-    /// How long it is good.
+    /// The time after which the token expires.
     pub ttl: Duration,
-    /// Its own name (`jti`).
+    /// The token's id (`jti`).
     pub token_id: Option<String>,
-    /// What may be used with it, in all.
+    /// The caps on the total use of the token.
     pub caps: Caps,
-    /// The caller who makes the session, for the token of one.
+    /// The caller that makes the session, for a session token.
     pub maker: Option<Subject>,
 }
 
-/// Why no token could be made.
+/// The reason why no token can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
-    /// Only the holder of a private key can sign for it, and that is not the gateway.
+    /// Signing needs the private key, and the gateway does not have it.
     #[error("tokens can be made here only with a secret (HS256, HS384, HS512), and this key is for {0:?}")]
     NotASecret(Algorithm),
-    /// The token would be over at once, or hardly ever.
+    /// The token would expire at once, or hardly ever.
     #[error("a token must be good for at least a second, and end before the year 10000")]
     Ttl,
-    /// The library would not sign.
+    /// The library failed to sign.
     #[error("the token could not be signed: {0}")]
     Signing(jsonwebtoken::errors::Error),
 }
 
 impl Minter {
-    /// A minter whose tokens carry the key's `kid` and what `rules` ask for.
+    /// Creates a minter whose tokens carry the key's `kid` and the claims that `rules` demand.
     pub fn new(key: &KeySpec, rules: &Rules) -> Result<Self, MintError> {
         let (KeyMaterial::Secret(secret), AlgorithmFamily::Hmac) = (&key.material, key.algorithm.family()) else {
             return Err(MintError::NotASecret(key.algorithm));
@@ -71,12 +72,12 @@ impl Minter {
         })
     }
 
-    /// A token that is good from now on.
+    /// Makes a token that is valid from now on.
     pub fn mint(&self, grant: &Grant) -> Result<SecretString, MintError> {
         self.mint_at(grant, time::now())
     }
 
-    /// A token that is good from `now` on, in seconds since 1970.
+    /// Makes a token that is valid from `now` on, in seconds since 1970.
     pub fn mint_at(&self, grant: &Grant, now: u64) -> Result<SecretString, MintError> {
         let exp = now.saturating_add(grant.ttl.as_secs());
         if exp == now || exp > LAST_SECOND {

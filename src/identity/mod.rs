@@ -1,8 +1,9 @@
-//! Who is calling? A bearer token goes in, a [`Caller`] comes out, or an [`IdentityError`] that says what is wrong.
+//! The identity of callers: turns a bearer token into a [`Caller`], or into an [`IdentityError`] that names the fault.
 //!
-//! The way of a token: `token` takes the text apart, `keys` and, for those that an issuer publishes, `jwks`
-//! say whether one of the gateway's keys signed it, `claims` judges what it says (`payload`, `mapping`) and makes the [`Caller`]. Nothing of the payload is read
-//! before the signature holds. `mint` goes the other way, for `voxgate token`.
+//! The path of a token: `token` splits the text; `keys` and, for those that an issuer publishes, `jwks` check that one of
+//! the gateway's keys signed it; `claims` checks the claims (`payload`, `mapping`) and makes the [`Caller`]. Nothing of
+//! the payload is read before the signature has been verified. `mint` goes the other way, for `voxgate token`;
+//! `revocation` and `known_revocations` end tokens before they expire.
 
 mod algorithm;
 mod caller;

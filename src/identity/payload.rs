@@ -1,4 +1,4 @@
-//! The claims of a token as they came: those that are read, each given once.
+//! The claims of a token as they arrived: those that the gateway reads, each given once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads the claims of these names. All others are the issuer's own business. A claim that is given twice is an
-/// error, as two readers could believe different ones.
+/// Reads the claims of these names and ignores all others. A claim that is given twice is an error, since two readers
+/// could take different ones.
 pub(super) struct SelectedClaims<'a>(pub(super) &'a [&'a str]);
 
 impl<'de> DeserializeSeed<'de> for SelectedClaims<'_> {

@@ -1,4 +1,4 @@
-//! Tokens that hold no longer, although they have not expired.
+//! The revocation of tokens before they expire.
 
 use std::time::Duration;
 
@@ -6,29 +6,28 @@ use crate::domain::Subject;
 use crate::domain::UnixMs;
 use crate::identity::Caller;
 
-/// For how long a revocation is kept after its tokens have ended: clocks may differ.
+/// The time that a revocation is kept after its tokens have expired: clocks may differ.
 pub const PAST_EXPIRY: Duration = Duration::from_hours(1);
 
-/// What of a token tells whether it has been revoked.
+/// The parts of a token that decide on its revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenRef {
-    /// Its own name (`jti`).
+    /// The token's id (`jti`).
     pub id: Option<String>,
-    /// When it was issued (`iat`), in seconds since 1970. One that does not say so may be of any time.
+    /// The time of issue (`iat`), in seconds since 1970. A token without it may be of any age.
     pub issued_at: Option<u64>,
-    /// From when on it is taken no longer, whoever's clock that is by.
+    /// The time from which no gateway accepts the token, including the tolerance for clocks.
     pub ends_at: UnixMs,
 }
 
 impl TokenRef {
-    /// That of the token by which a caller is known, where clocks may differ by `leeway`.
+    /// Returns the reference to a caller's token. `leeway` is the allowed difference between clocks.
     pub fn of(caller: &Caller, leeway: Duration) -> Self {
         let ends_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(leeway);
         Self { id: caller.token_id.clone(), issued_at: caller.issued_at, ends_at }
     }
 
-    /// What is known of revocations from this token being revoked: that it is, by its name, or else with all that were issued
-    /// up to the same second.
+    /// Returns the revocation of this token: by its id, or, if it has none, with all tokens issued up to the same second.
     pub fn revocation(&self, subject: &Subject) -> Revocation {
         let tokens = match &self.id {
             Some(name) => RevokedTokens::Named(name.clone()),
@@ -37,34 +36,34 @@ impl TokenRef {
         Revocation { subject: subject.clone(), tokens, until: self.ends_at.plus(PAST_EXPIRY) }
     }
 
-    /// Whether it is revoked, where every token is that was issued up to this second.
+    /// True if a revocation of all tokens issued up to this second covers this token.
     pub fn is_up_to(&self, second: u64) -> bool {
         self.issued_at.is_none_or(|issued| issued <= second)
     }
 }
 
-/// Which tokens hold no longer.
+/// A revocation of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Whose they are.
+    /// The subject of the tokens.
     pub subject: Subject,
-    /// Which.
+    /// The revoked tokens.
     pub tokens: RevokedTokens,
-    /// Until when that is to be remembered: until the last of them has expired.
+    /// The time until which the revocation is kept: after the last of the tokens has expired.
     pub until: UnixMs,
 }
 
 /// Tokens of one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RevokedTokens {
-    /// The one of this name (`jti`).
+    /// The token with this id (`jti`).
     Named(String),
-    /// All that were issued up to this second since 1970.
+    /// All tokens issued up to this second since 1970.
     IssuedUpTo(u64),
 }
 
 impl RevokedTokens {
-    /// As it is kept: the name of the token, or `""` for all; and the second, or 0 for one by its name.
+    /// Returns the stored form: the id of the token, or `""` for all tokens; and the second, or 0 for a single token.
     pub(crate) fn parts(&self) -> (&str, u64) {
         match self {
             Self::Named(name) => (name, 0),
@@ -72,7 +71,7 @@ impl RevokedTokens {
         }
     }
 
-    /// From what is kept.
+    /// Restores it from the stored form.
     pub(crate) fn from_parts(token: String, up_to: u64) -> Self {
         if token.is_empty() { Self::IssuedUpTo(up_to) } else { Self::Named(token) }
     }

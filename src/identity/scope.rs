@@ -1,19 +1,19 @@
-//! What a token allows its bearer to do.
+//! The permissions that a token gives its bearer.
 
 use std::fmt;
 use std::ops::BitOr;
 use std::str::FromStr;
 
-/// One thing that a caller may be allowed to do.
+/// A permission of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Turn speech into text.
     Transcribe,
     /// Turn speech into English text.
     Translate,
-    /// See what was used and what it cost.
+    /// Read usage and cost.
     Usage,
-    /// Open sessions for others, with no more than this.
+    /// Open sessions for others, with no more permissions than the caller has.
     Sessions,
 }
 
@@ -26,7 +26,7 @@ impl Scope {
     /// Every scope, in the order in which they are written.
     pub const ALL: [Self; 4] = [Self::Transcribe, Self::Translate, Self::Usage, Self::Sessions];
 
-    /// The word that stands for it in a token.
+    /// Returns the word for the scope in a token.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Transcribe => "transcribe",
@@ -60,44 +60,44 @@ impl FromStr for Scope {
     }
 }
 
-/// A set of scopes; none by default.
+/// A set of scopes; empty by default.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Everything that there is to allow.
+    /// All scopes.
     pub const ALL: Self =
         Self(Scope::Transcribe.bit() | Scope::Translate.bit() | Scope::Usage.bit() | Scope::Sessions.bit());
 
-    /// The scopes that a token's `scope` claim names. Words that mean nothing here are left out: an issuer may serve
-    /// other services with the same token.
+    /// Reads the scopes in a token's `scope` claim. Unknown words are ignored: an issuer may serve other services with
+    /// the same token.
     pub fn from_claim(claim: &str) -> Self {
         claim.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
     }
 
-    /// Whether `scope` is among them.
+    /// True if the set contains `scope`.
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
-    /// Those that are not among `others`.
+    /// Returns the scopes that are not among `others`.
     #[must_use]
     pub const fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// Whether there are none.
+    /// True if the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The scopes, in the order of [`Scope::ALL`].
+    /// Lists the scopes in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
     }
 }
 
-/// Unlike [`Scopes::from_claim`], every word must be a scope: whoever writes one by hand wants to hear of a slip.
+/// Unlike in [`Scopes::from_claim`], every word must be a scope: an operator who writes one wants to see a typing error.
 impl FromStr for Scopes {
     type Err = UnknownScope;
 
@@ -120,7 +120,7 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// As in the claim: `transcribe usage`.
+/// Writes the scopes as the claim has them: `transcribe usage`.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, scope) in self.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A token taken apart (JWS compact serialisation, RFC 7515 §7.1), before anything in it is believed.
+//! The parts of a token (JWS compact serialisation, RFC 7515 §7.1), before it is verified.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -14,16 +14,17 @@ use serde_json::Value;
 use super::payload::SelectedClaims;
 use super::{Flaw, IdentityError, Part, parse_algorithm};
 
-/// The longest token that is looked at. Real ones are well under 2 KiB; the cap bounds the work done for a stranger.
+/// The longest token that the gateway reads, in bytes. Real ones are well under 2 KiB; the cap bounds the work for an
+/// unknown client.
 pub const MAX_TOKEN_BYTES: usize = 8192;
 
-/// The parts of a token whose header makes sense. The payload stays closed.
+/// The parts of a token whose header is valid. The payload is still encoded.
 pub(super) struct Token<'a> {
-    /// How it says it is signed.
+    /// The algorithm that the header names.
     pub(super) algorithm: Algorithm,
-    /// The key that it names.
+    /// The key that the header names (`kid`).
     pub(super) kid: Option<String>,
-    /// What the signature is of: header and payload as they came.
+    /// The signed text: header and payload as they arrived.
     pub(super) signed: &'a str,
     /// The signature, still encoded.
     pub(super) signature: &'a str,
@@ -39,7 +40,7 @@ struct Header {
 }
 
 impl<'a> Token<'a> {
-    /// Takes `text` apart and reads the header.
+    /// Splits `text` into its parts and reads the header.
     pub(super) fn parse(text: &'a str) -> Result<Self, IdentityError> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(IdentityError::TooLong { bytes: text.len() });
@@ -56,7 +57,7 @@ impl<'a> Token<'a> {
         Ok(Self { algorithm, kid, signed, signature, payload })
     }
 
-    /// Opens the payload and reads the claims of these names. Call it only once the signature has been found good.
+    /// Decodes the payload and reads the claims of these names. Call it only after the signature has been verified.
     pub(super) fn payload(&self, wanted: &[&str]) -> Result<BTreeMap<String, Value>, IdentityError> {
         read_object(self.payload, Part::Payload, SelectedClaims(wanted))
     }
@@ -69,7 +70,7 @@ fn read_object<T>(
 ) -> Result<T, IdentityError> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(part)))?;
     let json = str::from_utf8(&bytes).unwrap_or_default();
-    // serde would fill a struct from an array just as well, field by field.
+    // serde would also fill a struct from an array, field by field.
     let object = json.trim_ascii_start().starts_with('{').then(|| read_whole(json, reader).ok()).flatten();
     object.ok_or(IdentityError::Malformed(Flaw::NotAnObject(part)))
 }
@@ -80,7 +81,7 @@ fn read_whole<'de, S: DeserializeSeed<'de>>(json: &'de str, reader: S) -> serde_
     json.end().map(|()| value)
 }
 
-/// For a field that matters by being there, whatever it holds, `null` included.
+/// Records the presence of a field, whatever its value, `null` included.
 fn is_present<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(field).map(|_| true)
 }

@@ -1,4 +1,4 @@
-//! The judge: all keys and rules together, made from the settings and shared by every request.
+//! The verifier: all keys and rules together, made from the settings and shared by every request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::keys::Key;
 use super::token::Token;
 use super::{Caller, IdentityError, JwksCache, KeyLabel, KeySpec, Rules, VerifierError, claims, time};
 
-/// Tells good tokens from bad ones.
+/// The verifier of tokens.
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
@@ -18,12 +18,12 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Reads the keys. The error is everything that is wrong with them, not only the first thing.
+    /// Reads the keys. On failure it returns all faults, not only the first.
     pub fn new(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
         if specs.is_empty() { Err(vec![VerifierError::NoKeys]) } else { Self::with_few_keys(specs, rules) }
     }
 
-    /// The same where there may be no key but those that an issuer publishes.
+    /// Like `new`, but also accepts no keys at all, for an issuer that publishes them.
     pub fn with_few_keys(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
         let mut keys = Vec::with_capacity(specs.len());
         let mut errors = Vec::new();
@@ -50,18 +50,18 @@ impl Verifier {
         Self { keys, published: None, rules: Rules::default() }
     }
 
-    /// The same with the keys of an issuer beside its own.
+    /// Adds the keys of an issuer to the verifier's own.
     #[must_use]
     pub fn beside(self, published: Option<Arc<JwksCache>>) -> Self {
         Self { published, ..self }
     }
 
-    /// The keys of the issuer, for the next verifier.
+    /// Returns the issuer's key cache, for the next verifier.
     pub fn published(&self) -> Option<&Arc<JwksCache>> {
         self.published.as_ref()
     }
 
-    /// Who is calling, by the value of the `Authorization` header. Waits only for an issuer whose keys may have
+    /// Identifies the caller by the value of the `Authorization` header. Waits only for an issuer whose keys may have
     /// changed.
     pub async fn identify(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         let text = bearer(authorization)?;
@@ -81,22 +81,22 @@ impl Verifier {
         }
     }
 
-    /// Who is calling, by the value of the `Authorization` header and the keys that are here.
+    /// Identifies the caller by the value of the `Authorization` header and the keys in memory.
     pub fn from_header(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         self.verify(bearer(authorization)?)
     }
 
-    /// Whom `token` stands for, now.
+    /// Returns the caller that `token` stands for now.
     pub fn verify(&self, token: &str) -> Result<Caller, IdentityError> {
         self.verify_at(token, time::now())
     }
 
-    /// Whom `token` stands for at `now`, in seconds since 1970.
+    /// Returns the caller that `token` stands for at `now`, in seconds since 1970.
     pub fn verify_at(&self, token: &str, now: u64) -> Result<Caller, IdentityError> {
         self.judge(token, self.fetched().as_deref(), now)
     }
 
-    /// The issuer's keys as they are at the moment.
+    /// Returns the issuer's keys that are in memory.
     fn fetched(&self) -> Option<Arc<[Key]>> {
         self.published.as_ref().and_then(|published| published.keys())
     }
@@ -110,12 +110,13 @@ impl Verifier {
     fn check_signature(&self, token: &Token<'_>, published: &[Key]) -> Result<(), IdentityError> {
         let candidates = self.candidates(token.kid.as_deref(), published);
         let is_named = |key: &&Key| token.kid.is_none() || key.kid == token.kid;
-        // The header's `alg` only chooses among keys that are for exactly that algorithm. So a public key, which
-        // anybody may have, is never taken for the secret of an HMAC (RFC 8725 §2.1, §3.1).
+        // The header's `alg` only selects among keys of exactly that algorithm. So a public key, which any client may
+        // have, is never used as the secret of an HMAC (RFC 8725 §2.1, §3.1).
         let mut outcome = Err(if candidates.iter().any(is_named) {
             IdentityError::WrongAlgorithm(token.algorithm)
         } else {
-            // Those without a name, if there are any, are for other algorithms. That says nothing of the key that it names.
+            // Keys without a name, if any, are for other algorithms. They prove nothing about the key that the token
+            // names.
             IdentityError::UnknownKey
         });
         for key in candidates.into_iter().filter(|key| key.algorithm == token.algorithm) {
@@ -127,8 +128,8 @@ impl Verifier {
         outcome
     }
 
-    /// The keys that may have signed a token: the one it names; else, if it names one that is not known, those that
-    /// have no name; and every key if it names none.
+    /// Selects the keys that may have signed a token: the key that it names; the keys without a name, if it names an
+    /// unknown one; and every key if it names none.
     fn candidates<'a>(&'a self, kid: Option<&str>, published: &'a [Key]) -> Vec<&'a Key> {
         let all = || self.keys.iter().chain(published);
         let named = |name: Option<&str>| all().filter(|key| key.kid.as_deref() == name).collect::<Vec<_>>();
@@ -141,8 +142,8 @@ impl Verifier {
         }
     }
 
-    /// Whether the issuer may have a key for `token` that is not `known`: one of a name that nobody has for this
-    /// algorithm, or any at all. It has none for HMAC, whatever the name.
+    /// True if the issuer may have a key for `token` that is not `known`: one whose name is not known for this algorithm,
+    /// or any key if none was fetched yet. The issuer has none for HMAC, whatever the name.
     fn may_be_news(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
         let is_it = |key: &Key, kid: &String| key.kid.as_ref() == Some(kid) && key.algorithm == token.algorithm;
         let named = |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| is_it(key, kid));
@@ -151,7 +152,7 @@ impl Verifier {
     }
 }
 
-/// The token of an `Authorization` header: `Bearer`, in any case (RFC 9110 §11.1), then spaces, then the token.
+/// Reads the token in an `Authorization` header: `Bearer`, in any case (RFC 9110 §11.1), then spaces, then the token.
 fn bearer(authorization: Option<&str>) -> Result<&str, IdentityError> {
     let header = authorization.ok_or(IdentityError::Missing)?.trim_matches(' ');
     let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));

@@ -1,6 +1,6 @@
 //! Base64, decoded as it arrives and in pieces of any size, so that a recording is never held as text.
 //!
-//! The standard and the URL-safe alphabet are both taken, with padding or without, and ASCII whitespace is passed over
+//! The decoder accepts the standard and the URL-safe alphabet, with or without padding. It ignores ASCII whitespace,
 //! because encoders wrap their lines.
 
 use std::fmt;
@@ -9,51 +9,51 @@ use ::base64::Engine as _;
 use ::base64::engine::GeneralPurpose;
 use ::base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// How much text the engine is given at once: small enough that a second look at it, where it holds more than symbols
-/// of one alphabet, comes from the processor's cache.
+/// The number of bytes of text that the engine gets at once. The size is small enough that a second pass over the text,
+/// needed if it holds more than symbols of one alphabet, reads from the processor's cache.
 const BLOCK: usize = 16 * 1024;
 
-/// Pieces below this are gathered: the engine's own start costs about as much as copying them.
+/// The size in bytes below which pieces are gathered first: a call of the engine costs about as much as copying them.
 const SHORT: usize = 256;
 
-/// Why a text is not base64. Offsets count the bytes of the base64 text from 0, whitespace included.
+/// The reason why a text is not base64. Offsets count the bytes of the base64 text from 0, whitespace included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Base64Error {
-    /// Something that no base64 alphabet has.
+    /// A byte belongs to no base64 alphabet.
     #[error("{} at offset {offset} is not a base64 character", Shown(*byte))]
     InvalidByte {
-        /// Where it is.
+        /// The offset of the byte.
         offset: usize,
-        /// What it is; never a symbol of the alphabet, so never content.
+        /// The byte. It is never a symbol of the alphabet, so never content.
         byte: u8,
     },
-    /// A `=` that does not complete a group of four.
+    /// A `=` does not complete a group of four.
     #[error("the `=` at offset {offset} is out of place: padding only completes the last group of four characters")]
     MisplacedPadding {
-        /// Where it is.
+        /// The offset of the `=`.
         offset: usize,
     },
-    /// More symbols after the padding, as when two encoded pieces are joined.
+    /// More symbols follow the padding, as when two encoded pieces are joined.
     #[error("more base64 follows the padding, at offset {offset}: the recording must be encoded as one piece")]
     DataAfterPadding {
-        /// Where it begins.
+        /// The offset of the first symbol.
         offset: usize,
     },
-    /// The last group of four has one symbol, or less padding than it began.
+    /// The last group of four has only one symbol, or incomplete padding.
     #[error("the base64 text breaks off after {length} bytes, in the middle of a group of four characters")]
     Truncated {
         /// The length of the whole text.
         length: usize,
     },
-    /// Bits in the last symbol that belong to no byte.
+    /// The last symbol has bits that belong to no byte.
     #[error("the last base64 character, at offset {offset}, is one that no encoder ends with: the text is damaged")]
     TrailingBits {
-        /// Where the symbol is.
+        /// The offset of the symbol.
         offset: usize,
     },
 }
 
-/// A byte as a message shows it.
+/// A byte in the form that a message shows.
 struct Shown(u8);
 
 impl fmt::Display for Shown {
@@ -66,33 +66,33 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Decodes one base64 text that arrives in pieces. After an error it is of no further use.
+/// A decoder for one base64 text that arrives in pieces. After an error it is unusable.
 pub struct Decoder {
-    /// Symbols not yet decoded, in the standard alphabet; never more than about one block.
+    /// The symbols not yet decoded, in the standard alphabet; never more than about one block.
     symbols: Vec<u8>,
-    /// The `=` seen so far.
+    /// The number of `=` seen so far.
     padding: usize,
-    /// The bytes of text seen so far.
+    /// The number of bytes of text seen so far.
     offset: usize,
-    /// Where the last symbol was, for the message about it.
+    /// The offset of the last symbol, for the message about it.
     last_symbol: usize,
-    /// The alphabet that the text before used, and so, most likely, does what follows.
+    /// The alphabet of the previous text, and so most likely of the text that follows.
     alphabet: &'static GeneralPurpose,
 }
 
 impl Decoder {
-    /// A decoder at the beginning of its text.
+    /// Creates a decoder at the beginning of its text.
     pub const fn new() -> Self {
         Self { symbols: Vec::new(), padding: 0, offset: 0, last_symbol: 0, alphabet: &STANDARD_NO_PAD }
     }
 
-    /// Counts whitespace that stands in the text and was not given to [`Decoder::push`].
+    /// Counts whitespace in the text that was not passed to [`Decoder::push`].
     pub fn pass_over(&mut self, bytes: usize) {
         self.offset = self.offset.saturating_add(bytes);
     }
 
-    /// Takes the next piece of the text and appends what is decoded. Short pieces are gathered first, so that text cut
-    /// up by escapes or by a slow network still reaches the engine in blocks; faults are found at once all the same.
+    /// Reads the next piece of the text and appends the decoded bytes. Short pieces are gathered first, so that the
+    /// engine gets whole blocks even if escapes or a slow network cut up the text. Errors are still found at once.
     pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Base64Error> {
         if text.len() < SHORT {
             self.sort(text)?;
@@ -101,7 +101,7 @@ impl Decoder {
         let mut rest = text;
         while !rest.is_empty() {
             self.decode_groups(out)?;
-            // Up to the end of the group where one is open, so that the engine can have what follows as it is.
+            // An open group is completed first, so that the engine can take the following text unchanged.
             let mut take = 4 - self.symbols.len();
             if self.symbols.is_empty() {
                 let (block, after) = rest.split_at(rest.len().min(BLOCK) / 4 * 4);
@@ -121,7 +121,7 @@ impl Decoder {
         self.decode_groups(out)
     }
 
-    /// Decodes what is left; to be called when the text is complete.
+    /// Decodes the remaining text. The caller calls this when the text is complete.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Base64Error> {
         self.decode_groups(out)?;
         let whole = match (self.symbols.len(), self.padding) {
@@ -132,13 +132,13 @@ impl Decoder {
         if !whole {
             return Err(Base64Error::Truncated { length: self.offset });
         }
-        // Encoders leave unused bits zero (RFC 4648 §3.5), so a set one is no encoder's habit to be borne with: most
-        // likely it is an unpadded text that was cut, which would pass for a shorter recording.
+        // Encoders leave unused bits zero (RFC 4648 §3.5), so a set bit is not a variation to tolerate: most likely an
+        // unpadded text was cut, which would pass for a shorter recording.
         decode(&STANDARD_NO_PAD, &self.symbols, out)
             .map_err(|()| Base64Error::TrailingBits { offset: self.last_symbol })
     }
 
-    /// Decodes whole groups if they are nothing but symbols of the current alphabet; otherwise leaves all as it was.
+    /// Decodes whole groups that consist only of symbols of the current alphabet; otherwise changes nothing.
     fn decode_block(&mut self, block: &[u8], out: &mut Vec<u8>) -> bool {
         let decoded = decode(self.alphabet, block, out).is_ok();
         if decoded {
@@ -147,7 +147,7 @@ impl Decoder {
         decoded
     }
 
-    /// Sorts text into symbols, which are kept, padding, whitespace and faults.
+    /// Sorts text into symbols, which are kept, and padding, whitespace and errors.
     fn sort(&mut self, text: &[u8]) -> Result<(), Base64Error> {
         let mut rest = text;
         while !rest.is_empty() {
@@ -190,11 +190,11 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes the groups of four that have been kept.
+    /// Decodes the kept groups of four.
     fn decode_groups(&mut self, out: &mut Vec<u8>) -> Result<(), Base64Error> {
         let whole = self.symbols.len() / 4 * 4;
         let (groups, _) = self.symbols.split_at(whole);
-        // Only symbols of the standard alphabet are kept, so the engine finds nothing to refuse.
+        // Only symbols of the standard alphabet are kept, so the engine has nothing to refuse.
         decode(&STANDARD_NO_PAD, groups, out).map_err(|()| Base64Error::Truncated { length: self.offset })?;
         self.symbols.drain(..whole);
         Ok(())
@@ -214,8 +214,8 @@ fn is_standard_symbol(byte: u8) -> bool {
     letter | digit | (byte == b'+') | (byte == b'/')
 }
 
-/// How many standard symbols `text` begins with. Sixteen of them are compared at once; one by one, the processor would
-/// have to guess at what in encoded audio is chance (measured on wrapped text: three times slower).
+/// Returns the number of standard symbols at the start of `text`. Sixteen are compared at once; one by one, the
+/// processor would have to predict branches on random data (measured on wrapped text: three times slower).
 fn standard_symbols_at_start(text: &[u8]) -> usize {
     let (sixteens, _) = text.as_chunks::<16>();
     let all_symbols = |bytes: &&[u8; 16]| bytes.iter().fold(true, |all, &byte| all & is_standard_symbol(byte));
@@ -223,7 +223,7 @@ fn standard_symbols_at_start(text: &[u8]) -> usize {
     sure + text.iter().skip(sure).take_while(|&&byte| is_standard_symbol(byte)).count()
 }
 
-/// Appends what `text` decodes to, or nothing if the engine refuses it. Why it does is found out by looking with care.
+/// Appends the decoded bytes of `text`, or nothing if the engine refuses it. `sort` then finds the reason.
 fn decode(engine: &GeneralPurpose, text: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
     let before = out.len();
     engine.decode_vec(text, out).map_err(|_| out.truncate(before))

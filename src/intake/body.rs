@@ -1,4 +1,4 @@
-//! The body as it comes over the wire: in which of the three forms it is, and how long its sender may take.
+//! The body on the wire: its form, and the time that a client may take to send it.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use tokio::time::{Instant, timeout};
 use super::IntakeError;
 use crate::config;
 
-/// How the audio and the options are packed into a request.
+/// The packaging of the audio and the options in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyForm {
     /// `multipart/form-data`, as OpenAI takes it.
     Multipart,
     /// `application/json` with the audio in base64.
     Json,
-    /// The body is the audio; the options are in the query. [`BodyForm::is_raw`] has the types.
+    /// The body is the audio; the options are in the query. [`BodyForm::is_raw`] lists the media types.
     Raw,
 }
 
 impl BodyForm {
-    /// The form that a `Content-Type` announces.
+    /// Returns the form that a `Content-Type` announces.
     pub fn of(content_type: Option<&str>) -> Result<Self, IntakeError> {
         let Some(text) = content_type else { return Err(IntakeError::NoContentType) };
         // Parameters such as `codecs=opus` come unquoted from recorders and may be malformed; the type alone decides.
@@ -38,37 +38,39 @@ impl BodyForm {
         }
     }
 
-    /// Whether a body of this media type, given without parameters and in small letters, may be a recording. Browsers call a
-    /// recording of sound alone `video/webm` or `video/mp4` often enough; object stores send `binary/octet-stream`; and
-    /// `application/ogg` (RFC 5334 §10.1) and `application/mp4` (RFC 4337 §3.1) name a container, not its content.
+    /// Returns true if a body of this media type may be a recording. The type comes without parameters and in lower
+    /// case. Browsers often call a sound recording `video/webm` or `video/mp4`; object stores send
+    /// `binary/octet-stream`; and `application/ogg` (RFC 5334 §10.1) and `application/mp4` (RFC 4337 §3.1) name a
+    /// container, not its content.
     pub fn is_raw(media_type: &str) -> bool {
         const OTHERS: [&str; 4] =
             ["application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4"];
         OTHERS.contains(&media_type) || media_type.starts_with("audio/") || media_type.starts_with("video/")
     }
 
-    /// About how many bytes of audio are in a body of so many bytes.
+    /// Returns the approximate number of audio bytes in a body of `declared` bytes.
     pub fn audio_bytes(self, declared: u64) -> u64 {
         match self {
             Self::Multipart | Self::Raw => declared,
-            // Four characters stand for three bytes.
+            // Four characters encode three bytes.
             Self::Json => declared / 4 * 3,
         }
     }
 
-    /// The most bytes that a body of this form can have while its audio and its fields are within their limits. A body
-    /// that announces more is refused before it is read.
+    /// Returns the maximum size in bytes of a body of this form with its audio and its fields within their limits. A
+    /// body that announces more is refused before it is read.
     pub fn max_body_bytes(self, settings: &config::Intake) -> u64 {
         let wide = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let references = wide(settings.max_reference_bytes).saturating_mul(4);
         let text = wide(settings.max_text_bytes).saturating_add(references);
-        // Delimiters and part headers, or names and punctuation, around each field.
+        // Delimiters and part headers, or names and punctuation, surround each field.
         let around = wide(settings.max_fields).saturating_add(1).saturating_mul(512);
         let audio = settings.max_audio_bytes;
         match self {
             Self::Raw => audio,
             Self::Multipart => audio.saturating_add(text).saturating_add(around),
-            // Base64 is 4 for 3, and encoders may break it into lines; JSON may escape a byte of text as six.
+            // Base64 turns three bytes into four characters, and encoders may add line breaks; JSON may escape one byte
+            // of text as six.
             Self::Json => (audio / 3 + 1)
                 .saturating_mul(4)
                 .saturating_add(audio / 6)
@@ -78,21 +80,21 @@ impl BodyForm {
     }
 }
 
-/// The rate at which the bytes of a body add to the time that it may take: a megabit a second, so that a large upload by a
-/// slow line has the time that it needs.
+/// The rate at which the bytes of a body extend its deadline: one megabit a second, so that a large upload on a slow
+/// line has enough time.
 const ADDED_TIME_RATE: u64 = 128 * 1024;
-/// For so long no rate is asked for: a line may be slow to begin.
+/// The time during which no minimum rate applies: a line may be slow at the start.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// How long a client may take to send its body.
+/// The time limits for sending a body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyTimeouts {
     /// The longest silence.
     idle: Duration,
-    /// The longest time for a body of no bytes. To it comes the time of the body's bytes at [`ADDED_TIME_RATE`]: of those that
-    /// were announced or, where more came or nothing was announced, of those that came.
+    /// The longest time for an empty body. The body's bytes add time at [`ADDED_TIME_RATE`]: the announced bytes or, if
+    /// more arrived or nothing was announced, the bytes that arrived.
     whole: Duration,
-    /// The bytes that must have come, on average, in each second so far, once [`GRACE`] is over; 0: none.
+    /// The minimum average rate since the start, in bytes a second, once [`GRACE`] is over; 0 means no minimum.
     min_rate: u64,
     announced: u64,
 }
@@ -105,7 +107,7 @@ enum Limit {
     MinRate,
 }
 
-/// A body came too slowly for the `min_rate` that this names.
+/// The error for a body that came more slowly than the contained `min_rate`.
 #[derive(Debug, thiserror::Error)]
 #[error("less than {0} bytes a second")]
 pub(super) struct BelowMinRate(pub(super) u64);
@@ -120,8 +122,8 @@ impl BodyTimeouts {
         }
     }
 
-    /// For how long the next bytes may be waited for, `elapsed` after the start when `read` bytes had come; and the limit
-    /// that ends the wait.
+    /// Returns the longest wait for the next bytes, `elapsed` after the start and with `read` bytes received, and the
+    /// limit that ends the wait.
     fn wait(&self, elapsed: Duration, read: u64) -> (Duration, Limit) {
         let whole = self.whole.saturating_add(time_of(self.announced.max(read), ADDED_TIME_RATE));
         let in_rate = if self.min_rate == 0 { Duration::MAX } else { time_of(read, self.min_rate).max(GRACE) };
@@ -133,7 +135,8 @@ impl BodyTimeouts {
         limits.into_iter().min_by_key(|(wait, _)| *wait).unwrap_or((Duration::ZERO, Limit::Whole))
     }
 
-    /// `body`, ended by an error when the client is too slow, or sends more than `limit` bytes.
+    /// Returns `body` with the limits applied: the stream ends with an error when the client is too slow or sends more
+    /// than `limit` bytes.
     pub(super) fn hold<S>(self, body: S, limit: u64) -> LocalBoxStream<'static, Result<Bytes, PayloadError>>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
@@ -144,7 +147,7 @@ impl BodyTimeouts {
                 return None;
             }
             let (wait, which) = self.wait(start.elapsed(), read);
-            // Bytes that have come already are taken, however late they are.
+            // Bytes that have already arrived are accepted, however late.
             let chunk = match timeout(wait, body.next()).await {
                 Err(_) => Err(PayloadError::Io(self.too_slow(which))),
                 Ok(None) => return None,
@@ -157,7 +160,7 @@ impl BodyTimeouts {
             let over = chunk.is_err();
             Some((chunk, (body, read, over)))
         })
-        // actix-multipart asks again after the end.
+        // actix-multipart polls again after the end.
         .fuse()
         .boxed_local()
     }
@@ -170,7 +173,7 @@ impl BodyTimeouts {
     }
 }
 
-/// How long `bytes` take at `rate` bytes a second.
+/// Returns the time that `bytes` take at `rate` bytes a second.
 fn time_of(bytes: u64, rate: u64) -> Duration {
     let (seconds, rest) = (bytes / rate.max(1), bytes % rate.max(1));
     Duration::from_secs(seconds).saturating_add(Duration::from_millis(rest.saturating_mul(1000) / rate.max(1)))
@@ -185,8 +188,8 @@ mod tests {
     const PACE: BodyTimeouts =
         BodyTimeouts { idle: Duration::from_secs(30), whole: Duration::from_mins(5), min_rate: 4096, announced: 0 };
 
-    /// A body of `chunks`, each of so many bytes and so long after the one before it; nothing comes after them, and it does
-    /// not end. Says after how long it is given up, and why.
+    /// Feeds a body of `chunks`, each with its delay after the previous chunk and its size. No bytes follow them, and
+    /// the body does not end. Returns the time after which the body is given up, and the error.
     async fn given_up(pace: BodyTimeouts, chunks: Vec<(Duration, usize)>) -> (Duration, IntakeError) {
         let start = Instant::now();
         let sent = stream::iter(chunks).then(|(after, bytes)| async move {
@@ -221,7 +224,7 @@ mod tests {
             assert!(matches!(error, IntakeError::BelowMinRate { min_rate: 4096 }), "{error}");
             assert_eq!(seconds(after), 60, "{bytes} bytes a second");
         }
-        // The bytes of the first minute count: ten times the rate for a minute is ten minutes' worth.
+        // The bytes of the first minute count: ten times the minimum rate for one minute lasts ten minutes.
         let burst = [every(SECOND, 40_960)[..60].to_vec(), every(SECOND, 1)].concat();
         let roomy = BodyTimeouts { whole: Duration::from_hours(1), ..PACE };
         assert_eq!(seconds(given_up(roomy, burst).await.0), 600);
@@ -231,11 +234,11 @@ mod tests {
     async fn a_body_that_keeps_up_the_rate_may_take_the_whole_time_and_that_of_its_bytes() {
         let (after, error) = given_up(PACE, every(SECOND, 8192)).await;
         assert!(matches!(error, IntakeError::TooSlow), "{error}");
-        // 300 s, and 1/16 of a second for each: 300 / (1 - 1/16).
+        // 300 s, and each second adds 1/16 s: 300 / (1 - 1/16).
         assert_eq!(seconds(after), 319, "one before the chunk that would be too late");
         let announced = BodyTimeouts { announced: 100 * ADDED_TIME_RATE, ..PACE };
         assert_eq!(seconds(given_up(announced, every(SECOND, 8192)).await.0), 400);
-        // By a megabit a second it may go on for ever, or for as much as a body may have.
+        // At one megabit a second the body may continue forever, or up to its maximum size.
         let fast = given_up(PACE, every(SECOND, 128 * 1024)).await.0;
         assert_eq!(seconds(fast), 2030, "it is silent after 2000 s");
     }
@@ -259,7 +262,7 @@ mod tests {
             let (wait, _) = pace.wait(elapsed, read);
             prop_assert!(wait <= pace.idle);
             prop_assert!(wait.saturating_add(elapsed) <= pace.whole.saturating_add(time_of(read.max(announced), ADDED_TIME_RATE)).max(elapsed));
-            // More bytes never leave less time.
+            // More bytes never shorten the wait.
             prop_assert!(wait <= pace.wait(elapsed, read.saturating_add(1)).0);
         }
     }

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what came. Each message is what the client reads.
+//! The errors of a request body. Clients read the messages.
 
 use std::io::{self, ErrorKind};
 
@@ -12,58 +12,58 @@ use super::options::OptionError;
 use super::spool::SpoolError;
 use crate::fair_share::Refused;
 
-/// Why a request could not be taken in.
+/// The reason why intake refused a request.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// There is no `Content-Type`.
+    /// `Content-Type` is missing.
     #[error(
         "The request has no Content-Type. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     NoContentType,
-    /// The `Content-Type` is none of those that are taken.
+    /// The `Content-Type` is not supported.
     #[error(
         "Content-Type '{got}' is not supported. Use multipart/form-data, application/json, audio/*, video/* or application/octet-stream."
     )]
     ContentType {
-        /// What came.
+        /// The `Content-Type` of the request.
         got: String,
     },
-    /// The recording, or the body that holds it, is too large.
+    /// The recording, or the body that contains it, is too large.
     #[error("Maximum content size limit ({allowed}) exceeded.")]
     TooLarge {
-        /// The largest recording in bytes.
+        /// The maximum size of a recording in bytes.
         allowed: u64,
     },
-    /// The client was silent for too long, or took too long in all.
+    /// The client was silent for too long, or exceeded the total time.
     #[error("The request body did not arrive in time.")]
     TooSlow,
-    /// The client sent, but too slowly for too long.
+    /// The client sent too slowly for too long.
     #[error(
         "The request body came too slowly: after its first minute it must keep up {min_rate} bytes a second on average."
     )]
     BelowMinRate {
-        /// The bytes that must have come, on average, in each second so far.
+        /// The minimum average rate since the start, in bytes a second.
         min_rate: u64,
     },
-    /// The connection ended before the body did.
+    /// The connection closed before the end of the body.
     #[error("The request body ended before it was complete.")]
     CutShort,
-    /// The form ended before its last boundary, or has another one than it announced.
+    /// The form ended before its last boundary, or uses another boundary than it announced.
     #[error("The multipart form ended before its last boundary, which must be the one that its Content-Type names.")]
     FormCutShort,
-    /// The body is no multipart form.
+    /// The body is not a multipart form.
     #[error("The multipart form cannot be read: {0}.")]
     Multipart(String),
-    /// The body is not the JSON that is taken.
+    /// The JSON body is invalid.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// A field name that no form of OpenAI's has.
+    /// A field name has characters or a length that no field name of OpenAI's form has.
     #[error("A field name may have up to 128 letters, digits and the signs _ - . [ ].")]
     FieldName,
-    /// More fields than are allowed.
+    /// The request has too many fields.
     #[error("The request has more than {allowed} fields.")]
     TooManyFields {
-        /// How many may be.
+        /// The maximum number of fields.
         allowed: usize,
     },
     /// A text field is too long.
@@ -72,58 +72,58 @@ pub enum IntakeError {
          'file' of a form, or in 'audio' of JSON."
     )]
     FieldTooLarge {
-        /// The field.
+        /// The field's name.
         name: String,
-        /// How many bytes there may be.
+        /// The maximum number of bytes.
         allowed: usize,
     },
-    /// A text field is no text in its charset.
+    /// A text field is not text in its charset.
     #[error("Field '{name}' is not {charset} text. A recording belongs in field 'file'.")]
     NotText {
-        /// The field.
+        /// The field's name.
         name: String,
-        /// The charset that it was read in.
+        /// The charset used to read the field.
         charset: &'static str,
     },
-    /// A text field is in a charset that nothing is known of.
+    /// A text field is in an unknown charset.
     #[error("Field '{name}' names the charset '{charset}', which is not known here. Send UTF-8.")]
     Charset {
-        /// The field.
+        /// The field's name.
         name: String,
-        /// What it names.
+        /// The charset that the field names.
         charset: String,
     },
-    /// The recording is in another field than the one for it.
+    /// A field other than `file` contains the recording.
     #[error("Field '{name}' holds a recording, which belongs in field 'file'.")]
     MisplacedFile {
-        /// The field in which it came.
+        /// The field's name.
         name: String,
     },
-    /// There is no audio.
+    /// The audio is missing.
     #[error("No audio was sent: field 'file' is missing.")]
     NoFile,
-    /// There is more than one recording.
+    /// The request has more than one recording.
     #[error("Field 'file' was sent more than once.")]
     SecondFile,
-    /// A field that stands for the audio came where only options are.
+    /// An option has a name that stands for the audio.
     #[error("'{name}' cannot be an option: it stands for the audio, which a form has in field 'file'.")]
     Reserved {
-        /// The field.
+        /// The field's name.
         name: String,
     },
-    /// An option is wrong.
+    /// An option is invalid.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// The audio is not what can be transcribed.
+    /// The audio cannot be transcribed.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// There is no room for the recording: recordings take all there is, or the caller's take all that one caller may have.
+    /// The spool quota is exhausted, or the caller's share of it.
     #[error("{}", match .0 {
         Refused::Exhausted => "The gateway has no room for another recording now. Try again soon.",
         Refused::OverShare => "Your recordings take all the room that the gateway has for one caller now. Try again soon.",
     })]
     NoRoom(Refused),
-    /// There is no turn to measure the recording.
+    /// The measuring queue is full, or the caller's share of it.
     #[error("{}", match .0 {
         Refused::Exhausted => "The gateway has as many recordings to measure as it may have. Try again soon.",
         Refused::OverShare => "You have as many recordings to be measured as the gateway takes from one caller. Try again soon.",
@@ -138,7 +138,7 @@ impl From<SpoolError> for IntakeError {
     fn from(error: SpoolError) -> Self {
         match error {
             SpoolError::NoRoom(refused) => Self::NoRoom(refused),
-            // Somebody else has filled the disk that the settings promise.
+            // Other programs have filled the disk space that the settings promise.
             SpoolError::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 tracing::error!(%error, "intake.spool_dir is full, although recordings take less than they may");
                 Self::NoRoom(Refused::Exhausted)
@@ -149,7 +149,7 @@ impl From<SpoolError> for IntakeError {
 }
 
 impl IntakeError {
-    /// What an error of the body's stream means. `allowed` is the largest recording.
+    /// Converts an error of the body's stream. `allowed` is the maximum size of a recording.
     pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
             PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
@@ -163,8 +163,8 @@ impl IntakeError {
 
     pub(super) fn of_multipart(error: &MultipartError, allowed: u64) -> Self {
         match error {
-            // The parser says so of its own buffer too, for a preamble or a part's headers without end; the size of the
-            // body was judged before it came here.
+            // The parser also reports this for its own buffer, when a preamble or a part's headers never end. The size
+            // of the body was checked earlier.
             MultipartError::Payload(PayloadError::Overflow) => {
                 Self::Multipart("it has a part with too long a head, or too much before its first part".to_owned())
             }

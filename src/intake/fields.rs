@@ -1,11 +1,11 @@
-//! The text fields of a request as they arrive, held to their limits.
+//! The text fields of a request as they arrive, with their limits.
 
 use super::IntakeError;
 use crate::config;
 
 const REFERENCES: &str = "known_speaker_references";
 
-/// Names and values in the order in which they came.
+/// The fields' names and values in the order of arrival.
 #[derive(Debug)]
 pub(super) struct Fields {
     pairs: Vec<(String, String)>,
@@ -28,7 +28,7 @@ impl Fields {
         }
     }
 
-    /// The most bytes that a field of this name may have now.
+    /// Returns the maximum number of bytes that a field of this name may have now.
     pub(super) fn room_for(&self, name: &str) -> usize {
         if base_name(name) == REFERENCES {
             self.max_reference_bytes
@@ -37,8 +37,8 @@ impl Fields {
         }
     }
 
-    /// Adds a field. Its name must be one that can stand in a form without quoting, so that nothing in it can pass for
-    /// something else there.
+    /// Adds a field. Its name must be valid in a form without quoting, so that no part of it can be mistaken for other
+    /// syntax there.
     pub(super) fn add(&mut self, name: String, value: String) -> Result<(), IntakeError> {
         self.visit(&name)?;
         if value.len() > self.room_for(&name) {
@@ -51,7 +51,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Puts `value` in the place of that of a field that was added before.
+    /// Replaces the value of an earlier field with `value`.
     pub(super) fn replace(&mut self, place: usize, value: String) -> Result<(), IntakeError> {
         let Some((name, old)) = self.pairs.get(place).map(|(name, old)| (name.clone(), old.len())) else {
             return Ok(());
@@ -72,8 +72,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Counts a field and checks its name, before anything is made of either. A JSON value that holds others counts too:
-    /// nesting is no way around the limit.
+    /// Counts a field and checks its name, before the field is used. A JSON value that contains others counts too, so
+    /// nesting does not evade the limit.
     pub(super) fn visit(&mut self, name: &str) -> Result<(), IntakeError> {
         if self.visited >= self.most {
             return Err(IntakeError::TooManyFields { allowed: self.most });
@@ -94,7 +94,7 @@ impl Fields {
         IntakeError::FieldTooLarge { name: base_name(name).to_owned(), allowed }
     }
 
-    /// Whether a field of this name has come.
+    /// Returns true if a field of this name has arrived.
     pub(super) fn has(&self, name: &str) -> bool {
         self.pairs.iter().any(|(known, _)| known == name)
     }
@@ -108,7 +108,8 @@ impl Fields {
     }
 }
 
-/// `timestamp_granularities` of `timestamp_granularities[]`, `chunking_strategy` of `chunking_strategy[type]`.
+/// Returns the name before the first bracket: `timestamp_granularities` of `timestamp_granularities[]`,
+/// `chunking_strategy` of `chunking_strategy[type]`.
 pub(super) fn base_name(name: &str) -> &str {
     name.split_once('[').map_or(name, |(base, _)| base)
 }

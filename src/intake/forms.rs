@@ -1,5 +1,5 @@
-//! The body forms, each taken apart into the same two things: text fields and one spooled recording. That of OpenAI has a
-//! [room](super::multipart) of its own.
+//! The JSON and the raw body form. Both yield text fields and one spooled recording, like OpenAI's form in
+//! [`multipart`](super::multipart).
 
 use actix_web::error::PayloadError;
 use bytes::Bytes;
@@ -11,19 +11,19 @@ use super::json::Sieve;
 use super::recording::{IntakeContext, Recording};
 use super::{BodyForm, IntakeError, Spool};
 
-/// A request taken apart.
+/// The fields and the recording of one request.
 pub(super) struct Parts {
     pub(super) fields: Vec<(String, String)>,
     pub(super) audio: Spool,
 }
 
-/// The options of OpenAI's form as members of a JSON object, with the audio in base64, which is decoded as it arrives.
+/// Reads options like those of OpenAI's form as members of a JSON object, and decodes the base64 audio as it arrives.
 pub(super) async fn json<S>(table: &IntakeContext<'_>, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,
 {
     let settings = table.settings;
-    // The options with their names and punctuation; references are data URLs among them.
+    // The limit covers the options with their names and punctuation, and references, which are `data:` URLs among them.
     let room = settings.max_text_bytes + settings.max_reference_bytes * 4 + settings.max_fields * 256;
     let mut sieve = Sieve::new(room);
     let expected = table.declared.map(|declared| BodyForm::Json.audio_bytes(declared).min(settings.max_audio_bytes));
@@ -44,12 +44,12 @@ where
     Ok(Parts { fields: fields.into_pairs(), audio: recording.finish() })
 }
 
-/// The members that describe the audio are left out: the content itself says what it is.
+/// Drops the members that describe the audio: the format is detected from the content.
 fn without_audio(members: Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
     members.into_iter().filter(|(name, _)| !matches!(name.as_str(), "audio" | "input_audio" | "filename"))
 }
 
-/// Writes a JSON value as the fields of a form: `name`, `name[]` for each item, `name[member]` for each member.
+/// Writes a JSON value as form fields: `name`, `name[]` for each item, `name[member]` for each member.
 fn flatten(name: String, value: Value, fields: &mut Fields) -> Result<(), IntakeError> {
     match value {
         Value::Null => fields.visit(&name),
@@ -67,7 +67,7 @@ fn flatten(name: String, value: Value, fields: &mut Fields) -> Result<(), Intake
     }
 }
 
-/// The body is the recording and the query holds the options.
+/// Reads a body that is the recording, and a query that holds the options.
 pub(super) async fn raw<S>(table: &IntakeContext<'_>, query: &str, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>>,

@@ -1,9 +1,9 @@
-//! What did they send? Three body forms become one [`Job`]: checked options, spooled audio, measured media.
+//! Intake: reads a request body in one of three forms and makes it a [`Job`] with checked options, spooled audio and
+//! measured media.
 //!
-//! This room reads bodies and knows nothing of routes, callers, models or providers. It may use what actix-multipart asks
-//! for, and no more of actix.
+//! This module knows nothing of routes, callers, models or providers. From actix it may use only what actix-multipart
+//! needs.
 
-mod upload;
 pub mod base64;
 mod body;
 mod error;
@@ -19,14 +19,15 @@ mod references;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod values;
 
-pub use upload::{First, Upload};
 pub use body::BodyForm;
 pub use error::IntakeError;
 pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use options::{Chunking, OptionError, Options};
 pub use spool::{Spool, SpoolError, SpoolQuota, SpoolSource, SpoolWriter};
+pub use upload::{First, Upload};
 
 use std::sync::Arc;
 
@@ -41,64 +42,64 @@ use crate::fair_share::ShareKey;
 use media::{Length, MediaInfo};
 use recording::{Early, IntakeContext};
 
-/// One piece of work: what is to be done with which audio.
+/// A job: the task, its options and its audio.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Transcribe or translate.
+    /// The task: transcribe or translate.
     pub task: Task,
-    /// How.
+    /// The options of the request.
     pub options: Options,
     /// The recording.
     pub audio: Spool,
-    /// What the recording is and how long.
+    /// The container, codec, length and size of the recording.
     pub media: MediaInfo,
-    /// How long the samples of known speakers are, all together: a provider hears them, too.
+    /// The total length of the known speakers' samples, which a provider processes too.
     pub references: Length,
 }
 
 impl Job {
-    /// All that a provider would have to hear: what is charged and held against limits.
+    /// Returns the length that a provider would process, which is charged and held against limits.
     pub fn billed_length(&self) -> Length {
         self.media.length.plus(self.references)
     }
 }
 
-/// A request whose body is still to be read.
+/// A request whose body has not been read.
 #[derive(Debug)]
 pub struct Incoming<'a, S> {
-    /// What its route asks for.
+    /// The task of its route.
     pub task: Task,
     /// The form that its `Content-Type` announced.
     pub form: BodyForm,
-    /// The size of its body, where that was told.
+    /// The size of its body, if the client announced it.
     pub declared: Option<u64>,
     /// Its headers, for the boundary of a multipart body.
     pub headers: &'a HeaderMap,
     /// Its query, which holds the options of a raw body.
     pub query: &'a str,
-    /// Whose share it counts against.
+    /// The caller and session whose share it counts against.
     pub key: ShareKey,
     /// Its body.
     pub body: S,
 }
 
-/// The resources that all requests share while they are taken in.
+/// The resources that all requests share during intake.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// Where recordings are kept.
+    /// The quota for the recordings in the spool.
     pub room: Arc<SpoolQuota>,
-    /// Where they are measured.
+    /// The threads that measure recordings.
     pub measuring: Arc<MeasuringPool>,
 }
 
 impl Shared {
-    /// The resources of these settings, none of them in use.
+    /// Creates unused resources from the settings.
     pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
         Ok(Self { room: SpoolQuota::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 
-/// Begins to read a request. Its recording is spooled as it comes; nothing outlives an error.
+/// Begins to read a request. The recording is spooled as it arrives; after an error nothing of it remains.
 pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming: Incoming<'a, S>) -> Upload<'a>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,

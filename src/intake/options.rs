@@ -1,7 +1,7 @@
-//! The options of a request in one normal form, whichever body form they came in.
+//! The options of a request in one normal form, for every body form.
 //!
-//! What the gateway knows is parsed and checked here as far as it can be without knowing the model. What it has never
-//! heard of is kept as it came and sent on: OpenAI adds fields.
+//! Options that the gateway knows are parsed and checked here as far as possible without knowing the model. Unknown
+//! options are kept as they came and sent on: OpenAI adds fields.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use super::values::{
 };
 use crate::domain::terms::Format;
 
-/// The options of a request. What each may be is in `openapi.yaml`.
+/// The options of a request. `openapi.yaml` documents their values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `model`; the default one is used where it is left out.
+    /// `model`; if absent, the default model is used.
     pub model: Option<String>,
     /// `response_format`
     pub format: Option<Format>,
-    /// `stream`; where it is left out, the request's `Accept` decides.
+    /// `stream`; if absent, the request's `Accept` decides.
     pub stream: Option<bool>,
     /// `language`
     pub language: Option<String>,
@@ -29,7 +29,7 @@ pub struct Options {
     pub keywords: Vec<String>,
     /// `prompt`
     pub prompt: Option<String>,
-    /// `temperature`, as it was written.
+    /// `temperature`, as the client wrote it.
     pub temperature: Option<String>,
     /// `include[]`
     pub include: Vec<String>,
@@ -41,11 +41,11 @@ pub struct Options {
     pub speaker_names: Vec<String>,
     /// `known_speaker_references[]`: data URLs.
     pub speaker_references: Vec<String>,
-    /// What the gateway does not know, by its full name.
+    /// Unknown options, by their full names.
     pub others: Vec<(String, String)>,
 }
 
-/// The options that are one value.
+/// The options with a single value.
 const SINGLE: [&str; 6] = ["model", "response_format", "stream", "language", "prompt", "temperature"];
 
 /// The options that are lists or objects.
@@ -59,11 +59,11 @@ const COMPOUND: [&str; 7] = [
     "known_speaker_references",
 ];
 
-/// The lists whose items belong together by their places. An empty item of one counts: without it the ones behind it would
+/// The lists whose items belong together by their positions. An empty item counts: without it the following items would
 /// go to other speakers.
 const PAIRED: [&str; 2] = ["known_speaker_names", "known_speaker_references"];
 
-/// Whether the gateway knows an option of this name.
+/// Returns true if the gateway knows an option of this name.
 pub(super) fn is_option(base: &str) -> bool {
     SINGLE.contains(&base) || COMPOUND.contains(&base)
 }
@@ -71,43 +71,43 @@ pub(super) fn is_option(base: &str) -> bool {
 /// `chunking_strategy`
 #[derive(Clone, PartialEq, Eq)]
 pub enum Chunking {
-    /// One word: `auto`.
+    /// A single word: `auto`.
     Named(String),
-    /// The members of an object such as `{"type": "server_vad", …}`, each by its name and its text.
+    /// The members of an object such as `{"type": "server_vad", …}`, each with its name and its text.
     Object(Vec<(String, String)>),
 }
 
-/// An option that cannot be what it is.
+/// An error in an option.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OptionError {
     /// The value is not allowed.
     #[error("Invalid value for '{name}': {got}. {allowed}")]
     Invalid {
-        /// The option.
+        /// The option's name.
         name: &'static str,
-        /// What came, for people.
+        /// The received value, for people.
         got: String,
-        /// What is allowed, as a sentence.
+        /// The allowed values, as a sentence.
         allowed: &'static str,
     },
-    /// An option that may be given once came again.
+    /// An option that may be given only once came again.
     #[error("'{name}' was given more than once.")]
     Repeated {
-        /// The option.
+        /// The option's name.
         name: &'static str,
     },
     /// Two options that exclude each other.
     #[error("'{name}' cannot be used together with '{with}'.")]
     Conflict {
-        /// The one to leave out.
+        /// The option to leave out.
         name: &'static str,
-        /// The other.
+        /// The other option.
         with: &'static str,
     },
 }
 
 impl OptionError {
-    /// The option that is wrong.
+    /// Returns the name of the invalid option.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Invalid { name, .. } | Self::Repeated { name } | Self::Conflict { name, .. } => name,
@@ -116,7 +116,7 @@ impl OptionError {
 }
 
 impl Options {
-    /// Parses fields by their names on the wire: `include[]` repeated, `chunking_strategy[type]`, and so on.
+    /// Parses fields by their names on the wire: repeated `include[]`, `chunking_strategy[type]`, and so on.
     pub fn parse(pairs: Vec<(String, String)>) -> Result<Self, OptionError> {
         let mut options = Self::default();
         for (name, value) in without_blank(pairs) {
@@ -146,17 +146,17 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether the answer is to come as a stream of events.
+    /// Returns true if the client wants the response as a stream of events.
     pub fn streams(&self) -> bool {
         self.stream.unwrap_or(false)
     }
 
-    /// `response_format`, or what OpenAI takes where it is left out.
+    /// Returns `response_format`, or OpenAI's default if it is absent.
     pub fn format(&self) -> Format {
         self.format.unwrap_or(Format::Json)
     }
 
-    /// The names of the options that were given, of those that not every model takes.
+    /// Returns the names of the given options that not every model supports.
     pub fn given(&self) -> impl Iterator<Item = &'static str> {
         [
             ("language", self.language.is_some()),
@@ -174,7 +174,7 @@ impl Options {
         .filter_map(|(name, given)| given.then_some(name))
     }
 
-    /// The bytes of text that a provider may bill: the prompt, the hints, and what the gateway does not know.
+    /// Returns the bytes of text that a provider may bill: the prompt, the hints, and unknown options.
     pub fn text_bytes(&self) -> u64 {
         let hints = [&self.keywords, &self.speaker_names].into_iter().flatten().chain(&self.prompt);
         let others = self.others.iter().map(|(_, value)| value.len());
@@ -182,7 +182,7 @@ impl Options {
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
-    /// Everything but the model and `stream`, as the fields of OpenAI's form.
+    /// Returns all options except the model and `stream`, as the fields of OpenAI's form.
     pub fn form_fields(&self) -> Vec<(String, String)> {
         let mut fields = Vec::new();
         let mut one = |name: &str, value: &Option<String>| {
@@ -213,8 +213,8 @@ impl Options {
         fields
     }
 
-    /// `chunking_strategy` comes as `auto`, as a JSON object in one field (go-openai), or as one field for each member
-    /// (the official SDKs).
+    /// Adds a part of `chunking_strategy`. It comes as `auto`, as a JSON object in one field (go-openai), or as one
+    /// field for each member (the official SDKs).
     fn add_chunking(&mut self, name: &str, value: String) -> Result<(), OptionError> {
         const NAME: &str = "chunking_strategy";
         const ALLOWED: &str =
@@ -256,7 +256,7 @@ impl Options {
             check_member(&member, &text).ok_or_else(invalid)?;
             members.push((member, text));
         }
-        // An object of nothing is no more than an empty text.
+        // An empty object counts as an absent value, like an empty text.
         if members.is_empty() { Ok(()) } else { once(&mut self.chunking, NAME, Chunking::Object(members)) }
     }
 
@@ -296,7 +296,7 @@ impl Options {
     }
 }
 
-/// Prompts, keywords and names are the caller's own words: only the names of the options are shown.
+/// Shows only the names of the options: prompts, keywords and names are the caller's own words.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Options");
@@ -305,9 +305,9 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Drops blank options: the client left them out. A form sends each of its inputs, filled or not, and a template sends an
-/// empty variable. The rule holds for every option that the gateway knows, alone, in a list or in an object; an option that
-/// the gateway does not know stays as it came.
+/// Drops blank options, which count as absent. A form sends each of its inputs, filled or not, and a template sends an
+/// empty variable. The rule holds for every option that the gateway knows, alone, in a list or in an object; an unknown
+/// option stays as it came.
 fn without_blank(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
     let says = |option: &str| pairs.iter().any(|(name, value)| base_name(name) == option && !is_blank(value));
     let paired = PAIRED.map(|option| (option, says(option)));

@@ -1,4 +1,4 @@
-//! The recording on its way into the spool, and the offer to forward it while it is arriving.
+//! The recording on its way into the spool, and its offer for early forwarding.
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::media;
 use super::media::{Claim, MediaInfo};
 use super::references;
-use super::spool::quota::SpoolQuota;
+use super::spool::SpoolQuota;
 use super::spool::SpoolWriter;
 use super::{IntakeError, Job, Options, Spool};
 use crate::config;
@@ -16,24 +16,24 @@ use crate::domain::Length;
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
 
-/// A smaller recording is whole before much could be gained.
+/// The minimum size in bytes for early forwarding: a smaller recording is complete before the gain matters.
 const WORTH_IT: u64 = 256 * 1024;
-/// So much of a recording tells what it is, as a rule.
+/// The number of bytes at the start that usually identify a format.
 const BEGINNING: usize = 16 * 1024;
 
-/// What the three body forms share while they are taken apart.
+/// The data that the three body forms share while they are read.
 pub(super) struct IntakeContext<'a> {
     pub(super) task: Task,
     pub(super) settings: &'a config::Intake,
     pub(super) room: &'a Arc<SpoolQuota>,
-    /// Whose room the recording takes.
+    /// The caller and session whose share of the spool quota the recording takes.
     pub(super) key: ShareKey,
-    /// The size of the whole body, where the client told it.
+    /// The size of the whole body, if the client announced it.
     pub(super) declared: Option<u64>,
     pub(super) early: Early,
 }
 
-/// A place for a job whose recording is still arriving, and for what it claims to be.
+/// A slot for a job whose recording is still arriving, and for the claim about its media.
 #[derive(Clone, Default)]
 pub(super) struct Early(Rc<RefCell<Slot>>);
 
@@ -42,7 +42,7 @@ enum Slot {
     #[default]
     Empty,
     Offered(Box<(Job, Claim)>),
-    /// It has been taken, or there will be none.
+    /// The offer was taken, or none will be made.
     Closed,
 }
 
@@ -60,7 +60,8 @@ impl Early {
 }
 
 impl IntakeContext<'_> {
-    /// Offers a job of what is known, once its recording has begun. Whether it is so will be seen when the whole is there.
+    /// Offers a job from the data known so far, once its recording has begun. The complete job later confirms or
+    /// refutes it.
     pub(super) fn offer(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
         let mut slot = self.early.0.borrow_mut();
         let Some(expected) = recording.expected.filter(|&bytes| bytes >= WORTH_IT && self.settings.overlap) else {
@@ -70,15 +71,15 @@ impl IntakeContext<'_> {
             return;
         }
         let mut head = [0; BEGINNING];
-        // What came last in small pieces may not be there yet.
+        // The last small pieces may not be readable yet.
         if recording.spool.so_far().source().read_exact(&mut head).is_err() {
             return;
         }
         *slot = Slot::Closed;
         let Some(claim) = media::claim(&head, expected) else { return };
-        // What is wrong now may be right with a field that is still to come.
+        // Options that are wrong now may be right with a field that is still to come.
         let Ok(options) = Options::parse(fields()) else { return };
-        // Samples of speakers are measured with the whole.
+        // Samples of speakers are measured only with the complete request.
         if !options.speaker_references.is_empty() {
             return;
         }
@@ -94,7 +95,7 @@ impl IntakeContext<'_> {
     }
 }
 
-/// A spool that is held to the largest recording.
+/// A spool with a limit on the size of the recording.
 pub(super) struct Recording {
     spool: SpoolWriter,
     expected: Option<u64>,
@@ -102,7 +103,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// `expected`: how large it will be, as far as that can be told.
+    /// Creates the spool. `expected` is the recording's size, as far as it is known.
     pub(super) fn new(table: &IntakeContext<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
         let allowed = table.settings.max_audio_bytes;
         if expected.is_some_and(|expected| expected > allowed) {

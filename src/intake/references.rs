@@ -1,4 +1,4 @@
-//! How long the samples of known speakers are, which come as `data:` URLs among the options.
+//! The total length of the known speakers' samples, which arrive as `data:` URLs among the options.
 
 use memchr::memchr;
 
@@ -11,10 +11,10 @@ use crate::domain::Length;
 
 const NAME: &str = "known_speaker_references";
 
-/// The length of no samples.
+/// The length when there are no samples.
 pub(super) const NONE: Length = Length::Measured(AudioMs::new(0));
 
-/// Measures the samples, all together. One that is not audio is refused.
+/// Measures all samples and returns their total length. Refuses a sample that is not audio.
 pub(super) async fn measure(
     table: &IntakeContext<'_>,
     measuring: &MeasuringPool,
@@ -34,7 +34,7 @@ pub(super) async fn measure(
     Ok(sum)
 }
 
-/// The audio in a `data:` URL (RFC 2397).
+/// Decodes the audio in a `data:` URL (RFC 2397).
 fn decode(reference: &str) -> Result<Vec<u8>, OptionError> {
     let url = reference.as_bytes();
     let head = memchr(b',', url).unwrap_or(url.len());

@@ -1,4 +1,4 @@
-//! The three body forms against each other: the same request in any form, in any chunks, is the same job.
+//! Tests of the three body forms against each other: a request in any form, in any chunks, yields the same job.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ mod arriving;
 
 const BOUNDARY: &str = "----voxgate-boundary";
 
-/// What is compared: every field as it would be forwarded, the audio, what it was measured to be.
+/// The compared values: the fields as forwarded, the audio, and its measured properties.
 type Seen = (Vec<(String, String)>, Option<String>, bool, Vec<u8>, MediaInfo);
 
 fn settings() -> config::Intake {
@@ -27,7 +27,7 @@ fn settings() -> config::Intake {
     config::Settings::load(Some(file.path())).unwrap().intake
 }
 
-/// A second of 8-bit mono at `rate`, which is not silent, so that a byte out of place is seen.
+/// Builds one second of 8-bit mono at `rate`. The sound is not silent, so that a misplaced byte shows.
 fn wav(rate: u32) -> Vec<u8> {
     let samples: Vec<u8> = (0..rate).map(|i| u8::try_from(i % 251).unwrap()).collect();
     let mut wav = Vec::new();
@@ -53,7 +53,7 @@ fn alice() -> ShareKey {
     ShareKey::of_caller("alice")
 }
 
-/// A room for one test, and the threads of all.
+/// Creates a spool quota for one test and the threads that all tests share.
 fn shared(settings: &config::Intake) -> Shared {
     static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
     Shared { room: SpoolQuota::new(settings), measuring: Arc::clone(&MEASURING) }
@@ -80,7 +80,7 @@ async fn seen_of(job: Job) -> Seen {
     (job.options.form_fields(), model.clone(), stream == Some(true), audio.await.unwrap(), job.media)
 }
 
-/// Fields as an SDK names them, in an order of their own, with the file among them.
+/// Builds a form with fields named as an SDK names them, in the given order, with the file among them.
 fn multipart(fields: &[(&str, &str)], file_at: usize, audio: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     let mut part = |headers: &str, content: &[u8]| {
@@ -150,7 +150,8 @@ proptest! {
     #[test]
     fn a_form_cut_short_anywhere_is_an_error_and_never_a_shorter_job(cut in any::<prop::sample::Index>()) {
         let body = multipart(&FIELDS, 3, &wav(3000));
-        // The line break after the last delimiter is no part of the form, and neither are the last two dashes to some.
+        // The line break after the last delimiter is not part of the form, and some parsers do not need the last two
+        // dashes either.
         let cut = cut.index(body.len() - 6);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let form_type = format!("multipart/form-data; boundary={BOUNDARY}");

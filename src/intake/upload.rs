@@ -1,4 +1,4 @@
-//! A request on its way in: what can be known of it early, and the whole.
+//! A request that is being received: the early job, and the complete one.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,20 +9,21 @@ use super::recording::Early;
 use super::{IntakeError, Job};
 use crate::telemetry::traces::{Step, Trace};
 
-/// A request whose body is being read. It arrives while this is waited for.
+/// A request whose body is being read. The body arrives while the caller awaits it.
 pub struct Upload<'a> {
     whole: Pin<Box<dyn Future<Output = Result<Job, IntakeError>> + 'a>>,
     early: Early,
 }
 
-/// What is there first.
+/// The first result of an upload.
 #[derive(Debug)]
 pub enum First {
-    /// All of it.
+    /// The complete job.
     Whole(Job),
-    /// A job whose recording is still arriving: its options as far as they have come, its size as the client announced it,
-    /// its container and its length as its beginning claims them. Its readers get all but the last byte until
-    /// [`Spool::release`](super::Spool::release), so that no provider can begin before the whole has been seen.
+    /// A job whose recording is still arriving. Its options are those received so far, its size is as the client
+    /// announced it, and its container and length are as its first bytes claim. Its readers get all but the last byte
+    /// until [`Spool::release`](super::Spool::release), so no provider can begin before the gateway has seen the whole
+    /// recording.
     Early(Job, Claim),
 }
 
@@ -31,14 +32,14 @@ impl<'a> Upload<'a> {
         Self { whole: Box::pin(whole), early }
     }
 
-    /// The same as a step of a request that has a trace.
+    /// Returns this upload as a step in the trace of its request.
     #[must_use]
     pub fn traced(self, trace: Trace) -> Self {
         let Self { whole, early } = self;
         Self { whole: Box::pin(async move { trace.during(Step::TakeIn, whole).await }), early }
     }
 
-    /// Reads until something can be done with it. To be called once, before [`Upload::whole`].
+    /// Reads until a job is ready, complete or early. The caller calls this once, before [`Upload::whole`].
     pub async fn first(&mut self) -> Result<First, IntakeError> {
         poll_fn(|cx| match self.whole.as_mut().poll(cx) {
             Poll::Ready(whole) => Poll::Ready(whole.map(First::Whole)),
@@ -57,7 +58,8 @@ impl<'a> Upload<'a> {
 }
 
 impl Job {
-    /// Whether this, the whole, is what `early` was taken for: the same to ask for, and no longer than it claimed to be.
+    /// Returns true if this complete job matches `early`: same task, options, size and container, and no longer than
+    /// `early` claimed.
     pub fn fulfils(&self, early: &Self) -> bool {
         let Self { task, options, audio, media, references: _ } = self;
         (task, options, audio.length(), media.container)

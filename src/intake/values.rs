@@ -1,5 +1,5 @@
-//! What the value of each option may be. A rule that depends on other options is in [`options`](super::options); one that
-//! depends on the model is in admission.
+//! The rules for the value of each option. A rule that depends on other options is in [`options`](super::options); a
+//! rule that depends on the model is in admission.
 
 use super::options::OptionError;
 use crate::domain::terms::Format;
@@ -12,7 +12,7 @@ pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {
     })
 }
 
-/// `null` is what OpenAI documents for "not streamed".
+/// Parses `stream`. OpenAI documents `null` for "not streamed".
 pub(super) fn parse_stream(value: &str) -> Result<bool, OptionError> {
     match value {
         "true" | "True" | "1" => Ok(true),
@@ -21,7 +21,8 @@ pub(super) fn parse_stream(value: &str) -> Result<bool, OptionError> {
     }
 }
 
-/// ISO 639-1 is two letters; ISO 639-3 and subtags (`pt-BR`) are let through, since providers differ.
+/// Parses a language code. ISO 639-1 has two letters; ISO 639-3 codes and subtags (`pt-BR`) pass, since providers
+/// differ.
 pub(super) fn parse_language(name: &'static str, value: String) -> Result<String, OptionError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (2..=35).contains(&value.len()) && value.bytes().all(plain) {
@@ -58,7 +59,8 @@ pub(super) fn parse_granularity(value: String) -> Result<String, OptionError> {
     Err(OptionError::Invalid { name: "timestamp_granularities", got: shown(&value), allowed })
 }
 
-/// A URL may stand between blanks, and its scheme may have capitals (WHATWG URL §4.4, RFC 3986 §3.1).
+/// Parses the URL of a reference. Whitespace may surround a URL, and its scheme may have capitals (WHATWG URL §4.4, RFC
+/// 3986 §3.1).
 pub(super) fn parse_reference(value: &str) -> Result<String, OptionError> {
     let url = value.trim();
     if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
@@ -76,7 +78,7 @@ pub(super) fn one_line(name: &'static str, value: String, longest: usize) -> Res
     Err(OptionError::Invalid { name, got: shown(&value), allowed })
 }
 
-/// A member that the gateway knows must be in its range; others are left to the provider.
+/// Checks that a member that the gateway knows is in its range. The provider checks the others.
 pub(super) fn check_member(name: &str, value: &str) -> Option<()> {
     let right = match name {
         "prefix_padding_ms" | "silence_duration_ms" => value.parse::<u32>().is_ok(),
@@ -91,7 +93,7 @@ pub(super) fn is_word(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }
 
-/// What came, short and printable, in quotes.
+/// Returns the value, short, printable and in quotes, for a message.
 pub(super) fn shown(value: &str) -> String {
     let short: String = value.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let more = if value.chars().nth(40).is_some() { "…" } else { "" };

@@ -1,4 +1,4 @@
-//! One record for each request that was admitted.
+//! Ledger records: one for each admitted request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use crate::domain::Subject;
 use crate::domain::terms::UnknownVariant;
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
 
-/// The name of a permit: by it a settlement is written once, however often it is tried.
+/// The id of a permit. It ensures that a settlement is written once, even after several attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PermitId(Uuid);
 
 impl PermitId {
-    /// A new one, that sorts after those before it.
+    /// Makes a new id, which sorts after earlier ones.
     #[allow(clippy::new_without_default)] // Two defaults would not be equal.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
@@ -37,60 +37,60 @@ impl FromStr for PermitId {
     }
 }
 
-/// What one request takes from the monthly budgets.
+/// The charge of one request on the monthly budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Charge {
-    /// From the budget of money.
+    /// The charge on the budget of money.
     pub usd: NanoUsd,
-    /// From the budget of audio.
+    /// The charge on the budget of audio.
     pub audio: AudioMs,
 }
 
 impl Charge {
-    /// Nothing at all.
+    /// No charge.
     pub const NONE: Self = Self { usd: NanoUsd::ZERO, audio: AudioMs::new(0) };
 
-    /// Both together.
+    /// Adds two charges.
     #[must_use]
     pub const fn plus(self, more: Self) -> Self {
         Self { usd: self.usd.saturating_add(more.usd), audio: self.audio.saturating_add(more.audio) }
     }
 
-    /// What is left of it without `less`.
+    /// Subtracts `less`, down to zero.
     #[must_use]
     pub const fn minus(self, less: Self) -> Self {
         Self { usd: self.usd.saturating_sub(less.usd), audio: self.audio.saturating_sub(less.audio) }
     }
 }
 
-/// What a record says of the work besides its cost.
+/// The part of a record that describes the request, apart from its cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestInfo {
-    /// What the client was told, and the log says.
+    /// The request id in the answer and in the log.
     pub request_id: String,
-    /// The plan that the token named.
+    /// The plan named in the token.
     pub plan: String,
-    /// The model that was asked for.
+    /// The requested model.
     pub model: String,
-    /// The provider that does the work.
+    /// The provider of the work.
     pub provider: String,
 }
 
-/// How a request ended, for its record.
+/// The ending of a request, for its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
-    /// Not yet: it holds its estimate.
+    /// The request is in progress and holds its estimate.
     Open,
     /// The provider answered.
     Answered,
-    /// The provider refused or failed, or never had the whole recording: nothing is charged.
+    /// The provider refused or failed, or never had the whole recording: no charge.
     Refunded,
-    /// The client left while the provider was at work.
+    /// The client left while the provider was working.
     Left,
-    /// The provider broke its stream off after some of the transcript had gone out.
+    /// The provider broke off its stream after part of the transcript had been sent.
     Broken,
-    /// Whoever worked on it has died: the estimate stands.
+    /// The gateway that handled it died: the estimate is charged.
     Abandoned,
 }
 
@@ -98,7 +98,7 @@ impl Ending {
     /// Every ending.
     pub const ALL: [Self; 6] = [Self::Open, Self::Answered, Self::Refunded, Self::Left, Self::Broken, Self::Abandoned];
 
-    /// The word that stands for it in a record.
+    /// Returns the ending's name in a record.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -126,25 +126,25 @@ impl FromStr for Ending {
     }
 }
 
-/// One record of the ledger.
+/// A record of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The permit's name.
+    /// The permit's id.
     pub id: PermitId,
-    /// When it was admitted, by the store's clock.
+    /// The time of admission, by the store's clock.
     pub at: UnixMs,
-    /// Who asked.
+    /// The caller.
     pub subject: Subject,
-    /// For which work.
+    /// The request.
     pub memo: RequestInfo,
-    /// The recording, as measured or bounded.
+    /// The length of the recording, measured or bounded.
     pub audio: AudioMs,
-    /// What was charged before.
+    /// The estimate that was charged at admission.
     pub estimate: Charge,
-    /// What is charged now.
+    /// The current charge.
     pub cost: Charge,
-    /// What the provider reported.
+    /// The usage that the provider reported.
     pub usage: Option<Usage>,
-    /// How it ended.
+    /// The ending.
     pub ending: Ending,
 }

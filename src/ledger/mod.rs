@@ -1,5 +1,5 @@
-//! What requests cost: usage as providers report it, prices, and the records of charges. It knows neither callers' rights
-//! nor stores.
+//! Costs of requests: usage as providers report it, prices, and records of charges. This module knows neither callers'
+//! rights nor stores.
 
 mod entry;
 mod price;

@@ -1,4 +1,4 @@
-//! What a model costs, and from it what a recording or a provider's report comes to.
+//! Prices of models, and the costs of recordings and of providers' reports.
 //!
 //! Every amount is rounded up to a whole billionth of a dollar, once, at the end.
 
@@ -8,38 +8,40 @@ use crate::domain::{AudioMs, NanoUsd};
 const MINUTE_MS: u64 = 60_000;
 const MILLION: u64 = 1_000_000;
 
-/// The price of a model. Minutes and tokens are two ways to state one bill: the sum of both is never due.
+/// The price of a model. Minutes and tokens are two ways to state one bill; the two are never added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
-    /// A minute of audio. What is charged before the work is done, since tokens are not known then.
+    /// The price of a minute of audio. The estimate uses it, since the tokens are not known before the work is done.
     pub per_minute: NanoUsd,
-    /// Where the provider bills tokens: what its report of them comes to.
+    /// The token prices, if the provider bills tokens. They apply to its usage report.
     pub tokens: Option<TokenPrice>,
 }
 
-/// The price of a million tokens.
+/// The prices of a million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenPrice {
-    /// Audio and prompt.
+    /// The price for audio and prompt.
     pub input: NanoUsd,
-    /// The transcript.
+    /// The price for the transcript.
     pub output: NanoUsd,
 }
 
 impl Price {
-    /// What `length` of audio costs by the minute.
+    /// Returns the cost of `length` of audio at the price per minute.
     pub fn of_audio(&self, length: AudioMs) -> NanoUsd {
         self.per_minute.share(length.get(), MINUTE_MS)
     }
 
-    /// What is charged before the work is done: the audio, and for a model that bills tokens the `text` bytes of prompt
-    /// and hints besides, each at most one token. So nobody gets a long prompt for the price of a short recording.
+    /// Returns the charge before the work is done: the audio and, for a model that bills tokens, the `text` bytes of
+    /// prompt and hints, each counted as one token, its maximum. So a long prompt never comes at the price of a short
+    /// recording.
     pub fn estimate(&self, length: AudioMs, text: u64) -> NanoUsd {
         let text = self.tokens.map_or(NanoUsd::ZERO, |tokens| tokens.input.share(text, MILLION));
         self.of_audio(length).saturating_add(text).min(NanoUsd::MAX)
     }
 
-    /// What the provider's report comes to; `None` where it reports tokens of a model that is priced by the minute alone.
+    /// Returns the cost of the provider's report; `None` if it reports tokens of a model that is priced only by the
+    /// minute.
     pub fn of_usage(&self, usage: Usage) -> Option<NanoUsd> {
         match usage {
             Usage::Length(length) => Some(self.of_audio(length)),

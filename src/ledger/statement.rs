@@ -1,4 +1,4 @@
-//! What a caller used in a month.
+//! A caller's usage in one month.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use super::Charge;
 use crate::domain::Subject;
 use crate::domain::{AudioMs, Month, NanoUsd};
 
-/// A sum over requests.
+/// Totals of several requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Tally {
-    /// How many were admitted.
+    /// The number of admitted requests.
     pub requests: u64,
-    /// How much audio was charged, in milliseconds.
+    /// The charged audio, in milliseconds.
     pub audio_ms: AudioMs,
-    /// How much money was charged.
+    /// The charged money.
     pub spent_usd: NanoUsd,
 }
 
 impl Tally {
-    /// What it takes from the budgets.
+    /// Returns the charge on the budgets.
     pub const fn charge(self) -> Charge {
         Charge { usd: self.spent_usd, audio: self.audio_ms }
     }
 
-    /// Both together.
+    /// Adds two tallies.
     #[must_use]
     pub const fn plus(self, more: Self) -> Self {
         Self {
@@ -39,25 +39,25 @@ impl Tally {
 /// The account of one caller for one month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Whose it is.
+    /// The caller.
     pub subject: Subject,
-    /// For which month.
+    /// The month.
     pub month: Month,
-    /// All that is charged now: what budgets are held against.
+    /// All current charges, which count against the budgets.
     pub total: Tally,
-    /// The part of it that is settled, by the day on which it was admitted.
+    /// The settled part, by the day of admission.
     pub by_day: BTreeMap<String, Tally>,
-    /// The same by the model that was asked for.
+    /// The settled part, by the requested model.
     pub by_model: BTreeMap<String, Tally>,
 }
 
 impl Statement {
-    /// The account of someone who has used nothing.
+    /// Returns the statement of a caller without usage.
     pub fn empty(subject: Subject, month: Month) -> Self {
         Self { subject, month, total: Tally::default(), by_day: BTreeMap::new(), by_model: BTreeMap::new() }
     }
 
-    /// What is charged for requests that are not settled: those in flight, and those of gateways that died.
+    /// Returns the charges of unsettled requests: those in flight, and those of gateways that died.
     pub fn open(&self) -> Tally {
         self.by_day.values().fold(self.total, |open, day| Tally {
             requests: open.requests.saturating_sub(day.requests),

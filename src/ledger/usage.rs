@@ -1,4 +1,4 @@
-//! `usage` of an answer or of a stream's last event.
+//! Usage reports: the `usage` of an answer, or of a stream's last event.
 
 use std::time::Duration;
 
@@ -7,52 +7,52 @@ use serde_json::Value;
 
 use crate::domain::{AudioMs, Length};
 
-/// What the provider says that it used.
+/// Usage as the provider reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Usage {
-    /// It counts tokens.
+    /// A number of tokens.
     Tokens {
-        /// Audio and prompt.
+        /// The tokens of audio and prompt.
         input: u64,
-        /// The transcript.
+        /// The tokens of the transcript.
         output: u64,
     },
-    /// It counts the length of the audio.
+    /// A length of audio.
     Length(AudioMs),
 }
 
-/// The members that are read. The rest of an answer is passed over without being kept.
+/// The members that the gateway reads. The parser skips the rest of the answer without storing it.
 #[derive(Deserialize)]
 struct Answer {
     usage: Option<Reported>,
     duration: Option<Value>,
 }
 
-/// A report of more than this is a mistake: a week of audio, or as many tokens as no model takes.
+/// The maximum of a credible report: a week of audio, or more tokens than any model accepts.
 const MOST_MS: u64 = 7 * 24 * 3_600_000;
 const MOST_TOKENS: u64 = 100_000_000;
 
-/// Each member is read by itself: one that makes no sense takes none of the others with it.
+/// The members of `usage`. Each is parsed separately, so that an invalid one does not invalidate the others.
 type Reported = serde_json::Map<String, Value>;
 
-/// A count; some servers write `5.0`.
+/// Reads a count; some servers write `5.0`.
 fn count(reported: &Reported, name: &str) -> Option<u64> {
     let value = reported.get(name)?;
     let whole = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| format!("{number:.0}"));
     value.as_u64().or_else(|| whole()?.parse().ok())
 }
 
-/// What one answer, or one event, says that the work came to.
+/// The report in one answer or one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// `usage`; `None` where there is none that makes sense.
+    /// The valid `usage`, if there is one.
     pub usage: Option<Usage>,
-    /// `duration` of a verbose answer: how long the provider found the audio to be.
+    /// The `duration` of a verbose answer: the audio's length as measured by the provider.
     pub duration: Option<AudioMs>,
 }
 
 impl Report {
-    /// What a JSON answer or event reports.
+    /// Parses the report in a JSON answer or event.
     pub fn of_json(json: &[u8]) -> Self {
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let Ok(answer) = serde_json::from_slice::<Answer>(json) else { return Self::default() };
@@ -63,19 +63,18 @@ impl Report {
         Self { usage: answer.usage.and_then(|reported| usage(&reported)), duration: duration.and_then(length) }
     }
 
-    /// This, and where it says nothing what `earlier` said.
+    /// Returns this report, with missing parts taken from `earlier`.
     #[must_use]
     pub fn or(self, earlier: Self) -> Self {
         Self { usage: self.usage.or(earlier.usage), duration: self.duration.or(earlier.duration) }
     }
 
-    /// What is to be charged by it, of audio that the gateway found to be `measured`; `None` where nothing is reported that
-    /// can be believed.
+    /// Returns the usage to charge for audio of length `measured`; `None` if the report contains nothing credible.
     ///
-    /// A report is believed up to twice the measured length and a minute: providers round up, and hear silence that nobody
-    /// measured, but what is further off is a mistake. `costs_no_more_than` says of tokens whether they cost no more than
-    /// audio of that length. The length of a verbose answer stands in for a usage that is missing, where the gateway knows
-    /// no more than a bound.
+    /// A report is credible up to twice the measured length plus a minute: providers round up and count silence that is
+    /// not measured here, but a greater difference is a mistake. `costs_no_more_than` is true if tokens cost no more
+    /// than audio of the given length. If the usage is missing and the gateway knows only a bound, the length of a
+    /// verbose answer replaces it.
     pub fn believed(self, measured: Length, costs_no_more_than: impl FnOnce(Usage, AudioMs) -> bool) -> Option<Usage> {
         let upper = measured.upper_bound();
         let longest = upper.saturating_add(upper).saturating_add(AudioMs::new(60_000));
@@ -87,15 +86,15 @@ impl Report {
     }
 }
 
-/// The usage in `reported`.
+/// Parses the usage in `reported`.
 fn usage(reported: &Reported) -> Option<Usage> {
-    // Mistral counts tokens as well, and bills the seconds.
+    // Mistral also reports tokens, but bills the seconds.
     if let Some(seconds) = reported.get("prompt_audio_seconds").and_then(Value::as_f64) {
         return length(seconds).map(Usage::Length);
     }
     let output = count(reported, "output_tokens").unwrap_or(0);
     let rest = || count(reported, "total_tokens").map(|total| total.saturating_sub(output));
-    // The members decide, not `type`: providers that copy the format leave it out.
+    // The members decide, not `type`, which providers that copy the format leave out.
     if let Some(input) = count(reported, "input_tokens").or_else(rest) {
         return (input.max(output) <= MOST_TOKENS).then_some(Usage::Tokens { input, output });
     }

@@ -1,4 +1,4 @@
-//! What is left of a caller's rates, for the headers of an answer.
+//! The rest of a caller's rates, for the headers of an answer.
 
 use std::time::Duration;
 
@@ -6,28 +6,29 @@ use super::Bucket;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::domain::AudioMs;
 
-/// What is left of a caller's rates. What is unlimited is not said.
+/// The rest of a caller's rates. An unlimited rate is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Allowance {
-    /// Requests.
+    /// The rest of the rate of requests.
     pub requests: Option<Share>,
-    /// Seconds of audio.
+    /// The rest of the rate of audio, in seconds.
     pub audio: Option<Share>,
 }
 
-/// What is left of one of them.
+/// The rest of one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// How many a minute.
+    /// The limit per minute.
     pub limit: u64,
-    /// How many could come at once now.
+    /// The number that could come at once now.
     pub remaining: u64,
-    /// How long until as many could come at once as ever.
+    /// The time until the bucket is full again.
     pub reset: Duration,
 }
 
 impl Allowance {
-    /// What is left by `plan` where the buckets of requests and of audio need this long to be full again.
+    /// Returns the rest of the rates of `plan` if the buckets of requests and of audio need these times to be full
+    /// again.
     pub fn of(plan: &Plan, requests: Duration, audio: Duration) -> Self {
         Self {
             requests: plan.requests.map(|rate| Share::of_requests(rate, requests)),

@@ -1,5 +1,5 @@
-//! What this process last heard of each caller's budgets, and what it has let in since that no store knows of: all that
-//! there is to go by while the store is away.
+//! The last known budgets of each caller, and the charges that this process has admitted without the store since: the
+//! only basis of decisions while the store is away.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::Charge;
 
-/// A caller of whom nothing was heard for so long is forgotten.
+/// The idle time after which a caller is forgotten.
 const FORGET: Duration = Duration::from_hours(1);
 
-/// What was heard.
+/// The last known spending of every caller.
 #[derive(Debug)]
 pub(crate) struct BudgetCache {
     clock: Clock,
@@ -24,15 +24,15 @@ pub(crate) struct BudgetCache {
 #[derive(Debug)]
 struct CachedBudget {
     month: Month,
-    /// What the store said.
+    /// The spending by the store's latest answer.
     spent: Charge,
-    /// What was let in without the store and is not settled yet.
+    /// The charges admitted without the store and not settled yet.
     owed: Charge,
-    /// What was let in without the store and settled since: no answer of the store is known to include it.
+    /// The charges admitted without the store and settled since: no answer of the store is known to include them.
     settled: Charge,
-    /// When the last of that was settled, by the steady clock.
+    /// The time of the last of these settlements, by the steady clock.
     settled_at: Duration,
-    /// When the last answer of the store came, by the steady clock.
+    /// The time of the store's latest answer, by the steady clock.
     at: Duration,
 }
 
@@ -41,14 +41,14 @@ impl CachedBudget {
         Self { month, spent: Charge::NONE, owed: Charge::NONE, settled: Charge::NONE, settled_at: Duration::ZERO, at }
     }
 
-    /// Begins a later month.
+    /// Starts a later month.
     fn turn_to(&mut self, month: Month) {
         if month > self.month {
             (self.month, self.spent, self.settled) = (month, Charge::NONE, Charge::NONE);
         }
     }
 
-    /// What is known to be charged in a month.
+    /// Returns the known charges of a month.
     fn known(&self, month: Month) -> Charge {
         let charged = if self.month == month { self.spent.plus(self.settled) } else { Charge::NONE };
         charged.plus(self.owed)
@@ -64,10 +64,11 @@ impl BudgetCache {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A caller has been charged this much in a month, says the store, which was asked at `asked_at` by the steady clock.
+    /// Notes the store's answer on a caller's spending in a month. The store was asked at `asked_at` by the steady
+    /// clock.
     ///
-    /// Two questions that overlap may be answered in the other order than the store decided on them: then the higher sum
-    /// counts, until an answer comes that is surely later.
+    /// Answers to two overlapping questions may arrive in another order than the store decided on them: then the higher
+    /// sum counts, until an answer comes that is certainly later.
     pub(crate) fn note(&self, subject: &Subject, month: Month, spent: Charge, asked_at: Duration) {
         let now = self.clock.steady();
         let mut callers = self.lock();
@@ -80,17 +81,18 @@ impl BudgetCache {
         (balance.month, balance.at) = (month, now);
     }
 
-    /// What a caller has been charged in a month, as far as is known here.
+    /// Returns a caller's charges in a month, as far as this process knows.
     pub(crate) fn spent(&self, subject: &Subject, month: Month) -> Charge {
         self.lock().get(subject).map_or(Charge::NONE, |balance| balance.known(month))
     }
 
-    /// What was let in without the store and is not settled yet.
+    /// Returns the charges admitted without the store and not settled yet.
     pub(crate) fn owed(&self, subject: &Subject) -> Charge {
         self.lock().get(subject).map_or(Charge::NONE, |balance| balance.owed)
     }
 
-    /// The budget that is passed by what the store says and what was let in without it together, if something was.
+    /// Returns the budget that the store's answer and the charges admitted without the store exceed together, if there
+    /// are such charges.
     pub(crate) fn exceeded_with_local(&self, subject: &Subject, month: Month, limits: &Limits) -> Option<Denial> {
         let callers = self.lock();
         let balance = callers.get(subject)?;
@@ -98,7 +100,7 @@ impl BudgetCache {
         has_local.then(|| limits.exceeded(balance.known(month), Charge::NONE)).flatten()
     }
 
-    /// Charges `estimate`, if what is known leaves so much.
+    /// Charges `estimate`, if the known budgets have that much left.
     pub(crate) fn charge(
         &self,
         subject: &Subject,
@@ -118,7 +120,7 @@ impl BudgetCache {
         Ok(())
     }
 
-    /// The store knows now of what was let in without it, as `cost` in a month in the place of `estimate`.
+    /// Notes that the store has settled a charge admitted without it, as `cost` in a month instead of `estimate`.
     pub(crate) fn settled(&self, subject: &Subject, month: Month, estimate: Charge, cost: Charge) {
         let now = self.clock.steady();
         if let Some(balance) = self.lock().get_mut(subject) {
@@ -131,7 +133,7 @@ impl BudgetCache {
         }
     }
 
-    /// Forgets those of whom nothing was heard for long, and who owe nothing.
+    /// Forgets callers that have been idle for long and owe nothing.
     pub(crate) fn forget_idle(&self) {
         let now = self.clock.steady();
         let mut callers = self.lock();
@@ -141,7 +143,7 @@ impl BudgetCache {
     }
 }
 
-/// The higher of both, in money and in audio.
+/// Returns the higher of both, in money and in audio.
 fn higher(one: Charge, other: Charge) -> Charge {
     Charge { usd: one.usd.max(other.usd), audio: one.audio.max(other.audio) }
 }
@@ -172,7 +174,7 @@ mod tests {
         tick();
         heard.settled(&alice, month, usd(5), usd(4));
         assert_eq!((heard.spent(&alice, month), heard.owed(&alice)), (usd(6), usd(0)));
-        // An answer to a question that was asked before may include it, or may not.
+        // The answer to an earlier question may or may not include the settlement.
         heard.note(&alice, month, usd(2), asked_before);
         assert_eq!(heard.spent(&alice, month), usd(6));
         assert_eq!(heard.charge(&alice, month, &limits, usd(5)), Err(Denial::MonthlyUsd));

@@ -1,4 +1,4 @@
-//! What time it is, for the limits that are kept in this process.
+//! The clock of the limits that are kept in this process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::UnixMs;
 
-/// Two readings of time: one that never steps back, for rates and leases, and the calendar's, for months.
+/// A clock with two readings: steady time, which never steps back, for rates and leases; and calendar time, for months.
 #[derive(Debug, Clone)]
 pub struct Clock(Hand);
 
@@ -15,29 +15,29 @@ enum Hand {
     System {
         started: Instant,
     },
-    /// Moved by hand; both readings are the same, in nanoseconds since 1970.
+    /// A clock that tests move by hand; both readings are the same, in nanoseconds since 1970.
     Manual(Arc<AtomicU64>),
 }
 
 impl Clock {
-    /// The system's.
+    /// Returns the system's clock.
     pub fn system() -> Self {
         Self(Hand::System { started: Instant::now() })
     }
 
-    /// One that stands at `time` until it is moved on: for tests of what takes months.
+    /// Returns a clock that stands at `time` until it is advanced: for tests of long periods.
     pub fn manual(time: UnixMs) -> Self {
         Self(Hand::Manual(Arc::new(AtomicU64::new(time.get().saturating_mul(1_000_000)))))
     }
 
-    /// Moves a manual clock on. The system's is not ours to move.
+    /// Advances a manual clock. The system's clock stays as it is.
     pub fn advance(&self, span: Duration) {
         if let Hand::Manual(nanos) = &self.0 {
             nanos.fetch_add(u64::try_from(span.as_nanos()).unwrap_or_default(), Ordering::SeqCst);
         }
     }
 
-    /// Time since some moment before everything else; it never steps back.
+    /// Returns the time since some fixed moment in the past; it never steps back.
     pub fn steady(&self) -> Duration {
         match &self.0 {
             Hand::System { started } => started.elapsed(),
@@ -45,7 +45,7 @@ impl Clock {
         }
     }
 
-    /// The time of the calendar.
+    /// Returns the calendar time.
     pub fn now(&self) -> UnixMs {
         match &self.0 {
             Hand::System { .. } => UnixMs::now(),

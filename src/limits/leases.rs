@@ -1,4 +1,4 @@
-//! Requests in flight per caller, as far as this process knows them.
+//! The requests in flight per caller, as far as this process knows them.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -9,31 +9,31 @@ use super::clock::Clock;
 use crate::domain::Subject;
 use crate::ledger::PermitId;
 
-/// The leases of every caller. One that is never given back ends by itself.
+/// The leases of every caller. A lease that is never given back ends when its time is up.
 #[derive(Debug)]
 pub struct Leases {
     clock: Clock,
     held: Mutex<HashMap<Subject, HashMap<PermitId, Lease>>>,
 }
 
-/// Where a request was let in.
+/// The authority that admitted a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
-    /// By the store, which counts it too.
+    /// The store, which counts the lease too.
     ByStore,
-    /// By this process alone, while the store was away.
+    /// This process alone, while the store was away.
     Locally,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    /// By the steady clock.
+    /// The end of the lease, by the steady clock.
     until: Duration,
     granted: Granted,
 }
 
 impl Leases {
-    /// No leases, by `clock`.
+    /// Creates an empty set of leases that end by `clock`.
     pub fn new(clock: Clock) -> Self {
         Self { clock, held: Mutex::default() }
     }
@@ -42,12 +42,12 @@ impl Leases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many the caller has.
+    /// Returns the number of the caller's leases.
     pub fn in_flight(&self, subject: &Subject) -> u32 {
         self.count(subject, |_| true)
     }
 
-    /// How many the caller has of which the store does not know.
+    /// Returns the number of the caller's leases that the store does not know.
     pub(crate) fn granted_locally(&self, subject: &Subject) -> u32 {
         self.count(subject, |lease| lease.granted == Granted::Locally)
     }
@@ -64,14 +64,14 @@ impl Leases {
         u32::try_from(leases.values().filter(|lease| counts(lease)).count()).unwrap_or(u32::MAX)
     }
 
-    /// Adds one that the store has granted.
+    /// Adds a lease that the store has granted.
     pub fn add(&self, subject: &Subject, id: PermitId, lease: Duration) {
         let until = self.clock.steady().saturating_add(lease);
         let lease = Lease { until, granted: Granted::ByStore };
         self.lock().entry(subject.clone()).or_default().insert(id, lease);
     }
 
-    /// Adds one, if the caller has fewer than `max` others. Whether it is there now, and whether it was before.
+    /// Adds a lease, if the caller has fewer than `max` others, and returns the result.
     pub(crate) fn add_below(
         &self,
         max: Option<NonZeroU32>,
@@ -97,7 +97,7 @@ impl Leases {
         Added::New
     }
 
-    /// Takes one away, if it is still there.
+    /// Removes a lease, if it is still there.
     pub fn end(&self, subject: &Subject, id: PermitId) {
         let mut held = self.lock();
         let Some(leases) = held.get_mut(subject) else { return };
@@ -108,13 +108,13 @@ impl Leases {
     }
 }
 
-/// What became of a lease that was to be added.
+/// The result of adding a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// It is there now.
+    /// The lease was added.
     New,
-    /// It was there before: the same request asks again.
+    /// The lease was there before: the same request asks again.
     WasThere,
-    /// The caller has as many as they may.
+    /// The caller has reached the maximum.
     Full,
 }

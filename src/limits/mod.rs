@@ -1,8 +1,8 @@
-//! What is asked of a store and what it answers: the limits of one request as numbers, and the decision about it.
+//! The questions to a store and its answers: the limits of one request as numbers, and the decision on the request.
 
 mod allowance;
-pub mod clock;
 mod budget_cache;
+pub mod clock;
 pub mod leases;
 pub mod rates;
 pub mod session;
@@ -24,27 +24,29 @@ use session::InSession;
 
 const MINUTE_US: u64 = 60_000_000;
 
-/// One request before a rate limit, as the generic cell rate algorithm (GCRA) sees it: it takes `cells` of a bucket that
-/// holds `burst` of them and gets one back every `cell`. Time is in whole microseconds, which every store can hold.
+/// A request and its rate limit, as the generic cell rate algorithm (GCRA) sees them: the request takes `cells` from a
+/// bucket that holds `burst` cells and gets one back every `cell`. Time is in whole microseconds, which every store can
+/// represent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bucket {
-    /// How long one cell takes to come back.
+    /// The time after which one cell comes back.
     pub cell: Duration,
-    /// How many this request takes.
+    /// The number of cells that this request takes.
     pub cells: NonZeroU32,
-    /// How many there can be at once.
+    /// The number of cells in a full bucket.
     pub burst: NonZeroU32,
 }
 
 impl Bucket {
-    /// One request: a cell is the time between two, rounded up, so that a minute never has one too many.
+    /// Returns the bucket of one request: a cell is the time between two requests, rounded up, so that a minute never
+    /// has one too many.
     pub fn of_request(rate: RequestRate) -> Self {
         let cell = MINUTE_US.div_ceil(u64::from(rate.per_minute.get()));
         Self { cell: Duration::from_micros(cell), cells: NonZeroU32::MIN, burst: rate.burst }
     }
 
-    /// A recording: a cell is a microsecond of waiting. Rounded down, so that what fits the burst exactly in several
-    /// pieces is let in; that is under a microsecond for each.
+    /// Returns the bucket of a recording: a cell is a microsecond of waiting. Rounded down, so that a recording that
+    /// fits the burst exactly is also admitted in several pieces; the error is under a microsecond for each piece.
     pub fn of_audio(rate: AudioRate, length: AudioMs) -> Self {
         let waiting = |length: AudioMs| {
             let us = u128::from(length.get()) * u128::from(MINUTE_US) / u128::from(rate.per_minute.get().max(1));
@@ -53,34 +55,34 @@ impl Bucket {
         Self { cell: Duration::from_micros(1), cells: waiting(length), burst: waiting(rate.burst) }
     }
 
-    /// How long what it takes needs to come back.
+    /// Returns the time after which the cells of the request have come back.
     pub fn weight(&self) -> Duration {
         self.cell.saturating_mul(self.cells.get())
     }
 
-    /// How long an empty bucket needs to be full again.
+    /// Returns the time after which an empty bucket is full again.
     pub fn capacity(&self) -> Duration {
         self.cell.saturating_mul(self.burst.get())
     }
 }
 
-/// The limits that hold for one request; what is `None` is unlimited.
+/// The limits of one request; `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Requests a minute.
+    /// The rate of requests, per minute.
     pub requests: Option<Bucket>,
-    /// Audio a minute.
+    /// The rate of audio, per minute.
     pub audio: Option<Bucket>,
-    /// Requests in flight.
+    /// The maximum number of requests in flight.
     pub concurrent: Option<NonZeroU32>,
-    /// Money a month.
+    /// The budget of money per month.
     pub monthly_usd: Option<NanoUsd>,
-    /// Audio a month.
+    /// The budget of audio per month.
     pub monthly_audio: Option<AudioMs>,
 }
 
 impl Limits {
-    /// The limits of `plan` for a recording of this length.
+    /// Returns the limits of `plan` for a recording of this length.
     pub fn of(plan: &Plan, length: AudioMs) -> Self {
         Self {
             requests: plan.requests.map(Bucket::of_request),
@@ -91,7 +93,7 @@ impl Limits {
         }
     }
 
-    /// The same with so much less in the monthly budgets.
+    /// Returns these limits with the monthly budgets reduced by `owed`.
     #[must_use]
     pub fn without(self, owed: Charge) -> Self {
         Self {
@@ -101,15 +103,17 @@ impl Limits {
         }
     }
 
-    /// The same with so many fewer requests in flight; `None`: no other may be.
+    /// Returns these limits with the number of requests in flight reduced by `count`; `None`: no other request may be
+    /// in flight.
     pub fn without_in_flight(self, count: u32) -> Option<Self> {
         let Some(max) = self.concurrent else { return Some(self) };
         let concurrent = NonZeroU32::new(max.get().saturating_sub(count))?;
         Some(Self { concurrent: Some(concurrent), ..self })
     }
 
-    /// The limits of `plan` for what takes the place of a request that is let in already, was charged `charged` and will get
-    /// that back: it has been counted, its audio has been taken from the rate, and it is still in flight.
+    /// Returns the limits of `plan` for a permit that replaces an earlier one of the same request, which was charged
+    /// `charged` and will get that back: the request has been counted, its audio has been taken from the rate, and it
+    /// is still in flight.
     pub fn in_place_of(charged: Charge, plan: &Plan, length: AudioMs) -> Self {
         let limits = Self::of(plan, length);
         let more = length.saturating_sub(charged.audio);
@@ -123,7 +127,7 @@ impl Limits {
         }
     }
 
-    /// The monthly budget that `charge` on top of `spent` would not fit.
+    /// Returns the monthly budget that `charge` on top of `spent` would exceed.
     pub fn exceeded(&self, spent: Charge, charge: Charge) -> Option<Denial> {
         let sum = spent.plus(charge);
         if self.monthly_usd.is_some_and(|limit| sum.usd > limit) {
@@ -133,29 +137,29 @@ impl Limits {
     }
 }
 
-/// One request before a store: may it, and if so, note that it does.
+/// The question to a store on one request: if the store admits it, the store also charges it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdmitRequest {
-    /// The permit that it will have.
+    /// The id of the permit, if the request is admitted.
     pub id: PermitId,
-    /// Whose limits they are.
+    /// The caller.
     pub subject: Subject,
-    /// The token that it came with.
+    /// The caller's token.
     pub token: TokenRef,
-    /// The session that it belongs to, where that has caps.
+    /// The caller's session, if it has caps.
     pub session: Option<InSession>,
-    /// What holds for them.
+    /// The limits of the caller.
     pub limits: Limits,
-    /// What it is expected to cost.
+    /// The expected cost.
     pub estimate: Charge,
-    /// How long it may take before it counts as dead.
+    /// The time after which the request counts as dead.
     pub lease: Duration,
-    /// What the record says of it.
+    /// The description of the request in the ledger.
     pub memo: RequestInfo,
 }
 
 impl AdmitRequest {
-    /// The record that it opens if it is admitted at `at`.
+    /// Returns the record of the request, if it is admitted at `at`.
     pub fn entry(&self, at: UnixMs) -> Entry {
         Entry {
             id: self.id,
@@ -171,33 +175,34 @@ impl AdmitRequest {
     }
 }
 
-/// Why a request is refused. Where several limits refuse it, the first in this order is named.
+/// A reason to refuse a request. Of several limits that refuse it, the first in this order is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The token holds no longer.
+    /// The token is revoked.
     Revoked,
-    /// Too many requests a minute; one gets in after the wait.
+    /// The rate of requests is exceeded; a request is admitted after the wait.
     Requests {
-        /// How long.
+        /// The time to wait.
         wait: Duration,
     },
-    /// Too much audio a minute; this recording gets in after the wait.
+    /// The rate of audio is exceeded; this recording is admitted after the wait.
     Audio {
-        /// How long.
+        /// The time to wait.
         wait: Duration,
     },
-    /// Too many in flight. When one ends, nobody knows.
+    /// Too many requests are in flight. The time at which one of them ends is unknown.
     Concurrency,
-    /// The month's money does not suffice.
+    /// The month's budget of money does not suffice.
     MonthlyUsd,
-    /// The month's audio does not suffice.
+    /// The month's budget of audio does not suffice.
     MonthlyAudio,
-    /// The session's own caps do not suffice.
+    /// The caps of the session do not suffice.
     Session,
 }
 
 impl Denial {
-    /// The denial by the rates that each say how long to wait, if one does: the longer wait, so that the advice is right.
+    /// Returns the denial by the rate with the longer wait, so that the advice is right; `None` if neither rate has a
+    /// wait.
     pub fn by_rates(requests: Option<Duration>, audio: Option<Duration>) -> Option<Self> {
         match (requests, audio) {
             (None, None) => None,
@@ -207,26 +212,26 @@ impl Denial {
     }
 }
 
-/// Where a caller stands, after the request if it was admitted.
+/// The state of a caller's limits, after the request if it was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AccountUsage {
-    /// How long until the bucket of requests is full again.
+    /// The time until the bucket of requests is full again.
     pub requests: Duration,
-    /// How long until the bucket of audio is full again.
+    /// The time until the bucket of audio is full again.
     pub audio: Duration,
-    /// Requests in flight.
+    /// The number of requests in flight.
     pub in_flight: u32,
-    /// What the month's budgets have been charged.
+    /// The charges of the month.
     pub spent: Charge,
 }
 
-/// What a store says.
+/// The answer of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// When, by the store's clock.
+    /// The time of the decision, by the store's clock.
     pub at: UnixMs,
-    /// `None`: it is admitted, and everything is charged. Otherwise nothing is.
+    /// `None`: the request is admitted, and everything is charged. Otherwise nothing is charged.
     pub denial: Option<Denial>,
-    /// Where the caller stands.
+    /// The state of the caller's limits.
     pub standing: AccountUsage,
 }

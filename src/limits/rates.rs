@@ -1,7 +1,7 @@
 //! Rates per caller, kept in this process by `governor`.
 //!
-//! They are the rates of the embedded store. Before Redis they stand in front: what is over the limit here is over it
-//! anywhere, so a flood ends here; and when Redis is away they are what holds.
+//! They are the rates of the embedded store. In front of Redis they refuse a flood early: a caller over the limit of
+//! one gateway is over the limit of all. While Redis is away, they are the only rates.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,20 +34,20 @@ enum Kind {
     Reads,
 }
 
-/// Decides by one quota, for real or to see what it would say.
+/// The limiters of one quota: one takes cells, the other only looks.
 struct Limiters {
     take: RateLimiter<Subject, Arrivals, ZeroBasedClock, NoOpMiddleware<Nanos>>,
     look: RateLimiter<Subject, PeekStore, ZeroBasedClock, NoOpMiddleware<Nanos>>,
 }
 
 impl Rates {
-    /// Rates by `clock`, with every bucket full.
+    /// Creates rates that go by `clock`, with every bucket full.
     pub fn new(clock: Clock) -> Self {
         let arrivals = Arrivals::default;
         Self { clock, requests: arrivals(), audio: arrivals(), reads: arrivals(), judges: Mutex::default() }
     }
 
-    /// Takes what the request needs from both buckets, or nothing and says why not.
+    /// Takes the cells of the request from both buckets, or takes nothing and returns the reason.
     pub fn take(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
         let requests = limits.requests.and_then(|bucket| self.check(Kind::Requests, subject, bucket, true));
         let audio = limits.audio.and_then(|bucket| self.check(Kind::Audio, subject, bucket, requests.is_none()));
@@ -58,14 +58,14 @@ impl Rates {
         Err(denial)
     }
 
-    /// What [`Rates::take`] would say.
+    /// Returns the result of [`Rates::take`], but takes nothing.
     pub fn look(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
         let requests = limits.requests.and_then(|bucket| self.check(Kind::Requests, subject, bucket, false));
         let audio = limits.audio.and_then(|bucket| self.check(Kind::Audio, subject, bucket, false));
         Denial::by_rates(requests, audio).map_or(Ok(()), Err)
     }
 
-    /// Gives back what was taken for a request that something else refused.
+    /// Gives back the cells of a request that another limit refused.
     pub fn give_back(&self, subject: &Subject, limits: &Limits) {
         for (arrivals, bucket) in [(&self.requests, limits.requests), (&self.audio, limits.audio)] {
             if let Some(bucket) = bucket {
@@ -74,24 +74,24 @@ impl Rates {
         }
     }
 
-    /// Takes one of `bucket` for a request that reads what is kept, or says how long it has to wait. Such requests have buckets
-    /// of their own: they use up nothing that a recording needs, and are not shut out by recordings.
+    /// Takes one of `bucket` for a request that only reads, or returns the time to wait. Reads have separate buckets:
+    /// they use up nothing that a recording needs, and recordings do not shut them out.
     pub fn take_read(&self, subject: &Subject, bucket: Bucket) -> Result<(), Duration> {
         self.check(Kind::Reads, subject, bucket, true).map_or(Ok(()), Err)
     }
 
-    /// How long until the caller's bucket of reads is full again.
+    /// Returns the time until the caller's bucket of reads is full again.
     pub fn standing_of_reads(&self, subject: &Subject) -> Duration {
         self.reads.ahead(subject, self.clock.steady())
     }
 
-    /// How long until the caller's buckets of requests and of audio are full again.
+    /// Returns the times until the caller's buckets of requests and of audio are full again.
     pub fn standing(&self, subject: &Subject) -> (Duration, Duration) {
         let now = self.clock.steady();
         (self.requests.ahead(subject, now), self.audio.ahead(subject, now))
     }
 
-    /// Takes over what a shared store says of the caller, whose other requests went through other gateways.
+    /// Takes over the rates of a caller from a shared store, which also counts requests on other gateways.
     pub fn hear(&self, subject: &Subject, requests: Duration, audio: Duration) {
         let now = self.clock.steady();
         self.requests.at_least(subject, now, requests);
@@ -106,7 +106,7 @@ impl Rates {
         self.reads.forget_before(now);
     }
 
-    /// How long the request has to wait; `None` if not at all.
+    /// Returns the time that the request has to wait; `None` if there is no wait.
     fn check(&self, kind: Kind, subject: &Subject, bucket: Bucket, take: bool) -> Option<Duration> {
         let judge = self.judge(kind, bucket);
         let now = Nanos::from(self.clock.steady());
@@ -118,7 +118,7 @@ impl Rates {
         };
         match verdict {
             Ok(verdict) => verdict.err().map(waiting),
-            // More than the bucket ever holds: the admission refuses such a recording before it comes here.
+            // The recording needs more than a full bucket: admission refuses such a recording before this call.
             Err(_) => Some(bucket.weight()),
         }
     }
@@ -148,8 +148,8 @@ impl fmt::Debug for Rates {
     }
 }
 
-/// For each caller the theoretical arrival time of GCRA: when their bucket will be full. It says the same to every
-/// quota, so a caller who changes plans keeps what they have used.
+/// The theoretical arrival time of GCRA for each caller: the time at which the bucket will be full. Every quota reads
+/// the same time, so a caller that changes plans keeps its usage.
 #[derive(Debug, Clone, Default)]
 struct Arrivals(Arc<Mutex<HashMap<Subject, Duration>>>);
 
@@ -202,7 +202,7 @@ impl StateStore for Arrivals {
     }
 }
 
-/// The same, of which nothing is taken.
+/// A view of the arrival times that takes nothing.
 struct PeekStore(Arrivals);
 
 impl StateStore for PeekStore {
@@ -216,8 +216,8 @@ impl StateStore for PeekStore {
     }
 }
 
-/// A limiter of governor's counts from when it was made, by its first look at its clock. These all count from zero, since
-/// they share their callers.
+/// A clock that counts from zero. A limiter of `governor` counts from its first look at its clock; these limiters share
+/// their callers, so they need a common zero.
 #[derive(Debug, Clone)]
 struct ZeroBasedClock {
     clock: Clock,
@@ -268,7 +268,7 @@ mod tests {
         for _ in 0..3 {
             rates.take(&alice(), &requests(60, 3)).unwrap();
         }
-        // A limiter that is made later counts from the same beginning.
+        // A limiter that is made later counts from the same zero.
         clock.advance(Duration::from_millis(250));
         let wait = Duration::from_millis(750);
         assert_eq!(rates.take(&alice(), &requests(60, 3)), Err(Denial::Requests { wait }));

@@ -1,4 +1,4 @@
-//! Tokens that were made here for a while, for somebody whom the maker knows.
+//! Sessions: short-lived tokens that a maker opens for its own users.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use crate::identity::Caps;
 use crate::ledger::Charge;
 use crate::limits::Bucket;
 
-/// The longest that one can last. A page that stays open for longer gets another.
+/// The maximum duration of a session. A page that stays open for longer requests another.
 pub const LONGEST: Duration = Duration::from_hours(24);
 
-/// A session, as who opened it sees it.
+/// A session, as its maker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Its name, which is that of its token (`jti`).
+    /// The id of the session, which is that of its token (`jti`).
     pub id: String,
-    /// Whom it is for.
+    /// The subject that uses the session.
     pub subject: Subject,
     /// The key of `[plans]` whose limits apply.
     pub plan: String,
-    /// What it allows, as in the claim.
+    /// The scope, as in the claim.
     pub scope: String,
-    /// When it was opened.
+    /// The time at which the session was opened.
     pub created_at: UnixMs,
-    /// When it ends by itself.
+    /// The time at which the session expires.
     pub expires_at: UnixMs,
-    /// What may be used in it, in all.
+    /// The caps on the total usage of the session.
     #[serde(flatten)]
     pub caps: Caps,
 }
 
-/// A session that a maker asks to open, with the limits that hold for it.
+/// A request to open a session, with the limits that apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRequest {
     /// The subject that is accountable for the session. Its sessions are counted and listed together.
@@ -43,55 +43,54 @@ pub struct SessionRequest {
     pub session: Session,
     /// The maker's rate of requests, of which the session takes one; `None` is unlimited.
     pub requests: Option<Bucket>,
-    /// The most sessions that the maker may have open, this one included.
+    /// The maximum number of sessions that the maker may have open, this one included.
     pub max_open: NonZeroU32,
 }
 
 /// A store's decision on a [`SessionRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionDecision {
-    /// `None`: the session is open and listed, and its request is taken from the rate. Otherwise nothing happened.
+    /// `None`: the session is open and listed, and its request is taken from the rate. Otherwise nothing is taken.
     pub denial: Option<SessionDenial>,
-    /// How long until the maker's bucket of requests is full again.
+    /// The time until the maker's bucket of requests is full again.
     pub standing: Duration,
 }
 
-/// Why a session is not opened.
+/// A reason to refuse a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionDenial {
-    /// Too many requests a minute; one gets in after the wait.
+    /// The rate of requests is exceeded; a request is admitted after the wait.
     Requests {
-        /// How long.
+        /// The time to wait.
         wait: Duration,
     },
-    /// The maker has as many sessions open as it may have.
+    /// The maker has the maximum number of sessions open.
     MaxOpen,
 }
 
-/// Which part of a maker's list is asked for.
+/// The requested page of a maker's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The list continues after the position of this id, whether or not a session of that id is still listed; `None`: from
-    /// the beginning.
+    /// The id after which the page begins, even if no session has that id any more; `None`: from the beginning.
     pub after: Option<String>,
-    /// The most sessions of the page.
+    /// The maximum number of sessions on the page.
     pub limit: usize,
 }
 
-/// A part of a maker's list, in the order of ids.
+/// A page of a maker's list, ordered by id.
 ///
-/// An id begins with the time at which it was made (UUID version 7, RFC 9562 §5.7), so that the oldest session comes first, and
-/// a page can begin after a session that has ended.
+/// An id begins with the time at which it was made (UUID version 7, RFC 9562 §5.7), so the oldest session comes first,
+/// and a page can begin after a session that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPage {
     /// The sessions.
     pub data: Vec<Session>,
-    /// Whether others follow.
+    /// True if more sessions follow.
     pub has_more: bool,
 }
 
 impl SessionPage {
-    /// The page of at most `limit` sessions, of which one more was read if there is one.
+    /// Creates a page of at most `limit` sessions from `read`, which holds one more if more follow.
     pub fn of(mut read: Vec<Session>, limit: usize) -> Self {
         let has_more = read.len() > limit;
         read.truncate(limit);
@@ -99,25 +98,26 @@ impl SessionPage {
     }
 }
 
-/// What holds for a request that comes in a session with caps.
+/// The session with caps of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InSession {
-    /// The session's name.
+    /// The id of the session.
     pub id: String,
-    /// What may be used in it.
+    /// The caps on the total usage of the session.
     pub caps: Caps,
-    /// When its token is taken no longer.
+    /// The time from which its token is no longer accepted.
     pub expires_at: UnixMs,
 }
 
 impl InSession {
-    /// Whether `charge` on top of `spent` is more than may be.
+    /// Returns true if `charge` on top of `spent` exceeds the caps.
     pub fn is_exceeded(&self, spent: Charge, charge: Charge) -> bool {
         let sum = spent.plus(charge);
         self.caps.usd.is_some_and(|most| sum.usd > most) || self.caps.audio.is_some_and(|most| sum.audio > most)
     }
 
-    /// The same for what takes the place of a request that was charged and will get that back.
+    /// Returns the session for a permit that replaces an earlier one, which was charged `charged` and will get that
+    /// back.
     #[must_use]
     pub fn in_place_of(mut self, charged: Charge) -> Self {
         self.caps.usd = self.caps.usd.map(|most| most.saturating_add(charged.usd));

@@ -1,4 +1,4 @@
-//! What a permit comes to in the end, as it is told to a store.
+//! The final cost of a permit, as a gateway reports it to a store.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,58 +8,58 @@ use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Usage};
 use crate::limits::session::InSession;
 use crate::limits::{AdmitRequest, Bucket, Limits};
 
-/// What a permit comes to in the end.
+/// The final cost of a permit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
     /// The permit.
     pub id: PermitId,
-    /// Whose it is.
+    /// The caller.
     pub subject: Subject,
-    /// The session with caps that it belongs to.
+    /// The session with caps to which the permit belongs.
     #[serde(default)]
     pub session: Option<InSession>,
-    /// When it was admitted: its day and month are those of this moment.
+    /// The time of admission, which decides the day and the month of the charge.
     pub at: UnixMs,
-    /// For which work.
+    /// The description of the request in the ledger.
     pub memo: RequestInfo,
-    /// The model under which a month's account counts it.
+    /// The model under which the monthly statement counts it.
     pub counted_as: String,
-    /// The recording, as measured or bounded.
+    /// The length of the recording, as measured or bounded.
     pub audio: AudioMs,
-    /// What was charged.
+    /// The charge at admission.
     pub estimate: Charge,
-    /// What is to be charged instead.
+    /// The final charge, which replaces the estimate.
     pub cost: Charge,
-    /// What the provider reported.
+    /// The usage that the provider reported.
     pub usage: Option<Usage>,
-    /// How it ended.
+    /// The outcome of the request.
     pub ending: Ending,
-    /// Whether the permit was given without the store, so that nothing was charged for it.
+    /// True if the permit was given without the store, so that the store charged nothing for it.
     pub without_store: bool,
-    /// What to do where the store does not know the permit.
+    /// The action if the store does not know the permit.
     pub unknown: IfUnknown,
-    /// Whether it may have been written before without anybody hearing of it.
+    /// True if an earlier attempt may have written this settlement, although its answer was lost.
     pub tried: bool,
-    /// Whether every gateway that may have written it marks what it settles. Earlier gateways do not, and leave this
-    /// out.
+    /// True if every gateway that may have written this settlement marks the permits that it settles. Earlier gateways
+    /// neither mark them nor write this field.
     #[serde(default)]
     pub marked: bool,
-    /// For one that takes everything back: what that gives back to the rates.
+    /// The refund to the rates, for a settlement that takes everything back.
     #[serde(default)]
     pub rates: RateRefund,
 }
 
-/// What a request has taken from the rates.
+/// The parts of the rates that a request has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RateRefund {
-    /// How long its part of the bucket of requests needs to come back, in microseconds.
+    /// The time after which its part of the bucket of requests comes back, in microseconds.
     pub requests_us: u64,
-    /// The same for the bucket of audio.
+    /// The time after which its part of the bucket of audio comes back, in microseconds.
     pub audio_us: u64,
 }
 
 impl RateRefund {
-    /// All that a request with these limits takes.
+    /// Returns everything that a request with these limits takes.
     pub fn of(limits: &Limits) -> Self {
         let weight = |bucket: Option<Bucket>| {
             let us = bucket.map(|bucket| bucket.weight().as_micros()).unwrap_or_default();
@@ -69,19 +69,19 @@ impl RateRefund {
     }
 }
 
-/// What to do with a settlement whose permit the store does not know.
+/// The action on a settlement whose permit the store does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IfUnknown {
-    /// The work was done, so it is charged now, unless this very settlement was written before: the permit was given
+    /// Charge the cost, since the work was done, unless this very settlement was written before: the permit was given
     /// without the store, or the store lost it.
     Charge,
-    /// Nothing was done, so nothing is.
+    /// Charge nothing, since nothing was done.
     Ignore,
 }
 
 impl Settlement {
-    /// Takes back everything that the store took for a question, or may still take: it was refused in the end, or nobody
-    /// waited for the answer. No record says that it was ever asked.
+    /// Takes back everything that the store took for a question, or may still take: the request was refused in the end,
+    /// or the client left before the answer. No record of the question remains.
     pub fn void(ask: &AdmitRequest, at: UnixMs, rates: RateRefund) -> Self {
         Self {
             id: ask.id,
@@ -103,18 +103,18 @@ impl Settlement {
         }
     }
 
-    /// Whether it is one that takes everything back.
+    /// Returns true if the settlement takes everything back.
     pub fn is_void(&self) -> bool {
         self.unknown == IfUnknown::Ignore && self.ending == Ending::Refunded
     }
 
-    /// The same after an attempt to write it that failed; the store may have written it all the same.
+    /// Returns the settlement after a failed attempt to write it, which the store may have written after all.
     #[must_use]
     pub fn after_failure(self, may_be_written: bool) -> Self {
         Self { tried: self.tried || may_be_written, ..self }
     }
 
-    /// Its record.
+    /// Returns the record of the settlement.
     pub fn entry(&self) -> Entry {
         Entry {
             id: self.id,

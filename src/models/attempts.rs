@@ -1,4 +1,4 @@
-//! How far a request has come with its providers.
+//! The provider attempts of one request.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Model;
 
-/// Whether a provider has the whole recording: set when its last byte is handed over to the connection. From then on the
-/// provider may do the work, whoever still waits for it. Each sending has a flag of its own.
+/// A flag that is set when a provider has the whole recording: when its last byte is passed to the connection. From
+/// then on the provider may do the work, even if the client leaves. Each upload has its own flag.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UploadFlag(Arc<AtomicBool>);
 
@@ -21,8 +21,8 @@ impl UploadFlag {
     }
 }
 
-/// How far a request has come with its providers. Written by the tries; read, whenever the request ends, by those who
-/// charge it and who record it.
+/// The state of a request's provider attempts. The attempts write it; accounting and the request log read it when the
+/// request ends.
 #[derive(Clone, Default)]
 pub struct AttemptLog(Arc<Mutex<Stage>>);
 
@@ -31,26 +31,26 @@ struct Stage {
     tries: u32,
     last: Option<AttemptTarget>,
     sent: UploadFlag,
-    /// Somebody is being asked.
+    /// True while an attempt is in progress.
     trying: bool,
     /// See [`AttemptLog::was_left`].
     left: bool,
     settled: bool,
 }
 
-/// Who was asked.
+/// The target of an attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptTarget {
-    /// The row whose model does the work, and whose price is charged.
+    /// The model entry of the model that does the work; its price is charged.
     pub model: Arc<Model>,
-    /// Its provider.
+    /// The provider.
     pub provider: String,
-    /// The key's name, where the provider has several.
+    /// The name of the key, if the provider has several.
     pub key: Option<String>,
 }
 
 impl AttemptLog {
-    /// Somebody is asked.
+    /// Records the start of an attempt.
     pub(crate) fn begin(&self, asked: AttemptTarget) -> UploadFlag {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_add(1);
@@ -60,30 +60,32 @@ impl AttemptLog {
         stage.sent.clone()
     }
 
-    /// The same is sent the recording again, since nobody can have got it the first time.
+    /// Restarts the upload to the same provider, which cannot have received the first one.
     pub(crate) fn begin_anew(&self) -> UploadFlag {
         let mut stage = self.stage();
         stage.sent = UploadFlag::default();
         stage.sent.clone()
     }
 
-    /// Who was asked has failed or refused: nothing is owed for that.
+    /// Records that the provider failed or refused, so that no charge is due for this upload.
     pub(crate) fn came_to_nothing(&self) {
         self.stage().sent = UploadFlag::default();
     }
 
-    /// Who was asked has failed by itself: the try counts, whatever becomes of the recording.
+    /// Records the provider's own failure: the attempt counts, even if the upload is discarded.
     pub(crate) fn failed(&self) {
         self.stage().trying = false;
     }
 
-    /// The client waits no longer, by its own word: whoever has the recording is left with it.
+    /// Records that the client's own deadline passed. If the provider already has the whole upload, the request is
+    /// charged.
     pub(crate) fn leave(&self) {
         let mut stage = self.stage();
         stage.left = stage.sent.is_set();
     }
 
-    /// Who is being asked, if anybody is, has not been given all of the recording and will not be: that try does not count.
+    /// Cancels the attempt in progress, if there is one: its upload is incomplete and stays so, and the attempt does
+    /// not count.
     pub fn withdraw(&self) {
         let mut stage = self.stage();
         stage.tries = stage.tries.saturating_sub(u32::from(stage.trying));
@@ -91,45 +93,46 @@ impl AttemptLog {
         (stage.trying, stage.settled) = (false, false);
     }
 
-    /// There will be no other try.
+    /// Records that no other attempt follows.
     pub(crate) fn settle(&self) {
         self.stage().settled = true;
     }
 
-    /// Whether somebody has the whole recording and may be at work on it.
+    /// Returns true if a provider has the whole recording and may be working on it.
     pub fn has_recording(&self) -> bool {
         self.stage().sent.is_set()
     }
 
-    /// Whether somebody had the whole recording when the client's own time was over, and may have done the work.
+    /// Returns true if a provider had the whole recording when the client's own deadline passed, and may have done the
+    /// work.
     pub fn was_left(&self) -> bool {
         self.stage().left
     }
 
-    /// Who was asked last, if anybody was.
+    /// Returns the target of the last attempt, if there was one.
     pub fn last(&self) -> Option<AttemptTarget> {
         self.stage().last.clone()
     }
 
-    /// How many times somebody was asked.
+    /// Returns the number of attempts.
     pub fn tries(&self) -> u32 {
         self.stage().tries
     }
 
-    /// Whether all tries have been made: who was asked last is who has served, or failed last.
+    /// Returns true if all attempts are over: the last target has served the request, or was the last to fail.
     pub fn is_settled(&self) -> bool {
         self.stage().settled
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        // Every change is whole in itself, so a panic elsewhere leaves nothing half done.
+        // A panic under the lock cannot leave a partial change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Course").field("tries", &self.tries()).finish_non_exhaustive()
+        f.debug_struct("AttemptLog").field("tries", &self.tries()).finish_non_exhaustive()
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
         course.came_to_nothing();
         assert!(!course.has_recording());
         let second = course.begin(asked);
-        // What is left of a try that was given up may still be read to its end.
+        // The upload of an abandoned attempt may still be read to its end.
         first.set();
         assert!(!course.has_recording());
         second.set();

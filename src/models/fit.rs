@@ -1,32 +1,32 @@
-//! Whether a model can do a job, by its row in the table of models. What a row leaves out is for the provider to say.
+//! Checks of a job against a model's entry. The provider decides on all that the entry leaves open.
 
 use crate::config::Model;
 use crate::domain::AudioMs;
 use crate::domain::terms::{Format, Task};
 use crate::intake::Job;
 
-/// Why a model cannot do a job.
+/// The reasons why a model cannot do a job.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// It does the other task only.
+    /// The model does not do this task.
     #[error("The model '{model}' does not {task}.")]
     Task {
         /// The model.
         model: String,
-        /// What was asked for.
+        /// The requested task.
         task: Task,
     },
-    /// It does not answer in this format.
+    /// The model does not answer in this format.
     #[error("response_format '{format}' is not compatible with model '{model}'. Use {allowed} instead.")]
     Format {
         /// The model.
         model: String,
-        /// What was asked for.
+        /// The requested format.
         format: Format,
-        /// The formats that it has, for people.
+        /// The model's formats, as text for the message.
         allowed: String,
     },
-    /// It does not take this option.
+    /// The model does not accept this option.
     #[error("'{option}' is not compatible with model '{model}'.")]
     Option {
         /// The model.
@@ -34,7 +34,7 @@ pub enum Unfit {
         /// The option.
         option: &'static str,
     },
-    /// The audio is too long for it.
+    /// The audio is too long for the model.
     #[error(
         "audio duration {length} seconds is longer than {longest} seconds which is the maximum for model '{model}'."
     )]
@@ -43,10 +43,10 @@ pub enum Unfit {
         model: String,
         /// The measured audio.
         length: AudioMs,
-        /// The most that it takes.
+        /// The model's maximum.
         longest: AudioMs,
     },
-    /// The audio is too short for it.
+    /// The audio is too short for the model.
     #[error(
         "audio duration {length} seconds is shorter than {shortest} seconds which is the minimum for model '{model}'."
     )]
@@ -55,7 +55,7 @@ pub enum Unfit {
         model: String,
         /// The measured audio.
         length: AudioMs,
-        /// The least that it takes.
+        /// The model's minimum.
         shortest: AudioMs,
     },
 }
@@ -76,7 +76,7 @@ pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
     {
         return Err(Unfit::Option { model: name(), option });
     }
-    // Only what was measured is judged: a bound from the size is no reason to refuse.
+    // Only a measured length can refuse a job; a bound derived from the size cannot.
     let Some(length) = job.media.length.measured() else { return Ok(()) };
     match (model.shortest, model.longest) {
         (_, Some(longest)) if length > longest => Err(Unfit::TooLong { model: name(), length, longest }),
@@ -85,7 +85,7 @@ pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
     }
 }
 
-/// `'json', 'text' or 'srt'`
+/// Lists formats for a message: `'json', 'text' or 'srt'`.
 fn listed(formats: &[Format]) -> String {
     let quoted: Vec<_> = formats.iter().map(|format| format!("'{format}'")).collect();
     match quoted.split_last() {

@@ -1,4 +1,4 @@
-//! Which model does a job: whether it can, the targets of one request, and how far its attempts have come.
+//! Models for a job: their fitness for it, the targets of one request, and its attempts so far.
 
 mod attempts;
 mod fit;

@@ -1,40 +1,40 @@
-//! The rows of the table of models by which a job can be done.
+//! The model entries that can do a job.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::config::Model;
 
-/// The rows of the table of models that can do a job.
+/// The model entries that can do one job.
 #[derive(Debug, Clone)]
 pub struct TargetChain {
-    /// The row that was asked for, which has a share of the first tries.
+    /// The requested model entry, which always has a share of the first attempts.
     pub asked_for: Arc<Model>,
-    /// Those that stand in for it.
+    /// The fallbacks for it.
     pub fallbacks: Vec<Target>,
 }
 
-/// A row that stands in for another.
+/// A fallback model entry.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The row.
+    /// The model entry.
     pub model: Arc<Model>,
-    /// Its share of the first tries; `None`: it is asked when those that have one cannot be.
+    /// The share of the first attempts; `None` if it serves only when the entries with a share are unavailable.
     pub weight: Option<NonZeroU32>,
 }
 
 impl TargetChain {
-    /// All of the rows.
+    /// Returns all of the model entries.
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         std::iter::once(&self.asked_for).chain(self.fallbacks.iter().map(|route| &route.model))
     }
 
-    /// Whether these are the same rows, by their names.
+    /// Returns true if both chains have the same model entries, by name.
     pub fn are(&self, others: &Self) -> bool {
         self.models().map(|model| &model.name).eq(others.models().map(|model| &model.name))
     }
 
-    /// The share of the first tries that each of them has.
+    /// Returns each entry's share of the first attempts.
     pub(crate) fn weights(&self) -> impl Iterator<Item = Option<NonZeroU32>> {
         std::iter::once(Some(self.asked_for.weight)).chain(self.fallbacks.iter().map(|route| route.weight))
     }

@@ -1,8 +1,8 @@
-//! Server-sent events, found in a stream as it arrives and handed on exactly as the provider framed them.
+//! A scanner that finds server-sent events in a stream as it arrives, and keeps each as the provider framed it.
 //!
 //! The rules are those of the HTML standard, §9.2.5 and §9.2.6: lines end in LF, CRLF or CR, and a blank line ends an
-//! event. An event is out as soon as its blank line is, even where that is a CR whose LF may be still to come; such an LF
-//! then is an event of its own, with nothing in it, so that all raw events joined are the stream, byte for byte.
+//! event. An event is complete as soon as its blank line is, even if that is a CR and its LF may still come. Such an LF
+//! then becomes an empty event, so all raw events joined are the stream, byte for byte.
 
 use std::fmt;
 
@@ -11,29 +11,29 @@ use memchr::memchr2;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The provider sent an event larger than the gateway holds.
+/// The error for a provider's event that is larger than the gateway holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the provider sent a single event of more than {limit} bytes")]
 pub struct EventTooLarge {
-    /// The most bytes that one event may have.
+    /// The maximum size of one event, in bytes.
     pub limit: usize,
 }
 
-/// One event as it came, its blank line included.
+/// An event as it came, including its blank line.
 #[derive(Clone)]
 pub struct Event {
     raw: Bytes,
-    /// The same without the byte order mark that may open a stream.
+    /// The event's bytes without the byte order mark that may open a stream.
     text: Bytes,
 }
 
 impl Event {
-    /// What is to be forwarded.
+    /// Returns the bytes to forward.
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
 
-    /// The event's data, its lines joined by LF; `None` where it has no data line, and so reaches no listener.
+    /// Returns the event's data, its lines joined by LF; `None` if it has no data line, so that clients ignore it.
     pub fn data(&self) -> Option<Bytes> {
         let mut lines = self.lines().filter_map(data_of);
         let first = lines.next()?;
@@ -47,30 +47,30 @@ impl Event {
         Some(joined.freeze())
     }
 
-    /// Whether it holds nothing but comments and blank lines: a keep-alive, not an event.
+    /// Returns true if the event has only comments and blank lines: a keep-alive.
     pub fn is_comment_only(&self) -> bool {
         self.lines().all(|line| line.starts_with(b":"))
     }
 
-    /// Whether it is the `[DONE]` by which providers mark the end of a stream.
+    /// Returns true for `[DONE]`, by which providers mark the end of a stream.
     pub fn is_done_marker(&self) -> bool {
         self.data().is_some_and(|data| data.trim_ascii() == b"[DONE]")
     }
 
-    /// The lines that are not blank. That CRLF ends one line, not two, makes no difference to these.
+    /// Returns the lines that are not blank. Splitting CRLF in two adds only a blank line, which is left out.
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.text.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty())
     }
 }
 
-/// Its size only: the data is somebody's speech.
+/// Shows only the size: the data is a transcript of a person's speech.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("bytes", &self.raw.len()).finish_non_exhaustive()
     }
 }
 
-/// The value of a `data` line, without the one space that may follow its colon.
+/// Returns the value of a `data` line, without the one space that may follow its colon.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
     match line.strip_prefix(b"data")? {
         [] => Some(b""),
@@ -79,26 +79,27 @@ fn data_of(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Finds the events in a stream. Every byte is looked at once and copied at most once, whatever the pieces.
+/// A scanner for the events in a stream. It reads every byte once and copies it at most once, whatever the size of the
+/// pieces.
 pub struct Scanner {
     limit: usize,
     /// The beginning of an event whose blank line has not come.
     pending: BytesMut,
-    /// Whether the current line has anything in it yet.
+    /// True if the current line has at least one byte.
     line_begun: bool,
-    /// Whether the last byte was a CR, to which a following LF belongs.
+    /// True if the last byte was a CR, to which a following LF belongs.
     after_cr: bool,
-    /// Whether an event has come, so that a byte order mark is no longer to be expected.
+    /// True if an event has come, so that no byte order mark may follow.
     begun: bool,
 }
 
 impl Scanner {
-    /// A scanner at the beginning of a stream, for events of up to `limit` bytes.
+    /// Creates a scanner for the beginning of a stream, for events of up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { limit, pending: BytesMut::new(), line_begun: false, after_cr: false, begun: false }
     }
 
-    /// Takes the next piece of the stream and appends every event that it completes, those before an error included.
+    /// Takes the next piece of the stream and appends every event that it completes, even before an error.
     pub fn push(&mut self, mut piece: Bytes, events: &mut Vec<Event>) -> Result<(), EventTooLarge> {
         while let Some(end) = self.find_end(&piece) {
             self.check_size(end)?;
@@ -116,8 +117,8 @@ impl Scanner {
         Ok(())
     }
 
-    /// What is left when the stream ends without a blank line. The standard has clients discard such an event, so the
-    /// caller completes it or gives it up.
+    /// Returns the bytes left when the stream ends without a blank line. The standard has clients discard such an
+    /// event, so the caller must complete it or drop it.
     pub fn finish(mut self) -> Option<Event> {
         let raw = self.pending.split().freeze();
         (!raw.is_empty()).then(|| self.event(raw))
@@ -134,7 +135,7 @@ impl Scanner {
         if self.pending.len() + more > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
     }
 
-    /// How much of `piece` belongs to the current event, if its end is in there.
+    /// Returns the length of the part of `piece` up to the end of the current event, if that end is in `piece`.
     fn find_end(&mut self, piece: &[u8]) -> Option<usize> {
         let mut rest = piece;
         loop {
@@ -181,7 +182,7 @@ mod tests {
 
     const PLENTY: usize = 1 << 20;
 
-    /// The events of a stream that arrives in pieces of this size, and what is left at its end.
+    /// Scans a stream in pieces of this size. Returns its events, and the bytes left at its end.
     fn scan(stream: &[u8], piece: usize) -> (Vec<Event>, Option<Event>) {
         let (mut scanner, mut events) = (Scanner::new(PLENTY), Vec::new());
         for piece in stream.chunks(piece) {
@@ -194,7 +195,7 @@ mod tests {
         events.iter().filter_map(Event::data).collect()
     }
 
-    /// The standard's algorithm, line by line over the whole stream.
+    /// Applies the standard's algorithm, line by line over the whole stream.
     fn data_by_the_standard(stream: &str) -> Vec<Bytes> {
         let stream = stream.strip_prefix('\u{feff}').unwrap_or(stream).replace("\r\n", "\n").replace('\r', "\n");
         let (complete, _) = stream.rsplit_once('\n').unwrap_or_default();
@@ -310,7 +311,8 @@ mod tests {
             marked: bool,
             piece in 1..12_usize,
         ) {
-            // A mark before a blank line makes that line none for the scanner; it is empty for the standard either way.
+            // After a byte order mark, the scanner sees an empty line as not blank; the standard yields no event either
+            // way.
             let stream = if marked { "\u{feff}" } else { "" }.to_owned() + &parts.concat();
             let (events, left) = scan(stream.as_bytes(), piece);
             prop_assert_eq!(data_of_all(&events), data_by_the_standard(&stream));

@@ -1,7 +1,7 @@
-//! What does the client get? A whole answer byte for byte, or a stream of server-sent events.
+//! The answer to the client: a whole answer byte for byte, or a stream of server-sent events.
 //!
-//! A client that asks for a stream gets one from every model: where the provider answers whole, the same events are made
-//! from its answer. This room reads what passes for its usage and changes nothing in it.
+//! A client that asks for a stream gets one from every model: if the provider answers whole, the gateway makes the same
+//! events from that answer. This module reads the usage in what it relays, and changes nothing in it.
 
 pub mod events;
 mod open;
@@ -26,47 +26,47 @@ pub use open::streams_open;
 pub use stream::Forwarding;
 use stream::Relay;
 
-/// What goes to the client.
+/// The content of the answer to the client.
 pub enum Relayed {
-    /// The provider's answer as it is.
+    /// The provider's answer, unchanged.
     Whole {
         /// The provider's headers that may be passed on.
         headers: HeaderMap,
-        /// As the provider gave it, or what the format has.
+        /// The provider's content type, or the usual one of the format.
         content_type: HeaderValue,
-        /// Byte for byte.
+        /// The provider's body, byte for byte.
         body: Bytes,
     },
     /// Server-sent events.
     Events {
-        /// The provider's headers that may be passed on, if it has answered yet.
+        /// The provider's headers that may be passed on; empty if it has not answered yet.
         headers: HeaderMap,
         /// The bytes of the stream.
         body: Pin<Box<dyn Stream<Item = Bytes>>>,
     },
 }
 
-/// How an answer is to be relayed.
+/// The context for relaying an answer.
 pub struct RelayContext<'a> {
-    /// The client asked for events.
+    /// True if the client asked for events.
     pub events: bool,
-    /// The format that it asked for.
+    /// The format that the client asked for.
     pub format: Format,
-    /// `[relay]`
+    /// The settings in `[relay]`.
     pub settings: &'a config::Relay,
-    /// How an error is written in the middle of a stream: OpenAI's JSON.
+    /// The function that writes an error in the middle of a stream: OpenAI's JSON.
     pub describe: fn(&UpstreamError) -> String,
-    /// What the answer is charged to.
+    /// The permit that the answer is charged to.
     pub permit: Permit,
-    /// Where the usage goes.
+    /// The record that gets the usage.
     pub record: Record,
 }
 
-/// Waits for the provider and relays what it says. On a stream the wait ends with the first keep-alive: from then on the
-/// client has its head and an error becomes an event.
+/// Waits for the provider and relays its answer. For a stream, the wait ends with the first keep-alive: the client then
+/// has its head, and a later error becomes an event.
 pub async fn relay(forwarding: Forwarding, mut manner: RelayContext<'_>) -> Result<Relayed, UpstreamError> {
     let mut forwarding = noted(forwarding, manner.record.clone());
-    // A whole answer is waited for as long as it takes.
+    // A whole answer has no time limit here.
     let first = if manner.events {
         timeout(manner.settings.keep_alive, &mut forwarding).await.ok()
     } else {
@@ -82,7 +82,7 @@ pub async fn relay(forwarding: Forwarding, mut manner: RelayContext<'_>) -> Resu
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
 }
 
-/// `forwarding`, with what the provider calls the request noted when it answers.
+/// Wraps `forwarding` to record the provider's request id when the provider answers, and the details of a refusal.
 fn noted(forwarding: Forwarding, record: Record) -> Forwarding {
     Box::pin(async move {
         let reply = forwarding.await;
@@ -102,7 +102,7 @@ fn as_it_is(reply: Reply, mut manner: RelayContext<'_>) -> Relayed {
     match reply.answer {
         Answer::Whole { content_type, body } => {
             manner.record.provider_finished();
-            // A transcript in another format may say anything.
+            // A transcript in a text format could contain anything, so only JSON is searched for usage.
             let report = if manner.format.is_json() { Report::of_json(&body) } else { Report::default() };
             manner.record.usage(report.usage);
             manner.permit.reported(report);
@@ -111,14 +111,14 @@ fn as_it_is(reply: Reply, mut manner: RelayContext<'_>) -> Relayed {
             let content_type = content_type.unwrap_or(HeaderValue::from_static(usual));
             Relayed::Whole { headers, content_type, body }
         }
-        // Nobody asked for a stream and the provider streams all the same: the client gets what was said.
+        // The provider streams although the client did not ask for it: relay the stream.
         Answer::Events { .. } => {
             Relayed::Events { headers, body: Box::pin(Relay::of_reply(reply, manner).into_stream()) }
         }
     }
 }
 
-/// Says how a stream ended when it is over.
+/// Records the end of a stream, and its outcome.
 fn ended(record: &Record, broken: bool) {
     record.provider_finished();
     record.outcome(if broken { Outcome::StreamBroken } else { Outcome::Answered });

@@ -1,15 +1,15 @@
-//! How many streams are open.
+//! The count of open streams.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many streams go to clients at the moment.
+/// Returns the number of streams that go to clients at the moment.
 pub fn streams_open() -> usize {
     STREAMS.load(Ordering::Relaxed)
 }
 
-/// A stream that is open, until it is dropped.
+/// A guard that counts one open stream until it is dropped.
 pub(super) struct Open(());
 
 impl Open {

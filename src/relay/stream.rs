@@ -1,4 +1,4 @@
-//! A stream of server-sent events to the client, whatever the provider does meanwhile.
+//! A stream of server-sent events to the client, kept alive while the provider is silent.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::ledger::Report;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError};
-use crate::upstream::redact::{json_without_key, without_key};
+use crate::upstream::{json_without_key, without_key};
 
 /// The provider's reply, still to come.
 pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
@@ -28,52 +28,52 @@ pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
-/// How long a stream is read on after its end was marked.
+/// The time for which a stream is still read after its end marker.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Where the next bytes come from.
+/// The source of the next bytes.
 enum Source {
-    /// The provider has not answered yet.
+    /// A provider that has not answered yet.
     Forwarding(Forwarding),
-    /// It streams.
+    /// A provider's stream.
     Events { bytes: EventBytes, key: Option<SecretString> },
-    /// Nothing more comes.
+    /// No source: the stream has ended.
     Ended,
 }
 
-/// How far the client has been brought, in this order.
+/// The progress of the stream to the client, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
-    /// Something is missing yet.
+    /// The transcript is not complete yet.
     Open,
-    /// The last event of the transcript went out: the stream is whole.
+    /// The last event of the transcript has been sent: the stream is whole.
     Complete,
-    /// `[DONE]` went out.
+    /// `[DONE]` has been sent.
     Marked,
-    /// What could be left of it after that went out too.
+    /// The rest of a line break after `[DONE]` has been sent too.
     Drained,
-    /// An error went out: nothing may follow.
+    /// An error has been sent: nothing may follow.
     Failed,
 }
 
-/// Relays one stream. Whole events go out as the provider framed them, so that a keep-alive or an error of our own never
-/// stands in the middle of one.
+/// A relay for one stream. It sends whole events as the provider framed them, so a keep-alive or an error of the
+/// gateway never splits one.
 pub(super) struct Relay {
     source: Source,
-    /// Taken at the end of the stream.
+    /// The scanner; `None` after the end of the stream.
     scanner: Option<Scanner>,
     ready: VecDeque<Bytes>,
     progress: Progress,
     keep_alive: Duration,
     format: Format,
     describe: fn(&UpstreamError) -> String,
-    /// Settled as soon as the stream is over.
+    /// The permit; dropped, and thereby settled, as soon as the stream is over.
     permit: Option<Permit>,
     record: Record,
     _open: Open,
 }
 
-/// What an event says, as far as it matters here.
+/// The parts of an event that the relay reads.
 #[derive(Deserialize)]
 struct Said<'a> {
     #[serde(borrow, rename = "type")]
@@ -82,14 +82,14 @@ struct Said<'a> {
 }
 
 impl Relay {
-    /// Relays what a provider has begun to say, or has said.
+    /// Creates a relay for an answer, streamed or whole.
     pub(super) fn of_reply(reply: Reply, manner: RelayContext<'_>) -> Self {
         let mut relay = Self::new(Source::Ended, manner);
         relay.take(reply);
         relay
     }
 
-    /// Relays what a provider will say, and keeps the client waiting until then.
+    /// Creates a relay for an answer that is still to come. Sends keep-alives to the client until then.
     pub(super) fn of_forwarding(forwarding: Forwarding, manner: RelayContext<'_>) -> Self {
         let mut relay = Self::new(Source::Forwarding(forwarding), manner);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
@@ -111,7 +111,7 @@ impl Relay {
         }
     }
 
-    /// The bytes for the client.
+    /// Returns the bytes for the client.
     pub(super) fn into_stream(self) -> impl Stream<Item = Bytes> {
         stream::unfold(self, |mut relay| async move { Some((relay.next().await?, relay)) })
     }
@@ -142,8 +142,8 @@ impl Relay {
         }
     }
 
-    /// After `[DONE]` a provider has a moment to end its stream in good order, so that its connection can be used again.
-    /// The line break that a split CRLF leaves behind is all that may still come.
+    /// Waits briefly after `[DONE]` for the provider to end its stream in good order, so that its connection can be
+    /// reused. Passes on only the LF of a split CRLF.
     async fn after_the_end(&mut self) -> Option<Bytes> {
         if let Source::Events { bytes, .. } = &mut self.source
             && let Ok(Some(Ok(chunk))) = timeout(MOMENT, bytes.next()).await
@@ -183,7 +183,7 @@ impl Relay {
         for event in events {
             self.pass(&event);
             if self.progress == Progress::Failed {
-                // Nothing may follow an error, whatever the provider goes on to say.
+                // Nothing may follow an error, whatever else the provider sends.
                 return self.stop(true);
             }
             if self.progress == Progress::Marked {
@@ -195,7 +195,7 @@ impl Relay {
         }
     }
 
-    /// Sends an event on and notes what it means.
+    /// Passes an event on and reads its content.
     fn pass(&mut self, event: &Event) {
         let Some(data) = event.data() else { return self.ready.push_back(self.clean(event.raw())) };
         if event.is_done_marker() {
@@ -217,19 +217,19 @@ impl Relay {
             self.reach(Progress::Complete);
         }
         self.used(&data);
-        // Its other lines go out with it unless its data had to be written anew.
+        // The event's other lines go along, unless the redacted data needs a new frame.
         let event = if clean == data { self.clean(event.raw()) } else { framed(&String::from_utf8_lossy(&clean)) };
         self.ready.push_back(event);
     }
 
-    /// Notes how far the stream has come, for the client and for what it is charged.
+    /// Records the progress of the stream, and tells the permit if the request failed or was answered.
     fn reach(&mut self, progress: Progress) {
         self.progress = progress;
         let Some(permit) = &mut self.permit else { return };
         if progress == Progress::Failed { permit.failed() } else { permit.answered() }
     }
 
-    /// Notes what an answer or an event says was used.
+    /// Records the usage that an answer or an event reports.
     fn used(&mut self, json: &[u8]) {
         let report = Report::of_json(json);
         self.record.usage(report.usage);
@@ -238,7 +238,7 @@ impl Relay {
         }
     }
 
-    /// What a provider says may quote the key that it was asked with.
+    /// Removes the provider's key from an event: a provider may quote it.
     fn clean(&self, bytes: &Bytes) -> Bytes {
         match &self.source {
             Source::Events { key: Some(key), .. } => json_without_key(bytes, key),
@@ -246,12 +246,12 @@ impl Relay {
         }
     }
 
-    /// The provider has ended its stream.
+    /// Handles the end of the provider's stream.
     fn end(&mut self) {
         if let Some(event) = self.scanner.take().and_then(Scanner::finish)
             && is_whole(&event)
         {
-            // The blank line after the last event is missing; without it clients would not see the event.
+            // The blank line after the last event is missing; without it clients would ignore the event.
             self.pass(&event);
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
@@ -261,7 +261,7 @@ impl Relay {
         }
     }
 
-    /// The provider says too little, or too much at once.
+    /// Handles a stream that ends too early or has too large an event.
     fn break_off(&mut self, error: &UpstreamError) {
         if self.progress == Progress::Open {
             self.count_broken_off(error);
@@ -275,7 +275,7 @@ impl Relay {
         }
     }
 
-    /// The stream cannot go on: the client is told why, unless all that matters has been said.
+    /// Ends a stream that cannot go on. Sends the client an error, unless the transcript is complete.
     fn fail(&mut self, error: &UpstreamError) {
         if self.progress == Progress::Open {
             self.ready.push_back(framed(&(self.describe)(error)));
@@ -284,7 +284,7 @@ impl Relay {
         self.close();
     }
 
-    /// Ends the stream with what is still due.
+    /// Ends the stream, with `[DONE]` if it is still missing.
     fn close(&mut self) {
         if self.progress == Progress::Complete {
             self.ready.push_back(Bytes::from_static(DONE));
@@ -299,13 +299,13 @@ impl Relay {
     }
 }
 
-/// Whether an event without its blank line lacks only that, and was not cut off in the middle of its data.
+/// Returns true if an event without its blank line is otherwise complete, not cut off in its data.
 fn is_whole(event: &Event) -> bool {
     event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
 }
 
-/// One event, of JSON on one line: a client that reads line by line shall have it whole. In JSON a line break stands between
-/// tokens only, where a space means the same.
+/// Frames JSON as one event on one line, for clients that read line by line. In JSON a line break can only stand
+/// between tokens, where a space means the same.
 fn framed(data: &str) -> Bytes {
     format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
 }

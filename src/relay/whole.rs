@@ -1,4 +1,4 @@
-//! The events that a whole answer stands for, for a client that asked for a stream.
+//! Conversion of a whole answer to events, for a client that asked for a stream.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use crate::domain::terms::Format;
 use crate::upstream::without_mark;
 
-/// Members by their names, each as the provider wrote it: numbers keep their digits, and nothing is held twice.
+/// Members by name, each as the provider wrote it: numbers keep their digits, and no value is copied.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The data of each event: a `transcript.text.segment` for each speaker's segment, then `transcript.text.done`, which
-/// holds all that the answer held.
+/// Returns the data of each event: a `transcript.text.segment` for each speaker's segment, then `transcript.text.done`
+/// with everything else in the answer.
 pub(super) fn events(body: &[u8], format: Format) -> Vec<String> {
     let body = without_mark(body);
     let members = if format.is_json() { serde_json::from_slice::<Members<'_>>(body).ok() } else { None };
@@ -27,7 +27,7 @@ pub(super) fn events(body: &[u8], format: Format) -> Vec<String> {
         let segments = serde_json::from_str::<Vec<&RawValue>>(segments.get()).unwrap_or_default();
         events.extend(segments.into_iter().map(|segment| segment.get().to_owned()));
     }
-    // Whatever the answer itself may call by that name.
+    // The event's own `type` replaces a member of that name.
     members.remove("type");
     let text = members.remove("text").map_or("\"\"", RawValue::get);
     let rest = members.into_iter().map(|(name, value)| format!(",{}:{}", json!(name), value.get()));

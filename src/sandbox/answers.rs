@@ -1,4 +1,4 @@
-//! The sandbox's answer in each of OpenAI's formats, made of what was measured.
+//! The sandbox's answers in each of OpenAI's formats, built from the measurements.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::domain::Length;
 use crate::domain::terms::{Format, Task};
 use crate::intake::Job;
 
-/// The longest that a stream takes in all.
+/// The maximum duration of a stream.
 const MAX_STREAM_TIME: Duration = Duration::from_secs(4);
 
-/// The answer; each event of a stream comes `event_delay` after the one before it, or sooner where that would take too
-/// long in all.
+/// Builds the answer. Each event of a stream follows the last after `event_delay`, or sooner if the stream would exceed
+/// [`MAX_STREAM_TIME`].
 pub(super) fn answer(job: &Job, event_delay: Duration) -> HttpResponse {
     let text = text(job);
     let length = job.media.length.upper_bound();
@@ -87,7 +87,7 @@ fn verbose(job: &Job, text: &str, length: AudioMs) -> Value {
     answer
 }
 
-/// The words, spread evenly over the audio.
+/// Spreads the words evenly over the audio.
 fn words(text: &str, length: AudioMs) -> Value {
     let words: Vec<_> = text.split_whitespace().collect();
     let count = u64::try_from(words.len()).unwrap_or(1).max(1);
@@ -96,7 +96,7 @@ fn words(text: &str, length: AudioMs) -> Value {
     timed.collect()
 }
 
-/// A delta for each word, or a segment for the one speaker; then the whole; then the end.
+/// Builds the events: a delta for each word, or a segment for the one speaker; then the whole text; then the end.
 fn events(text: &str, length: AudioMs, format: Format) -> Vec<String> {
     let mut events: Vec<Value> = if format == Format::DiarizedJson {
         vec![speaker_segment(text, length)]
@@ -110,12 +110,12 @@ fn events(text: &str, length: AudioMs, format: Format) -> Vec<String> {
     lines
 }
 
-/// The longest pause before each of so many events that keeps to [`MAX_STREAM_TIME`].
+/// Returns the longest delay before each of `events` events that keeps within [`MAX_STREAM_TIME`].
 fn longest_delay(events: usize) -> Duration {
     MAX_STREAM_TIME / u32::try_from(events).unwrap_or(u32::MAX).max(1)
 }
 
-/// The events, each after a pause. Each has a time of its own from the start, so that late timers do not add up.
+/// Streams the events, each after a pause. Each time is computed from the start, so that late timers do not add up.
 fn paced(events: Vec<String>, delay: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let start = Instant::now();
     stream::iter(events.into_iter().zip(1..)).then(move |(event, number)| async move {
@@ -135,12 +135,12 @@ fn usage(length: AudioMs) -> Value {
     json!({ "type": "duration", "seconds": length.get().div_ceil(1000) })
 }
 
-/// Seconds as a JSON number.
+/// Returns the length in seconds, for a JSON number.
 fn seconds(length: AudioMs) -> f64 {
     length.duration().as_secs_f64()
 }
 
-/// `00:00:02,345`
+/// Formats a time stamp: `00:00:02,345`.
 fn stamp(length: AudioMs, point: char) -> String {
     let (seconds, ms) = (length.get() / 1000, length.get() % 1000);
     format!("{:02}:{:02}:{:02}{point}{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -166,7 +166,7 @@ mod tests {
                 assert!(start.elapsed() >= delay * number, "event {number} of {count} came early");
             }
             assert!(stream.next().await.is_none());
-            // The clock of the runtime goes by milliseconds.
+            // The runtime's timers have a resolution of one millisecond.
             let took = start.elapsed().abs_diff(expected);
             assert!(took < Duration::from_millis(10), "{words} words took {:?}", start.elapsed());
         }

@@ -1,8 +1,8 @@
-//! A provider in this process, for a first try without a key.
+//! A provider inside this process, for a first test without a key.
 //!
-//! It speaks OpenAI's protocol over a real loopback connection, so that a request takes the whole path of the gateway:
-//! it checks the key, takes the form apart, measures the audio, and answers in every format, streams included. The one
-//! thing that it does not do is recognise speech: its text says so, and says what it measured.
+//! The sandbox speaks OpenAI's protocol over a real loopback connection, so that a request takes the gateway's whole
+//! path: it checks the key, parses the form, measures the audio, and answers in every format, streams included. It does
+//! not recognise speech: its text says so, and states the measurements.
 
 mod answers;
 
@@ -26,7 +26,7 @@ use crate::fair_share::ShareKey;
 use crate::intake::{self, BodyForm, Incoming};
 use crate::upstream::SANDBOX;
 
-/// A sandbox that runs.
+/// A running sandbox.
 pub struct Sandbox {
     base_url: Url,
     key: SecretString,
@@ -34,7 +34,7 @@ pub struct Sandbox {
     running: JoinHandle<io::Result<()>>,
 }
 
-/// How a sandbox is asked.
+/// The address and key of a sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxProvider {
     base_url: Url,
@@ -42,7 +42,7 @@ pub struct SandboxProvider {
 }
 
 impl SandboxProvider {
-    /// These providers, with the sandbox in the place of OpenAI.
+    /// Returns these providers with the sandbox in place of OpenAI.
     pub fn in_place_of_openai(&self, providers: &BTreeMap<String, Provider>) -> BTreeMap<String, Provider> {
         let mut providers = providers.clone();
         if let Some(openai) = providers.get_mut(OPENAI) {
@@ -55,8 +55,8 @@ impl SandboxProvider {
     }
 }
 
-/// What its handlers share.
-struct SettlementQueue {
+/// The state that the sandbox's handlers share.
+struct SandboxState {
     key: SecretString,
     intake: config::Intake,
     shared: intake::Shared,
@@ -64,12 +64,12 @@ struct SettlementQueue {
 }
 
 impl Sandbox {
-    /// Starts it on a free port of the loopback address, with a key of its own.
+    /// Starts a sandbox on a free loopback port, with a new random key.
     pub fn start(settings: &Settings) -> io::Result<Self> {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk = Data::new(SettlementQueue {
+        let desk = Data::new(SandboxState {
             key: key.clone(),
             intake: settings.intake.clone(),
             shared: intake::Shared::new(&settings.intake)?,
@@ -85,12 +85,12 @@ impl Sandbox {
         })
     }
 
-    /// How it is asked.
+    /// Returns the sandbox's address and key.
     pub fn stand_in(&self) -> SandboxProvider {
         SandboxProvider { base_url: self.base_url.clone(), key: self.key.clone() }
     }
 
-    /// Ends it.
+    /// Stops the sandbox.
     pub async fn stop(self) {
         self.handle.stop(true).await;
         if let Err(error) = self.running.await {
@@ -105,15 +105,15 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/audio/translations", web::post().to(translate));
 }
 
-async fn transcribe(request: HttpRequest, body: Payload, desk: Data<SettlementQueue>) -> HttpResponse {
+async fn transcribe(request: HttpRequest, body: Payload, desk: Data<SandboxState>) -> HttpResponse {
     work(Task::Transcribe, &request, body, &desk).await
 }
 
-async fn translate(request: HttpRequest, body: Payload, desk: Data<SettlementQueue>) -> HttpResponse {
+async fn translate(request: HttpRequest, body: Payload, desk: Data<SandboxState>) -> HttpResponse {
     work(Task::Translate, &request, body, &desk).await
 }
 
-async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &SettlementQueue) -> HttpResponse {
+async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &SandboxState) -> HttpResponse {
     let expected = format!("Bearer {}", desk.key.expose_secret());
     let given = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
     if given != Some(expected.as_bytes()) {
@@ -125,7 +125,7 @@ async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &Settlemen
         declared: None,
         headers: request.headers(),
         query: request.query_string(),
-        // Its one client is the gateway, which has shared out what there is.
+        // The gateway is the only client, and has already divided its capacity among the callers.
         key: ShareKey::unique(),
         body,
     };

@@ -1,8 +1,8 @@
-//! Settlements that the store could not take, on disk until it can.
+//! Settlements that the store could not take, kept on disk until it can.
 //!
-//! Each process has a file of its own in the data directory, and takes over those of processes that have died. A line is
-//! one settlement. Lines are only ever added; a settlement that is written twice is charged once, so a file that still
-//! has lines of what was settled does no harm, and is begun anew when nothing waits.
+//! Each process has a separate file in the data directory, and takes over the files of processes that have died. A line
+//! is one settlement, and lines are only ever added. The store charges a settlement once, however often it is written,
+//! so a file that still holds lines of finished settlements does no harm. The file is emptied when no settlement waits.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,24 +16,26 @@ use crate::private_dir;
 
 const ENDING: &str = "jsonl";
 
-/// The settlements that wait.
+/// The waiting settlements, in memory and in a file.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
-    /// In the order in which their requests came.
+    /// The waiting settlements, in the order in which their requests came.
     waiting: BTreeMap<PermitId, Settlement>,
-    /// How many lines there are at most before the file is written again with what waits alone.
+    /// The number of waiting settlements for which the file is laid out: a file with more than twice as many lines is
+    /// written again with the waiting settlements alone.
     most: usize,
     lines: usize,
-    /// Whether the last line could not be written, and may be there in part.
+    /// True if the last line could not be written, and may be there in part.
     torn: bool,
-    /// Whether the file holds what this process has given up, so that it must stay.
+    /// True if the file holds settlements that this process has given up, so that the file must stay.
     aside: bool,
 }
 
 impl Journal {
-    /// Opens a journal in `folder`, with what others left behind in it. The directory that the folder is in is there.
+    /// Opens a journal in `folder`, with the settlements that dead processes left there. The parent directory must
+    /// exist.
     pub(crate) fn open(folder: &Path, most: usize) -> io::Result<Self> {
         private_dir::make_inside(folder)?;
         let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7().simple()));
@@ -43,19 +45,19 @@ impl Journal {
         for left in fs::read_dir(folder)? {
             let left = left?.path();
             if let Err(error) = journal.take_over(&left) {
-                // The next gateway tries again; this one is not held up by it.
+                // The next gateway attempts this again; this one starts without them.
                 tracing::error!(file = %left.display(), %error, "settlements that another gateway left cannot be read");
             }
         }
         Ok(journal)
     }
 
-    /// How many wait.
+    /// Returns the number of waiting settlements.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Keeps a settlement.
+    /// Adds a settlement to the waiting ones.
     pub(crate) fn keep(&mut self, settlement: Settlement) {
         let written = self.write(&settlement);
         if let Err(error) = &written
@@ -67,20 +69,20 @@ impl Journal {
         self.waiting.insert(settlement.id, settlement);
     }
 
-    /// The first `count` of those that wait, after `last`.
+    /// Returns the first `count` waiting settlements after `last`.
     pub(crate) fn after(&self, last: Option<PermitId>, count: usize) -> Vec<Settlement> {
         let later = self.waiting.iter().filter(|(id, _)| last.is_none_or(|last| **id > last));
         later.take(count).map(|(_, settlement)| settlement.clone()).collect()
     }
 
-    /// A settlement was written: it waits no longer.
+    /// Removes a settlement that the store has taken.
     pub(crate) fn done(&mut self, id: PermitId) {
         if self.waiting.remove(&id).is_some() && self.may_go() && self.file.set_len(0).is_ok() {
             self.lines = 0;
         }
     }
 
-    /// A settlement is not tried again by this process. It stays in the file, for the next one.
+    /// Gives up a settlement in this process. It stays in the file for the next process.
     pub(crate) fn set_aside(&mut self, id: PermitId) {
         self.aside |= self.waiting.remove(&id).is_some();
     }
@@ -93,14 +95,14 @@ impl Journal {
         if self.lines > 2 * self.most.max(self.waiting.len()) && !self.aside {
             self.begin_anew()?;
         }
-        // What was begun and not ended is a line of its own.
+        // End a partial line first, so that it does not spoil the next one.
         let begin = if self.torn { "\n" } else { "" };
         let line = format!("{begin}{}\n", serde_json::to_string(settlement).map_err(io::Error::other)?);
         self.lines += 1;
         self.file.write_all(line.as_bytes())
     }
 
-    /// Writes the file again with what waits alone.
+    /// Writes the file again with the waiting settlements alone.
     fn begin_anew(&mut self) -> io::Result<()> {
         let mut file = begin(&self.path)?;
         self.lines = 0;
@@ -113,20 +115,20 @@ impl Journal {
         Ok(())
     }
 
-    /// Takes the settlements of a process that has died.
+    /// Takes over the settlements of a process that has died.
     fn take_over(&mut self, path: &Path) -> io::Result<()> {
         if *path == self.path || path.extension().is_none_or(|ending| ending != ENDING) {
             return Ok(());
         }
         let file = match private_dir::open(path, OpenOptions::new().read(true)) {
             Ok(file) if file.try_lock().is_ok() => file,
-            // No gateway leaves a link, or a file that everybody may write to.
+            // A gateway never leaves a link, or a file that others may write to.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            // It lives, or another has just taken it over.
+            // The process lives, or another has just taken over its file.
             _ => return Ok(()),
         };
-        // It is removed under its lock. If another gateway did that between the opening and the locking here, its settlements
-        // are that gateway's; if a new file has the name since then, that is a living gateway's.
+        // The file is removed under its lock. If its name is gone by now, another gateway took it over between the
+        // opening and the locking here; if a new file has the name, it is a living gateway's.
         if !fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|opened| opened.ino() == there.ino())) {
             return Ok(());
         }
@@ -134,10 +136,10 @@ impl Journal {
         (&file).read_to_end(&mut bytes)?;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if let Ok(settlement) = serde_json::from_slice::<Settlement>(line) {
-                // Of two lines of one settlement the later one knows more.
+                // Of two lines of one settlement, the later one knows more.
                 self.keep(settlement);
             } else {
-                // The line at which it died.
+                // The line during which the gateway died.
                 tracing::warn!("a settlement that was cut short when its gateway died is left out");
             }
         }
@@ -154,10 +156,10 @@ impl Drop for Journal {
     }
 }
 
-/// A new file at `path` that nobody else can have: it is locked before it has the name by which others find it.
+/// Creates a new file at `path` that is locked before other processes can find it by its name.
 fn begin(path: &Path) -> io::Result<File> {
     let unfinished = path.with_extension("new");
-    // Left by an attempt that failed, since no two processes have the same name.
+    // A failed attempt left this file, since no two processes have the same name.
     let _ = fs::remove_file(&unfinished);
     let file = private_dir::open(&unfinished, OpenOptions::new().append(true).create_new(true))?;
     file.try_lock()?;
@@ -176,7 +178,7 @@ pub(crate) mod tests {
     use crate::ledger::{Charge, Ending, RequestInfo};
     use crate::limits::{IfUnknown, RateRefund};
 
-    /// Any settlement.
+    /// Returns some settlement.
     pub(crate) fn settlement() -> Settlement {
         let word = || "x".to_owned();
         Settlement {
@@ -199,7 +201,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// As a process that is killed leaves it: locked by nobody, with everything still in it.
+    /// Leaves the journal as a killed process does: unlocked, with all its lines.
     fn die(journal: Journal) {
         let Journal { path, .. } = &journal;
         let (path, kept) = (path.clone(), path.with_extension("kept"));

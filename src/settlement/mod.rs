@@ -1,8 +1,8 @@
-//! Settlements on their way to the store: written at once, or by a background queue that retries until the store accepts
-//! them, with a journal on disk for what it could not.
+//! Settlements on their way to the store: written at once, or by a background queue that retries until the store
+//! accepts them, with a journal on disk for the waiting ones.
 
-mod queue;
 mod journal;
+mod queue;
 mod settler;
 
 pub use queue::SettlementQueue;

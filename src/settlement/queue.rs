@@ -1,4 +1,4 @@
-//! Where settlements are written that were not at once, until it is done: a store that is away may come back.
+//! A background queue that retries settlements until the store accepts them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,27 +16,27 @@ use super::journal::Journal;
 use super::settler::{Backlog, Settler};
 use crate::domain::Month;
 use crate::ledger::PermitId;
-use crate::limits::budget_cache::BudgetCache;
+use crate::limits::BudgetCache;
 use crate::limits::Settlement;
 use crate::store::{Store, StoreError};
 
-/// How many are written at once.
+/// The maximum number of settlements that are written at the same time.
 const AT_ONCE: usize = 128;
-/// How often the store is tried with some of those that wait.
+/// The interval between attempts to write some of the waiting settlements.
 const RETRY: Duration = Duration::from_millis(50);
-/// How many it is tried with: few, since it has others to serve.
+/// The number of waiting settlements per attempt: few, since the store has other requests to serve.
 const ATTEMPTS: usize = 16;
-/// How long the end of the gateway waits for permits that are still held, when their connections are closed already.
+/// The time for which the shutdown of the gateway waits for permits whose connections are already closed.
 const LAST_PERMITS: Duration = Duration::from_secs(3);
 
-/// Where settlements are written that were not at once.
+/// The running queue.
 pub struct SettlementQueue {
     close: oneshot::Sender<()>,
     task: JoinHandle<()>,
     counts: Arc<Backlog>,
 }
 
-/// What comes in before the desk is open.
+/// The inbox and the journal of a queue that does not run yet.
 pub(crate) struct SettlementQueueBuilder {
     inbox: mpsc::UnboundedSender<Settlement>,
     counts: Arc<Backlog>,
@@ -46,7 +46,8 @@ pub(crate) struct SettlementQueueBuilder {
 }
 
 impl SettlementQueueBuilder {
-    /// Takes over what other processes left in `folder`. Nobody is let in without the store while `most` wait.
+    /// Takes over the settlements that dead processes left in `folder`. With `most` waiting, requests are refused while
+    /// the store is away.
     pub(crate) fn new(folder: &Path, most: usize) -> io::Result<Self> {
         let (inbox, incoming) = mpsc::unbounded_channel();
         let journal = Journal::open(folder, most)?;
@@ -54,18 +55,18 @@ impl SettlementQueueBuilder {
         Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
     }
 
-    /// Writes settlements to `store`, or hands them to it.
+    /// Returns a settler that writes settlements to `store`, or passes them to this queue.
     pub(crate) fn settler(&self, store: &Arc<Store>) -> Settler {
         let (inbox, counts) = (self.inbox.clone(), Arc::clone(&self.counts));
         Settler::new(Arc::clone(store), inbox, counts, self.most)
     }
 
-    /// The way in, for what is settled on behalf of others.
+    /// Returns the inbox, for settlements on behalf of dead gateways.
     pub(crate) fn inbox(&self) -> mpsc::UnboundedSender<Settlement> {
         self.inbox.clone()
     }
 
-    /// Begins to write to `store`. To be called on the runtime that ends last.
+    /// Starts to write to `store`. Call it on the runtime that ends last.
     pub(crate) fn open(self, store: Arc<Store>, heard: Arc<BudgetCache>) -> SettlementQueue {
         let (close, closing) = oneshot::channel();
         let counts = self.counts;
@@ -75,9 +76,10 @@ impl SettlementQueueBuilder {
 }
 
 impl SettlementQueue {
-    /// Writes what is there and ends. What the store does not take then stays on disk for the next gateway.
+    /// Writes the settlements of the queue and ends it. Settlements that the store does not take stay on disk for the
+    /// next gateway.
     pub async fn close(self) {
-        // A connection that was closed lets go of its permit when its worker comes to it.
+        // A worker drops the permit of a closed connection only when it next polls that connection.
         let deadline = Instant::now() + LAST_PERMITS;
         while self.counts.held.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
@@ -100,7 +102,7 @@ struct SettlementWorker {
     heard: Arc<BudgetCache>,
     journal: Journal,
     counts: Arc<Backlog>,
-    /// The last of those that wait that was tried again.
+    /// The waiting settlement that was last attempted.
     last: Option<PermitId>,
 }
 
@@ -128,7 +130,7 @@ impl SettlementWorker {
                 }
                 _ = &mut closing, if open => {
                     open = false;
-                    // Whatever was sent before this is in the channel; nothing comes after it.
+                    // Earlier settlements are in the channel already; later ones cannot enter it.
                     incoming.close();
                 }
                 else => break,
@@ -142,7 +144,7 @@ impl SettlementWorker {
 
     fn written(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreError>, again: bool) {
         if settlement.without_store && !again {
-            // From here on it is written, or it waits.
+            // From here on the settlement is written, or it waits.
             let _ = self.counts.owed.try_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
         }
         match result {
@@ -171,13 +173,14 @@ impl SettlementWorker {
         self.counts.waiting.store(self.journal.len(), Ordering::Relaxed);
     }
 
-    /// The next of those that wait, but for those whose part of the store is away.
+    /// Returns the next waiting settlements, without those whose part of the store is away.
     fn next_tries(&mut self) -> Vec<Settlement> {
         let mut next = self.journal.after(self.last, ATTEMPTS);
         self.last = next.last().map(|settlement| settlement.id);
         next.retain(|settlement| !self.store.is_away_for(&settlement.subject));
         for first in next.iter().filter(|settlement| !settlement.tried) {
-            // On disk before it happens: whoever takes over from here must not take this for the first try.
+            // Note the attempt on disk before it starts: a gateway that takes over must not mistake its own for the
+            // first.
             self.journal.keep(Settlement { tried: true, ..first.clone() });
         }
         next

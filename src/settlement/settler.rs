@@ -1,4 +1,4 @@
-//! Has settlements written in the background: no client waits for one.
+//! Settlement in the background: no client waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +10,9 @@ use crate::limits::{IfUnknown, Settlement};
 use crate::store::{Store, StoreError};
 use crate::telemetry::traces::Span;
 
-/// Has settlements written: at once on the thread where a request ends, which saves waking another (measured: a tenth of a
-/// small request); what the store does not take goes to the [`SettlementQueue`](super::queue::SettlementQueue).
+/// A handle that writes settlements: first on the thread where the request ends, which saves the wake-up of another
+/// thread (measured: a tenth of a small request). Settlements that the store does not take go to the
+/// [`SettlementQueue`](super::queue::SettlementQueue).
 #[derive(Debug, Clone)]
 pub(crate) struct Settler {
     store: Arc<Store>,
@@ -20,30 +21,31 @@ pub(crate) struct Settler {
     most: usize,
 }
 
-/// How many there are of what is not written yet.
+/// The counts of permits and settlements that are not written yet.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    /// Permits that are held.
+    /// The number of permits in use.
     pub(crate) held: AtomicUsize,
-    /// Permits that were given without the store, and are not settled.
+    /// The number of permits that were given without the store and are not settled.
     pub(crate) owed: AtomicUsize,
-    /// Settlements that wait for the store to come back.
+    /// The number of settlements that wait for the store to come back.
     pub(crate) waiting: AtomicUsize,
 }
 
-/// What is still to be told to the store.
+/// The number of permits and settlements that the store does not know yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogSnapshot {
-    /// Permits that were given without it, and are not settled.
+    /// The number of permits that were given without the store and are not settled.
     pub owed: usize,
-    /// Settlements that wait for it to come back.
+    /// The number of settlements that wait for the store to come back.
     pub waiting: usize,
-    /// With so many of both, nobody is let in without it.
+    /// The sum of `owed` and `waiting` from which on requests are refused while the store is away.
     pub most: usize,
 }
 
 impl Settler {
-    /// Writes to `store`, or hands over by `inbox`. With `most` that wait, nobody is let in without the store.
+    /// Creates a settler that writes to `store`, or passes settlements to `inbox`. With `most` waiting, requests are
+    /// refused while the store is away.
     pub(crate) fn new(
         store: Arc<Store>,
         inbox: mpsc::UnboundedSender<Settlement>,
@@ -53,7 +55,7 @@ impl Settler {
         Self { store, inbox, counts, most }
     }
 
-    /// Has a settlement written, which is the step `span` of its request.
+    /// Writes a settlement in the background, as the step `span` of its request.
     pub(crate) fn settle(&self, settlement: Settlement, span: Span) {
         let usual = settlement.unknown == IfUnknown::Charge && !settlement.without_store;
         match Handle::try_current() {
@@ -67,7 +69,7 @@ impl Settler {
     }
 
     fn hand_over(&self, settlement: Settlement, span: &Span) {
-        // Nobody knows when the store will take it; the step is over.
+        // The time at which the store will take the settlement is unknown, so the step ends here.
         span.set("voxgate.deferred", true);
         let request_id = settlement.memo.request_id.clone();
         if self.inbox.send(settlement).is_err() {
@@ -75,36 +77,37 @@ impl Settler {
         }
     }
 
-    /// A permit is held from now on.
+    /// Counts a permit from now on.
     pub(crate) fn begin(&self) {
         self.counts.held.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A permit is held no longer; its settlement is on its way.
+    /// Stops counting a permit, whose settlement is on its way.
     pub(crate) fn end(&self) {
         self.counts.held.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A permit was given without the store.
+    /// Counts a permit that was given without the store.
     pub(crate) fn owe(&self) {
         self.counts.owed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What is still to be told to the store.
+    /// Returns the number of permits and settlements that the store does not know yet.
     pub(crate) fn pending(&self) -> BacklogSnapshot {
         let Backlog { owed, waiting, .. } = &*self.counts;
         let (owed, waiting) = (owed.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed));
         BacklogSnapshot { owed, waiting, most: self.most }
     }
 
-    /// Whether another could not be kept: those that wait, and those that will have to.
+    /// Returns true if the backlog is full: it could not take another settlement, besides the waiting ones and those
+    /// still to come.
     pub(crate) fn is_full(&self) -> bool {
         let BacklogSnapshot { owed, waiting, most } = self.pending();
         owed.saturating_add(waiting) >= most
     }
 }
 
-/// A settlement that is being written. If its runtime ends before that is done, it is the desk's.
+/// A settlement that is being written. If its runtime ends first, the queue takes it over.
 struct InlineWrite {
     settlement: Option<Arc<Settlement>>,
     settler: Settler,
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {
-        // It takes connections and never answers.
+        // This server accepts connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = RedisUrl::parse(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
         let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };

@@ -1,18 +1,20 @@
-//! Where limits, budgets and the ledger are kept: the seam between admission and two stores of the same meaning.
+//! The store of limits, budgets and the ledger: the interface between admission and two stores with the same behavior.
 //!
 //! - [`Embedded`]: rates and leases in this process, budgets and the ledger in a SQLite file. The default.
 //! - [`Redis`]: everything in Redis, for any number of gateways.
 //!
-//! Two verbs write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge or takes it all
-//! back, once. The rest are queries and what concerns tokens. What both stores must do is written down once, in `tests`.
+//! Two operations write: [`Store::admit`] decides and charges in one step, [`Store::settle`] corrects the charge or
+//! takes it all back, once. The other operations are queries, sessions and revocations. The tests in `tests` define the
+//! behavior of both stores.
 //!
-//! A question whose answer never came may have been decided all the same, and may still be. So:
+//! A store may have decided a question whose answer was lost, or may still decide it. Therefore:
 //!
-//! - the name of a permit stands for one decision: asked again by it, a store says the same and takes nothing more;
-//! - a settlement closes the name, also one that the store does not know: whatever comes by it later takes nothing.
+//! - the id of a permit stands for one decision: asked again with it, a store gives the same answer and takes nothing
+//!   more;
+//! - a settlement closes the id, even if the store does not know it: a later question with this id takes nothing.
 
-mod read;
 pub(crate) mod embedded;
+mod read;
 mod redis;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,8 +22,8 @@ mod timed;
 
 use std::sync::Arc;
 
-pub use read::LedgerReader;
 pub use embedded::{Embedded, Found, OpenError, try_directory};
+pub use read::LedgerReader;
 pub use redis::Redis;
 pub use timed::Operation;
 use timed::timed;
@@ -36,22 +38,22 @@ use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
 use crate::limits::{AdmitRequest, Decision};
 
-/// The store did not do what it was asked.
+/// An error of a store that did not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// It did not answer in time. It may still do it.
+    /// The store did not answer in time. It may still do the work.
     #[error("it did not answer in time")]
     Slow,
-    /// It is known to be away, and was not asked.
+    /// The store is known to be away, and was not asked.
     #[error("it is away")]
     Away,
-    /// It cannot be reached, or refuses everybody.
+    /// The store cannot be reached, or refuses every request.
     #[error("{0}")]
     Failed(String),
-    /// It did not do this one thing.
+    /// The store refuses this request alone.
     #[error("{0}")]
     Refused(String),
-    /// What it holds makes no sense.
+    /// The data in the store cannot be parsed.
     #[error("it holds what the gateway did not write there: {0}")]
     Garbled(String),
 }
@@ -60,7 +62,7 @@ impl StoreError {
     /// Every [`StoreError::reason`].
     pub const REASONS: [&'static str; 5] = ["slow", "away", "failed", "refused", "garbled"];
 
-    /// It in a word.
+    /// Returns the error as one word.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Slow => "slow",
@@ -71,7 +73,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the store may have done what it was asked, or may still do it.
+    /// Returns true if the store may have done the work, or may still do it.
     pub const fn may_have_been_done(&self) -> bool {
         !matches!(self, Self::Away)
     }
@@ -81,32 +83,33 @@ impl StoreError {
     }
 }
 
-/// How much of a store is there.
+/// The availability of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
-    /// All of it.
+    /// The whole store is available.
     There,
     /// Some nodes of a cluster are away, and with them the limits of some callers.
     PartlyAway,
-    /// Nothing of it.
+    /// The whole store is away.
     Away,
 }
 
-/// One of the two.
+/// A store, embedded or Redis.
 #[derive(Debug)]
 pub enum Store {
-    /// In this process and one file.
+    /// The store in this process and one file.
     Embedded(Embedded),
-    /// In Redis.
+    /// The store in Redis.
     Redis(Redis),
-    /// One of the two behind a connection that fails as a test wants it to.
+    /// A store behind a connection that fails as a test demands.
     #[cfg(test)]
     Unreliable(tests::Unreliable),
 }
 
 impl Store {
-    /// Decides on a request. If it is admitted, its rates, its lease and its estimate are taken in the same step; if it is
-    /// refused, nothing is. Asked again with the same permit it says the same and takes nothing more.
+    /// Decides on a request. An admitted request takes its rates, its lease and its estimate in the same step; a
+    /// refused request takes nothing. Asked again with the same permit, the store gives the same answer and takes
+    /// nothing more.
     pub async fn admit(&self, ask: Arc<AdmitRequest>) -> Result<Decision, StoreError> {
         let decided = async {
             match self {
@@ -119,9 +122,10 @@ impl Store {
         timed(Operation::Admit, decided).await
     }
 
-    /// Puts the real cost in the place of the estimate, writes the record and ends the lease; or takes it all back, if that
-    /// is what it is. Once for each permit, however often it is asked: in Redis for as long as a mark of it is kept (24 hours)
-    /// or its record can be found (`ledger.keep_days`), in SQLite as long as its record is kept.
+    /// Replaces the estimate by the real cost, writes the record and ends the lease; or takes everything back, if the
+    /// settlement is void. The store does this once per permit, however often it is asked: Redis for as long as it
+    /// keeps a mark of the permit (24 hours) or finds its record (`ledger.keep_days`), SQLite for as long as it keeps
+    /// the record.
     pub async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreError> {
         let settled = async {
             match self {
@@ -134,7 +138,7 @@ impl Store {
         timed(Operation::Settle, settled).await
     }
 
-    /// Whether a token of a caller's holds no longer. A request that is admitted is asked this as it is.
+    /// Returns true if a caller's token is revoked. [`Store::admit`] checks the token of a request itself.
     pub async fn is_revoked(&self, subject: &Subject, token: TokenRef) -> Result<bool, StoreError> {
         let done = async {
             match self {
@@ -147,8 +151,8 @@ impl Store {
         timed(Operation::Query, done).await
     }
 
-    /// Tells `known` of the revocations that were made since it was last told, wherever that was. If the store has forgotten
-    /// some of them, it is given them back.
+    /// Adds to `known` the revocations that were made anywhere since the last call. Revocations that the store has lost
+    /// are written to it again.
     pub async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         match self {
             Self::Embedded(store) => store.follow_revocations(known).await,
@@ -158,7 +162,7 @@ impl Store {
         }
     }
 
-    /// Has tokens hold no longer, from the next request on.
+    /// Revokes tokens, from the next request on.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         let done = async {
             match self {
@@ -171,8 +175,8 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// Opens a session, if its maker's rate and the bound of open sessions allow it, in one step. Asked again by the same id
-    /// it says the same and takes nothing more.
+    /// Opens a session, if its maker's rate and the limit of open sessions allow it, in one step. Asked again with the
+    /// same id, the store gives the same answer and takes nothing more.
     pub async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreError> {
         let done = async {
             match self {
@@ -185,8 +189,8 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// A part of a maker's sessions that have not ended by themselves, in the order of their ids. It costs as much as the part
-    /// is long, and nobody who is admitted waits for it.
+    /// Returns a page of a maker's sessions that have not expired, ordered by id. The cost grows with the length of the
+    /// page alone, and admission does not wait for it.
     pub async fn sessions(&self, maker: &Subject, page: PageRequest) -> Result<SessionPage, StoreError> {
         let done = async {
             match self {
@@ -199,7 +203,7 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// One session of a maker's that has not ended by itself.
+    /// Returns a maker's session, unless it has expired.
     pub async fn session(&self, maker: &Subject, id: &str) -> Result<Option<Session>, StoreError> {
         let done = async {
             match self {
@@ -212,7 +216,7 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// Lists a session no longer, nor counts it.
+    /// Removes a session from the list and from the count.
     pub async fn forget_session(&self, maker: &Subject, id: &str) -> Result<(), StoreError> {
         let done = async {
             match self {
@@ -225,7 +229,7 @@ impl Store {
         timed(Operation::Session, done).await
     }
 
-    /// What one caller used in a month.
+    /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let told = async {
             match self {
@@ -238,7 +242,7 @@ impl Store {
         timed(Operation::Query, told).await
     }
 
-    /// Whether the rates in front of it are its own, and not those of one gateway among many.
+    /// Returns true if these rates are the store's own, not those of one gateway among many.
     pub fn owns(&self, rates: &Arc<Rates>) -> bool {
         match self {
             Self::Embedded(store) => store.owns(rates),
@@ -248,7 +252,7 @@ impl Store {
         }
     }
 
-    /// How much of it is there, as far as it is known.
+    /// Returns the availability of the store, as far as it is known.
     pub fn presence(&self) -> Availability {
         match self {
             Self::Embedded(store) if store.is_away() => Availability::Away,
@@ -259,7 +263,7 @@ impl Store {
         }
     }
 
-    /// Whether the part of it that a caller's limits are in is known to be away.
+    /// Returns true if the part of the store with the caller's limits is known to be away.
     pub fn is_away_for(&self, subject: &Subject) -> bool {
         match self {
             Self::Embedded(store) => store.is_away(),
@@ -269,7 +273,7 @@ impl Store {
         }
     }
 
-    /// Sees after the embedded store. Redis has a watch of its own.
+    /// Maintains the embedded store. Redis has a separate watch.
     pub async fn look_after(&self) {
         match self {
             Self::Embedded(store) => store.look_after().await,
@@ -279,7 +283,7 @@ impl Store {
         }
     }
 
-    /// The time by the clock that decides for a caller, as far as it is known.
+    /// Returns the time by the clock that decides for a caller, as far as it is known.
     pub fn now(&self, subject: &Subject) -> UnixMs {
         match self {
             Self::Embedded(store) => store.now(),

@@ -1,4 +1,4 @@
-//! For the operator: what either store holds, read beside the gateways that write to it, and what tokens hold no longer.
+//! Reads and revocations for the operator, beside the gateways that write to either store.
 
 use tokio::sync::mpsc;
 
@@ -13,26 +13,26 @@ use crate::ledger::{Entry, Statement};
 use crate::limits::clock::Clock;
 use crate::limits::session::Session;
 
-/// The books of one store.
+/// The ledger of one store.
 #[derive(Debug)]
 pub struct LedgerReader(LedgerBackend);
 
 #[derive(Debug)]
 enum LedgerBackend {
-    /// Nothing was ever written.
+    /// An empty ledger: a gateway has never written there.
     Empty,
     Embedded(Reader),
     Redis(Box<Redis>),
 }
 
 impl LedgerReader {
-    /// Opens the books of these settings. To be called on a tokio runtime.
+    /// Opens the ledger of these settings. Call it on a tokio runtime.
     pub fn open(settings: &config::Store) -> Result<Self, StoreError> {
         let shelf = match &settings.redis {
             None => Reader::open(&settings.data_dir, settings.namespace)?
                 .map_or(LedgerBackend::Empty, LedgerBackend::Embedded),
             Some(redis) => {
-                // What dead gateways left is for living ones to settle.
+                // Living gateways, not this reader, settle the permits of dead ones.
                 let (nobody, _) = mpsc::unbounded_channel();
                 let store = Redis::new(redis, settings.keep_records, Clock::system(), nobody);
                 LedgerBackend::Redis(Box::new(store.map_err(|error| StoreError::Failed(error.category().to_owned()))?))
@@ -41,10 +41,10 @@ impl LedgerReader {
         Ok(Self(shelf))
     }
 
-    /// Revokes tokens for every gateway of this store. To be called on a tokio runtime.
+    /// Revokes tokens for every gateway of this store. Call it on a tokio runtime.
     ///
-    /// It is written to both sets of books: whether a gateway has a provider's key, which decides between them, may not be
-    /// known where this is called, and a revocation that is written in vain does no harm.
+    /// The revocation goes to both ledgers, live and sandbox: a gateway uses one of them, depending on whether it has a
+    /// provider's key. The caller of this function may not know that, and a superfluous revocation does no harm.
     pub async fn revoke(settings: &config::Store, revocation: &Revocation) -> Result<(), StoreError> {
         let mut written = false;
         for namespace in Namespace::ALL {
@@ -60,7 +60,7 @@ impl LedgerReader {
         written.then_some(()).ok_or_else(nothing)
     }
 
-    /// The session of this id that has not ended, whoever opened it. To be called on a tokio runtime.
+    /// Returns the session of this id, of any maker, unless it has ended. Call it on a tokio runtime.
     pub async fn session(settings: &config::Store, id: &str) -> Result<Option<Session>, StoreError> {
         for namespace in Namespace::ALL {
             let found = match Self::open(&settings.clone().with_namespace(namespace))?.0 {
@@ -75,12 +75,12 @@ impl LedgerReader {
         Ok(None)
     }
 
-    /// Whether no gateway has ever written there, as far as that can be told.
+    /// Returns true if a gateway has never written there, as far as that can be told.
     pub fn are_new(&self) -> bool {
         matches!(self.0, LedgerBackend::Empty)
     }
 
-    /// Everyone who was charged in a month, in order.
+    /// Returns every caller that was charged in a month, in order.
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Vec::new()),
@@ -89,7 +89,7 @@ impl LedgerReader {
         }
     }
 
-    /// What one caller used in a month.
+    /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Statement::empty(subject.clone(), month)),
@@ -98,7 +98,7 @@ impl LedgerReader {
         }
     }
 
-    /// The records of one caller, or of all, that were admitted in a month, oldest first, those that are open among them.
+    /// Returns the records of one caller, or of all, that were admitted in a month, oldest first, open ones included.
     pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Vec::new()),

@@ -1,20 +1,20 @@
-//! What the store takes for its answers, and how often it gives none.
+//! The metrics of the store's answer times and failures.
 
 use std::time::Instant;
 
 use super::StoreError;
 use crate::telemetry::metrics::{Label, STORE_FAILURES, STORE_SECONDS};
 
-/// What a store is asked to do.
+/// An operation of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// [`Store::admit`](super::Store::admit)
     Admit,
     /// [`Store::settle`](super::Store::settle)
     Settle,
-    /// [`Store::statement`](super::Store::statement), and whether a token holds for who asks nothing else.
+    /// [`Store::statement`](super::Store::statement), and the check of a token outside of admission.
     Query,
-    /// To note or to end sessions, and to revoke tokens.
+    /// The opening and the ending of sessions, and the revocation of tokens.
     Session,
 }
 
@@ -22,7 +22,7 @@ impl Operation {
     /// Every operation.
     pub const ALL: [Self; 4] = [Self::Admit, Self::Settle, Self::Query, Self::Session];
 
-    /// The word for it.
+    /// Returns the operation as one word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admit => "admit",
@@ -33,7 +33,7 @@ impl Operation {
     }
 }
 
-/// Notes how long `answer` takes. A store that is known to be away is not asked, so that takes no time.
+/// Measures the time until `answer`. A store that is known to be away is not asked, so that takes no time.
 pub(super) async fn timed<T>(
     operation: Operation,
     answer: impl Future<Output = Result<T, StoreError>>,

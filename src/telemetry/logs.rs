@@ -1,4 +1,4 @@
-//! Where log lines go and how they look.
+//! Destination and format of log lines.
 
 use std::io::{self, IsTerminal};
 
@@ -9,7 +9,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::LogFormat;
 
-/// A panic is a line of the log like any other. Its message is left out: it may quote what was being worked on.
+/// Logs panics like any other event. Leaves out the message, which may quote the data being processed.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -17,27 +17,27 @@ fn log_panics() {
     }));
 }
 
-/// Why there can be no log.
+/// The reasons why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// What is to be logged cannot be understood.
+    /// `RUST_LOG` cannot be parsed.
     #[error("RUST_LOG: {0}; takes words such as \"info\" or \"voxgate=debug,warn\"")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Somebody else logs already.
+    /// Another logger is already installed.
     #[error(transparent)]
     Start(#[from] TryInitError),
 }
 
-/// What `RUST_LOG` chooses. Set to nothing it counts as not set, as every variable does.
+/// Reads the filter in `RUST_LOG`. An empty value counts as unset, as for every variable.
 fn filter() -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    // The store says by itself, and once, when Redis is away.
+    // The store logs once when Redis is unavailable, so the client's own messages are off.
     let default = "info,actix_http=off,actix_server=warn,redis=off";
     EnvFilter::try_new(if chosen.trim().is_empty() { default } else { &chosen })
 }
 
-/// Sends log lines to standard error, so that standard output is free for what a person asked for. `RUST_LOG` chooses
-/// what is logged.
+/// Starts logging to standard error; standard output stays free for the output that a user asked for. `RUST_LOG`
+/// chooses the events.
 pub fn start(format: LogFormat) -> Result<(), LogError> {
     log_panics();
     let registry = tracing_subscriber::registry().with(filter()?);

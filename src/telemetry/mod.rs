@@ -1,5 +1,5 @@
-//! What the gateway says: logs, one event for each request, [`metrics`] and [`traces`]. Never audio, a transcript, a token or
-//! a key.
+//! Output for operators: logs, one event for each request, [`metrics`] and [`traces`]. Never contains audio,
+//! transcripts, tokens or keys.
 
 mod logs;
 pub mod metrics;

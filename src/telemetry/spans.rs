@@ -1,4 +1,4 @@
-//! The span of a request, in which everything that is said of it is said.
+//! The span of a request, which contains all of its log lines.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -7,7 +7,7 @@ use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use uuid::Uuid;
 
-/// Opens a span with the request's id. The path's query is left out: it may hold a prompt.
+/// A builder of spans with the request's id. It leaves out the path's query, which may hold a prompt.
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -17,11 +17,11 @@ impl RootSpanBuilder for RequestSpan {
     }
 
     fn on_request_end<B: MessageBody>(_span: Span, _outcome: &Result<ServiceResponse<B>, Error>) {
-        // The record of the request says it all, at the end of the body rather than of the head.
+        // The request record has all of this, and is written at the end of the body rather than of the head.
     }
 }
 
-/// An id for a request that is refused before it has a span.
+/// Returns an id for a request that is refused before it has a span.
 pub fn new_request_id() -> String {
     Uuid::now_v7().to_string()
 }

@@ -1,4 +1,4 @@
-//! How long to wait before somebody is asked again: as they say, or by a time that doubles.
+//! The wait before the next attempt: the time that the provider names, or one that doubles.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,13 +6,14 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::config;
 
-/// What a provider may ask for at most. No request waits for so long, and clocks can be reckoned with it.
+/// The longest wait that a provider may ask for. No request waits as long as this, and time arithmetic cannot overflow
+/// with it.
 const LONGEST_TOLD: Duration = Duration::from_hours(24);
 
 /// The header that OpenAI's SDKs read first.
 const RETRY_AFTER_MS: &str = "retry-after-ms";
 
-/// Waits that double, up to the longest.
+/// Waits that double up to a maximum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
     first: Duration,
@@ -29,19 +30,20 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The wait after the `failures`th failure in a row, counted from one.
+    /// Returns the wait after the `failures`th failure in a row, counted from one.
     pub(super) fn after(self, failures: u32) -> Duration {
         let doubled = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         self.first.saturating_mul(doubled).min(self.longest)
     }
 
-    /// The same, somewhere between half of it and all of it, so that those who failed together do not come back together.
+    /// Returns the wait with jitter, between half and all of it, so that requests that failed together do not return
+    /// together.
     pub(super) fn jittered(self, failures: u32, random: &mut fastrand::Rng) -> Duration {
         self.after(failures).mul_f64(0.5 + random.f64() / 2.0)
     }
 }
 
-/// When a provider asks to be asked again, if it says so: in milliseconds, in seconds, or as a date.
+/// Reads the wait that a provider asks for, if it does: in milliseconds, in seconds, or as a date.
 pub(super) fn told(headers: &HeaderMap) -> Option<Duration> {
     as_told(headers).map(|wait| wait.min(LONGEST_TOLD))
 }
@@ -54,7 +56,7 @@ fn as_told(headers: &HeaderMap) -> Option<Duration> {
     let after = text(RETRY_AFTER.as_str())?;
     match number(after) {
         Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        // A date that has passed means now.
+        // A date in the past means now.
         None => Some(httpdate::parse_http_date(after).ok()?.duration_since(SystemTime::now()).unwrap_or_default()),
     }
 }
@@ -63,9 +65,9 @@ fn number(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| *number >= 0.0)
 }
 
-/// What a client is shown of a header that says when to come back: the same, where that is a time of at most
-/// [`LONGEST_TOLD`]; that, where it is longer; nothing, where it is no time at all (RFC 9110 §10.2.3). Clients go by it
-/// without a look, and a number that is too large for them is a wait without end or none.
+/// Returns the value of a retry header for the client. A wait of up to [`LONGEST_TOLD`] stays unchanged; a longer one
+/// becomes [`LONGEST_TOLD`]; a value that is not a time is dropped (RFC 9110 §10.2.3). Clients use the value without a
+/// check, and a number that is too large for them makes them wait for ever or not at all.
 pub(super) fn shown(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
     let in_milliseconds = name.as_str() == RETRY_AFTER_MS;
     if *name != RETRY_AFTER && !in_milliseconds {
@@ -74,7 +76,7 @@ pub(super) fn shown(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValu
     let text = value.to_str().ok()?.trim();
     let longest = if in_milliseconds { LONGEST_TOLD.as_millis() } else { LONGEST_TOLD.as_secs().into() };
     let per_second = if in_milliseconds { 1000.0 } else { 1.0 };
-    // More digits than a number of the machine has are a long wait too, unlike the word for what has no end.
+    // A number that overflows the machine's type is a long wait too, but the word "infinity" is not.
     let counts = |wait: &f64| wait.is_finite() || text.starts_with(|first: char| first.is_ascii_digit());
     let is_longer = match number(text).filter(counts) {
         Some(wait) => wait / per_second > LONGEST_TOLD.as_secs_f64(),

@@ -1,4 +1,4 @@
-//! The circuit breaker: a provider that keeps failing is left alone for a while, and then tried with one request.
+//! The circuit breaker: pauses a provider that keeps failing, and then probes it with one request.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::cooldown::{Cooldown, Probe};
 use super::snapshot::BreakerState;
 use crate::config;
 
-/// Counts the failures of one provider.
+/// A circuit breaker that counts the failures of one provider.
 #[derive(Debug)]
 pub(super) struct Breaker {
     settings: config::Breaker,
-    /// Failures since it last answered.
+    /// The number of failures since the last answer.
     failures: u32,
     leave: Cooldown,
 }
@@ -22,27 +22,27 @@ impl Breaker {
         Self { settings, failures: 0, leave: Cooldown::default() }
     }
 
-    /// How long until the provider may be asked; nothing: now.
+    /// Returns the time until a request may go to the provider; zero if it may do so now.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         self.leave.wait(now)
     }
 
-    /// The provider is asked, when [`Breaker::wait`] allows it.
+    /// Records that a request that [`Breaker::wait`] allows goes to the provider.
     pub(super) fn ask(&mut self, now: Instant) -> Option<Probe> {
         self.leave.ask(now, self.settings.pause)
     }
 
-    /// It has answered. Whether it was left alone until then.
+    /// Records an answer. Returns true if the circuit breaker was open until then.
     pub(super) fn answered(&mut self) -> bool {
         self.failures = 0;
         self.leave.end()
     }
 
-    /// It has failed. Whether it is left alone from now on.
+    /// Records a failure. Returns true if it opens the circuit breaker.
     pub(super) fn failed(&mut self, trial: Option<Probe>, now: Instant) -> bool {
         let on_trial = self.leave.is_tried_by(trial);
         if self.leave.is_on() && !on_trial {
-            // Of somebody who was asked before; it says nothing new.
+            // The failed request began before the circuit breaker opened; its failure is no news.
             return false;
         }
         self.failures = self.failures.saturating_add(1);
@@ -53,12 +53,12 @@ impl Breaker {
         open
     }
 
-    /// Whoever asked has learnt nothing about it.
+    /// Records that a request ended without a result.
     pub(super) fn nothing_learnt(&mut self, trial: Option<Probe>) {
         self.leave.nothing_learnt(trial);
     }
 
-    /// How it is.
+    /// Returns the state of the circuit breaker.
     pub(super) fn state(&self, now: Instant) -> BreakerState {
         match self.leave.rest(now) {
             None => BreakerState::Closed,
@@ -67,7 +67,7 @@ impl Breaker {
         }
     }
 
-    /// Failures in a row.
+    /// Returns the number of failures in a row.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
@@ -138,7 +138,7 @@ mod tests {
 
     #[derive(Debug, Clone, Copy)]
     enum Step {
-        AdmitRequest,
+        Ask,
         Answer,
         Fail,
         Cooldown,
@@ -147,7 +147,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => Just(Step::AdmitRequest),
+            3 => Just(Step::Ask),
             1 => Just(Step::Answer),
             3 => Just(Step::Fail),
             1 => Just(Step::Cooldown),
@@ -166,13 +166,13 @@ mod tests {
             for step in steps {
                 match step {
                     Step::ProviderLease(seconds) => now += Duration::from_secs(seconds),
-                    Step::AdmitRequest if breaker.wait(now).is_zero() => {
+                    Step::Ask if breaker.wait(now).is_zero() => {
                         let trial = breaker.ask(now);
                         prop_assert_eq!(trial.is_some(), open.is_some());
                         prop_assert!(open.is_none_or(|since| now >= since + PAUSE));
                         flying.push(trial);
                     }
-                    Step::AdmitRequest => prop_assert!(open.is_some()),
+                    Step::Ask => prop_assert!(open.is_some()),
                     Step::Answer => if flying.pop().is_some() {
                         breaker.answered();
                         open = None;

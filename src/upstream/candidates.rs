@@ -1,5 +1,5 @@
-//! Whom one request can ask: the rows that can do its job, each with every key of its provider, and what has become of
-//! those that were asked.
+//! The candidates of one request: the model entries that can do its job, each with every key of its provider, and the
+//! results of the attempts so far.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,51 +11,51 @@ use super::UpstreamError;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Provider, ProviderLease, Providers};
 use crate::config::Model;
-use crate::models::targets::TargetChain;
+use crate::models::TargetChain;
 
-/// One way to have the job done: a row, and a key of its provider.
+/// A candidate for the job: a model entry, and a key of its provider.
 #[derive(Debug)]
 struct Candidate {
     model: Arc<Model>,
     provider: Arc<Provider>,
     key: usize,
-    /// Of which row it is.
+    /// The index of the model entry.
     row: usize,
-    /// The order in which rows are asked; those that share the first tries are first.
+    /// The order in which model entries are used; those that share the first attempts come first.
     rank: usize,
     row_weight: u32,
     key_weight: u32,
-    /// How often it was asked, or is known to fail as if it had been.
+    /// The number of attempts with this candidate, including those of other candidates that failed for the same reason.
     tries: u32,
-    /// When it may be asked again.
+    /// The earliest time of the next attempt.
     not_before: Option<Instant>,
-    /// It is not asked any more.
+    /// True if this request must not use the candidate again.
     barred: bool,
 }
 
-/// All of them.
+/// All candidates of one request.
 #[derive(Debug)]
 pub(super) struct Candidates(Vec<Candidate>);
 
-/// Which seats a failure concerns.
+/// The candidates that a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// The key, for this row.
+    /// The key, for this model entry.
     Key,
-    /// The row: its other keys lead to the same.
+    /// The model entry: its other keys would fail in the same way.
     Row,
-    /// The provider: so do its other rows.
+    /// The provider: its other model entries would fail in the same way.
     Provider,
 }
 
-/// Who is next.
+/// The choice of the next candidate.
 #[derive(Debug)]
-pub(super) enum Next {
-    /// This one, now.
-    AdmitRequest(usize),
-    /// Nobody can be asked before that; what hinders all of them, if it is one thing.
+pub(super) enum Selection {
+    /// This candidate, now.
+    Use(usize),
+    /// No candidate is usable before this time passes. The reason, if all candidates have the same one.
     Wait(Duration, CandidateUnavailable),
-    /// Nobody is left.
+    /// No candidate is left.
     Nobody,
 }
 
@@ -82,9 +82,9 @@ impl Candidates {
         Ok(Self(seats))
     }
 
-    /// Who is next: of those that can be asked now, one that was asked least; of these the first in rank; of these one by
-    /// its row's weight and then by its key's.
-    pub(super) fn next(&self, now: Instant, random: &mut fastrand::Rng) -> Next {
+    /// Chooses the next candidate. Among those that are usable now, those with the fewest attempts come first; among
+    /// these, those of the lowest rank; among these, the weight of the model entry and then that of the key decide.
+    pub(super) fn next(&self, now: Instant, random: &mut fastrand::Rng) -> Selection {
         let waits: Vec<_> = self.0.iter().map(|seat| seat.wait(now)).collect();
         let of = |at: usize| self.0.get(at);
         let ready = || {
@@ -93,9 +93,9 @@ impl Candidates {
         };
         let Some(best) = ready().map(|(_, seat)| (seat.tries, seat.rank)).min() else {
             let waits: Vec<_> = waits.into_iter().flatten().collect();
-            let Some((first, hindrance)) = waits.iter().min().copied() else { return Next::Nobody };
+            let Some((first, hindrance)) = waits.iter().min().copied() else { return Selection::Nobody };
             let only = waits.iter().all(|(_, other)| *other == hindrance);
-            return Next::Wait(first, if only { hindrance } else { CandidateUnavailable::Broken });
+            return Selection::Wait(first, if only { hindrance } else { CandidateUnavailable::Broken });
         };
         let best: Vec<_> = ready().filter(|(_, seat)| (seat.tries, seat.rank) == best).collect();
         let mut rows: Vec<(usize, u32)> = best.iter().map(|(_, seat)| (seat.row, seat.row_weight)).collect();
@@ -103,16 +103,17 @@ impl Candidates {
         let row = by_weight(&rows, random);
         let keys: Vec<_> = best.iter().filter(|(_, seat)| Some(seat.row) == row).collect();
         let keys: Vec<_> = keys.into_iter().map(|(at, seat)| (*at, seat.key_weight)).collect();
-        by_weight(&keys, random).map_or(Next::Nobody, Next::AdmitRequest)
+        by_weight(&keys, random).map_or(Selection::Nobody, Selection::Use)
     }
 
-    /// Leave to ask it, unless somebody else has been faster, and its row.
+    /// Acquires a lease on the candidate's provider and returns it with the model entry; `None` if another request was
+    /// faster.
     pub(super) fn ask(&self, at: usize, now: Instant) -> Option<(ProviderLease, Arc<Model>)> {
         let seat = self.0.get(at)?;
         Some((seat.provider.ask(seat.key, now)?, Arc::clone(&seat.model)))
     }
 
-    /// It has failed, and with it all that the failure concerns: they may be asked again after that.
+    /// Records a failure: no candidate that it concerns is usable before `not_before`.
     pub(super) fn failed(&mut self, at: usize, scope: Scope, not_before: Instant) {
         for seat in self.concerned(at, scope) {
             seat.tries = seat.tries.saturating_add(1);
@@ -120,7 +121,7 @@ impl Candidates {
         }
     }
 
-    /// Asking it again would lead to the same, and so with all that the failure concerns.
+    /// Excludes every candidate that the failure concerns: another attempt would fail in the same way.
     pub(super) fn bar(&mut self, at: usize, scope: Scope) {
         self.concerned(at, scope).for_each(|seat| seat.barred = true);
     }
@@ -140,7 +141,7 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// How long until it can be asked, and what hinders it; `None`: it is not asked any more.
+    /// Returns the time until the candidate is usable, and the reason for the wait; `None` if it is excluded.
     fn wait(&self, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
         if self.barred {
             return None;
@@ -151,7 +152,7 @@ impl Candidate {
     }
 }
 
-/// One of `candidates`, each as often as its weight says.
+/// Picks one of `candidates` at random, in proportion to its weight.
 fn by_weight(candidates: &[(usize, u32)], random: &mut fastrand::Rng) -> Option<usize> {
     let sum: u64 = candidates.iter().map(|(_, weight)| u64::from(*weight)).sum();
     let mut point = if sum > 1 { random.u64(0..sum) } else { 0 };
@@ -172,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::config::{self, ProviderApi, ProviderKey};
-    use crate::models::targets::Target;
+    use crate::models::Target;
 
     fn provider(name: &str, keys: usize) -> config::Provider {
         let key = |at: usize| ProviderKey {
@@ -204,7 +205,7 @@ mod tests {
         }
     }
 
-    /// Rows of two keys each at the providers of these numbers; with a weight where there is one.
+    /// Model entries of two keys each, at the providers of these numbers; with a weight if there is one.
     fn seats(rows: &[(usize, Option<u32>)]) -> Candidates {
         let providers: BTreeMap<_, _> = (0..4).map(|at| (format!("p{at}"), provider(&format!("p{at}"), 2))).collect();
         let model = |at: usize, provider: usize| {
@@ -222,7 +223,7 @@ mod tests {
 
     fn row(seats: &Candidates, now: Instant, random: &mut fastrand::Rng) -> (usize, usize) {
         match seats.next(now, random) {
-            Next::AdmitRequest(at) => (at, seats.0[at].row),
+            Selection::Use(at) => (at, seats.0[at].row),
             other => panic!("{other:?}"),
         }
     }
@@ -236,7 +237,7 @@ mod tests {
             assert_eq!(row, expected);
             seats.failed(at, Scope::Row, now + Duration::from_secs(1));
         }
-        let Next::Wait(wait, CandidateUnavailable::Broken) = seats.next(now, &mut random) else {
+        let Selection::Wait(wait, CandidateUnavailable::Broken) = seats.next(now, &mut random) else {
             panic!("they have all failed")
         };
         assert_eq!(wait, Duration::from_secs(1));
@@ -259,7 +260,7 @@ mod tests {
     fn where_all_are_barred_nobody_is_left() {
         let mut seats = seats(&[(0, Some(1))]);
         seats.bar(0, Scope::Row);
-        assert!(matches!(seats.next(Instant::now(), &mut fastrand::Rng::new()), Next::Nobody));
+        assert!(matches!(seats.next(Instant::now(), &mut fastrand::Rng::new()), Selection::Nobody));
     }
 
     proptest! {
@@ -292,7 +293,7 @@ mod tests {
             let sum: f64 = weights.iter().copied().map(f64::from).sum();
             for (weight, times) in weights.iter().zip(&chosen) {
                 let share = f64::from(*weight) / sum;
-                // Far more than chance gives.
+                // This is far more than chance gives.
                 let room = 12.0 * (400.0 * share * (1.0 - share)).sqrt() + 4.0;
                 prop_assert!((f64::from(*times) - 400.0 * share).abs() <= room, "{} of {}", times, share);
             }

@@ -1,4 +1,4 @@
-//! The body of a provider's answer as it arrives, at a cost that does not depend on how it was cut up.
+//! The body of a provider's answer as it arrives, at a cost that does not depend on the size of its chunks.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::UpstreamError;
 use super::reply::EventBytes;
 
-/// A chunk of fewer bytes is small: it takes more work than it brings.
+/// The size in bytes below which a chunk is small: it costs more work than it brings data.
 const SMALL_BYTES: usize = 512;
 
-/// The bytes of small chunks that are joined, where they are there already.
+/// The largest size to which the gateway joins small chunks that have already arrived.
 const JOINED_BYTES: usize = 16 * 1024;
 
-/// The small chunks that a provider may send at once.
+/// The number of small chunks that a provider may send at once.
 const MAX_SMALL_CHUNKS: u32 = 2_000;
 
-/// How many of them come back in each [`TICK`]. A provider that sends bytes one by one is read at 5 KB/s, and takes a few
-/// hundredths of a processor.
+/// The number of small chunks that a provider regains in each [`TICK`]. The gateway reads a provider that sends single
+/// bytes at 5 KB/s, at a cost of a few hundredths of a processor.
 const SMALL_CHUNKS_PER_TICK: u32 = 50;
 
-/// How long a provider waits that has sent more than that. Nobody notices.
+/// The wait of a provider that has sent more small chunks than allowed. It is too short to notice.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What is left of the small chunks that a provider may send.
+/// The number of small chunks that a provider may still send.
 struct SmallChunks {
     left: u32,
     since: Instant,
@@ -44,7 +44,7 @@ impl SmallChunks {
         }
     }
 
-    /// Waits for the next tick where none are left.
+    /// Waits for the next tick if none are left.
     async fn wait(&mut self) {
         if self.left > 0 {
             return;
@@ -57,15 +57,15 @@ impl SmallChunks {
     }
 }
 
-/// A body that is being read.
+/// A body that is still arriving.
 struct Arriving {
     chunks: BoxStream<'static, reqwest::Result<Bytes>>,
     small: SmallChunks,
-    /// The end that came behind chunks that were joined.
+    /// The end of the body, if it followed directly after joined chunks.
     end: Option<End>,
 }
 
-/// How a body ends.
+/// The end of a body.
 enum End {
     Whole,
     Failed(reqwest::Error),
@@ -84,7 +84,7 @@ impl Arriving {
         }
     }
 
-    /// A chunk, with small ones that are there already.
+    /// Joins a chunk with the small ones that have already arrived.
     fn join(&mut self, first: Bytes) -> Bytes {
         self.small.count(&first);
         if first.len() >= SMALL_BYTES {
@@ -111,7 +111,7 @@ impl Arriving {
     }
 }
 
-/// The body of `response`, without the head that came before it. A silence longer than `idle` ends it with an error.
+/// Returns the body of `response`, without its head. A silence longer than `idle` ends the body with an error.
 pub(super) fn chunks(response: Response, idle: Duration) -> EventBytes {
     arriving(response.bytes_stream().boxed(), idle)
 }
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(one_by_one(1_999).1, Duration::ZERO);
         let (read, took) = one_by_one(20_000);
         assert_eq!(read.len(), 20_000);
-        // By the clock of the runtime, which stands still but for the waits.
+        // The runtime's paused clock advances only while a task waits.
         assert!(took >= Duration::from_secs(3) && took <= Duration::from_secs(5), "{took:?}");
         assert_eq!(all(vec![vec![b'x'; SMALL_BYTES]; 50_000]).1, Duration::ZERO);
     }

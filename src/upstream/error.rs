@@ -1,11 +1,11 @@
-//! Why the provider did not answer.
+//! The reasons why a provider gives no answer.
 
 use std::error::Error;
 use std::time::Duration;
 
 use super::{CandidateUnavailable, Refused, RefusedBody};
 
-/// Why there is no answer to relay.
+/// The reason why there is no answer to relay.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The model names a provider that is not configured.
@@ -17,45 +17,45 @@ pub enum UpstreamError {
     /// The recording could not be read while it was sent.
     #[error("The recording could not be read.")]
     RecordingLost,
-    /// Nobody was asked, since nobody can be.
+    /// No request was sent, since no candidate is usable.
     #[error("The transcription provider cannot be asked at the moment. Please try again.")]
     Unavailable {
-        /// What hinders all of them.
+        /// The reason of all candidates, if they share one.
         hindrance: CandidateUnavailable,
-        /// How long until the first can be asked.
+        /// The time until the first candidate is usable.
         wait: Duration,
     },
     /// No connection could be made.
     #[error("The transcription provider cannot be reached.")]
     Unreachable,
-    /// It took too long.
+    /// The answer did not arrive in time.
     #[error("The transcription provider did not answer in time.")]
     Timeout,
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the response is not HTTP.
     #[error("The connection to the transcription provider broke before its answer was complete.")]
     Broken,
     /// The answer is larger than `upstream.max_answer_bytes`.
     #[error("The transcription provider's answer is larger than {allowed} bytes.")]
     TooLarge {
-        /// How large it may be.
+        /// The largest answer that the settings allow, in bytes.
         allowed: usize,
     },
-    /// It answered with a page, as a proxy that wants a log-in does. No transcript is HTML.
+    /// The answer is an HTML page, such as the log-in page of a proxy. No transcript is HTML.
     #[error("The transcription provider answered with a page of HTML instead of a transcript.")]
     Page,
-    /// It answered in a coding that it was not asked for.
+    /// The answer has a content coding that the request did not accept.
     #[error("The transcription provider's answer is compressed, which it was asked not to be.")]
     Compressed,
-    /// It answered with success and without a transcript.
+    /// The answer has status 200 but is not a transcript.
     #[error("The transcription provider's answer is not a transcript.")]
     NoTranscript,
-    /// It answered with success and an error.
+    /// The answer has status 200 but is an error.
     #[error("The transcription provider answered with an error instead of a transcript.")]
     ErrorAsAnswer {
-        /// The provider's sentence, in one line: for the client, not for the log.
+        /// The provider's message, in one line: for the client, not for the log.
         message: Option<String>,
     },
-    /// It answered with an error.
+    /// The answer is an error.
     #[error("The transcription provider refused the request with status {}.", .0.status)]
     Refused(Box<Refused>),
 }
@@ -74,7 +74,7 @@ impl UpstreamError {
         "not_sent",
     ];
 
-    /// It in a word, for what is counted.
+    /// Returns the error as one word, for metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -93,7 +93,7 @@ impl UpstreamError {
         }
     }
 
-    /// The provider's refusal, where it is one.
+    /// Returns the provider's refusal, if this is one.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Self::Refused(refused) => Some(refused),
@@ -101,12 +101,12 @@ impl UpstreamError {
         }
     }
 
-    /// What an error of the client means. Its cause is for the operator alone, and names neither address nor key.
+    /// Classifies an error of the HTTP client. Its cause is for the operator alone, and names neither address nor key.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
         tracing::warn!(cause = causes.join(": "), "the provider failed");
-        // A connection that is not made in time is an error of both kinds.
+        // A timeout while connecting is an error of both kinds.
         if error.is_connect() {
             Self::Unreachable
         } else if error.is_timeout() {

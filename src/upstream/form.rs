@@ -1,4 +1,4 @@
-//! The multipart form that OpenAI's transcription API takes, with what a provider has different in it.
+//! The multipart form of OpenAI's transcription API, with the differences of each provider.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::domain::terms::Task;
 use crate::intake::Job;
 use crate::models::UploadFlag;
 
-/// Whether the recording could not be read while it was sent, which is no fault of the provider's.
+/// A flag: the recording could not be read during the upload, which is not the provider's fault.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReadFailed(Arc<AtomicBool>);
 
@@ -26,18 +26,19 @@ impl ReadFailed {
 
 /// A form, ready to be sent.
 pub(super) struct Form {
-    /// With its boundary.
+    /// The content type, with the boundary.
     pub(super) content_type: String,
-    /// Known, so that the request has a `Content-Length`: not every server takes chunks.
+    /// The length, so that the request has a `Content-Length`: some servers do not accept chunked requests.
     pub(super) length: u64,
     pub(super) body: Body,
 }
 
-/// Small fields first: some servers refuse a form whose `model` comes after the file. The file's name and type are made from
-/// its content, since clients send recordings as `blob` or `upload`, and providers go by the name.
+/// Builds the form. Small fields come first: some servers refuse a form whose `model` comes after the file. The content
+/// determines the file's name and type, since clients send recordings as `blob` or `upload`, and providers go by the
+/// name.
 ///
-/// It is written here rather than by reqwest, which makes a chunk of every delimiter and so sends a small form in two pieces;
-/// names were checked at intake to need no quoting, and nobody can guess the boundary.
+/// The gateway writes the form without reqwest, which makes a chunk of every delimiter and so sends a small form in two
+/// pieces. Intake has checked that names need no quoting, and the boundary cannot be guessed.
 pub(super) fn build(
     job: &Job,
     model: &Model,
@@ -67,7 +68,7 @@ pub(super) fn build(
         }
     });
     let end = streams::once(async move {
-        // It is asked for when the last of the recording has been handed over.
+        // The client requests this part after it has taken the last of the recording.
         sent.set();
         Ok(Bytes::from(tail))
     });
@@ -75,7 +76,7 @@ pub(super) fn build(
     Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, body: Body::wrap_stream(body) }
 }
 
-/// Every field but the file.
+/// Lists every field except the file.
 fn fields(job: &Job, model: &Model, wire: &ProviderApi, stream: bool) -> Vec<(String, String)> {
     let own = [("model", model.upstream_model.as_str())].into_iter().chain(stream.then_some(("stream", "true")));
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -1,4 +1,4 @@
-//! The tries of one request: asks one provider after another until one answers, and gives up in time.
+//! The attempts of one request: sends the job to one provider after another until one answers, and gives up in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,60 +8,61 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::candidates::{Candidates, Selection};
 use super::form;
 use super::form::ReadFailed;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Observation, ProviderLease, Providers};
 use super::reply;
 use super::reply::Reading;
-use super::candidates::{Candidates, Next};
 use super::retry::{NextStep, Verdict};
-use super::{Answer, Reply, Upstream, UpstreamError, reuse, refusal, wire};
+use super::{Answer, Reply, Upstream, UpstreamError, refusal, reuse, wire};
 use crate::config::Model;
 use crate::intake::Job;
-use crate::models::targets::TargetChain;
+use crate::models::TargetChain;
 use crate::models::{AttemptLog, AttemptTarget};
 use crate::telemetry::traces::Span;
 
-/// The longest that a client is kept waiting for somebody to be asked again, whatever a provider says.
+/// The longest wait for the next usable candidate, whatever a provider says.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// How often a recording is sent anew because a connection out of the pool turned out to be closed.
+/// The number of times that a recording is resent because a pooled connection turned out to be closed.
 const STALE: u32 = 2;
 
-/// How soon that shows: one that breaks later was open, and what came over it may have been worked on.
+/// The time within which a closed connection shows. A connection that breaks later was open, and the provider may have
+/// worked on what it received.
 const SHOWS_STALE: Duration = Duration::from_secs(1);
 
-/// Until when a request may take.
+/// The deadline of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
-    /// When the whole answer must be there.
+    /// The time by which the whole answer must have arrived.
     pub whole: Instant,
-    /// When its beginning must be there, which is a stream's first event, or all of what is no stream. Not after `whole`:
-    /// the client may be in a hurry.
+    /// The time by which the beginning of the answer must have arrived: the first event of a stream, or the whole of any
+    /// other answer. Not after `whole`; earlier if the client sets a shorter deadline.
     pub beginning: Instant,
 }
 
-/// One piece of work that is to be done by somebody.
+/// A job to be forwarded, with the state that forwarding needs.
 #[derive(Debug)]
 pub struct ForwardRequest {
-    /// The work.
+    /// The job.
     pub job: Job,
-    /// The rows that can do it.
+    /// The model entries that can do it.
     pub routes: TargetChain,
-    /// Those who can be asked.
+    /// The providers.
     pub providers: Arc<Providers>,
-    /// What the providers are told to call it.
+    /// The request id that providers receive.
     pub request_id: String,
-    /// Until when.
+    /// The deadline.
     pub deadline: Deadline,
-    /// Where it is noted how far it has come.
+    /// The record of the attempts.
     pub course: AttemptLog,
-    /// This step of the request, which ends with the errand.
+    /// The trace span of this step; it ends when this value is dropped.
     pub span: Span,
 }
 
-/// Somebody who can be asked now.
+/// A candidate that is usable now, with the lease on its provider.
 struct Attempt {
     seat: usize,
     pass: ProviderLease,
@@ -69,8 +70,8 @@ struct Attempt {
 }
 
 impl Upstream {
-    /// Has a job done: asks those who can do it, one after another, until one of them answers, which for a stream is its
-    /// first event. Dropping the future, or the stream in the reply, cancels the provider's request.
+    /// Forwards a job: asks one candidate after another until one answers; a stream counts as an answer from its first
+    /// event. Dropping the future, or the stream in the reply, cancels the provider's request.
     pub async fn forward(&self, errand: &ForwardRequest) -> Result<Reply, UpstreamError> {
         let answer = self.try_in_turn(errand).await;
         if let Err(error) = &answer {
@@ -114,8 +115,8 @@ impl Upstream {
         Err(failed.unwrap_or(UpstreamError::NoProvider))
     }
 
-    /// Waits until somebody can be asked, if that is not for too long. The first try does not wait: the client hears when
-    /// to come back. After that it hears why the last one has `failed`.
+    /// Waits for a usable candidate. The first attempt never waits: the client gets 503 with `Retry-After`. Later
+    /// attempts return the last error, `failed`, if the wait is too long.
     async fn next(
         &self,
         seats: &Candidates,
@@ -130,13 +131,13 @@ impl Upstream {
                 return Err(failed.take().unwrap_or(UpstreamError::Timeout));
             }
             let (wait, hindrance) = match seats.next(now, random) {
-                Next::AdmitRequest(seat) => match seats.ask(seat, now) {
+                Selection::Use(seat) => match seats.ask(seat, now) {
                     Some((pass, model)) => return Ok(Attempt { seat, pass, model }),
-                    // Somebody else was faster; it is seen now.
+                    // Another request was faster; the next pass of the loop sees that.
                     None => continue,
                 },
-                Next::Wait(wait, hindrance) => (wait, hindrance),
-                Next::Nobody => (Duration::MAX, CandidateUnavailable::Broken),
+                Selection::Wait(wait, hindrance) => (wait, hindrance),
+                Selection::Nobody => (Duration::MAX, CandidateUnavailable::Broken),
             };
             let until = now.checked_add(wait).filter(|until| *until <= (since + LONGEST_WAIT).min(deadline.beginning));
             match (until, failed.take()) {
@@ -148,7 +149,7 @@ impl Upstream {
         }
     }
 
-    /// Asks one provider once.
+    /// Sends the request to one provider, once.
     async fn ask(
         &self,
         errand: &ForwardRequest,
@@ -197,7 +198,7 @@ impl Upstream {
             let request = self.client.post(url.clone()).headers(headers.clone()).timeout(left);
             let request = request.header(CONTENT_TYPE, form.content_type).header(CONTENT_LENGTH, form.length);
             let request = request.body(form.body);
-            let (response, reused) = pooled::noting_reuse(request.send()).await;
+            let (response, reused) = reuse::noting_reuse(request.send()).await;
             let error = match response {
                 Ok(response) => return Ok(response),
                 Err(_) if lost.is_set() => return Err(UpstreamError::RecordingLost),
@@ -206,14 +207,14 @@ impl Upstream {
             if !reused || stale == STALE || error.is_timeout() || begun.elapsed() > SHOWS_STALE {
                 return Err(UpstreamError::of(&error));
             }
-            // The provider had closed the connection before it could see the request.
+            // The provider had closed the connection before the request reached it.
             stale += 1;
             sent = errand.course.begin_anew();
         }
     }
 }
 
-/// Has the trace show a try that failed.
+/// Adds a failed attempt to the trace.
 fn note_failure(span: &Span, pass: &ProviderLease, attempt: u32, error: &UpstreamError) {
     span.event("a try failed", || {
         vec![
@@ -224,7 +225,7 @@ fn note_failure(span: &Span, pass: &ProviderLease, attempt: u32, error: &Upstrea
     });
 }
 
-/// What a failed try means, for the next one and for what is owed.
+/// Judges a failed attempt: its consequences for the next attempt and for the charge.
 fn judged(errand: &ForwardRequest, error: &UpstreamError, attempt: u32) -> Verdict {
     let (now, deadline, course) = (Instant::now(), errand.deadline, &errand.course);
     if matches!(error, UpstreamError::Timeout) && (deadline.beginning..deadline.whole).contains(&now) {
@@ -235,17 +236,17 @@ fn judged(errand: &ForwardRequest, error: &UpstreamError, attempt: u32) -> Verdi
         course.failed();
     }
     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout) && errand.job.audio.is_arriving() {
-        // The provider may have lost patience with a client that is slow, and would again: it is for the whole recording.
+        // The provider may have timed out on a slow client, and would do so again: it waits for the whole recording.
         let (request_id, asked) = (&errand.request_id, course.last());
         tracing::warn!(request_id, provider = asked.map(|asked| asked.provider), %error, "a recording went out too slowly");
         return Verdict { shown: Observation::Nothing, then: NextStep::GiveUp };
     }
-    // That a client was in a hurry, or that others have used the time up, says nothing of this provider.
+    // A client's short deadline, or time that earlier attempts used up, proves nothing about this provider.
     let fair = attempt == 1 && now >= deadline.whole;
     Verdict::of(error, now >= deadline.beginning, fair)
 }
 
-/// An answer has shown that its provider works; a stream, only at its end, unless everybody waits to hear.
+/// Records that the provider works: at once for a whole answer or for a probe, and at its end for any other stream.
 fn served(mut reply: Reply, mut pass: ProviderLease) -> Reply {
     match reply.answer {
         Answer::Events { bytes, key } => {

@@ -1,4 +1,4 @@
-//! A provider's keys: which can be used, and what becomes of one that the provider does not like.
+//! A provider's keys: their state, and the effect of each answer on it.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,32 +11,33 @@ use super::cooldown::{Cooldown, Probe};
 use super::snapshot::KeyState;
 use crate::config::ProviderKey;
 
-/// How long a key that is not accepted is left alone before one request tries it again: somebody may have put it right.
+/// The pause of a key that the provider rejects, before one request probes it: the operator may have corrected the
+/// account.
 const OUT: Duration = Duration::from_mins(5);
-/// How long the others wait for that one.
+/// The time that other requests wait for that probe.
 const TRIAL: Duration = Duration::from_secs(10);
-/// The longest that a key rests, whatever the provider says: it may be mistaken.
+/// The longest rest of a key, whatever the provider says: it may be mistaken.
 const LONGEST_REST: Duration = Duration::from_mins(10);
-/// How long a key rests whose account has no money left, unless the provider says more.
+/// The shortest rest of a key whose account has no money left.
 const NO_QUOTA: Duration = Duration::from_mins(5);
 
-/// One of a provider's keys. A provider that wants none has one that is empty.
+/// A key of a provider. A provider that needs no key has one without a secret.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: String,
     pub(super) weight: NonZeroU32,
     secret: Option<SecretString>,
-    /// Counts the secrets that it has had: what is said of an earlier one is not said of this.
+    /// The number of secrets that it has had: an answer to an earlier secret does not concern this one.
     version: u64,
-    /// Until when the provider wants to be left alone with it.
+    /// The time until which the provider asks for no request with this key.
     rests: Option<Instant>,
-    /// How often in a row it was over its limit without being told for how long.
+    /// The number of times in a row that the key was over its limit and the provider named no time to wait.
     untold: u32,
-    /// The provider does not accept it.
+    /// The pause of a key that the provider does not accept.
     out: Cooldown,
 }
 
-/// The right to use a key for one request.
+/// A lease on a key for one request.
 #[derive(Debug, Clone)]
 pub(super) struct KeyLease {
     pub(super) secret: Option<SecretString>,
@@ -45,20 +46,20 @@ pub(super) struct KeyLease {
 }
 
 impl KeyLease {
-    /// Whether the key was out, and everybody else waits to hear what becomes of this.
+    /// True if the key was rejected before and this request probes it, while the others wait for its result.
     pub(super) fn is_trial(&self) -> bool {
         self.trial.is_some()
     }
 }
 
-/// Why a key cannot be used.
+/// The reason why a key is not usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CandidateUnavailable {
-    /// It is over its limit.
+    /// The key is over its limit.
     Rests,
-    /// Its provider keeps failing.
+    /// The provider keeps failing.
     Broken,
-    /// It is not accepted.
+    /// The provider does not accept the key.
     Out,
 }
 
@@ -67,7 +68,7 @@ impl Key {
         Self { name: key.name.clone(), weight: key.weight, secret: Some(key.secret.clone()), ..Self::none() }
     }
 
-    /// For a provider that wants no key.
+    /// Returns the key of a provider that needs none.
     pub(super) fn none() -> Self {
         Self {
             name: "none".to_owned(),
@@ -80,14 +81,14 @@ impl Key {
         }
     }
 
-    /// How long until it can be used, and why; nothing: now.
+    /// Returns the time until the key is usable, zero if it is now, and the reason for the wait.
     pub(super) fn wait(&self, now: Instant) -> (Duration, CandidateUnavailable) {
         let rest = self.rests.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let out = self.out.wait(now);
         if out > rest { (out, CandidateUnavailable::Out) } else { (rest, CandidateUnavailable::Rests) }
     }
 
-    /// How it is.
+    /// Returns the state of the key.
     pub(super) fn state(&self, now: Instant) -> KeyState {
         if self.out.is_on() {
             KeyState::Refused
@@ -98,12 +99,12 @@ impl Key {
         }
     }
 
-    /// It is used for a request, when [`Key::wait`] allows it.
+    /// Leases the key to a request that [`Key::wait`] allows.
     pub(super) fn take(&mut self, now: Instant) -> KeyLease {
         KeyLease { secret: self.secret.clone(), version: self.version, trial: self.out.ask(now, TRIAL) }
     }
 
-    /// The provider has done the work. Whether the key was out until then.
+    /// Records that the provider accepted the key and did the work. Returns true if the key was rejected until then.
     pub(super) fn served(&mut self, grip: &KeyLease) -> bool {
         if grip.version != self.version {
             return false;
@@ -112,10 +113,10 @@ impl Key {
         self.out.end()
     }
 
-    /// The provider does not accept it. Whether that is new.
+    /// Records that the provider does not accept the key. Returns true if that is new.
     pub(super) fn refused(&mut self, grip: &KeyLease, now: Instant) -> bool {
         if grip.version != self.version {
-            // It has been replaced while the request was on its way.
+            // The key was replaced while the request was in flight.
             return false;
         }
         let is_new = !self.out.is_on();
@@ -125,7 +126,7 @@ impl Key {
         is_new
     }
 
-    /// It is over its limit. How long it rests.
+    /// Records that the key is over its limit. Returns the length of its rest.
     pub(super) fn over_limit(
         &mut self,
         grip: &KeyLease,
@@ -145,12 +146,12 @@ impl Key {
         rest
     }
 
-    /// The request has shown nothing about it.
+    /// Records that the request ended without a result for the key.
     pub(super) fn nothing_learnt(&mut self, grip: &KeyLease) {
         self.out.nothing_learnt(grip.trial);
     }
 
-    /// Puts another secret in its place, unless it is the same. Whether it is another.
+    /// Replaces the secret, unless the new one is the same. Returns true if it differs.
     pub(super) fn replace(&mut self, secret: SecretString) -> bool {
         let same = self.secret.as_ref().is_some_and(|old| old.expose_secret() == secret.expose_secret());
         if !same {

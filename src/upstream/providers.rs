@@ -1,4 +1,4 @@
-//! The providers as all workers see them: which of their keys can be used, and whether they are left alone.
+//! The providers' state that all workers share: the usable keys of each, and its circuit breaker.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::breaker::Breaker;
-use super::keyring::{CandidateUnavailable, Key, KeyLease};
 use super::cooldown::Probe;
+use super::keyring::{CandidateUnavailable, Key, KeyLease};
 use crate::config;
 use crate::domain::terms::AUDIT;
 
-/// Every provider, by its key in the settings, and how they are asked.
+/// All providers, by their keys in the settings, with the settings for requests to them.
 #[derive(Debug)]
 pub struct Providers {
     all: BTreeMap<String, Arc<Provider>>,
@@ -22,7 +22,7 @@ pub struct Providers {
     pub(super) backoff: Backoff,
 }
 
-/// A provider and what is known of it.
+/// A provider's settings and its state.
 #[derive(Debug)]
 pub(super) struct Provider {
     pub(super) settings: config::Provider,
@@ -36,36 +36,36 @@ pub(super) struct State {
     pub(super) keys: Vec<Key>,
 }
 
-/// What one request has shown of a provider and of the key that it was asked with.
+/// The result of one request, for the provider and for the key that the request used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observation {
-    /// It does its work.
+    /// The provider did the work.
     Served,
-    /// It fails.
+    /// The provider failed.
     Failed,
-    /// It does not accept the key.
+    /// The provider does not accept the key.
     KeyRefused,
     /// The key is over its limit.
     OverLimit {
-        /// How long it wants to be left alone with it.
+        /// The time that the provider asks the gateway to wait.
         told: Option<Duration>,
-        /// The account has no money left.
+        /// True if the account has no money left.
         no_quota: bool,
     },
-    /// Nothing that would concern another request.
+    /// No result that concerns another request.
     Nothing,
 }
 
 impl Providers {
-    /// The providers of these settings, of whom nothing is known yet.
+    /// Creates the providers of these settings, with no state yet.
     pub fn new(providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
         let backoff = Backoff::new(settings);
         let all = providers.iter().map(|(name, provider)| (name.clone(), Provider::new(provider, settings, backoff)));
         Self { all: all.collect(), settings: settings.clone(), backoff }
     }
 
-    /// The providers of these settings. Of those that are asked as before, what is known is known still, but for keys that
-    /// are others now; requests in flight keep the old ones.
+    /// Creates the providers of these settings. A provider with the same connection settings keeps its state, except for
+    /// keys that changed; requests in flight keep the old keys.
     #[must_use]
     pub fn renewed(&self, providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
         let judged_alike = (self.settings.breaker, self.settings.backoff, self.settings.max_backoff)
@@ -89,7 +89,7 @@ impl Providers {
         self.all.get(key)
     }
 
-    /// What a provider is called where clients can see it.
+    /// Returns the provider's name as clients see it.
     pub fn name_of<'a>(&'a self, key: &'a str) -> &'a str {
         self.all.get(key).map_or(key, |provider| &provider.settings.name)
     }
@@ -114,19 +114,19 @@ impl Provider {
         }
     }
 
-    /// How long until it can be asked with one of its keys, and what hinders that; nothing: now.
+    /// Returns the time until the provider is usable with this key, zero if it is now, and the reason for the wait.
     pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
         let state = self.state();
         let (own, broken) = (state.keys.get(key)?.wait(now), state.breaker.wait(now));
         Some(if broken > own.0 { (broken, CandidateUnavailable::Broken) } else { own })
     }
 
-    /// The share of the requests that each of its keys has.
+    /// Returns the weight of each key: its share of the requests.
     pub(super) fn weights(&self) -> Vec<u32> {
         self.state().keys.iter().map(|key| key.weight.get()).collect()
     }
 
-    /// Leave to ask it with one of its keys, unless somebody else has been faster.
+    /// Acquires a lease on the provider with this key; `None` if another request was faster.
     pub(super) fn ask(self: &Arc<Self>, key: usize, now: Instant) -> Option<ProviderLease> {
         let mut state = self.state();
         let State { breaker, keys } = &mut *state;
@@ -175,18 +175,18 @@ impl Provider {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is whole in itself, so a panic elsewhere leaves nothing half done.
+        // Each change is complete in itself, so a panic elsewhere leaves no state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Leave to ask a provider once, with one of its keys. Whoever holds it says what the request has shown; one that is
-/// dropped, since its client has left, has shown nothing.
+/// A lease on a provider for one request, with one of its keys. Its holder reports the result of the request. A lease
+/// that is dropped because the client left reports no result.
 #[derive(Debug)]
 pub(super) struct ProviderLease {
     provider: Arc<Provider>,
     key: usize,
-    /// Where there are several.
+    /// The name of the key, if the provider has several.
     key_name: Option<String>,
     grip: KeyLease,
     trial: Option<Probe>,
@@ -198,29 +198,29 @@ impl ProviderLease {
         &self.provider.settings
     }
 
-    /// The key, which is this request's even if it is replaced meanwhile.
+    /// Returns the secret of the key; the request keeps it even if the key is replaced meanwhile.
     pub(super) fn secret(&self) -> Option<&SecretString> {
         self.grip.secret.as_ref()
     }
 
-    /// What the log calls the key, where there are several.
+    /// Returns the name of the key in the log, if the provider has several.
     pub(super) fn key_name(&self) -> Option<&str> {
         self.key_name.as_deref()
     }
 
-    /// Whether everybody else waits to hear what becomes of this.
+    /// True if this request is a probe and the others wait for its result.
     pub(super) fn is_trial(&self) -> bool {
         self.trial.is_some() || self.grip.is_trial()
     }
 
-    /// Says what it has shown. Only the first word counts.
+    /// Reports the result. Only the first report counts.
     pub(super) fn shows(&mut self, shown: Observation) {
         if std::mem::take(&mut self.is_open) {
             self.provider.note(self, shown, Instant::now());
         }
     }
 
-    /// Says what it has shown so far, and that it may show more.
+    /// Reports an interim result; another report may follow.
     pub(super) fn shows_so_far(&mut self, shown: Observation) {
         self.shows(shown);
         self.trial = None;

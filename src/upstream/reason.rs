@@ -1,7 +1,8 @@
-//! A provider's reason for a refusal: a sentence for the client, words for the log.
+//! The reason of a provider's refusal: a message for the client, words for the log.
 //!
-//! OpenAI's own shape is `{"error": {"message", "type", "param", "code"}}`. Others say `{"error": "…"}`, `{"message": "…"}`,
-//! `{"detail": "…"}` or, where FastAPI checks a request, `{"detail": [{"loc": ["body", "file"], "msg": "…", "type": "…"}]}`.
+//! OpenAI's own shape is `{"error": {"message", "type", "param", "code"}}`. Others send `{"error": "…"}`,
+//! `{"message": "…"}`, `{"detail": "…"}` or, if FastAPI checks the request,
+//! `{"detail": [{"loc": ["body", "file"], "msg": "…", "type": "…"}]}`.
 
 use reqwest::StatusCode;
 use secrecy::SecretString;
@@ -9,19 +10,19 @@ use serde_json::{Map, Value, json};
 
 use super::redact::without_key;
 
-/// How much of a provider's sentence a client is told, in characters.
+/// The longest part of a provider's message that a client gets, in characters.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
-/// How long a code or a type may be that is logged, in characters.
+/// The longest code or type that the log gets, in characters.
 const MAX_WORD_CHARS: usize = 64;
 
-/// How many of the faults of a list are named.
+/// The largest number of faults named from a list.
 const MAX_FAULTS: usize = 4;
 
-/// How deep a sentence is looked for.
+/// The greatest depth at which a message is searched for.
 const MAX_DEPTH: usize = 4;
 
-/// Where a sentence is found, the nearest first.
+/// The members that may hold a message, the likeliest first.
 const SENTENCES: [&str; 8] =
     ["message", "msg", "detail", "error", "errors", "error_description", "description", "title"];
 
@@ -30,21 +31,21 @@ const SENTENCES: [&str; 8] =
 pub(super) struct Reason {
     /// A JSON error with all four of OpenAI's members.
     pub(super) openai: Option<String>,
-    /// Its sentence: one line without control characters.
+    /// The message: one line without control characters.
     pub(super) message: Option<String>,
-    /// Its `type`, for the log.
+    /// The `type` of the error, for the log.
     pub(super) kind: Option<String>,
-    /// Its `code`, for the log.
+    /// The `code` of the error, for the log.
     pub(super) code: Option<String>,
 }
 
 impl Reason {
-    /// Reads the body of an error that came with `status`. No part of the result has a trace of the key.
+    /// Reads the body of an error that came with `status`. The result contains no part of the key.
     pub(super) fn read(status: StatusCode, body: &[u8], key: Option<&SecretString>) -> Self {
         let Ok(text) = std::str::from_utf8(body) else { return Self::default() };
         let text = without_key(text, key);
         let Ok(parsed) = serde_json::from_str::<Value>(&text) else { return Self::of_text(&text) };
-        // An escape may hide the key from a search of the text, but not of the text as it would be written here.
+        // An escape may hide the key from a search of the received text, but not from a search of the re-serialised text.
         let written = parsed.to_string();
         let (text, parsed) = match without_key(&written, key) {
             clean if clean == written => (text.into_owned(), parsed),
@@ -57,7 +58,7 @@ impl Reason {
         }
     }
 
-    /// A body that is no JSON may be a sentence, but is none where it begins as a page or as JSON that broke off.
+    /// Takes a body that is not JSON for a message, unless it begins like an HTML page or like JSON that broke off.
     fn of_text(text: &str) -> Self {
         let message = (!text.trim_start().starts_with(['<', '{', '['])).then(|| one_line(text)).flatten();
         Self { message, ..Self::default() }
@@ -82,8 +83,8 @@ impl Reason {
         Self { openai, message, kind, code }
     }
 
-    /// Whether the provider refuses the gateway's key, which is the operator's business, and not the request. A good key may
-    /// lack one model.
+    /// True if the provider refuses the gateway's key, a problem for the operator, and not the request. A good key may
+    /// lack access to one model.
     pub(super) fn is_about_credentials(&self) -> bool {
         const WORDS: [&str; 5] =
             ["invalid_api_key", "authentication_error", "invalid_authentication", "unauthorized", "unauthenticated"];
@@ -108,7 +109,7 @@ impl Reason {
     }
 }
 
-/// Whether an error has all that OpenAI's SDKs read, each of the right type, and no more text than is passed on.
+/// True if an error has all members that OpenAI's SDKs read, each of the right type, and no text longer than the limit.
 fn is_whole(error: &Map<String, Value>) -> bool {
     let text = |name: &str| error.get(name).is_some_and(Value::is_string);
     let text_or_null = |name: &str| error.get(name).is_some_and(|value| value.is_string() || value.is_null());
@@ -141,7 +142,7 @@ fn complete(error: &mut Map<String, Value>, status: StatusCode) {
     }
 }
 
-/// The sentence in a value: a text, that of an object, or those of a list.
+/// Finds the message in a value: a text, an object with one, or a list of them.
 fn sentence(value: &Value, depth: usize) -> Option<String> {
     if depth == MAX_DEPTH {
         return None;
@@ -161,7 +162,7 @@ fn sentence(value: &Value, depth: usize) -> Option<String> {
     }
 }
 
-/// The place of a fault as FastAPI has it, `["body", "file"]`, in a word: `body.file`.
+/// Returns the location of a fault in FastAPI's form, `["body", "file"]`, as one word: `body.file`.
 fn place(loc: &Value) -> Option<String> {
     let step = |step: &Value| match step {
         Value::String(name) => Some(name.clone()),
@@ -172,7 +173,7 @@ fn place(loc: &Value) -> Option<String> {
     one_line(&steps.join("."))
 }
 
-/// A text in one line that is not too long; `None` if there is nothing in it.
+/// Shortens a text to one line of limited length; `None` if it is empty.
 fn one_line(text: &str) -> Option<String> {
     let line: String =
         text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect();
@@ -180,7 +181,7 @@ fn one_line(text: &str) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// A word for the log, where it is one.
+/// Returns a word for the log, if the text is one.
 fn word(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Keeps the provider's key, whole or in part, out of what a provider says.
+//! Removal of the provider's key, whole or in part, from the provider's text.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 const REDACTED: &str = "[redacted]";
 
-/// `text` without `key` and without anything that looks like one: OpenAI's errors quote a key as `sk-ab***yz`.
+/// Returns `text` without `key` and without anything that looks like a key: OpenAI's errors quote a key as `sk-ab***yz`.
 pub fn without_key<'a>(text: &'a str, key: Option<&SecretString>) -> Cow<'a, str> {
     let key = key.map(ExposeSecret::expose_secret).filter(|key| text.contains(key));
     let text = match key {
@@ -18,7 +18,7 @@ pub fn without_key<'a>(text: &'a str, key: Option<&SecretString>) -> Cow<'a, str
     if text.contains("sk-") { Cow::Owned(without_lookalikes(&text)) } else { text }
 }
 
-/// `bytes` without `key`. For what is passed on byte for byte: nothing else in it is touched.
+/// Returns `bytes` without `key`, and changes nothing else: for content that is passed on byte for byte.
 fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
     let key = key.expose_secret();
     // Some JSON writers escape a slash.
@@ -40,11 +40,11 @@ fn without_exact_key(bytes: &Bytes, key: &SecretString) -> Bytes {
     clean
 }
 
-/// JSON without `key`, however its writer escaped it: unchanged where the key is not in there, else written anew. What is
-/// no JSON is searched as it is.
+/// Returns JSON without `key`, in any escaping. JSON without the key stays unchanged; otherwise it is serialised again. A
+/// text that is not JSON is searched as it is.
 pub fn json_without_key(json: &Bytes, key: &SecretString) -> Bytes {
     let clean = without_exact_key(json, key);
-    // Only where the key shows behind an escape is the answer taken apart, which costs many times its size.
+    // Parsing costs many times the size of the answer, so it happens only if an escape may hide the key.
     if memchr::memchr(b'\\', &clean).is_none()
         || memmem::find(&unescaped(&clean), key.expose_secret().as_bytes()).is_none()
     {
@@ -56,7 +56,7 @@ pub fn json_without_key(json: &Bytes, key: &SecretString) -> Bytes {
     if rewritten == written { clean } else { rewritten }
 }
 
-/// `json` with the escapes undone that a key could hide behind: those of ASCII characters. Not JSON any more.
+/// Undoes the escapes in `json` that could hide a key: those of ASCII characters. The result is not JSON.
 fn unescaped(json: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(json.len());
     let mut rest = json;
@@ -74,7 +74,7 @@ fn unescaped(json: &[u8]) -> Vec<u8> {
                 plain.push(b'/');
                 2
             }
-            // Among them `\\\\`, which must not be taken for the beginning of the next.
+            // Other escapes stay. One of them is `\\\\`, whose second backslash does not begin the next escape.
             _ => {
                 plain.extend_from_slice(escape.get(..2).unwrap_or(escape));
                 2

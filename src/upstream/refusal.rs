@@ -1,4 +1,4 @@
-//! A provider's error, made fit to be shown: in OpenAI's shape, without a trace of the key.
+//! A provider's error, prepared for clients: in OpenAI's shape, without any part of the key.
 
 use std::time::Duration;
 
@@ -13,43 +13,43 @@ use super::providers::ProviderLease;
 use super::reason::Reason;
 use super::reply::{allowed, request_id};
 
-/// The most that is read of an error's body, and for how long.
+/// The largest part of an error's body that the gateway reads, and the longest time that it takes.
 const MOST: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A provider's error.
 #[derive(Debug)]
 pub struct Refused {
-    /// Who it was.
+    /// The name of the provider.
     pub provider: String,
-    /// What the provider calls the request, for the log.
+    /// The provider's request id, for the log.
     pub request_id: Option<String>,
-    /// As the provider gave it.
+    /// The provider's status.
     pub status: StatusCode,
     /// The headers that may be passed on.
     pub headers: HeaderMap,
-    /// The type of the error by the provider's own word, for the log.
+    /// The `type` of the error, for the log.
     pub kind: Option<String>,
-    /// Its code, likewise.
+    /// The `code` of the error, for the log.
     pub code: Option<String>,
-    /// What to say.
+    /// The content of the error.
     pub body: RefusedBody,
 }
 
-/// What a provider's error says.
+/// The content of a provider's error.
 #[derive(Debug)]
 pub enum RefusedBody {
-    /// A JSON error in OpenAI's shape, to be passed on as it is. Members that it lacked have been added.
+    /// A JSON error in OpenAI's shape, to be passed on unchanged except for added members that it lacked.
     OpenAi(String),
-    /// A sentence out of a body of another shape: one line, of 1000 characters at most.
+    /// A message from a body of another shape: one line of at most 1000 characters.
     Message(String),
-    /// Nothing that a client could use: an HTML page, or nothing at all.
+    /// Nothing useful for a client: an HTML page, or an empty body.
     Opaque,
-    /// The provider does not accept the gateway's key. Its words about that are for nobody but the operator.
+    /// The provider does not accept the gateway's key. Its message about that is for the operator only.
     Credentials,
 }
 
-/// Reads the body of a response that is no success.
+/// Reads the body of a response without success.
 pub(super) async fn read(response: Response, pass: &ProviderLease) -> Refused {
     let (status, key) = (response.status(), pass.secret());
     let (headers, request_id) = (allowed(response.headers(), key), request_id(response.headers(), key));
@@ -82,7 +82,7 @@ async fn read_some(response: Response) -> BytesMut {
             }
         }
     };
-    // What came by then has to do.
+    // On a timeout, the part that has arrived is enough.
     let _ = timeout(PATIENCE, reading).await;
     body
 }

@@ -1,4 +1,4 @@
-//! What the provider sent back, ready to be relayed: a whole answer, or a stream of events.
+//! The provider's answer, ready for the relay: a whole answer, or a stream of events.
 
 use std::time::Duration;
 
@@ -18,37 +18,37 @@ use super::redact::{json_without_key, without_key};
 use super::{UpstreamError, backoff};
 use crate::domain::terms::Format;
 
-/// The headers of a provider that clients are shown. No other crosses.
+/// The only provider headers that the gateway passes on to clients.
 pub const ALLOWED: [&str; 5] =
     ["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"];
 
 /// A provider's answer.
 #[derive(Debug)]
 pub struct Reply {
-    /// Who served it.
+    /// The name of the provider that answered.
     pub provider: String,
-    /// What the provider calls the request, for the log.
+    /// The provider's request id, for the log.
     pub request_id: Option<String>,
     /// The provider's headers that may be passed on.
     pub headers: HeaderMap,
-    /// What it says.
+    /// The body of the answer.
     pub answer: Answer,
 }
 
 /// The body of a [`Reply`].
 pub enum Answer {
-    /// All of it.
+    /// A complete body.
     Whole {
-        /// As the provider gave it.
+        /// The content type, as the provider sent it.
         content_type: Option<HeaderValue>,
-        /// Byte for byte.
+        /// The body, byte for byte.
         body: Bytes,
     },
-    /// Server-sent events, as they arrive.
+    /// Server-sent events, relayed as they arrive.
     Events {
         /// The bytes of the stream.
         bytes: EventBytes,
-        /// The key of the provider, to be kept out of what it says of errors.
+        /// The provider's key, which must be removed from errors in the stream.
         key: Option<SecretString>,
     },
 }
@@ -56,7 +56,7 @@ pub enum Answer {
 /// The bytes of a stream of events.
 pub type EventBytes = BoxStream<'static, Result<Bytes, UpstreamError>>;
 
-/// A transcript is not for logs: only its size is shown.
+/// Shows only the size: a transcript does not belong in a log.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -66,10 +66,11 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The longest header that may be passed on.
+/// The longest header value that may be passed on.
 const MAX_HEADER_BYTES: usize = 256;
 
-/// The headers that may be passed on, without those that quote the key. Of one that comes more than once the first counts.
+/// Selects the headers that may be passed on, without those that quote the key. If a header is repeated, the first one
+/// counts.
 pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> HeaderMap {
     let shown = |name: &str| {
         let (name, value) = (HeaderName::try_from(name).ok()?, headers.get(name)?);
@@ -82,39 +83,41 @@ pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> Header
     ALLOWED.iter().filter_map(|name| shown(name)).collect()
 }
 
-/// A value that does not keep the buffer of the head it was read from, which would stay as long as a stream is open.
+/// Copies a value out of the buffer of its response head, which would otherwise stay in memory as long as a stream is
+/// open.
 fn apart(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
-/// The provider's `x-request-id`, by which its operators find the request; `None` where it is no short plain word.
+/// Returns the provider's `x-request-id`, by which its operators find the request; `None` if it is not a short plain
+/// word.
 pub(super) fn request_id(headers: &HeaderMap, key: Option<&SecretString>) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     (without_key(id, key) == id && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()))
         .then(|| id.to_owned())
 }
 
-/// How a response is to be read.
+/// The rules for reading a response.
 pub(super) struct Reading {
-    /// A stream was asked for.
+    /// True if the request asked for a stream.
     pub(super) streamed: bool,
-    /// The format that was asked for.
+    /// The format that the request asked for.
     pub(super) format: Format,
     /// The longest silence.
     pub(super) idle: Duration,
-    /// The largest answer that is no stream.
+    /// The largest answer that is not a stream.
     pub(super) most: usize,
 }
 
-/// Reads a successful response: to its end, or where it is a stream of events, to the first of them. Where a stream was
-/// asked for, one that comes as plain text, or as nothing in particular, is known by how it begins.
+/// Reads a successful response: to its end, or to the first event if it is a stream. If the request asked for a stream, a
+/// response of type `text/plain`, or of no particular type, is a stream if it begins like one.
 pub(super) async fn read(response: Response, pass: &ProviderLease, reading: &Reading) -> Result<Reply, UpstreamError> {
     let key = pass.secret().cloned();
     let headers = allowed(response.headers(), key.as_ref());
     let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
-    // A transcript is no page. But some servers send JSON under this type.
+    // A transcript is not an HTML page, but some servers send JSON under this type.
     let claims_page = kind.is_some_and(|kind| is(kind, "text/html"));
     if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(UpstreamError::Compressed);
@@ -154,8 +157,8 @@ async fn whole(mut bytes: EventBytes, most: usize) -> Result<Bytes, UpstreamErro
     Ok(body.freeze())
 }
 
-/// A stream that has come as far as its first event, so that one that ends before it can still be had elsewhere. Comments
-/// alone are none, and a great many of them are let through.
+/// Reads a stream up to its first event, so that a stream that ends before it can be retried at another candidate.
+/// Comments are not events; the wait for an event ends after a large number of them.
 async fn from_first_event(mut bytes: EventBytes) -> Result<EventBytes, UpstreamError> {
     const ENOUGH: usize = 16 * 1024;
     let mut begun = BytesMut::new();
@@ -173,7 +176,8 @@ fn has_more_than_comments(bytes: &[u8]) -> bool {
         .any(|line| !line.is_empty() && !line.starts_with(b":"))
 }
 
-/// Whether a stream of events begins like this. Its first chunk is long enough in practice; a shorter one is no transcript.
+/// True if a stream of events begins like this. Its first chunk is long enough in practice; a shorter one is not a
+/// transcript.
 fn begins_stream(first: &[u8]) -> bool {
     [b"data:".as_slice(), b"event:", b"id:", b":"].iter().any(|field| first.trim_ascii_start().starts_with(field))
 }
@@ -183,9 +187,9 @@ struct Outline {
     error: Option<IgnoredAny>,
 }
 
-/// Whether a successful answer can be one: in a JSON format, an object that does not say `error`. In the others anything
-/// can, since silence has an empty transcript, but for an error that says itself that it is JSON: whisper.cpp's server has
-/// such with status 200.
+/// Checks that a successful answer can be a transcript. In a JSON format it must be an object without `error`. In the
+/// other formats any text passes, since silence has an empty transcript, except an error that is declared as JSON:
+/// whisper.cpp's server sends such errors with status 200.
 fn check_transcript(
     body: &[u8],
     format: Format,
@@ -205,12 +209,12 @@ fn is_json_object(body: &[u8]) -> bool {
     serde_json::from_slice::<Outline>(without_mark(body)).is_ok()
 }
 
-/// A byte order mark is no part of JSON or of a stream's first line, and some servers write one.
+/// Removes a byte order mark. It belongs neither to JSON nor to the first line of a stream, but some servers write one.
 pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// A stream of events of which it is said at its end, or when it breaks, what it has shown of the provider.
+/// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result.
 pub(super) fn watched(bytes: EventBytes, pass: ProviderLease) -> EventBytes {
     stream::unfold((bytes, Some(pass)), |(mut bytes, mut pass)| async move {
         let chunk = bytes.next().await;
@@ -232,7 +236,8 @@ pub(super) fn watched(bytes: EventBytes, pass: ProviderLease) -> EventBytes {
     .boxed()
 }
 
-/// The types that an answer of OpenAI's has. Another would say more of the provider than of the answer.
+/// Checks for the content types of OpenAI's answers. Any other type would reveal more about the provider than about the
+/// answer.
 fn may_pass(content_type: &HeaderValue, key: Option<&SecretString>) -> bool {
     const TYPES: [&str; 5] = ["application/json", "text/plain", "text/vtt", "text/srt", "application/x-subrip"];
     content_type.to_str().is_ok_and(|text| TYPES.iter().any(|kind| is(text, kind)) && without_key(text, key) == text)

@@ -1,4 +1,4 @@
-//! What a failed try means: for its provider and key, and for the request.
+//! The meaning of a failed attempt: for its provider and key, and for the request.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::backoff;
-use super::providers::Observation;
 use super::candidates::Scope;
+use super::providers::Observation;
 use super::{Refused, RefusedBody, UpstreamError};
 
-/// What a failed try means.
+/// The meaning of a failed attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// For the provider and the key.
+    /// The consequence for the provider and the key.
     pub(super) shown: Observation,
-    /// For the request.
+    /// The consequence for the request.
     pub(super) then: NextStep,
 }
 
-/// What follows for the request.
+/// The next step of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextStep {
-    /// The client is told.
+    /// Return the error to the client.
     GiveUp,
-    /// Somebody else may be asked; the same only after a while, and not before the provider says so.
+    /// Try another candidate, or this one after a pause that is at least as long as the provider demands.
     TryAgain { scope: Scope, told: Option<Duration> },
-    /// Somebody else may be asked; the same would lead to the same.
+    /// Try another candidate; retrying this one would fail the same way.
     TryElsewhere { scope: Scope },
 }
 
 impl Verdict {
-    /// `late`: the request has no time left. `fair`: the try had all the time that there is.
+    /// Judges an error. `late`: the request has no time left. `fair`: the attempt had all the time of the request.
     pub(super) fn of(error: &UpstreamError, late: bool, fair: bool) -> Self {
         use UpstreamError as E;
         let (shown, then) = match error {
@@ -44,9 +44,9 @@ impl Verdict {
                 (Observation::Failed, NextStep::TryAgain { scope: Scope::Provider, told: None })
             }
             E::Page | E::NoTranscript => (Observation::Failed, NextStep::TryAgain { scope: Scope::Row, told: None }),
-            // Of what, and whose fault it is, nobody can know.
+            // The error does not say which side caused it.
             E::ErrorAsAnswer { .. } => (Observation::Nothing, NextStep::TryElsewhere { scope: Scope::Row }),
-            // These are its ways, not a moment's weakness.
+            // Another attempt would meet the same behaviour: it is not a temporary fault.
             E::TooLarge { .. } | E::Compressed => {
                 (Observation::Failed, NextStep::TryElsewhere { scope: Scope::Provider })
             }
@@ -57,13 +57,13 @@ impl Verdict {
 
     fn of_refusal(refused: &Refused) -> Self {
         let told = backoff::told(&refused.headers);
-        // By this header OpenAI tells its SDKs that it would not help.
+        // OpenAI sends this header to tell its SDKs that a retry would not help.
         let never = refused.headers.get("x-should-retry").is_some_and(|value| value == "false");
         let (shown, scope) = match refused.status {
             StatusCode::UNAUTHORIZED => {
                 return Self { shown: Observation::KeyRefused, then: NextStep::TryElsewhere { scope: Scope::Key } };
             }
-            // Another key may be allowed to do what this one is not.
+            // Another key may have the permission that this one lacks.
             StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 return Self { shown: Observation::Nothing, then: NextStep::TryElsewhere { scope: Scope::Key } };
             }
@@ -73,7 +73,7 @@ impl Verdict {
             StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT => (Observation::Nothing, Scope::Row),
             status if status.is_server_error() => (Observation::Failed, Scope::Row),
             status if status.is_client_error() => return Self { shown: Observation::Nothing, then: NextStep::GiveUp },
-            // Neither an answer nor an error, a redirect for instance.
+            // Neither success nor an error: for example, a redirect.
             _ => return Self { shown: Observation::Failed, then: NextStep::TryElsewhere { scope: Scope::Provider } },
         };
         let then = if never { NextStep::TryElsewhere { scope } } else { NextStep::TryAgain { scope, told } };
@@ -81,7 +81,7 @@ impl Verdict {
     }
 }
 
-/// Whether it says that the account has no money left, which no waiting for a minute's end brings back.
+/// True if the refusal says that the account has no money left, which the start of the next minute does not change.
 fn has_no_quota(refused: &Refused) -> bool {
     let RefusedBody::OpenAi(text) = &refused.body else { return false };
     let error = serde_json::from_str::<Value>(text).unwrap_or_default();

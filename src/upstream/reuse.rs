@@ -1,7 +1,7 @@
-//! Whether a request went over a connection that was there already.
+//! Detection of requests that went over a reused connection.
 //!
-//! A provider may close an idle connection at the very moment at which it is used again. That is no failure, and is told
-//! from one by this: the connection was not made for the request that broke on it.
+//! A provider may close an idle connection at the moment of its reuse. That is no failure of the provider. The sign of
+//! this case: the connection was not made for the request that broke on it.
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -12,8 +12,8 @@ tokio::task_local! {
     static CONNECTED: Cell<bool>;
 }
 
-/// Runs a request, and says whether it used a connection that was made for another. Where one was made for it, and another
-/// was free sooner, the answer is no.
+/// Runs a request, and returns whether it used a connection that was made for another. Returns false if a connection was
+/// made for it, even if another was free sooner.
 pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, bool) {
     let noted = async {
         let answer = request.await;
@@ -22,7 +22,7 @@ pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, boo
     CONNECTED.scope(Cell::new(false), noted).await
 }
 
-/// Notes every connection that is made, in the request that makes it.
+/// A connector layer that records each new connection in the request that makes it.
 #[derive(Debug, Clone)]
 pub(super) struct TrackReuseLayer;
 
@@ -34,7 +34,7 @@ impl<S> Layer<S> for TrackReuseLayer {
     }
 }
 
-/// What makes the connections.
+/// The connector inside this layer.
 #[derive(Debug, Clone)]
 pub(super) struct TrackReuse<S>(S);
 
@@ -48,7 +48,7 @@ impl<S: Service<R>, R> Service<R> for TrackReuse<S> {
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        // Outside of a request nobody wants to know.
+        // Outside of a request there is nothing to record it in.
         let _ = CONNECTED.try_with(|connected| connected.set(true));
         self.0.call(request)
     }

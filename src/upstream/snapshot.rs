@@ -1,4 +1,4 @@
-//! How the providers and their keys are, for who runs the gateway; and how often they were asked.
+//! The state of the providers and their keys, for operators, and the counts of attempts and failures.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use super::providers::{Provider, ProviderLease, Providers};
 use crate::models::AttemptLog;
 use crate::telemetry::metrics::{FAILURES, Label, TRIES};
 
-/// How a provider is.
+/// The state of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderState {
-    /// What it is called.
+    /// The provider's name.
     pub name: String,
-    /// Whether it is left alone.
+    /// The state of its circuit breaker.
     pub breaker: BreakerState,
-    /// How often it has failed since it last answered.
+    /// The number of failures since its last answer.
     pub failures: u32,
     /// Its keys by their names.
     pub keys: Vec<(String, KeyState)>,
 }
 
-/// Whether a provider is left alone.
+/// The state of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// It is asked.
+    /// Requests go to the provider.
     Closed,
-    /// It is not.
+    /// No request goes to the provider.
     Open,
-    /// It is tried with one request.
+    /// One request probes the provider.
     HalfOpen,
 }
 
@@ -37,7 +37,7 @@ impl BreakerState {
     /// Every state.
     pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
 
-    /// The word for it.
+    /// Returns the word for the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -47,14 +47,14 @@ impl BreakerState {
     }
 }
 
-/// Whether a key can be used.
+/// The state of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// It can.
+    /// The key is usable.
     Usable,
-    /// It is over its limit.
+    /// The key is over its limit.
     Resting,
-    /// Its provider does not accept it.
+    /// The provider does not accept the key.
     Refused,
 }
 
@@ -62,7 +62,7 @@ impl KeyState {
     /// Every state.
     pub const ALL: [Self; 3] = [Self::Usable, Self::Resting, Self::Refused];
 
-    /// The word for it.
+    /// Returns the word for the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Usable => "usable",
@@ -73,7 +73,7 @@ impl KeyState {
 }
 
 impl Providers {
-    /// How each of them is now.
+    /// Returns the current state of every provider.
     pub fn states(&self) -> Vec<ProviderState> {
         let now = Instant::now();
         let of = |provider: &Arc<Provider>| {
@@ -86,7 +86,7 @@ impl Providers {
             }
         };
         let states: Vec<_> = self.all().map(of).collect();
-        // Each failure is there from the start, so that the first of its kind is seen as one more.
+        // Every kind of failure is exported from the start, so that the first failure of a kind shows as an increase.
         for state in &states {
             let provider = Label::configured(&state.name);
             TRIES.add([provider], 0);
@@ -99,12 +99,12 @@ impl Providers {
 }
 
 impl ProviderLease {
-    /// Its provider is asked.
+    /// Counts an attempt at the provider.
     pub(super) fn count_try(&self) {
         TRIES.add([Label::configured(&self.settings().name)], 1);
     }
 
-    /// Its provider has failed. Where the recording was lost before it got there, that says nothing of the provider.
+    /// Counts a failure of the provider. A recording that was lost on the way to the provider is not its failure.
     pub(super) fn count_failure(&self, error: &UpstreamError) {
         if !matches!(error, UpstreamError::RecordingLost) {
             count_failure(&self.settings().name, error);
@@ -113,8 +113,8 @@ impl ProviderLease {
 }
 
 impl AttemptLog {
-    /// Who was asked last has broken off its stream in a way that only who reads it can tell: with an error, or with too
-    /// little and in good order.
+    /// Counts a stream of the last provider that broke off in a way that only its reader can tell: it ended with an
+    /// error, or in good order but with parts missing.
     pub fn count_broken_off(&self, error: &UpstreamError) {
         if let Some(asked) = self.last() {
             count_failure(&asked.provider, error);

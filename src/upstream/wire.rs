@@ -1,4 +1,4 @@
-//! A request's address and headers, as its provider wants them.
+//! The address and headers of a request to a provider.
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,18 +8,19 @@ use super::UpstreamError;
 use crate::config::Provider;
 use crate::domain::terms::Task;
 
-/// Where a recording is sent.
+/// Returns the address for a recording.
 pub(super) fn audio_url(provider: &Provider, task: Task, model: &str) -> Result<Url, UpstreamError> {
     let fill = |segment: &str| segment.replace("{task}", task.path()).replace("{model}", model);
     url(provider, &provider.wire.path, fill)
 }
 
-/// What `voxgate check` asks for.
+/// Returns the address that `voxgate check` requests.
 pub(super) fn check_url(provider: &Provider) -> Result<Url, UpstreamError> {
     url(provider, &provider.wire.check_path, str::to_owned)
 }
 
-/// Each segment of the path is filled in by itself, so that a slash in a model's name stays in it.
+/// Builds an address. It fills in each segment of the path separately, so that a slash in a model's name stays in its
+/// segment.
 fn url(provider: &Provider, path: &str, fill: impl Fn(&str) -> String) -> Result<Url, UpstreamError> {
     let mut url = provider.base_url.clone();
     {
@@ -30,8 +31,8 @@ fn url(provider: &Provider, path: &str, fill: impl Fn(&str) -> String) -> Result
     Ok(url)
 }
 
-/// Everything that a provider is sent with a recording besides the form. Nothing in it comes from the client,
-/// but for the id of its trace where there are traces.
+/// Builds all headers of a request to a provider except those of the form. Nothing in them comes from the client, except
+/// the trace id if tracing is on.
 pub(super) fn headers(
     provider: &Provider,
     key: Option<&SecretString>,
@@ -40,7 +41,8 @@ pub(super) fn headers(
 ) -> Result<HeaderMap, UpstreamError> {
     let mut headers = credentials(provider, key)?;
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    // Answers are read for their usage and passed on byte for byte; a compressed one would be neither.
+    // The gateway reads answers for their usage and passes them on byte for byte; a compressed answer would allow
+    // neither.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert("x-client-request-id", value(request_id)?);
     if let Some(traceparent) = traceparent {
@@ -49,7 +51,7 @@ pub(super) fn headers(
     Ok(headers)
 }
 
-/// The headers by which a provider knows whom it serves.
+/// Builds the headers that authenticate the gateway to the provider.
 pub(super) fn credentials(provider: &Provider, key: Option<&SecretString>) -> Result<HeaderMap, UpstreamError> {
     let mut headers = HeaderMap::new();
     for (name, text) in [("openai-organization", &provider.organization), ("openai-project", &provider.project)] {

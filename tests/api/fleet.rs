@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use voxgate::config::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
 use voxgate::domain::Month;
 use voxgate::ledger::{Charge, Ending, Entry};
-use voxgate::store::read::LedgerReader;
+use voxgate::store::LedgerReader;
 
 use crate::account::Account;
 use crate::form::Form;

@@ -1,4 +1,4 @@
-//! What a maker of sessions may do.
+//! The rates and sessions of makers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::limits::{Bucket, Denial, Limits};
 use crate::store::StoreError;
 
 impl Limiter {
-    /// Opens a session, if the maker's rate of requests and the bound of open sessions allow it. Without the store none is
-    /// opened. If it did not answer, what it may have done is taken back.
+    /// Opens a session, if the maker's rate of requests and the limit of open sessions allow it. Fails without the
+    /// store. If the store did not answer, the session is taken back.
     pub(in crate::admission) async fn open_session(
         &self,
         request: SessionRequest,
     ) -> Result<SessionDecision, StoreError> {
         let request = Arc::new(request);
         let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
-        // A store of this process takes its rates itself.
+        // The embedded store takes its rates itself.
         let in_front = !self.store.owns(&self.rates);
         if in_front && let Err(Denial::Requests { wait }) = self.rates.take(maker, &limits) {
             let (standing, _) = self.rates.standing(maker);
@@ -36,17 +36,17 @@ impl Limiter {
         decided
     }
 
-    /// Takes one of a maker's reads, or says how long it has to wait.
+    /// Takes one of a maker's reads, or returns the time to wait.
     pub(in crate::admission) fn take_read(&self, maker: &Subject, requests: Bucket) -> Result<(), Duration> {
         self.rates.take_read(maker, requests)
     }
 
-    /// How long until a maker's bucket of reads is full again.
+    /// Returns the time until a maker's bucket of reads is full again.
     pub(in crate::admission) fn standing_of_reads(&self, maker: &Subject) -> Duration {
         self.rates.standing_of_reads(maker)
     }
 
-    /// Has the store forget a session whose token nobody was given. Should that fail too, the session ends by itself.
+    /// Deletes a session whose token was never handed out. If that fails too, the session ends when it expires.
     fn take_back(&self, request: &SessionRequest) {
         let (store, maker, id) = (Arc::clone(&self.store), request.maker.clone(), request.session.id.clone());
         tokio::spawn(async move {

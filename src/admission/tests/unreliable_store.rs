@@ -1,5 +1,5 @@
-//! What must hold however the store behaves: it is late, loses answers, stalls and forgets, and what is asked of it comes from
-//! limiters, permits and desks as in a gateway. Time is moved by hand, so nothing here waits for a clock.
+//! Properties that hold however the store behaves: it is late, loses answers, stalls and forgets, under the limiters,
+//! permits and settlement queues of a gateway. Time is moved by hand, so no test waits for a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -23,21 +23,21 @@ use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::{Bucket, Limits};
-use crate::settlement::queue::{SettlementQueue, SettlementQueueBuilder};
+use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::embedded::Line;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
 use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};
 use crate::store::tests::unreliable_redis::Unreliable;
 use crate::store::{Embedded, Redis, Store};
 
-/// How often all that can go on is let go on, until nothing is left but to wait: more than one thing leads to another.
+/// The number of rounds in which every ready task may run until all of them wait: one event leads to another.
 const HOPS: usize = 12;
-/// By how much time is moved at once.
+/// The step by which time is moved.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How many requests a caller may have in flight.
+/// The maximum number of requests that each caller may have in flight.
 const MAX_CONCURRENT: [u32; 2] = [1, 3];
-/// What a caller may use in a month, in ms.
+/// The monthly audio budget of each caller, in ms.
 const BUDGET: [u64; 2] = [150, 80];
 const REQUESTS_PER_MINUTE: u32 = 60;
 const BURST: u32 = 8;
@@ -53,13 +53,13 @@ fn limits(caller: usize) -> Limits {
     }
 }
 
-/// The store of a run, and how it is made to fail.
+/// The store of a run, with its faults.
 enum Host {
     Embedded { line: Box<Line>, folder: Arc<TempDir>, faults: Faults },
     Redis(Unreliable),
 }
 
-/// A request that is let in.
+/// A request that was admitted.
 struct InFlight {
     caller: usize,
     permit: Permit,
@@ -67,10 +67,10 @@ struct InFlight {
     estimate: u64,
 }
 
-/// What a task that asked came to: the caller, and the request where it was let in.
+/// The task of a request: the caller, and the request if it was admitted.
 type Asking = JoinHandle<Option<InFlight>>;
 
-/// A gateway, and what it has promised.
+/// A gateway, and the record of its promises.
 struct Run {
     host: Host,
     store: Arc<Store>,
@@ -81,7 +81,8 @@ struct Run {
     callers: [Subject; 2],
     asking: Vec<Asking>,
     in_flight: Vec<InFlight>,
-    /// What each request that was let in came to, by its permit, and whether Redis has forgotten since.
+    /// The outcome of each admitted request, by its permit: the caller, the cost, and true if Redis has forgotten
+    /// since.
     ended: BTreeMap<PermitId, (usize, u64, bool)>,
     let_in: [u64; 2],
     forgot: bool,
@@ -97,7 +98,7 @@ impl Run {
         leases: Arc<Leases>,
         policy: OnStoreFailure,
     ) -> Self {
-        // Each run has callers of its own, who have used nothing.
+        // Each run has new callers without any usage.
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let callers = ["a", "b"].map(|name| subject(&format!("unreliable-{name}-{run}")));
@@ -176,7 +177,7 @@ impl Run {
         }
     }
 
-    /// Whether anything was late.
+    /// Delivers a piece of late work; returns true if there was any.
     fn deliver(&mut self, which: usize) -> bool {
         match &mut self.host {
             Host::Embedded { line, .. } => line.deliver(which),
@@ -207,7 +208,7 @@ impl Run {
         self.ended.insert(id, (caller, cost, false));
     }
 
-    /// Settles more than any look at the last records would find, of a caller whose records are in the same list.
+    /// Settles more records than a search of the latest records covers, for a caller that shares the list of records.
     fn crowd(&self, caller: usize) {
         let Host::Redis(redis) = &self.host else { return };
         let list = Redis::ledger_of(&self.callers[caller]);
@@ -219,7 +220,7 @@ impl Run {
         }
     }
 
-    /// Lets everything happen that needs no time.
+    /// Runs everything that needs no time.
     async fn go_on(&mut self) {
         for _ in 0..HOPS {
             tokio::task::yield_now().await;
@@ -248,7 +249,7 @@ impl Run {
         }
     }
 
-    /// No more in flight, no more used, and no more let in than the plan allows.
+    /// Checks that requests in flight, usage and admissions stay within the plan.
     fn check_what_is_promised(&self) {
         for caller in 0..2 {
             let held: Vec<_> = self.in_flight.iter().filter(|held| held.caller == caller).collect();
@@ -268,7 +269,7 @@ impl Run {
         }
     }
 
-    /// Everything ends, and the store comes to itself.
+    /// Ends every request, and lets the store recover.
     async fn be_quiet(&mut self) {
         self.set_faults(&[]);
         self.resume();
@@ -277,9 +278,9 @@ impl Run {
             while let Some(ending) = self.in_flight.pop() {
                 self.end(ending, 50);
             }
-            // Longer than anybody waits for an answer, and than it takes until the store is seen to be back.
+            // Longer than any time limit of an answer, and than the time until the store counts as back.
             self.wait(3000).await;
-            // What was late comes, at last.
+            // Deliver the late work at last.
             while self.deliver(0) {
                 self.go_on().await;
             }
@@ -293,7 +294,8 @@ impl Run {
         assert_eq!((pending.owed, pending.waiting), (0, 0), "something still waits to be told to the store");
     }
 
-    /// What was let in is charged, once, at what it came to; nothing else is; and nothing is held.
+    /// Checks that each admitted request is charged once, at its cost; that nothing else is charged; and that no lease
+    /// is left.
     async fn check_the_books(&mut self) {
         let month = Month::of(self.clock.now());
         for caller in 0..2 {
@@ -350,7 +352,7 @@ impl Run {
         }
     }
 
-    /// How many of a caller's requests the store takes to be in flight.
+    /// Returns the number of a caller's requests that the store counts as in flight.
     async fn held_by_the_store(&mut self, name: &Subject) -> u32 {
         let (store, asked) = (Arc::clone(&self.store), Arc::new(ask(name, Limits::default(), Charge::NONE)));
         let mut asking = tokio::spawn(async move { store.admit(asked).await });
@@ -368,7 +370,7 @@ impl Run {
     }
 }
 
-/// One run on a runtime whose time is moved by hand.
+/// Runs one sequence of steps on a runtime whose time is moved by hand.
 fn run(steps: &[Step], policy: OnStoreFailure, make: impl FnOnce(OnStoreFailure) -> Run) {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {

@@ -1,4 +1,5 @@
-//! For spreadsheets: RFC 4180, a line of names first. Money is in dollars with a decimal point, audio in milliseconds.
+//! CSV for spreadsheets, as in RFC 4180, with a header line. Money is in dollars with a decimal point, audio in
+//! milliseconds.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ fn everyone(statements: &[Statement], sheet: &mut Sheet<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// All of a caller in one sheet: what a line is about stands first.
+/// Writes one caller's usage as a single sheet. The first column names the kind of each line.
 fn one(statement: &Statement, sheet: &mut Sheet<'_>) -> io::Result<()> {
     sheet.head(["part", "name", "requests", "audio_ms", "spent_usd"])?;
     let mut line = |part: &str, name: &str, tally: Tally| {
@@ -102,7 +103,7 @@ struct Sheet<'a>(Writer<&'a mut dyn Write>);
 impl<'a> Sheet<'a> {
     fn new(out: &'a mut dyn Write) -> Self {
         let mut builder = WriterBuilder::new();
-        // Every text in quotes: where lists are separated by semicolons, a spreadsheet splits at those that are not.
+        // Quote every text: where semicolons separate the cells, a spreadsheet splits an unquoted text at them.
         Self(builder.terminator(Terminator::CRLF).quote_style(QuoteStyle::NonNumeric).from_writer(out))
     }
 
@@ -115,8 +116,9 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// Subjects and models are named by others, and a spreadsheet runs what begins like a formula. An apostrophe makes it a
-/// text, for OWASP's "CSV Injection"; no number here begins like that. Who needs the name as it is takes JSON.
+/// Makes a cell harmless for spreadsheets, which run a cell that begins like a formula (OWASP, "CSV Injection").
+/// The names of subjects and models come from outside. A leading apostrophe makes the cell a text; no number here begins
+/// like a formula. JSON has the names unchanged.
 fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n']) {
         format!("'{cell}")

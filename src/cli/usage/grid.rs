@@ -1,17 +1,17 @@
-//! Columns of text that stand under each other.
+//! Tables of text with aligned columns.
 
 use std::fmt;
 
-/// On which side the cells of a column are even.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Words.
+    /// Left, for words.
     Left,
-    /// Numbers.
+    /// Right, for numbers.
     Right,
 }
 
-/// Rows of `N` cells.
+/// A table with rows of `N` cells.
 pub(super) struct Grid<const N: usize> {
     sides: [Side; N],
     lines: Vec<Line<N>>,
@@ -19,7 +19,7 @@ pub(super) struct Grid<const N: usize> {
 
 enum Line<const N: usize> {
     Cells([String; N]),
-    /// Under the numbers, over their sum.
+    /// A line under the numbers, above their sum.
     Rule,
     Gap,
 }
@@ -83,7 +83,8 @@ impl<const N: usize> fmt::Display for Grid<N> {
     }
 }
 
-/// A name as it can be shown. It comes from outside: one that turns the direction of a line around, or has no width, shall not pass for another.
+/// Escapes a name for display. Names come from outside: one with characters that reverse the text direction or have no
+/// width must not pass for another.
 pub(super) fn plain(text: &str) -> String {
     let shown =
         |c: char| -> Vec<char> { if matches!(c, '"' | '\'' | '\\') { vec![c] } else { c.escape_debug().collect() } };

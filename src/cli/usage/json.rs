@@ -1,4 +1,4 @@
-//! For programs: one object. What `GET /v1/usage` says too has the same names here.
+//! JSON for programs: one object. Facts that `GET /v1/usage` also returns have the same names here.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

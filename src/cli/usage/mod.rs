@@ -1,4 +1,4 @@
-//! `voxgate usage`: what callers used in a month, for the operator.
+//! `voxgate usage`: callers' usage in a month, for the operator.
 
 mod csv;
 mod grid;
@@ -14,7 +14,7 @@ use super::{Failure, print, tell};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::Subject;
 use crate::domain::{Month, UnixMs};
-use crate::store::read::LedgerReader;
+use crate::store::LedgerReader;
 use crate::store::StoreError;
 use report::Report;
 
@@ -26,32 +26,32 @@ died. They are part of what is spent.
 
 Single requests are kept for ledger.keep_days [62]; what a month came to is kept for longer.";
 
-/// What to show, and how.
+/// Arguments of `voxgate usage`.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct Usage {
-    /// Show this caller alone, by day and by model
+    /// Show only this caller, by day and by model
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<Subject>,
     /// The month, in UTC, such as 2026-11 [default: this month]
     #[arg(long, value_name = "MONTH")]
     month: Option<Month>,
-    /// List the single requests, those that are open among them
+    /// List single requests, including open ones
     #[arg(long)]
     records: bool,
-    /// How to write it
+    /// The output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// Columns to be read by people; money is rounded up to a millionth of a dollar
+    /// Columns for people; money is rounded up to a millionth of a dollar
     #[default]
     Table,
-    /// For spreadsheets: a name that one would take for a formula (it begins with = + - or @) has a ' before it
+    /// For spreadsheets: a name that looks like a formula (it begins with = + - or @) gets a leading '
     Csv,
-    /// For programs: names, money and times are exactly what is kept
+    /// For programs: names, money and times are exactly as stored
     Json,
 }
 
@@ -68,7 +68,7 @@ impl Usage {
         let books = LedgerReader::open(&settings).map_err(unreadable)?;
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
         let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
-        // An operator in another terminal than the gateway's may lack its key, and look into the wrong books.
+        // Without the gateway's key in this terminal, an operator may read another namespace's ledger.
         let books_of = match settings.namespace {
             Namespace::Sandbox => Some("these are the books of the sandbox, since no OPENAI_API_KEY is set"),
             Namespace::Production => None,
@@ -89,10 +89,10 @@ impl Usage {
     }
 }
 
-/// Why there may be nothing, where that is not plain.
+/// Returns the reason why the report may be empty, if the user cannot know it.
 fn reason(report: &Report, books: &LedgerReader, settings: &config::Store) -> String {
     if books.are_new() {
-        // Whoever asks from another folder than that of the gateway sees here where they are.
+        // Show the full path: a command from another folder than the gateway's reads another directory.
         let directory = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
         return format!("; no gateway has written to {} (VOXGATE_DATA_DIR) yet", directory.display());
     }

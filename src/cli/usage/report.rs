@@ -1,28 +1,28 @@
-//! What was asked for, as the books say it.
+//! The report on usage, read from the ledger.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::Month;
 use crate::domain::Subject;
 use crate::ledger::{Entry, Statement, Tally};
-use crate::store::read::LedgerReader;
+use crate::store::LedgerReader;
 use crate::store::StoreError;
 
-/// How many callers are asked about at once: each is a round trip to Redis.
+/// The number of callers to read at once: each takes a round trip to Redis.
 const AT_ONCE: usize = 16;
 
-/// What is to be shown.
+/// The data of a report.
 pub(super) enum Report {
-    /// Everyone who used anything in the month, in the order of their names.
+    /// The callers that used anything in the month, in the order of their names.
     Everyone { month: Month, statements: Vec<Statement> },
-    /// One caller.
+    /// A single caller.
     One(Statement),
     /// Single requests, of one caller or of all, oldest first.
     Records { month: Month, subject: Option<Subject>, entries: Vec<Entry> },
 }
 
 impl Report {
-    /// Reads it from the books.
+    /// Reads the report from the ledger.
     pub(super) async fn read(
         books: &LedgerReader,
         month: Month,
@@ -44,7 +44,7 @@ impl Report {
         }
     }
 
-    /// That there is nothing to show, in words.
+    /// Returns a message if the report is empty.
     pub(super) fn nothing(&self) -> Option<String> {
         match self {
             Self::Everyone { month, statements } => {
@@ -64,7 +64,7 @@ impl Report {
     }
 }
 
-/// What callers used together, and what of it is open.
+/// Sums up the callers' usage: the total, and the open part of it.
 pub(super) fn sums(statements: &[Statement]) -> (Tally, Tally) {
     statements.iter().fold(<(Tally, Tally)>::default(), |(total, open), statement| {
         (total.plus(statement.total), open.plus(statement.open()))

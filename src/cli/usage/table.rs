@@ -1,4 +1,4 @@
-//! For people at a terminal.
+//! Tables for people at a terminal.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::ledger::{Entry, Statement, Tally, Usage};
 const OPEN: &str =
     "Open requests are not settled, and charged at their estimates: they are in flight, or their gateway died.\n";
 
-/// Writes the report; nothing if there is nothing in it.
+/// Writes the report, or nothing if it is empty.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.nothing().is_some() {
         return Ok(());
@@ -46,7 +46,7 @@ fn everyone(month: Month, statements: &[Statement], out: &mut dyn Write) -> io::
 fn account(name: String, total: Tally, open: Tally) -> [String; 6] {
     let [requests, audio, spent] = numbers(total);
     let [open_requests, open_usd] = if open == Tally::default() {
-        // So that what is open stands out.
+        // Dashes for zero make open amounts stand out.
         ["-", "-"].map(str::to_owned)
     } else {
         [open.requests.to_string(), usd(open.spent_usd)]
@@ -61,7 +61,7 @@ fn one(statement: &Statement, out: &mut dyn Write) -> io::Result<()> {
     grid.head(["", "REQUESTS", "AUDIO", "SPENT USD"]);
     add(&mut grid, "Total", *total);
     add(&mut grid, "Of that open", open);
-    // Nothing stands in them before something is settled.
+    // Both tables are empty until a request is settled.
     for (heading, tallies) in [("BY DAY", by_day), ("BY MODEL", by_model)].into_iter().filter(|(_, t)| !t.is_empty()) {
         section(&mut grid, heading, tallies);
     }
@@ -85,7 +85,7 @@ fn add(grid: &mut Grid<4>, name: &str, tally: Tally) {
     grid.row([name.to_owned(), requests, audio, spent]);
 }
 
-/// How each request ended stands near the front, where a narrow terminal still shows it.
+/// Builds the table of requests. The ending is near the front, so that a narrow terminal still shows it.
 fn records(entries: &[Entry]) -> Grid<11> {
     let sides = [Left, Left, Left, Left, Right, Right, Right, Right, Left, Left, Left];
     let mut grid = Grid::new(sides);
@@ -132,13 +132,14 @@ fn numbers(tally: Tally) -> [String; 3] {
     [tally.requests.to_string(), clock(tally.audio_ms), usd(tally.spent_usd)]
 }
 
-/// `1:02:03`, rounded up to a whole second: what was used is not shown as nothing.
+/// Formats a length as `1:02:03`. Rounds up to a whole second, so that a small amount does not look like none.
 fn clock(length: AudioMs) -> String {
     let seconds = length.get().div_ceil(1000);
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Six decimals, so that the points stand under each other; rounded up, for the same reason.
+/// Formats dollars with six decimals, so that the points align. Rounds up, so that a small amount does not look like
+/// none.
 fn usd(amount: NanoUsd) -> String {
     let millionths = amount.get().div_ceil(1000);
     format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)

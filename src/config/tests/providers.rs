@@ -1,4 +1,4 @@
-//! `[upstream]`, `[providers]` and the rows that stand in for others.
+//! `[upstream]`, `[providers]` and the model entries that serve as fallbacks.
 
 use std::num::NonZeroU32;
 
@@ -69,7 +69,7 @@ fn rows_that_stand_in_are_other_rows_each_named_once() {
         let problems = problems(&format!("[models.gpt-transcribe]\nfallbacks = {fallbacks}"), &[]);
         assert!(problems.starts_with("1 mistake ") && problems.contains(said), "{fallbacks}: {problems}");
     }
-    // Off loopback, OpenAI's rows are not on offer without a key, and stand in for nobody.
+    // Off loopback, OpenAI's model entries are not offered without a key, and are no fallbacks.
     let toml = "default_model = \"mine\"\n[providers.local]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
                 [models.mine]\nprovider = \"local\"\nfallbacks = [\"whisper-1\"]";
     let environment = [("VOXGATE_BIND", "0.0.0.0:0"), ("VOXGATE_JWT_SECRET", "0123456789abcdef0123456789abcdef")];

@@ -1,4 +1,4 @@
-//! What is counted of a request when it is over.
+//! The metrics of a finished request.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::telemetry::metrics::{
 };
 
 impl Facts {
-    /// `whole`: how long it took; `provider`: how long somebody was asked, and who was it last.
+    /// Counts a finished request. `whole` is its duration; `provider` is the time spent on providers, with the last one
+    /// asked.
     pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &AttemptTarget)>) {
         let route = Label::fixed(self.route);
         let model = self.counted_as.unwrap_or(Label::NO_MODEL);

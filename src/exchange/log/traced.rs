@@ -1,4 +1,4 @@
-//! What the trace of a request is told of it: what the line in the log says, but for whose it is.
+//! The trace of a request. It has the facts of the log line, except the caller's identity.
 
 use std::time::SystemTime;
 
@@ -9,24 +9,24 @@ use crate::models::AttemptTarget;
 use crate::telemetry::traces::{Span, Step, Trace};
 
 impl Record {
-    /// It has a trace, which began at `since`.
+    /// Attaches the request's trace, which began at `since`.
     pub fn traced(&self, trace: Trace, since: SystemTime) {
         let mut facts = self.facts_mut();
         facts.receiving = trace.since(Step::Receive, since);
         facts.trace = trace;
     }
 
-    /// Where its steps are noted, if anywhere.
+    /// Returns the request's trace, which is inactive if traces are not configured.
     pub fn trace(&self) -> Trace {
         self.facts().trace.clone()
     }
 
-    /// The first step, to be held until the whole body is here.
+    /// Takes the span of the first step, to be held until the whole body has arrived.
     pub fn receiving(&self) -> Span {
         std::mem::take(&mut self.facts_mut().receiving)
     }
 
-    /// A provider has answered, or the client is told to wait for that: from now on the answer goes out.
+    /// Begins the span for relaying. Called when a provider has answered, or when the client gets its first keep-alive.
     pub fn relaying(&self) {
         let mut facts = self.facts_mut();
         facts.relaying = facts.trace.begin(Step::Relay);
@@ -41,7 +41,7 @@ impl Facts {
             let known = [
                 ("http.response.status_code", self.status.map(|status| Value::I64(status.into()))),
                 ("voxgate.request_id", Some(self.request_id.clone().into())),
-                // A client can make up models without end, and have them say anything.
+                // The configured model, never the client's own text: clients can invent any number of names.
                 ("voxgate.model", self.counted_as.map(|model| model.as_str().into())),
                 ("voxgate.audio_ms", self.audio_ms.map(number)),
                 ("voxgate.stream", Some(self.stream.into())),

@@ -1,4 +1,4 @@
-//! The body of a request over HTTP/1 on its way to a handler, and what becomes of the connection if nobody reads it.
+//! HTTP/1 request bodies, and the connection's fate if a handler leaves its body unread.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use futures_util::Stream;
 
 use super::{Connection, RequestGuard};
 
-/// A body that tells its connection what was not read of it.
+/// A body that passes its unread part to its connection when dropped.
 struct WatchedBody {
     payload: Payload,
     is_over: bool,
@@ -49,7 +49,7 @@ impl Drop for WatchedBody {
     }
 }
 
-/// Has the body of `request` watched, if it has one.
+/// Wraps the body of `request` in a [`WatchedBody`], if it has one.
 pub(in crate::http) fn watch_body(request: &mut ServiceRequest) {
     let Some(connection) = request.request().conn_data::<Rc<Connection>>().cloned() else { return };
     let payload = request.take_payload();
@@ -63,22 +63,22 @@ pub(in crate::http) fn watch_body(request: &mut ServiceRequest) {
     request.set_payload(payload);
 }
 
-/// Decides over HTTP/1 how the client is to know the end of the answer, and whether another request may follow.
+/// Decides, for HTTP/1, how the answer ends for the client, and whether another request may follow.
 pub(in crate::http) fn settle(request: &HttpRequest, head: &mut ResponseHead, size: BodySize) {
     let Some(connection) = request.conn_data::<Rc<Connection>>() else { return };
-    // A client that speaks HTTP/1.0 knows no chunks (RFC 9112 §6.1): the end of the connection is the end of the answer.
+    // HTTP/1.0 has no chunks (RFC 9112 §6.1), so the end of the connection ends the answer.
     let ends_by_closing = size == BodySize::Stream && request.version() < Version::HTTP_11;
     if ends_by_closing {
         head.no_chunking(true);
     }
-    // The rest of a body would have to be read before the next request, however long it is.
+    // The server would have to read the rest of the body, however long, before the next request.
     if ends_by_closing || connection.is_last() || connection.has_unread() {
         head.set_connection_type(ConnectionType::Close);
         connection.close_after_answer();
     }
 }
 
-/// The middleware of a listener that keeps no records: holds a connection until its answer is out.
+/// Marks a connection as busy until its answer is sent. Middleware for a listener without request records.
 pub async fn hold_connection(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -91,7 +91,7 @@ pub async fn hold_connection(
     Ok(response.map_body(|_, body| BoxBody::new(HeldBody { body: body.boxed(), _busy: busy })))
 }
 
-/// The body of an answer, and the request in progress until it is out.
+/// The body of an answer, with a guard that keeps the request in progress until the body is sent.
 struct HeldBody {
     body: BoxBody,
     _busy: Option<RequestGuard>,

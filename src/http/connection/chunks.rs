@@ -1,32 +1,32 @@
-//! The chunks of a request body over HTTP/1.1 (RFC 9112 §7.1), read strictly.
+//! Strict reader of the chunks of an HTTP/1.1 request body (RFC 9112 §7.1).
 //!
-//! What is taken out of them goes to actix in chunks of the gateway's own, one for each read: what a client sends in chunks
-//! of one byte then costs about as much as what it sends in large ones.
+//! The data goes to actix in new chunks, one for each read, so a body in one-byte chunks costs about as much as one in
+//! large chunks.
 
-/// The most bytes of one line that holds a size, extensions included. Nobody reads extensions.
+/// The maximum length of the line with a chunk's size, including extensions, which are ignored.
 const MAX_SIZE_LINE: usize = 256;
 
-/// The most bytes of the trailers of one body, which nobody reads either.
+/// The maximum length of the trailers of a body, which are ignored, too.
 const MAX_TRAILERS: usize = 8 * 1024;
 
-/// The most digits of a size: 2^60 bytes are more than any body has.
+/// The maximum number of digits of a size: no body has more than 2^60 bytes.
 const MAX_DIGITS: usize = 15;
 
-/// The body does not keep to the grammar of chunks.
+/// The error of a body that breaks the chunked grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Broken;
 
-/// Takes a body out of its chunks, whatever the pieces in which they come.
+/// A parser that extracts a body from its chunks; input may be split anywhere.
 #[derive(Debug, Default)]
 pub(super) struct ChunkReader {
     place: Place,
-    /// The size that is being read, then what is left of the chunk.
+    /// The size being parsed, then the rest of the chunk.
     left: u64,
-    /// The bytes of the line or the trailers so far.
+    /// The number of bytes so far in the current size line or trailers.
     around: usize,
 }
 
-/// What the next byte is.
+/// The meaning of the next byte.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
     #[default]
@@ -37,7 +37,7 @@ enum Place {
     Data,
     DataReturn,
     DataLineFeed,
-    /// The first byte of a line behind the last chunk: the end, or a trailer.
+    /// The first byte of a line after the last chunk: the end, or a trailer.
     TrailerStart,
     Trailer,
     TrailerLineFeed,
@@ -46,13 +46,13 @@ enum Place {
 }
 
 impl ChunkReader {
-    /// Whether the last byte of the last chunk has come.
+    /// Returns true if the last byte of the last chunk has arrived.
     pub(super) fn is_at_end(&self) -> bool {
         self.place == Place::End
     }
 
-    /// Reads on in `input` until it is used up, or the body is at its end. Hands out each piece of the body, and returns
-    /// how many bytes of `input` belong to it and what is around it.
+    /// Parses `input` until it is used up or the body ends. Passes each piece of the body to `data`, and returns the
+    /// number of bytes of `input` used, framing included.
     pub(super) fn read(&mut self, input: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, Broken> {
         let mut rest = input;
         while self.place != Place::End {
@@ -76,7 +76,7 @@ impl ChunkReader {
         Ok(input.len() - rest.len())
     }
 
-    /// Takes a byte that is no data.
+    /// Handles a byte of the framing.
     fn step(&mut self, byte: u8) -> Result<(), Broken> {
         let bound = match self.place {
             Place::TrailerStart | Place::Trailer | Place::TrailerLineFeed => MAX_TRAILERS,
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// The body, what is left behind it, and whether its end has come, where it arrives in pieces of this size.
+    /// Parses input in pieces of the given size. Returns the body, the bytes after it, and whether its end was reached.
     fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), Broken> {
         let (mut reader, mut body, mut left) = (ChunkReader::default(), Vec::new(), 0);
         for piece in bytes.chunks(piece) {

@@ -1,8 +1,8 @@
-//! A bound on the frames of HTTP/2 that cost work and carry nothing.
+//! A bound on HTTP/2 frames that cost work and carry no data.
 //!
-//! PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, `RST_STREAM`, empty DATA and the like are a few bytes each, and some want an
-//! answer. `h2` bounds what it keeps of them, not how many it takes. They are counted below it, by the heads of the frames
-//! (RFC 9113 §4.1, §10.5).
+//! PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, `RST_STREAM`, empty DATA and similar frames are a few bytes each, and
+//! some require an answer. `h2` bounds the memory for them, not their number. This module counts them below `h2`, by
+//! the frame headers (RFC 9113 §4.1, §10.5).
 
 use std::cell::Cell;
 use std::io;
@@ -13,33 +13,33 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// The frames that a client may send at once without carrying anything.
+/// The number of frames without data that a client may send in one burst.
 const MAX_FRAMES: u32 = 4000;
 
-/// How many of them come back each second. Clients measure their path with some pings a second; 1000 frames cost about a
-/// millisecond of processor time.
+/// The number of frames that the budget regains each second. Clients measure their path with a few pings a second; 1000
+/// frames cost about a millisecond of processor time.
 const FRAMES_PER_SECOND: u32 = 1000;
 
-/// The frames that a client may send for each of DATA that it gets. Go makes room again for each 4 KiB, of the stream and of
-/// the connection.
+/// The number of frames that a client may send for each DATA frame that it receives. Go updates the windows of the
+/// stream and of the connection for each 4 KiB.
 const FRAMES_PER_DATA_SENT: u32 = 8;
 
-/// The frames that may come along with a request: its priority, room for its answer, an update of its priority.
+/// The number of frames that may accompany a request: its priority, a window for its answer, a priority update.
 const FRAMES_PER_REQUEST: u32 = 4;
 
-/// What letting go of a request counts, more than the request brings.
+/// The cost of `RST_STREAM`: more than the request adds to the budget.
 const RESET_FRAMES: u32 = FRAMES_PER_REQUEST + 1;
 
-/// DATA of fewer bytes counts too, but for the last of a body.
+/// The size below which a DATA frame counts as a control frame, unless it ends the body.
 const MIN_DATA_BYTES: usize = 32;
 
-/// The most bytes that DATA may be filled up with, and their number (RFC 9113 §6.1).
+/// The maximum padding of a DATA frame, including its length byte (RFC 9113 §6.1).
 const MAX_PADDING_BYTES: usize = 256;
 
-/// The client preface (RFC 9113 §3.4).
+/// The length of the client preface (RFC 9113 §3.4).
 const PREFACE_BYTES: usize = 24;
 
-/// The head of a frame.
+/// The length of a frame header.
 const HEAD_BYTES: usize = 9;
 
 const DATA: u8 = 0;
@@ -48,7 +48,7 @@ const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 0x1;
 const PADDED: u8 = 0x8;
 
-/// The frames that the client of one connection may still send.
+/// The control frames that the client of one connection may still send.
 pub(super) struct FrameBudget {
     left: Cell<u32>,
     since: Cell<Instant>,
@@ -60,12 +60,12 @@ impl FrameBudget {
         Self { left: Cell::new(MAX_FRAMES), since: Cell::new(Instant::now()), is_spent: Cell::new(false) }
     }
 
-    /// Whether the client has sent more than it may.
+    /// Returns true if the client has sent more than it may.
     pub(super) fn is_spent(&self) -> bool {
         self.is_spent.get()
     }
 
-    /// A frame of DATA goes to the client, which makes room for another when it has read it.
+    /// Records a DATA frame sent to the client, which updates its window after reading it.
     pub(super) fn frame_sent(&self) {
         self.add(FRAMES_PER_DATA_SENT);
     }
@@ -89,7 +89,7 @@ impl FrameBudget {
         }
     }
 
-    /// A frame begins.
+    /// Charges the budget for a frame that begins.
     fn frame(&self, kind: u8, flags: u8, length: usize) {
         match kind {
             DATA if flags & END_STREAM != 0 => {}
@@ -102,11 +102,11 @@ impl FrameBudget {
     }
 }
 
-/// A connection whose frames are counted as they are read. Nothing more is read once the budget is spent.
+/// A connection that counts the frames it reads, and stops reading when the budget is spent.
 pub(super) struct CountedFrames<T> {
     inner: T,
     budget: Rc<FrameBudget>,
-    /// The bytes before the next head.
+    /// The number of bytes before the next frame header.
     skip: usize,
     head: [u8; HEAD_BYTES],
     filled: usize,
@@ -142,7 +142,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for CountedFrames<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.budget.is_spent() {
-            // Whoever reads looks at the budget next.
+            // The caller checks the budget next.
             return Poll::Pending;
         }
         let before = buffer.filled().len();
@@ -193,7 +193,7 @@ mod tests {
         [vec![high, middle, low, kind, flags, 0, 0, 0, 1], vec![0; length]].concat()
     }
 
-    /// What is left after frames that arrive in pieces of this size.
+    /// Returns the remaining budget after frames that arrive in pieces of the given size.
     async fn left(frames: &[u8], piece: usize) -> Option<u32> {
         let budget = Rc::new(FrameBudget::new());
         let bytes = [&[b'P'; PREFACE_BYTES], frames].concat();

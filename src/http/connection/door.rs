@@ -1,4 +1,4 @@
-//! Where connections come in: each is asked what it speaks, and handed to what speaks it.
+//! Acceptor for connections: detects the protocol of each and passes it to the server for that protocol.
 
 use std::fmt::Debug;
 use std::future::ready;
@@ -23,36 +23,37 @@ use super::{Connection, DRAIN_GRACE, Fault, LINGERING_CLOSE, Limits, OpenConnect
 use crate::http::expect::before_continue;
 use crate::http::state::{AppState, CurrentState};
 
-/// Whether the gateway closes.
+/// The signal that turns true when the gateway shuts down.
 type Closing = watch::Receiver<bool>;
 
-/// Waits until a connection that begins now shall ask for no more. One that was let in and has not asked yet may do so.
+/// Waits until a connection that is new now must accept no more requests. During a shutdown, a connection that has sent
+/// no request yet may still send one within [`DRAIN_GRACE`].
 async fn has_come(mut closing: Closing) {
     if *closing.borrow() {
         sleep(DRAIN_GRACE).await;
     }
-    // Without a sender nobody is left to close for.
+    // A dropped sender ends the wait, too.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// What every connection of one listener has in common.
+/// The state shared by all connections of one listener.
 #[derive(Clone)]
 pub struct Acceptor {
-    /// Where settings and certificates are found.
+    /// The current settings and certificates.
     pub live: Data<CurrentState>,
-    /// The connections that are open.
+    /// The open connections.
     pub connections: Arc<OpenConnections>,
-    /// Set when none of them shall ask for more.
+    /// Set to true when connections must accept no more requests.
     pub closing: Closing,
-    /// Whether TLS is spoken where a certificate is set.
+    /// True if the listener uses TLS when a certificate is set.
     pub has_tls: bool,
-    /// Answers what is no request; `true` where it came over TLS.
+    /// Builds the answer to bytes that are not a valid request. The flag is true if they came over TLS.
     pub refuse: fn(&AppState, Fault, bool) -> Vec<u8>,
 }
 
-/// Serves `application` to every connection that comes in at `entrance`, until its `closing` says that none of them shall
-/// ask for more. Built from actix's parts rather than with `HttpServer`, which has no say in `100 Continue`, and whose
-/// HTTP/2 knows no bounds: neither the size of a head, nor the number of streams, nor the time for which one stands still.
+/// Serves `application` to every connection at `entrance`, until its `closing` ends further requests. Uses actix's
+/// parts instead of `HttpServer`, which gives no control over `100 Continue`, and sets no HTTP/2 limits on the size of
+/// a head, the number of streams, or the time for which a stream may stall.
 pub fn door<A, B>(
     application: A,
     entrance: Acceptor,
@@ -86,11 +87,12 @@ where
                 .on_connect_ext(|line: &Line, extensions| {
                     extensions.insert(line.connection());
                 })
-                // The line ends what does not move, and answers a head that is slow.
+                // The line closes stalled connections and answers slow heads, so actix's timeouts are off.
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(LINGERING_CLOSE)
-                // A client that closes its side is gone, and the provider's request with it.
+                // A client that closes its side has left, so actix drops its request and the provider's request with
+                // it.
                 .h1_allow_half_closed(false)
                 .graceful_shutdown_signal(move || has_come(goodbye.clone()))
                 .expect(fn_service(move |request: Request| {
@@ -109,9 +111,9 @@ where
     })
 }
 
-/// The door of one worker.
+/// The acceptor of one worker.
 struct Door<One, S> {
-    /// Speaks HTTP/1.
+    /// The HTTP/1 service.
     one: One,
     application: Rc<S>,
     entrance: Acceptor,
@@ -131,13 +133,13 @@ impl<One, S> Door<One, S> {
         let peer = stream.peer_addr().ok();
         let Some(open) = self.entrance.connections.enter(peer.map(|peer| peer.ip())) else { return Ok(()) };
         let socket = Socket::new(stream, self.limits.write);
-        // The certificate of the moment: a connection keeps the one that it began with.
+        // The current certificate; the connection keeps it after a reload.
         let tls = self.entrance.live.house().tls.clone().filter(|_| self.entrance.has_tls);
         let pipe = match tls {
             None => MaybeTls::Plain(socket),
             Some(tls) => {
-                // In boxes of their own, here and below: every connection is as large as the largest that it could be, and
-                // what is moved into a future has its place there twice.
+                // Boxed, here and below: each connection's future is as large as its largest branch, and a value moved
+                // into a future takes its space twice.
                 let accepted = Box::pin(tls.accept(socket, self.limits.head));
                 let stream = tokio::select! {
                     accepted = accepted => accepted?,
@@ -157,7 +159,8 @@ impl<One, S> Door<One, S> {
         let connection = Rc::new(Connection::new(pipe.is_secure(), open));
         let line = Line::new(pipe, Rc::clone(&connection), self.limits, Rc::clone(&self.refuse));
         tokio::select! {
-            // What ends a connection is the client's affair; what ends a request is in the log.
+            // The result is ignored: errors of a connection are the client's matter, and errors of requests are in the
+            // log.
             _ = Box::pin(self.one.call((line, Protocol::Http1, peer))) => {}
             () = connection.must_close() => {}
         }

@@ -1,7 +1,7 @@
-//! The head of a request over HTTP/1, read strictly: what two servers could read in two ways is refused.
+//! Strict parsing of HTTP/1 request heads: refuses each head that two servers could read in two ways.
 //!
-//! actix is more lenient (a bare LF ends a line for it), and refuses with an empty answer of its own. [`find_end`] and
-//! [`judge`] look at each head before actix sees it, so that every refusal has its reason.
+//! actix is more lenient (it accepts a bare LF as a line end), and refuses with an empty answer. [`find_end`] and
+//! [`judge`] check each head before actix sees it, so that every refusal states its reason.
 
 use std::str::from_utf8;
 
@@ -11,19 +11,19 @@ use actix_web::http::uri::Authority;
 /// The largest head: request line, header fields and the blank line, in bytes.
 pub(super) const MAX_HEAD_BYTES: usize = 128 * 1024;
 
-/// The largest number of header fields in a head, which is also actix's own.
+/// The largest number of header fields in a head, which is also actix's limit.
 const MAX_FIELDS: usize = 96;
 
-/// The longest target: the `http` crate takes none that is longer.
+/// The length limit of a target in the `http` crate.
 const MAX_TARGET_BYTES: usize = 65_534;
 
-/// The largest number of blank lines before a request line. One is there by mistake now and then (RFC 9112 §2.2).
+/// The largest number of blank lines before a request line. Some clients send one by mistake (RFC 9112 §2.2).
 const MAX_BLANK_LINES: usize = 2;
 
-/// Why a head is no request.
+/// The reasons to refuse a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// RFC 9112 §2.2 lets a server take it for the end of a line, and a proxy in front may not.
+    /// RFC 9112 §2.2 lets a server accept a bare LF as a line end, but a proxy in front may not.
     #[error("A line of the request's head ends in LF alone. Lines end in CRLF.")]
     BareLineFeed,
     /// RFC 9112 §2.2.
@@ -53,7 +53,7 @@ pub enum Fault {
     /// RFC 9112 §3.2.
     #[error("The request has no Host header, more than one, or one that names no host.")]
     Host,
-    /// RFC 9112 §3.2.2 has the target win, and a proxy in front may not know that.
+    /// RFC 9112 §3.2.2 gives the target precedence, but a proxy in front may use the `Host` header.
     #[error("The target of the request line and the Host header name different hosts.")]
     OtherHost,
     /// RFC 9112 §6.3.
@@ -85,25 +85,25 @@ pub enum Fault {
     Slow,
 }
 
-/// A head that can be read in one way.
+/// A head with only one possible reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// How the end of the body is told.
+    /// The way to find the end of the body.
     pub(super) body: BodyLength,
-    /// The head as actix is to see it, where that is not as it came.
+    /// The head for actix, if it differs from the head that the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
 }
 
-/// How the end of a body is told (RFC 9112 §6.3).
+/// The way to find the end of a body (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyLength {
-    /// By its length in bytes; 0 where there is no body.
+    /// The length in bytes; 0 if there is no body.
     Known(u64),
-    /// By its last chunk.
+    /// The last chunk ends the body.
     Chunked,
 }
 
-/// The number of bytes before the first line that are blank lines, which are passed over.
+/// Returns the number of bytes in blank lines before the first line, which the caller skips.
 pub(super) fn blank_lines(bytes: &[u8]) -> Result<usize, Fault> {
     let mut rest = bytes;
     while let Some(after) = rest.strip_prefix(b"\r\n") {
@@ -113,8 +113,9 @@ pub(super) fn blank_lines(bytes: &[u8]) -> Result<usize, Fault> {
     if blank > MAX_BLANK_LINES * 2 { Err(Fault::RequestLine) } else { Ok(blank) }
 }
 
-/// The length of the head at the beginning of `bytes`, once its blank line has come. `scanned` is how much of it was seen by
-/// an earlier call, and is moved on. A head that cannot become a request is refused before its end has come.
+/// Returns the length of the head at the start of `bytes`, or `None` until its blank line has arrived. `scanned` is the
+/// number of bytes that earlier calls have checked; each call advances it. Refuses a head that cannot become a request
+/// before its end arrives.
 pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Fault> {
     if bytes.first().is_some_and(|first| *first != b'\r' && !is_token(&[*first])) {
         return Err(Fault::RequestLine);
@@ -138,7 +139,7 @@ pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize
     if bytes.len() > MAX_HEAD_BYTES { Err(Fault::TooLarge) } else { Ok(None) }
 }
 
-/// What a whole head says, which [`find_end`] has measured.
+/// Parses a complete head, as measured by [`find_end`].
 pub(super) fn judge(head: &[u8]) -> Result<Head, Fault> {
     let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
     let mut lines = lines_of(text);
@@ -157,15 +158,15 @@ pub(super) fn judge(head: &[u8]) -> Result<Head, Fault> {
 }
 
 fn lines_of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // Every LF has its CR by now.
+    // `find_end` has checked that every LF follows a CR.
     head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The first line.
+/// The request line.
 struct RequestLine<'a> {
     method: &'a [u8],
     is_http10: bool,
-    /// The host in a target that is an absolute URL.
+    /// The host in an absolute-form target.
     authority: Option<Authority>,
     is_plain: bool,
 }
@@ -207,7 +208,7 @@ impl<'a> RequestLine<'a> {
             [host] => *host,
             _ => return Err(Fault::Host),
         };
-        // An empty one is of a target that names no host (RFC 9112 §3.2).
+        // The value is empty if the target names no host (RFC 9112 §3.2).
         let named = if host.is_empty() { None } else { Some(host_of(host).ok_or(Fault::Host)?) };
         match (&self.authority, named) {
             (Some(target), Some(host)) if self.same_place(target, &host) => Ok(()),
@@ -228,19 +229,19 @@ fn absolute(uri: &Uri) -> Option<&Authority> {
     uri.authority().filter(|authority| is_host(authority))
 }
 
-/// The host in a `Host` header, if it is one.
+/// Parses the host in a `Host` header; `None` if it is not a valid host.
 pub(super) fn host_of(value: &[u8]) -> Option<Authority> {
     Authority::try_from(value).ok().filter(is_host)
 }
 
-/// No host has a user's name before it (RFC 9110 §4.2.4).
+/// Returns true unless user information precedes the host (RFC 9110 §4.2.4).
 fn is_host(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let port_is_right = matches!(text.strip_prefix(host), Some("" | ":")) || authority.port_u16().is_some();
     text.is_ascii() && !text.contains('@') && !host.is_empty() && port_is_right
 }
 
-/// What the header fields say of the body and of the host.
+/// The header fields that concern the body and the host.
 #[derive(Default)]
 struct Fields<'a> {
     hosts: Vec<&'a [u8]>,
@@ -287,14 +288,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The name and the value of a header line.
+/// Splits a header line into name and value.
 fn field_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     let (name, value) = line.split_at_checked(colon)?;
     is_token(name).then_some((name, trimmed(value.get(1..)?)))
 }
 
-/// Without the blanks around it (RFC 9110 §5.6.3).
+/// Removes the whitespace around a value (RFC 9110 §5.6.3).
 fn trimmed(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
@@ -308,13 +309,13 @@ fn whole_number(digits: &[u8]) -> Option<u64> {
     from_utf8(digits).ok()?.parse().ok()
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns true for a token of RFC 9110 §5.6.2.
 fn is_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// The same head without what asks for another protocol, which a server may ignore (RFC 9110 §7.8). actix takes the body
-/// after an `Upgrade: websocket` for one without an end.
+/// Copies the head without the fields that ask for another protocol, which a server may ignore (RFC 9110 §7.8). actix
+/// treats the body after an `Upgrade: websocket` as endless.
 fn without_upgrade(text: &[u8]) -> Vec<u8> {
     let mut head = Vec::with_capacity(text.len() + 4);
     for (at, line) in lines_of(text).enumerate() {

@@ -1,10 +1,10 @@
-//! One client's connection that speaks HTTP/1, between the socket and actix.
+//! An HTTP/1 connection of one client, between the socket and actix.
 //!
-//! actix reads heads leniently and refuses with empty answers, takes each chunk of a body by itself, limits the time of no
-//! head but the first, and stops listening to a client that sends much ahead of its answer, so that it would miss its
-//! going. [`Line`] hands it whole heads that were [judged](super::head), one request at a time, and bodies in large pieces;
-//! it answers what is no request itself, and ends a connection that does not move. Dropping the answer, and with it the
-//! provider's request, is then actix's own doing.
+//! actix reads heads leniently and refuses with empty answers, handles each chunk of a body separately, limits the time
+//! of the first head only, and stops reading from a client that sends much ahead of its answer, so that it would not
+//! notice when the client leaves. [`Line`] gives it complete heads that [`judge`](super::head::judge) has accepted, one
+//! request at a time, and bodies in large pieces; it answers invalid requests and closes stalled connections. actix
+//! then drops the answer, and with it the provider's request.
 
 use std::io;
 use std::pin::Pin;
@@ -19,20 +19,20 @@ use super::chunks::ChunkReader;
 use super::head::{self, BodyLength, Fault};
 use super::{Connection, LINGERING_CLOSE, Limits, MaybeTls};
 
-/// The bytes that actix gets before it looks at them: it would go on to 128 KiB, which it keeps for as long as the connection
-/// is open.
+/// The bytes that actix gets before it must process them. Otherwise it would buffer up to 128 KiB, and keep that buffer
+/// for as long as the connection is open.
 const BURST_BYTES: usize = 32 * 1024;
 
-/// The bytes that are read at once.
+/// The bytes of one read from the socket.
 const READ_BYTES: usize = 8 * 1024;
 
 /// The bytes that a client may send ahead of the answer to its request.
 const MAX_AHEAD_BYTES: usize = 64 * 1024;
 
-/// The frame around a chunk of ours: eight digits and CRLF before it; CRLF and the last chunk behind it.
+/// The bytes around a chunk for actix: eight digits and CRLF before it; CRLF and the last chunk after it.
 const CHUNK_FRAME_BYTES: usize = 8 + 2 + 2 + 5;
 
-/// Answers what is no request: the bytes of an answer, after which the connection ends.
+/// A function that builds the answer to an invalid request, after which the connection ends. The flag is true over TLS.
 pub(super) type Refuse = Rc<dyn Fn(Fault, bool) -> Vec<u8>>;
 
 /// The connection, as actix sees it.
@@ -42,39 +42,39 @@ pub(super) struct Line {
     limits: Limits,
     refuse: Refuse,
     stage: Stage,
-    /// What was read and is not handed on.
+    /// The bytes that were read but not passed on.
     ahead: BytesMut,
-    /// Runs while the client is to do something.
+    /// The time limit for the client's next action.
     timer: Pin<Box<Sleep>>,
-    /// Whether a handler was waiting for the body when it last stood still.
+    /// True if a handler was waiting for the body when the body last stalled.
     is_body_awaited: bool,
-    /// What was handed on since actix had to look at it.
+    /// The bytes passed on since actix last had to process them.
     burst: usize,
-    /// Whether bytes of an answer may still be held back.
+    /// True if bytes of an answer may still be unflushed.
     is_unflushed: bool,
 }
 
-/// What comes next from the client.
+/// The next data expected from the client.
 enum Stage {
-    /// A head, of which so much was looked at.
+    /// A head, with the number of its bytes already scanned.
     Head(usize),
-    /// A head, for actix to take.
+    /// A complete head, to pass to actix.
     Deliver(Bytes, BodyLength),
-    /// So much more of a body.
+    /// The number of body bytes still to come.
     Body(u64),
     /// Chunks of a body.
     Chunks(ChunkReader),
-    /// Nothing, until the request has its answer.
+    /// Nothing new until the request is answered.
     Answer,
-    /// The answer to what is no request, and then whatever the client still sends.
+    /// The rest of the answer to an invalid request; after it, input is discarded.
     Refusal(Bytes),
     Linger,
-    /// Nothing more.
+    /// The end of the input.
     End,
 }
 
 impl Line {
-    /// A connection that has just begun. `refuse` answers what is no request.
+    /// Creates the line of a new connection. `refuse` answers invalid requests.
     pub(super) fn new(pipe: MaybeTls, connection: Rc<Connection>, limits: Limits, refuse: Refuse) -> Self {
         let timer = Box::pin(sleep(limits.head));
         let (stage, ahead) = (Stage::Head(0), BytesMut::new());
@@ -82,7 +82,7 @@ impl Line {
         Self { pipe, connection, limits, refuse, stage, ahead, timer, is_body_awaited, burst, is_unflushed }
     }
 
-    /// Where the exchange stands.
+    /// Returns the state of the exchange.
     pub(super) fn connection(&self) -> Rc<Connection> {
         Rc::clone(&self.connection)
     }
@@ -100,7 +100,7 @@ impl Line {
                             BodyLength::Known(length) => Stage::Body(length),
                             BodyLength::Chunked => Stage::Chunks(ChunkReader::default()),
                         };
-                        // actix has to look at it before more comes.
+                        // Let actix process the head before more bytes follow.
                         self.burst = BURST_BYTES;
                     }
                     return Poll::Ready(Ok(()));
@@ -131,9 +131,9 @@ impl Line {
         self.timer.as_mut().reset(Instant::now() + span);
     }
 
-    /// Reads from the client into what is `ahead`; `None` when it has closed its side.
+    /// Reads from the client into `ahead`; `None` if the client has closed its side.
     fn poll_more(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<Option<usize>>> {
-        // What is not read into is not touched either: a connection that waits takes none of this buffer's memory.
+        // A pending read leaves the buffer untouched, so an idle connection commits none of its memory.
         let mut read = buffer.take(READ_BYTES);
         ready!(Pin::new(&mut self.pipe).poll_read(cx, &mut read))?;
         self.ahead.extend_from_slice(read.filled());
@@ -161,7 +161,7 @@ impl Line {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a head out of what is ahead, if it is complete.
+    /// Takes a head out of `ahead` if it is complete.
     fn look_for_head(&mut self) -> Result<bool, Fault> {
         let Stage::Head(scanned) = &mut self.stage else { return Ok(false) };
         if *scanned == 0 {
@@ -181,7 +181,7 @@ impl Line {
         Ok(true)
     }
 
-    /// A connection that waits has no room for what it does not hold.
+    /// Frees the empty `ahead` buffer, so an idle connection holds no memory for it.
     fn give_back(&mut self) {
         if self.ahead.is_empty() {
             self.ahead = BytesMut::new();
@@ -196,7 +196,7 @@ impl Line {
             if Pin::new(&mut self.pipe).poll_read(cx, buffer)?.is_pending() {
                 return self.poll_slow_body(cx);
             }
-            // What came behind the body is of the next request.
+            // Bytes after the body belong to the next request.
             let count = room.min(buffer.filled().len() - begin);
             self.ahead.extend_from_slice(buffer.filled().get(begin + count..).unwrap_or_default());
             buffer.set_filled(begin + count);
@@ -216,7 +216,8 @@ impl Line {
         Poll::Ready(Ok(()))
     }
 
-    /// A client that does not send its body is its handler's affair, until that has answered.
+    /// Waits for the rest of a body. While a handler runs, its own timeouts apply; after its answer,
+    /// [`LINGERING_CLOSE`] does.
     fn poll_slow_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.connection.is_busy() {
             self.is_body_awaited = true;
@@ -230,7 +231,7 @@ impl Line {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Hands on what the chunks hold, as one chunk. `false` where there is nothing to hand on yet.
+    /// Passes on the data of the chunks as one chunk. `false` if there is none yet.
     fn poll_chunks(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let room = buffer.remaining().saturating_sub(CHUNK_FRAME_BYTES).min(READ_BYTES);
         if self.ahead.is_empty() {
@@ -276,7 +277,7 @@ impl Line {
         Poll::Ready(Ok(buffer.filled().len() > frame))
     }
 
-    /// Looks whether the client is still there, and takes what it sends ahead.
+    /// Checks that the client is still connected, and buffers the bytes that it sends ahead.
     fn poll_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.connection.wait(cx.waker());
         match ready!(self.poll_more(cx, buffer))? {
@@ -297,7 +298,7 @@ impl Line {
         self.stage = Stage::Refusal(answer.into());
     }
 
-    /// Writes the answer to what is no request, once the answers before it are out.
+    /// Writes the answer to an invalid request, after the earlier answers are sent.
     fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Stage::Refusal(answer) = &mut self.stage else { return Poll::Ready(Ok(())) };
         if self.is_unflushed {
@@ -315,14 +316,15 @@ impl Line {
         Poll::Ready(Ok(()))
     }
 
-    /// Passes over what the client goes on to send: to close what has bytes to read would reset it, and the answer with it.
+    /// Discards further input: closing a socket with unread bytes resets the connection, and the client loses the
+    /// answer.
     fn poll_linger(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<()> {
         match self.poll_more(cx, buffer) {
             Poll::Ready(Ok(Some(count))) if self.timer.as_ref().deadline() > Instant::now() => {
                 self.ahead.clear();
                 self.burst = self.burst.saturating_add(count);
                 if self.burst >= BURST_BYTES {
-                    // Others are served in between.
+                    // Yield to other tasks.
                     self.burst = 0;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -378,7 +380,7 @@ impl AsyncWrite for Line {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.pipe).poll_flush(cx))?;
         if std::mem::take(&mut self.is_unflushed) && matches!(self.stage, Stage::Refusal(_)) {
-            // It has waited for this.
+            // The refusal waits for this flush.
             cx.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))

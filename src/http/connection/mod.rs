@@ -1,9 +1,9 @@
-//! What a client's connection speaks, and for how long one that does not move is kept.
+//! Client connections: protocols, and the time limits of idle ones.
 //!
-//! A connection comes in at the [`door`], where it is counted among those that are [`open`], and where TLS is agreed on.
-//! HTTP/1 is actix's to speak, over a [`line`] that reads heads strictly and takes bodies out of their [`chunks`]; HTTP/2
-//! is spoken by [`streams`], within a bound on [`control_frames`]. This knows of bytes, clients and time, and nothing of
-//! what is asked.
+//! The [`door`] accepts a connection, counts it among the [`open`] ones and performs the TLS handshake. actix speaks
+//! HTTP/1 over a [`line`], which reads heads strictly and takes bodies out of their [`chunks`]. [`streams`] speaks
+//! HTTP/2, with a bound on [`control_frames`]. This module handles bytes, clients and time, and knows nothing of the
+//! requests' content.
 
 mod body;
 mod chunks;
@@ -34,25 +34,25 @@ pub use tls::{Tls, TlsError};
 
 use pipe::MaybeTls;
 
-/// How long a client that is refused early may go on sending, so that it sees the answer and no reset.
+/// The time for which a client that was refused early may go on sending, so that it sees the answer and no reset.
 const LINGERING_CLOSE: Duration = Duration::from_secs(5);
 
-/// How long a client that was told to leave may stay with nothing to do, and how long one may ask that has only come to a
-/// gateway that closes.
+/// The time for which a client may stay idle after the gateway asked it to leave, and for which a client that connects
+/// during shutdown may still send a request.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// How long a client may do nothing.
+/// The time limits for an inactive client.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Between two requests.
+    /// The time limit between two requests.
     keep_alive: Duration,
-    /// From the first byte of a head to its last.
+    /// The time limit from the first byte of a head to its last.
     head: Duration,
-    /// While there is something for it to take.
+    /// The time limit for the client to read data that waits for it.
     write: Duration,
 }
 
-/// Whether a request came over TLS to here. HTTP/2 is spoken over nothing else.
+/// Returns true if the request reached the gateway over TLS. HTTP/2 always uses TLS here.
 pub(super) fn is_secure(request: &HttpRequest) -> bool {
     request.version() == Version::HTTP_2
         || request.conn_data::<std::rc::Rc<Connection>>().is_some_and(|connection| connection.is_secure())

@@ -1,8 +1,8 @@
-//! The connections that are open, and their bound: when it is reached, the connection that has been idle for longest makes
-//! room for the next.
+//! The open connections and their limit: at the limit, a new connection replaces the one that has been idle for
+//! longest.
 //!
-//! A connection is idle while no request is in progress on it, so one that has only begun to send a head is. One with a
-//! request in progress is never closed from here.
+//! A connection is idle while it has no request in progress, so one with an incomplete head is idle. The limit never
+//! closes a connection with a request in progress.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,30 +16,30 @@ use crate::telemetry::metrics::{CONNECTIONS_CLOSED, Label};
 /// The state of a connection with a request in progress.
 const BUSY: u64 = u64::MAX;
 
-/// The state of one that is closed, or is about to be.
+/// The state of a connection that is closed or about to close.
 const CLOSED: u64 = u64::MAX - 1;
 
-/// The share of the connections that one search for the idlest keeps in mind for the next times.
+/// The divisor of the idle connections that one search for the idlest keeps for later: one in 16.
 const CANDIDATE_SHARE: usize = 16;
 
-/// Why a bound closes a connection, or turns it away.
+/// The reasons for which a limit closes or rejects a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum CloseReason {
-    /// It has been idle for longest, and another needs its room.
+    /// The connection was idle for longest, and made room for another.
     Idle,
-    /// There are as many as there may be, and none of them is idle.
+    /// The listener is at its limit, and no connection is idle.
     Limit,
-    /// There are as many of its address as there may be, and none of them is idle.
+    /// The client's address is at its limit, and none of its connections is idle.
     AddressLimit,
-    /// Its client sends frames of HTTP/2 that carry nothing.
+    /// The client sent too many HTTP/2 frames without data.
     ControlFrames,
 }
 
 impl CloseReason {
-    /// Each of them.
+    /// Every reason.
     pub(in crate::http) const ALL: [Self; 4] = [Self::Idle, Self::Limit, Self::AddressLimit, Self::ControlFrames];
 
-    /// Its name in the metrics.
+    /// Returns the reason's name in the metrics.
     pub(in crate::http) const fn label(self) -> Label {
         Label::fixed(match self {
             Self::Idle => "idle",
@@ -58,23 +58,24 @@ impl CloseReason {
 pub struct OpenConnections {
     max: usize,
     max_per_address: Option<usize>,
-    /// Counts each time that a connection becomes idle: the smaller, the longer ago.
+    /// The counter of idle turns: a connection takes a number when it becomes idle, so a smaller number is an earlier
+    /// time.
     turns: AtomicU64,
     open: Mutex<Open>,
 }
 
 #[derive(Default)]
 struct Open {
-    /// Each by the address of its client.
+    /// The connections by the address of the client.
     by_address: HashMap<IpAddr, Vec<Arc<Entry>>>,
     count: usize,
-    /// Those that had been idle for longest at the last search, and since which turn, the longest first.
+    /// The longest-idle connections at the last search, each with its turn, oldest first.
     idlest: VecDeque<(u64, Arc<Entry>)>,
 }
 
 struct Entry {
     address: IpAddr,
-    /// The turn since which it is idle, [`BUSY`] or [`CLOSED`].
+    /// The turn at which it became idle, [`BUSY`] or [`CLOSED`].
     state: AtomicU64,
     closing: Notify,
 }
@@ -86,24 +87,23 @@ pub(super) struct OpenConnection {
 }
 
 impl OpenConnections {
-    /// No more than `max` at once, and no more than `max_per_address` from one address.
+    /// Allows `max` connections at once, and `max_per_address` from one address.
     pub fn new(max: usize, max_per_address: Option<usize>) -> Arc<Self> {
         let (turns, open) = (AtomicU64::new(0), Mutex::default());
         Arc::new(Self { max: max.max(1), max_per_address, turns, open })
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub fn count(&self) -> usize {
         self.open().count
     }
 
-    /// How many may be.
+    /// Returns the maximum number of open connections.
     pub fn max(&self) -> usize {
         self.max
     }
 
-    /// Counts a new connection. Where there are as many as there may be, the idlest of them makes room; `None` where none is
-    /// idle.
+    /// Counts a new connection. At a limit, closes the idlest one first; `None` if none is idle.
     pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<OpenConnection> {
         let address = client(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         let mut open = self.open();
@@ -127,7 +127,7 @@ impl OpenConnections {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        // What is done under the lock leaves nothing half done.
+        // No panic under the lock can leave a partial change.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -145,7 +145,8 @@ impl Open {
         }
     }
 
-    /// Others become idle later than each of these did, so that these are the idlest until they are used up.
+    /// Refills `idlest`. All other connections become idle later than these, so these stay the idlest until they are
+    /// used up.
     fn find_idlest(&mut self) {
         let all = self.by_address.values().flatten();
         let mut idle: Vec<_> = all.filter_map(|entry| Some((entry.idle_since()?, Arc::clone(entry)))).collect();
@@ -165,7 +166,7 @@ impl Open {
         }
     }
 
-    /// Closes a connection, unless a request has begun on it since it was found idle.
+    /// Closes a connection, unless a request has begun on it since the search.
     fn close(&mut self, entry: &Arc<Entry>, since: u64) -> bool {
         if entry.state.compare_exchange(since, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
@@ -195,20 +196,20 @@ impl Entry {
 }
 
 impl OpenConnection {
-    /// Notes that a request is in progress. `false` where the connection is about to be closed: then there is none.
+    /// Marks the connection as busy. Returns `false` if it is about to close, so that no request can begin.
     pub(super) fn request_begins(&self) -> bool {
         let begins = |state| (state != CLOSED).then_some(BUSY);
         self.entry.state.try_update(Ordering::AcqRel, Ordering::Acquire, begins).is_ok()
     }
 
-    /// Notes that none is in progress any more.
+    /// Marks the connection as idle.
     pub(super) fn becomes_idle(&self) {
         let turn = self.connections.turn();
         let idle = |state| (state != CLOSED).then_some(turn);
         let _ = self.entry.state.try_update(Ordering::AcqRel, Ordering::Acquire, idle);
     }
 
-    /// Waits until another connection needs the room of this one.
+    /// Waits until this connection must close to make room for another.
     pub(super) async fn must_close(&self) {
         self.entry.closing.notified().await;
     }
@@ -222,7 +223,8 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Whose connection it is. A network of IPv6 is given out as a /64 at least, so that its addresses are one client's.
+/// Returns the address that identifies a client. Providers assign at least a /64 of IPv6, so all addresses in one /64
+/// count as one client.
 fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -250,7 +252,7 @@ mod tests {
         let connections = OpenConnections::new(3, None);
         let enter = || connections.enter(Some(address(1)));
         let (first, second, third) = (enter().unwrap(), enter().unwrap(), enter().unwrap());
-        // The first is busy, and the second was so later than the third came.
+        // The first is busy, and the second was busy until after the third connected.
         assert!(first.request_begins() && second.request_begins());
         second.becomes_idle();
         let fourth = enter().unwrap();
@@ -282,7 +284,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that keeps them in a list, the idlest first.
+        /// Compares with a model that keeps the connections in a list, the idlest first.
         #[test]
         fn whatever_happens_the_idlest_is_the_one_that_is_closed(
             max in 1..40_usize,

@@ -1,4 +1,4 @@
-//! The bytes of a connection, with TLS or without, to a client that takes what it is sent within a time.
+//! Byte streams of connections, plain or TLS, with a time limit on writes.
 
 use std::io;
 use std::pin::Pin;
@@ -10,23 +10,24 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// A socket that fails when its client takes nothing for too long.
+/// A socket whose writes fail if the client reads nothing for too long.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
     patience: Duration,
-    /// Runs while the client takes nothing.
+    /// The time limit of the current write, which runs while the client reads nothing.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        // A small answer shall not wait for the acknowledgement of the one before. A socket without it still serves.
+        // Send small answers without waiting for the acknowledgement of earlier ones. The socket also works without
+        // this option.
         let _ = stream.set_nodelay(true);
         Self { stream, patience, stuck: None }
     }
 
-    /// The first byte that the client sends, which is still to be read.
+    /// Returns the client's first byte without consuming it.
     pub(super) async fn first_byte(&self) -> io::Result<u8> {
         let mut first = [0];
         match self.stream.peek(&mut first).await? {
@@ -35,7 +36,7 @@ impl Socket {
         }
     }
 
-    /// `written`, unless the client has taken nothing for too long.
+    /// Returns `written`, or an error if the client has read nothing for too long.
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stuck = None;
@@ -84,7 +85,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A socket as it is, or with TLS over it.
+/// A plain socket, or one with TLS over it.
 #[derive(Debug)]
 pub(super) enum MaybeTls {
     Plain(Socket),
@@ -97,7 +98,7 @@ impl MaybeTls {
     }
 }
 
-/// Calls the same of whichever it is.
+/// Calls the method on the variant's stream.
 macro_rules! either {
     ($pipe:expr, $call:ident $(, $argument:expr)*) => {
         match $pipe.get_mut() {

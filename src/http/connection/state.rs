@@ -1,4 +1,4 @@
-//! Where the exchange on a connection that speaks HTTP/1 stands.
+//! The state of the exchange on an HTTP/1 connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,18 +9,18 @@ use futures_util::Stream;
 
 use super::open::OpenConnection;
 
-/// Shared by the [`line`](super::line) of a connection and the request in progress on it.
+/// The state shared by the [`line`](super::line) of a connection and the request in progress on it.
 pub(in crate::http) struct Connection {
     is_secure: bool,
     open: OpenConnection,
     is_busy: Cell<bool>,
-    /// No request follows the one in progress.
+    /// True if no request may follow the current one.
     is_last: Cell<bool>,
-    /// The body does not keep to its framing.
+    /// True if the body breaks its framing.
     is_body_broken: Cell<bool>,
-    /// What its handler did not read of the body.
+    /// The part of the body that the handler did not read.
     unread: RefCell<Option<Payload>>,
-    /// Woken when the request in progress has ended.
+    /// The task to wake when the request in progress ends.
     waits: RefCell<Option<Waker>>,
 }
 
@@ -37,12 +37,13 @@ impl Connection {
         }
     }
 
-    /// Whether it goes over TLS.
+    /// Returns true if the connection uses TLS.
     pub(in crate::http) fn is_secure(&self) -> bool {
         self.is_secure
     }
 
-    /// A head is complete. `false` where the connection is about to be closed, and the request with it.
+    /// Marks the start of a request, after a complete head. Returns `false` if the connection is about to close, and
+    /// drops the request with it.
     pub(super) fn request_begins(&self) -> bool {
         let begins = self.open.request_begins();
         self.is_busy.set(begins);
@@ -50,22 +51,22 @@ impl Connection {
         begins
     }
 
-    /// Whether a request is in progress.
+    /// Returns true while a request is in progress.
     pub(super) fn is_busy(&self) -> bool {
         self.is_busy.get()
     }
 
-    /// Whether the connection ends with its answer.
+    /// Returns true if the connection closes after the current answer.
     pub(super) fn is_last(&self) -> bool {
         self.is_last.get()
     }
 
-    /// Has the connection end with the answer to the request in progress.
+    /// Closes the connection after the answer to the request in progress.
     pub(super) fn close_after_answer(&self) {
         self.is_last.set(true);
     }
 
-    /// The framing of the body cannot be followed: its handler finds an error at its end.
+    /// Marks the framing of the body as invalid: the handler gets an error at the end of the body.
     pub(super) fn break_body(&self) {
         self.is_body_broken.set(true);
         self.close_after_answer();
@@ -75,12 +76,12 @@ impl Connection {
         self.is_body_broken.get()
     }
 
-    /// Keeps what a handler leaves of a body.
+    /// Keeps the unread part of a body.
     pub(super) fn keep_unread(&self, payload: Payload) {
         self.unread.replace(Some(payload));
     }
 
-    /// Whether something of the body that nobody reads is still to come. What has come is passed over.
+    /// Returns true if part of the unread body has not arrived yet. Discards the part that has.
     pub(super) fn has_unread(&self) -> bool {
         let mut unread = self.unread.borrow_mut();
         let Some(payload) = unread.as_mut() else { return false };
@@ -97,12 +98,12 @@ impl Connection {
         }
     }
 
-    /// The request in progress, which ends when this is dropped.
+    /// Returns a guard for the request in progress, which ends when the guard is dropped.
     pub(in crate::http) fn hold(self: &Rc<Self>) -> RequestGuard {
         RequestGuard(Rc::clone(self))
     }
 
-    /// The request is refused by its head alone, before any handler has it.
+    /// Ends a request that is refused by its head alone, before a handler gets it.
     pub(in crate::http) fn refuse(self: &Rc<Self>) {
         self.close_after_answer();
         drop(self.hold());
@@ -113,7 +114,7 @@ impl Connection {
         self.waits.replace(Some(waker.clone()));
     }
 
-    /// Waits until another connection needs the room of this one.
+    /// Waits until this connection must close to make room for another.
     pub(super) async fn must_close(&self) {
         self.open.must_close().await;
     }

@@ -1,8 +1,8 @@
-//! HTTP/2: many requests on one connection, each a stream of its own.
+//! HTTP/2: many requests on one connection, each on its own stream.
 //!
-//! The bounds that HTTP/1 has by its nature have to be set here: how many requests there are at once, how large a head is,
-//! how much of a body is read ahead. A client that lets one stream stand still loses that stream, and whoever leaves one
-//! leaves its request, whatever else the connection carries.
+//! HTTP/2 needs explicit limits that HTTP/1 has by design: the number of concurrent requests, the size of a head, and
+//! the part of a body that is read ahead. A client that stalls a stream loses that stream; a client that resets a
+//! stream ends its request, and the other streams continue.
 
 use std::future::poll_fn;
 use std::io;
@@ -33,23 +33,24 @@ use super::open::{CloseReason, OpenConnection};
 use super::upload::Upload;
 use super::{DRAIN_GRACE, Limits};
 
-/// The most requests at once on one connection.
+/// The maximum number of concurrent requests on one connection.
 const MOST_STREAMS: u32 = 128;
 
-/// The largest head, as it is counted by RFC 9113 §6.5.2. Over HTTP/1 it may be about twice that.
+/// The maximum size of a head, as counted by RFC 9113 §6.5.2. Over HTTP/1 a head may be about twice as large.
 const MOST_HEAD: u32 = 64 * 1024;
 
-/// What is taken of bodies that nobody has read yet, of one stream and of all together.
+/// The maximum number of unread body bytes, for one stream and for the connection.
 const WINDOW: u32 = 512 * 1024;
 
-/// What is written at once.
+/// The maximum number of bytes in one write.
 const PIECE: usize = 16 * 1024;
 
-/// What a stream may have waiting to be written: to a client that makes room for much and reads nothing, every stream has.
+/// The maximum number of bytes that wait to be written on one stream. A client with large windows that reads nothing
+/// makes every stream hold this much.
 const MOST_WAITING: usize = 4 * PIECE;
 
-/// Serves a connection until its client leaves, does nothing for too long, or `closing` comes and what it has asked for is
-/// answered.
+/// Serves a connection until its client leaves or is idle for too long, or `closing` ends further requests and the
+/// current ones are answered.
 pub(super) async fn serve<T, S, B>(
     pipe: T,
     (peer, open): (Option<SocketAddr>, &OpenConnection),
@@ -74,7 +75,7 @@ where
     let pipe = CountedFrames::new(pipe, Rc::clone(&budget));
     let mut connection = timeout(limits.head, builder.handshake::<_, Bytes>(pipe)).await?.map_err(io::Error::other)?;
     let mut exchanges = FuturesUnordered::new();
-    // Runs while no request is in progress.
+    // The idle time limit, which applies while no request is in progress.
     let mut idle = pin!(sleep(limits.head));
     let mut leaving = false;
     loop {
@@ -113,15 +114,15 @@ where
             }
         }
     }
-    // It sends frames for their own sake (RFC 9113 §10.5): it is told, and gone, with all that it has asked for.
+    // The client exceeded its frame budget (RFC 9113 §10.5): drop its requests, send GOAWAY and close.
     drop(exchanges);
     CloseReason::ControlFrames.count();
     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     timeout(DRAIN_GRACE, poll_fn(|cx| connection.poll_closed(cx))).await?.map_err(io::Error::other)
 }
 
-/// One request and its answer. Ends early, and the request with it, when the client lets go of the stream; late, when it
-/// is answered before it has sent all.
+/// Handles one request and its answer. Ends early, and drops the request, if the client resets the stream; lingers if
+/// the answer is complete before the client has sent its whole body.
 async fn exchange<S, B>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -165,7 +166,7 @@ async fn exchange<S, B>(
     }
 }
 
-/// Whether a client sends its body when it is told to (RFC 9110 §10.1.1).
+/// Returns true if the client waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1).
 fn waits_for_continue(headers: &http::HeaderMap) -> bool {
     headers.get(http::header::EXPECT).is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
@@ -173,7 +174,7 @@ fn waits_for_continue(headers: &http::HeaderMap) -> bool {
 fn say_continue(respond: &mut SendResponse<Bytes>) {
     let mut head = http::Response::new(());
     *head.status_mut() = http::StatusCode::CONTINUE;
-    // It fails where the client is gone.
+    // This fails if the client has left.
     let _ = respond.send_informational(head);
 }
 
@@ -216,11 +217,11 @@ async fn answer<B: MessageBody>(
             }
         }
     }
-    // It fails where the client is gone.
+    // This fails if the client has left.
     let _ = stream.send_data(Bytes::new(), true);
 }
 
-/// Sends as the client makes room for it. `None` when it is gone, or makes none for too long.
+/// Sends a chunk as the client's window allows. `None` if the client has left or grants no window for too long.
 async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits, budget: &FrameBudget) -> Option<()> {
     while !chunk.is_empty() {
         stream.reserve_capacity(chunk.len().min(PIECE));
@@ -235,7 +236,7 @@ async fn send(stream: &mut SendStream<Bytes>, mut chunk: Bytes, limits: Limits, 
     Some(())
 }
 
-/// A request as the rest of the house knows them: `h2` and actix each have their own types.
+/// Converts an `h2` request into an actix request.
 fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) -> Option<Request> {
     if !names_one_host(parts) {
         return None;
@@ -254,7 +255,7 @@ fn ours(parts: &http::request::Parts, upload: Upload, peer: Option<SocketAddr>) 
     Some(request)
 }
 
-/// Whether a `Host` beside the `:authority` says the same. A proxy may go by the one and a server by the other (RFC 9113
+/// Returns true if a `Host` header agrees with the `:authority`. A proxy may use one and a server the other (RFC 9113
 /// §8.3.1).
 fn names_one_host(parts: &http::request::Parts) -> bool {
     let mut hosts = parts.headers.get_all(http::header::HOST).iter();
@@ -268,7 +269,7 @@ fn names_one_host(parts: &http::request::Parts) -> bool {
     }
 }
 
-/// The head of an answer, without what only HTTP/1 has (RFC 9113 §8.2.2).
+/// Converts the head of an answer, without the fields that only HTTP/1 has (RFC 9113 §8.2.2).
 fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>> {
     let mut head = http::Response::new(());
     *head.status_mut() = http::StatusCode::from_u16(response.status().as_u16()).ok()?;
@@ -278,7 +279,7 @@ fn theirs(response: &Response<()>, size: BodySize) -> Option<http::Response<()>>
             head.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
         }
     }
-    // An answer that has no body has no length either (RFC 9110 §8.6).
+    // An answer without a body has no `Content-Length` (RFC 9110 §8.6).
     let has_body = !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if let (BodySize::Sized(length), true) = (size, has_body) {
         head.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());

@@ -1,4 +1,4 @@
-//! TLS, by rustls: what a certificate and its key come to, and the handshake.
+//! TLS with rustls: loading of a certificate and its key, and the handshake.
 
 use std::fmt;
 use std::io;
@@ -19,38 +19,38 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::pipe::Socket;
 use crate::config::TlsFiles;
 
-/// HTTP/2, as ALPN names it (RFC 9113 §3.2).
+/// The ALPN name of HTTP/2 (RFC 9113 §3.2).
 const H2: &[u8] = b"h2";
 
-/// The last second of the year 9999, which stands for no end (RFC 5280 §4.1.2.5).
+/// The last second of the year 9999, which means "no expiry" (RFC 5280 §4.1.2.5).
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// What the first byte of TLS is, a record of the handshake (RFC 8446 §5.1), and of no request in HTTP.
+/// The first byte of a TLS handshake record (RFC 8446 §5.1). No HTTP request begins with it.
 const HANDSHAKE: u8 = 22;
 
-/// What is said to who speaks plain HTTP to a port that speaks TLS.
+/// The response to plain HTTP on the TLS port.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
     {\"error\":{\"message\":\"This port speaks HTTPS: use https:// in the address.\",\
     \"type\":\"invalid_request_error\",\"param\":null,\"code\":\"https_required\"}}\n";
 
-/// Why no TLS can be spoken with what is in the files.
+/// The reasons why the certificate and key files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Not PEM, or another thing in PEM.
+    /// The certificate file is not PEM, or contains other PEM items.
     #[error("server.tls_cert: {0}; takes a file of certificates in PEM, its own first")]
     Certificates(Pem),
-    /// The same for the key.
+    /// The key file is not PEM, or contains other PEM items.
     #[error("server.tls_key: {0}; takes a private key in PEM without a password")]
     Key(Pem),
-    /// The first certificate is not one.
+    /// The first certificate cannot be parsed.
     #[error("server.tls_cert: its first certificate cannot be read")]
     NoCertificate,
-    /// They do not fit together, or are of a kind that is not spoken.
+    /// The certificate and the key do not match, or rustls does not support them.
     #[error("server.tls_cert, server.tls_key: {0}")]
     Pair(#[from] rustls::Error),
 }
 
-/// What is wrong with a file of PEM. The original would quote it.
+/// The error of a PEM file, without the quote from the file that the original error contains.
 #[derive(Debug)]
 pub struct Pem(pem::Error);
 
@@ -63,16 +63,16 @@ impl fmt::Display for Pem {
     }
 }
 
-/// What speaks TLS to clients, by one certificate.
+/// A TLS acceptor with one certificate.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    /// When the certificate ends.
+    /// The expiry of the certificate.
     ends: SystemTime,
 }
 
 impl Tls {
-    /// What speaks TLS with these.
+    /// Builds an acceptor from the certificate and the key.
     pub fn new(files: &TlsFiles) -> Result<Self, TlsError> {
         let certificates: Result<Vec<_>, _> =
             CertificateDer::pem_slice_iter(files.certificates.expose_secret().as_bytes()).collect();
@@ -89,21 +89,21 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(certificates, key)?;
         config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
-        // A client that comes back needs no second handshake, and nothing about it is kept here.
+        // Session tickets: a returning client skips the full handshake, and the gateway stores nothing about it.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ends })
     }
 
-    /// When the certificate ends.
+    /// Returns the expiry of the certificate.
     pub fn ends(&self) -> SystemTime {
         self.ends
     }
 
-    /// Agrees with a client on how to speak. One that does not within `patience` is gone.
+    /// Performs the handshake with a client. Fails if it takes longer than `patience`.
     pub(super) async fn accept(&self, socket: Socket, patience: Duration) -> io::Result<TlsStream<Socket>> {
         timeout(patience, async {
             if socket.first_byte().await? != HANDSHAKE {
-                // Whoever cannot be told will find out otherwise.
+                // The client may not read the answer; it then sees only the closed connection.
                 let _ = tell_to_use_https(socket).await;
                 return Err(io::ErrorKind::InvalidData.into());
             }
@@ -116,7 +116,7 @@ impl Tls {
 async fn tell_to_use_https(mut socket: Socket) -> io::Result<()> {
     socket.write_all(PLAIN).await?;
     socket.shutdown().await?;
-    // To close what still has bytes to read would reset it, and the answer with it.
+    // Closing a socket with unread bytes resets the connection, and the client loses the answer.
     let mut rest = [0; 1024];
     for _ in 0..64 {
         if socket.read(&mut rest).await? == 0 {
@@ -126,7 +126,7 @@ async fn tell_to_use_https(mut socket: Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether HTTP/2 was agreed on.
+/// Returns true if ALPN selected HTTP/2.
 pub(super) fn is_http2(stream: &TlsStream<Socket>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(H2)
 }

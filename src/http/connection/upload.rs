@@ -1,4 +1,4 @@
-//! What a client sends of a request over HTTP/2: read as it is wanted, and for a while when it is wanted no more.
+//! HTTP/2 request bodies: read on demand, and drained for a while after the handler drops them.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -15,18 +15,18 @@ use tokio::time::timeout;
 
 use super::LINGERING_CLOSE;
 
-/// A body, for whoever handles its request. What is left of it becomes its [`UnreadBody`].
+/// The body of a request, for its handler. The unread part becomes the [`UnreadBody`].
 pub(super) struct Upload {
     body: Option<RecvStream>,
     is_wanted: Rc<Cell<bool>>,
     left: Option<oneshot::Sender<RecvStream>>,
 }
 
-/// What was not read of an [`Upload`] when it was dropped.
+/// The unread part of a dropped [`Upload`].
 pub(super) struct UnreadBody(oneshot::Receiver<RecvStream>);
 
 impl Upload {
-    /// A body, and what says whether it is wanted.
+    /// Returns the upload, a flag that is true once the handler reads it, and the receiver of its unread part.
     pub(super) fn new(body: RecvStream) -> (Self, Rc<Cell<bool>>, UnreadBody) {
         let (left, rest) = oneshot::channel();
         let is_wanted = Rc::new(Cell::new(false));
@@ -38,7 +38,7 @@ impl Upload {
 impl Stream for Upload {
     type Item = Result<Bytes, PayloadError>;
 
-    /// The client may send more of it as it is read.
+    /// Reads the next piece; the client may then send more.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.is_wanted.set(true);
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
@@ -52,24 +52,24 @@ impl Drop for Upload {
         if let (Some(body), Some(left)) = (self.body.take(), self.left.take())
             && !body.is_end_stream()
         {
-            // It comes back where nobody waits for it, and is let go.
+            // Without a receiver, `send` returns the body, and dropping it resets the stream.
             let _ = left.send(body);
         }
     }
 }
 
 impl UnreadBody {
-    /// Reads what nobody wants for a while. A stream that is let go is reset (RFC 9113 §8.1), and to many clients that is
-    /// the end of the exchange, in the middle of sending: they do not look whether there was an answer before it.
+    /// Reads and discards the unread part for a while. Dropping a stream resets it (RFC 9113 §8.1), and many clients
+    /// that are still sending take a reset as the end of the exchange: they ignore an answer that came before it.
     pub(super) async fn linger(self) {
         let Ok(mut body) = self.0.await else { return };
         let all = async { while let Some(Ok(_)) = poll_fn(|cx| next(&mut body, cx)).await {} };
-        // It is let go after that, whatever the client thinks of it.
+        // After the timeout the stream is dropped, even if the client is still sending.
         let _ = timeout(LINGERING_CLOSE, all).await;
     }
 }
 
-/// The next piece, for which the client may send another.
+/// Returns the next piece, and lets the client send another in its place.
 fn next(body: &mut RecvStream, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
     let chunk = ready!(body.poll_data(cx));
     Poll::Ready(chunk.map(|chunk| {

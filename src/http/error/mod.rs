@@ -1,4 +1,4 @@
-//! Turns what any room refuses into one clear JSON error in OpenAI's shape. Every status and code is chosen here.
+//! Conversion of every module's refusals to JSON errors in OpenAI's shape. Every status and code is chosen here.
 
 mod provider;
 mod request;
@@ -31,7 +31,7 @@ pub(super) struct ApiError {
 #[derive(Debug)]
 enum Body {
     Ours(ErrorObject),
-    /// A provider's error, which is in OpenAI's shape already.
+    /// A provider's error, already in OpenAI's shape.
     Provider(String),
 }
 
@@ -48,10 +48,10 @@ struct ErrorObject {
 const INVALID: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
-/// When to come back while the store is away: it is looked for more often than that.
+/// The `Retry-After` while the store is unreachable. The gateway checks for the store more often than that.
 const STORE_AWAY: Duration = Duration::from_secs(1);
 
-/// When to come back while the gateway has as much to do as it may have.
+/// The `Retry-After` while the gateway is at its capacity.
 const OVERLOADED: Duration = Duration::from_secs(2);
 
 impl ApiError {
@@ -78,31 +78,31 @@ impl ApiError {
         self
     }
 
-    /// A query parameter makes no sense.
+    /// Builds the error for an invalid parameter.
     pub(super) fn invalid_parameter(name: &str, what: &str) -> Self {
         Self::invalid("invalid_value", format!("Invalid value for '{name}': {what}.")).param(name)
     }
 
-    /// No such path.
+    /// Builds the error for an unknown path.
     pub(super) fn not_found(method: &str, path: &str) -> Self {
         let path: String = path.chars().filter(|c| !c.is_control()).take(200).collect();
         let message = format!("Unknown request URL: {method} {path}. See /docs for what there is.");
         Self::new(StatusCode::NOT_FOUND, INVALID, "not_found", message)
     }
 
-    /// The path is there, for another method.
+    /// Builds the error for a known path with another method.
     pub(super) fn method_not_allowed(method: &str, allowed: &str) -> Self {
         let message = format!("Method {method} is not allowed here. Use {allowed}.");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed", message).header(header::ALLOW, allowed)
     }
 
-    /// Something that should not happen did.
+    /// Builds the error for a bug in the gateway.
     pub(super) fn internal() -> Self {
         let message = "The gateway failed to process the request.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, "internal_error", message)
     }
 
-    /// The code for the log.
+    /// Returns the code for the log.
     pub(super) fn code(&self) -> &'static str {
         match &self.body {
             Body::Ours(object) => object.code,
@@ -110,13 +110,13 @@ impl ApiError {
         }
     }
 
-    /// The body that the client gets: with a line break at its end, but for a provider's, which stays as it is.
+    /// Returns the body for the client: JSON with a line break at its end, or a provider's body unchanged.
     pub(super) fn body(&self) -> String {
         let json = self.json();
         if matches!(self.body, Body::Ours(_)) { json + "\n" } else { json }
     }
 
-    /// The JSON that the client gets.
+    /// Returns the JSON for the client.
     pub(super) fn json(&self) -> String {
         match &self.body {
             Body::Ours(object) => serde_json::json!({ "error": object }).to_string(),
@@ -143,11 +143,12 @@ impl ApiError {
         }
     }
 
-    /// A limit is reached. Who is told when to come back gets in then; who has no quota left is told not to try.
+    /// Builds the error for a limit. Rate limits carry `Retry-After`; an exhausted quota carries
+    /// `x-should-retry: false`.
     fn of_limit(limited: &Limited, message: String) -> Self {
         let (kind, code) = match limited.denial {
             Denial::Requests { .. } | Denial::Audio { .. } => ("rate_limit_error", "rate_limit_exceeded"),
-            // A token that holds no longer is no limit, and was refused before it came to this.
+            // A revoked token is not a limit, and was refused before this.
             Denial::Concurrency | Denial::Revoked => ("rate_limit_error", "concurrency_limit_exceeded"),
             Denial::MonthlyUsd | Denial::MonthlyAudio | Denial::Session => ("insufficient_quota", "insufficient_quota"),
         };
@@ -162,46 +163,46 @@ impl ApiError {
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
     }
 
-    /// The caller may not have this.
+    /// Builds the error for a caller that lacks the right.
     pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "permission_error", code, message)
     }
 
-    /// There is none of that name.
+    /// Builds the error for an unknown session.
     pub(super) fn no_session(id: &str) -> Self {
         let shown: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!("You have no session '{shown}' that has not ended.");
         Self::new(StatusCode::NOT_FOUND, INVALID, "session_not_found", message)
     }
 
-    /// The gateway has nothing to sign with.
+    /// Builds the error for sessions without a secret to sign them with.
     pub(super) fn no_sessions() -> Self {
         let message =
             "This gateway opens no sessions: it has no secret (VOXGATE_JWT_SECRET) to sign their tokens with.";
         Self::new(StatusCode::NOT_IMPLEMENTED, SERVER, "sessions_unavailable", message)
     }
 
-    /// The body is not the JSON that it should be.
+    /// Builds the error for a body that is not the expected JSON.
     pub(super) fn invalid_json(message: impl Into<String>) -> Self {
         Self::invalid("invalid_json", message)
     }
 
-    /// A member of the body is missing.
+    /// Builds the error for a missing member of the body.
     pub(super) fn missing_parameter(name: &str) -> Self {
         Self::invalid("missing_required_parameter", format!("'{name}' is required.")).param(name)
     }
 
-    /// The store that keeps limits is away.
+    /// Builds the error for an unreachable store.
     pub(super) fn store_away(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "store_unavailable", message).retry_after(STORE_AWAY)
     }
 
-    /// The gateway has as much to do as it may have.
+    /// Builds the error for a gateway at its capacity.
     pub(super) fn overloaded(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "overloaded", message).retry_after(OVERLOADED)
     }
 
-    /// Says when to come back, rounded up: in seconds for HTTP, in milliseconds for the SDKs.
+    /// Adds the time to wait, rounded up: in seconds for HTTP, in milliseconds for the SDKs.
     fn retry_after(self, wait: Duration) -> Self {
         let ms = wait.as_micros().div_ceil(1000).max(1);
         self.header(header::RETRY_AFTER, &ms.div_ceil(1000).to_string())
@@ -238,7 +239,7 @@ impl From<IdentityError> for ApiError {
             Code::IssuerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
         };
         let answer = Self::new(status, kind, code.as_str(), error.to_string());
-        // RFC 6750 §3: without a token no error is named, and the three errors are not ours to add to.
+        // RFC 6750 §3: the challenge to a request without a token names no error; its three errors are not ours to extend.
         let challenge = match (&error, code) {
             (IdentityError::KeysUnavailable { wait }, _) => return answer.retry_after(*wait),
             (IdentityError::Missing, _) => "Bearer",

@@ -1,4 +1,4 @@
-//! What a provider refuses or fails at, as the client sees it.
+//! Errors for a provider's refusals and failures.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::http::answer_header;
 use crate::upstream::{CandidateUnavailable, Refused, RefusedBody, UpstreamError};
 
 impl ApiError {
-    /// Writes an error into the middle of a stream, where there is no status any more.
+    /// Returns an error as JSON for the middle of a stream, where no status can be sent any more.
     pub(in crate::http) fn describe_in_stream(error: &UpstreamError) -> String {
         let mut error = Self::from_upstream(error);
         if let Body::Ours(object) = &mut error.body
@@ -49,7 +49,7 @@ impl ApiError {
         Self::new(status, SERVER, code, error.to_string())
     }
 
-    /// Nobody was asked, since nobody could be.
+    /// Builds the error for a request that no provider could take.
     fn unavailable(hindrance: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
         let (status, kind) = match hindrance {
             CandidateUnavailable::Out => return Self::credentials().retry_after(wait),
@@ -59,7 +59,8 @@ impl ApiError {
         Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
     }
 
-    /// The client's own token was right: a 401 would send it to log in again.
+    /// Builds the error for a provider that refuses the gateway's key. A 401 would send the client to log in again,
+    /// although its own token is valid.
     fn credentials() -> Self {
         let message = "The transcription provider did not accept the gateway's credentials.";
         Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
@@ -68,7 +69,7 @@ impl ApiError {
     fn from_refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut error = match &refused.body {
-            // A redirect is not the client's to follow, and what is no error is none of OpenAI's.
+            // The client must not follow a redirect, and a status that is no error does not fit OpenAI's errors.
             _ if !(400..=599).contains(&status.as_u16()) => Self::of_status(status, None),
             RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
             RefusedBody::Credentials => Self::credentials(),
@@ -80,7 +81,7 @@ impl ApiError {
         error
     }
 
-    /// An error for a provider's status alone, as a proxy in between gives it with a page of HTML.
+    /// Builds an error from a provider's status alone, such as for a proxy's HTML page.
     fn of_status(given: StatusCode, said: Option<&str>) -> Self {
         let (status, kind, code) = match given.as_u16() {
             413 => (given, INVALID, "file_too_large"),

@@ -19,13 +19,13 @@ impl From<Fault> for ApiError {
 }
 
 impl ApiError {
-    /// A header that has one value came twice, so that two readers could take different ones.
+    /// Builds the error for a single-valued header that came twice, since two readers could take different values.
     pub(in crate::http) fn repeated_header(name: &str) -> Self {
         let message = format!("The header '{name}' came more than once. Send it once.");
         Self::new(StatusCode::BAD_REQUEST, INVALID, "malformed_request", message)
     }
 
-    /// The body is compressed. RFC 9110 §12.5.3 has the answer say what would have been taken.
+    /// Builds the error for a compressed body. RFC 9110 §12.5.3: the answer states the accepted codings.
     pub(in crate::http) fn content_encoding(coding: &str) -> Self {
         let shown: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
         let message = format!(

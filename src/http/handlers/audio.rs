@@ -19,7 +19,7 @@ use crate::http::preflight::Preflight;
 use crate::http::state::AppState;
 use crate::http::{PinnedState, answer_header, preflight};
 use crate::intake;
-use crate::intake::upload::First;
+use crate::intake::First;
 use crate::intake::Incoming;
 use crate::relay::{self, RelayContext, Relayed};
 use crate::upstream::Upstream;
@@ -100,9 +100,9 @@ fn answer(relayed: Relayed) -> HttpResponse {
         }
         Relayed::Events { body, .. } => {
             response.insert_header((CONTENT_TYPE, "text/event-stream; charset=utf-8"));
-            // A proxy that compresses would hold events back until there is enough to compress.
+            // A compressing proxy would delay events until it has enough to compress.
             response.insert_header((CACHE_CONTROL, "no-store, no-transform"));
-            // nginx holds a stream back until its buffer is full unless it is told not to.
+            // nginx buffers a stream unless this header says not to.
             response.insert_header(("x-accel-buffering", "no"));
             response.streaming(body.map(Ok::<_, Infallible>))
         }

@@ -1,4 +1,4 @@
-//! The contract, as a file and as a page whose assets are in the binary.
+//! The API contract, as a file and as a page. The binary contains all of the page's assets.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -15,7 +15,8 @@ use crate::http::routes::OPENAPI;
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.yaml").try_it_out_enabled(true).use_base_layout()));
 
-/// Swagger UI sets styles on its elements and draws its icons from data URLs; it loads nothing from elsewhere.
+/// The page's content security policy. Swagger UI sets styles on its elements and draws its icons from data URLs; it
+/// loads nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -24,7 +25,7 @@ pub(in crate::http) async fn openapi() -> HttpResponse {
 }
 
 pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
-    // The page names its assets relative to itself.
+    // The page refers to its assets by relative URLs.
     let SwaggerFile { bytes, .. } = file("index.html")?;
     let page = String::from_utf8_lossy(&bytes)
         .replace("\"./", "\"/docs/")
@@ -35,7 +36,8 @@ pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
 
 pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
     let file = file(&name)?;
-    // What is in the binary is not copied: a client that reads nothing could have a copy held for each of its streams.
+    // Do not copy embedded assets: a client that reads nothing could make the gateway hold a copy for each of its
+    // streams.
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => Bytes::from(bytes),

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it wants requests.
+//! The health probes: liveness, and readiness for requests.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -14,13 +14,13 @@ pub(in crate::http) async fn live() -> HttpResponse {
     answer::json(response, &json!({ "status": "live" }))
 }
 
-/// Whether [`ready`] says yes.
+/// Returns true if [`ready`] answers with success.
 pub(in crate::http) fn wants_requests(house: &AppState) -> bool {
     !house.grounds.is_stopping() && !house.grounds.limiter.is_unavailable()
 }
 
-/// While requests in flight are finished, and while the store is away and nobody is let in without it, a load balancer is
-/// told to go elsewhere.
+/// Answers the readiness probe. Fails while the gateway stops and finishes requests in flight, and while the store is
+/// unreachable and no request may pass without it. A load balancer then uses another replica.
 pub(in crate::http) async fn ready(house: PinnedState) -> HttpResponse {
     let limiter = &house.grounds.limiter;
     let (mut response, status) = if house.grounds.is_stopping() {

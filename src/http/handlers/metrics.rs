@@ -1,4 +1,4 @@
-//! `GET /metrics`, on the operational listener alone: what was counted, and how everything is at this moment.
+//! `GET /metrics`, on the operational listener only: counters and current gauges.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,9 +13,9 @@ use crate::http::state::AppState;
 use crate::relay;
 use crate::store::{Availability, Operation, StoreError};
 use crate::telemetry::metrics::{self as families, Label, Page};
-use crate::upstream::snapshot::{BreakerState, KeyState, ProviderState};
+use crate::upstream::{BreakerState, KeyState, ProviderState};
 
-/// The format that every Prometheus reads.
+/// The text format that every Prometheus version reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(in crate::http) async fn show(house: PinnedState) -> HttpResponse {
@@ -38,8 +38,8 @@ fn ends(tls: &Tls) -> u64 {
     tls.ends().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// What can be named beforehand is there from the start, so that Prometheus sees the first of its kind as one more. For
-/// failures of providers, [`Providers::states`](crate::upstream::Providers::states) does that.
+/// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
+/// failures, [`Providers::states`](crate::upstream::Providers::states) does this.
 fn begin_at_zero(house: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {

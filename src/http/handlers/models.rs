@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `GET /v1/models/{model}`: what this caller may use, as OpenAI lists it.
+//! `GET /v1/models` and `GET /v1/models/{model}`: the models that this caller may use, as OpenAI lists them.
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,17 +12,17 @@ use crate::http::state::AppState;
 use crate::http::{PinnedState, answer, preflight};
 use crate::identity::Caller;
 
-/// How much of a name an error shows, in characters.
+/// The maximum length of a model name in an error, in characters.
 const MAX_SHOWN_NAME: usize = 128;
 
-/// All of them.
+/// Lists all models of the caller.
 pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let data: Vec<_> = house.admission.models(&caller)?.map(|model| object(&house, model)).collect();
     Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
 }
 
-/// One of them by its name, which may have slashes in it, percent-encoded or not.
+/// Returns one model by its name, which may contain slashes, percent-encoded or not.
 pub(in crate::http) async fn retrieve(
     request: HttpRequest,
     name: Path<String>,
@@ -30,7 +30,7 @@ pub(in crate::http) async fn retrieve(
 ) -> Result<HttpResponse, ApiError> {
     let caller = known(&request, &house).await?;
     let model = house.admission.models(&caller)?.find(|model| model.name == *name);
-    // Whether there is one that others may use is their business.
+    // The error must not reveal that others may use such a model.
     let shown = || name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_NAME).collect();
     let model = model.ok_or_else(|| Refusal::ModelNotFound { model: shown() })?;
     Ok(answer::json(HttpResponse::Ok(), &object(&house, model)))

@@ -1,4 +1,4 @@
-//! `/v1/sessions`: short-lived tokens that a backend makes for its page, sees, and takes back.
+//! `/v1/sessions`: short-lived tokens that a backend creates for its page, lists, and revokes.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use uuid::Uuid;
 use crate::admission::Refusal;
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
+use crate::http::create_session::CreateSession;
 use crate::http::error::ApiError;
 use crate::http::headers::rate_limit;
 use crate::http::middleware::request_log;
 use crate::http::state::AppState;
-use crate::http::create_session::CreateSession;
 use crate::http::{PinnedState, answer, preflight, query};
 use crate::identity::{Caller, Scope};
-use crate::identity::mint::{Grant, MintError};
+use crate::identity::{Grant, MintError};
 use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
 use crate::store::StoreError;
 
-/// The largest body that asks for a session.
+/// The maximum size of a request body, in bytes.
 const MOST: usize = 16 * 1024;
-/// The most sessions of a page, and as many as it has if its `limit` is left out.
+/// The maximum number of sessions in a page, and the default of `limit`.
 const MAX_PAGE: usize = 100;
 
-/// `POST`: a token for a named end user, with no more than the caller's own rights.
+/// Handles `POST`: creates a token for a named end user, with no more than the caller's own rights.
 pub(in crate::http) async fn open(
     request: HttpRequest,
     body: Payload,
@@ -38,14 +38,14 @@ pub(in crate::http) async fn open(
     let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
     preflight::check_coding(request.headers())?;
     let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
-    // It is small, and has as long as a head.
+    // A body this small must arrive within the time allowed for a head.
     let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
     let body = body.map_err(|_| IntakeError::TooSlow)?;
     let body = body.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
     let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
     let wish = CreateSession::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
     let now = UnixMs::now();
-    // A token that outlives the one that it was made with would be more than that allows.
+    // A session must not outlive the token that created it.
     let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
     let ttl = wish.ttl.min(left);
     let id = Uuid::now_v7().to_string();
@@ -58,7 +58,7 @@ pub(in crate::http) async fn open(
         caps: wish.caps,
         maker: Some(caller.subject.clone()),
     };
-    // By the same clock as the session is listed by.
+    // The token and the list of sessions use the same time.
     let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
         tracing::error!(%error, "the token of a session could not be made");
         ApiError::internal()
@@ -87,7 +87,7 @@ pub(in crate::http) async fn open(
     Ok(answer::json(response, &answer))
 }
 
-/// `GET`: the caller's sessions that have not ended, the oldest first, in OpenAI's pages.
+/// Handles `GET`: lists the caller's sessions that have not ended, oldest first, in OpenAI's pages.
 pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
     let caller = maker(&request, &house, |maker| house.admission.take_read(maker)).await?;
     let asked_for = page(request.query_string())?;
@@ -105,7 +105,7 @@ pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> R
     Ok(answer::json(response, &list))
 }
 
-/// `limit` and `after` of the query.
+/// Parses `limit` and `after` of the query.
 fn page(query: &str) -> Result<PageRequest, ApiError> {
     let limit = match query::single(query, "limit")? {
         None => MAX_PAGE,
@@ -116,7 +116,8 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
             within.ok_or_else(|| query::invalid("limit", &text, &what))?
         }
     };
-    // Each id is a place in the list, whether or not its session still is: one page can be ended before the next is read.
+    // Each id is a position in the list, even of a session that has ended: a client may end one page before it reads
+    // the next.
     let after = query::single(query, "after")?.map(|text| match Uuid::try_parse(&text) {
         Ok(id) => Ok(id.to_string()),
         Err(_) => Err(query::invalid("after", &text, "takes the id of a session, such as the last_id of a page")),
@@ -124,7 +125,7 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
     Ok(PageRequest { after: after.transpose()?, limit })
 }
 
-/// `DELETE`: its token holds no longer, on every gateway from the next request on.
+/// Handles `DELETE`: revokes the session's token, on every gateway from the next request on.
 pub(in crate::http) async fn end(
     request: HttpRequest,
     id: Path<String>,
@@ -138,7 +139,7 @@ pub(in crate::http) async fn end(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The caller as the maker of sessions, if `check` lets it do what it asks for.
+/// Identifies the caller as a maker of sessions, and returns it if `check` accepts it.
 async fn maker(
     request: &HttpRequest,
     house: &AppState,

@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: what the caller has used in a month, what is left, and when it starts again.
+//! `GET /v1/usage`: the caller's usage of a month, the remaining budget, and the start of the next month.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};

@@ -1,8 +1,8 @@
-//! `Accept`: whether a client prefers a stream of events (RFC 9110 §12.5.1).
+//! The `Accept` header, by which a client can prefer a stream of events (RFC 9110 §12.5.1).
 
 use actix_web::http::header::{ACCEPT, HeaderMap, HeaderValue};
 
-/// The types of answers that are no streams, and the ranges that have them in it.
+/// The media types of answers that are not streams, and the ranges that include them.
 const WHOLE_ANSWERS: [&str; 9] = [
     "application/json",
     "text/plain",
@@ -15,11 +15,12 @@ const WHOLE_ANSWERS: [&str; 9] = [
     "*/*",
 ];
 
-/// How many members of the header are looked at.
+/// The maximum number of members of the header to read.
 const MAX_MEMBERS: usize = 64;
 
-/// Whether `Accept` asks for a stream, as `stream=true` does: it names `text/event-stream`, as a browser's reader of events
-/// does, and gives no other answer that there is a higher weight. That any type is welcome asks for nothing.
+/// Returns true if `Accept` asks for a stream, as `stream=true` does: it names `text/event-stream`, as a browser's
+/// `EventSource` does, and gives no other type of answer a higher weight. A range of all types alone does not ask for a
+/// stream.
 pub(in crate::http) fn prefers_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).filter_map(|value: &HeaderValue| value.to_str().ok());
     let (mut events, mut others) = (None, Weight(0));
@@ -33,12 +34,12 @@ pub(in crate::http) fn prefers_events(headers: &HeaderMap) -> bool {
     events.is_some_and(|weight| weight > Weight(0) && weight >= others)
 }
 
-/// A weight in thousandths: no more digits are allowed.
+/// A weight in thousandths; RFC 9110 allows three decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Weight(u16);
 
 impl Weight {
-    /// `0`, `0.5`, `1.000` (RFC 9110 §12.4.2).
+    /// Parses `0`, `0.5` or `1.000` (RFC 9110 §12.4.2).
     fn parse(text: &str) -> Option<Self> {
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
         if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -53,7 +54,7 @@ impl Weight {
     }
 }
 
-/// The media range of a member and its weight; `None` if the weight is none, so that nothing can be said of the member.
+/// Returns the media range of a member and its weight; `None` if the weight is invalid, so that the member is ignored.
 fn read(member: &str) -> Option<(String, Weight)> {
     let mut parts = split(member, ';').map(str::trim);
     let media_range = parts.next()?.to_ascii_lowercase();
@@ -68,7 +69,7 @@ fn members(value: &str) -> impl Iterator<Item = &str> {
     split(value, ',')
 }
 
-/// `text` at each `separator` that does not stand between quotes.
+/// Splits `text` at each `separator` outside quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {

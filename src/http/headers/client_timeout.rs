@@ -1,4 +1,4 @@
-//! How long a client waits, where it says so: nobody works for somebody who has gone.
+//! The time limits that a client states. The gateway stops work for a client that has given up.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,16 @@ use actix_web::http::header::HeaderMap;
 
 use crate::config::Settings;
 use crate::http::error::ApiError;
-use crate::upstream::forward::Deadline;
+use crate::upstream::Deadline;
 
-/// What OpenAI's SDKs say of themselves, in seconds: Node's how long it waits for the head of the answer, from the beginning
-/// of the request; Python's how long it bears silence, which does not begin before it has sent everything.
+/// The limits in OpenAI's SDKs' headers, in seconds. Node's SDK waits this long for the head of the answer, counted
+/// from the start of the request. Python's allows this much silence, counted from the end of its upload.
 const OF_SDK: &str = "x-stainless-timeout";
 const SILENCE_OF_SDK: &str = "x-stainless-read-timeout";
-/// What a client says on purpose, in milliseconds.
+/// The limit that a client sets on purpose, in milliseconds.
 const ON_PURPOSE: &str = "x-request-timeout-ms";
 
-/// How long a client waits for an answer to begin.
+/// The time that a client waits for an answer to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::http) struct ClientLimit {
     on_purpose: Option<Duration>,
@@ -24,7 +24,7 @@ pub(in crate::http) struct ClientLimit {
 }
 
 impl ClientLimit {
-    /// What the headers say. An SDK sets its own by itself, so that nonsense in it is nobody's fault.
+    /// Reads the headers. Ignores invalid values from an SDK, since the user did not write them.
     pub(in crate::http) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
         let seconds =
@@ -38,8 +38,9 @@ impl ClientLimit {
         Ok(Self { on_purpose, of_sdk, silence })
     }
 
-    /// Until when a request that came at `arrival` may take, all of which has been there since `sent`, if it is. An SDK whose
-    /// stream gets a keep-alive within its limit goes on waiting, so that limit does not hold then.
+    /// Returns the deadline of a request that came at `arrival` and was complete at `sent`, which is `None` while the
+    /// request is still arriving. An SDK whose stream gets a keep-alive within its limit goes on waiting, so such a
+    /// limit does not apply to a stream.
     pub(in crate::http) fn deadline(
         self,
         arrival: Instant,

@@ -1,17 +1,18 @@
-//! What proxies say of a request that came to them: `Forwarded` (RFC 7239) and `X-Forwarded-Proto`.
+//! The headers in which proxies state the scheme of the original request: `Forwarded` (RFC 7239) and
+//! `X-Forwarded-Proto`.
 
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_PROTO};
 
-/// Stands for what cannot be read, which is then not `https`.
+/// The scheme that stands for an unreadable value; it is not `https`.
 const UNREADABLE: &str = "unreadable";
 
-/// Whether every proxy that says how it was asked was asked over HTTPS, and one does. What a client wrote itself can then
-/// only make it less.
+/// Returns true if at least one proxy states a scheme and all stated schemes are `https`. Values that a client writes
+/// itself can only turn the result to false.
 pub(in crate::http) fn came_to_proxies_securely(headers: &HeaderMap) -> bool {
     let values = |name: HeaderName| headers.get_all(name).map(|value| value.to_str().unwrap_or(UNREADABLE));
     let mut said: Vec<String> = Vec::new();
     for value in values(X_FORWARDED_PROTO) {
-        // An empty element is none (RFC 9110 §5.6.1.2), but a header without an element says something, and nothing good.
+        // An empty element counts as none (RFC 9110 §5.6.1.2). A header without any element counts as unreadable.
         let elements: Vec<_> = value.split(',').map(str::trim).filter(|element| !element.is_empty()).collect();
         said.extend(elements.iter().map(|element| (*element).to_owned()));
         if elements.is_empty() {
@@ -27,8 +28,9 @@ pub(in crate::http) fn came_to_proxies_securely(headers: &HeaderMap) -> bool {
     !said.is_empty() && said.iter().all(|protocol| protocol.eq_ignore_ascii_case("https"))
 }
 
-/// The `proto` of each element of a `Forwarded`, where it has one. `None` where it is not written as RFC 7239 §4 has it:
-/// elements with commas between them, pairs with semicolons between them, each a token and a token or a quoted string.
+/// Returns the `proto` of each element of a `Forwarded` header that has one; `None` if the header breaks the syntax of
+/// RFC 7239 §4: elements separated by commas, pairs separated by semicolons, and each pair a token and a token or
+/// quoted string.
 fn protocols(value: &str) -> Option<Vec<String>> {
     let (mut rest, mut found, mut has_one) = (value.trim_start(), Vec::new(), false);
     loop {
@@ -46,7 +48,7 @@ fn protocols(value: &str) -> Option<Vec<String>> {
         let (name, after) = token(rest)?;
         let (text, after) = value_of(after.strip_prefix('=')?)?;
         if name.eq_ignore_ascii_case("proto") {
-            // Twice in one element can be read in two ways.
+            // Two of them in one element are ambiguous.
             if std::mem::replace(&mut has_one, true) {
                 return None;
             }
@@ -65,7 +67,8 @@ fn token(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(end).filter(|(token, _)| !token.is_empty())
 }
 
-/// A value with its quotes and escapes taken away. An address with a colon or brackets should be quoted, and often is not.
+/// Returns a value without its quotes and escapes, and the rest of the text. Accepts an unquoted address with a colon
+/// or brackets: RFC 7239 requires quotes there, and many proxies leave them out.
 fn value_of(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ';', '"', ' ', '\t']).unwrap_or(text.len());
@@ -119,7 +122,7 @@ mod tests {
             (vec![(standard, "for=\"proto=https"), (standard, "proto=http")], false),
             (vec![(short, "https"), (standard, "proto=http")], false),
             (vec![(short, "https"), (standard, "for=192.0.2.1")], true),
-            // What stands between quotes is a value, whatever it looks like.
+            // Text between quotes is a value, even if it looks like a pair.
             (vec![(standard, "for=\"a,proto=http\";proto=https")], true),
             (vec![(standard, "for=\"a;proto=http\";proto=https")], true),
             (vec![(standard, "for=\"a, proto=https\"")], false),
@@ -139,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client puts into a quoted value, the word of the proxy behind it counts.
+        /// A client cannot override the proxy's own statement, whatever quoted value it sends.
         #[test]
         fn a_quoted_value_says_nothing_of_the_protocol(inside in "[ -~]{0,40}", proto in prop::sample::select(vec!["http", "https"])) {
             let quoted = inside.replace('\\', "\\\\").replace('"', "\\\"");

@@ -1,4 +1,4 @@
-//! What is left of a caller's rates, in the headers of an answer: as OpenAI writes them, and as the IETF does
+//! The headers for a caller's remaining rates: as OpenAI writes them, and as the IETF draft does
 //! (draft-ietf-httpapi-ratelimit-headers-10).
 
 use std::time::Duration;
@@ -9,16 +9,16 @@ use actix_web::{HttpMessage, HttpRequest};
 use crate::identity::Caller;
 use crate::limits::{Allowance, Share};
 
-/// The caller whose rates the answer to a request tells.
+/// The caller whose rates appear in the answer to a request.
 #[derive(Clone)]
 pub(in crate::http) struct RateLimitedCaller(pub(in crate::http) Caller);
 
-/// Has the answer to `request` tell what is left of the caller's rates.
+/// Marks `request` so that its answer states the caller's remaining rates.
 pub(in crate::http) fn tell(request: &HttpRequest, caller: &Caller) {
     request.extensions_mut().insert(RateLimitedCaller(caller.clone()));
 }
 
-/// Writes the headers.
+/// Writes the headers of `allowance`.
 pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
     for (name, value) in pairs(allowance) {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -27,7 +27,7 @@ pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
     }
 }
 
-/// The headers. What is unlimited has none.
+/// Returns the headers as names and values. An unlimited rate has none.
 pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
     let mut pairs = Vec::new();
     if let Some(Share { limit, remaining, reset }) = allowance.requests {
@@ -50,7 +50,7 @@ pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String
     pairs
 }
 
-/// A span of time as OpenAI's headers have it: `20ms`, `1s`, `8.64s`, `6m0s`. Rounded up.
+/// Formats a duration as OpenAI's headers do: `20ms`, `1s`, `8.64s`, `6m0s`. Rounds up.
 fn spoken(span: Duration) -> String {
     let ms = span.as_micros().div_ceil(1000);
     let (minutes, rest) = (ms / 60_000, ms % 60_000);

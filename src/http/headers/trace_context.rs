@@ -1,4 +1,4 @@
-//! Opens the trace of a request, as its client's if that says so.
+//! The start of a request's trace, which continues the client's trace if a `traceparent` header names one.
 
 use std::time::SystemTime;
 
@@ -10,8 +10,8 @@ use crate::exchange::Record;
 use crate::http::state::AppState;
 use crate::telemetry::traces::{RemoteParent, Span};
 
-/// Has the record of a request, which came at `since`, keep a trace too, if anybody wants traces. Probes have none: they
-/// come all the time and go nowhere.
+/// Attaches a trace to the record of a request that came at `since`, if traces are configured. Health probes get none:
+/// they are frequent and lead nowhere.
 pub(in crate::http) fn begin(
     house: &AppState,
     record: &Record,
@@ -23,19 +23,19 @@ pub(in crate::http) fn begin(
     let states: Vec<_> = headers.get_all("tracestate").filter_map(|value| value.to_str().ok()).collect();
     let state = states.join(",");
     let mut parents = headers.get_all("traceparent");
-    // Of two nobody knows which one holds.
+    // Two `traceparent` headers are ambiguous, so neither counts.
     let parent = parents.next().filter(|_| parents.next().is_none()).and_then(|value| value.to_str().ok());
     let whence = RemoteParent { parent, state: Some(state.as_str()) };
     record.traced(traces.begin(&whence, named(method), route, since), since);
 }
 
-/// A method as it may be shown: a client can make up others without end.
+/// Returns a known method's name, or a fixed name for any other: clients can invent any number of them.
 fn named(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }
 
-/// A body that holds the first step until it has come, or is given up.
+/// Wraps a body so that the first step lasts until the body has arrived or is dropped.
 pub(in crate::http) fn receiving<S: Stream + Unpin + 'static>(
     body: S,
     step: Span,

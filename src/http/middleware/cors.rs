@@ -1,4 +1,4 @@
-//! Pages of other origins: which may call, and what they may see of the answer.
+//! CORS: the origins whose pages may call the gateway, and the headers that those pages may read.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::HttpRequest;
@@ -10,7 +10,8 @@ use crate::config;
 use crate::http::error::ApiError;
 use crate::upstream;
 
-/// What the answers of this gateway say in their headers, beyond what every page may see and what providers said.
+/// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
+/// headers.
 const SEEN: [&str; 9] = [
     "x-request-id",
     "x-voxgate-provider",
@@ -23,8 +24,8 @@ const SEEN: [&str; 9] = [
     "www-authenticate",
 ];
 
-/// Lets pages of the origins that are set call, and no others. A token comes in a header, never in a cookie, so that none is
-/// sent without the page's own doing; which other headers there are is no matter.
+/// Allows calls from pages of the configured origins only. Any request header is allowed: the token comes in a header,
+/// never in a cookie, so a browser sends none unless the page does.
 pub fn cors(settings: &config::Cors) -> Condition<Cors> {
     let max_age = usize::try_from(settings.max_age.as_secs()).unwrap_or(usize::MAX);
     let cors = settings.origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
@@ -36,7 +37,7 @@ pub fn cors(settings: &config::Cors) -> Condition<Cors> {
     Condition::new(!settings.origins.is_empty(), cors)
 }
 
-/// What a page is told that may not call, in the shape of every other error.
+/// Builds the error for a page that may not call, in the shape of every other error.
 pub(in crate::http) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiError {
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     match (error, origin) {

@@ -1,4 +1,4 @@
-//! Whether a request came over HTTPS, and what follows from that.
+//! The check that a request came over HTTPS, and HSTS.
 
 use std::net::IpAddr;
 
@@ -11,30 +11,32 @@ use crate::http::error::ApiError;
 use crate::http::headers::forwarded::came_to_proxies_securely;
 use crate::http::state::AppState;
 
-/// How a request came to `house`.
+/// Returns the scheme of a request.
 pub(in crate::http) fn way(house: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
     RequestScheme::of(&house.settings.server, connection::is_secure(request), peer, request.headers())
 }
 
-/// How a request came.
+/// The scheme of a request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct RequestScheme {
     is_https: bool,
 }
 
 impl RequestScheme {
-    /// How a request came from `peer`: over TLS to here, or by the word of a proxy that is trusted.
+    /// Returns the scheme of a request from `peer`: HTTPS if the gateway itself speaks TLS on this connection, or if a
+    /// trusted proxy says so.
     pub(in crate::http) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let is_trusted = || {
-            // A listener on `::` sees the addresses of IPv4 in a disguise.
+            // A listener on `::` sees IPv4 addresses as IPv4-mapped IPv6 addresses.
             let peer = peer.map(|peer| peer.to_canonical());
             peer.is_some_and(|peer| server.trusted_proxies.iter().any(|net| net.contains(&peer)))
         };
         Self { is_https: is_secure || is_trusted() && came_to_proxies_securely(headers) }
     }
 
-    /// Refuses what came over plain HTTP where that is not enough. Probes have nothing to hide, and come from near by.
+    /// Refuses plain HTTP if `require_https` is set. Health probes are exempt: they carry no secret and come from the
+    /// local network.
     pub(in crate::http) fn check(self, server: &Server, path: &str) -> Result<(), ApiError> {
         if self.is_https || !server.require_https || path.starts_with("/health/") {
             return Ok(());
@@ -44,7 +46,7 @@ impl RequestScheme {
         Err(ApiError::forbidden("https_required", message))
     }
 
-    /// Tells a browser that came over HTTPS to do so from now on (RFC 6797 §7.2: others shall not be told).
+    /// Sets `Strict-Transport-Security`, over HTTPS only (RFC 6797 §7.2: not to be sent over plain HTTP).
     pub(in crate::http) fn tell(self, server: &Server, headers: &mut HeaderMap) {
         let span = server.hsts.filter(|_| self.is_https).map(|span| format!("max-age={}", span.as_secs()));
         if let Some(Ok(value)) = span.map(HeaderValue::try_from) {

@@ -1,4 +1,5 @@
-//! Opens the record of each request, tells the client its id, and holds the record until the body is out.
+//! Middleware that opens the record of each request, sends the request id, and closes the record after the last byte of
+//! the body.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -37,13 +38,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-voxgate-provider");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-voxgate-attempts");
 
-/// The middleware.
+/// Records a request, and turns a panic in its handler into an error.
 pub async fn record_requests(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
-    // The pattern, not the path: a client can make up paths without end.
+    // The pattern, not the path: clients can invent any number of paths.
     let route = routes::named(request.match_pattern().as_deref());
     let house = PinnedState::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
@@ -63,7 +64,7 @@ pub async fn record_requests(
     }
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let Ok(response) = handled else {
-        // The panic itself is in the log; its request still gets an answer, and no other request is harmed.
+        // The panic itself is in the log. The request still gets an answer, and no other request is affected.
         let error = ApiError::internal().header(REQUEST_ID, &id);
         record.status(error.status_code().as_u16());
         record.error(error.code());
@@ -77,7 +78,7 @@ pub async fn record_requests(
     Ok(recorded(response, record, house.as_deref().zip(way), busy))
 }
 
-/// An answer, with what every answer tells, whose record is open until its body is out.
+/// Adds the common headers to an answer and keeps its record open until the body has been sent.
 fn recorded(
     mut response: ServiceResponse<BoxBody>,
     record: Record,
@@ -85,7 +86,7 @@ fn recorded(
     busy: Option<RequestGuard>,
 ) -> ServiceResponse<BoxBody> {
     if response.request().method() == Method::HEAD {
-        // A body that is not sent is never asked for.
+        // The server never polls a body that it does not send.
         record.outcome(Outcome::Answered);
     }
     let (request, size) = (response.request().clone(), response.response().body().size());
@@ -103,7 +104,8 @@ fn recorded(
     response.map_body(|_, body| BoxBody::new(LoggedBody { body, record, busy, place }))
 }
 
-/// What every answer tells: its id, who served it after how many tries, and what is left of the caller's rates.
+/// Writes the headers of every answer: the request id, the provider and the number of attempts, and the caller's
+/// remaining rates.
 pub(in crate::http) fn write_headers(
     headers: &mut HeaderMap,
     record: &Record,
@@ -111,7 +113,7 @@ pub(in crate::http) fn write_headers(
     caller: Option<&Caller>,
 ) {
     way.tell(&house.settings.server, headers);
-    // What an answer is, is what it says it is: a transcript may look like a page.
+    // Browsers must not guess another type: a transcript may look like a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
@@ -119,7 +121,7 @@ pub(in crate::http) fn write_headers(
     if let Some(caller) = caller {
         rate_limit::write(&house.admission.allowance(caller), headers);
     }
-    // A sandbox says that it is one in every answer, whatever was asked.
+    // A sandbox says so in every answer, even without a provider request.
     let served = record.served();
     let provider = served.as_ref().map(|(provider, _)| provider.clone());
     let provider = provider.or_else(|| house.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
@@ -131,18 +133,18 @@ pub(in crate::http) fn write_headers(
     }
 }
 
-/// The record of a request that is being handled.
+/// Returns the record of a request that is being handled.
 pub(in crate::http) fn of(request: &HttpRequest) -> Record {
     let record = request.extensions().get::<Record>().cloned();
     record.unwrap_or_else(|| Record::start(new_request_id(), request.method().as_str(), "unrecorded"))
 }
 
-/// Has a request hold its place until its answer is out.
+/// Keeps a request's place until its answer has been sent.
 pub(in crate::http) fn hold(request: &HttpRequest, place: InFlightGuard) {
     request.extensions_mut().insert(place);
 }
 
-/// A body that keeps the record of its request open, and its place, until it is out.
+/// A body that holds its request's record and place until it has been sent.
 struct LoggedBody {
     body: BoxBody,
     record: Record,
@@ -163,7 +165,7 @@ impl MessageBody for LoggedBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let chunk = ready!(Pin::new(&mut self.body).poll_next(cx));
-        // A body of known size is never polled past its last byte.
+        // The server never polls a body of known size past its last byte.
         let last = match (&chunk, self.body.size()) {
             (None, _) => true,
             (Some(Ok(chunk)), BodySize::Sized(left)) => {

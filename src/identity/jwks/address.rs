@@ -1,15 +1,15 @@
-//! Where an issuer may be asked: whoever can change what comes from there can make every token.
+//! The allowed addresses of an issuer: an attacker who could change its answers could make any token.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// An address that is asked over HTTPS, or over plain HTTP on this machine.
+/// An address with HTTPS, or with plain HTTP on this machine.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuerUrl(Url);
 
-/// A text that is no such address.
+/// A text that is not such an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an address that starts with https:// (http:// only on this machine), without a password")]
 pub struct IssuerUrlError;
@@ -19,12 +19,12 @@ impl IssuerUrl {
         self.0.clone()
     }
 
-    /// Whether it is asked over plain HTTP, which is to stay on this machine.
+    /// True if the address uses plain HTTP, which must stay on this machine.
     pub(super) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
 
-    /// The document in which this issuer says where its keys are (`OpenID` Connect Discovery 1.0 §4).
+    /// Returns the address of the document that names the issuer's keys (`OpenID` Connect Discovery 1.0 §4).
     pub(super) fn configuration(&self) -> Url {
         let mut url = self.0.clone();
         let path = format!("{}/.well-known/openid-configuration", url.path().trim_end_matches('/'));
@@ -49,7 +49,7 @@ impl FromStr for IssuerUrl {
     }
 }
 
-/// Without the query, which may hold somebody's key.
+/// Omits the query, which may hold a secret key.
 impl fmt::Display for IssuerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.0.clone();

@@ -1,4 +1,4 @@
-//! Asks an issuer for its keys, with little patience and without following it elsewhere.
+//! The fetch of an issuer's keys, with short timeouts and without redirects.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,19 +11,20 @@ use url::Url;
 
 use super::{IssuerUrl, JwksSettings, Reading, read};
 
-/// Real sets are a few KiB, with certificates some more.
+/// The largest document, in bytes. Real sets are a few KiB, with certificates some more.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
-/// Where an issuer's keys are.
+/// The source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// At this address.
+    /// The address of the key set.
     Jwks(IssuerUrl),
-    /// Where the issuer of this name says (`OpenID` Connect Discovery 1.0).
+    /// The configuration of the issuer of this name, which holds the address of the keys (`OpenID` Connect Discovery
+    /// 1.0).
     Discovery {
-        /// The issuer's name, as it has to be in its tokens.
+        /// The issuer's name, exactly as in its tokens.
         issuer: String,
-        /// The same as an address.
+        /// The issuer's name as an address.
         address: IssuerUrl,
     },
 }
@@ -34,49 +35,49 @@ impl fmt::Display for KeySource {
     }
 }
 
-/// Why there are no keys from an issuer.
+/// The reason why an issuer's keys cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The client cannot be made, for want of trusted certificates perhaps.
+    /// The HTTP client cannot be created, perhaps because it finds no trusted certificates.
     #[error("no request can be made: {0}")]
     Client(reqwest::Error),
-    /// Nobody answers there, or not as HTTP has it, or without a certificate that is trusted.
+    /// There is no connection, no valid HTTP, or no trusted certificate.
     #[error("{0} cannot be reached")]
     Unreachable(IssuerUrl),
-    /// It takes too long.
+    /// The answer takes too long.
     #[error("no whole answer came within {}", humantime::format_duration(*.0))]
     TooSlow(Duration),
-    /// It answers otherwise than with 200. A redirect is not followed: the address in the settings is the one to trust.
+    /// The status is not 200. Redirects are not followed: only the address in the settings is trusted.
     #[error("{url} answers with status {status}")]
     Status {
-        /// Who.
+        /// The address.
         url: IssuerUrl,
-        /// With what.
+        /// The status.
         status: StatusCode,
     },
-    /// The answer has no end.
+    /// The answer is too large.
     #[error("{0} answers with more than {MAX_DOCUMENT_BYTES} bytes")]
     TooLarge(IssuerUrl),
-    /// The answer is something else.
+    /// The answer is not the expected document.
     #[error("{url} answers with something that is not {expected}")]
     Unreadable {
-        /// Who.
+        /// The address.
         url: IssuerUrl,
-        /// What it would have to be.
+        /// The expected document.
         expected: &'static str,
     },
-    /// Somebody else's configuration: its keys would be good for tokens in this issuer's name.
+    /// The configuration belongs to another issuer: its keys would be accepted for tokens in this issuer's name.
     #[error("{0} is the configuration of another issuer than identity.issuer")]
     WrongIssuer(IssuerUrl),
-    /// The keys would have to be fetched over a line that anybody can change.
+    /// The address of the keys is not secure: an attacker could change them on the way.
     #[error("{0} names a jwks_uri that does not start with https://")]
     UnsafeKeys(IssuerUrl),
 }
 
-/// What an issuer publishes.
+/// The keys that an issuer publishes.
 pub(super) struct Fetched {
     pub(super) reading: Reading,
-    /// How long it holds, by the issuer's word.
+    /// The time for which the answer is fresh, as the issuer declares it.
     pub(super) max_age: Option<Duration>,
 }
 
@@ -89,14 +90,14 @@ impl KeySource {
 }
 
 pub(super) fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
-    // A connection is not worth keeping for the minutes between two fetches.
+    // Minutes pass between two fetches, which is too long to keep a connection.
     let client = Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0);
-    // A proxy of the environment has another loopback address, and would get to say what the keys are.
+    // A proxy from the environment has another loopback address, and could replace the keys.
     let client = if source.address().is_plain() { client.no_proxy() } else { client };
     client.build()
 }
 
-/// Fetches once: how many keys can be used, and how many cannot.
+/// Fetches once, and returns the number of usable keys and of unusable ones.
 pub async fn try_out(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
     let Fetched { reading, .. } = fetch(&client(&settings.source).map_err(FetchError::Client)?, settings).await?;
     Ok((reading.used, reading.skipped.len()))
@@ -128,7 +129,7 @@ async fn discover(client: &Client, issuer: &str, address: &IssuerUrl) -> Result<
     named_in(&body, issuer, address)
 }
 
-/// Where the keys are by the configuration of the issuer at `address`.
+/// Returns the address of the keys from the configuration of the issuer at `address`.
 fn named_in(configuration: &[u8], issuer: &str, address: &IssuerUrl) -> Result<IssuerUrl, FetchError> {
     let unreadable =
         |_| FetchError::Unreadable { url: address.clone(), expected: "the configuration of an OpenID issuer" };
@@ -137,7 +138,7 @@ fn named_in(configuration: &[u8], issuer: &str, address: &IssuerUrl) -> Result<I
         return Err(FetchError::WrongIssuer(address.clone()));
     }
     let keys: Option<IssuerUrl> = configuration.jwks_uri.parse().ok();
-    // Plain HTTP is for an issuer on this machine: another one has no business here.
+    // Plain HTTP is only for an issuer on this machine, and keys over plain HTTP for no other issuer.
     let keys = keys.filter(|keys| !keys.is_plain() || address.is_plain());
     keys.ok_or_else(|| FetchError::UnsafeKeys(address.clone()))
 }
@@ -158,7 +159,7 @@ async fn get(client: &Client, shown: &IssuerUrl, url: Url) -> Result<(HeaderMap,
     Ok((response.headers().clone(), body))
 }
 
-/// `max-age` (RFC 9111 §5.2.2.1).
+/// Reads `max-age` (RFC 9111 §5.2.2.1).
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let directives = values.flat_map(|value| value.split(',')).filter_map(|directive| directive.trim().split_once('='));

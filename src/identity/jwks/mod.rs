@@ -1,7 +1,7 @@
-//! The keys that an issuer publishes (JWKS, RFC 7517 §5): fetched, kept, and fetched again.
+//! The keys that an issuer publishes (JWKS, RFC 7517 §5): fetched, kept and refreshed.
 //!
-//! One task fetches, for all requests: at once, then at an interval, and when a request comes with a token of a key
-//! that is not known yet. While the issuer cannot be asked, the keys of before stay good.
+//! One task fetches for all requests: at once, then at an interval, and when a request brings a token of an unknown key.
+//! While the issuer cannot be reached, the previous keys stay valid.
 
 mod address;
 mod fetch;
@@ -23,20 +23,20 @@ pub(super) use read::{Reading, read};
 use super::keys::Key;
 use fetch::Fetched;
 
-/// Where an issuer's keys are, and how often they are asked for.
+/// The source of an issuer's keys, and the times between fetches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksSettings {
-    /// Where they are.
+    /// The source.
     pub source: KeySource,
-    /// The longest time after which they are fetched again.
+    /// The longest time between two fetches.
     pub refresh: Duration,
-    /// The shortest time between two fetches, whoever asks for them.
+    /// The shortest time between two fetches, whatever causes them.
     pub cooldown: Duration,
-    /// How long a fetch may take, and with it a request that waits for one.
+    /// The longest time of a fetch, and of a request that waits for one.
     pub timeout: Duration,
 }
 
-/// The keys of one issuer, as they are at the time. They outlive the [`Verifier`](super::Verifier)s that use them.
+/// The current keys of one issuer. They outlive the [`Verifier`](super::Verifier)s that use them.
 pub struct JwksCache {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -51,19 +51,19 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// `None` until they have been fetched for the first time.
+    /// The keys; `None` before the first successful fetch.
     keys: Option<Arc<[Key]>>,
-    /// When the last fetch began.
+    /// The start of the last fetch.
     asked_at: Option<Instant>,
     fetching: bool,
-    /// How many fetches have ended, well or not.
+    /// The number of fetches that have ended, with or without success.
     ended: u64,
     failing: bool,
 }
 
 impl JwksCache {
-    /// Begins to fetch. To be called on a tokio runtime, which the task lives on until this is dropped. The keys of
-    /// `before` are good until then if they are from the same place: it may be away just now.
+    /// Starts the task that fetches, which needs a tokio runtime and ends when this value is dropped. Until the first
+    /// fetch succeeds, the keys of `before` stay valid if they are from the same source: it may be down just now.
     pub fn start(settings: JwksSettings, before: Option<&Self>) -> Result<Arc<Self>, reqwest::Error> {
         let client = fetch::client(&settings.source)?;
         let same = before.filter(|before| before.shared.settings.source == settings.source);
@@ -73,18 +73,18 @@ impl JwksCache {
         Ok(Arc::new(Self { shared, task }))
     }
 
-    /// Whether these are the keys that `settings` ask for, so that they can be kept when settings are read anew.
+    /// True if `settings` ask for these keys, so that a reload of the settings can keep them.
     pub fn is_for(&self, settings: &JwksSettings) -> bool {
         self.shared.settings == *settings
     }
 
-    /// The keys, if they have ever been fetched.
+    /// Returns the keys, if a fetch ever succeeded.
     pub(super) fn keys(&self) -> Option<Arc<[Key]>> {
         self.shared.state.borrow().keys.clone()
     }
 
-    /// Has the keys fetched again, if that was not done just now, and waits until it is done. All requests that ask
-    /// for it at a time wait for the same fetch.
+    /// Fetches the keys again, unless that happened just now, and waits for the result. All requests that wait at the
+    /// same time share one fetch.
     pub(super) async fn look_again(&self) {
         let mut state = self.shared.state.subscribe();
         let (ended, fetching) = {
@@ -97,11 +97,11 @@ impl JwksCache {
             }
             self.shared.wanted.notify_one();
         }
-        // If it takes too long, the request is judged by what is known.
+        // After a timeout the request is judged by the known keys.
         let _ = timeout(self.shared.settings.timeout, state.wait_for(|state| state.ended > ended)).await;
     }
 
-    /// When it makes sense to come back for keys that could not be fetched.
+    /// Returns the time after which a new fetch is possible.
     pub(super) fn next_try(&self) -> Duration {
         self.shared.cooldown_left().max(Duration::from_secs(1))
     }
@@ -119,7 +119,7 @@ impl fmt::Debug for JwksCache {
     }
 }
 
-/// What the task does.
+/// Fetches the keys for as long as the task runs.
 async fn keep(shared: Arc<Shared>) {
     loop {
         shared.state.send_modify(|state| (state.fetching, state.asked_at) = (true, Some(Instant::now())));
@@ -130,7 +130,7 @@ async fn keep(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// Takes note of a fetch, and says after which time the next one is due.
+    /// Records the result of a fetch, and returns the time until the next one is due.
     fn take(&self, outcome: Result<Fetched, FetchError>) -> Duration {
         let JwksSettings { source, refresh, cooldown, .. } = &self.settings;
         let (before, failing) = {
@@ -151,7 +151,7 @@ impl Shared {
                 (Some(keys), max_age.unwrap_or(*refresh).clamp(*cooldown, (*refresh).max(*cooldown)))
             }
             Err(error) => {
-                // Once for a row of failures: the issuer may be away for long.
+                // Warn once for a series of failures: the issuer may be down for a long time.
                 if failing {
                     tracing::debug!(%source, %error, "the issuer's keys still cannot be fetched");
                 } else if before.is_some() {
@@ -171,7 +171,7 @@ impl Shared {
         pause
     }
 
-    /// Waits until the next fetch is due, or wanted by a request and allowed.
+    /// Waits until the next fetch is due, or a request wants one and it is allowed.
     async fn pause(&self, pause: Duration) {
         let mut over = pin!(sleep(pause));
         loop {
@@ -192,7 +192,7 @@ impl Shared {
     }
 }
 
-/// The keys as a person tells them apart; one that fits several algorithms is there once for each.
+/// Lists the names of the keys for the log; a key that fits several algorithms is named once.
 fn names(keys: &[Key]) -> Vec<&str> {
     let mut names: Vec<_> = keys.iter().map(|key| key.kid.as_deref().unwrap_or_default()).collect();
     names.dedup();

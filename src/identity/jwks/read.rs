@@ -1,4 +1,4 @@
-//! Which of the keys that an issuer publishes are used, and for what (RFC 7517 §4, RFC 7518 §6).
+//! The selection of an issuer's published keys, and their algorithms (RFC 7517 §4, RFC 7518 §6).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,20 +11,21 @@ use serde_json::Value;
 use crate::identity::keys::{Key, describe};
 use crate::identity::{KeyFault, parse_algorithm};
 
-/// No issuer has so many; the cap bounds what a token without a `kid` is tried with.
+/// The largest number of keys from an issuer. Real issuers have fewer; the cap bounds the number of keys that verify a
+/// token without a `kid`.
 const MAX_KEYS: usize = 64;
 
-/// A set of keys, sorted.
+/// A set of keys, divided into used and unused ones.
 pub(in crate::identity) struct Reading {
-    /// Those that are used. One that is bound to no algorithm is there once for each that it is fit for.
+    /// The keys in use. A key that is bound to no algorithm has one entry for each that it fits.
     pub(in crate::identity) keys: Vec<Key>,
-    /// How many of the issuer's keys these are.
+    /// The number of the issuer's keys that are in use.
     pub(in crate::identity) used: usize,
-    /// Those that are not, by name, and why.
+    /// The unused keys, by name, with the reason.
     pub(in crate::identity) skipped: Vec<(Option<String>, JwkFault)>,
 }
 
-/// Why a published key is not used.
+/// The reason why a published key is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::identity) enum JwkFault {
     #[error("it is not for checking signatures")]
@@ -46,7 +47,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// Sorts a set of keys; `None` if it is not one.
+/// Divides a set of keys into used and unused ones; `None` if the document is not a set of keys.
 pub(in crate::identity) fn read(document: &[u8]) -> Option<Reading> {
     let set: Set = serde_json::from_slice(document).ok()?;
     let mut reading = Reading { keys: Vec::new(), used: 0, skipped: Vec::new() };
@@ -65,7 +66,7 @@ pub(in crate::identity) fn read(document: &[u8]) -> Option<Reading> {
     Some(reading)
 }
 
-/// The key, and the algorithms that it is for: the one that it names, or those of its type.
+/// Returns the key and its algorithms: the one that it names, or those of its type.
 fn bind(jwk: Value) -> Result<(DecodingKey, Vec<Algorithm>), JwkFault> {
     let says = |name: &str| jwk.get(name).and_then(Value::as_str);
     if says("kty") == Some("oct") || jwk.get("d").is_some() || jwk.get("k").is_some() {
@@ -93,7 +94,7 @@ fn bind(jwk: Value) -> Result<(DecodingKey, Vec<Algorithm>), JwkFault> {
     }
 }
 
-/// Whether the coordinates are as long as the curve has them (RFC 7518 §6.2.1.2, RFC 8037 §2).
+/// True if the coordinates are as long as the curve demands (RFC 7518 §6.2.1.2, RFC 8037 §2).
 fn has_whole_point(parts: &AlgorithmParameters) -> bool {
     let is_long = |text: &str, bytes| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bits| bits.len() == bytes);
     match parts {
@@ -106,9 +107,9 @@ fn has_whole_point(parts: &AlgorithmParameters) -> bool {
     }
 }
 
-/// What keys of this type may be for. It is never HMAC: a public key is no secret.
+/// Returns the algorithms for keys of this type. HMAC is never among them: a public key is no secret.
 fn algorithms_of(parts: &AlgorithmParameters) -> Result<&'static [Algorithm], JwkFault> {
-    // Its type and, for RSA, its size.
+    // This checks the type and, for RSA, the size.
     match describe(parts) {
         Err(KeyFault::WeakRsa { bits }) => return Err(JwkFault::WeakRsa(bits)),
         Err(_) => return Err(JwkFault::Unreadable),

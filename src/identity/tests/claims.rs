@@ -1,4 +1,4 @@
-//! What a token says is judged by the clock and the rules of the gateway.
+//! Tests of the claims: the clock and the rules of the gateway decide on them.
 
 use std::time::Duration;
 
@@ -199,7 +199,7 @@ fn the_audience_counts_where_one_is_set() {
     }
 }
 
-/// Rules under which an issuer's own claims are read.
+/// Rules under which the gateway reads an issuer's own claims.
 fn mapped(subject: &str, plan: &str, scope: &str) -> Rules {
     let mapping = ClaimMapping {
         subject: subject.parse().unwrap(),
@@ -222,7 +222,7 @@ fn claims_are_read_where_the_settings_say() {
     let found = (caller.subject.as_str(), caller.plan.as_str(), caller.scopes);
     assert_eq!(found, ("alice@example.com", "pro", "transcribe translate usage".parse().unwrap()));
 
-    // What is not there, or is not known of this user, is as little as can be.
+    // A missing or unknown value gives the fewest permissions.
     for bare in [json!({}), json!({"realm": {}}), json!({"realm": 7}), json!({"realm": {"roles": null}})] {
         let mut claims = json!({"exp": NOW + 60, "email": "bob", "https://example.com/plan": null});
         claims.as_object_mut().unwrap().extend(bare.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! A text that is not a JWT is refused for what is wrong with it.
+//! Tests of texts that are not a JWT: each refusal names the fault.
 
 use super::*;
 use Flaw::{NotAnObject, NotBase64Url, NotThreeParts};
@@ -32,7 +32,7 @@ fn each_part_is_base64url_without_padding() {
         let token = format!("{header}.{payload}.{signature}{spoilt}");
         assert_eq!(flaw(&token), Some(NotBase64Url(Part::Signature)), "{token}");
     }
-    // The last of 43 characters carries two bits of nothing. Were they free, one token could be written in four ways.
+    // The last of 43 characters carries two unused bits. If they could vary, one token could be written in four ways.
     let last = signature.chars().next_back().map(|last| char::from(u8::try_from(last).unwrap() + 1)).unwrap();
     let token = format!("{header}.{payload}.{}{last}", &signature[..signature.len() - 1]);
     assert_eq!(flaw(&token), Some(NotBase64Url(Part::Signature)), "{token}");
@@ -119,7 +119,7 @@ fn a_claim_may_be_given_once() {
         let payload = format!(r#"{{"sub":"alice","exp":1800000060,"{name}":"x","{name}":"x"}}"#);
         assert_eq!(flaw(&with_payload(&payload)), Some(NotAnObject(Part::Payload)), "{name}");
     }
-    // Escaped, it is the same name; one that the gateway does not read is no concern of its own.
+    // The escaped name is the same name. A repeated claim that the gateway does not read does not matter.
     let escaped = r#"{"sub":"alice","s\u0075b":"bob","exp":1800000060}"#;
     assert_eq!(flaw(&with_payload(escaped)), Some(NotAnObject(Part::Payload)));
     assert!(gateway().verify_at(&with_payload(r#"{"sub":"alice","exp":1800000060,"x":1,"x":2}"#), NOW).is_ok());

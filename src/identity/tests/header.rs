@@ -1,4 +1,4 @@
-//! The `Authorization` header carries the token, and no refusal carries it back.
+//! Tests of the `Authorization` header: it carries the token, and no refusal quotes it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the gateway signs itself, it believes.
+//! Tests of the minter: the gateway accepts the tokens that it signs.
 
 use std::time::Duration;
 

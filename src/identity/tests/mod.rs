@@ -1,4 +1,4 @@
-//! The promises of this room, each told with tokens made here, at a clock that stands still.
+//! The promises of this module, tested with tokens made here and a fixed clock.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -49,17 +49,17 @@ fn verifier(keys: impl Into<Vec<KeySpec>>) -> Verifier {
     Verifier::new(keys.into(), Rules::default()).expect("the keys are good")
 }
 
-/// The gateway that most tests are about: one secret, no further rules.
+/// The gateway of most tests: one secret, no further rules.
 fn gateway() -> Verifier {
     verifier([secret(Algorithm::HS256, SECRET)])
 }
 
-/// The least that a token must say.
+/// The fewest claims that a token must have.
 fn claims() -> Value {
     json!({"sub": "alice", "exp": NOW + 60})
 }
 
-/// The least that a token must say, and some more.
+/// The fewest claims that a token must have, and `more`.
 fn claims_with(more: &Value) -> Value {
     let mut claims = claims();
     let more = more.as_object().expect("an object").clone();
@@ -79,19 +79,19 @@ fn private_key(algorithm: Algorithm) -> EncodingKey {
     }
 }
 
-/// Signs any two texts, sensible or not, as header and payload.
+/// Signs any two texts, valid or not, as header and payload.
 fn sign(header: &str, payload: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = crypto::sign(message.as_bytes(), key, algorithm).expect("the key fits");
     format!("{message}.{signature}")
 }
 
-/// A token of the gateway's own secret with this header.
+/// A token with this header, signed with the gateway's secret.
 fn with_header(header: &Value) -> String {
     sign(&header.to_string(), &claims().to_string(), &private_key(Algorithm::HS256), Algorithm::HS256)
 }
 
-/// A token of the gateway's own secret with this payload.
+/// A token with this payload, signed with the gateway's secret.
 fn with_payload(payload: &str) -> String {
     sign(r#"{"alg":"HS256","typ":"JWT"}"#, payload, &private_key(Algorithm::HS256), Algorithm::HS256)
 }

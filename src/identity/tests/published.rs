@@ -1,4 +1,4 @@
-//! Which published keys are used, and that a token says nothing about what it is checked with.
+//! Tests of published keys: which of them are used, and that a token cannot choose the key that verifies it.
 
 use jsonwebtoken::Algorithm::{ES256, HS256, PS256, RS256};
 use jsonwebtoken::jwk::Jwk;
@@ -154,7 +154,7 @@ fn a_token_has_no_say_in_what_it_is_checked_with() {
             assert_eq!(gateway.verify_at(&forged, NOW), Err(refusal.clone()), "{more}");
         }
     }
-    // What is not looked at does no harm to a good token.
+    // Header fields that the gateway ignores do no harm to a valid token.
     let good = token(ES256, &json!({"alg": "ES256", "kid": "a", "jku": url, "jwk": own, "x5c": ["MIIB"]}));
     assert!(gateways.iter().all(|gateway| gateway.verify_at(&good, NOW).is_ok()));
 }

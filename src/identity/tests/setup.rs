@@ -1,4 +1,4 @@
-//! Keys that could not protect anything are refused when the gateway starts, each by name.
+//! Tests of keys that could not protect anything: the gateway refuses them at start, each by name.
 
 use jsonwebtoken::Algorithm::{ES256, ES384, EdDSA, HS256, PS256, RS256};
 

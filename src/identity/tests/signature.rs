@@ -1,4 +1,4 @@
-//! Only the gateway's own keys make a token good, and each only by its own algorithm.
+//! Tests of the signature: only the gateway's own keys make a token valid, and each only by its own algorithm.
 
 use jsonwebtoken::Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
 
@@ -96,7 +96,7 @@ fn the_claims_of_a_token_that_is_not_ours_are_not_even_read() {
     }
 }
 
-/// A token signed with `with`, naming `kid`.
+/// A token signed with `with` that names `kid`.
 fn named(kid: Option<&str>, with: &str) -> String {
     let header = kid.map_or(json!({"alg": "HS256"}), |kid| json!({"alg": "HS256", "kid": kid}));
     sign(&header.to_string(), &claims().to_string(), &EncodingKey::from_secret(with.as_bytes()), HS256)
@@ -131,8 +131,8 @@ fn a_kid_that_nobody_has_is_said_to_be_unknown() {
     assert_eq!(gateway.verify_at(&named(Some("b"), SECRET), NOW), Err(IdentityError::UnknownKey));
 }
 
-/// A token of an identity provider at a gateway that has a secret of its own: it is the key that is not known, not that
-/// there is none of its algorithm.
+/// The token of an identity provider at a gateway with only a secret: the error is the unknown key, not the missing
+/// algorithm.
 #[test]
 fn a_kid_that_nobody_has_is_said_to_be_unknown_beside_keys_of_other_algorithms() {
     let gateway = verifier([secret(HS256, SECRET), public(ES256, pem!("ec-p256.test-public")).named("other")]);

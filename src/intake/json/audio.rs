@@ -1,4 +1,4 @@
-//! The audio's own string: from JSON text to bytes of audio.
+//! The JSON string that holds the audio: from JSON text to audio bytes.
 
 use std::mem;
 
@@ -9,25 +9,26 @@ use crate::intake::base64::Decoder;
 
 const SCHEME: &[u8] = b"data:";
 
-/// The most of a `data:` URL that may stand before its base64. A media type with its codecs takes about fifty bytes.
+/// The maximum number of bytes of a `data:` URL before its base64. A media type with its codecs takes about fifty
+/// bytes.
 const MAX_OPENING: usize = 256;
 
-/// Unescapes the string that holds the audio, takes off the head of a `data:` URL and decodes the rest.
+/// The decoder of the audio string: unescapes the text, strips the head of a `data:` URL and decodes the rest.
 pub(super) struct AudioText {
     field: AudioField,
     escape: Escape,
     stage: Stage,
-    /// The whitespace before the text, in bytes.
+    /// The number of bytes of whitespace before the text.
     leading: usize,
     decoder: Decoder,
 }
 
-/// How much of an escape sequence has come.
+/// The part of an escape sequence read so far.
 enum Escape {
     None,
-    /// The backslash.
+    /// The backslash has been read.
     Begun,
-    /// `\u` and some of its four digits.
+    /// `\u` and some of its four digits have been read.
     Unicode {
         digits: u8,
         code: u32,
@@ -35,7 +36,7 @@ enum Escape {
 }
 
 enum Stage {
-    /// All of it may yet turn out to be the head of a `data:` URL.
+    /// The text so far, all of which may still turn out to be the head of a `data:` URL.
     Opening(Vec<u8>),
     Base64,
 }
@@ -49,7 +50,8 @@ impl AudioText {
         self.field
     }
 
-    /// Takes the string's text and appends the audio in it; gives what comes after the closing quote, if that is there.
+    /// Reads a piece of the string and appends the decoded audio. Returns the text after the closing quote, once that
+    /// quote has come.
     pub(super) fn push<'a>(&mut self, text: &'a [u8], audio: &mut Vec<u8>) -> Result<Option<&'a [u8]>, JsonError> {
         let mut rest = text;
         loop {
@@ -73,7 +75,7 @@ impl AudioText {
         }
     }
 
-    /// To be called when the closing quote has come.
+    /// Ends the string. The caller calls this after the closing quote.
     pub(super) fn finish(mut self, audio: &mut Vec<u8>) -> Result<(), JsonError> {
         if let Stage::Opening(opening) = mem::replace(&mut self.stage, Stage::Base64) {
             if opening.len() >= SCHEME.len() {
@@ -86,7 +88,8 @@ impl AudioText {
     }
 
     fn plain(&mut self, text: &[u8], audio: &mut Vec<u8>) -> Result<(), JsonError> {
-        // The smallest byte is found many times faster than the first small one, and nearly always there is none.
+        // Finding the smallest byte is many times faster than finding the first small one, and control characters are
+        // rare.
         if text.iter().fold(b' ', |least, &byte| least.min(byte)) == b' ' {
             return self.unescaped(text, audio);
         }
@@ -109,7 +112,7 @@ impl AudioText {
                 if *digits < 4 {
                     return Ok(());
                 }
-                // Half a surrogate pair is as far from base64 as any character that could stand in its place.
+                // Half a surrogate pair is no more base64 than any character that could replace it.
                 char::from_u32(*code).unwrap_or(char::REPLACEMENT_CHARACTER)
             }
             (escape, b'u') => {
@@ -133,7 +136,7 @@ impl AudioText {
         while let Stage::Opening(opening) = &mut self.stage {
             let Some((&byte, after)) = rest.split_first() else { return Ok(()) };
             rest = after;
-            // A URL may stand behind blanks (WHATWG URL §4.4), as base64 may.
+            // Whitespace may precede a URL (WHATWG URL §4.4), and base64 as well.
             if opening.is_empty() && byte.is_ascii_whitespace() {
                 self.leading = self.leading.saturating_add(1);
                 continue;
@@ -157,7 +160,7 @@ impl AudioText {
         self.decode(rest, audio)
     }
 
-    /// What has come is no head of a `data:` URL but base64 itself.
+    /// Treats the text so far as base64, since it is not the head of a `data:` URL.
     fn begin_base64(&mut self, opening: &[u8], audio: &mut Vec<u8>) -> Result<(), JsonError> {
         self.decoder.pass_over(self.leading);
         self.decode(opening, audio)
@@ -173,7 +176,7 @@ impl AudioText {
     }
 }
 
-/// Whether the head of a `data:` URL, its comma included, ends as one of base64 does.
+/// Returns true if the head of a `data:` URL, including its comma, announces base64.
 fn says_base64(opening: &[u8]) -> bool {
     const ENDING: &[u8] = b";base64,";
     opening.last_chunk::<{ ENDING.len() }>().is_some_and(|last| last.eq_ignore_ascii_case(ENDING))

@@ -1,8 +1,8 @@
-//! The JSON form of a request: options with the audio among them as base64, read as it arrives.
+//! The JSON form of a request: options and the audio as base64, read as the body arrives.
 //!
-//! [`Sieve`] takes the audio out of the passing text and decodes it, so that the recording is never held as text. What
-//! stays is a small JSON document with an empty string in the place of the audio, and that document is `serde_json`'s
-//! business: numbers, nesting, UTF-8, everything that makes JSON well-formed is judged there and nowhere else.
+//! [`Sieve`] takes the audio out of the text and decodes it, so the recording is never held as text. A small JSON
+//! document remains, with an empty string in place of the audio. `serde_json` alone parses that document and checks
+//! numbers, nesting, UTF-8 and everything else that makes JSON well-formed.
 
 mod audio;
 mod options;
@@ -14,7 +14,7 @@ use crate::intake::base64::Base64Error;
 
 pub use sieve::Sieve;
 
-/// The two places where a request may have its audio.
+/// The two fields in which a request may have its audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AudioField {
     /// `audio`, a member of the body.
@@ -24,7 +24,7 @@ pub enum AudioField {
 }
 
 impl AudioField {
-    /// Its name as an error's `param` has it.
+    /// Returns the field's name as an error's `param` has it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Audio => "audio",
@@ -39,16 +39,16 @@ impl fmt::Display for AudioField {
     }
 }
 
-/// What is wrong with a JSON body. The messages are what a client sees; they name fields and places, never content.
+/// An error in a JSON body. Clients see the messages, which name fields and positions, never content.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// Nothing, or nothing but whitespace.
+    /// The body is empty or only whitespace.
     #[error("the body is empty; it must be a JSON object with the audio as base64 in `audio`")]
     Empty,
-    /// Some other JSON value.
+    /// The body is another JSON value.
     #[error("the body must be a JSON object, not {came}")]
     NotAnObject {
-        /// What came, with its article.
+        /// The kind of the value, with its article.
         came: &'static str,
     },
     /// The body ends before its closing brace.
@@ -57,97 +57,98 @@ pub enum JsonError {
     /// The body ends within the audio.
     #[error("the JSON body ends in the middle of {field}")]
     AudioCutShort {
-        /// Where the audio is.
+        /// The field that holds the audio.
         field: AudioField,
     },
-    /// Not JSON. The place is counted in the text that was left, which is the client's own up to the audio.
+    /// The body is not JSON. The position refers to the text without the audio, which equals the client's text up to
+    /// the audio.
     #[error("the body is not valid JSON: {0} (counted as if the audio were an empty string)")]
     Malformed(serde_json::Error),
-    /// Too much of anything but audio.
+    /// The text beside the audio is too large.
     #[error(
         "the JSON body without its audio is larger than the {limit} bytes allowed; the audio belongs in `audio`, or in \
          `input_audio.data`"
     )]
     TooLarge {
-        /// The most that is taken.
+        /// The maximum size in bytes.
         limit: usize,
     },
-    /// The same option twice, where one would silently win.
+    /// An option is given twice. Without this error one value would silently win.
     #[error("`{name}` is given more than once")]
     Repeated {
-        /// The option; shortened if it is very long.
+        /// The option's name, shortened if it is very long.
         name: String,
     },
-    /// No recording at all.
+    /// The body has no recording.
     #[error(
         "the body has no audio: give it as base64 in `audio`, or in `input_audio.data`{}",
         .misplaced.as_ref().map(|name| format!(", not in `{name}`")).unwrap_or_default()
     )]
     AudioMissing {
-        /// A member that is called as if it were the audio; shortened if its name is very long.
+        /// A member whose name suggests audio; shortened if the name is very long.
         misplaced: Option<String>,
     },
-    /// Two recordings.
+    /// The body has two recordings.
     #[error("the body has audio in {first} and again in {second}; one recording is taken")]
     AudioRepeated {
-        /// Where the first is.
+        /// The field that holds the first recording.
         first: AudioField,
-        /// Where the next is.
+        /// The field that holds the second recording.
         second: AudioField,
     },
-    /// A value that cannot hold base64.
+    /// The audio field has a value that cannot hold base64.
     #[error("{field} must be a string of base64, not {came}")]
     AudioNotString {
-        /// Where the audio should be.
+        /// The audio field.
         field: AudioField,
-        /// What came, with its article.
+        /// The kind of the value, with its article.
         came: &'static str,
     },
-    /// `input_audio` without its inner form.
+    /// `input_audio` is not an object.
     #[error("`input_audio` must be an object with the base64 in its `data`, not {came}")]
     InputAudioNotObject {
-        /// What came, with its article.
+        /// The kind of the value, with its article.
         came: &'static str,
     },
-    /// A raw control character, most often the line breaks of an encoder that wraps.
+    /// The audio contains a raw control character, most often a line break from an encoder that wraps lines.
     #[error(
         "{field} has a raw control character (0x{byte:02x}), which JSON does not allow in a string; if it is a line \
          break, encode the audio without wrapping, or write \\n"
     )]
     ControlCharacter {
-        /// Where the audio is.
+        /// The field that holds the audio.
         field: AudioField,
-        /// The character.
+        /// The control character.
         byte: u8,
     },
-    /// A backslash before something that JSON gives no meaning.
+    /// A backslash precedes a character that forms no JSON escape sequence.
     #[error("{field} has an escape sequence that JSON does not know")]
     UnknownEscape {
-        /// Where the audio is.
+        /// The field that holds the audio.
         field: AudioField,
     },
-    /// A `data:` URL that is not base64, or that has too much before its comma.
+    /// A `data:` URL is not base64, or has too many bytes before its comma.
     #[error(
         "{field} begins with `data:` but not as data:<type>;base64,<base64>, with at most {limit} ASCII characters up \
          to the comma"
     )]
     DataUrl {
-        /// Where the audio is.
+        /// The field that holds the audio.
         field: AudioField,
-        /// The most that may stand before the base64.
+        /// The maximum number of bytes before the base64.
         limit: usize,
     },
-    /// The text is not base64. Offsets count from the beginning of the base64, after the comma of a `data:` URL.
+    /// The text is not base64. Offsets count from the start of the base64, after the comma of a `data:` URL.
     #[error("{field} is not valid base64: {fault}")]
     NotBase64 {
-        /// Where the audio is.
+        /// The field that holds the audio.
         field: AudioField,
-        /// What is wrong with it.
+        /// The fault in the base64.
         fault: Base64Error,
     },
 }
 
-/// What kind of value begins with this byte, with its article, for a message.
+/// Returns the kind of value that begins with this byte, with its article, for a message.
 fn kind_of_value(first: u8) -> &'static str {
     match first {
         b'"' => "a string",

@@ -1,4 +1,4 @@
-//! What stays in the sieve, read by `serde_json`.
+//! The options: `serde_json` reads the text that stays in the sieve.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::{JsonError, kind_of_value};
 
-/// Some editors and .NET's encoders write it (RFC 8259 §8.1 lets a reader pass over it).
+/// The byte order mark of UTF-8. Some editors and .NET's encoders write it; RFC 8259 §8.1 lets a reader ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Longer names are shortened where a message repeats them.
+/// The length beyond which a message shortens a name.
 const SHOWN_NAME: usize = 64;
 
-/// The options in a body whose audio has been taken out, without the empty string in its place.
+/// Returns the options in a body whose audio was removed, without the empty string in its place.
 pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let text = skeleton.strip_prefix(BYTE_ORDER_MARK).unwrap_or(skeleton);
     let Some(&first) = text.trim_ascii_start().first() else { return Err(JsonError::Empty) };
@@ -36,15 +36,15 @@ pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
     Ok(options)
 }
 
-/// The name of a member that is called as if it were the audio, in a body that has none.
+/// Returns the name of a member that suggests audio, in a body that has none.
 pub(super) fn misplaced_audio(options: &Map<String, Value>) -> Option<String> {
     let is_it = |name: &str| ["file", "audio"].iter().any(|word| name.to_ascii_lowercase().contains(word));
     let (name, _) = options.iter().find(|(name, value)| value.is_string() && is_it(name) && *name != "filename")?;
     Some(name.chars().filter(|c| !c.is_control()).take(SHOWN_NAME).collect())
 }
 
-/// Reads the body's members, `audio` left out. Of two members of one name `serde_json` would keep the last and say
-/// nothing; here that is an error, and the name is left in `repeated`.
+/// A reader of the body's members that leaves out `audio`. Of two members with the same name `serde_json` would
+/// silently keep the last; this reader reports an error and leaves the name in `repeated`.
 struct Members<'a> {
     repeated: &'a mut Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The sieve itself: it follows a JSON text just far enough to know which string is the audio.
+//! The sieve: follows a JSON text only as far as it must to find the string that holds the audio.
 
 use std::mem;
 
@@ -8,34 +8,34 @@ use serde_json::{Map, Value};
 use super::audio::AudioText;
 use super::{AudioField, JsonError, kind_of_value, options};
 
-/// Separates the audio in a JSON body from its options while the body arrives, in pieces of any size.
+/// A parser that separates the audio in a JSON body from its options while the body arrives, in pieces of any size.
 ///
-/// It does not judge whether the text is JSON: it only must not take for audio what is none in a text that is. The
-/// audio leaves an empty string behind, which keeps a well-formed text well-formed and any other as wrong as it was,
-/// and [`Sieve::finish`] has that text judged. After an error it is of no further use.
+/// The sieve does not check that the text is JSON. It only must not mistake anything else for audio in a valid text.
+/// The audio leaves an empty string behind, so a well-formed text stays well-formed and an invalid one stays invalid.
+/// [`Sieve::finish`] then has that text parsed. After an error the sieve is unusable.
 pub struct Sieve {
     place: Place,
     /// The innermost open object whose members matter.
     object: Object,
-    /// How many containers are open within that object, none of which matter.
+    /// The number of open containers within that object, none of which matter.
     nested: usize,
-    /// Whether the next string directly in that object is a name.
+    /// True if the next string directly in that object is a name.
     awaits_name: bool,
-    /// The member whose value is to come.
+    /// The member whose value comes next.
     member: Member,
-    /// Where the audio was found.
+    /// The field in which the audio was found.
     found: Option<AudioField>,
-    /// Everything but the audio.
+    /// The body without the audio.
     skeleton: Vec<u8>,
-    /// The most that this may become.
+    /// The maximum size of the skeleton in bytes.
     max_skeleton: usize,
 }
 
-/// What the next byte is part of.
+/// The element that contains the next byte.
 enum Place {
     /// No string.
     Structure,
-    /// A string that stays in the skeleton; of a name that matters, where in the skeleton it begins.
+    /// A string that stays in the skeleton. For a name that matters, `name_from` is its start in the skeleton.
     Text { name_from: Option<usize>, escaped: bool },
     /// The audio.
     Audio(AudioText),
@@ -56,7 +56,7 @@ enum Member {
 }
 
 impl Sieve {
-    /// A sieve for one body that may have `max_skeleton` bytes beside its audio.
+    /// Creates a sieve for one body that may have up to `max_skeleton` bytes beside its audio.
     pub const fn new(max_skeleton: usize) -> Self {
         Self {
             place: Place::Structure,
@@ -70,7 +70,7 @@ impl Sieve {
         }
     }
 
-    /// Takes the next piece of the body and appends the audio that is in it.
+    /// Reads the next piece of the body and appends the audio in it.
     pub fn push(&mut self, piece: &[u8], audio: &mut Vec<u8>) -> Result<(), JsonError> {
         let mut rest = piece;
         while !rest.is_empty() {
@@ -91,7 +91,7 @@ impl Sieve {
         Ok(())
     }
 
-    /// The options, in their order, without the audio; of an `input_audio`, what it has beside its `data`.
+    /// Returns the options in their order, without the audio. An `input_audio` keeps its members other than `data`.
     pub fn finish(self) -> Result<Map<String, Value>, JsonError> {
         if let Place::Audio(text) = self.place {
             return Err(JsonError::AudioCutShort { field: text.field() });
@@ -103,7 +103,7 @@ impl Sieve {
         Ok(options)
     }
 
-    /// Reads up to the next string and enters it; gives what is left.
+    /// Reads up to the next string and enters it. Returns the remaining text.
     fn structure<'a>(&mut self, text: &'a [u8]) -> Result<&'a [u8], JsonError> {
         let (structure, string) = text.split_at(memchr(b'"', text).unwrap_or(text.len()));
         self.keep(structure)?;
@@ -125,9 +125,9 @@ impl Sieve {
         }
     }
 
-    /// Reads up to the end of a string that is not the audio; gives what is left.
+    /// Reads up to the end of a string that is not the audio. Returns the remaining text.
     fn text<'a>(&mut self, text: &'a [u8], name_from: Option<usize>, escaped: bool) -> Result<&'a [u8], JsonError> {
-        // What follows a backslash cannot end the string, whatever it is.
+        // A character after a backslash never ends the string.
         let begin = usize::from(escaped);
         let special = text.get(begin..).and_then(|text| memchr2(b'"', b'\\', text));
         let Some(at) = special.map(|at| begin + at) else {
@@ -193,7 +193,7 @@ impl Sieve {
         self.member = Member::Other;
     }
 
-    /// A value that is neither string nor container begins, or goes on.
+    /// Reads a byte of a value that is neither string nor container.
     fn expect_other(&mut self, byte: u8) -> Result<(), JsonError> {
         let came = kind_of_value(byte);
         match self.take_member() {
@@ -203,12 +203,12 @@ impl Sieve {
         }
     }
 
-    /// The member whose value begins here; it has only one.
+    /// Returns the member whose value begins here, and clears it: a member has only one value.
     fn take_member(&mut self) -> Member {
         if self.nested == 0 { mem::replace(&mut self.member, Member::Other) } else { Member::Other }
     }
 
-    /// The member whose name has just been kept. A name that is no valid string is nobody's, and is refused at the end.
+    /// Returns the member whose name was just kept. An invalid string names no member, and is refused at the end.
     fn member_named(&self, from: usize) -> Member {
         let name = self.skeleton.get(from..).and_then(|name| serde_json::from_slice::<String>(name).ok());
         match (self.object, name.as_deref()) {

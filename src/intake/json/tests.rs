@@ -1,4 +1,4 @@
-//! What the sieve promises, with `serde_json` and the `base64` crate on the whole body as judges.
+//! Tests of the sieve against `serde_json` and the `base64` crate, which read the whole body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -27,7 +27,7 @@ fn refusal(body: &str) -> String {
     read(body).expect_err(body).to_string()
 }
 
-/// Results as they can be compared: errors by what a client sees of them.
+/// Makes results comparable: reduces an error to the message that a client sees.
 fn comparable(read: Read) -> Result<(Vec<u8>, Map<String, Value>), String> {
     read.map_err(|error| error.to_string())
 }
@@ -182,7 +182,7 @@ fn only_what_is_not_audio_counts_towards_the_limit() {
     assert!(matches!(refused, Err(JsonError::TooLarge { limit: 23 })), "{refused:?}");
 }
 
-/// A JSON string for `text`, in which the escapes are chosen by `seed`.
+/// Builds a JSON string for `text`, with escapes chosen by `seed`.
 fn quoted(text: &str, seed: u64) -> String {
     let mut state = seed;
     let mut json = String::from("\"");
@@ -227,7 +227,7 @@ fn any_name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A request, and the body that a client with odd habits might make of it.
+/// A request, and a body for it as a client with unusual habits might write it.
 #[derive(Debug, Clone)]
 struct Sent {
     audio: Vec<u8>,
@@ -263,7 +263,7 @@ fn any_request() -> impl Strategy<Value = Sent> {
     })
 }
 
-/// A byte put in the place of another, put in before it, or taken out.
+/// Generates the replacement, insertion or removal of one byte.
 fn any_damage() -> impl Strategy<Value = (prop::sample::Index, u8, u8)> {
     (any::<prop::sample::Index>(), 0..3_u8, prop::sample::select(&b"\"\\{}[],: u0A=\n\x80"[..]))
 }

@@ -1,14 +1,15 @@
-//! The measuring of recordings, on threads of its own.
+//! The measuring of recordings, on dedicated threads.
 //!
-//! To measure a recording is work for a processor, and may be work for a disk: on a worker thread it would keep every other
-//! request of that thread waiting, and among tokio's blocking threads there could be as many at once as there are requests.
-//! Here there are few threads, so that others find a core, and a queue before them:
+//! Measuring takes processor time and may read from disk. On a worker thread it would delay every other request of that
+//! thread; tokio's blocking threads would run as many measurements at once as there are requests. So a few threads
+//! measure, which leaves a core to other work, and a queue holds the recordings that wait. The queue:
 //!
-//! - bounded, and shared by callers by the rule of [`fair_share`](crate::fair_share)
-//! - served in turn: one recording of each caller, and of those of a caller one of each session, before the next of any
-//! - without recordings whose clients have gone. One that is being measured then is read no further, which ends the work
+//! - is bounded, and callers share it by the rule of [`fair_share`](crate::fair_share)
+//! - takes turns: one recording of each caller, and within a caller one of each session, before the next of any
+//! - drops recordings whose clients have gone. If such a recording is being measured, reads fail from then on, which
+//!   ends the work
 //!
-//! How long one recording may take is bounded by [`media`] itself.
+//! [`media`] itself bounds the time that one recording may take.
 
 #[cfg(test)]
 mod tests;
@@ -31,34 +32,34 @@ use super::spool::{Spool, SpoolSource};
 use crate::fair_share::{ShareKey, Shares};
 use turns::Turns;
 
-/// How many recordings may wait for a thread. They lie in the spool, which has its own bound; here each is a few hundred
-/// bytes.
+/// The maximum number of recordings that wait for a thread. Their bytes are in the spool, which has its own bound; an
+/// entry here takes a few hundred bytes.
 const MAX_QUEUED: u64 = 1024;
 
 type Measured = Result<MediaInfo, MediaError>;
 
-/// Threads that measure recordings, and the queue before them. They end when this is dropped.
+/// The threads that measure recordings, and their queue. Dropping the pool ends the threads.
 pub struct MeasuringPool {
     shared: Arc<Shared>,
     threads: usize,
 }
 
-/// How busy a [`MeasuringPool`] is.
+/// The load of a [`MeasuringPool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeasuringLoad {
-    /// Recordings that wait for a thread.
+    /// The number of recordings that wait for a thread.
     pub queued: u64,
-    /// How many may.
+    /// The maximum number of recordings that may wait.
     pub max_queued: u64,
-    /// Threads that measure a recording.
+    /// The number of threads that measure a recording.
     pub busy: usize,
-    /// How many threads there are.
+    /// The number of threads.
     pub threads: usize,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// Something was queued, or the pool is closed.
+    /// The signal that a recording was queued, or that the pool was closed.
     changed: Condvar,
     measure: Box<dyn Fn(SpoolSource, u64) -> Measured + Send + Sync>,
 }
@@ -82,7 +83,7 @@ struct Recording {
 }
 
 impl MeasuringPool {
-    /// A pool that leaves one core of this machine to others, if there are several.
+    /// Creates a pool that leaves one of the machine's cores free, if there are several.
     pub fn new() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with(cores.saturating_sub(1).max(1), MAX_QUEUED, media::inspect)
@@ -96,7 +97,7 @@ impl MeasuringPool {
         let state =
             State { shares: Shares::new(max_queued), queue: Turns::default(), next_id: 0, busy: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), measure: Box::new(measure) });
-        // If one thread cannot be made, those before it end with this.
+        // If a thread cannot be created, dropping the pool ends those before it.
         let pool = Self { shared, threads };
         for number in 0..threads {
             let shared = Arc::clone(&pool.shared);
@@ -105,7 +106,8 @@ impl MeasuringPool {
         Ok(pool)
     }
 
-    /// Measures the recording in `spool`: its container, its codec, its length. It waits in the queue as one of `key`.
+    /// Measures the recording in `spool`: its container, codec and length. The recording waits in the queue under
+    /// `key`.
     pub async fn measure(&self, key: ShareKey, spool: &Spool) -> Result<MediaInfo, IntakeError> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let (answer, answered) = oneshot::channel();
@@ -116,7 +118,7 @@ impl MeasuringPool {
         Ok(measured?)
     }
 
-    /// How busy it is.
+    /// Returns the current load.
     pub fn load(&self) -> MeasuringLoad {
         let state = self.shared.lock();
         let (queued, max_queued) = (state.shares.held(), state.shares.capacity());
@@ -154,26 +156,26 @@ impl Shared {
         Ok(id)
     }
 
-    /// Measures one recording after the other until the pool is closed. Each thread runs this.
+    /// Measures one recording after another until the pool is closed. Each thread runs this.
     fn work(&self) {
         while let Some(Recording { source, bytes, answer, .. }) = self.next() {
-            // After a panic the sender is dropped, which is the request's answer, and the thread goes on.
+            // After a panic the sender is dropped, which answers the request, and the thread continues.
             let measured = catch_unwind(AssertUnwindSafe(|| (self.measure)(source, bytes)));
             self.lock().busy -= 1;
             if let Ok(measured) = measured {
-                // There is no receiver if the client has gone.
+                // The receiver is gone if the client has gone.
                 let _ = answer.send(measured);
             }
         }
     }
 
-    /// The recording whose turn it is, as soon as there is one.
+    /// Waits for the next recording in turn, and returns it; `None` once the pool is closed.
     fn next(&self) -> Option<Recording> {
         let waits = |state: &mut State| !state.is_closed && state.shares.held() == 0;
         let state = self.changed.wait_while(self.lock(), waits);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
-            // Dropped senders tell the waiting requests that nothing will come.
+            // Dropping the senders tells the waiting requests that no answer will come.
             state.queue = Turns::default();
             return None;
         }
@@ -185,7 +187,7 @@ impl Shared {
     }
 }
 
-/// A request that waits for its recording to be measured, or goes.
+/// A request that waits for its recording to be measured. Dropping it removes the recording from the queue.
 struct Waiting<'a> {
     shared: &'a Shared,
     key: ShareKey,
@@ -207,7 +209,7 @@ impl Drop for Waiting<'_> {
             state.shares.give_back(self.key, 1);
         }
         drop(state);
-        // It may hold the last handle of a file.
+        // The recording may hold the last handle of a file, so it is dropped after the lock.
         drop(left);
     }
 }

@@ -9,15 +9,15 @@ use super::*;
 use crate::domain::AudioMs;
 use crate::domain::Length;
 use crate::intake::media::Container;
-use crate::intake::spool::quota::SpoolQuota;
+use crate::intake::spool::SpoolQuota;
 use crate::intake::spool::SpoolWriter;
 
-/// Longer than any thread of these tests is kept from running.
+/// The maximum wait, longer than any thread of these tests is kept from running.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<MediaInfo, IntakeError>> + 'a>>;
 
-/// A pool whose threads tell which recording they have (by its size), and go on when they are told to.
+/// A pool whose threads report their recording (by its size) and wait for permission to continue.
 struct Held {
     pool: MeasuringPool,
     begun: mpsc::Receiver<u64>,
@@ -54,7 +54,7 @@ impl Held {
         self.begun.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Lets the recording that is being measured end, and says which is next.
+    /// Lets the current measurement end, and returns the next recording.
     fn next(&self) -> u64 {
         self.go.send(()).unwrap();
         self.begun()
@@ -122,7 +122,7 @@ async fn what_nobody_waits_for_is_not_measured() {
     let last = held.queue(caller("bob"), 3).await;
     drop(queued);
     assert_eq!(held.pool.load().queued, 1);
-    // The source of this one fails from now on, so that the thread is done with it.
+    // The source of this recording fails from now on, so that the thread finishes with it.
     drop(running);
     assert_eq!(held.next(), 3);
     held.go.send(()).unwrap();
@@ -162,7 +162,7 @@ proptest! {
         let mut number = 0;
         for (key, step) in steps {
             match step {
-                // Most steps add, so that lanes become long.
+                // Most steps add, so lanes become long.
                 0 | 1 => {
                     turns.add(key, |lane| lane.push_back(number));
                     model.push((key, number));
@@ -184,7 +184,7 @@ proptest! {
         let mut all: Vec<_> = served.clone();
         all.sort_unstable();
         prop_assert_eq!(all, model.iter().map(|(_, number)| *number).collect::<Vec<_>>());
-        // In the n-th round each lane that has an n-th is served once, so the rank within a lane never falls.
+        // In round n each lane that has an nth entry is served once, so the rank within a lane never falls.
         let rank = |number: u32| model.iter().filter(|(key, other)| *key == key_of(number) && *other < number).count();
         prop_assert!(served.iter().map(|&number| rank(number)).is_sorted());
     }

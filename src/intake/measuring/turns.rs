@@ -1,8 +1,8 @@
-//! Lanes that are served in turn.
+//! Queues that are served in turn.
 
 use std::collections::VecDeque;
 
-/// A lane for each key that has something waiting, the one whose turn is next in front.
+/// A lane for each key with waiting entries. The lane to be served next is in front.
 #[derive(Debug)]
 pub(super) struct Turns<K, L>(VecDeque<(K, L)>);
 
@@ -17,7 +17,7 @@ impl<K, L> Turns<K, L> {
         self.0.is_empty()
     }
 
-    /// Serves the lane in front: `take` takes something out of it. If it is not empty then, it goes to the end.
+    /// Serves the lane in front: `take` takes an entry out of it. A lane that is not empty afterwards goes to the end.
     pub(super) fn serve<T>(
         &mut self,
         take: impl FnOnce(&mut L) -> Option<T>,
@@ -33,7 +33,7 @@ impl<K, L> Turns<K, L> {
 }
 
 impl<K: Copy + PartialEq, L: Default> Turns<K, L> {
-    /// Puts something into the lane of `key`. A new one is at the end.
+    /// Puts an entry into the lane of `key`. A new lane goes to the end.
     pub(super) fn add(&mut self, key: K, put: impl FnOnce(&mut L)) {
         if let Some((_, lane)) = self.0.iter_mut().find(|(other, _)| *other == key) {
             return put(lane);
@@ -43,7 +43,8 @@ impl<K: Copy + PartialEq, L: Default> Turns<K, L> {
         self.0.push_back((key, lane));
     }
 
-    /// Takes something out of the lane of `key`, wherever that is, and the lane away if it is empty then.
+    /// Takes an entry out of the lane of `key`, at any place in the order, and removes the lane if it is empty
+    /// afterwards.
     pub(super) fn remove<T>(
         &mut self,
         key: K,

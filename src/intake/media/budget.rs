@@ -1,18 +1,19 @@
-//! How much processor time a recording may cost to measure.
+//! The limit on the processor time for measuring one recording.
 
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// What any recording may take, however small.
+/// The processor time allowed for any recording, however small.
 const BASE: Duration = Duration::from_millis(50);
-/// What each MiB of it may take: five times what AAC, the dearest of what people record, takes (9 ms a MiB, release build).
+/// The additional processor time per MiB: five times the cost of AAC, the most expensive common format (9 ms per MiB,
+/// release build).
 const PER_MIB: Duration = Duration::from_millis(50);
-/// How many units of work go between two looks at the clock.
+/// The units of work between two reads of the clock.
 const WORK_PER_LOOK: u64 = 64 * 1024;
 
-/// The processor time that this thread may still spend on one recording. Time that other threads take does not count, so a
-/// recording costs its caller the same on a busy machine as on an idle one.
+/// The processor time that this thread may still spend on one recording. The time of other threads does not count, so the
+/// limit means the same on a busy machine as on an idle one.
 pub(super) struct Budget {
     ends_at: Duration,
     work: u64,
@@ -26,7 +27,7 @@ impl Budget {
         Self { ends_at: thread_time().saturating_add(allowed), work: 0, spent: false }
     }
 
-    /// Notes `work`, roughly in bytes looked at; `false` if no more may be done.
+    /// Records `work`, roughly the number of bytes examined. Returns `false` if the budget is spent.
     pub(super) fn spend(&mut self, work: u64) -> bool {
         self.work = self.work.saturating_add(work).saturating_add(256);
         if self.work >= WORK_PER_LOOK && !self.spent {
@@ -37,7 +38,7 @@ impl Budget {
     }
 }
 
-/// The processor time that this thread has used. A clock that cannot be read is said to stand still.
+/// Returns the processor time that this thread has used, or zero if the clock cannot be read.
 fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

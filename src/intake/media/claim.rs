@@ -1,7 +1,7 @@
-//! How long a recording can be, by its beginning alone, while the rest of it is still arriving.
+//! The provisional length of a recording, from its beginning alone, while the rest is still arriving.
 //!
-//! What a header states is believed here, for a while: nothing is final before the whole recording has been measured, and
-//! one that turns out longer than was claimed is taken for what it is.
+//! This module believes headers, but only provisionally: the measurement of the whole recording replaces the claim, even if
+//! the recording turns out longer than claimed.
 
 use super::codec::mpeg::Frame;
 use super::codec::suspicion;
@@ -9,25 +9,26 @@ use super::demux::wav;
 use super::{Container, detect, tally};
 use crate::domain::AudioMs;
 
-/// What the beginning of a recording says.
+/// The format and length that the beginning of a recording states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// What holds the audio.
+    /// The container of the audio.
     pub container: Container,
-    /// The longest that it is said to be.
+    /// The maximum length according to the header, or the bound for the file's size.
     pub length: AudioMs,
-    /// Whether it is exactly that, if it tells the truth. Otherwise it may be shorter: by what is no sound in it, or as a
-    /// rule by far, where nothing but the bound for so many bytes is known.
+    /// True if `length` is exact, provided that the header is true. Otherwise the recording may be shorter: by the bytes
+    /// that are not sound, or usually by far if `length` is only the bound for the file's size.
     pub exact: bool,
 }
 
-/// What `head`, the beginning of a recording of `bytes` bytes, claims. `None` where the container cannot be told by it.
+/// Returns the claim of `head`, the beginning of a recording of `bytes` bytes, or `None` if `head` does not show the
+/// container.
 pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
     let (container, audio) = detect::beginning(head)?;
     let said = match container {
         Container::Wav => wav::claim(audio, bytes),
         Container::Flac => flac(audio).map(|length| (length, true)),
-        // Tags count as sound.
+        // Not exact, since the bytes of tags count as sound.
         Container::Mp3 => constant_rate(audio, bytes).map(|length| (length, false)),
         Container::Ogg | Container::Mp4 | Container::Webm => None,
     };
@@ -36,9 +37,10 @@ pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
     Some(Claim { container, length, exact })
 }
 
-/// The number of samples that `STREAMINFO` states, unless its writer did not know it (RFC 9639 §8.2).
+/// Returns the length in `STREAMINFO`, or `None` if the encoder left it unknown (RFC 9639 §8.2).
 fn flac(audio: &[u8]) -> Option<AudioMs> {
-    // A marker, the head of a block, sizes of blocks and frames; then 20 bits of rate, 8 of channels and bits, 36 of samples.
+    // After the marker: a block header, sizes of blocks and frames, then 20 bits of sample rate, 8 of channels and sample
+    // size, and 36 of the number of samples.
     let block = audio.get(4..)?.first_chunk::<22>()?;
     let &[kind, .., r0, r1, r2, s0, s1, s2, s3, s4] = block;
     let rate = u64::from(u32::from_be_bytes([0, r0, r1, r2]) >> 4);
@@ -47,13 +49,14 @@ fn flac(audio: &[u8]) -> Option<AudioMs> {
     if is_stream_info && samples > 0 { AudioMs::from_frames(samples, rate) } else { None }
 }
 
-/// MPEG frames of one size, as far as the beginning goes, and no header of a variable rate.
+/// Returns the length of MPEG audio with a constant bit rate, or `None` if the frames in `audio` differ in size or a header
+/// announces a variable rate.
 fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
     let found = audio.get(suspicion::find_mpeg(audio, false)?..)?;
     let (opening, after) = frame(found)?;
     let holds = |mark: &[u8]| memchr::memmem::find(opening, mark).is_some();
-    // Where an encoder writes what it knows of a variable rate, it writes `Info` of a constant one, in a frame that may have
-    // another size than the rest.
+    // Encoders write `Xing` or `VBRI` for a variable rate and `Info` for a constant one. The frame with `Info` may differ in
+    // size from the rest.
     if holds(b"Xing") || holds(b"VBRI") {
         return None;
     }
@@ -61,7 +64,7 @@ fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
     let first = Frame::parse(*rest.first_chunk()?)?;
     let mut frames = 0;
     while let Some(next) = rest.first_chunk().copied().and_then(Frame::parse) {
-        // A frame may have a byte of padding.
+        // Frames may differ by one byte of padding.
         if !next.matches(first) || next.bytes.abs_diff(first.bytes) > 1 {
             return None;
         }
@@ -74,7 +77,7 @@ fn constant_rate(audio: &[u8], bytes: u64) -> Option<AudioMs> {
     u64::try_from(nanos / 1_000_000).ok().map(AudioMs::new)
 }
 
-/// The frame that `bytes` begin with, and what comes after it.
+/// Splits `bytes` after the frame at their beginning.
 fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let frame = Frame::parse(*bytes.first_chunk()?)?;
     bytes.split_at_checked(usize::try_from(frame.bytes).ok()?)

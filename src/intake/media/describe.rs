@@ -1,6 +1,6 @@
-//! What a file is that is not taken, in words for the one that sent it.
+//! Names of formats that the gateway refuses, for the error message to the client.
 
-/// Names a file that is not taken, where that is cheap to tell.
+/// Names the format of a refused file, if that is cheap to detect.
 pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
     const PREFIXES: &[(&[u8], &str)] = &[
         (b"FORM", "AIFF or another IFF file"),
@@ -16,7 +16,7 @@ pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
         (b"FLV", "Flash video"),
         (b"\x00\x00\x01\xba", "an MPEG program stream"),
         (b"\x0b\x77", "raw AC-3 audio"),
-        // What a recorder hands out after its first piece: the head of the stream was in that.
+        // A WebM cluster: `MediaRecorder` puts the head of the stream only into its first piece.
         (b"\x1f\x43\xb6\x75", "a piece of WebM without its beginning; join the recorder's pieces in order"),
         (b"\x89PNG", "a PNG image"),
         (b"\xff\xd8\xff", "a JPEG image"),
@@ -33,7 +33,7 @@ pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
     if matches!(head.get(4..8), Some(b"styp" | b"moof" | b"sidx")) {
         return Some("a piece of MP4 without its beginning; join the recorder's pieces in order");
     }
-    // An ADTS header has MPEG's sync and layer 0, which no MPEG audio frame has.
+    // An ADTS header has MPEG's sync word and layer 0; no MPEG audio frame has layer 0.
     if let [0xff, second, ..] = head
         && second & 0xf6 == 0xf0
     {
@@ -45,7 +45,7 @@ pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
 /// Names a kind of text.
 fn text(head: &[u8]) -> Option<&'static str> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    // The window may have cut the last character.
+    // The window may end inside the last character.
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         Err(err) if err.error_len().is_none() => std::str::from_utf8(head.get(..err.valid_up_to())?).ok()?,
@@ -56,7 +56,7 @@ fn text(head: &[u8]) -> Option<&'static str> {
         return None;
     }
     let starts = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    // A script that puts a Blob into a string, or into a form field that takes text, sends its name instead.
+    // A script that converts a Blob to a string, or puts it into a text field of a form, sends `[object Blob]` instead.
     if text.starts_with("[object ") && text.trim_end().ends_with(']') {
         return Some("the words [object …], which a script sends in the place of a Blob; append the Blob itself");
     }

@@ -1,4 +1,4 @@
-//! The container by its first bytes.
+//! Detection of the container from the first bytes of a file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,14 +8,14 @@ use super::describe::describe;
 use super::players::{MAX_PROBED, MIN_PROBED, is_surely_mp4, other_format};
 use super::{Container, MediaError};
 
-/// How much is looked at: enough to pass over whatever stands between a tag and the first MPEG frame.
+/// The number of bytes examined: enough to skip any bytes between a tag and the first MPEG frame.
 const WINDOW: u64 = 64 * 1024;
-/// What most containers are known by.
+/// The number of bytes that identify most containers.
 const SIGNATURE: u64 = 12;
-/// Some files carry a second tag after the first. No file carries many.
+/// The maximum number of `ID3v2` tags. Some files carry a second tag after the first; no file carries many.
 const MAX_TAGS: usize = 8;
 
-/// A container, and where in the file it begins.
+/// A container and the offset of its first byte in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Detected {
     pub(super) container: Container,
@@ -23,19 +23,19 @@ pub(super) struct Detected {
     pub(super) certainty: Certainty,
 }
 
-/// How sure players are of what a file is.
+/// The certainty with which players recognise a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Certainty {
     Known,
-    /// It is frames of a kind, but they may find those of another.
+    /// A file of MPEG frames in which players may find frames of another kind.
     OneOfSome,
-    /// They may take it for anything, since it does not begin with what it is.
+    /// A file that does not begin with its format's mark, so players may take it for anything.
     Doubted,
 }
 
 impl Detected {
-    /// A demuxer for it, to be fed from its start on; `bytes` is the size of the whole file. `None` for MP4, whose tables have
-    /// to be read where they are.
+    /// Returns the demuxer for this container, to be fed from `start`; `bytes` is the size of the whole file. `None` for MP4,
+    /// which needs random access to its tables.
     pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer>> {
         Some(match self.container {
             Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(self.start))).starting_at(self.start)),
@@ -57,7 +57,7 @@ impl Detected {
 
 pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detected, MediaError> {
     let (mut start, mut tags) = (0, 0);
-    // What is known by so little that the rest need not be read.
+    // Read only the signature first: it settles some formats without the rest.
     let mut head = window(source, start, SIGNATURE)?;
     for _ in 0..MAX_TAGS {
         let Some(tag) = id3v2_bytes(&head) else { break };
@@ -65,9 +65,9 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         tags += 1;
         head = window(source, start, SIGNATURE)?;
     }
-    // Players pass over one tag, if it is not too large, before they look at what it is.
+    // Players skip one tag, if it is not too large, before they probe the format.
     let passed_over = tags < 2 && start.saturating_add(16) < MAX_PROBED;
-    // Where there is no tag, the first kilobytes settle it for players too.
+    // Without a tag, the first kilobytes settle the format for players too.
     let probed = if start == 0 { MIN_PROBED } else { MAX_PROBED };
     if is_wav(&head) {
         refuse_other_formats(source, (Container::Wav, start), probed)?;
@@ -75,7 +75,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
     }
     head = window(source, start, WINDOW)?;
     match by_signature(&head)? {
-        // Its tables count from the file's first byte, tag or not, and who wrote it counted without.
+        // The offsets in its tables count from the file's first byte, but the encoder wrote them before the tag was added.
         Some(Container::Mp4) if start > 0 => {
             return Err(MediaError::Unsupported { found: "an MP4 file behind an ID3 tag" });
         }
@@ -92,7 +92,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         }
         None => {}
     }
-    // Before MPEG frames are looked for throughout, so that nothing is mistaken for them that says plainly what it is.
+    // This precedes the search for MPEG frames, so that a file with a plain mark is not mistaken for MPEG.
     if let Some(found) = describe(&head) {
         return Err(MediaError::Unsupported { found });
     }
@@ -101,7 +101,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         return Err(MediaError::NotAudio { bytes });
     }
     let led = suspicion::leading_mpeg(&head, ends);
-    // Players look at twice as much until it is enough.
+    // Players double the number of bytes they probe until it is enough.
     let probed = led
         .and_then(|led| start.saturating_add(led).checked_next_power_of_two())
         .map_or(MAX_PROBED, |settled| settled.saturating_mul(2).saturating_sub(start).clamp(MIN_PROBED, MAX_PROBED));
@@ -122,7 +122,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
     Ok(Detected { container: Container::Mp3, start, certainty })
 }
 
-/// A container that is known by its first bytes, if players get to see them.
+/// Returns a container known by its first bytes, or an error if players do not examine those bytes.
 fn known(container: Container, start: u64, passed_over: bool) -> Result<Detected, MediaError> {
     if passed_over {
         Ok(Detected { container, start, certainty: Certainty::Known })
@@ -131,7 +131,7 @@ fn known(container: Container, start: u64, passed_over: bool) -> Result<Detected
     }
 }
 
-/// Whether FLAC begins with a `STREAMINFO` that players believe.
+/// Returns true if FLAC begins with a `STREAMINFO` that players believe.
 fn has_stream_info(head: &[u8]) -> bool {
     let short = |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
     let begins = head.get(4).is_some_and(|kind| kind.trailing_zeros() >= 7) && head.get(5..8) == Some(&[0, 0, 34]);
@@ -140,8 +140,8 @@ fn has_stream_info(head: &[u8]) -> bool {
     begins && short(8) >= 16 && short(10) >= short(8) && has_rate
 }
 
-/// Whether a file that does not begin with a frame begins with the name of a format, or with its zeros: not with the rest of a
-/// frame, as one does that was cut out of a longer one.
+/// Returns true if a file that does not begin with a frame begins with the name or the zeros of another format. A piece cut
+/// out of a longer file begins with the rest of a frame instead.
 fn says_what_it_is(head: &[u8]) -> bool {
     let Some(begins @ &[first, ..]) = head.first_chunk::<4>() else { return true };
     let is_filler = begins.iter().all(|byte| *byte == first);
@@ -156,7 +156,7 @@ fn refuse_other_formats<S: Read + Seek>(source: &mut S, what: (Container, u64), 
     }
 }
 
-/// The container by its beginning alone, and where in it the tags end.
+/// Returns the container, as far as the beginning of a file shows it, and the bytes after the tags.
 pub(super) fn beginning(head: &[u8]) -> Option<(Container, &[u8])> {
     let tag = id3v2_bytes(head).unwrap_or_default();
     let audio = head.get(usize::try_from(tag).ok()?..)?;
@@ -168,14 +168,14 @@ pub(super) fn beginning(head: &[u8]) -> Option<(Container, &[u8])> {
 }
 
 fn window<S: Read + Seek>(source: &mut S, at: u64, size: u64) -> io::Result<Vec<u8>> {
-    // At once: a vector that grows to the size of a window is copied four times.
+    // Allocated at once: growing a vector to the size of a window copies it four times.
     let mut head = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     source.seek(SeekFrom::Start(at))?;
     source.by_ref().take(size).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// The size of the `ID3v2` tag that `head` starts with: header, content and, where flagged, footer (its version 2.4, §3.1).
+/// Returns the size of the `ID3v2` tag at the start of `head`: header, content and, if flagged, footer (`ID3v2.4` §3.1).
 fn id3v2_bytes(head: &[u8]) -> Option<u64> {
     let &[b'I', b'D', b'3', major, minor, flags, a, b, c, d] = head.first_chunk()? else { return None };
     let size = [a, b, c, d];
@@ -214,7 +214,7 @@ fn is_image(brand: [u8; 4]) -> bool {
     matches!(&brand, b"heic" | b"heix" | b"heif" | b"mif1" | b"msf1" | b"avif" | b"avis" | b"jp2 " | b"jpx " | b"jxl ")
 }
 
-/// Whether the first atom is whole and another follows, or it runs on past what was read, as audio does.
+/// Returns true if another atom follows the first, or if the first extends past `head`, as an atom of audio does.
 fn leads_to_atom(head: &[u8]) -> bool {
     let Some(size) = head.first_chunk().copied().map(u32::from_be_bytes) else { return false };
     let next = usize::try_from(size).unwrap_or(usize::MAX);
@@ -225,7 +225,7 @@ fn is_code(code: &[u8]) -> bool {
     code.iter().all(u8::is_ascii_graphic)
 }
 
-/// How long the EBML header is that `head` begins with (RFC 8794 §4).
+/// Returns the size of the EBML header at the start of `head` (RFC 8794 §4).
 fn ebml_header(head: &[u8]) -> usize {
     const ID: usize = 4;
     let Some(&first) = head.get(ID) else { return 0 };
@@ -236,7 +236,7 @@ fn ebml_header(head: &[u8]) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX).saturating_add(ID + count)
 }
 
-/// EBML is no more than a syntax; the document type says whose (RFC 8794 §11.2.6).
+/// Reads the document type of an EBML file, since EBML is only a syntax (RFC 8794 §11.2.6).
 fn matroska(head: &[u8]) -> Result<Container, MediaError> {
     let header = head.get(..head.len().min(ebml_header(head)).min(128)).unwrap_or_default();
     if memchr::memmem::find(header, b"webm").is_some() || memchr::memmem::find(header, b"matroska").is_some() {

@@ -1,16 +1,16 @@
-//! What kind of recording is this, and how long is it?
+//! The format and the length of a recording.
 //!
-//! Names and content types are the client's word; only the bytes are believed here. [`inspect`] tells the container by its
-//! first bytes and the length by walking its packets without decoding them. Lengths that a header states are not used:
-//! a header that lies would make a long recording cheap. Where packets cannot be walked, the length is a bound.
+//! Clients choose names and content types; this module trusts only the bytes. [`inspect`] detects the container from its
+//! first bytes and measures the length by walking the packets without decoding them. It ignores lengths that a header
+//! states: a false header would make a long recording cheap. Where it cannot walk the packets, the length is an upper bound.
 //!
-//! - `detect`: the container by its first bytes; `describe`: what it is instead, in words; `players`: whether players take it
-//!   for the same
+//! - `detect`: detects the container from the first bytes; `describe`: names other formats; `players`: finds files that
+//!   players take for another format
 //! - `reader`: shows a demuxer the recording, window by window, within a `budget` of processor time
-//! - `demux`: one container each: packets out of bytes; `mp4` reads the tables that say where its packets are
-//! - `codec`: how long a packet plays, by its own bytes
-//! - `tally`: adds it up
-//! - [`claim`]: what the beginning of a recording says, for those that are still arriving
+//! - `demux`: splits each container into packets; `mp4` reads the tables that locate its packets
+//! - `codec`: computes the duration of a packet from its bytes
+//! - `tally`: sums the durations
+//! - [`claim`]: reads the length that the beginning of a recording states, while the rest is still arriving
 
 mod budget;
 mod claim;
@@ -38,7 +38,7 @@ use budget::Budget;
 use reader::{Ended, Reader};
 use tally::Tally;
 
-/// The containers that the gateway takes: those that the provider lists.
+/// The containers that the gateway accepts: those that the provider lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Container {
     /// RIFF or RF64 WAVE.
@@ -51,12 +51,12 @@ pub enum Container {
     Ogg,
     /// The ISO base media family: mp4, m4a, mov, whole or in fragments.
     Mp4,
-    /// Matroska and its part for the web.
+    /// Matroska and its subset ``WebM``.
     Webm,
 }
 
 impl Container {
-    /// A short name for logs and messages.
+    /// Returns a short name for logs and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wav => "wav",
@@ -68,7 +68,7 @@ impl Container {
         }
     }
 
-    /// A file name whose extension a provider takes for this container.
+    /// Returns a file name with an extension that providers accept for this container.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Wav => "audio.wav",
@@ -80,7 +80,7 @@ impl Container {
         }
     }
 
-    /// The content type of an audio file in this container.
+    /// Returns the content type of an audio file in this container.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Wav => "audio/wav",
@@ -92,7 +92,7 @@ impl Container {
         }
     }
 
-    /// The fewest bits a second that sound in this container takes, where its codec is not known.
+    /// Returns the lowest bit rate, in bits per second, of audio in this container with an unknown codec.
     fn min_bits_per_second(self) -> u64 {
         match self {
             Self::Mp3 => 8_000,
@@ -109,105 +109,105 @@ impl fmt::Display for Container {
     }
 }
 
-/// What a recording was found to be.
+/// The format, length and size of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaInfo {
-    /// What holds the audio.
+    /// The container of the audio.
     pub container: Container,
-    /// How it is encoded, where that could be read.
+    /// The codec, if it could be read.
     pub codec: Option<Codec>,
-    /// How long it plays: the longest of its audio tracks.
+    /// The length of the longest audio track.
     pub length: Length,
     /// The size of the whole file.
     pub bytes: u64,
 }
 
-/// Why a file is not taken.
+/// The reason to refuse a file.
 #[derive(Debug, Error)]
 pub enum MediaError {
-    /// Not a single byte.
+    /// An empty file.
     #[error("the audio file is empty; send {TAKEN}")]
     Empty,
-    /// Nothing that is known here.
+    /// A file in no known format.
     #[error("the file is not audio in a known format ({bytes} bytes); send {TAKEN}")]
     NotAudio {
         /// The size of the file.
         bytes: u64,
     },
-    /// Something that is known, and not taken.
+    /// A file in a known format that is not accepted.
     #[error("the file is {found}; send {TAKEN}")]
     Unsupported {
-        /// What it is, in words.
+        /// The name of the format.
         found: &'static str,
     },
-    /// One thing by its first bytes, and another to those that play it.
+    /// A file that has one format by its first bytes and another to players.
     #[error("the {container} file is {found} as well, and players differ about which; send {TAKEN}")]
     TwoFormats {
         /// The container by its first bytes.
         container: Container,
-        /// What it is taken for, in words.
+        /// The name of the format that players may take it for.
         found: &'static str,
     },
-    /// Sound that is known, and whose length cannot be counted.
+    /// Audio in a known codec whose length cannot be measured.
     #[error("the {container} file's audio is encoded as {codec}, which is not supported; send {TAKEN}")]
     Codec {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
-        /// The codec, by its usual name, or the container's own code for it.
+        /// The usual name of the codec, or the container's code for it.
         codec: String,
     },
-    /// Something in the container that hides how long the sound is.
+    /// A feature of the container that hides the length of the audio.
     #[error("the {container} file {what}, which is not supported")]
     Feature {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
-        /// What it does, as in "compresses its track's packets (zlib)".
+        /// A description of the feature, such as "compresses its track's packets (zlib)".
         what: &'static str,
     },
-    /// A recording that was cut off before what it cannot be played without.
+    /// A recording that ends before a part that playback needs.
     #[error("the {container} file was not finished: {missing}")]
     Unfinished {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
-        /// What is not there, as in "its index (moov) is missing".
+        /// A description of the missing part, such as "its index (moov) is missing".
         missing: &'static str,
     },
-    /// An audio track in which nothing plays.
+    /// An audio track without sound.
     #[error("the {container} file holds no sound")]
     NoSound {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
     },
     /// More audio tracks than any recording has.
     #[error("the {container} file has more than {allowed} audio tracks")]
     TooManyTracks {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
-        /// How many it may have.
+        /// The maximum number of audio tracks.
         allowed: usize,
     },
-    /// The right container without audio in it.
+    /// An accepted container without an audio track.
     #[error("the {container} file has no audio track")]
     NoAudioTrack {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
     },
-    /// An index that plays the same bytes again and again. There is no end to how long such a file could be.
+    /// An index that plays the same bytes repeatedly. The length of such a file has no bound.
     #[error("the {container} file is malformed: its packets overlap")]
     Overlapping {
-        /// The container that was found.
+        /// The detected container.
         container: Container,
     },
-    /// The recording could not be read back.
+    /// A failure to read the recording back.
     #[error("the audio could not be read")]
     Read(#[from] std::io::Error),
 }
 
 const TAKEN: &str = "flac, m4a, mov, mp3, mp4, mpga, oga, ogg, opus, wav or webm";
 
-/// Tells what the recording is and how long it plays. `bytes` is its whole size; reading starts at its first byte.
+/// Returns the format and the length of a recording of `bytes` bytes. Reading starts at its first byte.
 ///
-/// This blocks and computes: it may read the whole recording, and use the processor for as long as [`budget`] allows.
+/// This function blocks: it may read the whole recording and use as much processor time as [`budget`] allows.
 pub fn inspect<S>(mut source: S, bytes: u64) -> Result<MediaInfo, MediaError>
 where
     S: Read + Seek,

@@ -1,12 +1,12 @@
-//! Files that players take for another format than their first bytes say.
+//! Detection of files that players take for another format than their first bytes show.
 //!
-//! ffmpeg, which providers decode with, asks each of its formats how likely a file is one of it, and takes the likeliest.
-//! Most formats look at the first bytes, as `detect` does. Some find their mark anywhere in the beginning, or at a place where
-//! other formats leave room, and are surer of it than WAV or MPEG frames can be. A file with such a mark would be measured as
-//! one thing and played as another, so it is refused. No recorder writes them by chance.
+//! Providers decode with ffmpeg, which has each of its formats score a file and takes the format with the highest score.
+//! Most formats examine the first bytes, as `detect` does. Some formats find their mark anywhere in the beginning, or at an
+//! offset that other formats leave free, and score higher than WAV or MPEG frames can. The gateway would measure a file with
+//! such a mark as one format while players play another, so it refuses the file. No recorder writes such marks by chance.
 //!
-//! The beginning is 2 KiB; where that decides nothing, as for a file behind a tag, it is doubled until something does, up to
-//! 1 MiB (`av_probe_input_buffer2`).
+//! The beginning is 2 KiB. If that does not settle the format, as for a file behind a tag, ffmpeg doubles it until it does,
+//! up to 1 MiB (`av_probe_input_buffer2`).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -14,15 +14,16 @@ use memchr::memmem;
 
 use super::Container;
 
-/// How much ffmpeg looks at first, and at most.
+/// The number of bytes that ffmpeg probes first; [`MAX_PROBED`] is the most that it probes.
 pub(super) const MIN_PROBED: u64 = 2048;
 pub(super) const MAX_PROBED: u64 = 1024 * 1024;
 
-/// How much is looked at at once, and how much of that once more with what follows: more than any mark spans.
+/// The number of bytes examined at once. The last [`OVERLAP`] bytes, more than any mark spans, are examined again together
+/// with the next piece.
 const PIECE: usize = 64 * 1024;
 const OVERLAP: usize = 2048;
 
-/// Marks that count wherever they are found, how often they have to be, and what then plays.
+/// Marks that count at any offset, the number of occurrences that ffmpeg needs, and the format that then plays.
 const ANYWHERE: &[(&[u8], usize, &str)] = &[
     (b"NM\x7a\x56\x1f\x5f\x04\xad", 1, "a NUT file"),
     (b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02", 1, "an MXF file"),
@@ -30,7 +31,7 @@ const ANYWHERE: &[(&[u8], usize, &str)] = &[
     (b"\xf8\x72\x6f\xba", 50, "TrueHD audio"),
     (b"\xf8\x72\x6f\xbb", 50, "MLP audio"),
 ];
-/// The same, of which other formats are surer than bare frames are, or FLAC with a damaged head.
+/// Marks like [`ANYWHERE`] that outscore only bare frames and FLAC with a damaged head.
 const BESIDE_FRAMES: &[(&[u8], usize, &str)] = &[
     (b"NSVs", 1, "a Nullsoft video"),
     (IEC_61937, 2, "S/PDIF audio (IEC 61937)"),
@@ -38,7 +39,7 @@ const BESIDE_FRAMES: &[(&[u8], usize, &str)] = &[
     (b"\x00\x00\x01\xbd", 6, "an MPEG program stream"),
     (b"\x00\x00\x01\xc0", 6, "an MPEG program stream"),
 ];
-/// Marks by their distance from the beginning.
+/// Marks that count only at a fixed offset from the beginning.
 const AT: &[(usize, &[u8], &str)] = &[
     (12, b"xobX", "an Xbox video (XMV)"),
     (65, b"FSSD", "Macintosh HCOM audio"),
@@ -53,25 +54,25 @@ const AT: &[(usize, &[u8], &str)] = &[
     (1464, b"MTN\0", MODULE),
     (1464, b"IT10", MODULE),
 ];
-/// Notes and samples, which play for hours from a few bytes.
+/// The name of a format that holds notes and samples, so that a few bytes play for hours.
 const MODULE: &str = "a tracker module";
-/// Where the kind of most modules is told, and what it is called there; `?` is a digit.
+/// The offset of the code that names the kind of most tracker modules. In [`MODULE_CODES`], `?` stands for a digit.
 const MODULE_CODE: usize = 1080;
 const MODULE_CODES: &[&[u8; 4]] = &[
     b"M.K.", b"M!K!", b"M&K!", b"N.T.", b"NSMS", b"LARD", b"PATT", b"FEST", b"EXO?", b"FLT?", b"?CHN", b"??CH",
     b"??CN", b"TDZ?", b"CD?1", b"OKTA", b"OCTA", b"FA0?", b"M\0\0\0", b"8\0\0\0", b"M..K",
 ];
-/// What every burst of compressed sound begins with on a wire for PCM, as 16-bit samples in a file (IEC 61937-1 §6.1).
+/// The preamble of a burst of compressed audio on a PCM link, as 16-bit samples in a file (IEC 61937-1 §6.1).
 pub(super) const IEC_61937: &[u8] = b"\x72\xf8\x1f\x4e";
 
-/// What players take the file for, which is `container` by its first bytes, from `start` on, and of which they look at `probed`
-/// bytes. `None` if it is that to them too.
+/// Returns the name of the format for which players take the file, or `None` if they take it for `container`, the format of
+/// its first bytes from `start`. Players probe `probed` bytes.
 pub(super) fn other_format<S: Read + Seek>(
     source: &mut S,
     (container, start): (Container, u64),
     probed: u64,
 ) -> io::Result<Option<&'static str>> {
-    // Where the tag is larger than what they look at, they look at the tag.
+    // If the tag is larger than the bytes that players probe, they probe the tag.
     let looks_at = if start.saturating_add(16) < MAX_PROBED { start } else { 0 };
     source.seek(SeekFrom::Start(looks_at))?;
     let mut rest = source.by_ref().take(probed);
@@ -85,12 +86,12 @@ pub(super) fn other_format<S: Read + Seek>(
         if is_first && let Some(found) = marks_in_place(&piece) {
             return Ok(Some(found));
         }
-        // What begins in the overlap is looked at together with what follows it.
+        // A mark that begins in the overlap is examined together with the bytes that follow it.
         let fresh = if at_end { piece.len() } else { piece.len().saturating_sub(OVERLAP) };
         if let Some(found) = marks.look(&piece, fresh) {
             return Ok(Some(found));
         }
-        // A whole file behind a tag may be looked at so far that the packets of a transport stream are surer than WAV.
+        // Behind a tag, ffmpeg may probe enough bytes for the packets of a transport stream to outscore WAV.
         if (marks.bare_frames || start > 0) && has_transport_packets(&piece) {
             return Ok(Some("an MPEG transport stream"));
         }
@@ -103,19 +104,19 @@ pub(super) fn other_format<S: Read + Seek>(
     Ok(found.then_some("an MP4 file behind something else"))
 }
 
-/// Whether players know by the first kilobytes of an MP4 file that it is one.
+/// Returns true if players recognise an MP4 file by its first kilobytes.
 pub(super) fn is_surely_mp4<S: Read + Seek>(source: &mut S) -> io::Result<bool> {
     leads_to_box(source, (0, MIN_PROBED), &[SURE_BOXES])
 }
 
-/// How often each mark was found so far.
+/// The number of occurrences of each mark so far.
 struct Marks {
     bare_frames: bool,
     times: Vec<usize>,
 }
 
 impl Marks {
-    /// Counts the marks that begin in the first `fresh` of `piece`, until there are enough of one.
+    /// Counts the marks that begin in the first `fresh` bytes of `piece`, and returns the name of a format with enough of them.
     fn look(&mut self, piece: &[u8], fresh: usize) -> Option<&'static str> {
         let more = if self.bare_frames { BESIDE_FRAMES } else { &[] };
         let marks = ANYWHERE.iter().chain(more);
@@ -143,36 +144,37 @@ fn marks_in_place(beginning: &[u8]) -> Option<&'static str> {
     if code.is_some_and(|code| MODULE_CODES.iter().any(|pattern| is(code, pattern))) {
         return Some(MODULE);
     }
-    // Dictation machines leave a sector for the header, most of it zeros.
+    // Dictation machines reserve a sector for the header, most of it zeros.
     let zeros =
         |from: usize, to: usize| beginning.get(from..to).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
     let is_dictation = has(256, &[0x84]) && zeros(44, 256) && zeros(264, 512);
     is_dictation.then_some("an ACT recording (G.729)")
 }
 
-/// Whether there are packets of 188 bytes (192 and 204 with what some recorders add), each with its mark.
+/// Returns true if `bytes` hold consecutive packets of 188 bytes (192 or 204 with the bytes that some recorders add), each
+/// with its mark.
 fn has_transport_packets(bytes: &[u8]) -> bool {
     const MARK: u8 = 0x47;
     const PACKETS: usize = 7;
-    // A head has a mark, and says that there is something in the packet.
+    // A header has a mark, and flags that declare a packet that is not empty.
     let is_head = |at: usize| bytes.get(at) == Some(&MARK) && bytes.get(at + 3).is_some_and(|flags| flags & 0x30 != 0);
     memchr::memchr_iter(MARK, bytes)
         .any(|at| [188, 192, 204].iter().any(|size| (0..PACKETS).all(|n| is_head(at + n * size))))
 }
 
-/// Boxes that ffmpeg knows an MP4 by, and those by which it takes it for one if nothing else is likelier.
+/// Boxes by which ffmpeg recognises an MP4 file. With [`LIKELY_BOXES`], a format with a higher score wins.
 const SURE_BOXES: &[&[u8; 4]] =
     &[b"moov", b"mdat", b"pnot", b"udta", b"ftyp", b"ediw", b"wide", b"free", b"junk", b"pict"];
 const LIKELY_BOXES: &[&[u8; 4]] = &[b"skip", b"uuid", b"prfl", b"\x82\x82\x7f\x7d"];
 
-/// Whether boxes of MP4 lead from `start`, within `probed` bytes, to one of `wanted`, as ffmpeg's probe (`mov_probe`) walks
-/// them: whatever they are called, and four bytes on where there is none.
+/// Returns true if a walk over boxes of any name, from `start` and within `probed` bytes, leads to one of `wanted`. The walk
+/// follows ffmpeg's probe (`mov_probe`), which moves on by four bytes where there is no box.
 fn leads_to_box<S: Read + Seek>(
     source: &mut S,
     (start, probed): (u64, u64),
     wanted: &[&[&[u8; 4]]],
 ) -> io::Result<bool> {
-    /// More steps than any file needs, and few enough to be cheap.
+    /// The maximum number of steps: more than any file needs, and few enough to be cheap.
     const MAX_STEPS: usize = 1024;
     let mut at = 0_u64;
     for _ in 0..MAX_STEPS {
@@ -187,7 +189,7 @@ fn leads_to_box<S: Read + Seek>(
         };
         let (size, least) = match (u32::from_be_bytes([a, b, c, d]), large.and_then(<[u8]>::first_chunk)) {
             (1, Some(large)) => (u64::from_be_bytes(*large), 16),
-            // All that is left.
+            // The box extends to the end of the file.
             (0, _) => (u64::MAX, 8),
             (size, _) => (u64::from(size), 8),
         };
@@ -213,7 +215,7 @@ mod tests {
         other_format(&mut Cursor::new(bytes), (container, start), MAX_PROBED).unwrap()
     }
 
-    /// `mark` so many times, `at` bytes from the beginning of other bytes.
+    /// Returns filler bytes with `times` copies of `mark` at offset `at`.
     fn file(at: usize, mark: &[u8], times: usize) -> Vec<u8> {
         [vec![0x33; at], mark.repeat(times), vec![0x33; 300_000 - at]].concat()
     }

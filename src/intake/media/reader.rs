@@ -1,4 +1,4 @@
-//! The window of a recording that a demuxer is shown.
+//! The reader that shows a demuxer a recording, window by window.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -6,26 +6,26 @@ use super::MediaError;
 use super::budget::Budget;
 use super::demux::{Demuxer, MAX_WINDOW, PacketSink, Step};
 
-/// How much is read at once.
+/// The minimum number of bytes read at once.
 const BLOCK: usize = 32 * 1024;
 
 /// A recording, `start..end` of a source, shown window by window.
 pub(super) struct Reader<S> {
     source: S,
-    /// Where the window begins, and where the source is to be read next.
+    /// The offset of the window in the source.
     position: u64,
     end: u64,
     window: Vec<u8>,
-    /// How much of the window's front is done with.
+    /// The number of bytes at the front of the window that are already processed.
     used: usize,
 }
 
-/// How a demuxer's run came to its end.
+/// The reason for the end of a demuxer's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It has seen everything.
+    /// The end of the recording, or of the part that matters.
     Whole,
-    /// It may cost no more; so many bytes were not looked at.
+    /// A spent budget; `left` bytes were not examined.
     OverBudget { left: u64 },
 }
 
@@ -35,7 +35,7 @@ impl<S: Read + Seek> Reader<S> {
         Ok(Self { source, position: start, end, window: Vec::with_capacity(BLOCK), used: 0 })
     }
 
-    /// Shows the recording to `demuxer`, from where it stands to the end.
+    /// Shows the recording to `demuxer`, from the current position to the end.
     pub(super) fn run(
         &mut self,
         demuxer: &mut dyn Demuxer,
@@ -60,7 +60,7 @@ impl<S: Read + Seek> Reader<S> {
                     self.advance(count.max(1))?;
                 }
                 Step::Need(count) if !at_end && length_of(count) > shown && count <= MAX_WINDOW => needed = count,
-                // A demuxer that breaks its promise is at its end, and what it has not read counts.
+                // A demuxer that breaks its contract stops here, and the bytes that it has not read count as sound.
                 Step::Need(_) => {
                     sink.stray(shown);
                     return Ok(Ended::Whole);
@@ -70,12 +70,12 @@ impl<S: Read + Seek> Reader<S> {
         }
     }
 
-    /// How many bytes there are from the window's start on.
+    /// Returns the number of bytes from the start of the window to the end of the recording.
     fn left(&self) -> u64 {
         self.end.saturating_sub(self.position)
     }
 
-    /// Has the window hold `needed` bytes, or all that there are.
+    /// Fills the window with at least `needed` bytes, or with all that are left.
     fn fill(&mut self, needed: usize) -> io::Result<()> {
         while self.window.len() - self.used < needed {
             let held = length(&self.window).saturating_sub(length_of(self.used));
@@ -90,7 +90,7 @@ impl<S: Read + Seek> Reader<S> {
             let more = needed.saturating_sub(self.window.len()).max(BLOCK);
             let read = self.source.by_ref().take(left.min(length_of(more))).read_to_end(&mut self.window)?;
             if read == 0 {
-                // The source is shorter than was said.
+                // The source is shorter than stated.
                 self.end = self.position.saturating_add(length(&self.window));
                 break;
             }

@@ -1,4 +1,4 @@
-//! What a recording plays, added up from the packets that its demuxer finds.
+//! The length of a recording, summed over the packets that its demuxer finds.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,23 @@ use crate::domain::AudioMs;
 use crate::domain::Length;
 
 const NANOS_PER_MS: u64 = 1_000_000;
-/// Opus packets of two bytes play 120 ms, and an Ogg page needs a third byte for each.
+/// The lowest bit rate of unexamined bytes: Opus packets of two bytes play 120 ms, and an Ogg page needs a third byte for
+/// each packet.
 const MIN_UNSEEN_BITS_PER_SECOND: u64 = 200;
 
-/// Adds up the packets of all tracks. A player plays one track: the longest counts.
+/// The sums over the packets of all tracks. Players play one track, so the longest track counts.
 pub(super) struct Tally {
     container: Container,
     tracks: BTreeMap<TrackId, PacketClock>,
     /// The codec of the first track.
     codec: Option<Codec>,
-    /// What earlier links play, in nanoseconds, and their bytes that no frame explains.
+    /// The length of earlier links, in nanoseconds; `stray` is the number of bytes that belong to no frame.
     before: u64,
     stray: u64,
-    /// Bytes that were not looked at, since measuring may cost no more, and how many were.
+    /// The number of bytes not examined because the budget was spent; `seen` is the number of bytes examined.
     unseen: u64,
     seen: u64,
-    /// The fewest bits a second that any track's codec takes.
+    /// The lowest bit rate, in bits per second, of any track's codec.
     min_bits_per_second: u64,
 }
 
@@ -35,7 +36,7 @@ impl Tally {
         Self { container, tracks, codec: None, before: 0, stray: 0, unseen: 0, seen: 0, min_bits_per_second }
     }
 
-    /// The fewest bits a second that the sound of this recording can take.
+    /// Returns the lowest possible bit rate, in bits per second, of the audio in this recording.
     pub(super) fn min_bits_per_second(&self) -> u64 {
         if self.tracks.is_empty() && self.min_bits_per_second == u64::MAX {
             self.container.min_bits_per_second()
@@ -44,19 +45,20 @@ impl Tally {
         }
     }
 
-    /// `unseen` bytes were not looked at and `seen` were: only a file that is made to cost much comes to that.
+    /// Records that `unseen` bytes were not examined and `seen` bytes were. Only a file made to be expensive gets here.
     pub(super) fn leave_unseen(&mut self, unseen: u64, seen: u64) {
         (self.unseen, self.seen) = (unseen, seen);
     }
 
-    /// How long what was not looked at could be: as thin as what was, and as thin as packets get that are all silence.
+    /// Returns the maximum length of the unexamined bytes: the longer of their length at the bit rate of the examined bytes
+    /// and their length at the bit rate of packets that hold only silence.
     fn unseen_at_most(&self, played: AudioMs) -> AudioMs {
         let at_the_same_pace = u128::from(played.get()) * u128::from(self.unseen) / u128::from(self.seen.max(1));
         let at_the_same_pace = AudioMs::new(u64::try_from(at_the_same_pace).unwrap_or(u64::MAX));
         at_the_same_pace.max(longest(self.unseen, MIN_UNSEEN_BITS_PER_SECOND))
     }
 
-    /// The length, and how it is encoded. An error where there was no sound at all.
+    /// Returns the codec and the length, or an error if the recording holds no sound.
     pub(super) fn conclude(mut self) -> Result<(Option<Codec>, Length), MediaError> {
         self.link();
         let container = self.container;
@@ -74,7 +76,7 @@ impl Tally {
     }
 }
 
-/// The time that `bytes` last at `bits_per_second`, rounded up.
+/// Returns the duration of `bytes` at `bits_per_second`, rounded up.
 pub(super) fn longest(bytes: u64, bits_per_second: u64) -> AudioMs {
     AudioMs::from_frames(bytes.saturating_mul(8), bits_per_second).unwrap_or_default()
 }
@@ -86,7 +88,7 @@ impl PacketSink for Tally {
         self.min_bits_per_second = self.min_bits_per_second.min(clock.min_bits_per_second());
         self.codec = self.codec.or(Some(clock.codec()));
         if let Some(earlier) = self.tracks.insert(id, clock) {
-            // What follows is played after it.
+            // Players play the new track after the earlier one.
             self.before = self.before.saturating_add(earlier.played());
             self.stray = self.stray.saturating_add(earlier.stray());
         }

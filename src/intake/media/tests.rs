@@ -1,4 +1,4 @@
-//! The promises of this room, on real files: `tests/media/make.sh` made them.
+//! Tests of this module's promises on real files, made by `tests/media/make.sh`.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,8 @@ fn measured(bytes: &[u8]) -> u64 {
     length(bytes).measured().unwrap_or_else(|| panic!("not measured: {:?}", length(bytes))).get()
 }
 
-/// No shorter by more than 1 % or 0.1 s, and no longer by more than 2 % or 0.3 s: what encoders put around the sound counts,
-/// since a file could say anything of it.
+/// Asserts that `got` is at most 1 % or 0.1 s shorter and at most 2 % or 0.3 s longer than `truth`. The padding of encoders
+/// counts, since a file could state any amount of it.
 fn assert_close(name: &str, got: u64, truth: u64) {
     assert!(got + (truth / 100).max(100) >= truth, "{name}: measured {got} ms, is {truth} ms");
     assert!(got <= truth + (truth / 50).max(300), "{name}: measured {got} ms, is {truth} ms");
@@ -93,7 +93,7 @@ fn a_video_without_sound_has_no_audio_track() {
 
 #[test]
 fn tags_around_the_audio_are_passed_over() {
-    // A tag of 40 000 bytes that is full of what looks like sync words.
+    // A tag of 40 000 bytes full of apparent sync words.
     let mut tag = b"ID3\x03\0\0\0\x02\x38\x40".to_vec();
     tag.resize(10 + 40_000, 0xff);
     let mut ape = vec![b' '; 9000];
@@ -128,23 +128,23 @@ fn a_second_data_chunk_counts_and_other_chunks_do_not() {
 
 #[test]
 fn lengths_stated_in_headers_are_not_believed() {
-    // Samples in FLAC's stream information: 36 bits, of which these are the last 32.
+    // The last 32 of the 36 bits of the number of samples in FLAC's stream information.
     let mut flac = file("speech.flac");
     flac[22..26].copy_from_slice(&1_u32.to_be_bytes());
     assert_close("flac", measured(&flac), truth("speech.flac"));
-    // Frames in the Xing tag.
+    // The number of frames in the Xing tag.
     let mut mp3 = file("vbr.mp3");
     let at = memchr::memmem::find(&mp3, b"Xing").unwrap() + 8;
     mp3[at..at + 4].copy_from_slice(&1_u32.to_be_bytes());
     assert_close("mp3", measured(&mp3), truth("vbr.mp3"));
-    // The duration in Matroska's segment information: a float behind ID 4489.
+    // The duration in Matroska's segment information: a float after the id 0x4489.
     let mut webm = file("opus.webm");
     let at = memchr::memmem::find(&webm, b"\x44\x89\x88").unwrap() + 3;
     for ms in [1.0_f64, 1e9] {
         webm[at..at + 8].copy_from_slice(&ms.to_be_bytes());
         assert_close("webm", measured(&webm), truth("opus.webm"));
     }
-    // The durations of the movie and of the media, and the time that each sample is said to take.
+    // The durations of the movie and of the media, and the stated duration of each sample.
     let mut mp4 = file("aac.m4a");
     for (atom, offset) in [(b"mvhd", 20), (b"mdhd", 20), (b"stts", 16)] {
         let at = memchr::memmem::find(&mp4, atom).unwrap() + offset;
@@ -155,7 +155,7 @@ fn lengths_stated_in_headers_are_not_believed() {
 
 #[test]
 fn frames_that_change_their_rate_count_at_their_own() {
-    // Telephone frames of 72 ms after two of 24 ms: a demuxer that goes by the first sees 24 ms throughout.
+    // Telephone frames of 72 ms after two frames of 24 ms: a demuxer that trusts the first frame counts 24 ms for each.
     let mut bytes = Vec::new();
     for (head, size, count) in [([0xff, 0xfb, 0x14, 0xc0], 96, 2), ([0xff, 0xe3, 0x18, 0xc0], 72, 100)] {
         for _ in 0..count {
@@ -182,10 +182,10 @@ fn damage_in_the_middle_does_not_make_the_rest_free() {
         let mut bytes = file(&name);
         let (third, two_thirds) = (bytes.len() / 3, bytes.len() * 2 / 3);
         bytes[third..two_thirds].fill(0x55);
-        // What can be read in two ways then is refused.
+        // A damaged file that can be read in two ways is refused.
         let Ok(info) = look(&bytes) else { continue };
         let charged = info.length.upper_bound().get();
-        // A block of FLAC or a page of Ogg that is damaged plays no more, and here there are three of them.
+        // Players skip a damaged FLAC block or Ogg page, and this file has three of them.
         let tenths = match &*container {
             "flac" => 5,
             "ogg" => 1,
@@ -208,7 +208,7 @@ fn a_head_without_sound_is_refused_and_says_so() {
         let error = look(&file(name)[..30]).unwrap_err().to_string();
         assert!(error.contains(said), "{name}: {error}");
     }
-    // All of its head is there, and nothing else.
+    // The header of the file is whole, and nothing follows it.
     let webm = file("opus.webm");
     let cluster = memchr::memmem::find(&webm, b"\x1f\x43\xb6\x75").unwrap();
     let error = look(&webm[..cluster]).unwrap_err();
@@ -238,7 +238,7 @@ proptest! {
         let all = fixtures();
         let mut bytes = which.get(&all).clone();
         for (place, early, with) in edits {
-            // Half of the edits hit the headers, where they do most harm.
+            // Half of the edits hit the headers, where they do the most harm.
             let span = if early { bytes.len().min(400) } else { bytes.len() };
             let at = place.index(span);
             for (to, from) in bytes[at..].iter_mut().zip(with) {
@@ -252,7 +252,7 @@ proptest! {
     }
 }
 
-/// What the first 16 KiB of a recording claim of the whole.
+/// Returns the claim of the first 16 KiB of a recording.
 fn claimed(bytes: &[u8]) -> Option<Claim> {
     claim(&bytes[..bytes.len().min(16 * 1024)], bytes.len().try_into().unwrap())
 }
@@ -274,10 +274,10 @@ fn wav_and_flac_say_how_long_they_are_and_mp3_of_a_constant_rate_nearly() {
     for (name, exact, near) in [
         ("pcm16.wav", true, true),
         ("mulaw.wav", true, true),
-        // Recorded live: all that comes is sound.
+        // A live recording: all bytes to the end are sound.
         ("live.wav", true, true),
         ("speech.flac", true, true),
-        // Written to a pipe: the encoder did not know how much would come.
+        // Written to a pipe: the encoder did not know the length.
         ("streamed.flac", false, false),
         ("cbr.mp3", false, true),
         ("vbr.mp3", false, false),
@@ -297,11 +297,11 @@ fn what_is_no_sound_in_a_wav_is_not_claimed() {
     let data = memchr::memmem::find(&wav, b"data").unwrap();
     let after = [&wav[..], &list].concat();
     assert_eq!(claimed(&after), claimed(&wav));
-    // Before the sound: then the beginning does not show how much of it there is.
+    // A chunk before the sound: then the beginning does not show the size of the sound.
     let before = [&wav[..data], &list, &wav[data..]].concat();
     let claim = claimed(&before).unwrap();
     assert!(!claim.exact && claim.length >= length(&before).upper_bound(), "{claim:?}");
-    // Sizes that are absurd.
+    // An absurd size.
     let absurd = [&wav[..12], b"LIST\xff\xff\xff\xff", &wav[12..]].concat();
     assert_eq!(claimed(&absurd).map(|claim| claim.exact), Some(false));
 }

@@ -1,18 +1,18 @@
-//! The boundary of a form, out of its `Content-Type` (RFC 2046 §5.1.1).
+//! The boundary of a form, from its `Content-Type` (RFC 2046 §5.1.1).
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::params;
 use crate::intake::IntakeError;
 
-/// The longest boundary (RFC 2046 §5.1.1).
+/// The maximum length of a boundary in bytes (RFC 2046 §5.1.1).
 const MAX_BOUNDARY_BYTES: usize = 70;
 
-/// The boundary that a `Content-Type` names.
+/// Returns the boundary that a `Content-Type` names.
 ///
-/// RFC 2046 allows more in a boundary than RFC 2045 does in a value without quotes. Libraries write `=`, `:`, `/`, `?` and
-/// their like without quotes all the same; these are taken, since there is one way to read them. Blanks are not: another
-/// reader would take the first for the boundary's end.
+/// RFC 2046 allows more characters in a boundary than RFC 2045 does in an unquoted value. Some libraries write `=`,
+/// `:`, `/`, `?` and the like without quotes; these are accepted, since only one reading is possible. Blanks are
+/// refused: another reader would end the boundary at the first one.
 pub(super) fn of_headers(headers: &HeaderMap) -> Result<String, IntakeError> {
     let wrong = |what: &str| IntakeError::Multipart(what.to_owned());
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -36,7 +36,7 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Result<String, IntakeError> {
     String::from_utf8(boundary.value).map_err(|_| wrong("its Content-Type is malformed"))
 }
 
-/// The headers that the parser of the form goes by.
+/// Returns the headers that the form's parser reads.
 pub(super) fn to_headers(boundary: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(&format!("multipart/form-data; boundary=\"{boundary}\"")) {

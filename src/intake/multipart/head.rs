@@ -1,30 +1,30 @@
-//! The head of a part: what its header lines say, in whatever bytes they say it (RFC 7578 §4, RFC 2046 §5.1).
+//! The head of a part: its header lines, in any encoding (RFC 7578 §4, RFC 2046 §5.1).
 //!
-//! Clients write file names in Latin-1, state lengths that are wrong, and fold lines. None of that has anything to do with
-//! where a part ends. So a head is read here, and the parser of the form gets one of the gateway's own in its place.
+//! Clients write file names in Latin-1, state wrong lengths, and fold lines. None of that affects where a part ends. So
+//! the gateway reads the head here, and gives the form's parser a plain head instead.
 
 use super::params::{self, Param};
 
-/// The longest head of a part in bytes. A file name takes some hundred.
+/// The maximum size of a part's head in bytes. A file name takes a few hundred.
 pub(super) const MAX_HEAD_BYTES: usize = 8 * 1024;
 
-/// How many lines a head may have.
+/// The maximum number of lines in a head.
 const MAX_HEAD_LINES: usize = 32;
 
 /// The head of one part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PartHead {
-    /// The field's name. Bytes that are not UTF-8 are replaced, which makes it a name that no field may have.
+    /// The field's name. Bytes that are not UTF-8 are replaced, so the name becomes one that no field may have.
     pub(super) name: String,
-    /// Whether it has a file name, whatever that is.
+    /// True if the part has a file name of any kind.
     pub(super) has_file_name: bool,
-    /// The media type without its parameters, in small letters; empty where none is given.
+    /// The media type without its parameters, in lower case; empty if none is given.
     pub(super) media_type: String,
     /// The `charset` of the media type.
     pub(super) charset: Option<String>,
 }
 
-/// Why a head cannot be read. Each completes "The multipart form cannot be read: …".
+/// The reason why a head cannot be read. Each message completes "The multipart form cannot be read: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HeadError {
     #[error("the headers of a part are malformed")]
@@ -54,7 +54,7 @@ impl PartHead {
                 "content-disposition" => (&mut disposition, "Content-Disposition"),
                 "content-type" => (&mut content_type, "Content-Type"),
                 "content-transfer-encoding" => (&mut encoding, "Content-Transfer-Encoding"),
-                // A length least of all: a part ends at its delimiter and nowhere else (RFC 7578 §4.8).
+                // A length is ignored too: a part ends only at its delimiter (RFC 7578 §4.8).
                 _ => continue,
             };
             if slot.replace(value).is_some() {
@@ -65,9 +65,9 @@ impl PartHead {
         head.read_disposition(&disposition.ok_or(HeadError::NoDisposition)?)?;
         head.read_type(&content_type.unwrap_or_default())?;
         match encoding.as_deref().map(|value| String::from_utf8_lossy(value).trim().to_ascii_lowercase()).as_deref() {
-            // They say that nothing was encoded (RFC 2045 §6.2).
+            // These values mean that the content is not encoded (RFC 2045 §6.2).
             None | Some("" | "7bit" | "8bit" | "binary") => Ok(head),
-            // RFC 7578 §4.7 takes the header out of use. A client that sends it all the same has encoded the content.
+            // RFC 7578 §4.7 deprecates the header. A client that still sends it has encoded the content.
             Some(other) => Err(HeadError::Encoded(other.chars().filter(char::is_ascii_graphic).take(40).collect())),
         }
     }
@@ -90,7 +90,7 @@ impl PartHead {
     }
 
     fn read_type(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        // It is the client's word for a file's content, and nothing is made of it that would have to be right.
+        // The type is the client's claim about a file, and nothing depends on its being right.
         let Some((media_type, params)) = params::split(value) else { return Ok(()) };
         if media_type.starts_with("multipart/") {
             return Err(HeadError::Nested);
@@ -98,30 +98,31 @@ impl PartHead {
         self.media_type = media_type;
         let mut charsets = params.into_iter().filter(|param| param.name == "charset");
         self.charset = charsets.next().map(|param| String::from_utf8_lossy(&param.value).trim().to_owned());
-        // Two of them are two readings of one text.
+        // Two charsets would give one text two readings.
         if charsets.next().is_some() { Err(HeadError::Repeated("charset")) } else { Ok(()) }
     }
 
-    /// The head that the parser of the form gets: its name where that can stand in one, and nothing else.
+    /// Returns the head for the form's parser: the field's name if it is valid there, and nothing else.
     pub(super) fn plain(&self) -> String {
         let plain = self.name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\%".contains(&byte));
         plain_head(if plain { &self.name } else { "_" })
     }
 }
 
-/// A head for a part of this name.
+/// Returns a head for a part of this name.
 pub(super) fn plain_head(name: &str) -> String {
     format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n")
 }
 
-/// The header lines of a head, names in small letters, folded lines joined (RFC 822 §3.1.1, which MIME goes by).
+/// Returns the header lines of a head, with names in lower case and folded lines joined (RFC 822 §3.1.1, which MIME
+/// follows).
 fn lines(head: &[u8]) -> Result<Vec<(String, Vec<u8>)>, HeadError> {
     let mut lines: Vec<(String, Vec<u8>)> = Vec::new();
     if head.is_empty() {
         return Ok(lines);
     }
     for line in split_lines(head) {
-        // A bare CR or LF ends a line for some and not for others.
+        // A bare CR or LF ends a line for some readers and not for others.
         if line.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
             return Err(HeadError::Malformed);
         }

@@ -1,8 +1,8 @@
 //! OpenAI's own form of a request. Parts may come in any order: the official SDKs send `model` before or after `file`.
 //!
-//! - `boundary`: what parts the parts; `params`: headers and their parameters
-//! - `sieve`: takes the recording out before the parser, and writes the rest plainly for it
-//! - `head`: what a part says of itself; `text`: its bytes as text
+//! - `boundary`: the boundary between parts; `params`: headers and their parameters
+//! - `sieve`: takes the recording out before the parser, and rewrites the rest in plain form for the parser
+//! - `head`: the header lines of a part; `text`: its bytes as text
 
 mod boundary;
 mod head;
@@ -28,14 +28,14 @@ use head::PartHead;
 use sieve::Sieve;
 use text::Texts;
 
-/// The names under which a recording may come, and the one that it has in a form.
+/// The name of the recording's field in a form; `AUDIO_NAMES` lists the names under which a recording may come.
 const FILE: &str = "file";
 const AUDIO_NAMES: [&str; 3] = [FILE, "audio", "input_audio"];
 
-/// How much of a name that is not plain a message shows, in characters.
+/// The maximum number of characters of an unusual name in a message.
 const MAX_SHOWN_NAME: usize = 40;
 
-/// Takes a form apart.
+/// Reads the fields and the recording of a form.
 pub(super) async fn multipart<S>(table: &IntakeContext<'_>, headers: &HeaderMap, body: S) -> Result<Parts, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
@@ -64,14 +64,14 @@ where
         sieve.head();
     }
     sieve.epilogue().await.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
-    // A field that is no text may be the recording that is missing, and its error says so.
+    // A field that is not text may be the missing recording, and its error says so.
     texts.finish(&mut fields)?;
     let audio = audio.ok_or(IntakeError::NoFile)?;
     Ok(Parts { fields: fields.into_pairs(), audio: audio.finish() })
 }
 
-/// That a part with another name than `file` is one for text. By its type or its file name a recording is known before its
-/// bytes are read for a text, which they are not. A page may give an option a file name, too, where it appends a `Blob`.
+/// Checks that a part not named `file` is text. The media type or file name identifies a recording before its bytes are
+/// read as text. A page may give an option a file name too, if it appends a `Blob`.
 fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
     let base = base_name(&head.name);
     let is_sound = ["audio/", "video/"].iter().any(|kind| head.media_type.starts_with(kind));
@@ -95,8 +95,7 @@ fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
     Err(IntakeError::MisplacedFile { name })
 }
 
-/// Spools the recording, and offers it to be forwarded while it is arriving where it seems to be the last part and its
-/// model is known.
+/// Spools the recording. Offers it for early forwarding if it seems to be the last part and its model is known.
 async fn recording<S>(
     table: &IntakeContext<'_>,
     sieve: &Sieve<S>,
@@ -108,7 +107,7 @@ where
 {
     let most = table.settings.max_audio_bytes;
     let expected = table.declared.and_then(|declared| sieve.expected(declared));
-    // It is smaller by the fields that follow it, if any do.
+    // The recording is smaller than this by the fields that follow it, if any.
     let expected = expected.filter(|&bytes| bytes <= most);
     let mut recording = Recording::new(table, expected)?;
     while let Some(chunk) = sieve.recording().await {
@@ -117,7 +116,7 @@ where
             table.offer(|| fields.pairs().to_vec(), &recording);
         }
     }
-    // Nothing of the part is left for the parser but its end, which may be missing.
+    // Only the end of the part is left for the parser, and it may be missing.
     match sieve.parsed(part.next()).await {
         Some(Err(error)) => Err(IntakeError::of_multipart(&error, most)),
         _ => Ok(recording),

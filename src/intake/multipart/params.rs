@@ -1,23 +1,24 @@
-//! A header's value and its parameters, as MIME writes them: `form-data; name="file"`, `text/plain; charset=utf-8`
-//! (RFC 2045 §5.1). Lenient where only one reading makes sense.
+//! A header's value and its parameters, as MIME writes them: `form-data; name="file"`, `text/plain; charset=utf-8` (RFC
+//! 2045 §5.1). The parser is lenient if only one reading makes sense.
 
-/// One parameter.
+/// A parameter of a header's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Param {
-    /// Its name in small letters.
+    /// The name in lower case.
     pub(super) name: String,
-    /// Its value, without quotes and escapes.
+    /// The value without quotes and escapes.
     pub(super) value: Vec<u8>,
-    /// Whether the value stood between quotes.
+    /// True if the value was quoted.
     pub(super) quoted: bool,
 }
 
-/// Whether this may be part of a token (RFC 9110 §5.6.2).
+/// Returns true if `byte` may be part of a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The value before the first semicolon, in small letters, and the parameters behind it; `None`: it is no such value.
+/// Returns the value before the first semicolon, in lower case, and the parameters after it; `None` if the text is
+/// malformed.
 pub(super) fn split(text: &[u8]) -> Option<(String, Vec<Param>)> {
     let end = memchr::memchr(b';', text).unwrap_or(text.len());
     let (value, mut rest) = text.split_at(end);
@@ -35,14 +36,14 @@ pub(super) fn split(text: &[u8]) -> Option<(String, Vec<Param>)> {
     Some((value, params))
 }
 
-/// The next parameter, none where there is nothing between two semicolons, and what follows: nothing, or what begins with
-/// the next semicolon.
+/// Returns the next parameter, or none if nothing is between two semicolons, and the rest, which is empty or begins
+/// with the next semicolon.
 fn take_param(text: &[u8]) -> Option<(Option<Param>, &[u8])> {
     let at = memchr::memchr2(b';', b'=', text).unwrap_or(text.len());
     let (name, rest) = text.split_at(at);
     let name = name.trim_ascii();
     let Some((b'=', after)) = rest.split_first() else {
-        // A word without a value says nothing.
+        // A name without a value is ignored.
         return Some((None, rest));
     };
     if name.is_empty() || !name.iter().copied().all(is_token) {
@@ -51,7 +52,7 @@ fn take_param(text: &[u8]) -> Option<(Option<Param>, &[u8])> {
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let (value, quoted, rest) = if let Some(inner) = after.trim_ascii_start().strip_prefix(b"\"") {
         let (value, rest) = quoted_value(inner)?;
-        // File names come with quotes in them that nobody escaped.
+        // Some clients send file names with unescaped quotes.
         let next = memchr::memchr(b';', rest).unwrap_or(rest.len());
         (value, true, rest.get(next..).unwrap_or_default())
     } else {
@@ -61,8 +62,8 @@ fn take_param(text: &[u8]) -> Option<(Option<Param>, &[u8])> {
     Some((Some(Param { name, value, quoted }), rest))
 }
 
-/// The text before the closing quote, and the text behind it. A backslash escapes a quote or another backslash; others
-/// are part of the paths that old browsers send.
+/// Returns the text before the closing quote, and the text after it. A backslash escapes a quote or another backslash;
+/// other backslashes are part of the paths that old browsers send.
 fn quoted_value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut value = Vec::new();
     let mut rest = text;

@@ -1,14 +1,14 @@
-//! The sieve: it follows a multipart form just far enough to know which bytes are the recording, and takes them out.
+//! The sieve: follows a multipart form only as far as it must to find the bytes of the recording, and takes them out.
 //!
-//! Form and fields are actix-multipart's business: it is fed the form without the recording. The recording itself would
-//! cost there a copy and a search for every carriage return in it, which noise is full of (measured: a sixth of all the
-//! work of a large upload); here its bytes are passed on as they came, and one search finds where they end.
+//! actix-multipart parses the form and its fields; it gets the form without the recording. In that parser the recording
+//! would cost a copy and a search for each of its carriage returns, of which noise has many (measured: a sixth of all
+//! the work of a large upload). Here its bytes are passed on as they came, and a single search finds their end.
 //!
-//! The parser is fed in portions, a head, a text, a delimiter, so that whoever reads the form can say what a part is before
-//! any of it has gone to the parser. They say so in turn: [`Sieve::head`], then [`Sieve::text`] or [`Sieve::recording`].
+//! The parser gets portions: a head, a text, a delimiter. So the reader of the form can decide on a part before its
+//! content goes to the parser. The reader calls in turn [`Sieve::head`], then [`Sieve::text`] or [`Sieve::recording`].
 //!
-//! The parser gets a plain form: the head of each part has the field's name alone ([`PartHead`] has the rest), and no
-//! delimiter has blanks behind it (RFC 2046 §5.1.1, transport padding).
+//! The parser gets a plain form: the head of each part has only the field's name ([`PartHead`] has the rest), and no
+//! delimiter has blanks after it (RFC 2046 §5.1.1, transport padding).
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -26,48 +26,48 @@ use super::head::{HeadError, MAX_HEAD_BYTES, PartHead, plain_head};
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LINE_END: &[u8] = b"\r\n";
 
-/// The longest line of a delimiter that is waited for: a boundary and some blanks.
+/// The maximum length in bytes of a delimiter's line: a boundary and some blanks.
 const MAX_DELIMITER_LINE: usize = 1024;
 
-/// A form that passes.
+/// A sieve for the body of one form.
 pub(super) struct Sieve<S>(Rc<RefCell<Flow<S>>>);
 
-/// What the parser is fed.
+/// The stream that the parser reads.
 pub(super) struct Feed<S>(Rc<RefCell<Flow<S>>>);
 
 struct Flow<S> {
     body: S,
     ended: bool,
-    /// What has arrived and was not passed on.
+    /// The bytes that have arrived and were not passed on.
     left: Bytes,
-    /// How many bytes were passed on.
+    /// The number of bytes passed on.
     passed: u64,
     place: Place,
-    /// Whether the parser has taken all of its portion and asked for more. It takes a long one in several steps, and is
-    /// silent about what it has not looked at yet.
+    /// True if the parser has taken all of its portion and asked for more. It takes a long portion in several steps,
+    /// and reports nothing about bytes that it has not looked at yet.
     asked: bool,
     /// The head of the part that the parser has just found.
     part: Option<Result<PartHead, HeadError>>,
-    /// Whether the next byte of the preamble stands within a line.
+    /// True if the next byte of the preamble is within a line.
     within_line: bool,
     head_end: Finder<'static>,
     delimiter: Finder<'static>,
-    /// The delimiter without the line break before it, which the first may lack.
+    /// The delimiter without the preceding line break, which the first delimiter may lack.
     opening: Finder<'static>,
 }
 
-/// What the next bytes are part of.
+/// The element that contains the next bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// The bytes before the first delimiter, and that delimiter.
     Preamble,
-    /// The rest of the line of a delimiter.
+    /// The rest of a delimiter's line.
     Line,
     /// The head of a part.
     Head,
-    /// A head has gone to the parser, and nobody has said yet what its part is.
+    /// A head has gone to the parser, and the reader has not decided about its part yet.
     Decision,
-    /// A part that the parser reads.
+    /// A part that goes to the parser.
     Text,
     /// The recording.
     Recording,
@@ -75,7 +75,7 @@ enum Place {
     End,
     /// The delimiter has gone to the parser.
     Ended,
-    /// The bytes behind the last delimiter or behind a fault: the parser gets them unchanged.
+    /// The bytes after the last delimiter or after an error: the parser gets them unchanged.
     Through,
 }
 
@@ -83,7 +83,7 @@ impl<S> Sieve<S>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    /// A sieve for `body` whose parts are parted by `boundary`.
+    /// Creates a sieve for `body`, whose parts are separated by `boundary`.
     pub(super) fn new(body: S, boundary: &str) -> Self {
         Self(Rc::new(RefCell::new(Flow {
             body,
@@ -100,13 +100,13 @@ where
         })))
     }
 
-    /// What the parser is to be fed.
+    /// Returns the stream for the parser.
     pub(super) fn feed(&self) -> Feed<S> {
         Feed(Rc::clone(&self.0))
     }
 
-    /// What the parser makes of what it is fed. It is never left waiting for what it is not given: where it has need of
-    /// more, a delimiter was not that of its part.
+    /// Runs a step of the parser. The parser never waits for bytes that it does not get: if it needs more, the
+    /// delimiter did not end its part.
     pub(super) async fn parsed<T>(&self, next: impl Future<Output = T>) -> T {
         let mut next = pin!(next);
         std::future::poll_fn(|cx| {
@@ -122,7 +122,7 @@ where
         .await
     }
 
-    /// The head of the next part may go to the parser.
+    /// Lets the head of the next part go to the parser.
     pub(super) fn head(&self) {
         let mut flow = self.0.borrow_mut();
         if flow.place != Place::Through {
@@ -130,12 +130,12 @@ where
         }
     }
 
-    /// The head of the part that the parser has just found.
+    /// Returns the head of the part that the parser has just found.
     pub(super) fn part(&self) -> Result<PartHead, HeadError> {
         self.0.borrow_mut().part.take().unwrap_or(Err(HeadError::Malformed))
     }
 
-    /// The part whose head has just been read is one for the parser.
+    /// Sends the part whose head was just read to the parser.
     pub(super) fn text(&self) {
         let mut flow = self.0.borrow_mut();
         if flow.place != Place::Through {
@@ -143,8 +143,8 @@ where
         }
     }
 
-    /// The next bytes of the part whose head has just been read, which is the recording. After its last one the parser
-    /// finds nothing of it but its end.
+    /// Returns the next bytes of the part whose head was just read, which is the recording. After the last bytes the
+    /// parser finds only the part's end.
     pub(super) async fn recording(&self) -> Option<Result<Bytes, PayloadError>> {
         std::future::poll_fn(|cx| {
             let mut flow = self.0.borrow_mut();
@@ -156,7 +156,8 @@ where
         .await
     }
 
-    /// Passes over what follows the last delimiter (RFC 2046 §5.1.1), to the end of the body: a request is whole only then.
+    /// Skips the bytes after the last delimiter (RFC 2046 §5.1.1), to the end of the body: only then is a request
+    /// complete.
     pub(super) async fn epilogue(&self) -> Result<(), PayloadError> {
         std::future::poll_fn(|cx| {
             let mut flow = self.0.borrow_mut();
@@ -169,8 +170,8 @@ where
         .await
     }
 
-    /// How many bytes the recording has in a body of `whole` bytes if nothing follows it; to be asked before its first is
-    /// read.
+    /// Returns the size of the recording in a body of `whole` bytes if nothing follows it. The caller asks before it
+    /// reads the first bytes.
     pub(super) fn expected(&self, whole: u64) -> Option<u64> {
         let flow = self.0.borrow();
         let closing = flow.delimiter.needle().len() + b"--\r\n".len();
@@ -193,7 +194,7 @@ where
             } else if count > 0 {
                 return Poll::Ready(Some(Ok(self.pass(count))));
             } else if self.ended {
-                // The parser says what is missing.
+                // The parser reports the missing bytes.
                 self.place = Place::Head;
             } else {
                 ready!(self.poll_more(cx))?;
@@ -204,7 +205,7 @@ where
     fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         loop {
             let portion = match self.place {
-                // Until somebody says how to go on.
+                // The reader has to decide about the part first.
                 Place::Decision | Place::Ended => {
                     self.asked = true;
                     return Poll::Pending;
@@ -239,7 +240,7 @@ where
         }
     }
 
-    /// The next bytes of the preamble, or the first delimiter.
+    /// Returns the next bytes of the preamble, or the first delimiter.
     fn preamble(&mut self) -> Bytes {
         let opening = self.opening.needle().len();
         let at_line_start = |at: usize| match at.checked_sub(1) {
@@ -247,7 +248,7 @@ where
             Some(before) => self.left.get(before) == Some(&b'\n'),
         };
         let Some(at) = self.opening.find_iter(&self.left).find(|&at| at_line_start(at)) else {
-            // Those that are there stand within a line.
+            // The bytes that are passed on now are within a line.
             return self.pass_preamble(self.left.len() - begun(&self.left, &self.opening, self.ended));
         };
         if at > 0 {
@@ -270,14 +271,14 @@ where
         portion
     }
 
-    /// The rest of the line of a delimiter that the parser has.
+    /// Returns the rest of the line of a delimiter that the parser has.
     fn line(&mut self) -> Bytes {
         let (whole, rest) = self.delimiter_line(0);
         match rest {
             None if whole == 0 => Bytes::new(),
             Some(Delimiter::Next) => self.replace(whole, Place::Head, |_| LINE_END.to_vec()),
             Some(Delimiter::Last) => self.replace(whole, Place::Through, |_| [b"--", LINE_END].concat()),
-            // It is for the parser to say that this is no delimiter.
+            // The parser reports that this is not a delimiter.
             None => {
                 self.place = Place::Through;
                 self.pass(whole)
@@ -285,8 +286,8 @@ where
         }
     }
 
-    /// The length of the line that begins here, 0 if it is not complete yet, and the delimiter behind its first `from`
-    /// bytes, if it is one.
+    /// Returns the length of the line that begins here, 0 if it is not complete yet, and the delimiter after its first
+    /// `from` bytes, if there is one.
     fn delimiter_line(&self, from: usize) -> (usize, Option<Delimiter>) {
         let Some(end) = memchr(b'\n', &self.left) else {
             let enough = self.ended || self.left.len() > MAX_DELIMITER_LINE;
@@ -302,7 +303,7 @@ where
         (end + 1, delimiter)
     }
 
-    /// Reads the head of a part into `part`; returns the head that the parser gets.
+    /// Reads the head of a part into `part`. Returns the head that the parser gets.
     fn head(&mut self) -> Result<Bytes, PayloadError> {
         let (count, end) = if self.left.starts_with(LINE_END) {
             (0, LINE_END.len())
@@ -310,7 +311,7 @@ where
             match before(&self.left, &self.head_end, self.ended) {
                 (count, true) if count <= MAX_HEAD_BYTES => (count, HEAD_END.len()),
                 _ if self.left.len() > MAX_HEAD_BYTES => return Err(PayloadError::Overflow),
-                // The parser says what is missing.
+                // The parser reports the missing bytes.
                 _ if self.ended => return Ok(self.pass(self.left.len())),
                 _ => return Ok(Bytes::new()),
             }
@@ -322,8 +323,8 @@ where
         Ok(self.replace(count + end, Place::Decision, |_| plain.into_bytes()))
     }
 
-    /// Takes `count` bytes of the body and goes on at `place`; returns the bytes that the parser gets instead, made from the
-    /// opening.
+    /// Consumes `count` bytes of the body and continues at `place`. Returns the bytes that the parser gets instead,
+    /// made from the opening.
     fn replace(&mut self, count: usize, place: Place, instead: impl FnOnce(&[u8]) -> Vec<u8>) -> Bytes {
         let instead = instead(self.opening.needle());
         self.place = place;
@@ -336,7 +337,7 @@ where
             None => self.ended = true,
             Some(chunk) if self.left.is_empty() => self.left = chunk?,
             Some(chunk) => {
-                // A beginning of what is looked for was left, a few bytes.
+                // Only a few bytes are left, which may begin a delimiter or the end of a head.
                 let chunk = chunk?;
                 let mut joined = BytesMut::with_capacity(self.left.len() + chunk.len());
                 joined.extend_from_slice(&self.left);
@@ -364,22 +365,22 @@ where
     }
 }
 
-/// The meaning of a delimiter's line.
+/// The kind of a delimiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delimiter {
     /// Another part follows.
     Next,
-    /// It is the last.
+    /// The form ends here.
     Last,
 }
 
-/// What ends a part (RFC 2046 §5.1.1).
+/// Returns the bytes that end a part (RFC 2046 §5.1.1).
 fn delimiter(boundary: &str) -> Vec<u8> {
     [b"\r\n--", boundary.as_bytes()].concat()
 }
 
-/// How many of `bytes` stand before the needle, and whether it is there. Where it may yet come, what could be the beginning
-/// of it does not count.
+/// Returns the number of bytes before the needle, and true if the needle is there. If more bytes may come, trailing
+/// bytes that could begin the needle do not count.
 fn before(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> (usize, bool) {
     if let Some(at) = needle.find(bytes) {
         return (at, true);
@@ -387,7 +388,7 @@ fn before(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> (usize, bool) {
     (bytes.len() - begun(bytes, needle, ended), false)
 }
 
-/// How many of the last of `bytes` could be the beginning of the needle; none if nothing follows.
+/// Returns the number of trailing bytes that could begin the needle; 0 if nothing follows.
 fn begun(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> usize {
     let needle = needle.needle();
     let longest = if ended { 0 } else { bytes.len().min(needle.len() - 1) };

@@ -1,4 +1,4 @@
-//! The sieve against the parser alone: the same form, however it is cut, comes apart into the same parts.
+//! Tests of the sieve against the parser alone: a form, however it is cut, yields equal parts.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn headers() -> HeaderMap {
     headers
 }
 
-/// An error that the sieve finds and the parser does not see.
+/// The marker for an error that the sieve finds and the parser does not see.
 const BAD_HEAD: &str = "a head that cannot be read";
 
 type Taken = (Vec<(String, Vec<u8>)>, Option<String>);
@@ -26,7 +26,7 @@ fn pieces(body: &[u8], size: usize) -> impl Stream<Item = Result<Bytes, PayloadE
     stream::iter(body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>())
 }
 
-/// The parts and the error of a form, by the parser alone.
+/// Returns the parts and the error of a form, with the parser alone.
 async fn alone(body: &[u8], size: usize) -> Taken {
     let mut form = Multipart::new(&headers(), pieces(body, size));
     let mut parts = Vec::new();
@@ -44,7 +44,7 @@ async fn alone(body: &[u8], size: usize) -> Taken {
     (parts, None)
 }
 
-/// The same with the sieve before it, which takes out every `file`.
+/// Returns the parts and the error with the sieve before the parser. The sieve takes out every `file`.
 async fn sieved(body: &[u8], size: usize) -> Taken {
     let sieve = Sieve::new(pieces(body, size), B);
     let mut form = Multipart::new(&headers(), sieve.feed());
@@ -85,7 +85,7 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-/// A form without the blanks that may stand behind its delimiters (RFC 2046 §5.1.1), which the parser does not take.
+/// Removes the blanks that may follow delimiters (RFC 2046 §5.1.1), which the parser does not accept.
 fn unpadded(body: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::new(), body);
     let opening = [b"\r\n--", B.as_bytes()].concat();
@@ -94,7 +94,7 @@ fn unpadded(body: &[u8]) -> Vec<u8> {
         let (dashes, padding) = after.split_at(if after.starts_with(b"--") { 2 } else { 0 });
         let blanks = padding.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         plain.extend([before, dashes].concat());
-        // Directly behind a part's head it is no delimiter: the line break is the head's.
+        // Directly after a part's head the boundary is not a delimiter: the line break belongs to the head.
         let is_delimiter = !before[..at].ends_with(b"\"\r\n") && padding[blanks..].starts_with(b"\r\n");
         rest = if is_delimiter { &padding[blanks..] } else { padding };
     }
@@ -107,7 +107,7 @@ async fn same(body: &[u8], size: usize) -> Taken {
     let plain = timeout(patience, alone(&unpadded(body), size)).await.expect("the parser alone does not end");
     let taken = timeout(patience, sieved(body, size)).await.expect("the sieve does not end");
     let shown = String::from_utf8_lossy(body);
-    // A head that cannot be read is found by the sieve; the parser has words of its own for it.
+    // The sieve finds an unreadable head; the parser's message for it differs.
     if taken.1.as_deref() == Some(BAD_HEAD) {
         assert_eq!((&taken.0, plain.1.is_some()), (&plain.0, true), "in pieces of {size}: {shown:?}");
         return taken;
@@ -160,7 +160,7 @@ async fn a_form_that_breaks_off_anywhere_is_the_same_error() {
     }
 }
 
-/// The parser takes 64 KiB at a time, which may be less than was fed to it at once.
+/// The parser takes 64 KiB at a time, possibly less than the sieve offers at once.
 #[tokio::test]
 async fn more_than_the_parser_takes_at_once_may_come_before_the_parts() {
     let preamble = ["x".repeat(60_000), "y".repeat(5_500)].join("\r\n");
@@ -177,7 +177,8 @@ async fn more_than_the_parser_takes_at_once_may_come_before_the_parts() {
     }
 }
 
-/// Each part has the bytes before its delimiter, whatever its head says: the same as in a form whose heads have names alone.
+/// The bytes of a part end at its delimiter, whatever its head says: they equal those in a form whose heads have only
+/// names.
 #[tokio::test]
 async fn the_head_of_a_part_changes_nothing_in_it() {
     let contents: [(&str, &[u8]); 4] =
@@ -197,7 +198,7 @@ async fn the_head_of_a_part_changes_nothing_in_it() {
             for (name, content) in contents {
                 let after = after.replace('\u{0}', "\u{fe}");
                 let head = format!("--{B}{padding}\r\n{before}Content-Disposition: form-data; name=\"{name}\"{after}");
-                // As Latin-1.
+                // The head is encoded as Latin-1.
                 body.extend(head.chars().map(|c| u8::try_from(c).unwrap()));
                 body.extend([b"\r\n\r\n", content, b"\r\n"].concat());
             }
@@ -244,7 +245,7 @@ async fn the_size_of_a_last_recording_follows_from_that_of_the_body() {
 proptest! {
     #[test]
     fn any_form_comes_apart_alike(
-        // No bare CR: the parser takes one before a boundary for a line break, which it is not (RFC 2046 §5.1.1).
+        // A bare CR is excluded: the parser takes one before a boundary for a line break, contrary to RFC 2046 §5.1.1.
         parts in prop::collection::vec(
             (prop::sample::select(vec!["file", "model", "prompt"]), r"(\r\n|--|bound|[\n a-c:-]){0,12}"),
             0..4,

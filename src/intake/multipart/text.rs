@@ -5,31 +5,32 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use crate::intake::IntakeError;
 use crate::intake::fields::Fields;
 
-/// The field by which a form names the charset of its texts.
+/// The field with which a form names the charset of its texts.
 pub(super) const CHARSET_FIELD: &str = "_charset_";
 
-/// The longest name of a charset, as it is shown.
+/// The maximum length of a charset's name in a message.
 const MAX_SHOWN_LABEL: usize = 40;
 
-/// A text whose charset may still be named by a field that follows it.
+/// A text whose charset a later field may still name.
 struct Undecided {
-    /// Its place among the fields.
+    /// The index among the fields.
     place: usize,
     name: String,
     bytes: Vec<u8>,
 }
 
-/// Turns the bytes of fields into text.
+/// A converter from field bytes to text.
 #[derive(Default)]
 pub(super) struct Texts {
     /// The charset that `_charset_` names.
     default: Option<&'static Encoding>,
-    /// Texts that are not ASCII and have no charset of their own, up to the `_charset_` field, which comes first as a rule.
+    /// The texts that are not ASCII and have no charset of their own, until the `_charset_` field, which usually comes
+    /// first.
     undecided: Vec<Undecided>,
 }
 
 impl Texts {
-    /// Adds a field to `fields`. `charset` is the one that its part names.
+    /// Adds a field to `fields`. `charset` is the charset that its part names.
     pub(super) fn add(
         &mut self,
         fields: &mut Fields,
@@ -50,13 +51,14 @@ impl Texts {
             let text = decode(UTF_8, &bytes, &name)?;
             return fields.add(name, text);
         }
-        // Whether it is UTF-8 is judged when no other charset can be named any more. Until then it takes as much room.
+        // UTF-8 is checked only when no later field can name another charset. Until then a placeholder takes the same
+        // space.
         let text = String::from_utf8(bytes.clone()).unwrap_or_else(|_| "?".repeat(bytes.len()));
         self.undecided.push(Undecided { place: fields.pairs().len(), name: name.clone(), bytes });
         fields.add(name, text)
     }
 
-    /// Judges the texts that nothing named a charset for: they are UTF-8.
+    /// Decodes the texts without a named charset as UTF-8.
     pub(super) fn finish(self, fields: &mut Fields) -> Result<(), IntakeError> {
         self.undecided.into_iter().try_for_each(|Undecided { place, name, bytes }| {
             let text = decode(UTF_8, &bytes, &name)?;
@@ -82,9 +84,9 @@ impl Texts {
     }
 }
 
-/// The charset of this label, by the names of the WHATWG's Encoding Standard §4.2: `iso-8859-1` and `us-ascii` are
-/// windows-1252 there, which has all of their characters in the same places; `utf-16` without a byte order mark is
-/// little-endian.
+/// Returns the charset of this label, by the names of the WHATWG's Encoding Standard §4.2. There `iso-8859-1` and
+/// `us-ascii` are windows-1252, which has all of their characters at the same positions; `utf-16` without a byte order
+/// mark is little-endian.
 fn find(label: &str, name: &str) -> Result<&'static Encoding, IntakeError> {
     Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| {
         let shown = label.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_LABEL).collect();
@@ -92,7 +94,7 @@ fn find(label: &str, name: &str) -> Result<&'static Encoding, IntakeError> {
     })
 }
 
-/// The text that these bytes are. A byte order mark is no part of it, and tells the two UTF-16 apart.
+/// Decodes the bytes to text. A byte order mark is not part of the text; it distinguishes the two kinds of UTF-16.
 fn decode(encoding: &'static Encoding, bytes: &[u8], name: &str) -> Result<String, IntakeError> {
     let (text, has_errors) = if [UTF_16LE, UTF_16BE].contains(&encoding) {
         let (text, _, has_errors) = encoding.decode(bytes);
@@ -166,7 +168,7 @@ mod tests {
             pairs.sort();
             assert_eq!(pairs, [("other".to_owned(), "é".to_owned()), ("prompt".to_owned(), "Zürich".to_owned())]);
         }
-        // An empty one names nothing.
+        // An empty `_charset_` names no charset.
         assert!(matches!(texts(&[(CHARSET_FIELD, None, b""), latin]), Err(IntakeError::NotText { .. })));
         assert!(texts(&[named, named]).is_err());
     }

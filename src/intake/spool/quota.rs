@@ -1,8 +1,8 @@
-//! How much memory and disk all recordings together may take.
+//! The spool quota: the memory and disk that all recordings together may take.
 //!
 //! Disk is taken as bytes arrive, not as a client announces them, and callers divide it by the rule of
-//! [`fair_share`](crate::fair_share). The largest recording fits even where the caller's share is less, as long as there is
-//! room for it at all. Memory needs no shares: a recording that finds none goes to a file.
+//! [`fair_share`](crate::fair_share). The largest recording fits even if the caller's share is less, as long as the
+//! disk quota has space for it. Memory needs no shares: a recording that finds no memory goes to a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config;
 use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
-/// There is no memory for more.
+/// The error for exhausted memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// The room that all recordings of this process share.
+/// The memory and disk that all recordings of this process share.
 #[derive(Debug)]
 pub struct SpoolQuota {
     pub(super) memory: Arc<Bound>,
     pub(super) disk: Arc<FairShare>,
-    /// A recording that is larger goes to a file.
+    /// The size in bytes above which a recording goes to a file.
     pub(super) threshold: u64,
     pub(super) directory: PathBuf,
 }
 
 impl SpoolQuota {
-    /// The room of these settings.
+    /// Creates the quota from the settings.
     pub fn new(settings: &config::Intake) -> Arc<Self> {
         Arc::new(Self {
             memory: Arc::new(Bound::new(settings.max_spool_memory_bytes)),
@@ -36,24 +36,25 @@ impl SpoolQuota {
         })
     }
 
-    /// From now on the largest recording has so many bytes.
+    /// Sets the size of the largest recording in bytes.
     pub fn set_largest_recording(&self, bytes: u64) {
         self.disk.set_min_share(bytes);
     }
 
-    /// How many bytes recordings take up in memory and on disk.
+    /// Returns the bytes that recordings take up in memory and on disk.
     pub fn taken(&self) -> (u64, u64) {
         (self.memory.taken(), self.disk.held())
     }
 
-    /// Whether a recording of so many bytes could be taken now. Recordings that are still arriving count with the bytes that have come.
+    /// Checks that the quota has space for a recording of `bytes` now. Recordings that are still arriving count with
+    /// the bytes that have come.
     pub fn has_room_for(&self, key: ShareKey, bytes: u64) -> Result<(), Refused> {
         let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
         if in_memory { Ok(()) } else { self.disk.check(key, bytes) }
     }
 }
 
-/// A number of bytes that may not be exceeded, and how many of them are taken.
+/// A maximum number of bytes, and the number taken.
 #[derive(Debug)]
 pub(super) struct Bound {
     most: u64,
@@ -81,7 +82,7 @@ impl Bound {
     }
 }
 
-/// One recording's part of a [`Bound`], which it gives back when it is dropped.
+/// One recording's part of a [`Bound`]. Dropping it gives the bytes back.
 #[derive(Debug)]
 pub(super) struct Share {
     bound: Arc<Bound>,
@@ -89,12 +90,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A share of nothing yet.
+    /// Creates an empty share.
     pub(super) fn of(bound: &Arc<Bound>) -> Self {
         Self { bound: Arc::clone(bound), bytes: 0 }
     }
 
-    /// Makes it so many bytes at the least; where there is no room for that it stays as it is.
+    /// Grows the share to at least `bytes`. If that would exceed the bound, the share stays unchanged.
     pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), Full> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 && !self.bound.take(more) {
@@ -104,7 +105,7 @@ impl Share {
         Ok(())
     }
 
-    /// Makes it so many bytes at the most.
+    /// Shrinks the share to at most `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: u64) {
         let less = self.bytes.saturating_sub(bytes);
         self.bound.taken.fetch_sub(less, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Reading a spool: as a stream of chunks, or by code that reads and seeks.
+//! Reading a spool: as a stream of chunks, or for code that reads and seeks.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -13,7 +13,8 @@ use tokio::task::spawn_blocking;
 use super::state::{Look, Shared, length_of};
 use super::writer::{BLOCK, PIECE, bytes};
 
-/// The bytes of a spool that has, or will have, `expected` of them. `follows`: it is read while it arrives.
+/// Returns a stream of the bytes of a spool that has, or will have, `expected` bytes. `follows`: the stream is a live
+/// reader, which reads while the recording arrives.
 pub(super) fn chunks(
     shared: Arc<Shared>,
     expected: u64,
@@ -21,7 +22,7 @@ pub(super) fn chunks(
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::try_unfold((shared, 0_u64), move |(shared, place)| async move {
         let chunk = loop {
-            // Made before the look, so that nothing that happens after it is missed.
+            // The future is created before the look, so that no later change is missed.
             let changed = shared.change();
             if follows {
                 shared.follow(place);
@@ -39,7 +40,7 @@ pub(super) fn chunks(
     })
 }
 
-/// How much is read at once: where memory is short, a piece.
+/// Returns the number of bytes to read at once: one piece if memory is short.
 fn block_of(shared: &Shared) -> u64 {
     let (block, piece) = (bytes(BLOCK), bytes(PIECE));
     shared.lock().memory.grow_to(block).map_or(piece, |()| block)
@@ -59,12 +60,12 @@ fn broken() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "the recording did not arrive whole")
 }
 
-/// A position in what has arrived of a spool, to read and seek.
+/// A position in the bytes of a spool that have arrived, for code that reads and seeks.
 #[derive(Debug)]
 pub struct SpoolSource {
     shared: Arc<Shared>,
     position: u64,
-    /// Set when the reader's client has gone.
+    /// The flag that is set when the reader's client has gone.
     cancelled: Option<Arc<AtomicBool>>,
 }
 
@@ -80,7 +81,7 @@ impl Read for SpoolSource {
             return Err(io::Error::new(ErrorKind::ConnectionAborted, "the client has gone"));
         }
         let mut count = 0;
-        // Pieces in memory are small beside what is asked for.
+        // Pieces in memory are small compared with the buffer.
         while !buffer.is_empty() {
             let read = match self.shared.arrived(self.position) {
                 Look::Bytes(bytes) => bytes.as_ref().read(buffer)?,

@@ -1,4 +1,4 @@
-//! What a spool's writer and its readers share.
+//! The state that a spool's writer and its readers share.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +12,7 @@ use tokio::sync::futures::Notified;
 use super::quota::Share;
 use crate::fair_share::Reservation;
 
-/// The bytes of one recording and who waits for more of them.
+/// The bytes of one recording, and the signals for its readers and its writer.
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Notify,
@@ -20,42 +20,42 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    /// What is in memory, each piece with its place; all that is not in the file is here.
+    /// The bytes in memory, each piece with its offset. All bytes that are not in the file are here.
     recent: VecDeque<(u64, Bytes)>,
     file: Option<Arc<File>>,
-    /// How much of it is in the file.
+    /// The number of bytes in the file.
     written: u64,
     length: u64,
-    /// Readers get nothing from here on.
+    /// The offset at which readers must stop.
     held_from: Option<u64>,
-    /// How far the one has come who reads while it arrives.
+    /// The offset that the live reader has reached.
     follower: Option<u64>,
     end: End,
-    /// The room that it takes up, until the last handle goes.
+    /// The memory that the recording takes up, until the last handle is dropped.
     pub(super) memory: Share,
     pub(super) disk: Reservation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// More may come.
+    /// More bytes may come.
     Open,
-    /// This is all.
+    /// The recording is complete.
     Whole,
-    /// The writer has gone before the end.
+    /// The writer was dropped before the end.
     Abandoned,
 }
 
-/// What there is for a reader at its place.
+/// The result of a look at an offset for a reader.
 pub(super) enum Look {
     Bytes(Bytes),
-    /// So many bytes are in the file.
+    /// The file, and the number of bytes available in it.
     InFile(Arc<File>, u64),
-    /// Nothing yet.
+    /// No bytes yet.
     Wait,
-    /// Nothing more.
+    /// The end of the recording.
     End,
-    /// It will never be whole.
+    /// The recording will never be complete.
     Broken,
 }
 
@@ -79,7 +79,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when something has changed since it was made.
+    /// Returns a future that resolves at the first change after this call.
     pub(super) fn change(&self) -> Notified<'_> {
         self.changed.notified()
     }
@@ -93,14 +93,14 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// The pieces that are not in the file yet.
+    /// Returns the pieces that are not in the file yet.
     pub(super) fn pending(&self) -> Vec<Bytes> {
         let state = self.lock();
         state.recent.iter().filter(|(at, _)| *at >= state.written).map(|(_, bytes)| bytes.clone()).collect()
     }
 
-    /// The next `bytes` of what was pending are in `file` now. Of what is there, up to `keep` bytes stay in memory for who
-    /// has yet to read them.
+    /// Records that the next `bytes` pending bytes are now in `file`. Up to `keep` of the written bytes stay in memory
+    /// for a live reader that has yet to read them.
     pub(super) fn wrote(&self, file: Arc<File>, bytes: u64, keep: u64) {
         let mut state = self.lock();
         state.file = Some(file);
@@ -111,8 +111,8 @@ impl Shared {
         state.recent.drain(..gone);
     }
 
-    /// Waits until who reads while it arrives has come within `near` bytes of the end. It is not waited for who is `far`
-    /// behind: they began anew.
+    /// Waits until the live reader is within `near` bytes of the end. A reader more than `far` bytes behind is a retry
+    /// from the start, so the writer does not wait for it.
     pub(super) async fn followed(&self, near: u64, far: u64) {
         loop {
             let followed = self.followed.notified();
@@ -124,7 +124,7 @@ impl Shared {
         }
     }
 
-    /// Who reads while it arrives has come so far.
+    /// Records that the live reader has reached `place`.
     pub(super) fn follow(&self, place: u64) {
         self.lock().follower = Some(place);
         self.followed.notify_waiters();
@@ -144,7 +144,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Gives it up unless it is whole.
+    /// Marks the recording as abandoned unless it is complete.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
         if state.end == End::Open {
@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// Whether more may come.
+    /// Returns true if more bytes may come.
     pub(super) fn is_open(&self) -> bool {
         self.lock().end == End::Open
     }
@@ -163,7 +163,7 @@ impl Shared {
         self.lock().written == 0
     }
 
-    /// What there is at `place` for a reader who expects `expected` bytes in all.
+    /// Looks at `place` for a reader that expects `expected` bytes in all.
     pub(super) fn look(&self, place: u64, expected: u64) -> Look {
         let state = self.lock();
         let there = state.length.min(state.held_from.unwrap_or(u64::MAX)).min(expected);
@@ -177,7 +177,7 @@ impl Shared {
         state.at(place, there)
     }
 
-    /// What has arrived by now at `place`, whoever may read it.
+    /// Looks at the bytes that have arrived at `place`, including those held back from readers.
     pub(super) fn arrived(&self, place: u64) -> Look {
         let state = self.lock();
         if place < state.length { state.at(place, state.length) } else { Look::End }
@@ -189,12 +189,12 @@ impl Shared {
 }
 
 impl State {
-    /// How far who reads while it arrives is behind.
+    /// Returns the number of bytes by which the live reader is behind.
     fn behind(&self) -> u64 {
         self.follower.map_or(0, |place| self.length.saturating_sub(place))
     }
 
-    /// How many bytes are not in the file.
+    /// Returns the number of bytes that are not in the file.
     pub(super) fn unwritten(&self) -> u64 {
         self.length.saturating_sub(self.written)
     }
@@ -207,7 +207,7 @@ impl State {
         self.file.is_some()
     }
 
-    /// The bytes from `place` up to `until`, as many as lie together.
+    /// Returns the bytes from `place` up to `until`, as far as they are contiguous.
     fn at(&self, place: u64, until: u64) -> Look {
         let next = self.recent.partition_point(|(at, _)| *at <= place);
         let piece = next.checked_sub(1).and_then(|index| self.recent.get(index));
@@ -223,7 +223,7 @@ impl State {
     }
 }
 
-/// Its size only: it is somebody's speech.
+/// Shows only the size: the content is a caller's speech.
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("bytes", &self.length()).finish_non_exhaustive()

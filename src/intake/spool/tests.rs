@@ -207,7 +207,7 @@ proptest! {
                 let (piece, after) = rest.split_at(length);
                 rest = after;
                 writer.append(piece).await.unwrap();
-                // Once, so that it falls behind and has to catch up from the file.
+                // The follower reads once, so that it falls behind and must catch up from the file.
                 if read && let Some(chunk) = follower.next().now_or_never() {
                     followed.extend_from_slice(&chunk.unwrap().unwrap());
                 }

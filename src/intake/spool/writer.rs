@@ -14,27 +14,28 @@ use super::quota::{Share, SpoolQuota};
 use super::state::{Shared, length_of};
 use crate::fair_share::{Refused, ShareKey};
 
-/// What is read from the file at once, and written to it as a rule.
+/// The number of bytes read from the file at once, and usually written to it at once.
 pub(super) const BLOCK: usize = 256 * 1024;
-/// What is written at once where there is memory in plenty.
+/// The number of bytes written at once while memory is plentiful.
 const LARGE_BLOCK: usize = 1024 * 1024;
-/// The same where memory is short: what every recording may have, whatever the others take.
+/// The number of bytes written at once while memory is short: every recording may have this much, however much the
+/// others take.
 const SMALL_BLOCK: usize = PIECE;
-/// What is kept in memory of what is in the file, for who reads it while it arrives.
+/// The number of bytes that stay in memory for the live reader after they are in the file.
 const KEPT: u64 = 256 * 1024;
-/// How long it is waited for them after each block, and from where on it is not.
+/// The time to wait for the live reader after each block, and the lag in bytes beyond which the writer does not wait.
 const PATIENCE: Duration = Duration::from_millis(100);
 const FAR: u64 = 4 * 1024 * 1024;
-/// What arrives is copied into pieces of this size. To keep it as it came would pin the buffers that it was read into, so
-/// that each read needs a new one.
+/// The size of the pieces that arriving bytes are copied into. Keeping the received buffers would pin them, so that
+/// each read would need a new buffer.
 pub(super) const PIECE: usize = 32 * 1024;
-/// The least that a piece is made for.
+/// The minimum size of a new piece.
 const SMALL_PIECE: usize = 4 * 1024;
 
-/// Why nothing could be appended.
+/// The reason why bytes could not be appended.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// There is no room for more of this caller's recordings.
+    /// The spool quota has no space for more of this caller's recordings.
     #[error("there is no room for another recording")]
     NoRoom(Refused),
     /// The file cannot be written.
@@ -48,27 +49,27 @@ impl From<Refused> for SpoolError {
     }
 }
 
-/// Takes the bytes of one recording as they arrive. Dropped before [`SpoolWriter::finish`], it leaves its readers with an
-/// error.
+/// A writer for the bytes of one recording as they arrive. If it is dropped before [`SpoolWriter::finish`], its readers
+/// get an error.
 #[derive(Debug)]
 pub struct SpoolWriter {
     room: Arc<SpoolQuota>,
     shared: Arc<Shared>,
     /// The piece that is being filled.
     piece: BytesMut,
-    /// How large that one is: no larger than the recording, where that is known.
+    /// The size of that piece: no larger than the recording, if the recording's size is known.
     size: usize,
     file: Option<Arc<File>>,
-    /// A recording that is larger goes to the file.
+    /// The size in bytes above which a recording goes to the file.
     threshold: u64,
-    /// What was appended.
+    /// The number of bytes appended.
     length: u64,
 }
 
 impl SpoolWriter {
-    /// A spool in `room`, which counts as that of `key`. Where a size is `announced`, there must be room for it now, and a
-    /// recording that will be too large for memory goes to a file from the start. Room is taken as bytes come: to announce
-    /// a size takes none.
+    /// Creates a spool in `room` that counts against the share of `key`. If a size is `announced`, the quota must have
+    /// space for it now, and a recording that will be too large for memory goes to a file from the start. Space is
+    /// taken as bytes come: an announcement takes none.
     pub fn new(room: &Arc<SpoolQuota>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
         let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
         let mut threshold = room.threshold;
@@ -82,29 +83,29 @@ impl SpoolWriter {
         Ok(Self { room: Arc::clone(room), shared, piece: BytesMut::new(), size, file: None, threshold, length: 0 })
     }
 
-    /// How many bytes were appended.
+    /// Returns the number of bytes appended.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// How many of them a reader would find.
+    /// Returns the number of appended bytes that a reader would find.
     pub fn shown(&self) -> u64 {
         self.shared.length()
     }
 
-    /// A handle to a recording of `expected` bytes that has yet to arrive. Its readers get all but the last byte until
-    /// [`Spool::release`].
+    /// Returns a handle to a recording of `expected` bytes that is still arriving. Its readers get all but the last
+    /// byte until [`Spool::release`].
     pub fn early(&self, expected: u64) -> Spool {
         self.shared.hold_from(expected.saturating_sub(1));
         Spool { shared: Arc::clone(&self.shared), length: expected, early: true }
     }
 
-    /// What is there by now, for a look at it.
+    /// Returns a handle to the bytes that have arrived, for inspection.
     pub fn so_far(&self) -> Spool {
         Spool { shared: Arc::clone(&self.shared), length: self.length, early: false }
     }
 
-    /// Adds `chunk` at the end.
+    /// Appends `chunk` at the end.
     pub async fn append(&mut self, chunk: &[u8]) -> Result<(), SpoolError> {
         self.length = self.length.saturating_add(length_of(chunk));
         let mut rest = chunk;
@@ -123,13 +124,13 @@ impl SpoolWriter {
             }
         }
         if self.file.is_some() {
-            // Also for bytes that wait to be written, so that the writing is not refused.
+            // The growth also covers bytes that wait to be written, so that the write is not refused.
             self.shared.lock().disk.grow_to(self.length)?;
         }
         Ok(())
     }
 
-    /// Ends the recording. What is not in the file by then stays in memory.
+    /// Ends the recording. Bytes that are not in the file by then stay in memory.
     pub fn finish(mut self) -> Spool {
         self.gather();
         if self.file.is_some() {
@@ -147,12 +148,12 @@ impl SpoolWriter {
         }
     }
 
-    /// Whether what is in memory may stay there until more has come.
+    /// Returns true if the bytes in memory may stay there until more have come.
     fn fits_in_memory(&self) -> bool {
         let mut state = self.shared.lock();
         let unwritten = state.unwritten();
         if !state.has_file() {
-            // By the block, so that the room is asked for seldom.
+            // Memory is taken by the block, so that the quota is asked rarely.
             let rounded = unwritten.next_multiple_of(bytes(SMALL_BLOCK)).min(self.threshold.max(unwritten));
             let has_room = unwritten <= bytes(SMALL_BLOCK) || state.memory.grow_to(rounded).is_ok();
             return has_room && state.length() <= self.threshold;
@@ -162,7 +163,7 @@ impl SpoolWriter {
         unwritten < limit
     }
 
-    /// Moves what is in memory to the end of the file.
+    /// Moves the bytes in memory to the end of the file.
     async fn write_out(&mut self) -> Result<(), SpoolError> {
         {
             let mut state = self.shared.lock();
@@ -182,10 +183,11 @@ impl SpoolWriter {
         });
         let file = written.await.map_err(io::Error::other)??;
         self.file = Some(Arc::clone(&file));
-        // Where memory is short nothing is kept.
+        // If memory is short, no written bytes stay in it.
         let keep = self.shared.lock().memory.grow_to(bytes(BLOCK) + KEPT).map_or(0, |()| KEPT);
         self.shared.wrote(file, count, keep);
-        // What goes out as it arrives is taken a little slower rather than read back: it has to go out in any case.
+        // Waiting for the live reader slows the upload a little, but saves reading back from the file: the bytes must
+        // go out in any case.
         let _ = timeout(PATIENCE, self.shared.followed(keep, FAR)).await;
         Ok(())
     }

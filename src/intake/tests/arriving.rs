@@ -1,4 +1,5 @@
-//! A request that arrives while a provider reads along: it comes to the same as one that is taken in whole.
+//! Tests of early forwarding: a request that a provider reads while it arrives yields the same result as one that
+//! arrives first.
 
 use futures_util::{FutureExt, StreamExt};
 
@@ -6,8 +7,8 @@ use super::media::Container;
 use super::*;
 use crate::domain::AudioMs;
 
-/// What a request comes to that arrives piece by piece and tells its size, and whether the job that was there early was
-/// what the whole turned out to be, if there was one.
+/// Sends a request piece by piece with an announced size. Returns its result, and if there was an early job, true if
+/// the complete job fulfilled it.
 async fn arriving(
     content_type: &str,
     query: &str,
@@ -31,7 +32,7 @@ async fn arriving(
         Ok(First::Early(early, _)) => early,
         Err(error) => return (Err(error.to_string()), None),
     };
-    // A provider that reads along.
+    // The reader stands for a provider that reads while the recording arrives.
     let (mut reader, mut read, mut broken) = (Box::pin(early.audio.chunks()), Vec::new(), false);
     let mut whole = Box::pin(arrival.whole());
     let whole = loop {
@@ -67,12 +68,12 @@ async fn arriving(
     (Ok(seen), Some(fulfils))
 }
 
-/// A recording that is large enough to be forwarded early; whether its beginning tells the truth.
+/// Builds a recording large enough for early forwarding, and returns true with it if its first bytes are truthful.
 fn large(which: usize) -> (Vec<u8>, bool) {
     let mut wav = wav(300_000);
     match which {
         0 => return (wav, true),
-        // It says that it has hardly any sound, or none.
+        // The header claims hardly any sound, or none.
         1 => wav[40..44].copy_from_slice(&16_u32.to_le_bytes()),
         2 => wav[36..40].copy_from_slice(b"LIST"),
         _ => wav[..4].copy_from_slice(b"some"),
@@ -102,12 +103,12 @@ proptest! {
         let (apart, never) = runtime.block_on(arriving(content_type, &query, chunks(body, &cuts), false));
         prop_assert_eq!(never, None);
         prop_assert_eq!(&together, &apart);
-        // The last of eight fields may come after the recording, since the model comes before it.
+        // The last of eight fields may follow the recording, since the model comes before it.
         let in_order = raw || file_at == 8;
         if let Some(fulfils) = fulfils {
             prop_assert_eq!(fulfils, honest && (raw || file_at == 8 && lost == 0), "{}", which);
         } else {
-            // Its beginning came with its end, or tells nothing.
+            // The first and the last bytes came together, or the first bytes identify no format.
             let middle = 18_000..body.len() - 2000;
             let apart = cuts.iter().any(|cut| middle.contains(&cut.index(body.len() + 1)));
             prop_assert!(!in_order || which == 3 || !apart);

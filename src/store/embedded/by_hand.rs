@@ -1,4 +1,4 @@
-//! For tests: the embedded store without its thread, by a line that fails as it is told.
+//! For tests: the embedded store without its thread, behind a line with faults.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{Clock, Embedded, Leases, Rates, Threads};
 use crate::store::StoreError;
 use crate::store::tests::{Fault, Faults};
 
-/// The line from the store to what its thread would do.
+/// The line from the store to the database, in the place of the thread.
 pub(crate) struct Line {
     inbox: mpsc::Receiver<Work>,
     worker: Worker,
@@ -20,22 +20,22 @@ pub(crate) struct Line {
     reads: Reads,
     health: Arc<super::Health>,
     stalled: bool,
-    /// What came while it stood still, in order.
+    /// The work that came during a stall, in order.
     waiting: Vec<Work>,
-    /// What was overtaken by all that came after it.
+    /// The work that all later work has overtaken.
     late: Vec<Work>,
-    /// Whose answers were lost: they wait in vain.
+    /// The reply channels of lost answers, whose callers wait in vain.
     unanswered: Vec<Unanswered>,
 }
 
-/// A way back that nothing comes by.
+/// A reply channel that stays open and carries no answer.
 enum Unanswered {
     Admit { _reply: Reply<Answer> },
     Settle { _reply: Reply<()> },
 }
 
 impl Embedded {
-    /// A store in `directory`, and the line to its file.
+    /// Opens a store in `directory`, and the line to its file.
     pub(crate) fn by_hand(
         directory: &Path,
         keep: Duration,
@@ -52,7 +52,7 @@ impl Embedded {
 }
 
 impl Line {
-    /// Does what has come, as far as it gets through.
+    /// Does the work that has come and that no fault holds back.
     pub(crate) fn pump(&mut self, faults: &mut Faults) {
         self.answer_reads();
         while let Ok(work) = self.inbox.try_recv() {
@@ -76,19 +76,19 @@ impl Line {
         }
     }
 
-    /// Answers what only reads, as the thread for that does beside the other.
+    /// Answers the reads, as the reading thread does beside the writing one.
     pub(crate) fn answer_reads(&mut self) {
         while let Ok(question) = self.questions.try_recv() {
             self.reads.answer(question);
         }
     }
 
-    /// Nothing is done until it resumes.
+    /// Stalls the line until it resumes.
     pub(crate) fn stall(&mut self) {
         self.stalled = true;
     }
 
-    /// What has waited is done, in order.
+    /// Resumes the line: the waiting work is done, in order.
     pub(crate) fn resume(&mut self) {
         self.stalled = false;
         if !self.waiting.is_empty() {
@@ -96,7 +96,7 @@ impl Line {
         }
     }
 
-    /// Something that was late is done now, if anything was.
+    /// Does a piece of late work, if there is any.
     pub(crate) fn deliver(&mut self, which: usize) -> bool {
         let count = self.late.len().max(1);
         let work = (!self.late.is_empty()).then(|| self.late.remove(which % count));
@@ -114,7 +114,7 @@ impl Line {
     }
 }
 
-/// What a fault may meet.
+/// Returns true if a fault may hit this work.
 const fn is_counted(work: &Work) -> bool {
     matches!(work, Work::Admit { .. } | Work::Settle { .. })
 }

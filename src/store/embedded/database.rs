@@ -1,4 +1,4 @@
-//! The file: what is written to it and read from it. One connection, one statement at a time.
+//! The database file: every write and every read. One connection, one statement at a time.
 
 mod tokens;
 
@@ -15,19 +15,19 @@ use crate::limits::{IfUnknown, Settlement};
 
 /// The version of the schema, in the file's `user_version`.
 const VERSION: i64 = 4;
-/// The first that can be read as it is.
+/// The first version that can be read without a migration.
 const READABLE: i64 = 1;
 
 /// A connection to the file.
 #[derive(Debug)]
 pub(super) struct Database(Connection);
 
-/// What SQLite does not do.
+/// The result of a call of SQLite.
 pub(super) type Result<T> = rusqlite::Result<T>;
 
-/// Connects to the file at `path`, which may be no link. The directory that it is in may be behind one.
+/// Connects to the file at `path`, which must not be a link. Its directory may be behind a link.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    // SQLite looks for links in the whole path.
+    // SQLite rejects links anywhere in the path, so resolve those of the directory.
     let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
     let resolved = directory.zip(path.file_name()).map(|(directory, name)| directory.join(name));
     let path = resolved.as_deref().unwrap_or(path);
@@ -35,12 +35,12 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 }
 
 impl Database {
-    /// Opens the file at `path` and makes it if it is not there.
+    /// Opens the file at `path`, and creates it if it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut connection = connect(path, OpenFlags::default())?;
-        // Nobody else should write; if somebody does, no request waits for them for long.
+        // No other process should write; if one does, requests wait for it only briefly.
         connection.busy_timeout(Duration::from_millis(250))?;
-        // Readers do not hold up the writer; FULL: what is committed survives a power cut as well as a kill.
+        // WAL: readers do not hold up the writer. FULL: committed data survives a power cut as well as a kill.
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -59,15 +59,16 @@ impl Database {
         Self::of_version(connection, VERSION)
     }
 
-    /// Opens the file for reading, beside whoever writes to it.
+    /// Opens the file for reading, beside a process that writes to it.
     pub(super) fn open_to_read(path: &Path) -> Result<Self> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Self::of_version(connection, READABLE)
     }
 
-    /// Opens the file at `path` once more, for reading while [`Database::open`] writes: in WAL mode neither waits for the other.
-    /// It may be the last to close the file, and then writes the WAL back, which a read-only connection could not.
+    /// Opens another connection to the file at `path`, for reading while [`Database::open`] writes: in WAL mode neither
+    /// waits for the other. This connection may be the last to close the file, and then writes the WAL back, which a
+    /// read-only connection could not do.
     pub(super) fn open_for_reads(path: &Path) -> Result<Self> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::from_millis(250))?;
@@ -78,7 +79,7 @@ impl Database {
     fn of_version(connection: Connection, least: i64) -> Result<Self> {
         match version(&connection)? {
             version if (least..=VERSION).contains(&version) => Ok(Self(connection)),
-            // SQLite has no error for this; its word for a file that is not what it should be comes nearest.
+            // SQLite has no error for this; its error for a file that is not a database comes nearest.
             other => Err(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
                 Some(format!("it is of version {other}, and this gateway reads version {VERSION}")),
@@ -86,13 +87,13 @@ impl Database {
         }
     }
 
-    /// Begins a transaction that is undone unless it is committed.
+    /// Begins a transaction that is rolled back unless it is committed.
     pub(super) fn begin(&mut self) -> Result<Writer<'_>> {
         let changes_before = self.0.total_changes();
         Ok(Writer(self.0.transaction_with_behavior(TransactionBehavior::Immediate)?, changes_before))
     }
 
-    /// Opens the file for writing, beside the gateway whose it is; `None` where it is not there.
+    /// Opens the file for writing, beside the gateway that owns it; `None` if it does not exist.
     pub(super) fn open_beside(path: &Path) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
@@ -103,10 +104,10 @@ impl Database {
         Self::of_version(connection, VERSION).map(Some)
     }
 
-    /// What a caller used in a month.
+    /// Returns a caller's usage in a month.
     pub(super) fn statement(&self, subject: &Subject, month: Month) -> Result<Statement> {
         let mut statement = Statement::empty(subject.clone(), month);
-        // Both reads see the same moment.
+        // One transaction, so that both reads see the same moment.
         let transaction = self.0.unchecked_transaction()?;
         statement.total = spent(&transaction, subject, month)?;
         let mut query = transaction.prepare_cached(include_str!("sql/tallies.sql"))?;
@@ -119,13 +120,13 @@ impl Database {
         Ok(statement)
     }
 
-    /// Everyone who was charged in a month.
+    /// Returns every caller that was charged in a month.
     pub(super) fn subjects(&self, month: Month) -> Result<Vec<Subject>> {
         let mut query = self.0.prepare_cached(include_str!("sql/subjects.sql"))?;
         query.query_map([month.to_string()], |row| parsed(row, 0))?.collect()
     }
 
-    /// The records of one caller, or of all, that were admitted in a month.
+    /// Returns the records of one caller, or of all, that were admitted in a month.
     pub(super) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>> {
         let mut query = self.0.prepare_cached(include_str!("sql/entries.sql"))?;
         let (from, until) = (number(month.start().get()), number(month.next().start().get()));
@@ -133,31 +134,31 @@ impl Database {
     }
 }
 
-/// A transaction, and how many changes there were before it.
+/// A transaction, and the number of changes before it.
 pub(super) struct Writer<'a>(Transaction<'a>, u64);
 
 impl Writer<'_> {
-    /// Writes what is there already, to see whether it can be written.
+    /// Rewrites an existing value, to see whether the file can be written.
     pub(super) fn touch(&self) -> Result<()> {
         self.0.execute(include_str!("sql/touch.sql"), [UnixMs::now().to_string()]).map(|_| ())
     }
 
-    /// Whether anything is different from before.
+    /// Returns true if the transaction has changed anything.
     pub(super) fn has_changes(&self) -> bool {
         self.0.total_changes() > self.1
     }
 
-    /// Makes it last.
+    /// Commits the transaction.
     pub(super) fn commit(self) -> Result<()> {
         self.0.commit()
     }
 
-    /// What a caller is charged in a month.
+    /// Returns a caller's charges in a month.
     pub(super) fn spent(&self, subject: &Subject, month: Month) -> Result<Charge> {
         Ok(spent(&self.0, subject, month)?.charge())
     }
 
-    /// Whether a permit of that name was given.
+    /// Returns true if the permit of this record was given.
     pub(super) fn knows(&self, entry: &Entry) -> Result<bool> {
         Ok(self.ending(entry)?.is_some())
     }
@@ -168,7 +169,7 @@ impl Writer<'_> {
         self.record(entry)
     }
 
-    /// Settles, unless that was done before.
+    /// Settles a permit, unless it is settled already.
     pub(super) fn settle(&self, settlement: &Settlement) -> Result<()> {
         let mut entry = settlement.entry();
         if settlement.is_void() {
@@ -176,7 +177,7 @@ impl Writer<'_> {
         }
         match (self.ending(&entry)?, settlement.unknown) {
             (Some((Ending::Open, given)), _) => {
-                // When it was given, its record knows best.
+                // The time in the record is the right one.
                 entry.at = given;
                 self.charge(&entry, 0, entry.cost, entry.estimate)?;
                 if let Some(session) = &settlement.session {
@@ -196,7 +197,7 @@ impl Writer<'_> {
         self.record(&entry)
     }
 
-    /// Takes a permit back that is open, as if it had never been given.
+    /// Takes back an open permit, as if it had never been given.
     fn void(&self, settlement: &Settlement, mut entry: Entry) -> Result<()> {
         let Some((Ending::Open, given)) = self.ending(&entry)? else { return Ok(()) };
         entry.at = given;
@@ -220,7 +221,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Deletes some of the records older than `before`, and says how many.
+    /// Deletes some of the records older than `before`, and returns their number.
     pub(super) fn forget(&self, before: UnixMs) -> Result<usize> {
         self.0.prepare_cached(include_str!("sql/forget.sql"))?.execute([number(before.get())])
     }
@@ -231,7 +232,7 @@ impl Writer<'_> {
         query.query_row([entry.id.to_string()], found).optional()
     }
 
-    /// Puts `charge` in the place of `instead_of`.
+    /// Replaces the charge `instead_of` by `charge`.
     fn charge(&self, entry: &Entry, requests: i64, charge: Charge, instead_of: Charge) -> Result<()> {
         let difference = |new: u64, old: u64| number(new) - number(old);
         self.0.prepare_cached(include_str!("sql/charge.sql"))?.execute(params![
@@ -292,13 +293,13 @@ fn spent(connection: &Connection, subject: &Subject, month: Month) -> Result<Tal
     Ok(row.unwrap_or_default())
 }
 
-/// SQLite counts to 2⁶³; nothing that is counted here comes near it.
+/// Converts a number for SQLite, which counts to 2⁶³; no number here comes near it.
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn counted(row: &Row<'_>, index: usize) -> Result<u64> {
-    // A correction after part of the file was lost could take a sum below nothing.
+    // A correction after the loss of part of the file could make a sum negative.
     row.get::<_, i64>(index).map(|value| u64::try_from(value).unwrap_or_default())
 }
 

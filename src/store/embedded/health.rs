@@ -1,4 +1,4 @@
-//! Whether the embedded store is there, as its thread and those who ask it find.
+//! The availability of the embedded store, as its thread and its callers find it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,27 +6,27 @@ use crate::store::StoreError;
 
 const BACK: &str = "the embedded store can be written to again";
 
-/// What is known of the file and of its thread.
+/// The known state of the file and of its thread.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// The last write failed.
+    /// True if the last write failed.
     fails: AtomicBool,
-    /// The thread did not answer in time, and has answered nothing since.
+    /// True if the thread did not answer in time, and has answered nothing since.
     is_stalled: AtomicBool,
 }
 
 impl Health {
-    /// Whether nothing can be written, as far as it is known.
+    /// Returns true if writes are known to fail.
     pub(super) fn is_away(&self) -> bool {
         self.fails.load(Ordering::Relaxed) || self.is_stalled()
     }
 
-    /// Whether nothing can be read either.
+    /// Returns true if reads are known to fail too.
     pub(super) fn is_stalled(&self) -> bool {
         self.is_stalled.load(Ordering::Relaxed)
     }
 
-    /// The thread did not answer: the disk stands still, or the thread has died.
+    /// Notes that the thread did not answer: the disk stands still, or the thread has died.
     pub(super) fn did_not_answer(&self, cause: &StoreError) {
         let was_away = self.is_away();
         self.is_stalled.store(true, Ordering::Relaxed);
@@ -35,14 +35,14 @@ impl Health {
         }
     }
 
-    /// The thread has done what it had to do.
+    /// Notes that the thread has finished its work.
     pub(super) fn answers(&self) {
         if self.is_stalled.swap(false, Ordering::Relaxed) && !self.is_away() {
             tracing::info!("{BACK}");
         }
     }
 
-    /// Something was written, or could not be. It is said once that it cannot be, and once that it can be again.
+    /// Notes the result of a write. Logs the first failure, and the first success after it.
     pub(super) fn wrote(&self, written: &Result<(), StoreError>) {
         let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
         match written {

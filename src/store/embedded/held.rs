@@ -1,4 +1,4 @@
-//! What one request takes of the rates and leases of this process.
+//! The rates and the lease that one request takes in this process.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
 use crate::limits::{AdmitRequest, Denial};
 
-/// What a request holds while the thread decides on it. Whoever drops it ends the lease; what the rates have counted stays
-/// counted unless it is given back, since a client that leaves has tried.
+/// The rates and the lease of a request while the thread decides on it. Dropping it ends the lease; the rates stay
+/// taken unless they are given back, since the attempt of a client that leaves still counts.
 pub(super) struct Held<'a> {
     rates: &'a Rates,
     leases: &'a Leases,
@@ -28,7 +28,7 @@ impl<'a> Held<'a> {
             Added::New => held.has_lease = true,
             Added::Full => {}
         }
-        // Where both refuse, the rates are what is named.
+        // If both refuse, report the rates.
         held.denial = if held.has_lease {
             rates.take(subject, limits).err()
         } else {
@@ -41,17 +41,17 @@ impl<'a> Held<'a> {
         held
     }
 
-    /// Why it cannot be let in, whatever the budgets say.
+    /// Returns the reason to refuse the request, whatever the budgets allow.
     pub(super) const fn denial(&self) -> Option<Denial> {
         self.denial
     }
 
-    /// The request is let in.
+    /// Keeps the lease and the rates of a request that is admitted.
     pub(super) fn keep(mut self) {
         self.has_lease = false;
     }
 
-    /// The request is not let in, or has it all from when it first asked.
+    /// Gives back the lease and the rates of a request that is refused, or that took them when it first asked.
     pub(super) fn give_back(self) {
         if self.has_rates {
             self.rates.give_back(&self.ask.subject, &self.ask.limits);

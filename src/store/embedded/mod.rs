@@ -1,19 +1,18 @@
 //! The embedded store: rates and leases in this process, budgets and the ledger in a SQLite file.
 //!
-//! One thread owns the file and works through what it is given in the order in which it came, so that a decision and its
-//! charge are one step. What waits together is committed together: one write to the disk serves many requests. What is kept
-//! in the process belongs to the request that takes it: it takes its rates and its lease before it asks the thread, and gives
-//! them back if the answer is no, or does not come. What is read and can be long, a second thread reads, so that nobody who
-//! is admitted waits for it.
+//! One thread owns the file and does its work in the order of arrival, so that a decision and its charge are one step.
+//! Work that waits together is committed together: one write to the disk serves many requests. A request takes its
+//! rates and its lease in the process before it asks the thread, and gives them back if it is refused or gets no
+//! answer. A second thread does the reads that can take long, so that no request waits for them at admission.
 
 #[cfg(test)]
 mod by_hand;
 mod database;
 mod health;
 mod held;
+mod probe;
 mod reader;
 mod reads;
-mod probe;
 mod worker;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -30,8 +29,8 @@ use tokio::time::timeout;
 
 #[cfg(test)]
 pub(crate) use by_hand::Line;
-pub(crate) use reader::{Reader, revoke_beside};
 pub use probe::{Found, try_directory};
+pub(crate) use reader::{Reader, revoke_beside};
 
 use super::StoreError;
 use crate::config::Namespace;
@@ -53,18 +52,19 @@ use held::Held;
 use reads::{MAX_WAITING_READS, Question, Reads};
 use worker::{Answer, Reply, RevocationSum, Work, Worker};
 
-/// The longest that a request waits for the disk.
+/// The time after which a request stops waiting for the disk.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How much may wait for the thread: more than requests that are in flight ask for at once. What finds no room is not asked.
+/// The maximum number of pieces of work that wait for the thread: more than all requests in flight ask for at once.
+/// Beyond it the thread is not asked.
 const MAX_QUEUE: usize = 16 * 1024;
 const LOCK: &str = "voxgate.lock";
-/// How the names of what SQLite keeps beside its file end.
+/// The endings of the names of the files that SQLite keeps beside its file.
 const BESIDE_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Why the embedded store cannot be opened.
+/// An error that keeps the embedded store from opening.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has the store open.
     #[error(
         "{} is in use by another voxgate (process {holder}); give each its own VOXGATE_DATA_DIR, or set REDIS_URL for \
          gateways that share their limits", .directory.display()
@@ -72,28 +72,28 @@ pub enum OpenError {
     Taken {
         /// The data directory.
         directory: PathBuf,
-        /// The other process, as far as it said.
+        /// The other process, as far as its lock file names it.
         holder: String,
     },
-    /// Its directory cannot be used.
+    /// The data directory cannot be used.
     #[error("VOXGATE_DATA_DIR: {} cannot be used: {error}", .directory.display())]
     Directory {
         /// The data directory.
         directory: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// Its file cannot be used.
+    /// The database file cannot be used.
     #[error("VOXGATE_DATA_DIR: {} cannot be used: {error}", .file.display())]
     Database {
         /// The file.
         file: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         error: rusqlite::Error,
     },
 }
 
-/// The store.
+/// The embedded store.
 #[derive(Debug)]
 pub struct Embedded {
     inbox: mpsc::Sender<Work>,
@@ -102,16 +102,16 @@ pub struct Embedded {
     leases: Arc<Leases>,
     clock: Clock,
     health: Arc<Health>,
-    /// What the revocations in the file came to when they were last read.
+    /// The sum of the revocations in the file when they were last read.
     revocations: Mutex<Option<RevocationSum>>,
     directory: PathBuf,
-    /// Held as long as the store is open.
+    /// The lock on the directory, held as long as the store is open.
     lock: File,
-    /// Whether the directory is no longer there: what is written goes to files without a name.
+    /// True if the directory is gone: writes go to files without a name.
     lost: AtomicBool,
 }
 
-/// What the two threads of a store work with, and what they are given.
+/// The state and the inboxes of the two threads of a store.
 struct Threads {
     worker: Worker,
     work: mpsc::Receiver<Work>,
@@ -120,7 +120,7 @@ struct Threads {
 }
 
 impl Embedded {
-    /// Opens the books of `namespace` in `directory`, which no other process may have open, and keeps its records for
+    /// Opens the ledger of `namespace` in `directory`, which no other process may have open, and keeps its records for
     /// `keep`.
     pub fn open(
         directory: &Path,
@@ -139,7 +139,7 @@ impl Embedded {
         Ok(store)
     }
 
-    /// The store, and what its threads work with and on.
+    /// Creates the store, and the state of its threads.
     fn prepare(
         directory: &Path,
         namespace: Namespace,
@@ -152,7 +152,7 @@ impl Embedded {
         private_dir::make(directory).map_err(unusable)?;
         let lock = lock(directory)?;
         let file = directory.join(namespace.database());
-        // SQLite would let everybody read it; the files that it makes beside it are as this one is.
+        // SQLite would let every user read the file; the files that SQLite creates beside it take its permissions.
         private_dir::open(&file, OpenOptions::new().append(true).create(true)).map_err(unusable)?;
         for beside in BESIDE_DATABASE {
             private_dir::check_if_there(&directory.join(format!("{}{beside}", namespace.database())))
@@ -210,7 +210,7 @@ impl Embedded {
         self.ask(|reply| Work::IsRevoked { subject, token, reply }).await
     }
 
-    /// See [`Store::follow_revocations`](super::Store::follow_revocations). The file forgets none.
+    /// See [`Store::follow_revocations`](super::Store::follow_revocations). The file loses no revocation.
     pub(super) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         let seen = *self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((sum, revocations)) = self.ask(|reply| Work::Revocations { seen, reply }).await? else {
@@ -233,7 +233,7 @@ impl Embedded {
     pub(super) async fn open_session(&self, request: Arc<SessionRequest>) -> Result<SessionDecision, StoreError> {
         self.check_writable()?;
         let (maker, limits) = (&request.maker, Limits { requests: request.requests, ..Limits::default() });
-        // A flood ends here.
+        // Refuse a flood here, before it reaches the thread.
         let denial = if let Err(Denial::Requests { wait }) = self.rates.take(maker, &limits) {
             Some(SessionDenial::Requests { wait })
         } else {
@@ -274,15 +274,15 @@ impl Embedded {
         self.health.is_away() || self.lost.load(Ordering::Relaxed)
     }
 
-    /// Nobody waits for a file that cannot be written to, as far as it is known.
+    /// Fails at once if writes are known to fail.
     fn check_writable(&self) -> Result<(), StoreError> {
         if self.health.is_away() { Err(StoreError::Away) } else { Ok(()) }
     }
 
-    /// Tries a file that could not be written to, and sees whether the directory is still the one that was opened.
+    /// Probes a file that could not be written, and checks that the directory is still the one that was opened.
     pub(super) async fn look_after(&self) {
         if self.health.is_away() {
-            // What it says is noted where it is tried.
+            // The thread itself notes the result.
             let _ = self.put(|reply| Work::Probe { reply }).await;
         }
         let ours = self.lock.metadata().map(|file| file.ino()).ok();
@@ -310,13 +310,13 @@ impl Embedded {
         self.put(work).await
     }
 
-    /// Asks the thread that reads, unless the store is known to stand still.
+    /// Asks the reading thread, unless the store is known to stand still.
     async fn read<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, StoreError> {
         if self.health.is_stalled() {
             return Err(StoreError::Away);
         }
         let (reply, answer) = oneshot::channel();
-        // What is full, or has ended, says nothing of what is written.
+        // A full or closed inbox of reads says nothing about writes.
         self.reads.try_send(question(reply)).map_err(|_| StoreError::Away)?;
         match timeout(STORE_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
@@ -325,7 +325,7 @@ impl Embedded {
         }
     }
 
-    /// Asks the thread, whatever is known of it.
+    /// Asks the thread, whatever its known state.
     async fn put<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         match self.inbox.try_send(work(reply)) {
@@ -350,7 +350,7 @@ impl Embedded {
     }
 }
 
-/// Takes the directory for this process, until the file that is returned is closed.
+/// Locks the directory for this process, until the returned file is closed.
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
     let mut options = OpenOptions::new();
@@ -358,7 +358,7 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
     let mut file = private_dir::open(&directory.join(LOCK), &mut options).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => {
-            // For the message that the next one gets.
+            // For the error message of a second process.
             let said =
                 file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
             said.map_err(unusable)?;
@@ -371,7 +371,7 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The process that has the lock, as far as it said.
+/// Returns the process that has the lock, as far as the lock file names it.
 fn holder(lock: &mut File) -> String {
     let mut holder = String::new();
     let read = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();

@@ -1,5 +1,5 @@
-//! For `voxgate check`: whether a gateway could open its data directory. Nothing is made there, so that whoever checks
-//! does not come to own what the gateway shall write.
+//! For `voxgate check`: a test of the data directory. The test creates no files there that stay, so that the user of
+//! the command does not come to own the gateway's files.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,26 +10,27 @@ use super::{Embedded, LOCK, OpenError, holder};
 use crate::config::Namespace;
 use crate::private_dir;
 
-/// What is at a data directory that can be used.
+/// The state of a usable data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing yet; it can be made.
+    /// No directory yet; it can be created.
     Nothing,
-    /// A directory that nobody has open.
+    /// A directory that no process has open.
     Free,
-    /// The directory of a gateway that runs.
+    /// The directory of a running gateway.
     InUse {
-        /// Its process, as far as it said.
+        /// The process of that gateway, as far as the lock file names it.
         holder: String,
     },
 }
 
 impl Embedded {
-    /// Whether the store in `directory` could be opened, but for a gateway that has it open.
+    /// Checks that a store in `directory` could be opened, apart from a gateway that has it open.
     pub fn try_out(directory: &Path, namespace: Namespace) -> Result<Found, OpenError> {
         let found = try_directory(directory)?;
         if let Some(mut lock) = try_file(directory, LOCK)? {
-            // Shared, so that two checks do not see each other; and only for this moment, in which no gateway can start.
+            // Shared, so that two checks do not see each other; and only for this moment, in which no gateway can
+            // start.
             match lock.try_lock_shared() {
                 Ok(()) => drop(lock),
                 Err(TryLockError::WouldBlock) => return Ok(Found::InUse { holder: holder(&mut lock) }),
@@ -44,7 +45,7 @@ impl Embedded {
     }
 }
 
-/// Whether files can be made in `directory`, or it can be made itself.
+/// Checks that files can be created in `directory`, or that the directory itself can be created.
 pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
     let whole = absolute(directory).map_err(unusable(directory))?;
     for place in whole.ancestors() {
@@ -52,7 +53,7 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
             if place == whole {
                 private_dir::check(directory).map_err(unusable(directory))?;
             }
-            // The file has no name, or not for long. The error's text has that name in it; its kind does not.
+            // The file has no name, or only briefly. The text of the error contains that name; its kind does not.
             tempfile::tempfile_in(place).map_err(|error| unusable(directory)(error.kind().into()))?;
             return Ok(if place == whole { Found::Free } else { Found::Nothing });
         }
@@ -60,7 +61,7 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
     Err(unusable(directory)(io::ErrorKind::NotFound.into()))
 }
 
-/// A file of the directory, opened as the gateway does; `None`: it is not there.
+/// Opens a file of the directory as the gateway does; `None`: it does not exist.
 fn try_file(directory: &Path, name: &str) -> Result<Option<File>, OpenError> {
     match private_dir::open(&directory.join(name), OpenOptions::new().read(true).write(true)) {
         Ok(file) => Ok(Some(file)),

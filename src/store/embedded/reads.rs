@@ -1,4 +1,4 @@
-//! The thread that reads from the file what can be long, on a connection of its own: no request that is admitted waits for it.
+//! The thread for reads that can take long, on a separate connection: no request waits for it at admission.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,10 +12,10 @@ use crate::limits::clock::Clock;
 use crate::limits::session::{PageRequest, Session, SessionPage};
 use crate::store::StoreError;
 
-/// How many reads may wait. What finds no room is not asked.
+/// The maximum number of waiting reads. Beyond it the thread is not asked.
 pub(super) const MAX_WAITING_READS: usize = 1024;
 
-/// What the thread is given to read.
+/// A question to the reading thread.
 #[derive(Debug)]
 pub(super) enum Question {
     Statement { subject: Subject, month: Month, reply: Reply<Statement> },
@@ -23,7 +23,7 @@ pub(super) enum Question {
     Session { maker: Subject, id: String, reply: Reply<Option<Session>> },
 }
 
-/// What the thread works with.
+/// The state of the reading thread.
 #[derive(Debug)]
 pub(super) struct Reads {
     database: Database,
@@ -35,14 +35,14 @@ impl Reads {
         Self { database, clock }
     }
 
-    /// Answers until nobody can ask any more.
+    /// Answers questions until every sender is gone.
     pub(super) fn run(self, mut inbox: mpsc::Receiver<Question>) {
         while let Some(question) = inbox.blocking_recv() {
             self.answer(question);
         }
     }
 
-    /// Answers one question, unless nobody waits for it any more.
+    /// Answers one question, unless its caller has left.
     pub(super) fn answer(&self, question: Question) {
         let Self { database, clock } = self;
         match question {

@@ -19,38 +19,38 @@ use crate::limits::session::{SessionDenial, SessionRequest};
 use crate::limits::{AdmitRequest, Denial};
 use crate::store::StoreError;
 
-/// How many requests share a commit at most.
+/// The maximum number of requests that share a commit.
 const BATCH: usize = 128;
-/// How often old records are looked for, and for how long at once.
+/// The interval between searches for old records, and the time limit of one search.
 const TIDY: Duration = Duration::from_secs(10);
 const TIDY_AT_ONCE: Duration = Duration::from_millis(50);
-/// A permit that is not settled after this long never will be: longer than any lease, and than a settlement waits.
+/// The time after which an unsettled permit counts as abandoned: longer than any lease, and than a settlement waits.
 pub(super) const ABANDONED: Duration = Duration::from_hours(48);
 
-/// For how long the name of a question that was taken back is remembered. Nobody but this process asks this store, and it
+/// The time for which the id of a question that was taken back is remembered. Only this process asks this store, and it
 /// gives a question up after seconds.
 const CLOSED: Duration = Duration::from_mins(10);
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What the budgets say to a request.
+/// The answer of the budgets to a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer {
     pub(super) at: UnixMs,
-    /// Whether the permit was given before.
+    /// True if the permit was given before.
     pub(super) was_known: bool,
     pub(super) denial: Option<Denial>,
-    /// What the month's budgets have been charged, after the request if it was let in.
+    /// The charges of the month, after the request if it was admitted.
     pub(super) spent: Charge,
 }
 
-/// By what it is seen that revocations were made: how many there are, and the sums of what they say.
+/// A digest that shows new revocations: their number, and the sums of their fields.
 pub(super) type RevocationSum = (i64, i64, i64);
 
-/// What the thread is given to do.
+/// A piece of work for the thread.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// `denial`: why it is not let in whatever the budgets say, unless it is known already.
+    /// `denial`: the reason to refuse the request whatever the budgets allow, unless its permit was given before.
     Admit {
         ask: Arc<AdmitRequest>,
         denial: Option<Denial>,
@@ -92,7 +92,8 @@ impl Work {
         matches!(self, Self::IsRevoked { .. } | Self::Revocations { .. })
     }
 
-    /// Whether nobody waits for it any more, and it must not be done then: what it would take, or list, is nobody's.
+    /// Returns true if the caller has left and the work must not be done then: its lease or session would belong to no
+    /// request.
     fn is_stale(&self) -> bool {
         match self {
             Self::Admit { reply, .. } => reply.is_closed(),
@@ -102,7 +103,7 @@ impl Work {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 #[derive(Debug)]
 pub(super) struct Worker {
     database: Database,
@@ -117,7 +118,7 @@ impl Worker {
         Self { database, clock, keep, health, closed: Closed::default() }
     }
 
-    /// Works until nobody can give it anything any more.
+    /// Works until every sender is gone.
     pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Work>) {
         let mut tidied: Option<Duration> = None;
         while let Some(first) = inbox.blocking_recv() {
@@ -139,7 +140,7 @@ impl Worker {
         }
     }
 
-    /// Does all of it, and answers whoever still waits.
+    /// Does a batch of work, and answers the callers that still wait.
     pub(super) fn work_through(&mut self, batch: Vec<Work>) {
         self.work(batch);
         self.health.answers();
@@ -149,7 +150,7 @@ impl Worker {
         let (reads, writes): (Vec<_>, Vec<_>) = batch.into_iter().partition(Work::only_reads);
         let (answers, written) = self.write(&writes);
         if written.is_err() && writes.len() > 1 {
-            // One of them may be what cannot be written; it shall not take the others with it.
+            // A single piece of work may be the one that cannot be written; do each alone, so that the others succeed.
             for work in writes {
                 let (answers, written) = self.write(std::slice::from_ref(&work));
                 reply(work, answers.first(), written);
@@ -175,7 +176,7 @@ impl Worker {
         }
     }
 
-    /// Does it all in one transaction. If that fails, none of it happened.
+    /// Does the batch in one transaction. If that fails, nothing of it is done.
     fn write(&mut self, batch: &[Work]) -> (Vec<Written>, Result<(), StoreError>) {
         let mut answers = Vec::with_capacity(batch.len());
         if batch.iter().all(Work::is_stale) {
@@ -208,7 +209,7 @@ impl Worker {
             writer.commit()
         });
         let written = written.map_err(|error| failed(&error));
-        // A transaction in which nothing changed says nothing of the disk, nor does a row that makes no sense.
+        // A transaction without changes tells nothing about the disk, nor does an entry that cannot be parsed.
         if changed || written.as_ref().is_err_and(|failure| !matches!(failure, StoreError::Garbled(_))) {
             self.health.wrote(&written);
         }
@@ -221,7 +222,7 @@ impl Worker {
         writer.abandon(now.minus(ABANDONED))?;
         writer.forget_ended(now)?;
         writer.commit()?;
-        // As long as it takes, but in pieces, and not so long at once that anybody would notice.
+        // The cleanup may take long in all, but works in pieces short enough not to delay requests.
         let start = Instant::now();
         while start.elapsed() < TIDY_AT_ONCE {
             let writer = self.database.begin()?;
@@ -235,19 +236,19 @@ impl Worker {
     }
 }
 
-/// What became of one piece of work in a transaction.
+/// The result of one piece of work in a transaction.
 enum Written {
-    /// Nobody waits for it any more, or it was taken back before it came; nothing was done.
+    /// Nothing was done: the caller had left, or the question was taken back before it came.
     Skipped,
     Done,
     Decided(Answer),
     Session(Option<SessionDenial>),
 }
 
-/// Tells whoever waits for it what became of a write.
+/// Sends the result of a write to the caller.
 fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreError>) {
     let too_late = || StoreError::Refused("the request was given up before it came to be decided".to_owned());
-    // Whoever does not wait any more has it taken back.
+    // A caller that has left takes its question back.
     match work {
         Work::Admit { reply, .. } => {
             let decided = if let Some(Written::Decided(answer)) = answer { Ok(*answer) } else { Err(too_late()) };
@@ -267,8 +268,8 @@ fn reply(work: Work, answer: Option<&Written>, written: Result<(), StoreError>) 
     }
 }
 
-/// Decides on one request by what is in the file and notes it, all or nothing. `denial`: why it is not let in whatever the
-/// file says, unless its permit was given before.
+/// Decides on one request by the file and notes the request there, all or nothing. `denial`: the reason to refuse it
+/// whatever the file says, unless its permit was given before.
 fn admit(writer: &Writer<'_>, now: UnixMs, ask: &AdmitRequest, denial: Option<Denial>) -> rusqlite::Result<Answer> {
     let subject = &ask.subject;
     let entry = ask.entry(now);
@@ -293,7 +294,7 @@ fn admit(writer: &Writer<'_>, now: UnixMs, ask: &AdmitRequest, denial: Option<De
     Ok(Answer { at: now, was_known: false, denial: None, spent: spent.plus(ask.estimate) })
 }
 
-/// The names of questions that were taken back, which are not to be let in by coming late.
+/// The ids of questions that were taken back; a question that comes late must not be admitted.
 #[derive(Debug, Default)]
 struct Closed(BTreeMap<PermitId, Duration>);
 

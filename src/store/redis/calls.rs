@@ -1,4 +1,4 @@
-//! What the scripts are asked and what they answer, in the gateway's own types.
+//! The arguments and answers of the scripts, in the gateway's own types.
 
 use std::time::Duration;
 
@@ -14,18 +14,19 @@ use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial};
 use crate::limits::{IfUnknown, RateRefund, Settlement};
 use crate::store::StoreError;
 
-/// How far the clocks of the gateway and of Redis may differ.
+/// The maximum difference between the clocks of the gateway and of Redis.
 pub(super) const CLOCKS_APART: Duration = Duration::from_hours(12);
-/// How far the time of a permit may be ahead of Redis's clock: one that Redis gave, and one that the gateway gave by
-/// itself, perhaps before it had ever heard from Redis.
+/// The maximum time by which a permit may be ahead of Redis's clock, for a permit from Redis and for one from the
+/// gateway alone, perhaps before its first answer from Redis.
 const SAME_CLOCK: Duration = Duration::from_mins(1);
 const OWN_CLOCK: Duration = Duration::from_hours(1);
-/// How long after its lease a permit that is not settled counts as a dead gateway's: longer than a settlement waits.
+/// The time after the end of its lease at which an unsettled permit counts as a dead gateway's: longer than a
+/// settlement waits.
 const ABANDONED: Duration = Duration::from_hours(24);
-/// How long it is remembered that a permit was settled or taken back, apart from its record. For that time a settlement that
-/// comes again is known at once; later its record is looked for.
+/// The time for which a mark shows that a permit was settled or taken back, apart from its record. Within it, a
+/// repeated settlement is recognized at once; later, the script searches for the record.
 const KEEP_MARK: Duration = Duration::from_hours(24);
-/// How long the sums of a month are kept.
+/// The time for which the sums of a month are kept.
 const KEEP_MONTH: Duration = Duration::from_hours(24 * 400);
 
 impl Shared {
@@ -109,15 +110,16 @@ impl Shared {
 
     pub(super) fn settle_call(&self, settlement: &Settlement, keys: &Keys) -> Call {
         let (cost, estimate) = (settlement.cost, settlement.estimate);
-        // When a permit was given that nobody heard of, the store alone knows; it is near to when that was noticed.
+        // If the gateway missed the answer, only the store knows the time of the permit; it is close to the time at
+        // which the gateway gave up.
         let (earlier, later) = months_around(settlement.at);
         let mut names =
             vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.ledger(), keys.closed()];
         names.extend(settlement.session.as_ref().map(|session| keys.session(&session.id)));
         let difference = |new: u64, old: u64| (i128::from(new) - i128::from(old)).to_string();
-        // It leaves a mark where it is written, by which a second time is known. There is none of what was written before marks
-        // were made, or so long ago that the mark may be gone; or given up as abandoned, which a gateway without marks may
-        // have done. A record is there all the same.
+        // A settlement leaves a mark, by which its repetition is recognized. The mark is missing if an earlier gateway,
+        // without marks, wrote the settlement or gave the permit up as abandoned, or if the settlement is so old that
+        // the mark may have expired. Then search for the record, which is there in every case.
         let is_old = settlement.at.plus(KEEP_MARK / 2) < self.time(keys.part());
         let may_be_unmarked = settlement.tried && !settlement.marked;
         let maybe_there = may_be_unmarked || is_old && (settlement.tried || !settlement.without_store);
@@ -147,7 +149,8 @@ impl Shared {
 
     pub(super) fn void_call(settlement: &Settlement, keys: &Keys) -> Call {
         let (estimate, rates) = (settlement.estimate, settlement.rates);
-        // When the permit was given, if it was, the store alone knows; it is near to when it was given up.
+        // Only the store knows the time of the permit, if there is one; it is close to the time at which the gateway
+        // gave up.
         let (earlier, later) = months_around(settlement.at);
         let mut names =
             vec![keys.leases(), keys.open(), keys.month(earlier), keys.month(later), keys.closed(), keys.rates()];
@@ -165,12 +168,12 @@ impl Shared {
         (names, arguments)
     }
 
-    /// What dead gateways left of a caller's permits, each its id and its record. Their estimates stand.
+    /// Settles the permits that dead gateways left behind, given as pairs of id and record. Their estimates stand.
     fn bury(&self, subject: &Subject, dead: &[String]) -> Result<(), StoreError> {
         for pair in dead.chunks_exact(2) {
             let [id, value] = pair else { continue };
             let entry = open_entry(subject, id, value)?;
-            // Nobody listens any more only when the gateway ends; the next one does it then.
+            // Sending fails only when the gateway ends; the next gateway settles the permit then.
             let _ = self.abandoned.send(Settlement {
                 id: entry.id,
                 subject: entry.subject,
@@ -195,7 +198,7 @@ impl Shared {
     }
 }
 
-/// The month of a moment that is not known better than to some hours; twice the same but around the turn of a month.
+/// Returns the month of a time that is known only to some hours; both are the same except around the turn of a month.
 fn months_around(time: UnixMs) -> (Month, Month) {
     (Month::of(time.minus(CLOCKS_APART)), Month::of(time.plus(CLOCKS_APART)))
 }

@@ -1,5 +1,5 @@
-//! The way to Redis: for each runtime one multiplexed connection, or one to each node of a cluster, that comes back by
-//! itself.
+//! The connections to Redis: for each runtime one multiplexed connection, or one to each node of a cluster. A lost
+//! connection is made again automatically.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,37 +17,37 @@ use tokio::time::{sleep, timeout};
 use crate::config::RedisUrl;
 use crate::store::StoreError;
 
-/// How long making a connection may take.
+/// The time limit for making a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(1);
-/// How long a connection waits for an answer that nobody may be waiting for any more.
+/// The time limit for an answer on a connection, even after its caller has left.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
-/// A connection that nobody used for this long is not trusted: servers and what is between close idle ones, and the request
-/// that finds out would fail. Those to a cluster try again by themselves.
+/// The idle time after which a connection is not trusted: servers and middleboxes close idle connections, and the
+/// request that discovers it would fail. Connections to a cluster retry automatically.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// How often one question is asked at most. The second time is on a fresh connection; more are for a server that closes all of
-/// them at once.
+/// The maximum number of attempts for one question. The second attempt uses a fresh connection; further ones are for a
+/// server that closes all connections at once.
 const MAX_ATTEMPTS: u32 = 4;
-/// How long a cluster's client is given to connect anew.
+/// The time that a cluster's client gets to reconnect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
-/// The way to Redis.
+/// The connections to Redis.
 ///
-/// Each runtime has a connection of its own: a question stays on the thread that asks it, which saves the time of waking
-/// another one twice (measured: a third of the wait), and a worker that stops takes no connection away from another.
+/// Each runtime has a separate connection: a question stays on the thread that asks it, which saves two wake-ups of
+/// another thread (measured: a third of the wait), and a worker that stops takes no connection away from another.
 pub(super) struct Link {
     pub(super) target: Target,
     wires: Mutex<HashMap<Id, Own>>,
 }
 
-/// A runtime's own connection, and when it was last used.
+/// A runtime's connection, and the time of its last use.
 struct Own {
     wire: Wire,
     used: Instant,
 }
 
-/// Where it leads.
+/// The server or the cluster behind the connections.
 pub(super) enum Target {
     Single(Box<Client>),
     Cluster { client: Box<ClusterClient>, url: RedisUrl },
@@ -60,7 +60,7 @@ enum Wire {
 }
 
 impl Link {
-    /// A link to `url` that connects when it is needed.
+    /// Creates a link to `url` that connects on first use.
     pub(super) fn new(url: &RedisUrl) -> RedisResult<Self> {
         let target = match url.cluster_nodes() {
             Some(nodes) => {
@@ -76,13 +76,13 @@ impl Link {
         matches!(self.target, Target::Cluster { .. })
     }
 
-    /// Begins anew with fresh connections: the old ones may lead to where Redis was before a failover.
+    /// Replaces all connections by fresh ones: the old ones may lead to the server before a failover.
     pub(super) fn renew(&self) {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Runs a script, and waits for it as long as `patience`. It runs whether or not it is waited for, and must be one that may
-    /// be run twice.
+    /// Runs a script, and waits at most `patience` for its answer. The script runs to its end even if the caller
+    /// leaves, and must be safe to run twice.
     pub(super) async fn script(
         &self,
         script: &Script,
@@ -100,7 +100,7 @@ impl Link {
         let deadline = Instant::now() + patience;
         unhurried(patience, async move {
             match wire.insist(&by_hash, deadline).await {
-                // After a restart or a flush of scripts: the text itself, which is remembered from then on.
+                // After a restart or a flush of scripts, send the text itself, which Redis then remembers.
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                     wire.insist(&by("EVAL", &source), deadline).await
                 }
@@ -110,13 +110,13 @@ impl Link {
         .await
     }
 
-    /// Runs one command, which must be one that may be run twice.
+    /// Runs a command, which must be safe to run twice.
     pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreError> {
         let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
         unhurried(patience, async move { wire.insist(&command, deadline).await }).await
     }
 
-    /// The connection of this runtime.
+    /// Returns the connection of this runtime.
     fn wire(&self) -> Result<Wire, StoreError> {
         let mut wires = self.wires.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = Handle::current().id();
@@ -131,7 +131,7 @@ impl Link {
     }
 }
 
-/// Has `work` done whether or not it is waited for, and waits as long as `patience`.
+/// Runs `work` to its end even if the caller leaves, and waits at most `patience` for its answer.
 async fn unhurried(
     patience: Duration,
     work: impl Future<Output = RedisResult<Value>> + Send + 'static,
@@ -148,7 +148,7 @@ impl Target {
         Ok(match self {
             Self::Single(client) => {
                 let config = ConnectionManagerConfig::new()
-                    // Whoever waits is told at once; the next one tries again.
+                    // The waiting request fails at once; the next one attempts to connect again.
                     .set_number_of_retries(0)
                     .set_connection_timeout(Some(CONNECT))
                     .set_response_timeout(Some(ANSWER));
@@ -163,8 +163,9 @@ impl Target {
 }
 
 impl Wire {
-    /// Runs a command, and again on a new connection if this one turns out to be closed: servers, and what is between, close
-    /// those that are idle, and that says nothing of the server. That it cannot be reached does.
+    /// Runs a command, and repeats it on a new connection if this one turns out to be closed: servers and middleboxes
+    /// close idle connections, which tells nothing about the server. A server that cannot be reached is an error at
+    /// once.
     async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
         let mut answer = self.run(command).await;
         for _ in 1..MAX_ATTEMPTS {
@@ -173,7 +174,7 @@ impl Wire {
                 _ => break,
             }
             if matches!(self, Self::Cluster(_)) {
-                // It connects anew by itself, beside what it is asked.
+                // The client reconnects in the background.
                 sleep(RECONNECT_PAUSE).await;
             }
             answer = self.run(command).await;
@@ -181,9 +182,9 @@ impl Wire {
         answer
     }
 
-    /// Whether a connection was closed under a question, or while it was made.
+    /// Returns true if a connection was closed during a question, or while it was made.
     fn lost_connection(&self, error: &RedisError) -> bool {
-        // Without its connection to a node a cluster's client asks any other, which sends it away.
+        // Without its connection to a node, a cluster's client asks any other node, which redirects it.
         let is_sent_away =
             matches!(error.kind(), ErrorKind::ClusterConnectionNotFound | ErrorKind::Server(ServerErrorKind::Moved));
         let is_cluster = matches!(self, Self::Cluster(_));
@@ -195,19 +196,19 @@ impl Wire {
             Self::Single(connection) => connection.req_packed_command(command).await,
             Self::Cluster(connection) => connection.req_packed_command(command).await,
         };
-        // The library hands an error of the server on as a value.
+        // The library returns an error of the server as a value.
         answer.and_then(Value::extract_error)
     }
 }
 
-/// Not where it leads: the address may hold a password.
+/// Hides the address, which may hold a password.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("cluster", &self.is_cluster()).finish_non_exhaustive()
     }
 }
 
-/// By these a server says that it refuses everybody, and not this one request.
+/// The errors by which a server refuses every request, not just this one.
 const REFUSES_ALL: [&str; 14] = [
     "BUSY",
     "CLOCK",
@@ -225,7 +226,7 @@ const REFUSES_ALL: [&str; 14] = [
     "WRONGPASS",
 ];
 
-/// What went wrong, without the address, which may hold a password.
+/// Describes an error without the address, which may hold a password.
 pub(super) fn failure(error: &RedisError) -> StoreError {
     let Some(code) = error.code() else {
         return StoreError::Failed(match error.kind() {
@@ -235,7 +236,7 @@ pub(super) fn failure(error: &RedisError) -> StoreError {
             _ => error.category().to_owned(),
         });
     };
-    // Where in a script it went wrong is of no use to whoever reads it.
+    // The position of the error in the script is of no use to the reader of the message.
     let detail = error.detail().map(|detail| detail.split(" script: ").next().unwrap_or(detail));
     let what = detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"));
     if REFUSES_ALL.contains(&code) || what.contains("ACL failure") {

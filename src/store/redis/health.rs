@@ -1,7 +1,7 @@
-//! Whether Redis is there, part by part, and how its clock stands to ours.
+//! The availability of Redis, part by part, and the offset of its clock from the gateway's.
 //!
-//! A request that finds Redis away marks its part; from then on nobody waits for that part, until the watch has written
-//! to it again. It is said once that Redis is away and once that it is back, not for each request.
+//! A request that finds Redis away marks its part; from then on requests do not wait for that part, until the watch has
+//! written to it again. The log tells once that Redis is away and once that it is back, not for each request.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::config::Namespace;
 use crate::limits::clock::Clock;
 use crate::store::{Availability, StoreError};
 
-/// An answer within this time tells what time it is.
+/// The time within which an answer is prompt enough to tell the time of Redis.
 const PROMPT: Duration = Duration::from_millis(50);
-/// Nothing is known of a clock yet.
+/// The offset of a clock that is not known yet.
 const UNKNOWN: i64 = i64::MIN;
 
 /// The state of every part.
@@ -21,21 +21,21 @@ const UNKNOWN: i64 = i64::MIN;
 pub(super) struct Health {
     clock: Clock,
     parts: Vec<Part>,
-    /// How many are away.
+    /// The number of parts that are away.
     away: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Part {
     away: AtomicBool,
-    /// Redis's time without ours, in microseconds.
+    /// The difference of Redis's time minus the gateway's, in microseconds.
     offset: AtomicI64,
-    /// A key that lies in it.
+    /// A key that lies in this part.
     key: String,
 }
 
 impl Health {
-    /// `cluster`: the callers are divided among nodes, which may fail one by one.
+    /// Creates the state. `cluster`: the callers are divided among nodes, which may fail one by one.
     pub(super) fn new(clock: Clock, cluster: bool, namespace: Namespace) -> Self {
         let part = |key| Part { away: AtomicBool::new(false), offset: AtomicI64::new(UNKNOWN), key };
         let probe = |tag: usize| format!("{}:{{probe-{tag}}}:probe", namespace.key_prefix());
@@ -52,17 +52,17 @@ impl Health {
         Self { clock, parts: keys.into_iter().flatten().map(part).collect(), away: AtomicUsize::new(0) }
     }
 
-    /// How many parts there are.
+    /// Returns the number of parts.
     pub(super) fn parts(&self) -> usize {
         self.parts.len()
     }
 
-    /// A key that lies in a part.
+    /// Returns a key that lies in a part.
     pub(super) fn key(&self, part: usize) -> String {
         self.part(part).map(|part| part.key.clone()).unwrap_or_default()
     }
 
-    /// How many of the parts are there.
+    /// Returns the availability of Redis, from all its parts.
     pub(super) fn presence(&self) -> Availability {
         match self.away.load(Ordering::Relaxed) {
             0 => Availability::There,
@@ -71,15 +71,15 @@ impl Health {
         }
     }
 
-    /// Whether this part is away.
+    /// Returns true if this part is away.
     pub(super) fn is_part_away(&self, part: usize) -> bool {
         self.part(part).is_some_and(|part| part.away.load(Ordering::Relaxed))
     }
 
-    /// A part answered at `redis_us` by its own clock, to a question that took this long.
+    /// Notes that a part answered at `redis_us` by its own clock, to a question that took this long.
     pub(super) fn answered(&self, part: usize, redis_us: u64, took: Duration) {
         let Some(part) = self.part(part) else { return };
-        // When in that time it was, nobody knows: a slow answer says little of a clock.
+        // The moment of the reading within that time is unknown, so a slow answer says little about a clock.
         if took < PROMPT || part.offset.load(Ordering::Relaxed) == UNKNOWN {
             let offset = i64::try_from(redis_us).unwrap_or_default().saturating_sub(self.now_us());
             part.offset.store(offset, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Health {
         }
     }
 
-    /// A part did not do what it was asked. Whether that is news.
+    /// Notes that a part failed. Returns true if it was available before.
     pub(super) fn failed(&self, part: usize, failure: &StoreError) -> bool {
         let Some(part) = self.part(part) else { return false };
         let news = !part.away.swap(true, Ordering::Relaxed);
@@ -99,7 +99,8 @@ impl Health {
         news
     }
 
-    /// The time by the clock of a part, `after` from now, in microseconds since 1970; `None` while that is not known.
+    /// Returns the time by the clock of a part, `after` from now, in microseconds since 1970; `None` while it is
+    /// unknown.
     pub(super) fn time_of(&self, part: usize, after: Duration) -> Option<u64> {
         let offset = self.part(part)?.offset.load(Ordering::Relaxed);
         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
@@ -108,7 +109,7 @@ impl Health {
     }
 
     fn part(&self, part: usize) -> Option<&Part> {
-        // Where Redis is no cluster all callers are in the one part.
+        // Redis without a cluster has a single part for all callers.
         self.parts.get(part).or(self.parts.first())
     }
 

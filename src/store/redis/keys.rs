@@ -1,24 +1,24 @@
 //! The names of keys, such as `voxgate:{0a3}:alice:rates`; for a gateway that serves from its sandbox alone,
 //! `voxgate:sandbox:{0a3}:alice:rates`.
 //!
-//! A caller's keys share the hash tag in braces, so that one script may touch them on one node of a cluster. Some
-//! thousands of tags are shared by all callers, since a stream of records is some kilobytes even when it is nearly empty:
-//! those of one tag write to one.
+//! A caller's keys share the hash tag in braces, so that one script may touch them on one node of a cluster. All
+//! callers share some thousands of tags, and the callers of a tag share one stream of records, since even a nearly
+//! empty stream takes some kilobytes.
 
 use crate::config::Namespace;
 use crate::domain::Month;
 use crate::domain::Subject;
 
-/// How many tags there are. Never to be changed: callers would begin anew.
+/// The number of tags. A change would make every caller start with empty limits, so it must never change.
 const TAGS: u16 = 4096;
-/// How many parts the callers of a cluster are divided into, each on one node as a rule.
+/// The number of parts into which the callers of a cluster are divided, each usually on one node.
 pub(super) const PARTS: usize = 64;
 const SLOTS: u16 = 16_384;
-/// How the names of the keys with lists of sessions end.
+/// The ending of the names of the keys with lists of sessions.
 pub(super) const SESSIONS: &str = "open-sessions";
 
-/// STREAM of the revocations that were made, for gateways to follow: `subject`, `token` (`""`: all), `up_to` in seconds since
-/// 1970, `until` in ms since 1970.
+/// Returns the key of the STREAM of revocations, which gateways follow: `subject`, `token` (`""`: all), `up_to` in
+/// seconds since 1970, `until` in ms since 1970.
 pub(super) fn revocations(namespace: Namespace) -> String {
     format!("{}:{{revocations}}:log", namespace.key_prefix())
 }
@@ -38,28 +38,30 @@ impl Keys {
         Self { caller: format!("{tag}:{subject}"), tag }
     }
 
-    /// HASH `requests`, `audio`: when the bucket will be full, `seen`: when that was written, in µs since 1970.
+    /// Returns the key of the HASH of rates: `requests`, `audio`: the time at which the bucket will be full, `seen`:
+    /// the time at which that was written, in µs since 1970.
     pub(super) fn rates(&self) -> String {
         format!("{}:rates", self.caller)
     }
 
-    /// ZSET of permits by the end of their leases, in ms since 1970.
+    /// Returns the key of the ZSET of permits by the end of their leases, in ms since 1970.
     pub(super) fn leases(&self) -> String {
         format!("{}:leases", self.caller)
     }
 
-    /// HASH of permits that are not settled: `<admitted at> <record>`.
+    /// Returns the key of the HASH of unsettled permits: `<admitted at> <record>`.
     pub(super) fn open(&self) -> String {
         format!("{}:open", self.caller)
     }
 
-    /// HASH of what a month is charged, and what of it is settled by day and by model.
+    /// Returns the key of the HASH of a month's charges, and of the settled part of them by day and by model.
     pub(super) fn month(&self, month: Month) -> String {
         format!("{}:{month}", self.caller)
     }
 
-    /// STRING: up to which second tokens hold no longer; or where one is named, that this one does not. Each ends by
-    /// itself. What a token is called does not come last, where it could be taken for something else.
+    /// Returns the key of the STRING of a revocation: the second up to which all tokens are revoked, or the mark of a
+    /// single revoked token. Each key expires. The token's id is not the last part of the key, where it could be
+    /// mistaken for something else.
     pub(super) fn revoked(&self, token: Option<&str>) -> String {
         match token {
             None => format!("{}:revoked", self.caller),
@@ -67,32 +69,33 @@ impl Keys {
         }
     }
 
-    /// HASH of what is charged in a session: `usd`, `audio`.
+    /// Returns the key of the HASH of a session's charges: `usd`, `audio`.
     pub(super) fn session(&self, id: &str) -> String {
         format!("{}:{id}:session", self.caller)
     }
 
-    /// ZSET of the sessions that the caller has opened, by their ids: `<id> <JSON>`, all with the score 0.
+    /// Returns the key of the ZSET of the caller's open sessions, ordered by id: `<id> <JSON>`, all with the score 0.
     pub(super) fn sessions(&self) -> String {
         format!("{}:{SESSIONS}", self.caller)
     }
 
-    /// ZSET of the ids of those sessions by when they end, in ms since 1970.
+    /// Returns the key of the ZSET of the ids of those sessions by the time at which they end, in ms since 1970.
     pub(super) fn session_ends(&self) -> String {
         format!("{}:session-ends", self.caller)
     }
 
-    /// ZSET of permits that are settled or taken back, of every caller with this tag, by when that was done, in ms since 1970.
+    /// Returns the key of the ZSET of permits that are settled or taken back, of every caller with this tag, by the
+    /// time of the settlement, in ms since 1970.
     pub(super) fn closed(&self) -> String {
         format!("{}:closed", self.tag)
     }
 
-    /// STREAM of the records of every caller with this tag.
+    /// Returns the key of the STREAM of the records of every caller with this tag.
     pub(super) fn ledger(&self) -> String {
         format!("{}:ledger", self.tag)
     }
 
-    /// Which part of a cluster the caller is in.
+    /// Returns the part of a cluster in which the caller is.
     pub(super) fn part(&self) -> usize {
         part_of(&self.tag)
     }
@@ -102,18 +105,18 @@ fn crc(text: &str) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(text.as_bytes())
 }
 
-/// Which part of a cluster a key belongs to, by its tag.
+/// Returns the part of a cluster to which a key belongs, by its tag.
 pub(super) fn part_of(key: &str) -> usize {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag);
     usize::from(crc(tag) % SLOTS) / (usize::from(SLOTS) / PARTS)
 }
 
-/// A pattern for the keys of every caller that end in `last`.
+/// Returns a pattern for the keys of every caller that end in `last`.
 pub(super) fn pattern(namespace: Namespace, last: &str) -> String {
     format!("{}:{{*}}:*:{last}", namespace.key_prefix())
 }
 
-/// Whose key it is.
+/// Returns the caller to which a key belongs.
 pub(super) fn subject_of(namespace: Namespace, key: &str) -> Option<Subject> {
     let (_, rest) = key.strip_prefix(namespace.key_prefix())?.strip_prefix(":{")?.split_once("}:")?;
     rest.rsplit_once(':')?.0.parse().ok()

@@ -1,19 +1,19 @@
 //! The shared store: everything in Redis, so that any number of gateways hold the same limits.
 //!
-//! One script admits (`admit.lua`), one settles (`settle.lua`), one takes back what nobody waited for (`void.lua`); each is one
-//! round trip, on keys of one caller, and may be sent again when its answer is lost. Where Redis is away or slow, nobody
-//! waits longer than `redis.timeout`.
+//! One script admits (`admit.lua`), one settles (`settle.lua`), one takes back questions whose callers have left
+//! (`void.lua`). Each is one round trip, on keys of one caller, and may be sent again if its answer is lost. While
+//! Redis is away or slow, a request waits at most `redis.timeout`.
 
 mod calls;
+mod connections;
 mod health;
 mod keys;
-mod connections;
+mod probe;
 mod query;
 mod records;
 mod revoked;
 mod scan;
 mod sessions;
-mod probe;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -32,17 +32,17 @@ use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::{AdmitRequest, Decision};
 use calls::CLOCKS_APART;
+use connections::Link;
 use health::Health;
 use keys::Keys;
-use connections::Link;
 use records::parsed;
 use revoked::Followed;
 
-/// How often Redis is looked after.
+/// The interval between checks of Redis.
 const WATCH: Duration = Duration::from_millis(500);
-/// After how many looks in vain it is connected to anew.
+/// The number of failed checks in a row after which the connections are renewed.
 const RENEW: u32 = 6;
-/// A settlement has nobody waiting for it.
+/// The time limit of operations on which admission does not wait, such as a settlement.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A script: its text, and the hash by which Redis remembers it.
@@ -51,7 +51,7 @@ struct Source {
     script: Script,
 }
 
-/// The scripts that are asked by their hashes.
+/// The scripts that are called by their hashes.
 struct Sources {
     admit: Source,
     settle: Source,
@@ -63,7 +63,7 @@ struct Sources {
 }
 
 impl Sources {
-    /// The scripts, each as `edit` makes it.
+    /// Creates the scripts from their texts, each changed by `edit`.
     fn new(edit: impl Fn(&str) -> String) -> Self {
         let source = |text| {
             let text = edit(text);
@@ -85,7 +85,7 @@ impl Sources {
     }
 }
 
-/// The store.
+/// The store in Redis.
 #[derive(Debug)]
 pub struct Redis {
     shared: Arc<Shared>,
@@ -100,15 +100,15 @@ struct Shared {
     timeout: Duration,
     keep: Duration,
     namespace: config::Namespace,
-    /// Permits of gateways that must be dead go here, to be settled.
+    /// The channel for permits of gateways that must be dead, to be settled.
     abandoned: mpsc::UnboundedSender<Settlement>,
-    /// How far the log of revocations was read.
+    /// The position up to which the log of revocations was read.
     followed: Mutex<Followed>,
 }
 
 impl Redis {
-    /// A store in the Redis of these settings, to be connected to when it is needed. Records are kept for `keep`; what
-    /// dead gateways left goes to `abandoned`. To be called on the runtime that shall look after it.
+    /// Creates a store in the Redis of these settings, which connects on first use. Records are kept for `keep`; the
+    /// permits of dead gateways go to `abandoned`. Call it on the runtime that shall run the watch.
     pub fn new(
         settings: &config::Redis,
         keep: Duration,
@@ -167,7 +167,7 @@ impl Redis {
         self.shared.health.is_part_away(self.shared.keys(subject).part())
     }
 
-    /// The time in the caller's part of Redis, as far as it is known.
+    /// Returns the time in the caller's part of Redis, as far as it is known.
     pub(super) fn now(&self, subject: &Subject) -> UnixMs {
         self.shared.time(self.shared.keys(subject).part())
     }
@@ -180,10 +180,10 @@ impl Redis {
     }
 }
 
-/// For tests: Redis goes by a clock that is moved by hand, and nobody looks after it.
+/// For tests: Redis goes by a clock that is moved by hand, and has no watch.
 #[cfg(test)]
 impl Redis {
-    /// A store whose scripts read the time from the key `voxgate:{caller}:clock`.
+    /// Creates a store whose scripts read the time from the key `voxgate:{caller}:clock`.
     pub(super) fn by_hand(
         settings: &config::Redis,
         keep: Duration,
@@ -192,7 +192,8 @@ impl Redis {
     ) -> Result<Self, RedisError> {
         let edits = [
             ("redis.call('TIME')", "redis.call('HMGET', KEYS[1]:match('^.*}') .. ':clock', 'seconds', 'micros')"),
-            // What Redis does by its own clock: how long it remembers, and how it counts records.
+            // Redis expires keys and numbers records by its own clock, so let the keys live longer and number the
+            // records here.
             ("'PEXPIRE', rates, ", "'PEXPIRE', rates, '99' .. "),
             ("'*', 'id'", "string.format('%.0f-*', now_ms), 'id'"),
         ];
@@ -200,12 +201,12 @@ impl Redis {
         Self::unwatched(settings, keep, clock, abandoned, Sources::new(edit))
     }
 
-    /// The stream of a caller's records.
+    /// Returns the key of the stream of a caller's records.
     pub(crate) fn ledger_of(subject: &Subject) -> String {
         Keys::of(config::Namespace::Production, subject).ledger()
     }
 
-    /// Whatever was away is back.
+    /// Marks every part as available again.
     pub(super) fn recovered(&self) {
         let now = u64::try_from(self.shared.clock.steady().as_micros()).unwrap();
         (0..self.shared.health.parts()).for_each(|part| self.shared.health.answered(part, now, Duration::ZERO));
@@ -227,16 +228,16 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Keys and arguments of a script.
+/// The keys and arguments of a script.
 type Call = (Vec<String>, Vec<String>);
 
 impl Shared {
-    /// The keys of one caller.
+    /// Returns the keys of one caller.
     fn keys(&self, subject: &Subject) -> Keys {
         Keys::of(self.namespace, subject)
     }
 
-    /// Runs a script for a caller unless their part of Redis is known to be away.
+    /// Runs a script for a caller, unless the caller's part of Redis is known to be away.
     async fn script(
         &self,
         source: &Source,
@@ -254,20 +255,20 @@ impl Shared {
         })
     }
 
-    /// A part did not do what it was asked. The other workers' connections have broken too as a rule, and none of them shall
-    /// find that out by a request when Redis is back; those to a cluster mend themselves.
+    /// Notes that a part failed. Usually the connections of the other workers have broken too, so all are renewed, lest
+    /// a request discover it when Redis is back. Connections to a cluster repair themselves.
     fn failed(&self, part: usize, failure: &StoreError) {
         if self.health.failed(part, failure) && !self.link.is_cluster() {
             self.link.renew();
         }
     }
 
-    /// The time by the clock of a part of Redis, or by ours while that is not known.
+    /// Returns the time by the clock of a part of Redis, or by the gateway's clock while that is unknown.
     fn time(&self, part: usize) -> UnixMs {
         self.health.time_of(part, Duration::ZERO).map_or_else(|| self.clock.now(), |us| UnixMs::new(us / 1000))
     }
 
-    /// Tries what is away until it is back, and looks in on the rest in turn.
+    /// Checks the parts that are away at every turn, and the others one after another.
     async fn watch(self: Arc<Self>) {
         let mut broken = 0_u32;
         for turn in (0..self.health.parts()).cycle() {
@@ -275,7 +276,7 @@ impl Shared {
             let parts: Vec<_> = (0..self.health.parts()).filter(|part| away(part) || *part == turn).collect();
             let tried = join_all(parts.iter().map(|part| self.probe(*part))).await;
             broken = if tried.iter().any(Result::is_err) { broken.saturating_add(1) } else { 0 };
-            // The library finds its way by itself as a rule, and a new connection costs those parts that are well.
+            // The library usually reconnects automatically, and new connections disturb the healthy parts.
             if broken > 0 && broken.is_multiple_of(RENEW) {
                 self.link.renew();
             }
@@ -286,7 +287,7 @@ impl Shared {
     async fn probe(&self, part: usize) -> Result<(), StoreError> {
         let key = self.health.key(part);
         let keys = vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
-        // Back is what answers as soon as requests need it to.
+        // A part is back only if it answers as fast as requests need it to.
         let patience = self.timeout;
         let source = &self.sources.probe;
         let asked = Instant::now();
@@ -303,7 +304,8 @@ impl Shared {
         }
     }
 
-    /// Whether Redis's clock, in microseconds, is near enough to ours that both mean the same month.
+    /// Checks that Redis's clock, in microseconds, is so close to the gateway's that at most one turn of a month lies
+    /// between them.
     fn agree_on(&self, now: u64) -> Result<u64, StoreError> {
         let apart = UnixMs::new(now / 1000).get().abs_diff(self.clock.now().get());
         if u128::from(apart) < CLOCKS_APART.as_millis() {

@@ -1,4 +1,4 @@
-//! For `voxgate check`: whether gateways could keep their limits in a Redis.
+//! For `voxgate check`: a test that gateways could keep their limits in a Redis.
 
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ use crate::limits::clock::Clock;
 use crate::store::StoreError;
 
 impl Redis {
-    /// Whether the Redis of these settings can be reached and written to, every part of it. To be called on a tokio
-    /// runtime.
+    /// Checks that every part of the Redis of these settings can be reached and written to. Call it on a tokio runtime.
     pub async fn try_out(settings: &config::Redis) -> Result<(), StoreError> {
         let (nobody, _) = mpsc::unbounded_channel();
         let redis = Self::new(settings, Duration::ZERO, Clock::system(), nobody)
@@ -22,14 +21,16 @@ impl Redis {
         redis.probe().await
     }
 
-    /// Whether it is a cluster if its address says so. A node of a cluster that is taken for a server by itself serves some
-    /// callers and sends the others away; a server by itself that is taken for a cluster has no list of its nodes.
+    /// Checks that the server is a cluster if and only if its address says so. A cluster node that is addressed as a
+    /// single server serves some callers and redirects the others; a single server that is addressed as a cluster has
+    /// no list of nodes.
     async fn is_as_addressed(&self) -> Result<(), StoreError> {
         let link = &self.shared.link;
         if link.is_cluster() {
             return link.run(cmd("CLUSTER").arg("SLOTS").take(), PATIENCE).await.map(|_| ());
         }
-        // Where this is not allowed nothing is known, and nothing is held against it. What else fails, fails again.
+        // A login that may not run this command leaves the answer open, which is no failure. Any other failure comes up
+        // again later.
         let said = link.run(cmd("INFO").arg("cluster").take(), PATIENCE).await.and_then(parsed::<String>);
         if said.is_ok_and(|said| said.contains("cluster_enabled:1")) {
             let wrong = "it is part of a cluster, whose address begins with redis+cluster:// or rediss+cluster://";

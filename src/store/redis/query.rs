@@ -1,4 +1,4 @@
-//! What is read and never decided: statements and records.
+//! Queries that decide nothing: statements and records.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use crate::domain::{Month, UnixMs};
 use crate::ledger::{Ending, Entry, Statement};
 use crate::store::StoreError;
 
-/// How many records are asked for at once.
+/// The number of records per request.
 const PAGE: usize = 1000;
-/// How many callers are asked about at once.
+/// The number of callers that are queried at the same time.
 const AT_ONCE: usize = 16;
 
 impl Redis {
-    /// What a caller used in a month.
+    /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let keys = self.shared.keys(subject);
         if self.shared.health.is_part_away(keys.part()) {
@@ -29,27 +29,27 @@ impl Redis {
         statement(subject, month, self.shared.link.run(command, self.shared.timeout).await?)
     }
 
-    /// Everyone who was charged in a month.
+    /// Returns every caller that was charged in a month.
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         let keys = self.shared.link.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
         let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(self.shared.namespace, key)).collect();
         Ok(subjects.into_iter().collect())
     }
 
-    /// The records of one caller, or of all, that were admitted in a month, oldest first, those that are open among them.
+    /// Returns the records of one caller, or of all, that were admitted in a month, oldest first, open ones included.
     pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreError> {
         let subjects = match subject {
             Some(subject) => vec![subject.clone()],
             None => self.subjects(month).await?,
         };
-        // A permit that is settled between the two reads is in both rather than in none.
+        // Open records first: a permit that is settled between the two reads is then in both rather than in neither.
         let mut entries = self.open_entries(&subjects).await?;
         let ledgers: BTreeSet<_> = subjects.iter().map(|subject| self.shared.keys(subject).ledger()).collect();
         for ledger in ledgers {
             entries.extend(self.ledger_entries(&ledger, month.start()).await?);
         }
         entries.retain(|entry| Month::of(entry.at) == month && subject.is_none_or(|subject| entry.subject == *subject));
-        // Of two with one name the settled one comes last, and stays.
+        // Of two records with one id, the settled one comes last, and stays.
         entries.sort_by_key(|entry| (entry.at, entry.id, entry.ending != Ending::Open));
         entries.reverse();
         entries.dedup_by_key(|entry| entry.id);

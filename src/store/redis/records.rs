@@ -1,4 +1,4 @@
-//! How records are written in Redis, and the queries that read them.
+//! The format of records in Redis, and the parsing of query results.
 
 use std::str::FromStr;
 
@@ -10,10 +10,10 @@ use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Statement, Tally, Usage};
 use crate::store::StoreError;
 
-/// An [`Entry`] with short names, since there are many: its subject and its id stand beside it.
+/// An [`Entry`] with short field names, to save memory: its subject and its id stand beside it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
-    /// When it was admitted, in ms since 1970; left out while it is open, where it stands before the record.
+    /// The time of admission, in ms since 1970; absent from an open record, where it precedes the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     t: Option<u64>,
     /// Request id, plan, model and provider.
@@ -31,7 +31,7 @@ struct Record {
     /// Usage in ms of audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     l: Option<u64>,
-    /// How it ended.
+    /// The outcome.
     x: Ending,
 }
 
@@ -43,7 +43,7 @@ const fn charge((usd, audio): (u64, u64)) -> Charge {
     Charge { usd: NanoUsd::new(usd), audio: AudioMs::new(audio) }
 }
 
-/// An entry as it is kept. One that is open does not know when it was admitted: Redis adds that.
+/// Returns the stored form of a record. An open record has no time of admission: Redis adds that.
 pub(super) fn written(entry: &Entry) -> String {
     let settled = entry.ending != Ending::Open;
     let (tokens, length) = match entry.usage {
@@ -62,7 +62,7 @@ pub(super) fn written(entry: &Entry) -> String {
         l: length,
         x: entry.ending,
     };
-    // Texts and numbers always are JSON.
+    // Strings and numbers always convert to JSON.
     serde_json::to_string(&record).unwrap_or_default()
 }
 
@@ -84,14 +84,14 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
     })
 }
 
-/// An entry of the hash of open permits: `<admitted at> <record>`.
+/// Parses an entry of the hash of open permits: `<admitted at> <record>`.
 pub(super) fn open_entry(subject: &Subject, id: &str, value: &str) -> Result<Entry, StoreError> {
     let garbled = || StoreError::Garbled(format!("the permit {id} does not say when it was given"));
     let (at, record) = value.split_once(' ').ok_or_else(garbled)?;
     read(subject, id, record, Some(at.parse().map_err(|_| garbled())?))
 }
 
-/// The entries in what `XRANGE` says of a ledger: each a name and its fields.
+/// Parses the answer of `XRANGE` on a ledger: each item is an id and its fields.
 pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entry>, StoreError> {
     let entries = items.iter().map(|(item, fields)| match fields.as_slice() {
         [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreError::garbled)?, id, record, None),
@@ -100,12 +100,12 @@ pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entr
     entries.collect()
 }
 
-/// The statement in the hash of a month.
+/// Parses the statement in the hash of a month.
 pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreError> {
     let fields: Vec<(String, i64)> = parsed(value)?;
     let mut statement = Statement::empty(subject.clone(), month);
     for (field, number) in fields {
-        // A correction after Redis lost part of its data could take a sum below nothing.
+        // A correction after Redis lost part of its data could make a sum negative.
         let number = u64::try_from(number).unwrap_or_default();
         let (group, what) = field.rsplit_once(':').unwrap_or(("", &field));
         let tally = match group.split_once(':') {
@@ -123,12 +123,12 @@ fn count(tally: &mut Tally, what: &str, number: u64) {
         "requests" => tally.requests = number,
         "usd" => tally.spent_usd = NanoUsd::new(number),
         "audio" => tally.audio_ms = AudioMs::new(number),
-        // Of a later version.
+        // A field of a later version.
         _ => {}
     }
 }
 
-/// What Redis says, as what it must be.
+/// Converts an answer of Redis to the expected type.
 pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     redis::from_redis_value(value).map_err(StoreError::garbled)
 }

@@ -1,8 +1,8 @@
-//! Tokens that hold no longer. Whether one does is asked in the script that admits a request, and here for the others.
+//! Revoked tokens. The script that admits a request checks its token; this module checks those of other requests.
 //!
-//! Each revocation has a key beside its caller's others, and is told to all in a log. Gateways follow the log, so that they
-//! know what is revoked while Redis is away. What it has forgotten, after a flush or a restart without persistence, the
-//! gateways that have heard of it write there again.
+//! Each revocation has a key beside the caller's other keys, and an entry in a log. Gateways follow the log, so that
+//! they know the revocations while Redis is away. If Redis loses revocations in a flush or a restart without
+//! persistence, the gateways that know them write them again.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -18,15 +18,15 @@ use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::store::StoreError;
 
-/// How many revocations are read at once.
+/// The number of revocations per read.
 const PAGE: usize = 1000;
-/// Nothing of the log has been read.
+/// The position of a log of which nothing has been read.
 const BEGINNING: &str = "0";
 
-/// How far the log was read.
+/// The position up to which the log was read.
 #[derive(Debug)]
 pub(super) struct Followed {
-    /// The last entry that was.
+    /// The last entry that was read.
     last: String,
 }
 
@@ -36,7 +36,7 @@ impl Default for Followed {
     }
 }
 
-/// One page of the log: whether the last entry that was read is still there, and those after it.
+/// A page of the log: 1 if the last entry that was read is still there, and the entries after it.
 type Page = (u8, Vec<(String, Vec<String>)>);
 
 impl Redis {
@@ -69,7 +69,8 @@ impl Redis {
         if let Err(failure) =
             self.shared.link.run(entry(&revocations(self.shared.namespace), revocation), PATIENCE).await
         {
-            // It holds: this part of a cluster is only for gateways that are to know it without Redis.
+            // The revocation holds in any case: this part of a cluster only informs gateways that are to know it
+            // without Redis.
             tracing::warn!(%failure, "a revocation could not be told to the gateways; they hear of it when it is used");
         }
         Ok(())
@@ -88,7 +89,7 @@ impl Redis {
             let command = script(include_str!("follow.lua"), &log).arg(&last).arg(PAGE).take();
             let (is_there, page): Page = parsed(self.shared.link.run(command, PATIENCE).await?)?;
             if is_there == 0 {
-                // All of it again, and then what is missing.
+                // Read the whole log again, and then write the missing revocations.
                 BEGINNING.clone_into(&mut last);
                 from_beginning = true;
                 listed.clear();
@@ -127,7 +128,7 @@ fn script(text: &str, key: &str) -> Cmd {
     cmd("EVAL").arg(text).arg(1).arg(key).take()
 }
 
-/// Tells a revocation to those who follow `log`.
+/// Returns the command that adds a revocation to `log`.
 fn entry(log: &str, revocation: &Revocation) -> Cmd {
     let (token, up_to) = revocation.tokens.parts();
     let mut command = cmd("XADD");
@@ -137,7 +138,7 @@ fn entry(log: &str, revocation: &Revocation) -> Cmd {
     command
 }
 
-/// What an entry says. Fields that are not known are of a later version.
+/// Parses an entry. Unknown fields are of a later version.
 fn revocation(fields: &[String]) -> Option<Revocation> {
     let field = |name: &str| {
         let mut pairs = fields.chunks_exact(2).filter_map(|pair| pair.first().zip(pair.get(1)));

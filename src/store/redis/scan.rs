@@ -1,4 +1,4 @@
-//! For operators: finds keys on every node. It walks through all that is there.
+//! For operators: a search for keys on every node, which walks through all keys there.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::records::parsed;
 use crate::config::RedisUrl;
 use crate::store::StoreError;
 
-/// How many keys are looked at in one step.
+/// The number of keys that one step looks at.
 const PAGE: usize = 1000;
 
 impl Link {
-    /// The keys that match `pattern`; some may come twice.
+    /// Returns the keys that match `pattern`; some may come twice.
     pub(super) async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
         for client in self.primaries().await? {
@@ -35,7 +35,7 @@ impl Link {
         Ok(keys)
     }
 
-    /// A client for each node that holds keys of its own.
+    /// Returns a client for each node that holds keys.
     async fn primaries(&self) -> Result<Vec<Client>, StoreError> {
         let url = match &self.target {
             Target::Single(client) => return Ok(vec![Client::clone(client)]),
@@ -55,7 +55,7 @@ impl Link {
     }
 }
 
-/// A client for one node of a cluster, with the login and the encryption of the cluster's address.
+/// Creates a client for one node of a cluster, with the login and the encryption of the cluster's address.
 fn client(url: &RedisUrl, (host, port): (String, u16)) -> RedisResult<Client> {
     let first = url.cluster_nodes().and_then(|nodes| nodes.into_iter().next()).unwrap_or_default();
     let info = first.into_connection_info()?;

@@ -1,4 +1,4 @@
-//! Sessions by who opened them.
+//! Sessions by their makers.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Redis {
         let record = serde_json::to_string(session).map_err(StoreError::garbled)?;
         let call = |shared: &Shared| {
             let not_after = shared.health.time_of(keys.part(), PATIENCE).unwrap_or_default();
-            // Longer than any of them.
+            // Longer than any session.
             let keep = (LONGEST * 2).as_millis();
             let micros = |of: fn(&Bucket) -> Duration| {
                 request.requests.map(|bucket| of(&bucket).as_micros().to_string()).unwrap_or_default()
@@ -60,7 +60,7 @@ impl Redis {
         let mut sessions: Vec<Session> = Vec::new();
         let mut after = page.after.clone();
         loop {
-            // One more than is asked for, to see whether there is one.
+            // Read one more than requested, to see whether more follow.
             let wanted = page.limit.saturating_add(1).saturating_sub(sessions.len());
             let from = after.map_or_else(|| "-".to_owned(), |id| format!("[{id}!"));
             let call = |_: &Shared| (vec![keys.sessions(), keys.session_ends()], vec![from, wanted.to_string()]);
@@ -85,7 +85,7 @@ impl Redis {
         self.find(&keys.sessions(), id).await
     }
 
-    /// The session of this id that has not ended, whoever opened it. It looks at all keys: for an operator.
+    /// Returns the session of this id, of any maker, unless it has ended. Scans all keys: for an operator.
     pub(in crate::store) async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
         for key in self.shared.link.scan(&pattern(self.shared.namespace, SESSIONS)).await? {
             if let Some(found) = self.find(&key, id).await? {
@@ -102,23 +102,23 @@ impl Redis {
         self.shared.script(&self.shared.sources.forget_session, &keys, PATIENCE, call).await.map(|_| ())
     }
 
-    /// The session of this id in the list at `key`, unless it has ended.
+    /// Returns the session of this id in the list at `key`, unless it has ended.
     async fn find(&self, key: &str, id: &str) -> Result<Option<Session>, StoreError> {
         let members: Vec<String> = parsed(self.shared.link.run(member_of(key, id), PATIENCE).await?)?;
         let Some(member) = members.first() else { return Ok(None) };
         let now = self.shared.time(part_of(key));
-        // An id that a client makes up may be that of a session with a part of its record behind it.
+        // Compare the whole id: a made-up id may match another session's id and a part of its record.
         Ok(Some(record(member)?).filter(|session| session.id == id && session.expires_at > now))
     }
 }
 
-/// Reads the member of one id from the list at `key`.
+/// Returns the command that reads the member of one id from the list at `key`.
 fn member_of(key: &str, id: &str) -> Cmd {
     let (from, to) = (format!("[{id} "), format!("({id}!"));
     cmd("ZRANGE").arg(key).arg(from).arg(to).arg("BYLEX").arg("LIMIT").arg(0).arg(1).take()
 }
 
-/// The session in a member of a list: `<id> <JSON>`.
+/// Parses the session in a member of a list: `<id> <JSON>`.
 fn record(member: &str) -> Result<Session, StoreError> {
     let (_, json) = member.split_once(' ').unwrap_or_default();
     serde_json::from_str(json).map_err(StoreError::garbled)

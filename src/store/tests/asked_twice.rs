@@ -1,4 +1,4 @@
-//! What is asked or told twice, late, or after it was taken back.
+//! Questions and settlements that come twice, late, or after they were taken back.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -38,11 +38,11 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
             let void = Settlement::void(asked, bench.clock.now(), RateRefund::of(&asked.limits));
             bench.store.settle(Arc::new(void)).await.unwrap();
         };
-        // What comes later than it is taken back.
+        // A question that comes after it was taken back.
         void(&late).await;
         let answer = bench.store.admit(Arc::new(late)).await;
         assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
-        // What was let in before, however often it is taken back.
+        // A request that was admitted before, however often it is taken back.
         assert_eq!(bench.store.admit(Arc::new(given.clone())).await.unwrap().denial, None);
         for _ in 0..2 {
             void(&given).await;
@@ -50,7 +50,8 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
         let month = Month::of(bench.clock.now());
         assert_eq!(bench.store.statement(&alice, month).await.unwrap().total, Tally::default());
         assert_eq!(bench.entries(&alice, month).await, []);
-        // Redis gives the rate back; the embedded store's is in the process, and given back by whoever took it.
+        // The script of Redis gives the rate back. The embedded store's rates are in the process, and the limiter gives
+        // them back.
         if matches!(bench.place, Place::Folder(_)) {
             bench.clock.advance(Duration::from_mins(1));
         }
@@ -74,7 +75,8 @@ async fn a_settlement_whose_answer_is_lost_is_written_once_however_many_come_bet
         };
         for again in [false, true] {
             for settlement in [&done, &local] {
-                // Whoever asks again may not know that it was asked before: a library, or a gateway that has died since.
+                // A repeated question may not be marked as such: a library repeated it, or a gateway that has died
+                // since.
                 for tried in [false, again] {
                     bench.store.settle(Arc::new(Settlement { tried, ..settlement.clone() })).await.unwrap();
                 }

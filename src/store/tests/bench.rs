@@ -1,4 +1,4 @@
-//! The stores under test, by a clock that is moved by hand.
+//! The stores under test, with a clock that is moved by hand.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +19,11 @@ use crate::limits::{AdmitRequest, Limits};
 use crate::limits::{RateRefund, Settlement};
 use crate::store::{Embedded, Redis, Store};
 
-/// The middle of a month, so that nothing turns by chance.
+/// The middle of a month, so that no test crosses the turn of a month by chance.
 pub(crate) const START: u64 = 1_794_700_800_000;
 pub(crate) const KEEP: Duration = Duration::from_hours(24 * 62);
 
-/// A store, and the clock that it goes by.
+/// A store and its clock.
 pub(crate) struct Bench {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
@@ -31,7 +31,7 @@ pub(crate) struct Bench {
     pub(crate) abandoned: mpsc::UnboundedReceiver<Settlement>,
 }
 
-/// Where it keeps what it has.
+/// The location of the store's data.
 pub(crate) enum Place {
     Folder(TempDir),
     Server(Server),
@@ -70,7 +70,7 @@ impl Bench {
         Self { store: Arc::new(Store::Redis(store)), clock, place, abandoned }
     }
 
-    /// Has Redis go by the clock as far as a caller is concerned.
+    /// Sets the time of Redis to the clock, for one caller.
     pub(crate) fn tell_the_time(&self, subject: &Subject) {
         let key = clock_of(subject);
         let now = self.clock.now().get();
@@ -83,7 +83,7 @@ impl Bench {
         }
     }
 
-    /// What was away may be asked again.
+    /// Marks a store that was away as available again.
     pub(crate) async fn recover(&self) {
         if let Store::Redis(store) = &*self.store {
             store.recovered();
@@ -91,7 +91,7 @@ impl Bench {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    /// Waits until the replica of a caller's node has all that the node has.
+    /// Waits until the replica of a caller's node has all data of the node.
     pub(crate) fn replicated(&self, key: &str) {
         let Place::Cluster(cluster) = &self.place else { return };
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -110,7 +110,7 @@ impl Bench {
         }
     }
 
-    /// The records of a caller in this month.
+    /// Returns the records of a caller in this month.
     pub(crate) async fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
         match (&*self.store, &self.place) {
             (Store::Redis(store), _) => store.entries(Some(subject), month).await.unwrap(),
@@ -124,12 +124,12 @@ impl Bench {
     }
 }
 
-/// The key from which the scripts read the time for a caller: beside the stream of their records.
+/// Returns the key from which the scripts read the time for a caller: beside the stream of the caller's records.
 pub(crate) fn clock_of(subject: &Subject) -> String {
     Redis::ledger_of(subject).replace(":ledger", ":clock")
 }
 
-/// `[redis]`, with more patience than a gateway has: what is tested is what is said, not how fast.
+/// Returns `[redis]` settings with longer time limits than a gateway's: these tests check answers, not speed.
 pub(crate) fn settings(url: &str) -> config::Redis {
     let url = config::RedisUrl::parse(url).unwrap();
     config::Redis { url, timeout: Duration::from_secs(5), namespace: config::Namespace::default() }
@@ -139,7 +139,7 @@ pub(crate) fn subject(name: &str) -> Subject {
     name.parse().unwrap()
 }
 
-/// A request of a caller that is expected to cost so much.
+/// Returns a request of a caller with an expected cost of `estimate`.
 pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitRequest {
     let memo = RequestInfo {
         request_id: "a-request".to_owned(),
@@ -155,7 +155,7 @@ pub(crate) fn charge(usd: u64, audio: u64) -> Charge {
     Charge { usd: NanoUsd::new(usd), audio: AudioMs::new(audio) }
 }
 
-/// What a permit that was given at `at` comes to.
+/// Returns the settlement of a permit that was given at `at`.
 pub(crate) fn settlement(ask: &AdmitRequest, at: UnixMs, cost: Charge) -> Settlement {
     Settlement {
         id: ask.id,

@@ -1,4 +1,4 @@
-//! Many at once, and what comes after failures.
+//! Concurrent requests, and recovery after failures.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::store::{Embedded, OpenError, Store, StoreError};
 
 pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];
 
-/// Asks that many times at once.
+/// Asks `times` times at the same time.
 async fn flood(bench: &Bench, name: &str, limits: Limits, estimate: Charge, times: usize) -> Vec<Decision> {
     let subject = subject(name);
     bench.tell_the_time(&subject);
@@ -70,7 +70,7 @@ async fn a_client_that_waits_as_told_gets_in_and_not_before() {
             let decision = bench.store.admit(Arc::new(ask(&alice, limits, Charge::NONE))).await.unwrap();
             let Some(Denial::Requests { wait } | Denial::Audio { wait }) = decision.denial else { continue };
             waits += 1;
-            // The hand of this clock moves by milliseconds.
+            // This clock moves by whole milliseconds.
             let wait = Duration::from_millis(wait.as_micros().div_ceil(1000).try_into().unwrap());
             let short = wait.saturating_sub(Duration::from_millis(1));
             bench.clock.advance(short);
@@ -100,7 +100,7 @@ async fn a_lease_that_is_never_given_back_ends_by_itself_and_its_charge_stands()
         let next = flood(&bench, "alice", limits, charge(5, 1), 1).await[0];
         assert_eq!((next.denial, next.standing.spent), (None, charge(10, 2)));
 
-        // After days it is closed, and its estimate stands.
+        // After two days the permit is abandoned, and its estimate stands.
         bench.clock.advance(Duration::from_hours(49));
         flood(&bench, "alice", Limits::default(), charge(5, 1), 1).await;
         while let Ok(abandoned) = bench.abandoned.try_recv() {
@@ -123,7 +123,7 @@ async fn a_question_that_was_given_up_is_not_answered_any_more() {
     let bench = Bench::redis();
     let alice = subject("alice");
     bench.tell_the_time(&alice);
-    // The gateway learns the time of Redis, then Redis falls asleep for longer than anybody waits.
+    // The gateway learns the time of Redis, then Redis stalls for longer than any time limit.
     flood(&bench, "alice", Limits::default(), charge(1, 1), 1).await;
     let Place::Server(server) = &bench.place else { unreachable!() };
     let late = bench.clock.now().get() / 1000 + 60;
@@ -148,7 +148,7 @@ async fn a_clock_that_is_set_back_locks_nobody_out() {
     server.run(&["HSET", &clock_of(&subject("alice")), "seconds", &hour_ago.to_string()]);
     let again = || bench.store.admit(Arc::new(ask(&subject("alice"), limits, Charge::NONE)));
     assert_eq!(again().await.unwrap().denial, Some(Denial::Requests { wait: Duration::from_secs(1) }));
-    // And who waits as told gets in, by the new clock.
+    // And a request after the advised wait is admitted, by the new clock.
     server.run(&["HSET", &clock_of(&subject("alice")), "seconds", &(hour_ago + 1).to_string()]);
     assert_eq!(again().await.unwrap().denial, None);
 }
@@ -182,7 +182,7 @@ async fn a_refund_goes_to_the_month_in_which_the_permit_was_given() {
         bench.tell_the_time(&alice);
         let asked = ask(&alice, Limits::default(), charge(500, 1));
         bench.store.admit(Arc::new(asked.clone())).await.unwrap();
-        // The gateway never heard the answer, and knows no better than the time at which it gave up.
+        // The gateway never got the answer, and knows only the time at which it gave up.
         bench.clock.advance(Duration::from_secs(1));
         bench.tell_the_time(&alice);
         let void = Settlement { unknown: IfUnknown::Ignore, ..settlement(&asked, bench.clock.now(), Charge::NONE) };
@@ -221,7 +221,8 @@ async fn a_backlog_of_one_caller_is_settled_without_holding_up_the_rest() {
     let first = settle(200).await;
     settle(2000).await;
     let last = settle(200).await;
-    // What one costs Redis does not grow with those before it; a scan of them all would be ten times as much.
+    // The cost of one settlement in Redis does not grow with the number of earlier ones; a scan of them all would take
+    // ten times as long.
     assert!(last < 4.0 * first, "{first} µs became {last} µs");
     let statement = bench.store.statement(&alice, Month::of(at)).await.unwrap();
     assert_eq!((statement.total.requests, statement.total.spent_usd), (2500, NanoUsd::new(2500)));
@@ -324,7 +325,7 @@ async fn a_session_takes_no_more_than_its_caps_whatever_the_plan_leaves() {
         assert_eq!(admit(&of("one", charge(51, 1))).await.denial, Some(Denial::Session));
         assert_eq!(admit(&of("one", charge(1, 11))).await.denial, Some(Denial::Session));
         assert_eq!(admit(&of("two", charge(250, 30))).await.denial, None, "another is another");
-        // What is given back, by the settlement, can be used.
+        // The estimate that a settlement gives back can be used again.
         bench.store.settle(Arc::new(settlement(&first, given.at, charge(10, 1)))).await.unwrap();
         assert_eq!(admit(&of("one", charge(140, 19))).await.denial, None);
         assert_eq!(admit(&of("one", charge(1, 0))).await.denial, Some(Denial::Session));

@@ -1,39 +1,39 @@
-//! What can happen to a store and to what is asked of it.
+//! The faults of a store, and the steps of a test with faults.
 
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-/// What becomes of one question.
+/// The fault that hits one question.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// It is done, and the answer does not come back.
+    /// The store does the work, and the answer is lost.
     AnswerLost,
-    /// It is done later, after others that came after it.
+    /// The store does the work later, after work that came after it.
     Late,
-    /// It is not done, and that is said.
+    /// The store does not do the work, and reports an error.
     Fails,
-    /// Its connection breaks after it was done, and it is asked again. That happens to Redis alone.
+    /// The connection breaks after the work is done, and the question is sent again. Only Redis has this fault.
     AskedTwice,
 }
 
-/// What becomes of the next questions; those after them are answered.
+/// The faults of the next questions; the questions after them are answered.
 pub(crate) type Faults = VecDeque<Fault>;
 
-/// One thing that happens. Numbers choose among what is there.
+/// A step of a test. Its numbers choose among the existing callers and requests.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// A caller asks, for so much audio.
+    /// A caller asks for a recording of this length.
     AdmitRequest {
         caller: usize,
         audio: u64,
         faults: Vec<Fault>,
     },
-    /// A client leaves while its request is decided.
+    /// A client leaves before the decision on its request.
     Leave {
         which: usize,
     },
-    /// A request ends, with so many hundredths of what it was expected to cost.
+    /// A request ends, at this percentage of its expected cost.
     End {
         which: usize,
         percent: u64,
@@ -46,19 +46,19 @@ pub(crate) enum Step {
     /// The store does nothing until it resumes.
     Stall,
     Resume,
-    /// Something that was late is done now.
+    /// A piece of late work is done now.
     Deliver {
         which: usize,
     },
-    /// Many others are settled, whose records are in one list with a caller's.
+    /// Many records are settled that share a list with a caller's records.
     Crowd {
         caller: usize,
     },
-    /// Redis forgets everything.
+    /// Redis loses all its data.
     Forget,
 }
 
-/// What happens to a store and its gateway.
+/// Returns a strategy for the steps of a store that keeps its data.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let fault = prop_oneof![Just(Fault::AnswerLost), Just(Fault::Late), Just(Fault::Fails), Just(Fault::AskedTwice),];
     let faults = || prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(fault.clone(), 1..3)];
@@ -76,7 +76,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// The same with a store that forgets.
+/// Returns a strategy for the steps of a store that may also lose its data.
 pub(crate) fn forgetful_steps() -> impl Strategy<Value = Vec<Step>> {
     let some = (steps(), steps(), 1..4_usize);
     some.prop_map(|(before, after, times)| {

@@ -1,13 +1,13 @@
-//! What a store must do, held against both of them and against Redis in a cluster.
+//! The contract of a store, tested against both stores and against Redis in a cluster.
 //!
 //! - `model`: the plain rules, without a store
 //! - `sequences`: any sequence of requests gives the verdicts of the model
-//! - `sessions`: what makers do with sessions
-//! - `edges`: many at once, and what comes after failures
-//! - `asked_twice`: what is asked or told twice, late, or after it was taken back
-//! - `faults`: what can happen to a store
-//! - `unreliable_redis`: Redis behind a line that fails as it is told; the embedded store has its own, `by_hand`
-//! - `bench`: the stores under test, by a clock that is moved by hand
+//! - `sessions`: the operations of makers on sessions
+//! - `edges`: concurrent requests, and recovery after failures
+//! - `asked_twice`: questions and settlements that come twice, late, or after they were taken back
+//! - `faults`: the faults of a store
+//! - `unreliable_redis`: Redis behind a line with faults; the embedded store has its own, `by_hand`
+//! - `bench`: the stores under test, with a clock that is moved by hand
 
 mod asked_twice;
 pub(crate) mod bench;

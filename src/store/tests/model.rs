@@ -1,4 +1,4 @@
-//! The rules that a store holds, as plainly as they can be written.
+//! The rules of a store in their plainest form.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::limits::{IfUnknown, Settlement};
 
 #[derive(Default)]
 struct Caller {
-    /// When the buckets will be full.
+    /// The times at which the buckets will be full.
     requests: Duration,
     audio: Duration,
-    /// When each lease ends.
+    /// The end of each lease.
     leases: HashMap<PermitId, Duration>,
 }
 
@@ -88,7 +88,7 @@ impl Model {
         entries
     }
 
-    /// The permits that wait to be settled.
+    /// Returns the permits that are not settled yet.
     pub(super) fn open(&self) -> Vec<Entry> {
         self.records.values().filter(|entry| entry.ending == Ending::Open).cloned().collect()
     }
@@ -107,7 +107,7 @@ impl Caller {
     }
 }
 
-/// How long until the bucket has room.
+/// Returns the time until the bucket has enough cells.
 fn wait(full_at: Duration, now: Duration, bucket: Option<Bucket>) -> Option<Duration> {
     let bucket = bucket?;
     let ahead = full_at.saturating_sub(now);

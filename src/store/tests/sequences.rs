@@ -20,16 +20,16 @@ use crate::limits::{AdmitRequest, Bucket, Limits};
 use crate::limits::{IfUnknown, Settlement};
 use crate::store::Redis;
 
-/// One thing that happens. Numbers choose among what is there.
+/// A step of a sequence. Its numbers choose among the existing callers, plans and permits.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A caller of a plan asks, for so much audio at so much money.
+    /// A caller of a plan asks, for this much audio at this price.
     AdmitRequest { caller: usize, plan: usize, audio: u64, usd: u64 },
-    /// The same question comes again, as after a connection that broke.
+    /// A repetition of an earlier question, as after a broken connection.
     AskAgain { which: usize },
-    /// A permit is settled to so much.
+    /// A permit is settled at this cost.
     Settle { which: usize, usd: u64, audio: u64 },
-    /// The same settlement comes again.
+    /// A repetition of an earlier settlement.
     SettleAgain { which: usize },
     /// A settlement comes whose permit the store never gave.
     SettleUnknown { caller: usize, usd: u64, charged: bool },
@@ -57,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 const PLANS: usize = 5;
 
-/// Plans whose every limit is met soon.
+/// Returns the limits of plans that are all reached soon.
 fn limits(plan: usize, audio: u64) -> Limits {
     let number = |n| NonZeroU32::new(n).unwrap();
     let requests = |per_minute, burst| {
@@ -94,7 +94,7 @@ struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     fn new(bench: &'a Bench, runtime: &'a Runtime) -> Self {
-        // Each sequence has callers of its own, who have used nothing.
+        // Each sequence has new callers without any usage.
         static SEQUENCES: AtomicUsize = AtomicUsize::new(0);
         let sequence = SEQUENCES.fetch_add(1, Ordering::Relaxed);
         let callers = ["a", "b"].map(|name| subject(&format!("{name}-{sequence}")));
@@ -179,7 +179,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// That both have the same books, this month and the last.
+    /// Checks that the store and the model have the same ledger, for this month and the last.
     fn compare(&mut self) {
         let now = self.bench.clock.now();
         let earlier = Month::of(Month::of(now).start().minus(Duration::from_millis(1)));
@@ -240,7 +240,7 @@ fn a_cluster_follows_the_model_through_a_failover() {
                 continue;
             }
             failed_over.push(round);
-            // What a node has not told its replica when it dies is lost: that is Redis's promise, and no more.
+            // A node that dies loses the data that its replica does not have yet: Redis promises no more.
             bench.replicated(&key);
             let Place::Cluster(cluster) = &mut bench.place else { unreachable!() };
             if round == 3 { cluster.hand_over(&key) } else { cluster.fail_over(&key) }

@@ -1,4 +1,4 @@
-//! What makers do with sessions: any sequence of it gives the answers of a plain list.
+//! The operations of makers on sessions: any sequence of them gives the answers of a plain list.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -26,7 +26,7 @@ use crate::store::Embedded;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// `name` is that of few, so that some are opened twice.
+    /// Opens a session. `name` is one of few, so that some sessions are opened twice.
     Open {
         name: u8,
         seconds: u64,
@@ -59,7 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(prop_oneof![8 => plain, 1 => walk], 1..80)
 }
 
-/// Names in no order of time, so that the order is that of the ids.
+/// Returns an id that is not in order of time, so that the list must order by id.
 fn id_of(name: u8) -> String {
     Uuid::from_u128(u128::from(name).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_string()
 }
@@ -99,7 +99,7 @@ impl Pair<'_> {
                 let id = id_of(*name);
                 let session = session(&id, now, *seconds);
                 self.list.retain(|_, session| session.expires_at > now);
-                // The name of a session that is open stands for that session.
+                // The name of an open session stands for that session.
                 if self.list.contains_key(&id) {
                     return;
                 }
@@ -240,14 +240,14 @@ async fn a_session_takes_one_of_its_makers_requests_or_nothing() {
         };
         let second = Duration::from_secs(1);
         assert_eq!(open("one", 9).await, SessionDecision { denial: None, standing: second });
-        // The bound of open sessions is reached, and the request is left.
+        // The limit of open sessions is reached, and the request is not taken.
         let full = SessionDecision { denial: Some(SessionDenial::MaxOpen), standing: second };
         assert_eq!(open("two", 1).await, full);
         assert_eq!(open("two", 9).await, SessionDecision { denial: None, standing: second * 2 });
         let denial = Some(SessionDenial::Requests { wait: second });
         assert_eq!(open("three", 9).await, SessionDecision { denial, standing: second * 2 });
         assert_eq!(listed(&bench, &alice, 9).await, ["one", "two"]);
-        // Who waits as told gets in.
+        // A request after the advised wait is accepted.
         bench.clock.advance(second);
         assert_eq!(open("three", 9).await, SessionDecision { denial: None, standing: second * 2 });
     }
@@ -274,7 +274,7 @@ async fn sessions_that_have_ended_take_no_room_and_hide_none_that_has_not() {
         let alice = subject("alice");
         bench.tell_the_time(&alice);
         let now = bench.store.now(&alice);
-        // More than are cleared away at once, before and between those that stay.
+        // More sessions than one cleanup drops, before and between those that stay.
         for at in 0..500_u32 {
             let seconds = if at % 100 == 99 { 7200 } else { 60 };
             let opened = request(&alice, session(&format!("id-{at:03}"), now, seconds), None, 500);

@@ -1,4 +1,4 @@
-//! Redis behind a line that fails as it is told, by a time that stands still while Redis is asked.
+//! Redis behind a line with faults. The test's time stands still while Redis works.
 
 use std::fmt;
 use std::sync::mpsc::sync_channel;
@@ -18,14 +18,14 @@ use crate::limits::Settlement;
 use crate::limits::{AdmitRequest, Decision};
 use crate::store::{Availability, Store, StoreError};
 
-/// How long a gateway waits for an answer here.
+/// The time after which a gateway stops waiting for an answer here.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Redis behind such a line.
+/// Redis behind a line with faults.
 #[derive(Clone)]
 pub struct Unreliable {
     pub(crate) bench: Arc<Bench>,
-    /// Where Redis is really asked.
+    /// The runtime with the real connection to Redis.
     real: Handle,
     state: Arc<Mutex<State>>,
 }
@@ -35,9 +35,9 @@ struct State {
     faults: Faults,
     stalled: bool,
     away: bool,
-    /// What came while it stood still, in order.
+    /// The questions that came during a stall, in order.
     waiting: Vec<Job>,
-    /// What was overtaken by all that came after it.
+    /// The questions that all later ones have overtaken.
     late: Vec<Job>,
 }
 
@@ -47,7 +47,7 @@ enum Question {
     Settle(Arc<Settlement>),
 }
 
-/// A question, and the way back.
+/// A question, and the channel for its answer.
 type Job = (Question, oneshot::Sender<Result<Option<Decision>, StoreError>>);
 
 impl Unreliable {
@@ -67,7 +67,7 @@ impl Unreliable {
         if self.state().away { Availability::Away } else { Availability::There }
     }
 
-    /// As the watch of Redis does: it is back when it answers.
+    /// Marks Redis as back if it answers, as its watch does.
     pub(crate) fn look_after(&self) {
         let mut state = self.state();
         state.away &= state.stalled;
@@ -81,17 +81,17 @@ impl Unreliable {
         self.ask(Question::Settle(settlement)).await.map(|_| ())
     }
 
-    /// What becomes of the next questions.
+    /// Sets the faults of the next questions.
     pub(crate) fn set_faults(&self, faults: Faults) {
         self.state().faults = faults;
     }
 
-    /// Nothing is done until it resumes.
+    /// Stalls the line until it resumes.
     pub(crate) fn stall(&self) {
         self.state().stalled = true;
     }
 
-    /// What has waited is done, in order.
+    /// Resumes the line: the waiting questions are answered, in order.
     pub(crate) fn resume(&self) {
         let waiting = {
             let mut state = self.state();
@@ -103,7 +103,7 @@ impl Unreliable {
         }
     }
 
-    /// Something that was late is done now, if anything was.
+    /// Delivers a late question, if there is any.
     pub(crate) fn deliver(&self, which: usize) -> bool {
         let job = {
             let late = &mut self.state().late;
@@ -113,8 +113,8 @@ impl Unreliable {
         job.map(|job| self.work(job)).is_some()
     }
 
-    /// Redis forgets everything. Questions that are late by then would be refused as such, by its clock; that it is not held
-    /// against the time of the question here is what makes marks necessary otherwise.
+    /// Clears Redis, and drops the late requests for admission, which Redis would refuse by its clock. In this test its
+    /// clock follows the question, so that otherwise only marks refuse a late question.
     pub(crate) fn forget(&self) {
         let super::bench::Place::Server(server) = &self.bench.place else { unreachable!() };
         server.run(&["FLUSHALL"]);
@@ -172,26 +172,26 @@ impl Unreliable {
         self.work((Question::Settle(Arc::new(settlement)), oneshot::channel().0));
     }
 
-    /// What Redis has of a caller, without the line.
+    /// Returns a caller's records in Redis, without the line.
     pub(crate) fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
         let (bench, subject) = (Arc::clone(&self.bench), subject.clone());
         self.really(async move { bench.entries(&subject, month).await })
     }
 
-    /// Likewise.
+    /// Returns a caller's statement in Redis, without the line.
     pub(crate) fn statement(&self, subject: &Subject, month: Month) -> Statement {
         let (bench, subject) = (Arc::clone(&self.bench), subject.clone());
         self.really(async move { bench.store.statement(&subject, month).await.unwrap() })
     }
 
-    /// Has something done where time passes. Nothing else happens meanwhile.
+    /// Runs `work` where time passes, and nothing else meanwhile.
     fn really<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let (done, answer) = sync_channel(1);
         self.real.spawn(async move { done.send(work.await).map_err(|_| ()).unwrap() });
         answer.recv().unwrap()
     }
 
-    /// Asks Redis, whether or not anybody still waits. Nothing else happens meanwhile.
+    /// Sends a question to Redis, whether or not its caller still waits, and nothing else meanwhile.
     fn work(&self, (question, reply): Job) {
         let (store, asked) = (Arc::clone(&self.bench.store), question.clone());
         let subject = match &question {

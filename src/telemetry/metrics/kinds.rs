@@ -1,4 +1,4 @@
-//! The kinds of families.
+//! The kinds of metric families.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,19 +9,19 @@ use std::time::Duration;
 use super::label::Label;
 use super::recorder;
 
-/// What a family is, as Prometheus calls it.
+/// The kind of a family, in Prometheus's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only goes up.
+    /// A value that only increases.
     Counter,
-    /// It goes up and down.
+    /// A value that increases and decreases.
     Gauge,
-    /// How many were how long.
+    /// A distribution of durations.
     Histogram,
 }
 
 impl Kind {
-    /// The word for it.
+    /// Returns the kind's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -31,22 +31,22 @@ impl Kind {
     }
 }
 
-/// A family in words.
+/// The description of a family.
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptor {
-    /// Its name.
+    /// The family's name.
     pub name: &'static str,
-    /// What it means.
+    /// The help text.
     pub help: &'static str,
-    /// The names of its labels.
+    /// The names of the labels.
     pub labels: &'static [&'static str],
-    /// What it is.
+    /// The family's kind.
     pub kind: Kind,
     /// The upper bounds of a histogram's buckets, in seconds.
     pub buckets: &'static [f64],
 }
 
-/// What a family is made of: its name, its help and its labels.
+/// The parts that every family has: its name, its help and its labels.
 #[derive(Debug)]
 struct Head<const N: usize> {
     name: &'static str,
@@ -66,7 +66,7 @@ impl<const N: usize> Head<N> {
     }
 }
 
-/// The series of a family by the values of their labels.
+/// The series of a family, by their label values.
 #[derive(Debug)]
 struct Series<const N: usize, T>(RwLock<BTreeMap<[Label; N], T>>);
 
@@ -75,7 +75,7 @@ impl<const N: usize, T: Clone> Series<N, T> {
         Self(RwLock::new(BTreeMap::new()))
     }
 
-    /// Uses the series of these labels, which is made when it is used for the first time.
+    /// Calls `use_it` with the series of these labels, which it creates on first use.
     fn with(&self, labels: [Label; N], make: impl FnOnce() -> T, use_it: impl FnOnce(&T)) {
         if let Some(series) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
             return use_it(series);
@@ -84,7 +84,7 @@ impl<const N: usize, T: Clone> Series<N, T> {
     }
 }
 
-/// Counts what happens.
+/// A counter of events.
 #[derive(Debug)]
 pub struct Counter<const N: usize> {
     head: Head<N>,
@@ -96,7 +96,7 @@ impl<const N: usize> Counter<N> {
         Self { head: Head { name, help, labels }, series: Series::new() }
     }
 
-    /// Adds `n`. With zero the series is there from now on, so that Prometheus sees the first step too.
+    /// Adds `n`. Adding zero creates the series, so that Prometheus sees the first increase, too.
     pub fn add(&self, labels: [Label; N], n: u64) {
         self.series.with(labels, || recorder::counter(&self.head.key(&labels)), |counter| counter.increment(n));
     }
@@ -106,7 +106,7 @@ impl<const N: usize> Counter<N> {
     }
 }
 
-/// Times what happens.
+/// A histogram of durations.
 #[derive(Debug)]
 pub struct Histogram<const N: usize> {
     head: Head<N>,
@@ -124,7 +124,7 @@ impl<const N: usize> Histogram<N> {
         Self { head: Head { name, help, labels }, buckets, series: Series::new() }
     }
 
-    /// One more that took so long.
+    /// Records one event of duration `span`.
     pub fn record(&self, labels: [Label; N], span: Duration) {
         let make = || recorder::histogram(&self.head.key(&labels));
         self.series.with(labels, make, |histogram| histogram.record(span.as_secs_f64()));
@@ -135,12 +135,12 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
-/// Adds up whole small units and shows them as large ones with decimals, so that nothing is lost to rounding: billionths
-/// of a dollar as dollars, milliseconds as seconds. The exporter's own counters have no decimals.
+/// An exact sum of small units, shown as large units with decimals, without rounding: billionths of a dollar as
+/// dollars, milliseconds as seconds. The exporter's own counters have no decimals.
 #[derive(Debug)]
 pub struct Sum<const N: usize> {
     head: Head<N>,
-    /// How many decimals there are.
+    /// The number of decimals.
     places: u32,
     series: Series<N, Arc<AtomicU64>>,
 }
@@ -161,7 +161,7 @@ impl<const N: usize> Sum<N> {
         self.head.described(Kind::Counter, &[])
     }
 
-    /// The sums so far, in large units.
+    /// Returns the sums so far, in large units.
     pub(super) fn samples(&self) -> BTreeMap<[&'static str; N], String> {
         let sums = self.series.0.read().unwrap_or_else(PoisonError::into_inner);
         let shown = |sum: &AtomicU64| decimal(sum.load(Ordering::Relaxed), self.places);
@@ -174,13 +174,13 @@ fn decimal(units: u64, places: u32) -> String {
     let mut text = (units / one).to_string();
     if !units.is_multiple_of(one) {
         let width = usize::try_from(places).unwrap_or_default();
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, ".{:0width$}", units % one);
     }
     text
 }
 
-/// What is so many now. It holds nothing: it is written on a [`Page`](super::Page) from what it is about.
+/// A gauge. Stores no value: the caller samples it for each [`Page`](super::Page).
 #[derive(Debug)]
 pub struct Gauge<const N: usize>(Head<N>);
 

@@ -1,4 +1,4 @@
-//! The values of labels: from this source, from the settings, or a number of three digits; never a client's own words.
+//! Label values: words of this source, names from the settings, or numbers of three digits; never a client's own text.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,30 +6,30 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::config::Model;
 
-/// The value of a label. It is as cheap as a pointer: what comes from the settings is kept once for as long as the process
-/// lives, as the series that it names are.
+/// A label value, as cheap as a pointer. A value from the settings is stored once for the life of the process, like the
+/// series that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label(&'static str);
 
 static KNOWN: RwLock<BTreeSet<&'static str>> = RwLock::new(BTreeSet::new());
 
 thread_local! {
-    /// Those that this thread has used, so that workers do not wait for each other.
+    /// The labels that this thread has used, so that workers do not wait for each other.
     static USED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 impl Label {
-    /// The model of requests that did not come so far as to have one.
+    /// The label of requests that failed before they had a model.
     pub const NO_MODEL: Self = Self("none");
 
-    /// A word of this source.
+    /// Makes a label from a word of this source.
     pub const fn fixed(word: &'static str) -> Self {
         Self(word)
     }
 
-    /// A name out of the settings. Nothing else may be given here: it is never forgotten.
+    /// Makes a label from a name in the settings. Other text must not come here, because its memory is never freed.
     pub fn configured(name: &str) -> Self {
-        // A thread that ends has nothing of its own any more.
+        // `try_with` fails while the thread ends; the shared set is then used.
         let used = USED.try_with(|used| used.borrow().get(name).copied());
         if let Ok(Some(used)) = used {
             return Self(used);
@@ -39,18 +39,19 @@ impl Label {
         Self(kept)
     }
 
-    /// A row of the table of models. Those that are not in the table are one: clients can make up names without end.
+    /// Makes the label of a model, which is its name if it is configured. All other models share one label, since
+    /// clients can make up any number of names.
     pub fn model(model: &Model) -> Self {
         if model.configured { Self::configured(&model.name) } else { Self("other") }
     }
 
-    /// The status of an answer. One that nobody waited for is 499, as nginx has it.
+    /// Makes the label of an answer's status; 499, as in nginx, if the client left before the answer.
     pub fn status(status: Option<u16>) -> Self {
         let status = status.and_then(http_status).unwrap_or("499");
         Self(status)
     }
 
-    /// As it is written.
+    /// Returns the label's text.
     pub const fn as_str(self) -> &'static str {
         self.0
     }
@@ -61,16 +62,16 @@ fn kept(name: &str) -> &'static str {
         return known;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    // Somebody else may have been faster.
+    // Another thread may have added it in the meantime.
     let kept = known.get(name).copied().unwrap_or_else(|| Box::leak(Box::from(name)));
     known.insert(kept);
     kept
 }
 
-/// The three digits of a status.
+/// Returns the three digits of a status.
 fn http_status(status: u16) -> Option<&'static str> {
     let status = reqwest::StatusCode::from_u16(status).ok()?;
-    // Fewer than a thousand of them.
+    // There are fewer than a thousand, so their memory is bounded.
     Some(Label::configured(status.as_str()).0)
 }
 

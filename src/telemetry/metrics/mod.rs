@@ -1,15 +1,15 @@
-//! What is counted and timed, for Prometheus.
+//! Metrics for Prometheus.
 //!
-//! Each room counts what happens in it where it happens; here is only what the families are called and mean, so that no
-//! name is given twice. What goes up and down is not counted at all: it is read from the objects themselves when somebody
-//! looks, and written on the same [`Page`].
+//! Each module counts its own events; this module defines only the names and meanings of the families, so that no name
+//! is given twice. Gauges are not counted: they are read from the objects when Prometheus scrapes, and written on the
+//! same [`Page`].
 //!
 //! - `families`: every family, with its help and its labels
 //! - [`Label`]: a value that cannot be a client's own words
 //! - `kinds`: counters, sums of money and time that stay exact, histograms, gauges
 //! - [`Page`]: the text that is scraped
 //!
-//! The counts are the process's own and outlive every change of the settings.
+//! The counts belong to the process and survive every change of the settings.
 
 mod families;
 mod kinds;

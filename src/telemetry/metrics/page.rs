@@ -1,4 +1,4 @@
-//! The text that Prometheus reads: what was counted, then what is so now.
+//! The page that Prometheus scrapes: counters and histograms, then current gauges.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -7,12 +7,12 @@ use super::families::{AUDIO_SECONDS, SPEND};
 use super::kinds::{Descriptor, Gauge, Sum};
 use super::recorder;
 
-/// What is being written.
+/// A page in progress.
 #[derive(Debug)]
 pub struct Page(String);
 
 impl Page {
-    /// Begins with all that was counted so far.
+    /// Begins a page with all counters and histograms.
     pub fn begin() -> Self {
         let mut page = Self(recorder::render());
         page.sum(&AUDIO_SECONDS);
@@ -24,8 +24,8 @@ impl Page {
         self.write(&sum.described(), sum.samples());
     }
 
-    /// What is so many now, by the values of its labels. Two of the same name are one, since Prometheus refuses the whole
-    /// page otherwise.
+    /// Writes a gauge, one sample for each set of label values. Keeps only the last of several samples with equal
+    /// labels, since Prometheus rejects the whole page otherwise.
     pub fn gauge<'a, const N: usize>(
         &mut self,
         gauge: &'static Gauge<N>,
@@ -34,14 +34,14 @@ impl Page {
         self.write(&gauge.described(), samples.into_iter().collect());
     }
 
-    /// The whole page.
+    /// Returns the page.
     pub fn finish(self) -> String {
         self.0
     }
 
     fn write<const N: usize>(&mut self, family: &Descriptor, samples: BTreeMap<[&str; N], impl Display>) {
         let Descriptor { name, help, labels, kind, .. } = family;
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.as_str());
         for (values, value) in samples {
             let pairs: Vec<_> = labels.iter().zip(values).map(|(label, value)| pair(label, value)).collect();

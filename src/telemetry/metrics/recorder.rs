@@ -1,4 +1,4 @@
-//! Where counters and histograms are kept: the exporter's registry, without a listener of its own.
+//! Storage of counters and histograms: the exporter's registry, without a listener.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use super::families::families;
 use super::kinds::Kind;
 
-/// Histograms are put into their buckets this often, if nobody scrapes: until then each time is kept by itself.
+/// The interval at which histograms are drained into their buckets if nothing scrapes them: until then each sample is
+/// stored separately.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 static METADATA: Metadata<'_> = Metadata::new("voxgate", Level::INFO, None);
 
 static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
-    // Buckets cannot be none, which is the one thing that the builder minds; a test holds that.
+    // The builder rejects only an empty list of buckets; a test ensures that there is none.
     let recorder =
         bucketed().map_or_else(|_| PrometheusBuilder::new().build_recorder(), PrometheusBuilder::build_recorder);
     for family in families() {
@@ -43,12 +44,12 @@ pub(super) fn histogram(key: &Key) -> metrics::Histogram {
     RECORDER.register_histogram(key, &METADATA)
 }
 
-/// All counters and histograms, as Prometheus reads them.
+/// Renders all counters and histograms in Prometheus's text format.
 pub(super) fn render() -> String {
     RECORDER.handle().render()
 }
 
-/// Keeps histograms small for as long as it is polled.
+/// Drains histograms into their buckets for as long as it is polled.
 pub async fn upkeep() {
     loop {
         tokio::time::sleep(UPKEEP).await;

@@ -1,4 +1,4 @@
-//! Hands spans to the collector, in the background and in batches: no request waits for it.
+//! Export of spans to the collector, in the background and in batches: no request waits for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,33 +15,33 @@ use url::Url;
 
 use crate::config;
 
-/// The longest that the collector may take for one batch.
+/// The time limit for the collector to accept one batch.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that the end of the gateway waits for it.
+/// The time limit for the last export at shutdown.
 const FLUSH: Duration = Duration::from_secs(2);
-/// The most of an answer that is read, so that its connection can be used again. Nothing in it matters.
+/// The maximum number of bytes read from an answer, so that its connection can be reused. The content is ignored.
 const ANSWER: usize = 64 * 1024;
 
-/// Why there can be no traces.
+/// The reasons why tracing cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// One of the variables that OpenTelemetry itself reads is wrong.
+    /// A variable that the OpenTelemetry SDK reads is invalid.
     #[error("traces: {0}")]
     Exporter(#[from] ExporterBuildError),
-    /// There is no HTTP client, for want of trusted certificates perhaps.
+    /// The HTTP client cannot be created, for example without trusted certificates.
     #[error("the client for traces cannot be made: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// Where the spans of all requests go.
+/// The exporter of all requests' spans.
 pub struct Traces {
     provider: SdkTracerProvider,
     pub(super) tracer: SdkTracer,
 }
 
 impl Traces {
-    /// Begins to hand spans to the collector of `settings`, if there is one. To be called on the runtime that ends last.
-    /// The other `OTEL_…` variables (sampling, attributes of the service, headers, queue) the SDK reads by itself.
+    /// Starts the export to the collector of `settings`, if there is one. Call it on the runtime that stops last. The
+    /// SDK reads the other `OTEL_…` variables (sampling, service attributes, headers, queue).
     pub fn start(settings: &config::Telemetry) -> Result<Option<Self>, TracesError> {
         let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
         let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
@@ -51,10 +51,10 @@ impl Traces {
         Ok(Some(Self { provider, tracer }))
     }
 
-    /// Hands over what is left, if the collector takes it soon.
+    /// Exports the remaining spans, unless the collector takes too long.
     pub async fn close(&self) {
         let provider = self.provider.clone();
-        // It blocks, and what it waits for needs this thread.
+        // `shutdown_with_timeout` blocks, and the export it waits for needs this thread.
         let closed = spawn_blocking(move || provider.shutdown_with_timeout(FLUSH)).await;
         if !matches!(closed, Ok(Ok(()))) {
             tracing::warn!("the last traces could not be handed to the collector");
@@ -62,7 +62,7 @@ impl Traces {
     }
 }
 
-/// The address of a signal is below that of the collector.
+/// Returns the address for traces, which is below that of the collector.
 /// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp>
 fn of_traces(endpoint: &Url) -> String {
     let mut url = endpoint.clone();
@@ -70,19 +70,19 @@ fn of_traces(endpoint: &Url) -> String {
     url.into()
 }
 
-/// Who we are: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, else this program.
+/// Returns the service's identity: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, else this program's name.
 fn resource() -> Resource {
     let set = Resource::builder().build();
     let service = opentelemetry::Key::from_static_str("service.name");
-    // What the SDK says where nobody has said it.
+    // The SDK's default if no name is set.
     let nameless = set.get(&service).is_none_or(|name| name.as_str().starts_with("unknown_service"));
     let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let named = Resource::builder().with_attribute(version);
     if nameless { named.with_service_name("voxgate").build() } else { named.build() }
 }
 
-/// The way to the collector, over the same HTTP client as everything else. The SDK asks from a thread of its own, which has
-/// no runtime to do it on.
+/// The SDK's HTTP client, backed by the same HTTP library as the rest of the gateway. The SDK calls it from its own
+/// thread, which has no async runtime.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,
@@ -95,12 +95,12 @@ impl Collector {
         let client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
-            // One would carry the headers, which may hold a key, to where nobody configured it.
+            // A redirect would carry the headers, which may hold a key, to an address that is not configured.
             .redirect(reqwest::redirect::Policy::none());
         Ok(Self { client: client.build()?, runtime: Handle::current(), failing: AtomicBool::new(false) })
     }
 
-    /// Says when it begins to fail and when that is over, and not for each batch.
+    /// Logs the first failure and the recovery, not each batch.
     fn note(&self, failure: Option<String>) {
         let failed = failure.is_some();
         if self.failing.swap(failed, Ordering::Relaxed) == failed {
@@ -118,7 +118,7 @@ impl Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.runtime.spawn(send(self.client.clone(), request)).await;
-        // It is dropped where the runtime ends, which is no fault of the collector's.
+        // The task is cancelled when the runtime stops; that is not the collector's failure.
         let sent = sent?;
         self.note(match &sent {
             Ok(response) if response.status().is_success() => None,
@@ -130,7 +130,7 @@ impl HttpClient for Collector {
 }
 
 async fn send(client: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, reqwest::Error> {
-    // Its address may hold a key.
+    // The address may hold a key.
     let answer = async { client.execute(request.try_into()?).await };
     let mut answer = answer.await.map_err(reqwest::Error::without_url)?;
     let mut response = Response::new(Bytes::new());

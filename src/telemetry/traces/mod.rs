@@ -1,9 +1,9 @@
-//! Traces: the way of each request through the house, as OpenTelemetry has it, for a collector that takes OTLP.
+//! OpenTelemetry traces of requests, for a collector that accepts OTLP.
 //!
-//! A request is one trace, or its part of its client's: a root span, and below it a span for each of the seven steps. Without
-//! a collector there is nothing here but an empty [`Trace`]. As with [`metrics`](super::metrics), every room may use this one,
-//! and it knows no room but `config`. What a span says may go to a third party: it has no subject, and nothing that is in no
-//! log.
+//! A request is one trace, or part of its client's trace: a root span with a child span for each of the seven steps.
+//! Without a collector each [`Trace`] is empty. As with [`metrics`](super::metrics), every module may use this one, and
+//! it depends on no module but `config`. Spans may go to a third party: they contain no subject, and nothing that the
+//! logs leave out.
 //!
 //! # Layout
 //!

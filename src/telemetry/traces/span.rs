@@ -1,24 +1,24 @@
-//! One step of a request.
+//! Spans of a request's steps.
 
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-/// The steps, as a reader of a trace finds them.
+/// The steps of a request, as they appear in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// From the head of a request to the last byte of its body.
+    /// The time from the head of the request to the last byte of its body.
     Receive,
-    /// Who is calling?
+    /// Identification of the caller.
     Identify,
-    /// From the first byte of the body to a job that is measured.
+    /// The time from the first byte of the body to a measured job.
     TakeIn,
-    /// May they, now?
+    /// Admission by the limits and budgets.
     Admit,
-    /// Until a provider has answered, which for a stream is its first event: all tries.
+    /// The time from admission to a provider's answer, or to the first event of its stream; includes all attempts.
     Forward,
-    /// From there until the client has the last byte, or is gone.
+    /// The time from the provider's answer until the client has the last byte or leaves.
     Relay,
-    /// Until the store has been told what it cost.
+    /// The write of the cost to the store.
     Settle,
 }
 
@@ -36,27 +36,27 @@ impl Step {
     }
 }
 
-/// One step while it lasts: it ends when this is dropped. Without a collector, and for a request that is not sampled, it
-/// takes nothing and does nothing.
+/// The span of one step, which ends when it is dropped. Does nothing, at no cost, if there is no collector or the
+/// request is not sampled.
 #[derive(Debug, Default)]
 pub struct Span(pub(super) Option<Context>);
 
 impl Span {
-    /// It has come to an error.
+    /// Marks the step as failed.
     pub fn failed(&self) {
         if let Some(span) = &self.0 {
             span.span().set_status(Status::error(""));
         }
     }
 
-    /// Adds what is known of it.
+    /// Adds an attribute.
     pub fn set(&self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &self.0 {
             span.span().set_attribute(KeyValue::new(key, value));
         }
     }
 
-    /// Something has happened in it. What, is worked out only for those who want to know.
+    /// Adds an event. `attributes` runs only if the span is recorded.
     pub fn event(&self, name: &'static str, attributes: impl FnOnce() -> Vec<KeyValue>) {
         if let Some(span) = &self.0
             && span.span().is_recording()
@@ -65,7 +65,7 @@ impl Span {
         }
     }
 
-    /// What another service is told to be called by it: the `traceparent` of <https://www.w3.org/TR/trace-context/>.
+    /// Returns the `traceparent` header for downstream services (<https://www.w3.org/TR/trace-context/>).
     pub fn traceparent(&self) -> Option<String> {
         let span = self.0.as_ref()?.span().span_context().clone();
         span.is_valid().then(|| traceparent(&span))

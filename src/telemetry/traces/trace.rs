@@ -12,13 +12,13 @@ use opentelemetry_sdk::trace::SdkTracer;
 use super::exporter::Traces;
 use super::span::{Span, Step};
 
-/// A longer `tracestate` is left out: every span has it, and many spans may wait. The standard asks for no more than this.
-/// <https://www.w3.org/TR/trace-context/#tracestate-limits>
+/// The maximum length of a `tracestate`. A longer one is left out: every span carries it, and many spans may be queued.
+/// The standard requires no more than this. <https://www.w3.org/TR/trace-context/#tracestate-limits>
 const STATE: usize = 512;
 
-/// Where a request comes from, as its client says: the parent of its trace.
+/// The parent of a request's trace, as sent by its client.
 pub struct RemoteParent<'a> {
-    /// `traceparent`. What makes no sense counts as not given.
+    /// `traceparent`. An invalid one counts as missing.
     pub parent: Option<&'a str>,
     /// `tracestate`
     pub state: Option<&'a str>,
@@ -38,14 +38,15 @@ impl Extractor for RemoteParent<'_> {
     }
 }
 
-/// Whether all that every version of `traceparent` begins with is as long as it has to be. The SDK checks the rest.
+/// Returns true if the parts that every version of `traceparent` begins with have the right lengths and digits. The SDK
+/// checks the rest.
 fn is_well_formed(parent: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let mut parts = parent.split('-');
     [2, 32, 16, 2].into_iter().all(|length| parts.next().is_some_and(|part| part.len() == length && is_hex(part)))
 }
 
-/// The trace of one request: cheap to clone, and empty where nobody wants it.
+/// The trace of one request: cheap to clone, and empty without a collector.
 #[derive(Clone, Default)]
 pub struct Trace(Option<Arc<InnerTrace>>);
 
@@ -55,7 +56,8 @@ struct InnerTrace {
 }
 
 impl Traces {
-    /// Begins the trace of a request that came at `since`. The method is one that HTTP knows, the route a pattern.
+    /// Begins the trace of a request that arrived at `since`. The method is a known HTTP method, and the route is a
+    /// pattern.
     pub fn begin(
         &self,
         whence: &RemoteParent<'_>,
@@ -73,7 +75,7 @@ impl Traces {
 }
 
 impl Trace {
-    /// Begins a step, which began at `since`.
+    /// Begins the span of a step that started at `since`.
     pub fn since(&self, step: Step, since: SystemTime) -> Span {
         let Some(inside) = &self.0 else { return Span::default() };
         let InnerTrace { tracer, root } = &**inside;
@@ -82,12 +84,12 @@ impl Trace {
         Span(Some(root.with_span(span.start_with_context(tracer, root))))
     }
 
-    /// Begins a step.
+    /// Begins the span of a step that starts now.
     pub fn begin(&self, step: Step) -> Span {
         if self.0.is_some() { self.since(step, SystemTime::now()) } else { Span::default() }
     }
 
-    /// Does the `work` of a step, which fails where that does.
+    /// Runs the `work` of a step, and marks its span as failed if the work fails.
     pub async fn during<T, E>(&self, step: Step, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let span = self.begin(step);
         let done = work.await;
@@ -97,13 +99,13 @@ impl Trace {
         done
     }
 
-    /// By what it is found.
+    /// Returns the trace id.
     pub fn id(&self) -> Option<String> {
         self.0.as_ref().map(|inside| inside.root.span().span_context().trace_id().to_string())
     }
 
-    /// Ends the request itself, whose steps may go on: `error` is why it failed, where it did. What else is known of it is
-    /// worked out only for those who want to know.
+    /// Ends the root span; spans of steps may still be open. `error` is the reason if the request failed. `attributes`
+    /// runs only if the trace is recorded.
     pub fn end(&self, at: SystemTime, error: Option<&'static str>, attributes: impl FnOnce() -> Vec<KeyValue>) {
         let Some(inside) = &self.0 else { return };
         let root = inside.root.span();

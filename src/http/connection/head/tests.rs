@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A head as it is read in pieces of this size.
+/// Reads a head in pieces of the given size.
 fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
     let (mut read, mut scanned) = (Vec::new(), 0);
     for piece in bytes.chunks(piece) {
@@ -21,7 +21,7 @@ fn body_of(head: &str) -> Result<BodyLength, Fault> {
     answers[0].clone().map(|head| head.expect("it has no end").body)
 }
 
-/// A request with these lines.
+/// Builds a request with these lines.
 fn with(lines: &str) -> String {
     format!("POST /v1/models HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
 }
@@ -201,8 +201,8 @@ fn a_wish_for_another_protocol_is_taken_out() {
 }
 
 proptest! {
-    /// One byte of a good head is changed, left out or added: it is still the same request with another value somewhere, or
-    /// it is refused; its end is never elsewhere.
+    /// Changes, removes or adds one byte of a valid head. The result is the same request with another value somewhere,
+    /// or it is refused; its end never moves elsewhere.
     #[test]
     fn a_head_with_one_byte_wrong_ends_where_it_did_or_is_refused(
         at in any::<prop::sample::Index>(),
@@ -219,7 +219,7 @@ proptest! {
         }
         let mut scanned = 0;
         if let Ok(Some(end)) = find_end(&bytes, &mut scanned) {
-            // A line break before the last one is the last one, and what was there is behind the head.
+            // A line break before the last one now ends the head, and the remaining bytes come after it.
             let whole = end == bytes.len() || (how == 2 && end == good.len() && bytes.ends_with(b"\n\n"));
             prop_assert!(whole, "{end}: {:?}", String::from_utf8_lossy(&bytes));
             if let Ok(head) = judge(&bytes) {

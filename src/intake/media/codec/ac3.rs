@@ -1,22 +1,23 @@
 //! AC-3 and Enhanced AC-3 (ETSI TS 102 366 §4.4.1 and annex E §E.1.3.1), frame by frame.
 //!
-//! A decoder conceals a frame whose head is damaged with as much of what it had before, so that is what such a frame counts.
+//! A decoder conceals a frame with a damaged head with as much sound as the previous frame had, so such a frame counts
+//! with that duration.
 
 use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::{Count, Wants};
 
 const RATES: [u32; 3] = [48_000, 44_100, 32_000];
-/// Kilobits a second by code, of AC-3.
+/// The bit rates of AC-3 by code, in kilobits a second.
 const KILOBITS: [u32; 19] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
 const BLOCK: u32 = 256;
 
-/// Heads of AC-3 frames.
+/// The heads of AC-3 frames.
 #[derive(Debug, Default)]
 pub(in super::super) struct Ac3Frames {
     last: Option<FrameHead>,
 }
 
-/// What a head says, and whether the frame adds channels to the one before it.
+/// Reads a head. Returns true with it if the frame adds channels to the previous frame.
 fn parse(head: [u8; 6]) -> Option<(FrameHead, bool)> {
     let [_, _, type_and_size, size, codes, id] = head;
     let id = id >> 3;
@@ -37,7 +38,7 @@ fn parse(head: [u8; 6]) -> Option<(FrameHead, bool)> {
         return None;
     }
     let (rate, blocks) = match codes >> 6 {
-        // Half the rate, and all six blocks.
+        // Code 3 means half the rate, and all six blocks.
         3 => (RATES.get(usize::from(codes >> 4 & 0b11))? / 2, 6),
         code => (*RATES.get(usize::from(code))?, *[1, 2, 3, 6].get(usize::from(codes >> 4 & 0b11))?),
     };
@@ -55,7 +56,7 @@ impl Frames for Ac3Frames {
     fn read(&mut self, head: &[u8], next: bool) -> Option<FrameHead> {
         let mut head: [u8; 6] = *head.first_chunk()?;
         if head.starts_with(&[0x77, 0x0b]) {
-            // Sixteen bits at a time, the lower first.
+            // The words are 16 bits, the lower byte first.
             head.chunks_exact_mut(2).for_each(<[u8]>::reverse);
         }
         if !head.starts_with(&[0x0b, 0x77]) {
@@ -70,10 +71,10 @@ impl Frames for Ac3Frames {
     }
 }
 
-/// What a stream of AC-3 plays.
+/// A stream of AC-3 frames.
 pub(in super::super) type Ac3Chain = Chain<Ac3Frames>;
 
-/// Counts packets of AC-3.
+/// A counter of AC-3 packets.
 #[derive(Debug)]
 pub(super) struct Ac3(Ac3Chain);
 
@@ -106,14 +107,14 @@ mod tests {
     use super::super::play;
     use super::*;
 
-    /// A frame of AC-3: 48 kHz, 64 kbit/s, 256 bytes, 32 ms.
+    /// Builds a frame of AC-3: 48 kHz, 64 kbit/s, 256 bytes, 32 ms.
     fn frame() -> Vec<u8> {
         let mut frame = vec![0; 256];
         frame[..7].copy_from_slice(&[0x0b, 0x77, 0, 0, 0x08, 0x40, 0x43]);
         frame
     }
 
-    /// A frame of the enhanced kind: of `kind`, 48 kHz, `blocks` by code, 64 bytes.
+    /// Builds a frame of Enhanced AC-3: of stream type `kind`, 48 kHz, `blocks` by code, 64 bytes.
     fn enhanced(kind: u8, blocks: u8) -> Vec<u8> {
         let mut frame = vec![0; 64];
         frame[..6].copy_from_slice(&[0x0b, 0x77, kind << 6, 31, blocks << 4 | 0x04, 0x80]);
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn a_packet_plays_all_frames_that_are_in_it() {
         assert_eq!(play(&mut Ac3::default(), [&frame().repeat(10)[..], &frame()]), 11 * 32);
-        // The lower byte of each pair first, and junk between.
+        // The lower byte of each pair comes first, with junk between frames.
         let swapped: Vec<u8> = frame().chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect();
         assert_eq!(play(&mut Ac3::default(), [&[&swapped[..], &[1; 99], &swapped].concat()[..]]), 64);
     }

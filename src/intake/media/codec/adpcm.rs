@@ -1,21 +1,23 @@
-//! Speech and sound in blocks of a fixed size, or at a fixed number of bits for each sample.
+//! ADPCM and other coding in blocks of a fixed size, or with a fixed number of bits for each sample.
 
 use super::played::Played;
 use super::table::Codec;
 use super::{Count, TrackParams, Wants};
 
-/// How the samples lie in a packet.
+/// The layout of the samples in a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Layout {
-    /// Blocks of 7 bytes of head for each channel, which hold two samples, and 4 bits for each other sample.
+    /// Blocks with a head of 7 bytes for each channel, which holds two samples, and 4 bits for each further sample.
     Microsoft,
-    /// Blocks of 4 bytes of head for each channel, which hold one sample, and groups of 2 to 5 bits for each other.
+    /// Blocks with a head of 4 bytes for each channel, which holds one sample, and groups of 2 to 5 bits for each
+    /// further sample.
     ImaWav,
     /// Blocks of 34 bytes for each channel, which hold 64 samples (Apple TN1081).
     ImaQuickTime,
     /// 4 bits for each sample.
     Nibbles,
-    /// Up to 4096 samples behind a head of 22 bits for each channel; 2 to 5 bits for each, as the first two bits say.
+    /// Up to 4096 samples after a head of 22 bits for each channel; 2 to 5 bits for each sample, as the first two bits
+    /// state.
     Flash,
     /// 4 bits for each sample, one channel (ITU-T G.722 at 64 kbit/s).
     G722,
@@ -23,7 +25,7 @@ pub(super) enum Layout {
     G726,
     /// 33 bytes for 160 samples (GSM 06.10).
     Gsm,
-    /// 65 bytes for 320 samples, or fewer bytes as the container says.
+    /// 65 bytes for 320 samples, or fewer bytes if the container says so.
     GsmMicrosoft,
     /// 2 bytes for 6 samples, for each channel.
     Mace3,
@@ -31,18 +33,18 @@ pub(super) enum Layout {
     Mace6,
 }
 
-/// A block: so many samples in so many bytes, and what a piece of one holds.
+/// The shape of a block, which determines the number of samples in whole blocks and in parts of a block.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     layout: Layout,
     channels: u64,
     bits: u16,
-    /// 0 where a packet is one block.
+    /// The size of a block in bytes; 0 if a packet is one block.
     block_bytes: u64,
 }
 
 impl Shape {
-    /// Samples of each channel in a packet of `size` bytes.
+    /// Returns the number of samples of each channel in a packet of `size` bytes.
     fn samples(self, size: u64) -> u64 {
         let Self { layout, channels, bits, block_bytes } = self;
         match layout {
@@ -63,7 +65,7 @@ impl Shape {
         }
     }
 
-    /// Bytes of 320 samples.
+    /// Returns the number of bytes that hold 320 samples.
     fn gsm_block(self) -> u64 {
         if (41..65).contains(&self.block_bytes) { self.block_bytes } else { 65 }
     }
@@ -73,7 +75,7 @@ impl Shape {
         if layout == Layout::Microsoft {
             return size.saturating_sub(6 * channels).saturating_mul(2) / channels;
         }
-        // Bits come in groups of whole bytes: so many bytes for so many samples.
+        // Samples come in groups of whole bytes: the bytes and the samples of one group.
         let (group, samples) = match bits {
             2 => (4, 16),
             3 => (12, 32),
@@ -87,7 +89,7 @@ impl Shape {
     }
 }
 
-/// The samples in `size` bytes of Flash's ADPCM (SWF File Format Specification, "ADPCM compression").
+/// Returns the number of samples in `size` bytes of Flash's ADPCM (SWF File Format Specification, "ADPCM compression").
 fn flash(size: u64, channels: u64, bits: u64) -> u64 {
     let bits = bits.max(2);
     let head = 22 * channels;
@@ -97,12 +99,12 @@ fn flash(size: u64, channels: u64, bits: u64) -> u64 {
     (all / block * 4096).saturating_add(rest)
 }
 
-/// Counts such sound by its packets' sizes.
+/// A counter of such sound, which uses only the sizes of packets.
 #[derive(Debug)]
 pub(super) struct Adpcm {
     shape: Shape,
     rate: u32,
-    /// Of the current packet, and what was left of the one before.
+    /// The number of bytes in the current packet, including those left over from the previous one.
     size: u64,
     played: Played,
 }
@@ -140,7 +142,7 @@ impl Count for Adpcm {
 }
 
 impl Adpcm {
-    /// What the next packet begins with: GSM is cut into frames wherever packets end.
+    /// Returns the number of bytes that the next packet begins with: GSM frames may cross the ends of packets.
     fn left_over(&self) -> u64 {
         match self.shape.layout {
             Layout::Gsm => self.size % 33,
@@ -165,7 +167,7 @@ mod tests {
         assert_eq!(samples(Layout::Microsoft, 2, 4, 512, 512), 500);
         assert_eq!(samples(Layout::ImaWav, 1, 4, 256, 256 * 2 + 3), 2 * 505);
         assert_eq!(samples(Layout::ImaWav, 2, 4, 0, 1024), 1017);
-        // Two bits: as long again.
+        // At two bits a block holds twice as many samples.
         assert_eq!(samples(Layout::ImaWav, 1, 2, 256, 256), 1 + 63 * 16);
         assert_eq!(samples(Layout::ImaWav, 1, 3, 256, 256), 1 + 21 * 32);
         assert_eq!(samples(Layout::ImaQuickTime, 2, 16, 0, 68 * 5 + 67), 5 * 64);

@@ -1,22 +1,22 @@
-//! AAC as a stream of bytes: frames with a head of their own, ADTS (ISO/IEC 14496-3 §1.A.2), and LOAS (§1.7.2).
+//! AAC as a stream of bytes: ADTS frames, which have their own head (ISO/IEC 14496-3 §1.A.2), and LOAS frames (§1.7.2).
 
 use super::aac::{Aac, Adts};
 use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::{Count, Wants};
 
-/// What a head of a frame takes, its checksum aside.
+/// The size of a frame's head in bytes, without its checksum.
 const HEAD: usize = 7;
 
-/// What a stream of ADTS frames plays, fed in pieces of any size. What is no frame is passed over.
+/// The duration of a stream of ADTS frames, fed in pieces of any size. Bytes outside frames are skipped.
 #[derive(Debug)]
 pub(in super::super) struct AdtsChain {
     aac: Aac,
-    /// Bytes that may be a head.
+    /// The bytes that may be a head.
     held: Vec<u8>,
-    /// How many bytes of the current frame are still to come.
+    /// The number of bytes of the current frame that are still to come.
     left: u64,
     frames: u64,
-    /// How many frames there were before anything else.
+    /// The number of frames before the first bytes outside a frame.
     first: Option<u64>,
 }
 
@@ -26,7 +26,8 @@ impl Default for AdtsChain {
     }
 }
 
-/// Where in `bytes` a head of ADTS could begin: twelve bits of ones, and two of zeros behind the next.
+/// Returns the first position in `bytes` at which an ADTS head could begin: twelve one bits and, after the next bit,
+/// two zero bits.
 fn find_head(bytes: &[u8]) -> usize {
     let pair = |_, second| second & 0xf6 == 0xf0;
     find_pair(bytes, memchr::memchr_iter(0xff, bytes), pair).unwrap_or(bytes.len())
@@ -64,7 +65,7 @@ impl AdtsChain {
         }
     }
 
-    /// Takes what is held for a head, or lets its first byte go.
+    /// Reads the held bytes as a head, or drops the first byte.
     fn head(&mut self) {
         let Some(size) = Adts::parse(&self.held).and_then(|head| head.frame_bytes) else {
             let rest = self.held.get(1..).unwrap_or_default();
@@ -83,24 +84,24 @@ impl AdtsChain {
         }
     }
 
-    /// What the frames so far play, in nanoseconds.
+    /// Returns the duration of the frames so far, in nanoseconds.
     pub(in super::super) fn played_nanos(&self) -> u64 {
         self.aac.played()
     }
 
-    /// How many frames were found.
+    /// Returns the number of frames found.
     pub(in super::super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// How many of them came before anything that is none.
+    /// Returns the number of frames before the first bytes outside a frame.
     pub(in super::super) fn first_frames(&self) -> u64 {
         self.first.unwrap_or(self.frames)
     }
 }
 
-/// Counts AAC where packets are no more than pieces of a stream, as in WAV. Where no frame is found in all of it, it may be
-/// blocks without heads, which only a decoder can tell apart that knows more than is told.
+/// A counter for AAC whose packets are mere pieces of a stream, as in WAV. If the whole stream has no frame, it may
+/// consist of blocks without heads, which only a decoder with further information can separate.
 #[derive(Debug, Default)]
 pub(super) struct AdtsStream {
     chain: AdtsChain,
@@ -126,7 +127,7 @@ impl Count for AdtsStream {
     }
 }
 
-/// Heads of LOAS frames. They do not say how long a frame plays: this is for telling that there are some.
+/// The heads of LOAS frames. They do not state a frame's duration: this type only detects LOAS.
 #[derive(Debug, Default)]
 pub(in super::super) struct LoasFrames;
 
@@ -151,7 +152,7 @@ pub(in super::super) type LoasChain = Chain<LoasFrames>;
 mod tests {
     use super::*;
 
-    /// A frame at 16 kHz with `blocks` blocks of silence.
+    /// Builds a frame at 16 kHz with `blocks` blocks of silence.
     fn frame(blocks: usize) -> Vec<u8> {
         let size = u16::try_from(7 + 4 * blocks).unwrap() << 5 | 0x1f;
         let [high, low] = size.to_be_bytes();

@@ -1,14 +1,14 @@
-//! ALAC: a packet is one frame, of as many samples as its first element says, or as the cookie does
-//! (Apple's `ALACMagicCookieDescription`, and the head of an element in the reference decoder).
+//! ALAC: a packet is one frame. Its first element or the cookie gives the number of samples (Apple's
+//! `ALACMagicCookieDescription`, and the head of an element in the reference decoder).
 
 use super::bits::Bits;
 use super::played::Played;
 use super::{Count, Head, TrackParams, Wants};
 
-/// Counts ALAC packets.
+/// A counter of ALAC packets.
 #[derive(Debug)]
 pub(super) struct Alac {
-    /// Samples of a frame that does not say how many it has.
+    /// The number of samples in a frame that does not state it.
     frame: u32,
     rate: u32,
     head: Head<8>,
@@ -17,7 +17,8 @@ pub(super) struct Alac {
 
 impl Alac {
     pub(super) fn new(params: &TrackParams) -> Result<Self, String> {
-        // 24 bytes, the last of them; in MP4 behind the head and the version of a box, in old files within others.
+        // The cookie is the last 24 bytes; in MP4 it follows the head and the version of a box, in old files it is
+        // within other boxes.
         let setup = match memchr::memmem::find(&params.setup, b"alac") {
             Some(at) => params.setup.get(at + 8..).unwrap_or_default(),
             None => &params.setup,
@@ -31,8 +32,8 @@ impl Alac {
         Ok(Self { frame, rate, head: Head::default(), played: Played::default() })
     }
 
-    /// The samples of a packet that begins with `head`: an element's kind and number, 12 bits of nothing, whether it has a
-    /// size, three bits on how it is stored, the size.
+    /// Returns the number of samples in a packet that begins with `head`: an element's kind and number, 12 unused bits,
+    /// a flag for a size, three bits about the storage, the size.
     fn samples(&self, head: &[u8]) -> Option<u32> {
         let mut bits = Bits::new(head);
         bits.skip(3 + 4 + 12)?;

@@ -1,18 +1,18 @@
-//! AMR frames of 20 ms: each says its mode in its first byte, and the mode is a size (RFC 4867 §5.3; 3GPP TS 26.101 table 1a
-//! and TS 26.201 table 1a).
+//! AMR frames of 20 ms: the first byte of a frame has its mode, which determines its size (RFC 4867 §5.3; 3GPP TS
+//! 26.101 table 1a and TS 26.201 table 1a).
 
 use super::played::Played;
 use super::{Count, Wants};
 
-/// Bytes of a frame by its mode, the first included; modes that are not used end a packet.
+/// The size of a frame in bytes by its mode, including the first byte; unused modes end a packet.
 const NARROW: [u64; 16] = [13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1];
 const WIDE: [u64; 16] = [18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1];
 
-/// Counts AMR packets.
+/// A counter of AMR packets.
 #[derive(Debug)]
 pub(super) struct Amr {
     sizes: [u64; 16],
-    /// How many bytes of the current frame are still to come; `None` where no more frames follow in this packet.
+    /// The number of bytes of the current frame that are still to come; `None` if no more frames follow in this packet.
     left: Option<u64>,
     played: Played,
 }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_packet_plays_all_frames_that_are_in_it() {
-        // The best mode, comfort noise, nothing; then what is no mode.
+        // The packet has the best mode, comfort noise and no data, then an invalid mode.
         let packet = [&[0x3c; 32][..], &[0x44; 6], &[0x7c], &[0x3c; 32], &[0x5c; 50]].concat();
         assert_eq!(play(&mut Amr::narrow(), [&packet[..], &[0x3c; 31]]), 100);
         assert_eq!(play(&mut Amr::wide(), [&[0x44; 61 * 3][..], &[0x74], &[]]), 80);

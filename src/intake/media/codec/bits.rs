@@ -1,10 +1,10 @@
-//! Bits out of bytes.
+//! Readers of bits from bytes.
 
-/// Reads bits from bytes, the highest first.
+/// A reader of bits from bytes, the highest bit first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
-    /// How many bits were read.
+    /// The number of bits read.
     position: usize,
 }
 
@@ -13,17 +13,17 @@ impl<'a> Bits<'a> {
         Self { bytes, position: 0 }
     }
 
-    /// How many bits were read.
+    /// Returns the number of bits read.
     pub(super) fn position(&self) -> usize {
         self.position
     }
 
-    /// How many bits are left.
+    /// Returns the number of bits left.
     pub(super) fn left(&self) -> usize {
         (self.bytes.len() * 8).saturating_sub(self.position)
     }
 
-    /// The next 32 bits, zeros where there are no more; nothing is consumed.
+    /// Returns the next 32 bits, padded with zeros at the end, without consuming them.
     #[inline]
     pub(super) fn peek(&self) -> u32 {
         let at = self.position / 8;
@@ -39,7 +39,7 @@ impl<'a> Bits<'a> {
         u32::try_from((eight << shift) >> 32).unwrap_or_default()
     }
 
-    /// Passes over `count` bits; `None` if there are not so many.
+    /// Skips `count` bits; `None` if fewer are left.
     #[inline]
     pub(super) fn skip(&mut self, count: usize) -> Option<()> {
         let position = self.position.checked_add(count).filter(|&end| end <= self.bytes.len() * 8)?;
@@ -47,12 +47,12 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// Passes over `count` bits, or as many as there are.
+    /// Skips `count` bits, or all remaining bits if fewer are left.
     pub(super) fn skip_at_most(&mut self, count: usize) {
         self.position = self.position.saturating_add(count).min(self.bytes.len() * 8);
     }
 
-    /// The next `count` bits, at most 32.
+    /// Returns the next `count` bits, at most 32.
     #[inline]
     pub(super) fn take(&mut self, count: u32) -> Option<u32> {
         let value = self.peek().checked_shr(32_u32.saturating_sub(count)).unwrap_or_default();
@@ -60,19 +60,19 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
-    /// The next bit.
+    /// Returns the next bit.
     #[inline]
     pub(super) fn flag(&mut self) -> Option<bool> {
         Some(self.take(1)? == 1)
     }
 
-    /// Passes over what is left of the current byte.
+    /// Skips the rest of the current byte.
     pub(super) fn align(&mut self) {
         self.position = self.position.next_multiple_of(8);
     }
 }
 
-/// Reads bits from bytes, the lowest first, as Vorbis does (Vorbis I §2).
+/// A reader of bits from bytes, the lowest bit first, as in Vorbis (Vorbis I §2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LowBits<'a> {
     bytes: &'a [u8],
@@ -84,19 +84,19 @@ impl<'a> LowBits<'a> {
         Self { bytes, position: 0 }
     }
 
-    /// How many bits are left.
+    /// Returns the number of bits left.
     pub(super) fn left(&self) -> usize {
         (self.bytes.len() * 8).saturating_sub(self.position)
     }
 
-    /// Passes over `count` bits; `None` if there are not so many.
+    /// Skips `count` bits; `None` if fewer are left.
     pub(super) fn skip(&mut self, count: usize) -> Option<()> {
         let position = self.position.checked_add(count).filter(|&end| end <= self.bytes.len() * 8)?;
         self.position = position;
         Some(())
     }
 
-    /// The next `count` bits, at most 32.
+    /// Returns the next `count` bits, at most 32.
     pub(super) fn take(&mut self, count: u32) -> Option<u32> {
         let mut eight = [0; 8];
         let rest = self.bytes.get(self.position / 8..).unwrap_or_default();
@@ -107,13 +107,14 @@ impl<'a> LowBits<'a> {
         u32::try_from(value & mask).ok()
     }
 
-    /// The next bit.
+    /// Returns the next bit.
     pub(super) fn flag(&mut self) -> Option<bool> {
         Some(self.take(1)? == 1)
     }
 }
 
-/// Bytes out of bits, for tests: those of `fields`, each a value and how many bits it takes, the highest or the lowest first.
+/// Packs `fields` into bytes, for tests. A field is a value and its number of bits, with the highest or the lowest bit
+/// first.
 #[cfg(test)]
 pub(super) fn written(fields: &[(u32, u32)], lowest_first: bool) -> Vec<u8> {
     let bit = |value: u32, count: u32, at: u32| value >> (if lowest_first { at } else { count - 1 - at }) & 1;

@@ -1,33 +1,33 @@
-//! Frames that say their size in a head of their own, one behind the other.
+//! Consecutive frames whose heads state their sizes.
 
 use super::played::Played;
 
-/// What a head says of its frame.
+/// The properties of a frame, from its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct FrameHead {
-    /// The size of the whole frame; at least one byte is passed over.
+    /// The size in bytes of the whole frame; the chain skips at least one byte.
     pub(in super::super) bytes: u64,
-    /// Samples of each channel; 0 where it plays along with the frame before it.
+    /// The number of samples of each channel; 0 if the frame plays together with the previous frame.
     pub(in super::super) samples: u32,
-    /// Samples a second.
+    /// The number of samples a second.
     pub(in super::super) rate: u32,
 }
 
 /// A kind of frames.
 pub(in super::super) trait Frames {
-    /// How many bytes a head takes.
+    /// The number of bytes in a head.
     const HEAD: usize;
 
-    /// Where in `bytes` the first head could begin.
+    /// Returns the first position in `bytes` at which a head could begin.
     fn find(bytes: &[u8]) -> Option<usize>;
 
-    /// Reads a head of [`Self::HEAD`] bytes. `next`: it begins where the frame before ended.
+    /// Reads a head of [`Self::HEAD`] bytes. `next`: the head begins where the previous frame ended.
     fn read(&mut self, head: &[u8], next: bool) -> Option<FrameHead>;
 }
 
-/// Where a head can begin: at the first of the places that `firsts` finds, in order, whose byte and the one behind it `pair`
-/// takes. The last byte has none behind it, and is taken. Nearly no place among other bytes passes, so that none but heads
-/// cost more than the search for a byte.
+/// Returns the first of the positions from `firsts`, in order, at which a head can begin: `pair` accepts its byte and
+/// the following byte. A last byte, which no byte follows, is accepted. Almost no position in other bytes passes, so
+/// only real heads cost more than the search for a byte.
 pub(super) fn find_pair(
     bytes: &[u8],
     mut firsts: impl Iterator<Item = usize>,
@@ -39,20 +39,20 @@ pub(super) fn find_pair(
     })
 }
 
-/// What a stream of such frames plays, fed in pieces of any size. What is no frame is passed over.
+/// The duration of a stream of such frames, fed in pieces of any size. Bytes outside frames are skipped.
 #[derive(Debug, Default)]
 pub(in super::super) struct Chain<F> {
     frames: F,
-    /// Bytes that may be a head.
+    /// The bytes that may be a head.
     held: Vec<u8>,
-    /// How many bytes of the current frame are still to come.
+    /// The number of bytes of the current frame that are still to come.
     left: u64,
-    /// Whether a frame ended where the held bytes begin.
+    /// True if a frame ended where the held bytes begin.
     next: bool,
     played: Played,
     count: u64,
     in_frames: u64,
-    /// How many frames there were before anything else.
+    /// The number of frames before the first bytes outside a frame.
     first: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl<F: Frames> Chain<F> {
         }
     }
 
-    /// Takes what is held for a head, or lets its first byte go, and those behind it that begin none.
+    /// Reads the held bytes as a head, or drops the first byte and the following bytes that begin no head.
     fn held_head(&mut self) {
         let held = std::mem::take(&mut self.held);
         let used = self.head(&held);
@@ -101,7 +101,7 @@ impl<F: Frames> Chain<F> {
         self.held.drain(..used + start);
     }
 
-    /// Reads `head` as one, if it is; how many of its bytes are done with.
+    /// Reads `head` as a head, if it is one. Returns the number of bytes consumed.
     fn head(&mut self, head: &[u8]) -> usize {
         let found = self.frames.read(head, self.next);
         if !self.next || found.is_none() {
@@ -117,9 +117,9 @@ impl<F: Frames> Chain<F> {
         usize::try_from(bytes).unwrap_or(usize::MAX).min(head.len())
     }
 
-    /// The stream is over here, or the packet; what is fed next is played behind it.
+    /// Ends the stream or the packet. Bytes fed later play after it.
     pub(in super::super) fn finish(&mut self) {
-        // A decoder reads zeros where a head is cut off.
+        // A decoder reads zeros if a head is cut off.
         while !self.held.is_empty() {
             let given = self.held.len();
             self.held.resize(F::HEAD, 0);
@@ -130,22 +130,22 @@ impl<F: Frames> Chain<F> {
         (self.left, self.next) = (0, true);
     }
 
-    /// What the frames so far play, in nanoseconds.
+    /// Returns the duration of the frames so far, in nanoseconds.
     pub(in super::super) fn played_nanos(&self) -> u64 {
         self.played.nanos()
     }
 
-    /// How many frames were counted.
+    /// Returns the number of frames counted.
     pub(in super::super) fn frames(&self) -> u64 {
         self.count
     }
 
-    /// How many of them came before anything that is none.
+    /// Returns the number of frames before the first bytes outside a frame.
     pub(in super::super) fn first_frames(&self) -> u64 {
         self.first.unwrap_or(self.count)
     }
 
-    /// How many bytes the frames so far say that they take.
+    /// Returns the total size in bytes of the frames so far, as their heads state it.
     pub(in super::super) fn frame_bytes(&self) -> u64 {
         self.in_frames
     }

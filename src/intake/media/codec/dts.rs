@@ -1,21 +1,21 @@
-//! DTS core frames (ETSI TS 102 114 §5.3), in 16 bits or in 14 bits of 16, of either byte order.
+//! DTS core frames (ETSI TS 102 114 §5.3), in words of 16 bits or with 14 of 16 bits in use, in either byte order.
 
 use super::chain::{Chain, FrameHead, Frames, find_pair};
 use super::played::Played;
 use super::{Count, Head, Wants};
 
-/// Samples a second by code; 0 for codes that are not used.
+/// The sampling rates by code; 0 for unused codes.
 const RATES: [u32; 16] =
     [0, 8_000, 16_000, 32_000, 0, 0, 11_025, 22_050, 44_100, 0, 0, 12_000, 24_000, 48_000, 96_000, 192_000];
-/// A core frame is no shorter.
+/// The minimum size of a core frame in bytes.
 const MIN_BYTES: u32 = 96;
 
-/// What an extension begins with that stands without a core (§7.4.1). It does not say in few words how long it plays: as
-/// long as the most samples that one can have, at the lowest rate.
+/// The first bytes of an extension without a core (§7.4.1). Its duration is not easy to read, so it counts as the
+/// maximum number of samples of an extension, at the lowest rate.
 pub(super) const EXTENSION: [u8; 4] = [0x64, 0x58, 0x20, 0x25];
 const MAX_EXTENSION: (u64, u32) = (65_536, 8_000);
 
-/// Heads of DTS core frames.
+/// The heads of DTS core frames.
 #[derive(Debug, Default)]
 pub(in super::super) struct DtsFrames;
 
@@ -23,7 +23,7 @@ impl Frames for DtsFrames {
     const HEAD: usize = 12;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        // Each of the two kinds of words is two bytes, either of which may come first.
+        // Each of the two sync words begins with two bytes, which may come in either order.
         let pair = |first, second| matches!((first, second), (0x7f, 0xfe) | (0xfe, 0x7f) | (0x1f, 0xff) | (0xff, 0x1f));
         let of_16_bits = find_pair(bytes, memchr::memchr2_iter(0x7f, 0xfe, bytes), pair);
         let before = bytes.get(..of_16_bits.map_or(bytes.len(), |at| at + 1))?;
@@ -35,7 +35,7 @@ impl Frames for DtsFrames {
     }
 }
 
-/// Reads a head in whatever form it is.
+/// Reads a head in any of the forms.
 fn frame(head: [u8; 12]) -> Option<FrameHead> {
     let mut swapped = head;
     swapped.chunks_exact_mut(2).for_each(<[u8]>::reverse);
@@ -48,14 +48,14 @@ fn frame(head: [u8; 12]) -> Option<FrameHead> {
     }
 }
 
-/// The words' lower `each` bits, one behind the other, from the highest bit of the result on.
+/// Joins the lower `each` bits of the words, starting from the highest bit of the result.
 fn bits(head: [u8; 12], each: u32) -> u128 {
     let words = head.chunks_exact(2).map(|word| word.iter().fold(0_u128, |word, byte| word << 8 | u128::from(*byte)));
     let all = words.fold(0, |all, word| all << each | word & ((1 << each) - 1));
     all << (128 - 6 * each)
 }
 
-/// Reads a head; `eighths` of the bits of its bytes are in use.
+/// Reads a head. `eighths`: the used eighths of the bits in its bytes.
 fn core(bits: u128, eighths: u64) -> Option<FrameHead> {
     let field = |at: u32, count: u32| u32::try_from(bits << at >> (128 - count)).unwrap_or_default();
     let (short, blocks, size, rate) = (field(33, 5), field(39, 7) + 1, field(46, 14) + 1, field(66, 4));
@@ -66,16 +66,16 @@ fn core(bits: u128, eighths: u64) -> Option<FrameHead> {
     Some(FrameHead { bytes: u64::from(size) * 8 / eighths, samples: blocks * 32, rate })
 }
 
-/// What a stream of DTS plays.
+/// A stream of DTS frames.
 pub(in super::super) type DtsChain = Chain<DtsFrames>;
 
-/// Counts packets of DTS.
+/// A counter of DTS packets.
 #[derive(Debug)]
 pub(super) struct Dts {
     chain: DtsChain,
     head: Head<4>,
     frames_before: u64,
-    /// What packets without a core can play.
+    /// The maximum duration of the packets without a core.
     others: Played,
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::super::play;
     use super::*;
 
-    /// A core frame: 48 kHz, 512 samples, 112 bytes.
+    /// Builds a core frame: 48 kHz, 512 samples, 112 bytes.
     fn frame() -> Vec<u8> {
         let fields = [(0x7ffe_8001, 32), (1, 1), (31, 5), (0, 1), (15, 7), (111, 14), (2, 6), (13, 4), (0, 26)];
         let mut frame = written(&fields, false);
@@ -128,7 +128,7 @@ mod tests {
         bytes.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect()
     }
 
-    /// The same in words of 14 bits, the sign before them.
+    /// Packs the bytes in words of 14 bits, each with its sign extended.
     fn fourteen(bytes: &[u8]) -> Vec<u8> {
         let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
         let word = |bits: &[u8]| {

@@ -1,23 +1,24 @@
-//! FLAC frame headers (RFC 9639 §9.1), one behind the other.
+//! Consecutive FLAC frames, found by their headers (RFC 9639 §9.1).
 //!
-//! A frame does not say how long it is: where the next begins is told by its header, which has a checksum of its own. A
-//! decoder begins no frame without one, so all that a stream can play are the headers in it, and [`FlacChain`] counts every
-//! one that it finds. Chance makes one in some 16 MB of sound; one that differs from the frames before it and is longer than
-//! the stream's longest block is left out.
+//! A frame does not state its length. The next header, which has its own checksum, marks its end. A decoder starts no
+//! frame without a header, so the headers bound the stream's duration, and [`FlacChain`] counts every header that it
+//! finds. Chance produces about one header in 16 MB of sound; a header that differs from the previous frames and is
+//! longer than the stream's longest block is ignored.
 
 use super::played::Played;
 use super::{Count, TrackParams, Wants};
 
-/// The longest header: sync and codes, a number of seven bytes, two bytes each of block size and rate, the checksum.
+/// The maximum size of a header in bytes: sync and codes, a number of seven bytes, two bytes each of block size and
+/// rate, the checksum.
 const MAX_HEADER: usize = 16;
 
-/// What a frame's header says.
+/// The properties of a frame, from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     samples: u32,
-    /// Samples a second; 0 if `STREAMINFO` says it.
+    /// The number of samples a second; 0 if `STREAMINFO` has it.
     rate: u32,
-    /// The kind of blocks, and the code of the bits of a sample.
+    /// The kind of blocks, and the code for the bits of a sample.
     kind: (u8, u8),
 }
 
@@ -75,20 +76,20 @@ impl Header {
     }
 }
 
-/// The checksum of a header: x⁸ + x² + x + 1 (RFC 9639 §9.1.8).
+/// Returns the checksum of a header: x⁸ + x² + x + 1 (RFC 9639 §9.1.8).
 fn crc8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ byte, |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x07 })
     })
 }
 
-/// What a stream of FLAC frames plays, fed in pieces of any size.
+/// The duration of a stream of FLAC frames, fed in pieces of any size.
 #[derive(Debug, Default)]
 pub(in super::super) struct FlacChain {
-    /// Samples a second and the longest block, as `STREAMINFO` says them.
+    /// The number of samples a second that `STREAMINFO` states; `max_samples` is the size of its longest block.
     rate: u32,
     max_samples: u32,
-    /// Bytes that could not be looked at yet, since a header that begins in them may go on.
+    /// The bytes that wait for more: a header that begins in them may be incomplete.
     tail: Vec<u8>,
     last: Option<Header>,
     played: Played,
@@ -96,12 +97,12 @@ pub(in super::super) struct FlacChain {
 }
 
 impl FlacChain {
-    /// A chain of a stream whose `STREAMINFO` is in `setup`, with or without `fLaC` and the block's head.
+    /// Creates a chain for a stream whose `STREAMINFO` is in `setup`, with or without `fLaC` and the block's head.
     pub(in super::super) fn new(setup: &[u8], rate: u32) -> Self {
         let info = match setup.strip_prefix(b"fLaC") {
             Some(rest) => rest.get(4..).unwrap_or_default(),
             None if setup.len() == 34 => setup,
-            // The head of a block of 34 bytes, as in MP4, perhaps behind a version and flags.
+            // The head announces a block of 34 bytes, as in MP4, possibly after a version and flags.
             None => memchr::memmem::find(setup, &[0, 0, 34]).and_then(|at| setup.get(at + 3..)).unwrap_or_default(),
         };
         let max_samples = info.get(2..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
@@ -113,7 +114,7 @@ impl FlacChain {
     /// Counts the next bytes.
     pub(in super::super) fn feed(&mut self, bytes: &[u8]) {
         let mut tail = std::mem::take(&mut self.tail);
-        // What is left from before is looked at together with as much as a header can reach.
+        // The remaining bytes are searched together with as many new bytes as a header can reach.
         let held = tail.len();
         if held > 0 {
             let reach = bytes.len().min(MAX_HEADER - 1);
@@ -121,7 +122,7 @@ impl FlacChain {
             let ready = (tail.len() + 1).saturating_sub(MAX_HEADER).min(held);
             self.search(&tail, ready);
             if ready < held {
-                // Too little came to be done with what was held.
+                // Too few bytes came to finish with the held ones.
                 tail.drain(..ready);
                 self.tail = tail;
                 return;
@@ -134,7 +135,7 @@ impl FlacChain {
         self.tail = tail;
     }
 
-    /// The stream is over here; what is fed next is another one, played behind it.
+    /// Ends the stream. Bytes fed later are another stream, which plays after it.
     pub(in super::super) fn finish(&mut self) {
         let tail = std::mem::take(&mut self.tail);
         self.search(&tail, tail.len());
@@ -160,19 +161,19 @@ impl FlacChain {
         self.frames += 1;
     }
 
-    /// What the frames so far play, in nanoseconds.
+    /// Returns the duration of the frames so far, in nanoseconds.
     pub(in super::super) fn played_nanos(&self) -> u64 {
         self.played.nanos()
     }
 
-    /// How many frames were counted.
+    /// Returns the number of frames counted.
     #[cfg(test)]
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }
 }
 
-/// Counts packets of FLAC frames.
+/// A counter of packets of FLAC frames.
 #[derive(Debug)]
 pub(super) struct Flac(FlacChain);
 
@@ -205,7 +206,7 @@ mod tests {
     use super::super::play;
     use super::*;
 
-    /// A frame of 4096 samples at 16 kHz, whose sound is `body`.
+    /// Builds a frame of 4096 samples at 16 kHz, with `body` as its sound.
     fn frame(number: u8, body: &[u8]) -> Vec<u8> {
         let mut frame = vec![0xff, 0xf8, 0xc5, 0x08, number];
         frame.push(crc8(&frame));
@@ -213,7 +214,7 @@ mod tests {
         frame
     }
 
-    /// How many frames a stream holds, however it is cut.
+    /// Returns the number of frames in a stream, and checks that cutting the stream does not change it.
     fn chain(bytes: &[u8]) -> u64 {
         let counts = [1, 5, 15, 16, 17, 1_000_000].map(|size| {
             let mut chain = FlacChain::new(&info(4096, 16_000), 0);
@@ -226,7 +227,7 @@ mod tests {
         counts[0]
     }
 
-    /// A `STREAMINFO` block.
+    /// Builds a `STREAMINFO` block.
     fn info(max_samples: u16, rate: u32) -> Vec<u8> {
         let mut info = vec![0x10, 0x00];
         info.extend_from_slice(&max_samples.to_be_bytes());
@@ -247,7 +248,7 @@ mod tests {
             assert_eq!(Header::parse(&bad), None, "{at}");
             assert_eq!(Header::parse(&good[..at]), None, "{at}");
         }
-        // A long number, a size and a rate of their own.
+        // The header has a long number, and its own size and rate.
         let mut long = vec![0xff, 0xf9, 0x7d, 0x18, 0xf0, 0x90, 0x80, 0x80, 0x03, 0xe7, 0x1f, 0x40];
         long.push(crc8(&long));
         assert_eq!(Header::parse(&long), Some(Header { samples: 1000, rate: 8_000, kind: (0xf9, 4) }));

@@ -1,14 +1,15 @@
-//! How long a packet plays, by its own bytes and never by what is said beside it.
+//! The duration of packets, measured from their own bytes and never from the container's statements.
 //!
-//! A [`PacketClock`] counts one track. It is shown the bytes of each packet that it asks for, and knows afterwards how long
-//! they play and how many of them it could not explain.
+//! A [`PacketClock`] counts one track. It asks for certain bytes of each packet. From them it derives the packet's
+//! duration and the number of bytes that it could not explain.
 //!
-//! - `table`: every codec: its name, its bounds, and how it is counted, or that it is refused
-//! - `tags`: the containers' codes for them
-//! - `pcm`, `adpcm`: by a packet's size
-//! - `opus`, `vorbis`, `alac`, `wavpack`: by a packet's first bytes
-//! - `mpeg`, `flac`, `ac3`, `dts`, `adts`, `amr`: by the chain of frame headers, in packets and in streams of bytes
-//! - `aac`, `speex`, `tta`: by reading what a packet says from its first bit to its last
+//! - `table`: every codec with its name, its bounds, and its way of counting or its refusal
+//! - `tags`: the containers' codes for codecs
+//! - `pcm`, `adpcm`: counting by a packet's size
+//! - `opus`, `vorbis`, `alac`, `wavpack`: counting by a packet's first bytes
+//! - `mpeg`, `flac`, `ac3`, `dts`, `adts`, `amr`: counting by the chain of frame headers, in packets and in streams of
+//!   bytes
+//! - `aac`, `speex`, `tta`: counting by parsing a packet from its first bit to its last
 
 mod aac;
 pub(super) mod ac3;
@@ -37,22 +38,22 @@ use super::{Container, MediaError};
 pub use table::Codec;
 use table::Counting;
 
-/// What a container says of a track's codec.
+/// A container's description of a track's codec.
 #[derive(Debug, Clone)]
 pub(super) struct TrackParams {
-    /// Which codec: the container's own code for it, mapped by `tags`. An unknown code is an error that names it.
+    /// The codec: the container's own code for it, mapped by `tags`. An unknown code is an error that names it.
     pub(super) codec: Result<Codec, String>,
-    /// Samples a second of each channel; 0 if not said.
+    /// The number of samples a second of each channel; 0 if unknown.
     pub(super) rate: u32,
-    /// Channels; 0 if not said.
+    /// The number of channels; 0 if unknown.
     pub(super) channels: u16,
-    /// Bits of a sample; 0 if not said.
+    /// The number of bits for each sample; 0 if unknown.
     pub(super) bits: u16,
-    /// Bytes of the smallest piece that can be decoded (`nBlockAlign`); 0 if not said.
+    /// The size in bytes of the smallest piece that can be decoded (`nBlockAlign`); 0 if unknown.
     pub(super) block_bytes: u32,
-    /// The codec's own configuration: an `AudioSpecificConfig`, `OpusHead`, `STREAMINFO` (with or without `fLaC` and the
-    /// block's head), Vorbis' three headers (as Matroska laces them, or each behind two bytes of its size, as in an Ogg
-    /// stream's order), ALAC's cookie, Speex' header.
+    /// The codec's own configuration: an `AudioSpecificConfig`, `OpusHead`, `STREAMINFO` (with or without `fLaC` and
+    /// the block's head), Vorbis' three headers (as Matroska laces them, or each after two bytes of its size, in the
+    /// order of an Ogg stream), ALAC's cookie, Speex' header.
     pub(super) setup: Vec<u8>,
 }
 
@@ -63,18 +64,18 @@ impl Default for TrackParams {
     }
 }
 
-/// Which bytes of a packet its clock has to see.
+/// The bytes of a packet that its clock needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// None: its size says it all.
+    /// No bytes: the packet's size suffices.
     Nothing,
-    /// The first so many.
+    /// The first bytes, up to this number.
     First(usize),
-    /// All of them.
+    /// All bytes.
     Everything,
 }
 
-/// Counts the packets of one codec. What each call means is said at [`PacketClock`].
+/// A counter of the packets of one codec. [`PacketClock`] documents the calls.
 trait Count {
     fn begin(&mut self, size: u64) -> Wants;
     fn bytes(&mut self, _bytes: &[u8]) {}
@@ -86,65 +87,67 @@ trait Count {
     }
 }
 
-/// Counts what the packets of one track play.
+/// A clock that counts the duration of one track's packets.
 pub(super) struct PacketClock {
     codec: Codec,
     count: Box<dyn Count + Send>,
 }
 
 impl PacketClock {
-    /// A clock for `params`, a track in `container`; refuses by name a codec whose time it cannot count.
+    /// Creates a clock for `params`, a track in `container`. Returns an error with the codec's name if the clock cannot
+    /// count its time.
     pub(super) fn new(params: &TrackParams, container: Container) -> Result<Self, MediaError> {
         let codec = params.codec.clone().map_err(|codec| MediaError::Codec { container, codec })?;
         let count = counter(codec, params, container).map_err(|codec| MediaError::Codec { container, codec })?;
         Ok(Self { codec, count })
     }
 
-    /// The codec that it counts.
+    /// Returns the codec of the track.
     pub(super) fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// A packet of `size` bytes begins.
+    /// Begins a packet of `size` bytes.
     pub(super) fn begin(&mut self, size: u64) -> Wants {
         self.count.begin(size)
     }
 
-    /// Its next bytes.
+    /// Reads the next bytes of the packet.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.count.bytes(bytes);
     }
 
-    /// Its next bytes, unseen.
+    /// Skips the next bytes of the packet.
     pub(super) fn unseen(&mut self, count: u64) {
         self.count.unseen(count);
     }
 
-    /// It is over.
+    /// Ends the packet.
     pub(super) fn end(&mut self) {
         self.count.end();
     }
 
-    /// What the packets so far play one after the other, in nanoseconds.
+    /// Returns the total duration of the packets so far, in nanoseconds.
     pub(super) fn played(&self) -> u64 {
         self.count.played()
     }
 
-    /// How many bytes of the packets so far belong to no frame that was found in them.
+    /// Returns the number of bytes of the packets so far that belong to no frame found in them.
     pub(super) fn stray(&self) -> u64 {
         self.count.stray()
     }
 
-    /// The least bits a second that sound of this kind takes: what stray bytes are counted at.
+    /// Returns the minimum bit rate of this kind of sound, in bits a second, at which stray bytes count.
     pub(super) fn min_bits_per_second(&self) -> u64 {
         self.codec.min_bits_per_second()
     }
 }
 
-/// What counts `codec`, or the name that it is refused by.
+/// Returns the counter for `codec`; the error is the name under which the codec is refused.
 fn counter(codec: Codec, params: &TrackParams, container: Container) -> Result<Box<dyn Count + Send>, String> {
     Ok(match codec.counting() {
-        // WAV says nothing of packets, and players cut it wherever they like: what is told by a packet's first bytes is not told.
+        // WAV has no packets, and players cut it at any byte, so codecs counted by a packet's first bytes cannot be
+        // counted there.
         Counting::Opus | Counting::Vorbis | Counting::Speex | Counting::AmrNarrow | Counting::AmrWide
             if container == Container::Wav =>
         {
@@ -187,7 +190,7 @@ impl<const N: usize> Default for Head<N> {
 }
 
 impl<const N: usize> Head<N> {
-    /// Begins another packet, and says what of it is wanted.
+    /// Begins another packet, and returns the bytes of it that are needed.
     fn clear(&mut self) -> Wants {
         self.count = 0;
         Wants::First(N)
@@ -205,7 +208,7 @@ impl<const N: usize> Head<N> {
     }
 }
 
-/// Runs packets through a counter, in pieces of seven bytes; what they play in milliseconds.
+/// Runs packets through a counter, in pieces of seven bytes. Returns their duration in milliseconds.
 #[cfg(test)]
 fn play<'a>(count: &mut dyn Count, packets: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     for packet in packets {

@@ -1,39 +1,39 @@
-//! MPEG audio frames of all three layers (ISO/IEC 11172-3 §2.4.1.3 and §2.4.2.3, 13818-3 §2.4.2.3, and the unofficial
-//! MPEG-2.5), one behind the other.
+//! Consecutive MPEG audio frames of all three layers (ISO/IEC 11172-3 §2.4.1.3 and §2.4.2.3, 13818-3 §2.4.2.3, and the
+//! unofficial MPEG-2.5).
 //!
-//! Decoders cut a stream into frames by its headers alone, wherever packets begin and end: so does [`MpegChain`]. What stands
-//! between frames is passed over until a header follows. Among other bytes a header is found by chance every few kilobytes,
-//! so the first frame behind such a gap counts only if another follows it at once; a decoder drops it together with the gap.
-//! A free bit rate is no header: decoders do not take it either.
+//! Decoders cut a stream into frames by its headers alone, regardless of packets, and so does [`MpegChain`]. It skips
+//! bytes between frames until a header follows. Among other bytes chance produces a header every few kilobytes, so the
+//! first frame after such a gap counts only if another follows it directly; a decoder drops it together with the gap. A
+//! header with a free bit rate is not accepted: decoders do not accept it either.
 
 use super::chain::find_pair;
 use super::played::Played;
 use super::{Count, Wants};
 
-/// Kilobits a second by index, from 1 on; 0 is the free format, 15 is forbidden.
+/// The bit rates by index from 1 on, in kilobits a second; index 0 is the free format, 15 is forbidden.
 const MPEG_1_LAYER_1: [u32; 14] = [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448];
 const MPEG_1_LAYER_2: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
 const MPEG_1_LAYER_3: [u32; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const MPEG_2_LAYER_1: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256];
 const MPEG_2: [u32; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-/// Samples a second in MPEG-1.
+/// The sampling rates of MPEG-1.
 const RATES: [u32; 3] = [44_100, 48_000, 32_000];
 
-/// What four bytes of header say of their frame.
+/// The properties of a frame, from its header of four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Frame {
-    /// The size of the whole frame.
+    /// The size of the whole frame in bytes.
     pub(in super::super) bytes: u64,
-    /// Samples of each channel.
+    /// The number of samples of each channel.
     pub(in super::super) samples: u32,
-    /// Samples a second.
+    /// The number of samples a second.
     pub(in super::super) rate: u32,
-    /// 1, 2 or 3.
+    /// The layer: 1, 2 or 3.
     pub(in super::super) layer: u8,
 }
 
 impl Frame {
-    /// Reads a header; `None` for what is none, and for the free format.
+    /// Reads a header; `None` for other bytes and for the free format.
     pub(in super::super) fn parse(head: [u8; 4]) -> Option<Self> {
         let [sync, version_and_layer, rates, _] = head;
         if sync != 0xff || version_and_layer & 0xe0 != 0xe0 {
@@ -56,18 +56,18 @@ impl Frame {
         };
         let bits_per_second = *table.get(usize::from(rates >> 4).checked_sub(1)?)? * 1000;
         let rate = RATES.get(usize::from(rates >> 2 & 0b11))? / divisor;
-        // Frames are counted in slots: four bytes in layer I, one in the others.
+        // Frames are counted in slots: four bytes in layer I, one byte in the others.
         let slot = if layer == 1 { 4 } else { 1 };
         let slots = samples / 8 / slot * bits_per_second / rate + u32::from(rates >> 1 & 1);
         Some(Self { bytes: u64::from(slots * slot), samples, rate, layer })
     }
 
-    /// Whether both could be of one stream, in which only the bit rate changes.
+    /// Returns true if both frames could belong to one stream, in which only the bit rate changes.
     pub(in super::super) fn matches(self, other: Self) -> bool {
         (self.samples, self.rate, self.layer) == (other.samples, other.rate, other.layer)
     }
 
-    /// How long it plays, in nanoseconds.
+    /// Returns the duration in nanoseconds.
     pub(in super::super) fn nanos(self) -> u64 {
         let mut played = Played::default();
         played.add(self.samples.into(), self.rate);
@@ -75,7 +75,7 @@ impl Frame {
     }
 }
 
-/// Whether a header could begin with these.
+/// Returns true if a header could begin with these bytes.
 fn is_sync(first: u8, second: u8) -> bool {
     first == 0xff && second & 0xe0 == 0xe0
 }
@@ -84,28 +84,28 @@ fn is_padding(byte: u8) -> bool {
     byte == 0 || byte == 0xff
 }
 
-/// How many of `bytes` are no padding. Few enough are summed at a time that a byte holds the sum, so that they are compared
-/// many at once.
+/// Returns the number of `bytes` that are not padding. Each partial sum fits in a byte, so that the processor compares
+/// many bytes at once.
 fn count_unpadded(bytes: &[u8]) -> u64 {
     let of_piece = |piece: &[u8]| piece.iter().fold(0_u8, |sum, byte| sum + u8::from(!is_padding(*byte)));
     bytes.chunks(usize::from(u8::MAX)).map(|piece| u64::from(of_piece(piece))).sum()
 }
 
-/// What a stream of MPEG audio plays, fed in pieces of any size.
+/// The duration of a stream of MPEG audio, fed in pieces of any size.
 #[derive(Debug, Default, Clone)]
 pub(in super::super) struct MpegChain {
-    /// The last bytes, up to four, since the last frame's end.
+    /// The last bytes, up to four, since the end of the last frame.
     recent: u32,
     recent_count: u8,
-    /// How many bytes of the current frame are still to come.
+    /// The number of bytes of the current frame that are still to come.
     left: u64,
-    /// Whether bytes other than zeros came since the last frame's end, the recent ones aside.
+    /// True if bytes other than zeros came since the end of the last frame, apart from the recent ones.
     gap: bool,
-    /// How many bytes were in no frame, zeros and 0xff aside.
+    /// The number of bytes in no frame, apart from zeros and 0xff.
     gap_bytes: u64,
-    /// The first frame behind a gap, until it is known what follows it.
+    /// The first frame after a gap, until the bytes after it confirm or refute it.
     doubted: Option<Frame>,
-    /// The rate of the last frame that was counted.
+    /// The rate of the last counted frame.
     last_rate: Option<u32>,
     played: Played,
     frames: u64,
@@ -125,13 +125,13 @@ impl MpegChain {
         }
     }
 
-    /// Looks for the next header in `bytes`; what comes after it.
+    /// Looks for the next header in `bytes`. Returns the bytes after it.
     fn search<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.recent_count == 4 {
                 let [oldest, ..] = self.recent.to_be_bytes();
                 self.gap |= oldest != 0;
-                // Where no header has begun there is nothing to be compared byte by byte.
+                // If no header has begun, no bytes need to be compared one at a time.
                 if !self.has_sync(byte) {
                     return self.pass_over(bytes);
                 }
@@ -151,13 +151,14 @@ impl MpegChain {
         bytes
     }
 
-    /// Whether a header could begin with one of the recent bytes but the oldest, of which `next` follows the last.
+    /// Returns true if a header could begin with one of the recent bytes except the oldest. `next` follows the last of
+    /// them.
     fn has_sync(&self, next: u8) -> bool {
         let [_, second, third, last] = self.recent.to_be_bytes();
         is_sync(second, third) || is_sync(third, last) || is_sync(last, next)
     }
 
-    /// Passes over bytes up to the next that could begin a header.
+    /// Skips bytes up to the next that could begin a header.
     fn pass_over<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let count = find_pair(bytes, memchr::memchr_iter(0xff, bytes), is_sync).unwrap_or(bytes.len());
         let (passed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
@@ -182,36 +183,36 @@ impl MpegChain {
     }
 
     fn count(&mut self, frame: Frame) {
-        // Where the rate changes, ffmpeg plays the first frame of the new rate at the old one.
+        // If the rate changes, ffmpeg plays the first frame of the new rate at the old one.
         let last_rate = self.last_rate.replace(frame.rate).unwrap_or(frame.rate);
         self.played.add(frame.samples.into(), frame.rate.min(last_rate));
         self.frames += 1;
     }
 
-    /// The stream is over here; what is fed next is another one, played behind it.
+    /// Ends the stream. Bytes fed later are another stream, which plays after it.
     pub(in super::super) fn finish(&mut self) {
         let Self { played, frames, gap_bytes, last_rate, .. } = *self;
         *self = Self { gap_bytes, last_rate, played, frames, ..Self::default() };
     }
 
-    /// What the frames so far play, in nanoseconds.
+    /// Returns the duration of the frames so far, in nanoseconds.
     pub(in super::super) fn played_nanos(&self) -> u64 {
         self.played.nanos()
     }
 
-    /// How many frames were counted.
+    /// Returns the number of frames counted.
     pub(in super::super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// How many bytes were in no frame, zeros and 0xff aside.
+    /// Returns the number of bytes in no frame, apart from zeros and 0xff.
     pub(in super::super) fn gap_bytes(&self) -> u64 {
         self.gap_bytes
     }
 }
 
-/// Counts packets of MPEG audio. Some demuxers take each packet's bytes for frames of their own, others join all packets to
-/// one stream: the longer counts.
+/// A counter of MPEG audio packets. Some demuxers read the bytes of each packet as separate frames, others join all
+/// packets to one stream: the longer duration counts.
 #[derive(Debug, Default)]
 pub(super) struct Mpeg {
     joined: MpegChain,
@@ -242,7 +243,7 @@ mod tests {
     use super::super::play;
     use super::*;
 
-    /// A frame of layer III at 48 kHz and 64 kbit/s: 192 bytes, 24 ms.
+    /// Builds a frame of layer III at 48 kHz and 64 kbit/s: 192 bytes, 24 ms.
     fn frame() -> Vec<u8> {
         let mut frame = vec![0x55; 192];
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0x54, 0xc4]);
@@ -253,7 +254,7 @@ mod tests {
         frame().repeat(count)
     }
 
-    /// What a stream plays, in frames, however it is cut.
+    /// Returns the number of frames that a stream plays, and checks that cutting the stream does not change it.
     fn chain(bytes: &[u8]) -> u64 {
         let counts = [1, 3, 191, 100_000].map(|size| {
             let mut chain = MpegChain::default();
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn frames_are_counted_one_behind_the_other() {
         assert_eq!(chain(&frames(20)), 20);
-        // The last is cut off: a decoder plays it.
+        // The last frame is cut off: a decoder plays it.
         assert_eq!(chain(&frames(20)[..19 * 192 + 10]), 20);
     }
 
@@ -330,7 +331,7 @@ mod tests {
     fn a_packet_plays_all_frames_that_are_in_it() {
         let whole = frames(100);
         assert_eq!(play(&mut Mpeg::default(), [whole.as_slice()]), 2_400);
-        // Frames that are cut by packets are joined, and packets that hold no more than heads play all the same.
+        // Frames cut by packets are joined, and packets that hold only heads still play.
         assert_eq!(play(&mut Mpeg::default(), whole.chunks(100)), 2_400);
         assert_eq!(play(&mut Mpeg::default(), whole.chunks(192).map(|frame| &frame[..4])), 2_400);
         assert_eq!(play(&mut Mpeg::default(), [&[][..]]), 0);

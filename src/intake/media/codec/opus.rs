@@ -1,16 +1,17 @@
-//! How long an Opus packet plays, by its first bytes (RFC 6716 §3.1 and §3.2).
+//! Opus: the duration of a packet, from its first bytes (RFC 6716 §3.1 and §3.2).
 //!
-//! A packet of several streams plays as long as its first, and that begins with the same bytes (RFC 7845 §5.1.1).
+//! A packet of several streams is as long as its first stream, which begins with the same bytes (RFC 7845 §5.1.1).
 
 use super::played::Played;
 use super::{Count, Head, Wants};
 
-/// Opus counts in this rate, whatever was recorded (RFC 7845 §5.1).
+/// The rate in which Opus counts, for any recording (RFC 7845 §5.1).
 const RATE: u32 = 48_000;
-/// No packet holds more than 120 ms (RFC 6716 §3.2.5, requirement R5); a decoder refuses one that claims to.
+/// The maximum number of samples in a packet, 120 ms (RFC 6716 §3.2.5, requirement R5). A decoder refuses a packet that
+/// claims more.
 const MAX_SAMPLES: u64 = 5_760;
 
-/// The samples of `packet`; none of an empty one, and of one whose count is missing.
+/// Returns the number of samples in `packet`; 0 if it is empty or its count is missing.
 fn samples(packet: &[u8]) -> u64 {
     let Some((&toc, rest)) = packet.split_first() else { return 0 };
     // The modes by configuration number: SILK up to 11, hybrid up to 15, then CELT.
@@ -30,7 +31,7 @@ fn samples(packet: &[u8]) -> u64 {
     (frame * frames).min(MAX_SAMPLES)
 }
 
-/// Counts Opus packets.
+/// A counter of Opus packets.
 #[derive(Debug, Default)]
 pub(super) struct Opus {
     head: Head<2>,

@@ -1,13 +1,13 @@
-//! Samples as they are: so many bytes for each channel.
+//! PCM: samples with a fixed number of bytes for each channel.
 
 use super::played::Played;
 use super::table::Codec;
 use super::{Count, TrackParams, Wants};
 
-/// Counts PCM by its packets' sizes.
+/// A counter of PCM, which uses only the sizes of packets.
 #[derive(Debug)]
 pub(super) struct Pcm {
-    /// Bytes of one sample of all channels.
+    /// The number of bytes of one sample of all channels.
     frame_bytes: u64,
     rate: u32,
     played: Played,
@@ -25,7 +25,7 @@ impl Pcm {
 }
 
 impl Count for Pcm {
-    /// What is left of a packet behind its last whole sample is dropped by decoders.
+    /// Begins a packet. Decoders drop the bytes after its last whole sample.
     fn begin(&mut self, size: u64) -> Wants {
         self.played.add(size / self.frame_bytes, self.rate);
         Wants::Nothing
@@ -45,7 +45,7 @@ mod tests {
     fn samples_are_counted_by_their_size() {
         let params = |rate, channels| TrackParams { rate, channels, ..TrackParams::default() };
         let mut pcm = Pcm::new(table::PCM_S24LE, 24, &params(8_000, 2)).unwrap();
-        // What is left of a packet is dropped.
+        // The bytes after the last whole sample of a packet are dropped.
         assert_eq!(play(&mut pcm, [&[0; 4_805][..], &[0; 5], &[0; 4_800]]), 200);
         let error = Pcm::new(table::PCM_U8, 8, &params(0, 1)).unwrap_err();
         assert_eq!(error, "pcm_u8 of 1 channels at 0 Hz");

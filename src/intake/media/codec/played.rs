@@ -1,19 +1,19 @@
-//! Sums of sound at changing rates, without a rounding error for each packet.
+//! The duration of sound at changing rates, summed without a rounding error for each packet.
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// How long something plays: samples at a rate, and what was played at other rates before.
+/// A duration: the samples at the current rate, and the time played at earlier rates.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Played {
-    /// What was played at earlier rates, in nanoseconds.
+    /// The time played at earlier rates, in nanoseconds.
     before: u64,
     samples: u64,
-    /// Samples a second.
+    /// The number of samples a second.
     rate: u32,
 }
 
 impl Played {
-    /// Adds `samples` of each channel at `rate` samples a second. Nothing plays at a rate of zero.
+    /// Adds `samples` of each channel at `rate` samples a second. At a rate of zero nothing is added.
     pub(super) fn add(&mut self, samples: u64, rate: u32) {
         if rate == 0 {
             return;
@@ -24,7 +24,7 @@ impl Played {
         self.samples = self.samples.saturating_add(samples);
     }
 
-    /// All of it, in nanoseconds.
+    /// Returns the total duration, in nanoseconds.
     pub(super) fn nanos(&self) -> u64 {
         let nanos = u128::from(self.samples) * NANOS_PER_SECOND / u128::from(self.rate.max(1));
         self.before.saturating_add(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -1,30 +1,30 @@
-//! Speex: frames of 20 ms, as many as a packet holds (The Speex Codec Manual 1.2, chapters 8 to 10).
+//! Speex: frames of 20 ms, counted by parsing a packet (The Speex Codec Manual 1.2, chapters 8 to 10).
 //!
-//! A decoder reads as many frames as the header says go into a packet, and then again as many from the next whole byte on,
-//! until nothing is left.
+//! A decoder reads the number of frames for each packet that the header states, then the same number again from the
+//! next whole byte on, until no bytes are left.
 
 use super::bits::Bits;
 use super::played::Played;
 use super::{Count, TrackParams, Wants};
 
-/// No packet is longer: two seconds at the highest quality take half of this.
+/// The maximum number of bytes in a packet: two seconds at the highest quality take half of this.
 const MAX_HELD: usize = 16 * 1024;
-/// Bits of a narrow-band frame by its submode, with its head of 5 (tables 9.1 and 9.2).
+/// The number of bits of a narrow-band frame by its submode, including its head of 5 (tables 9.1 and 9.2).
 const NARROW: [usize; 9] = [5, 43, 119, 160, 220, 300, 364, 492, 79];
-/// Bits of a wide-band layer by its submode, with its head of 4 (table 10.1).
+/// The number of bits of a wide-band layer by its submode, including its head of 4 (table 10.1).
 const WIDE: [usize; 5] = [4, 36, 112, 192, 352];
-/// Bits of a frame of silence.
+/// The number of bits of a frame of silence.
 const MIN_FRAME_BITS: u64 = 5;
-/// Samples of a narrow-band frame.
+/// The number of samples in a narrow-band frame.
 const FRAME: u32 = 160;
 
-/// Counts Speex packets.
+/// A counter of Speex packets.
 #[derive(Debug)]
 pub(super) struct Speex {
     rate: u32,
-    /// How many wide-band layers there are: each doubles the samples.
+    /// The number of wide-band layers, each of which doubles the samples.
     layers: u32,
-    /// Samples of a frame.
+    /// The number of samples in a frame.
     frame: u32,
     frames_per_packet: u32,
     held: Vec<u8>,
@@ -54,7 +54,7 @@ impl Speex {
         Ok(Self { rate, layers, frame: FRAME << layers, frames_per_packet, held, size: 0, played })
     }
 
-    /// How many frames are in `packet`.
+    /// Returns the number of frames in `packet`.
     fn frames(&self, packet: &[u8]) -> u32 {
         let mut bits = Bits::new(packet);
         let mut frames = 0_u32;
@@ -64,7 +64,7 @@ impl Speex {
                     return frames;
                 }
                 frames += 1;
-                // A terminator.
+                // Code 15 is a terminator.
                 if bits.left() < 5 || bits.peek() >> 27 == 0b01111 {
                     break;
                 }
@@ -77,7 +77,7 @@ impl Speex {
     }
 }
 
-/// Passes over a frame. `None` where there is none. A decoder plays one that is cut off behind its head.
+/// Skips a frame. Returns `None` if there is none. A decoder plays a frame that is cut off after its head.
 fn frame(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
     let narrow = loop {
         if bits.left() < 5 {
@@ -85,14 +85,14 @@ fn frame(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
         }
         let mut skipped = 0;
         while bits.flag()? {
-            // Layers of the frame before that were not asked for.
+            // The layers belong to the previous frame and were not asked for.
             skipped += 1;
             let submode = usize::try_from(bits.take(3)?).ok()?;
             bits.skip(WIDE.get(submode).filter(|_| skipped <= 2)? - 4)?;
         }
         match bits.take(4)? {
             submode @ 0..=8 => break submode,
-            // Requests to the decoder and to its user.
+            // Code 14 is a request to the decoder, 13 one to its user.
             14 => {
                 let size = match bits.take(4)? {
                     0 | 1 => 1,
@@ -136,7 +136,7 @@ impl Count for Speex {
 
     fn end(&mut self) {
         let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
-        // As many frames as the rest can hold, of the shortest.
+        // The rest counts as the maximum number of frames that it can hold: the shortest frames.
         let rest = self.size.saturating_sub(held).saturating_mul(8) / MIN_FRAME_BITS;
         let frames = u64::from(self.frames(&self.held)).saturating_add(rest);
         self.played.add(frames.saturating_mul(self.frame.into()), self.rate);
@@ -164,13 +164,13 @@ mod tests {
 
     #[test]
     fn a_packet_plays_all_frames_that_are_in_it() {
-        // Quality 8: submode 5, 300 bits; a terminator and ones behind it.
+        // Quality 8: submode 5 with 300 bits; then a terminator and ones.
         let mut frame = vec![0x28];
         frame.resize(37, 0);
         frame.extend([0x07, 0xff]);
         let speex = |rate, mode, frames| Speex::new(&header(rate, mode, frames)).unwrap();
         assert_eq!(play(&mut speex(8_000, 0, 1), [&frame[..], &frame]), 40);
-        // Eight frames of silence of five bits each, as many as the header says, and then as many again.
+        // Eight frames of silence with five bits each, as many as the header states, and the same number again.
         assert_eq!(play(&mut speex(8_000, 0, 8), [&[0; 5][..]]), 160);
         assert_eq!(play(&mut speex(8_000, 0, 8), [&[0; 10][..]]), 320);
         assert_eq!(play(&mut speex(8_000, 0, 1), [&[0; 5][..]]), 100);
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn bands_above_double_the_rate_and_not_the_time() {
-        // Submode 0 below, then above it a layer of submode 1: 36 bits.
+        // Submode 0 below, and a layer of submode 1 above it: 36 bits.
         let wide = written(&[(0, 5), (0b1001, 4), (0, 32), (0b01111, 5)], false);
         assert_eq!(play(&mut Speex::new(&header(16_000, 1, 1)).unwrap(), [&wide[..]]), 20);
         let params = TrackParams { rate: 16_000, ..TrackParams::default() };
         assert_eq!(play(&mut Speex::new(&params).unwrap(), [&wide[..], &wide]), 40);
-        // A decoder of the narrow band passes over the layer.
+        // A narrow-band decoder skips the layer.
         assert_eq!(play(&mut Speex::new(&header(8_000, 0, 9)).unwrap(), [&wide[..]]), 20);
     }
 }

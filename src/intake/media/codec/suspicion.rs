@@ -1,7 +1,8 @@
-//! Sound that is said to be 16-bit PCM and is something else.
+//! Sound that a header calls 16-bit PCM, but that is compressed.
 //!
-//! Decoders know CDs' worth of files whose WAV header says PCM over frames of AC-3, DTS, MP3 or AAC, and play what they find.
-//! What looks like that at its beginning is counted in every such way beside what it says, and the longest counts.
+//! Decoders know CDs' worth of files whose WAV header says PCM over frames of AC-3, DTS, MP3 or AAC, and play the
+//! frames. If the first bytes look like that, the file is counted in each of these ways beside the stated one, and the
+//! longest duration counts.
 
 use super::ac3::{Ac3Chain, Ac3Frames};
 use super::adts::{AdtsChain, LoasChain};
@@ -12,14 +13,15 @@ use super::table::{self, Codec};
 use super::{Count, Wants};
 use crate::intake::media::players::IEC_61937;
 
-/// How many frames one behind the other are no coincidence.
+/// The number of consecutive frames that is no coincidence.
 const FRAMES: u64 = 3;
-/// How many heads of frames are no coincidence wherever they are, of a kind that chance makes every few kilobytes.
+/// The number of frame heads that is no coincidence at any positions, for kinds that chance produces every few
+/// kilobytes.
 const SCATTERED: u64 = 80;
-/// What the units of `TrueHD` have now and then, behind four bytes.
+/// The sync word that some `TrueHD` units have after four bytes.
 const TRUEHD: &[u8] = &[0xf8, 0x72, 0x6f, 0xba];
 
-/// What sound that is said to be PCM looks like by its `beginning`; `None` if it looks like PCM.
+/// Returns the codec that the `beginning` of alleged PCM looks like; `None` if it looks like PCM.
 pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
     let marks = |mark: &[u8]| memchr::memmem::find_iter(beginning, mark).count();
     if is_s_pdif(beginning) {
@@ -53,7 +55,7 @@ pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
     looks.then_some(table::DISGUISED)
 }
 
-/// Whether samples are bursts of compressed sound, as they go over a wire for PCM.
+/// Returns true if the samples are bursts of compressed sound, as S/PDIF carries them in place of PCM.
 pub(in super::super) fn is_s_pdif(beginning: &[u8]) -> bool {
     memchr::memmem::find_iter(beginning, IEC_61937).count() > 1
 }
@@ -62,7 +64,7 @@ fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// Counts what is said to be PCM by the frames in it, of whatever kind plays longest.
+/// A counter for alleged PCM that counts the frames in it, of the kind with the longest duration.
 #[derive(Debug)]
 pub(super) struct Disguised {
     mpeg: MpegChain,
@@ -96,12 +98,12 @@ impl Count for Disguised {
     }
 }
 
-/// Counts bare MPEG frames in a file that does not begin with some. Players may take it for another stream of frames, and then
-/// the longest counts; or for something that is not known here, and then what is in no frame is stray.
+/// A counter for bare MPEG frames in a file that does not begin with such frames. Players may read it as another stream
+/// of frames, and then the longest duration counts; or as an unknown format, and then bytes outside frames are stray.
 #[derive(Debug)]
 pub(super) struct AmongOthers {
     frames: Disguised,
-    /// Whether what is in no frame is stray.
+    /// True if bytes outside frames are stray.
     gaps: bool,
 }
 
@@ -111,7 +113,8 @@ impl AmongOthers {
     }
 }
 
-/// What a file that was cut out of a longer one may hold beside frames: a piece of one in front, and a tag behind.
+/// The maximum number of bytes that a file cut out of a longer one has beside frames: part of a frame in front, and a
+/// tag at the end.
 const MAX_TRIMMINGS: u64 = 2_048;
 
 impl Count for AmongOthers {
@@ -132,8 +135,8 @@ impl Count for AmongOthers {
     }
 }
 
-/// How far into `bytes` it is clear to every player that they are MPEG frames: they begin with seven of them or, where the
-/// file `ends` with them, with nothing else. Zeros before them do not matter.
+/// Returns the length of the start of `bytes` that every player reads as MPEG frames: seven frames or, if the file
+/// `ends` with `bytes`, nothing but frames. Zeros before the frames do not matter.
 pub(in super::super) fn leading_mpeg(bytes: &[u8], ends: bool) -> Option<u64> {
     const ENOUGH: usize = 7;
     let mut next = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -148,9 +151,9 @@ pub(in super::super) fn leading_mpeg(bytes: &[u8], ends: bool) -> Option<u64> {
     u64::try_from(next).ok()
 }
 
-/// Where in `bytes` a stream of MPEG audio begins: the first frame that is followed by enough others like it. At the very
-/// start one follower is enough; further in, where chance is to be reckoned with, it takes two. `ends` says that the file
-/// ends with `bytes`, so that a last frame may be followed by nothing.
+/// Returns the position in `bytes` at which a stream of MPEG audio begins: the first frame with enough matching frames
+/// after it. At the very start one is enough; further in, where chance matters, it takes two. `ends`: the file ends
+/// with `bytes`, so that a last frame needs no follower.
 pub(in super::super) fn find_mpeg(bytes: &[u8], ends: bool) -> Option<usize> {
     memchr::memchr_iter(0xff, bytes).find(|&at| {
         let followers = if at == 0 { 1 } else { 2 };
@@ -173,7 +176,7 @@ pub(in super::super) fn find_mpeg(bytes: &[u8], ends: bool) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A frame of AC-3: 256 bytes, 32 ms.
+    /// Builds a frame of AC-3: 256 bytes, 32 ms.
     fn ac3() -> Vec<u8> {
         let mut frame = vec![0x11; 256];
         frame[..7].copy_from_slice(&[0x0b, 0x77, 0, 0, 0x08, 0x40, 0x43]);
@@ -216,7 +219,7 @@ mod tests {
             super::super::play(&mut count, [&[gap, frame.repeat(9)].concat()[..]]);
             assert_eq!((count.stray(), count.played() / 1_000_000), (stray, 9 * 24));
         }
-        // The longest of what it could be.
+        // The longest of the possible durations counts.
         let mut count = AmongOthers::new(true);
         assert_eq!(super::super::play(&mut count, [&[frame.repeat(2), ac3().repeat(50)].concat()[..]]), 1_600);
     }

@@ -1,10 +1,10 @@
-//! Every codec that the gateway has a name for.
+//! The codecs that the gateway can name.
 
 use std::fmt;
 
 use super::adpcm::Layout;
 
-/// How the sound is encoded: a row of the table below.
+/// A codec: an entry of the table below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Codec {
     name: &'static str,
@@ -12,7 +12,7 @@ pub struct Codec {
     min_bits_per_second: u32,
 }
 
-/// How the time of a packet is counted.
+/// The way to count the duration of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Counting {
     Mpeg,
@@ -20,7 +20,7 @@ pub(super) enum Counting {
     Opus,
     Vorbis,
     Flac,
-    /// Samples of so many bits.
+    /// Samples with a fixed number of bits.
     Pcm {
         bits: u16,
     },
@@ -34,14 +34,14 @@ pub(super) enum Counting {
     AmrWide,
     WavPack,
     Tta,
-    /// Frames of one kind or another behind a header of PCM.
+    /// Frames of some kind under a header that says PCM.
     Disguised,
-    /// Frames of MPEG audio, in a file that may be taken for something else.
-    /// `gaps` says whether what is in no frame is stray.
+    /// Frames of MPEG audio, in a file that players may read as another format.
+    /// `gaps`: bytes outside frames are stray.
     AmongOthers {
         gaps: bool,
     },
-    /// Not at all.
+    /// No counting: the codec is refused.
     Refused,
 }
 
@@ -51,7 +51,7 @@ impl Codec {
     }
 
     const fn pcm(name: &'static str, bits: u16) -> Self {
-        // A telephone's, one channel.
+        // The minimum is that of telephone sound with one channel.
         Self::new(name, Counting::Pcm { bits }, 64_000)
     }
 
@@ -63,7 +63,7 @@ impl Codec {
         Self::new(name, Counting::Refused, 1_000)
     }
 
-    /// The short name, as ffmpeg has it.
+    /// Returns the short name, as in ffmpeg.
     pub fn name(self) -> &'static str {
         self.name
     }
@@ -72,7 +72,7 @@ impl Codec {
         self.counting
     }
 
-    /// The least bits a second that such sound takes: what bytes that no frame explains are counted at.
+    /// Returns the minimum bit rate of such sound, in bits a second. Bytes that no frame explains count at this rate.
     pub(in super::super) fn min_bits_per_second(self) -> u64 {
         self.min_bits_per_second.into()
     }
@@ -84,14 +84,14 @@ impl fmt::Display for Codec {
     }
 }
 
-/// What WAV calls PCM.
+/// The codecs that WAV calls PCM.
 pub(in super::super) const PLAIN_PCM: &[Codec] = &[PCM_U8, PCM_S16LE, PCM_S24LE, PCM_S32LE, PCM_S64LE];
 
 macro_rules! codecs {
     ($($constant:ident = $codec:expr;)*) => {
         $(pub(in super::super) const $constant: Codec = $codec;)*
 
-        /// All of them.
+        /// All codecs.
         #[cfg(test)]
         pub(super) const ALL: &[Codec] = &[$($constant),*];
     };
@@ -101,7 +101,7 @@ codecs! {
     MP1 = Codec::new("mp1", Counting::Mpeg, 32_000);
     MP2 = Codec::new("mp2", Counting::Mpeg, 8_000);
     MP3 = Codec::new("mp3", Counting::Mpeg, 8_000);
-    // The thinnest sound that there is: a frame of AMR that says "no data", a byte for 20 ms.
+    // The minimum is that of the thinnest sound: AMR frames of "no data", one byte for 20 ms.
     MP3_IN_DOUBT = Codec::new("mp3", Counting::AmongOthers { gaps: true }, 400);
     MP3_OR_OTHERS = Codec::new("mp3", Counting::AmongOthers { gaps: false }, 8_000);
     AAC = Codec::new("aac", Counting::Aac, 2_000);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn each_codec_has_one_row() {
-        // MP3 has one for each way in which players may take it.
+        // MP3 has an entry for each way in which players may read it.
         let rows = || ALL.iter().filter(|codec| !matches!(codec.counting(), Counting::AmongOthers { .. }));
         let names: BTreeSet<&str> = rows().map(|codec| codec.name()).collect();
         assert_eq!(names.len(), rows().count());

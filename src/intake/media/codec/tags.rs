@@ -1,11 +1,11 @@
 //! The containers' codes for codecs.
 //!
-//! An unknown code is an error: the code as it is shown to a client whose file is refused by it.
+//! An unknown code is an error with the code in the form that the client of a refused file sees.
 
 use super::table::{self, Codec};
 
-/// By the tag of a `WAVEFORMATEX` (RFC 2361, and what Microsoft and others registered since), `bits` of a sample beside it.
-/// For an extensible one that is the first two bytes of its subformat.
+/// Returns the codec for the tag of a `WAVEFORMATEX` (RFC 2361, and tags that Microsoft and others registered since)
+/// with `bits` for each sample. The tag of an extensible format is the first two bytes of its subformat.
 pub(in super::super) fn from_wave_tag(tag: u16, bits: u16) -> Result<Codec, String> {
     let unknown = || format!("WAVE format 0x{tag:04x} of {bits} bits");
     Ok(match tag {
@@ -73,14 +73,14 @@ pub(in super::super) fn from_wave_tag(tag: u16, bits: u16) -> Result<Codec, Stri
     })
 }
 
-/// By the code of a sample description in MP4 or `QuickTime` (mp4ra.org; Apple's `QuickTime` File Format, "Sound Sample
-/// Descriptions"), `bits` of a sample beside it or 0. `mp4a` is AAC until its `esds` says otherwise, and `lpcm` is for
-/// [`from_lpcm`] if its flags are known.
+/// Returns the codec for the code of a sample description in MP4 or `QuickTime` (mp4ra.org; Apple's `QuickTime` File
+/// Format, "Sound Sample Descriptions") with `bits` for each sample, or 0. `mp4a` is AAC unless its `esds` says
+/// otherwise, and `lpcm` is for [`from_lpcm`] if its flags are known.
 pub(in super::super) fn from_fourcc(code: [u8; 4], bits: u16) -> Result<Codec, String> {
     if let Some(codec) = fourcc(code, bits) {
         return Ok(codec);
     }
-    // Players do not mind the case of letters.
+    // Players ignore the case of letters.
     let ([b'm', b's', high, low] | [b'T', b'S', high, low]) = code else {
         return Err(code.escape_ascii().to_string());
     };
@@ -144,7 +144,8 @@ fn fourcc(code: [u8; 4], bits: u16) -> Option<Codec> {
     })
 }
 
-/// By the flags of a `QuickTime` sound description of version 2: 1 for floats, 2 for big-endian, 4 for signed.
+/// Returns the codec for the flags of a `QuickTime` sound description of version 2: 1 for floats, 2 for big-endian, 4
+/// for signed.
 pub(in super::super) fn from_lpcm(bits: u16, flags: u32) -> Result<Codec, String> {
     let (float, big) = (flags & 1 != 0, flags & 2 != 0);
     Ok(match (bits, float, big) {
@@ -165,7 +166,7 @@ pub(in super::super) fn from_lpcm(bits: u16, flags: u32) -> Result<Codec, String
     })
 }
 
-/// By the object type of an `esds` (ISO/IEC 14496-1 table 5, and mp4ra.org).
+/// Returns the codec for the object type of an `esds` (ISO/IEC 14496-1 table 5, and mp4ra.org).
 pub(in super::super) fn from_object_type(object_type: u8) -> Result<Codec, String> {
     Ok(match object_type {
         0x40 | 0x66..=0x68 => table::AAC,
@@ -183,9 +184,9 @@ pub(in super::super) fn from_object_type(object_type: u8) -> Result<Codec, Strin
     })
 }
 
-/// By a Matroska codec id (<https://www.matroska.org/technical/codec_specs.html>), `bits` of a sample beside it or 0.
-/// `A_MS/ACM` is for [`from_wave_tag`], `A_QUICKTIME` for [`from_fourcc`]: what they wrap is in the track's private data.
-/// An id that goes on behind one that is known, as in `A_AAC/MPEG4/LC`, is that.
+/// Returns the codec for a Matroska codec id (<https://www.matroska.org/technical/codec_specs.html>) with `bits` for
+/// each sample, or 0. `A_MS/ACM` is for [`from_wave_tag`], `A_QUICKTIME` for [`from_fourcc`]: the track's private data
+/// names the wrapped codec. An id that extends a known id, as `A_AAC/MPEG4/LC` does, is the known codec.
 pub(in super::super) fn from_matroska(id: &str, bits: u16) -> Result<Codec, String> {
     const IDS: &[(&str, Codec)] = &[
         ("A_AAC", table::AAC),

@@ -1,24 +1,25 @@
-//! TTA: a packet is a frame of a fixed length, and the last is shorter (True Audio Codec 1.1, "Format description").
+//! TTA: a packet is a frame of a fixed length, except for the last, shorter one (True Audio Codec 1.1, "Format
+//! description").
 //!
-//! Only the last packet's bytes tell how short: they are read for the number of their values, of which no sample is made.
+//! Only the bytes of the last packet tell its length: this module counts the values in them without decoding samples.
 
 use super::bits::LowBits;
 use super::played::Played;
 use super::{Count, TrackParams, Wants};
 
-/// How much of the last packet is kept; a longer one counts in full.
+/// The maximum number of bytes kept of the last packet; a longer packet counts in full.
 const MAX_HELD: usize = 128 * 1024;
-/// The checksum at a frame's end.
+/// The size in bytes of the checksum at a frame's end.
 const CHECKSUM: usize = 4;
 
-/// Counts TTA packets.
+/// A counter of TTA packets.
 #[derive(Debug)]
 pub(super) struct Tta {
     rate: u32,
     channels: u16,
-    /// Samples of a frame.
+    /// The number of samples in a frame.
     frame: u64,
-    /// The last packet, and whether it is whole.
+    /// The bytes of the last packet; complete if their number equals `size`.
     last: Vec<u8>,
     size: u64,
     played: Played,
@@ -34,7 +35,7 @@ impl Tta {
         Ok(Self { rate, channels, frame, last: Vec::new(), size: 0, played: Played::default() })
     }
 
-    /// The samples of the last packet.
+    /// Returns the number of samples in the last packet.
     fn last(&self) -> u64 {
         if self.size == 0 {
             return 0;
@@ -48,7 +49,7 @@ impl Tta {
     }
 }
 
-/// How many samples `bytes` hold: all that a frame can where they do not end with one.
+/// Returns the number of samples in `bytes`; a full frame if they do not end with a sample.
 fn count(bytes: &[u8], channels: u16, frame: u64) -> u64 {
     let mut bits = LowBits::new(bytes);
     let mut states = vec![Rice::default(); usize::from(channels)];
@@ -65,7 +66,7 @@ fn count(bytes: &[u8], channels: u16, frame: u64) -> u64 {
     frame
 }
 
-/// What the coding of a channel adapts.
+/// The adaptive state of a channel's coding.
 #[derive(Debug, Clone, Copy)]
 struct Rice {
     low: Adapted,
@@ -86,7 +87,7 @@ impl Default for Rice {
 }
 
 impl Rice {
-    /// Passes over a value.
+    /// Skips a value.
     fn value(&mut self, bits: &mut LowBits<'_>) -> Option<()> {
         let mut unary = 0_u32;
         while bits.flag()? {
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn all_frames_but_the_last_are_full() {
         let params = TrackParams { rate: 24_500, channels: 2, ..TrackParams::default() };
-        // Zeros take ten bits and a stop, then ever fewer.
+        // Zeros take ten bits and a stop bit, then fewer and fewer.
         let mut fields = Vec::new();
         let mut states = [Rice::default(); 2];
         for at in 0..500 * 2 {

@@ -1,23 +1,23 @@
-//! Vorbis: how long a packet plays, by its window and the one before (Vorbis I §4.3.1 and §4.3.8).
+//! Vorbis: the duration of a packet, from its window and the previous one (Vorbis I §4.3.1 and §4.3.8).
 //!
-//! Which windows there are is at the end of the setup header, which can only be read from its beginning (§4.2.4).
+//! The end of the setup header lists the windows; a reader must parse that header from its beginning (§4.2.4).
 
 use super::bits::LowBits;
 use super::played::Played;
 use super::{Count, TrackParams, Wants};
 
-/// What is kept of a header that comes as a packet.
+/// The maximum number of bytes kept of a header that comes as a packet.
 const MAX_HEADER: usize = 64 * 1024;
 
-/// Counts Vorbis packets.
+/// A counter of Vorbis packets.
 #[derive(Debug)]
 pub(super) struct Vorbis {
     start: Start,
-    /// Whether each mode has long windows.
+    /// The modes of the stream; true for a mode with long windows.
     modes: Vec<bool>,
-    /// The window of the packet before; 0 before the first.
+    /// The window of the previous packet; 0 before the first.
     before: u32,
-    /// The packet's first bytes; all of them if it is a header.
+    /// The first bytes of the packet; all of them if it is a header.
     held: Vec<u8>,
     played: Played,
 }
@@ -48,8 +48,9 @@ impl Start {
     }
 }
 
-/// The identification and the setup header out of what a container keeps of all three: behind their sizes, one byte for each
-/// 255 and the rest (Matroska), each behind two bytes of its size, or the two of them without the comments.
+/// Returns the identification header and the setup header from the headers that a container keeps: all three after
+/// their sizes, each size as one byte for each 255 and the rest (Matroska); each after a size of two bytes; or these
+/// two without the comments.
 fn headers(setup: &[u8]) -> Option<(&[u8], &[u8])> {
     const START_BYTES: usize = 30;
     match setup {
@@ -79,12 +80,12 @@ fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(u16::from_be_bytes(*size).into())
 }
 
-/// The number of bits that `value` takes (§9.2.1).
+/// Returns the number of bits that `value` takes (§9.2.1).
 fn width(value: u32) -> u32 {
     32 - value.leading_zeros()
 }
 
-/// The modes of a setup header, whether each has long windows.
+/// Returns the modes of a setup header; true for a mode with long windows.
 fn modes(header: &[u8], channels: u32) -> Option<Vec<bool>> {
     let mut bits = LowBits::new(header.strip_prefix(b"\x05vorbis")?);
     for _ in 0..=bits.take(8)? {
@@ -110,12 +111,12 @@ fn modes(header: &[u8], channels: u32) -> Option<Vec<bool>> {
     bits.flag()?.then_some(modes)
 }
 
-/// §3.2.1
+/// Skips a codebook (§3.2.1).
 fn codebook(bits: &mut LowBits<'_>) -> Option<()> {
     bits.skip(24)?;
     let (dimensions, entries) = (bits.take(16)?, bits.take(24)?);
     if bits.flag()? {
-        // Ordered by length: how many there are of each.
+        // The entries are ordered by length, with the number of entries of each length.
         bits.skip(5)?;
         let mut entry = 0;
         while entry < entries {
@@ -140,7 +141,7 @@ fn codebook(bits: &mut LowBits<'_>) -> Option<()> {
     bits.skip(usize::try_from(values.checked_mul(value_bits.into())?).ok()?)
 }
 
-/// The greatest number whose power of `dimensions` is not greater than `entries` (§9.2.3).
+/// Returns the greatest number whose power of `dimensions` does not exceed `entries` (§9.2.3).
 fn root(entries: u32, dimensions: u32) -> u64 {
     let fits = |root: u64| {
         let mut power = 1_u64;
@@ -152,7 +153,7 @@ fn root(entries: u32, dimensions: u32) -> u64 {
         }
         true
     };
-    // Of one dimension or none there is no need to search.
+    // With one dimension or none, no search is needed.
     if dimensions < 2 {
         return entries.into();
     }
@@ -164,7 +165,7 @@ fn root(entries: u32, dimensions: u32) -> u64 {
     low
 }
 
-/// §6.2.1 and §7.2.2
+/// Skips a floor (§6.2.1 and §7.2.2).
 fn floor(bits: &mut LowBits<'_>) -> Option<()> {
     if bits.take(16)? == 0 {
         bits.skip(8 + 16 + 16 + 6 + 8)?;
@@ -189,7 +190,7 @@ fn floor(bits: &mut LowBits<'_>) -> Option<()> {
     bits.skip(values * range)
 }
 
-/// §8.6.1
+/// Skips a residue (§8.6.1).
 fn residue(bits: &mut LowBits<'_>) -> Option<()> {
     bits.skip(16 + 24 + 24 + 24)?;
     let classifications = bits.take(6)? + 1;
@@ -203,7 +204,7 @@ fn residue(bits: &mut LowBits<'_>) -> Option<()> {
     bits.skip(usize::try_from(books).ok()? * 8)
 }
 
-/// §4.2.4, "Mappings"
+/// Skips a mapping (§4.2.4, "Mappings").
 fn mapping(bits: &mut LowBits<'_>, channels: u32) -> Option<()> {
     bits.skip(16)?;
     let submaps = if bits.flag()? { bits.take(4)? + 1 } else { 1 };
@@ -229,7 +230,7 @@ impl Vorbis {
         Ok(Self { start, modes, before: 0, held: Vec::new(), played: Played::default() })
     }
 
-    /// The window of a packet of sound; `None` for one that is none.
+    /// Returns the window of an audio packet; `None` for any other packet.
     fn window(&self, packet: &[u8]) -> Option<u32> {
         let mut bits = LowBits::new(packet);
         bits.skip(1)?;
@@ -239,11 +240,11 @@ impl Vorbis {
         Some(if long { self.start.long } else { self.start.short })
     }
 
-    /// Takes a header among the packets: a decoder starts anew with it.
+    /// Reads a header among the packets: a decoder restarts with it.
     fn header(&mut self) {
         if let Some(start) = Start::parse(&self.held) {
             self.start = start;
-            // Until its modes are known; and the first window has one before it.
+            // This mode applies until the modes are known; the first window is treated as if one preceded it.
             self.modes = vec![true];
             self.before = start.long;
         } else if let Some(modes) = modes(&self.held, self.start.channels) {
@@ -290,26 +291,27 @@ mod tests {
 
     const MAGIC: [(u32, u32); 6] = [(0x76, 8), (0x6f, 8), (0x72, 8), (0x62, 8), (0x69, 8), (0x73, 8)];
 
-    /// Windows of 256 and 2048 samples at 8 kHz.
+    /// Builds an identification header: windows of 256 and 2048 samples at 8 kHz.
     fn start() -> Vec<u8> {
         let rest = [(0, 32), (2, 8), (8_000, 32), (0, 32), (0, 32), (0, 32), (8, 4), (11, 4), (1, 8)];
         written(&[&[(1, 8)], &MAGIC[..], &rest].concat(), true)
     }
 
-    /// A setup header with one of everything, and three modes: short, long, short.
+    /// Builds a setup header with each kind of element, and three modes: short, long, short.
     fn setup() -> Vec<u8> {
         let book = |entries, lengths: &[(u32, u32)], lookup: &[(u32, u32)]| {
             [&[(0x0056_4342, 24), (2, 16), (entries, 24)], lengths, lookup].concat()
         };
         let plain = book(2, &[(0, 1), (0, 1), (1, 5), (1, 5)], &[(0, 4)]);
         let sparse = book(3, &[(0, 1), (1, 1), (1, 1), (1, 5), (0, 1), (1, 1), (1, 5)], &[(0, 4)]);
-        // Nine entries of two dimensions: three values.
+        // Nine entries of two dimensions give three values.
         let values = [(1, 4), (0, 32), (0, 32), (3, 4), (0, 1), (0, 12)];
         let ordered = book(9, &[(1, 1), (0, 5), (1, 4), (8, 4)], &values);
         let books = [&[(2, 8)], &plain[..], &sparse, &ordered].concat();
         let times = [(0, 6), (0, 16)];
         let old_floor = [(0, 16), (0, 8), (0, 16), (0, 16), (0, 6), (0, 8), (0, 4), (0, 8)];
-        // Two partitions of classes 0 and 1; dimensions of two and one; the second has a master book and two others.
+        // Two partitions have classes 0 and 1, with dimensions of two and one; the second class has a master book and
+        // two others.
         let classes = [(2, 5), (0, 4), (1, 4), (1, 3), (0, 2), (0, 8), (0, 3), (1, 2), (0, 8), (0, 16)];
         let floor = [&[(1, 16)], &classes[..], &[(0, 2), (7, 4), (0, 21)]].concat();
         let floors = [&[(1, 6)], &old_floor[..], &floor].concat();
@@ -350,10 +352,10 @@ mod tests {
         let params = TrackParams { setup: laced(), ..TrackParams::default() };
         let mut vorbis = Vorbis::new(&params).unwrap();
         let (short, long) = ([0b000_u8], [0b010_u8, 0, 0, 0]);
-        // Nothing, 64 and 64 from long to short, then 1024, 576, 128.
+        // The packets play 0, 64 and 64 from long to short, then 1024, 576, 128.
         let packets = [&short[..], &short, &long, &long, &short, &[], &short];
         assert_eq!(play(&mut vorbis, packets), (128 + 576 + 1024 + 576 + 128) / 8);
-        // A mode that there is not.
+        // The packet names a mode that does not exist.
         assert_eq!(play(&mut vorbis, [&[0b110_u8][..]]), 304);
         assert!(Vorbis::new(&TrackParams::default()).is_err());
     }

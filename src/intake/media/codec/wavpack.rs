@@ -1,17 +1,17 @@
-//! `WavPack`: a packet is one block of as many samples as its head says (`WavPack` 4 & 5 Binary File / Block Format).
+//! `WavPack`: a packet is one block, whose head has the number of samples (`WavPack` 4 & 5 Binary File / Block Format).
 
 use super::played::Played;
 use super::{Count, Head, TrackParams, Wants};
 
-/// Samples a second by code.
+/// The sampling rates by code.
 const RATES: [u32; 15] = [
     6_000, 8_000, 9_600, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
     192_000,
 ];
-/// The piece of a block that holds another rate.
+/// The id of the piece of a block that holds another rate.
 const ID_RATE: u8 = 0x27;
 
-/// Counts `WavPack` packets.
+/// A counter of `WavPack` packets.
 #[derive(Debug)]
 pub(super) struct WavPack {
     rate: u32,
@@ -24,13 +24,13 @@ impl WavPack {
         Self { rate: params.rate, head: Head::default(), played: Played::default() }
     }
 
-    /// The samples of a packet, and their rate.
+    /// Returns the number of samples in a packet, and their rate.
     fn read(&self, head: &[u8]) -> Option<(u32, u32)> {
         let field = |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes);
-        // Matroska leaves out what can be told by its own fields.
+        // Matroska leaves out the fields that its own fields replace.
         let (at, pieces) = if head.starts_with(b"wvpk") { (20, 32) } else { (0, 12) };
         let (samples, flags) = (field(at)?, field(at + 4)?);
-        // A block that is not both the first and the last of its packet has its size there.
+        // In Matroska a block states its size unless it is both the first and the last of its packet.
         let sized = flags & 0x1800 != 0x1800 && at == 0;
         let pieces = head.get(if sized { pieces + 4 } else { pieces }..).unwrap_or_default();
         let code = usize::try_from(flags >> 23 & 0x0f).ok()?;
@@ -42,7 +42,7 @@ impl WavPack {
     }
 }
 
-/// The rate that one of a block's pieces holds.
+/// Returns the rate in one of a block's pieces.
 fn other_rate(mut pieces: &[u8]) -> Option<u32> {
     loop {
         let (&id, rest) = pieces.split_first()?;
@@ -94,7 +94,7 @@ mod tests {
         let params = TrackParams { rate: 11_025, ..TrackParams::default() };
         assert_eq!(play(&mut WavPack::new(&params), [&block(9, 0x1800)[..], &block(6, 0x1800)]), 1_500);
         assert_eq!(play(&mut WavPack::new(&params), [&block(15, 0x1800)[..]]), 2_000);
-        // A rate of its own behind another piece, and behind the size of one of several blocks.
+        // The block's own rate follows another piece, and the size of one of several blocks.
         let pieces = [0x02, 1, 9, 9, 0x67, 2, 0x44, 0xac, 0x00, 0];
         let several = [&block(15, 0x0800)[..], &[0; 4], &pieces].concat();
         assert_eq!(

@@ -1,7 +1,7 @@
-//! A bare stream of frames, as MP3 and native FLAC files are: no container but tags before, behind and between.
+//! Bare streams of frames, as in MP3 and native FLAC files: no container, only tags before, between and after the frames.
 //!
-//! The frames are one packet to the codec's clock, which follows their chain, passes over what holds no frame, and finds the
-//! next one behind it as a decoder would.
+//! All frames are one packet to the codec's clock. The clock follows the chain of frames, skips bytes that hold no frame, and
+//! finds the next frame after them as a decoder would.
 
 use super::super::MediaError;
 use super::super::codec::TrackParams;
@@ -9,7 +9,7 @@ use super::{Demuxer, PacketSink, Step, TrackId};
 
 const TRACK: TrackId = TrackId(0);
 
-/// Takes a bare stream apart.
+/// A demuxer for a bare stream of frames.
 pub(in super::super) struct Elementary {
     params: TrackParams,
     begun: bool,

@@ -1,4 +1,4 @@
-//! Native FLAC (RFC 9639 §8): a marker, metadata blocks that are passed over by their lengths, then frames to the end.
+//! Native FLAC (RFC 9639 §8): a marker, metadata blocks that the demuxer skips by their lengths, then frames to the end.
 
 use super::super::codec::{TrackParams, table};
 use super::super::{Container, MediaError};
@@ -9,7 +9,7 @@ const MARKER: u64 = 4;
 const BLOCK_HEADER: usize = 4;
 const STREAM_INFO: usize = 34;
 
-/// Takes native FLAC apart.
+/// A demuxer for native FLAC.
 pub(in super::super) struct Flac {
     state: State,
 }

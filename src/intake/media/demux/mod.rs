@@ -1,11 +1,11 @@
-//! Containers taken apart: bytes in; tracks, packets and what is left over out.
+//! Demuxers, which split containers into tracks, packets and stray bytes.
 //!
-//! A [`Demuxer`] reads no file. It is shown a window of the recording and says how far it has come, so the same code serves a
-//! recording that is whole and one that is still arriving, and its memory is bounded by [`MAX_WINDOW`], whatever the file
-//! says. What it finds goes to a [`PacketSink`].
+//! A [`Demuxer`] reads no file. The caller shows it a window of the recording, and each step returns the number of bytes
+//! processed, so the same code serves a complete recording and one that is still arriving. [`MAX_WINDOW`] bounds its memory
+//! for any file. It hands tracks and packets to a [`PacketSink`].
 //!
 //! - `flac`, `ogg`, `wav`, `matroska`: one container each
-//! - `elementary`: bare frames, as MP3 has them
+//! - `elementary`: bare frames, as in MP3
 
 mod elementary;
 mod flac;
@@ -25,34 +25,35 @@ use super::codec::{TrackParams, Wants};
 /// The largest window that a demuxer may ask for, in bytes.
 pub(in super::super) const MAX_WINDOW: usize = 128 * 1024;
 
-/// The largest number of audio tracks that a recording may have. More are refused.
+/// The maximum number of audio tracks in a recording. A recording with more is refused.
 pub(in super::super) const MAX_TRACKS: usize = 64;
 
-/// How a demuxer goes on.
+/// The result of one step of a demuxer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Step {
-    /// So many bytes from the window's start on are done with. It may be more than the window holds: the rest is passed over
-    /// unread. Never zero.
+    /// The number of bytes from the start of the window that are processed; never zero. It may exceed the window: the
+    /// reader skips the rest unread.
     Advance(u64),
-    /// The window has to hold this many bytes, at most [`MAX_WINDOW`], and more than it does. Never said when `at_end`.
+    /// The number of bytes that the window must hold: more than it does, and at most [`MAX_WINDOW`]. Never returned when
+    /// `at_end`.
     Need(usize),
-    /// Nothing that follows matters.
+    /// The end of the part that matters.
     End,
 }
 
-/// A container's parser, fed with its bytes.
+/// A parser of a container, fed with its bytes.
 pub(in super::super) trait Demuxer {
-    /// Reads from `window`, the bytes that follow what was advanced over. `at_end`: the recording ends with them.
+    /// Reads from `window`, the bytes after those already processed. `at_end`: the recording ends with the window.
     ///
-    /// An empty window with `at_end` is the last call: whatever is open is closed.
+    /// A call with an empty window and `at_end` is the last one: the demuxer closes every open packet.
     fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError>;
 }
 
-/// One track of a recording, as its demuxer counts them.
+/// The number that a demuxer gives a track of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in super::super) struct TrackId(pub(in super::super) u32);
 
-/// When a packet begins, by its container's clock: `ticks` of `numerator / denominator` seconds each.
+/// The start time of a packet by the container's clock, in `ticks` of `numerator / denominator` seconds each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Timestamp {
     pub(in super::super) ticks: i64,
@@ -60,29 +61,29 @@ pub(in super::super) struct Timestamp {
     pub(in super::super) denominator: u32,
 }
 
-/// Takes what a demuxer finds. Packets of different tracks may be interleaved, but a packet is whole before the next of its
-/// track begins.
+/// A receiver of the tracks and packets that a demuxer finds. Packets of different tracks may be interleaved, but a packet
+/// ends before the next packet of its track begins.
 pub(in super::super) trait PacketSink {
-    /// An audio track. A codec whose time cannot be counted is refused by name. A second call for the same id replaces its
-    /// parameters, and what was counted stays.
+    /// Begins an audio track. A codec whose duration cannot be measured is an error that names it. A second call for an id
+    /// replaces the parameters of the track and keeps the length measured so far.
     fn track(&mut self, id: TrackId, params: &TrackParams) -> Result<(), MediaError>;
 
-    /// A packet of `size` bytes begins. The answer says which of its bytes have to be shown.
+    /// Begins a packet of `size` bytes. Returns the part of its bytes that the demuxer must show.
     fn begin(&mut self, id: TrackId, size: u64, at: Option<Timestamp>) -> Wants;
 
-    /// The packet's next bytes.
+    /// Takes the next bytes of the packet.
     fn bytes(&mut self, id: TrackId, bytes: &[u8]);
 
-    /// The packet's next bytes, which were not asked for and are not shown.
+    /// Counts the next bytes of the packet, which the sink did not ask for and does not see.
     fn unseen(&mut self, id: TrackId, count: u64);
 
-    /// The packet is over, be it whole or cut off.
+    /// Ends the packet, whole or cut off.
     fn end(&mut self, id: TrackId);
 
-    /// These many bytes are in no packet, and are not known to be anything but sound.
+    /// Counts bytes that are in no packet and may be sound.
     fn stray(&mut self, count: u64);
 
-    /// What was recorded so far is over, and what follows is played after it, whatever its tracks are called: a chained
-    /// stream, a second file behind the first.
+    /// Ends the recording so far. Players play the following tracks after it, whatever their ids: a chained stream, or a
+    /// second file after the first.
     fn link(&mut self);
 }

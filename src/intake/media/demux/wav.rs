@@ -1,8 +1,8 @@
-//! WAV: RIFF, RF64 and BW64. The chunks called `data` are the sound, one behind the other.
+//! WAV: RIFF, RF64 and BW64. The `data` chunks, in order, are the sound.
 //!
-//! RIFF is Microsoft's "Multimedia Programming Interface", RF64 and BW64 are EBU Tech 3306 and ITU-R BS.2088. A decoder that is
-//! done with one `data` chunk looks for the next, so all of them count. Where a `data` chunk says less than there is, what
-//! follows it is no chunk: that is sound too.
+//! RIFF is Microsoft's "Multimedia Programming Interface", RF64 and BW64 are EBU Tech 3306 and ITU-R BS.2088. After one `data`
+//! chunk a decoder looks for the next, so all of them count. If a `data` chunk states too small a size, the bytes after it are
+//! no chunk; they count as sound too.
 
 use super::super::codec::{PacketClock, TrackParams, Wants, suspicion, table, tags};
 
@@ -12,41 +12,41 @@ use crate::domain::AudioMs;
 
 const RIFF_HEADER: usize = 12;
 const CHUNK_HEADER: usize = 8;
-/// `WAVE_FORMAT_EXTENSIBLE` has 40 bytes; codecs that put their setup behind it have a few more.
+/// The maximum size of a format: `WAVE_FORMAT_EXTENSIBLE` has 40 bytes, and the setup of some codecs adds a few more.
 const MAX_FORMAT: usize = 4096;
-/// Sizes that mean "not known when this was written": a live recorder's.
+/// Sizes that mean "unknown", as live recorders write them.
 const UNKNOWN: [u32; 2] = [0, u32::MAX];
-/// A decoder takes a second look at what is said to be PCM: at 32 pieces of it.
+/// The number of bytes of declared PCM to probe: decoders probe 32 pieces of it.
 const PROBED: usize = 128 * 1024;
-/// How large such a piece is, but for formats whose blocks are larger.
+/// The size of a probed piece, except in formats with larger blocks.
 const MAX_PIECE: u32 = 4096;
-/// Chunks that one player finds and another does not.
+/// The error for chunks that some players find and others do not.
 const TWO_WALKS: MediaError = MediaError::Feature {
     container: Container::Wav,
     what: "has sound between its chunks, which some players find and others do not",
 };
 const TRACK: TrackId = TrackId(0);
-/// What the sound looks like, where that is another thing than what it is said to be.
+/// The track that counts declared PCM as the codec that it looks like.
 const LOOKS_LIKE: TrackId = TrackId(1);
 
-/// Takes WAV apart.
+/// A demuxer for WAV.
 pub(in super::super) struct Wav {
     state: State,
-    /// Whether it is one of the kinds that have a `ds64`.
+    /// True for RF64 and BW64, which have a `ds64`.
     is_large: bool,
-    /// The size of the sound that `ds64` states, in the place of what 32 bits cannot hold.
+    /// The size of the sound in `ds64`, for sizes that 32 bits cannot hold.
     data_size: Option<u64>,
-    /// Where the next chunk behind the sound begins for players that pass over no byte of padding behind the sound itself, and
-    /// pad chunks by where they begin (ffmpeg's `find_tag`).
+    /// The offset of the next chunk after the sound in players that skip no padding after the sound and pad chunks by their
+    /// offset (ffmpeg's `find_tag`).
     unpadded: Option<u64>,
     format: Option<TrackParams>,
-    /// How many bytes of sound there were.
+    /// The number of bytes of sound so far.
     sound: u64,
-    /// Whether it is counted as what it looks like, too.
+    /// True if the sound also counts as the codec that it looks like.
     suspected: bool,
-    /// Where it begins in its file.
+    /// The offset of the WAV in its file.
     start: u64,
-    /// Where the window begins, and the size of the whole, where that is known.
+    /// The offset of the window; `size` is the size of the whole recording, if known.
     position: u64,
     size: Option<u64>,
 }
@@ -54,18 +54,18 @@ pub(in super::super) struct Wav {
 enum State {
     Riff,
     Chunk,
-    /// So many bytes that are no sound are left.
+    /// Bytes to skip that are not sound; `left` remain.
     PassOver {
         left: u64,
     },
-    /// So many bytes of sound are left of a `data` chunk; `seen` of it have been shown.
+    /// The bytes of a `data` chunk: `left` remain, and `seen` are processed.
     Data {
         left: u64,
         padded: bool,
         wants: Wants,
         seen: u64,
     },
-    /// 16-bit PCM that is to be looked at before it is believed.
+    /// Declared PCM to probe before it is believed.
     Probe {
         size: u64,
         padded: bool,
@@ -73,7 +73,7 @@ enum State {
 }
 
 impl Wav {
-    /// `size`: that of the whole recording, where it is known.
+    /// Creates a demuxer. `size` is the size of the whole recording, if known.
     pub(in super::super) fn new(size: Option<u64>) -> Self {
         Self {
             state: State::Riff,
@@ -89,7 +89,7 @@ impl Wav {
         }
     }
 
-    /// The same, for a recording that begins so far into its file.
+    /// Sets the offset of the recording in its file.
     pub(in super::super) fn starting_at(self, start: u64) -> Self {
         Self { start, ..self }
     }
@@ -106,7 +106,7 @@ impl Wav {
         match &id {
             b"data" => {
                 let size = stated_bytes(self.data_size, stated).unwrap_or(u64::MAX);
-                // A chunk that says more than there is was cut off.
+                // A chunk that states more bytes than there are was cut off.
                 let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position).saturating_sub(8));
                 self.data(size.min(there), padded && size <= there, sink)?;
                 Ok(Step::Advance(8))
@@ -127,13 +127,13 @@ impl Wav {
                 self.data_size = fields.last_chunk().copied().map(u64::from_le_bytes);
                 self.pass_over(8 + size + u64::from(padded), window, at_end)
             }
-            // Some decoders believe it rather than the format behind it.
+            // Some decoders prefer this chunk to the format after it.
             b"XMA2" if self.format.is_none() => {
                 Err(MediaError::Codec { container: Container::Wav, codec: table::XMA2.name().to_owned() })
             }
-            // What is no chunk behind the sound is more of it than its header said.
+            // Bytes after the sound that are no chunk are more sound than the header stated.
             _ if self.sound > 0 && !id.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
-                // Padding is no sound.
+                // Padding is not sound.
                 if let Some(padding) = padding(*header, window) {
                     return self.pass_over(padding, window, at_end);
                 }
@@ -145,7 +145,7 @@ impl Wav {
         }
     }
 
-    /// Passes over `left` bytes, and looks there for sound that other players find: where they look for the next chunk.
+    /// Skips `left` bytes, and searches them for sound at the offsets where other players look for the next chunk.
     fn pass_over(&mut self, mut left: u64, window: &[u8], at_end: bool) -> Result<Step, MediaError> {
         if let Some(at) = self.unpadded
             && let ahead = at.saturating_sub(self.position)
@@ -172,7 +172,7 @@ impl Wav {
         Ok(Step::Advance(left))
     }
 
-    /// A `data` chunk of `size` bytes begins.
+    /// Begins a `data` chunk of `size` bytes.
     fn data(&mut self, size: u64, padded: bool, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         let is_the_rest = self.size.is_none_or(|whole| self.position.saturating_add(size).saturating_add(8) >= whole);
         if self.unpadded.is_some_and(|at| at != self.position) && !is_the_rest {
@@ -202,7 +202,7 @@ impl Wav {
         self.state = State::Data { left: size, padded, wants, seen: 0 };
     }
 
-    /// A decoder plays what is said to be PCM as what it looks like.
+    /// Probes declared PCM, since decoders play it as the codec that it looks like.
     fn probe(
         &mut self,
         (size, padded): (u64, bool),
@@ -216,8 +216,8 @@ impl Wav {
         }
         let beginning = window.get(..wanted).unwrap_or(window);
         if let Some(format) = &self.format {
-            // S/PDIF plays from samples of any size, frames only from those of 16 bits. Large blocks are looked at so far that
-            // what is in them is not told by their beginning.
+            // S/PDIF plays from samples of any size, frames only from 16-bit samples. With large blocks, decoders probe beyond
+            // this beginning, so it does not settle the codec.
             let is_plain = format.codec == Ok(table::PCM_S16LE);
             let looks_like = match () {
                 () if !is_plain => suspicion::is_s_pdif(beginning).then_some(table::IEC_61937),
@@ -233,7 +233,7 @@ impl Wav {
         self.data_bytes(window, at_end, sink)
     }
 
-    /// Goes on within a `data` chunk.
+    /// Continues within a `data` chunk.
     fn data_bytes(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
         let State::Data { left, padded, wants, seen } = &mut self.state else { return Ok(Step::End) };
         let shown = length(window).min(*left);
@@ -265,7 +265,7 @@ impl Wav {
                 sink.bytes(LOOKS_LIKE, bytes);
             }
         }
-        // What need not be shown is not read either, where it is known to be there.
+        // Bytes that need not be shown are not read either, if they are known to exist.
         let there = self.size.map_or(shown, |size| size.saturating_sub(self.position).min(*left).max(shown));
         let here = if *wants == Wants::Everything { shown } else { there };
         if here > wanted {
@@ -305,8 +305,8 @@ impl Wav {
     }
 }
 
-/// How large a `data` chunk is that states `stated` bytes; `None` if that is not known. In a file with a `ds64` some players
-/// believe that, whatever the chunk says: the larger counts.
+/// Returns the size of a `data` chunk that states `stated` bytes; `None` if it is unknown. Some players use the size in
+/// `ds64` instead of the size in the chunk, so the larger one counts.
 fn stated_bytes(of_ds64: Option<u64>, stated: u32) -> Option<u64> {
     let stated = (!UNKNOWN.contains(&stated)).then_some(u64::from(stated));
     of_ds64.filter(|size| *size > 0).max(stated)
@@ -316,13 +316,13 @@ fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// How long the run of zeros or of 0xff is that `window` begins with, if its first bytes are nothing else.
+/// Returns the length of the run of zeros or of 0xff at the start of `window`, if the whole header is part of it.
 fn padding(header: [u8; CHUNK_HEADER], window: &[u8]) -> Option<u64> {
     let filler = [0, 0xff].into_iter().find(|filler| header.iter().all(|byte| byte == filler))?;
     u64::try_from(window.iter().take_while(|&&byte| byte == filler).count()).ok()
 }
 
-/// What a `fmt ` chunk says.
+/// Reads a `fmt ` chunk.
 fn format(fields: &[u8]) -> TrackParams {
     const EXTENSIBLE: u16 = 0xfffe;
     let short = |at: usize| fields.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_le_bytes);
@@ -341,8 +341,9 @@ fn format(fields: &[u8]) -> TrackParams {
     }
 }
 
-/// How long a file of `bytes` bytes is that begins with `head`, by its format and the sound that it says it has; whether it
-/// is that unless it lies. Where its sound begins further in, it is no longer than what is left would be.
+/// Returns the length of a file of `bytes` bytes that begins with `head`, from its format and the stated size of its sound,
+/// and true if the length is exact provided that the header is true. If the sound begins beyond `head`, the length is an
+/// upper bound from the rest of the file.
 pub(in super::super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)> {
     let (mut at, mut format_of) = (length(head.get(..RIFF_HEADER)?), None);
     let mut data_size = None;

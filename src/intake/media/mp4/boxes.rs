@@ -1,29 +1,30 @@
-//! Boxes, of which the format is made (ISO/IEC 14496-12 §4.2), and the numbers in them.
+//! Boxes, the elements of the format (ISO/IEC 14496-12 §4.2), and the numbers in them.
 
-/// A box's four letters.
+/// The four letters that name a box.
 pub(super) type Kind = [u8; 4];
 
-/// A box's beginning.
+/// The header of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BoxHead {
     pub(super) kind: Kind,
-    /// The bytes of its size and its letters: 8 or 16.
+    /// The size of the header: 8 or 16 bytes.
     pub(super) bytes: u64,
-    /// The bytes that follow them. `None`: to the end of what it is in.
+    /// The size of the content. `None`: the content extends to the end of the enclosing box or file.
     pub(super) content: Option<u64>,
 }
 
-/// What stands where a box should begin.
+/// The result of reading a box header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Head(BoxHead),
-    /// It takes so many bytes to tell.
+    /// The number of bytes that the window must hold.
     More(usize),
-    /// A size that no box has.
+    /// An impossible size.
     Broken,
 }
 
-/// The box that `window` begins with, in something that has `room` for it.
+/// Reads the header of the box at the start of `window`; `room` is the number of bytes up to the end of the enclosing box or
+/// file.
 pub(super) fn head(window: &[u8], room: u64) -> Found {
     let Some(&[a, b, c, d, kind @ ..]) = window.first_chunk::<8>() else { return Found::More(8) };
     match u32::from_be_bytes([a, b, c, d]) {
@@ -33,7 +34,7 @@ pub(super) fn head(window: &[u8], room: u64) -> Found {
                 return Found::More(16);
             };
             match u64::from_be_bytes(size) {
-                // ffmpeg subtracts the eight bytes first and takes what is left for "to the end".
+                // ffmpeg subtracts the first eight bytes and reads the resulting 0 as "to the end".
                 8 => Found::Head(BoxHead { kind, bytes: 16, content: None }),
                 size @ 16.. if i64::try_from(size).is_ok() => {
                     Found::Head(BoxHead { kind, bytes: 16, content: Some(size - 16) })
@@ -46,7 +47,7 @@ pub(super) fn head(window: &[u8], room: u64) -> Found {
     }
 }
 
-/// Whether boxes of this kind hold others that matter, wherever they stand.
+/// Returns true if boxes of this kind hold other boxes that matter, at any level.
 pub(super) fn is_entered(kind: Kind) -> bool {
     matches!(
         &kind,
@@ -69,7 +70,7 @@ pub(super) fn is_entered(kind: Kind) -> bool {
     )
 }
 
-/// Reads big-endian numbers one behind the other. What is not there is `None`.
+/// A reader of consecutive big-endian numbers. Reads beyond the end return `None`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
@@ -85,7 +86,7 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// The next `count` bytes.
+    /// Reads the next `count` bytes.
     pub(super) fn slice(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -108,7 +109,7 @@ impl<'a> Fields<'a> {
         self.take().map(u64::from_be_bytes)
     }
 
-    /// A full box's flags, after its version.
+    /// Reads the version and the flags of a full box.
     pub(super) fn version_and_flags(&mut self) -> Option<(u8, u32)> {
         let [version, a, b, c] = self.take()?;
         Some((version, u32::from_be_bytes([0, a, b, c])))

@@ -1,20 +1,20 @@
-//! Reads a source here and there, and tables in it entry by entry.
+//! Random access to a source, and sequential access to the tables in it.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::movie::Table;
 
-/// How much is read where nothing was read before.
+/// The number of bytes read at a new position.
 const FIRST: usize = 4 * 1024;
-/// How much of a table is read at once.
+/// The number of bytes of a table read at once.
 const TABLE_AHEAD: usize = 8 * 1024;
 
-/// The part of a source that was read last.
+/// A buffer with the part of a source that was read last.
 #[derive(Debug)]
 pub(super) struct Peephole {
     at: u64,
     bytes: Vec<u8>,
-    /// How much is read where reading goes on near to where it was.
+    /// The number of bytes read where reading continues near the last position.
     ahead: usize,
 }
 
@@ -23,7 +23,7 @@ impl Peephole {
         Self { at: 0, bytes: Vec::new(), ahead }
     }
 
-    /// The bytes from `at` on, as many as are at hand: at least one and at most `wanted`, or none at the source's end.
+    /// Returns the buffered bytes from `at`: at least one and at most `wanted`, or none at the end of the source.
     pub(super) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
         if i64::try_from(at).is_err() {
             return Ok(&[]);
@@ -42,7 +42,7 @@ impl Peephole {
         Ok(shown.get(..wanted).unwrap_or(shown))
     }
 
-    /// The `N` bytes from `at` on, if the source has so many.
+    /// Returns the `N` bytes from `at`, or `None` if the source ends before.
     pub(super) fn exactly<S: Read + Seek, const N: usize>(
         &mut self,
         source: &mut S,
@@ -63,7 +63,7 @@ impl Peephole {
     }
 }
 
-/// Reads a table of entries of `N` bytes.
+/// A reader of a table with entries of `N` bytes.
 #[derive(Debug)]
 pub(super) struct Cursor<const N: usize> {
     peephole: Peephole,
@@ -76,7 +76,7 @@ impl<const N: usize> Cursor<N> {
         Self { peephole: Peephole::new(TABLE_AHEAD), at: table.at, left: table.count }
     }
 
-    /// The next entry, or `None` at the table's end or the source's.
+    /// Returns the next entry, or `None` at the end of the table or of the source.
     pub(super) fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<[u8; N]>> {
         if self.left == 0 {
             return Ok(None);

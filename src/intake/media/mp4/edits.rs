@@ -1,5 +1,5 @@
-//! Edit lists (ISO/IEC 14496-12 §8.6.6). They never shorten what is counted; one that plays parts of a track again or in
-//! another order makes it longer, as ffmpeg plays them so.
+//! Edit lists (ISO/IEC 14496-12 §8.6.6). They never shorten the measured length. An edit list that repeats or reorders parts
+//! of a track makes it longer, since ffmpeg plays those parts again.
 
 use std::io::{self, Read, Seek};
 
@@ -11,18 +11,18 @@ use super::feature;
 use super::movie::{Table, Track};
 use super::tables::Run;
 
-/// How often a track may be gone through.
+/// The maximum number of passes through a track.
 const MAX_PASSES: u32 = 32;
 
-/// A part of a track that is played, in its ticks.
+/// A part of a track to play, in ticks of the track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
     begins: i64,
     ends: i64,
 }
 
-/// Reads an edit list. An empty edit before all others is a pause; later ones are parts for ffmpeg, from one tick before the
-/// track's beginning.
+/// A reader of an edit list. An empty edit before all others is a pause. ffmpeg treats later empty edits as parts that
+/// begin one tick before the track.
 #[derive(Debug)]
 struct Edits {
     list: List,
@@ -68,14 +68,14 @@ impl Edits {
             }
             self.begun = true;
             let scaled = i128::from(duration) * i128::from(self.timescale) / i128::from(self.movie_timescale);
-            // Rounded up: what a part may have.
+            // Rounded up to the longest duration that the part can have.
             let scaled = i64::try_from(scaled + 1).unwrap_or(i64::MAX);
             return Ok(Some(Part { begins, ends: begins.saturating_add(scaled) }));
         }
     }
 }
 
-/// What an edit list plays, in as many passes through the track as it goes back in it, and one.
+/// The parts that an edit list plays, grouped into passes through the track. A new pass begins where the list goes back.
 #[derive(Debug)]
 pub(super) struct Repeats {
     edits: Edits,
@@ -84,7 +84,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// `None` if nothing is played twice.
+    /// Reads the edit list of `track`. Returns `None` if it plays nothing twice.
     pub(super) fn of<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Option<Self>, MediaError> {
         let Some(mut edits) = Edits::of(track) else { return Ok(None) };
         let (mut passes, mut before) = (1, None);
@@ -105,14 +105,14 @@ impl Repeats {
         Ok(Some(Self { edits, next }))
     }
 
-    /// The next parts that follow each other in the track.
+    /// Returns the next pass, whose parts are in the order of the track.
     pub(super) fn next_pass(&mut self) -> Option<Pass<'_>> {
         let part = self.next.take()?;
         Some(Pass { repeats: self, part: Some(part) })
     }
 }
 
-/// Parts that follow each other in the track.
+/// A single pass: parts in the order of the track.
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     repeats: &'a mut Repeats,
@@ -120,13 +120,13 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// The next packets of `rest` that are played, which are taken from it.
+    /// Takes from `rest` the next packets that the pass plays.
     pub(super) fn take<S: Read + Seek>(&mut self, source: &mut S, rest: &mut Option<Run>) -> io::Result<Option<Run>> {
         while let (Some(run), Some(part)) = (rest.take(), self.part) {
             let before = part.before(&run);
             let played = part.until(&run).saturating_sub(before);
             if before.saturating_add(played) >= run.count {
-                // The part may go on in the next.
+                // The part may continue in the next run.
                 return Ok((played > 0).then(|| run.part(before, played)));
             }
             *rest = Some(run.part(before.saturating_add(played), u64::MAX));
@@ -138,7 +138,7 @@ impl Pass<'_> {
         Ok(None)
     }
 
-    /// The track is over: what follows in it is passed over.
+    /// Skips the parts of this pass that lie beyond the end of the track.
     pub(super) fn finish<S: Read + Seek>(mut self, source: &mut S) -> io::Result<()> {
         while let Some(part) = self.part {
             self.go_on(source, part)?;
@@ -155,18 +155,18 @@ impl Pass<'_> {
 }
 
 impl Part {
-    /// Whether some of `before` is played again. Rounding makes neighbours overlap by a tick.
+    /// Returns true if this part repeats some of `before`. Rounding makes adjacent parts overlap by a tick.
     fn goes_back(self, before: Self) -> bool {
         self.begins.saturating_add(2) < before.ends
     }
 
-    /// How many packets of `run` are over before this begins.
+    /// Returns the number of packets of `run` that end before this part begins.
     fn before(self, run: &Run) -> u64 {
         let ticks = u64::try_from(self.begins.saturating_sub(run.time)).unwrap_or(0);
         ticks.checked_div(run.step).unwrap_or(if ticks > 0 { run.count } else { 0 }).min(run.count)
     }
 
-    /// How many packets of `run` have begun before this ends.
+    /// Returns the number of packets of `run` that begin before this part ends.
     fn until(self, run: &Run) -> u64 {
         let ticks = u64::try_from(self.ends.saturating_sub(run.time)).unwrap_or(0);
         if run.step == 0 { if ticks > 0 { run.count } else { 0 } } else { ticks.div_ceil(run.step).min(run.count) }

@@ -1,4 +1,4 @@
-//! Elementary stream descriptors (ISO/IEC 14496-1 §7.2.6): which codec a track of `mp4a` really has.
+//! Elementary stream descriptors (ISO/IEC 14496-1 §7.2.6), which name the actual codec of an `mp4a` track.
 
 use super::boxes::Fields;
 
@@ -6,17 +6,17 @@ const ES_DESCRIPTOR: u8 = 3;
 const DECODER_CONFIG: u8 = 4;
 const DECODER_SPECIFIC: u8 = 5;
 
-/// What an `esds` says.
+/// The content of an `esds` box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Esds {
-    /// The kind of the stream (ISO/IEC 14496-1 table 5).
+    /// The object type of the stream (ISO/IEC 14496-1 table 5).
     pub(super) object_type: u8,
-    /// The codec's own configuration: an `AudioSpecificConfig` for AAC.
+    /// The configuration of the codec: an `AudioSpecificConfig` for AAC.
     pub(super) setup: Option<Vec<u8>>,
 }
 
 impl Esds {
-    /// From the content of the box. `None` if it says nothing.
+    /// Reads the content of the box. Returns `None` if it holds no decoder configuration.
     pub(super) fn read(content: &[u8]) -> Option<Self> {
         let mut fields = Fields(content);
         fields.version_and_flags()?;
@@ -44,7 +44,8 @@ impl Esds {
         Some(Self { object_type, setup })
     }
 
-    /// The name of the codec that an `AudioSpecificConfig` makes of what is called AAC (ISO/IEC 14496-3 table 1.17).
+    /// Returns the name of the codec if the `AudioSpecificConfig` of a track labelled AAC selects another codec
+    /// (ISO/IEC 14496-3 table 1.17).
     pub(super) fn other_than_aac(&self) -> Option<&'static str> {
         const LAYERS: std::ops::RangeInclusive<u8> = 32..=34;
         const PARAMETRIC_STEREO: u8 = 29;
@@ -59,7 +60,7 @@ impl Esds {
         };
         match kind {
             kind if LAYERS.contains(&kind) => Some("mp3on4"),
-            // As a draft had it.
+            // A draft of the standard used this number for MPEG layers.
             PARAMETRIC_STEREO if rate < 3 => Some("mp3on4"),
             ALS => Some("mp4als"),
             _ => None,
@@ -67,7 +68,7 @@ impl Esds {
     }
 }
 
-/// A descriptor's tag and the size that it states, in up to four bytes of seven bits.
+/// Reads the tag and the size of a descriptor. The size takes up to four bytes of seven bits each.
 fn descriptor(fields: &mut Fields<'_>) -> Option<(u8, usize)> {
     let tag = fields.u8()?;
     let mut size = 0;

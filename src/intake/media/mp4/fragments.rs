@@ -1,5 +1,5 @@
-//! Fragments (ISO/IEC 14496-12 §8.8): lists of samples, each list before the samples that it names. They are handed on as
-//! they come by, so a recording that is still arriving can be read.
+//! Fragments (ISO/IEC 14496-12 §8.8): lists of samples, each list before its samples. This module hands on the samples as
+//! they arrive, so it can read a recording that is still arriving.
 
 use super::super::MediaError;
 use super::super::demux::PacketSink;
@@ -8,22 +8,22 @@ use super::movie::{Movie, Numbered, Track};
 use super::pending::{Pending, Queue, Samples};
 use super::{feature, too_short};
 
-/// How many bytes the sizes of samples that have not come by may take: those of some six hours of AAC.
+/// The maximum number of bytes for the sizes of samples that have not arrived: those of some six hours of AAC.
 const MAX_HELD: usize = 2 * 1024 * 1024;
-/// The largest number of lists whose samples have not come by.
+/// The maximum number of lists whose samples have not arrived.
 const MAX_RUNS: usize = 16 * 1024;
 
-/// The sound of fragments whose samples have not come by yet.
+/// The sound of fragments whose samples have not arrived yet.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
-    /// Where the fragment begins that is being read.
+    /// The offset of the current fragment.
     begins: u64,
-    /// Where samples are without more being said: behind those before. `None` if players differ about that.
+    /// The offset of samples without a stated offset: the end of the samples before. `None` if players differ about it.
     implied: Option<u64>,
-    /// Of the part of a track that is being read. It goes on where the next is about no track that is known.
+    /// The header of the current part of a track. It stays in force if the next header is about an unknown track.
     head: Option<Head>,
     tracks: Vec<Pending>,
-    /// The lists and the bytes of sizes that are held for all tracks.
+    /// The number of lists held for all tracks; `held` is the number of bytes for their sizes.
     runs: usize,
     held: usize,
 }
@@ -37,32 +37,32 @@ struct Head {
     size: u32,
 }
 
-/// A list that is being read.
+/// A list during reading.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
-    /// Where the entries begin.
+    /// The offset of the entries.
     pub(super) begins: u64,
-    /// How many bytes an entry has, and where in it the size is.
+    /// The size of an entry in bytes; `size_at` is the offset of the sample size in it.
     pub(super) entry: usize,
     size_at: usize,
-    /// How many there are still.
+    /// The number of entries left.
     pub(super) left: u32,
-    /// The next sample's place.
+    /// The offset of the next sample.
     at: u64,
     track: Option<usize>,
-    /// Whether its samples are placed by others' end.
+    /// True if the end of this list is the implied offset of the next.
     moves_implied: bool,
 }
 
 impl Fragments {
-    /// A `moof` begins.
+    /// Begins a `moof`.
     pub(super) fn begin(&mut self, at: u64) {
         self.begins = at;
         self.implied = Some(at);
         self.head = None;
     }
 
-    /// A `tfhd` of `size` bytes.
+    /// Reads a `tfhd` of `size` bytes.
     pub(super) fn read_head(&mut self, movie: &Movie, content: &[u8], size: u64) -> Result<(), MediaError> {
         let mut fields = Fields(content);
         let mut read = || {
@@ -90,7 +90,7 @@ impl Fragments {
         Ok(())
     }
 
-    /// A `trun` of `size` bytes, whose content begins at `begins`. What is left to be read of it, if anything is.
+    /// Reads a `trun` of `size` bytes, whose content begins at `begins`. Returns the list if entries are left to read.
     pub(super) fn read_run(
         &mut self,
         movie: &Movie,
@@ -124,7 +124,7 @@ impl Fragments {
         if u64::from(fixed) + u64::from(count) * u64::from(entry) > size {
             return Err(too_short());
         }
-        // Players that go by descriptions pass this list over, and do not count where it ends.
+        // Players that follow descriptions skip lists with another description and ignore their end.
         let moves_implied = head.description == 1;
         let run = Run {
             begins: begins.saturating_add(fixed.into()),
@@ -145,7 +145,7 @@ impl Fragments {
         Ok(Some(run))
     }
 
-    /// Reads as many of a list's entries as `content` holds; how many bytes they take.
+    /// Reads the entries of a list that `content` holds, and returns the number of bytes that they take.
     pub(super) fn read_entries(&mut self, run: &mut Run, content: &[u8]) -> Result<usize, MediaError> {
         let mut taken = 0;
         for entry in content.chunks_exact(run.entry.max(1)).take(usize::try_from(run.left).unwrap_or(usize::MAX)) {
@@ -184,13 +184,13 @@ impl Fragments {
         if self.held > MAX_HELD { Err(too_many()) } else { Ok(()) }
     }
 
-    /// How many of the bytes from `at` on can be passed over or shown at once, where a window shows `shown` of them.
+    /// Returns the number of bytes from `at` that can be skipped or shown at once; a window shows `shown` of them.
     pub(super) fn step(&self, at: u64, shown: u64) -> u64 {
         let next = self.tracks.iter().filter_map(Pending::next_at).min();
         next.map_or(u64::MAX, |next| next.saturating_sub(at).max(shown))
     }
 
-    /// The bytes from `at` on come by.
+    /// Processes `bytes`, which begin at offset `at`.
     pub(super) fn show(
         &mut self,
         tracks: &[Track],
@@ -206,12 +206,12 @@ impl Fragments {
         if self.runs > MAX_RUNS || self.held > MAX_HELD { Err(too_many()) } else { Ok(()) }
     }
 
-    /// Takes the samples of a track that have to be looked for in what has come by.
+    /// Takes the samples of a track that lie in bytes that have already passed.
     pub(super) fn take_behind(&mut self, place: usize) -> Option<Queue> {
         self.tracks.get_mut(place).map(Pending::take_behind)
     }
 
-    /// The file is over.
+    /// Closes the open samples at the end of the file.
     pub(super) fn finish(&mut self, tracks: &[Track], sink: &mut dyn PacketSink) {
         for (pending, track) in self.tracks.iter_mut().zip(tracks) {
             pending.finish(track, sink);
@@ -223,7 +223,7 @@ fn too_many() -> MediaError {
     feature("has a fragment of more samples than any recorder writes")
 }
 
-/// An error if `content` is all of a box of `size` bytes: players would read on behind it.
+/// Returns an error if `content` is all of a box of `size` bytes: players would read beyond its end.
 fn whole(content: &[u8], size: u64) -> Result<(), MediaError> {
     if u64::try_from(content.len()).is_ok_and(|shown| shown < size) { Ok(()) } else { Err(too_short()) }
 }

@@ -1,6 +1,6 @@
-//! Indexes of fragments, `sidx` and `mfra` (ISO/IEC 14496-12 §8.16.3 and §8.8.10). They are not needed to play a file from
-//! its beginning, but a player that follows one may come to fragments that a walk from box to box does not. A file with such
-//! an index is refused.
+//! Indexes of fragments, `sidx` and `mfra` (ISO/IEC 14496-12 §8.16.3 and §8.8.10). Players do not need them to play a file
+//! from its beginning, but an index may lead a player to fragments that a walk from box to box does not reach. The gateway
+//! refuses a file with such an index.
 
 use std::io::{self, Read, Seek};
 
@@ -12,14 +12,14 @@ use super::feature;
 
 /// The largest number of indexes of one kind.
 pub(super) const MAX_INDEXES: usize = 32 * 1024;
-/// How often an index may go back.
+/// The maximum number of times that an index may point backwards.
 const MAX_RETURNS: usize = 64;
-/// How many boxes are looked at where an index points into the middle of something.
+/// The maximum number of boxes examined where an index points into the middle of a box.
 const MAX_BOXES: usize = 16;
 const AHEAD: usize = 32 * 1024;
 
-/// Checks that the `sidx` boxes, whose contents begin `at` and end at, and the `mfra` of a file of `bytes` bytes name
-/// nothing but boxes that a walk comes to. `false` if that may cost no more.
+/// Checks that the `sidx` boxes and the `mfra` of a file of `bytes` bytes point only to boxes that a walk reaches.
+/// `segments` holds the start and the end of the content of each `sidx`. Returns `false` if the budget is spent.
 pub(super) fn check<S: Read + Seek>(
     source: &mut S,
     bytes: u64,
@@ -36,12 +36,12 @@ pub(super) fn check<S: Read + Seek>(
     places.check_random_access(&mut table, budget)
 }
 
-/// The boxes of a file that are in no other.
+/// The top-level boxes of a file.
 struct Places<'a, S> {
     source: &'a mut S,
     bytes: u64,
     peephole: Peephole,
-    /// Where the walk is.
+    /// The position of the walk.
     at: u64,
     returns: usize,
 }
@@ -118,7 +118,7 @@ impl<S: Read + Seek> Places<'_, S> {
         Err(feature("has more indexes of its fragments than tracks"))
     }
 
-    /// Checks that a walk comes to `place`, or that nothing is there.
+    /// Checks that a walk reaches `place`, or that `place` is beyond the end of the file.
     fn check(&mut self, place: u64, budget: &mut Budget) -> Result<bool, MediaError> {
         if place >= self.bytes {
             return Ok(budget.spend(0));
@@ -145,8 +145,8 @@ impl<S: Read + Seek> Places<'_, S> {
         Ok(budget.spend(0))
     }
 
-    /// Checks that at `place`, in the middle of a box, there is nothing that a player could take for fragments. Where
-    /// something was put in before them, an index points to anything.
+    /// Checks that a player cannot find fragments at `place`, in the middle of a box. An index is off, and points to
+    /// arbitrary bytes, if a program inserted bytes before the fragments.
     fn check_hidden(&mut self, mut place: u64) -> Result<(), MediaError> {
         for _ in 0..MAX_BOXES {
             match self.next(place)? {
@@ -158,7 +158,7 @@ impl<S: Read + Seek> Places<'_, S> {
         Err(feature("has an index that points to fragments within other boxes"))
     }
 
-    /// The kind of the box at `at` and where the next begins, if there is one.
+    /// Returns the kind of the box at `at` and the offset of the next, or `None` if there is no box.
     fn next(&mut self, at: u64) -> io::Result<Option<([u8; 4], u64)>> {
         let room = self.bytes.saturating_sub(at);
         let mut begins = [0; 16];

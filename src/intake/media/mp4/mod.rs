@@ -1,16 +1,16 @@
-//! MP4, M4A, MOV and 3GP: the ISO base media family (ISO/IEC 14496-12) and `QuickTime`, of which it came.
+//! MP4, M4A, MOV and 3GP: the ISO base media family (ISO/IEC 14496-12) and its ancestor `QuickTime`.
 //!
-//! A file has an index, the movie, whose tables say where its samples are, or fragments, each with its own list, or both.
-//! Everything is read as ffmpeg reads it, since that is what plays the sound; where a file can be read in two ways, or hides
-//! how long it is, it is refused.
+//! A file has an index (the movie) with tables that locate its samples, or fragments with a list of samples each, or both.
+//! This module reads everything as ffmpeg does, since providers decode with ffmpeg. It refuses a file that can be read in
+//! two ways or that hides its length.
 //!
-//! - `boxes`: what the format is made of
-//! - `walk`: through a file's boxes, window by window; fragments are counted on the way
-//! - `movie`, `tracks`, `esds`: which tracks there are, what their sound is, and where their tables stand
-//! - `fragments`, `pending`: lists of samples before the samples
-//! - `indexes`: of fragments, which may lead elsewhere
-//! - `tables`, `cursor`, `play`: samples by the movie's tables, which are read where they stand and never held
-//! - `edits`: parts of a track that are played again
+//! - `boxes`: the elements of the format
+//! - `walk`: walks over the boxes of a file, window by window, and counts fragments on the way
+//! - `movie`, `tracks`, `esds`: read the tracks, the encoding of their sound and the positions of their tables
+//! - `fragments`, `pending`: hold lists of samples until the samples arrive
+//! - `indexes`: checks indexes of fragments, which may lead a player elsewhere
+//! - `tables`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
+//! - `edits`: parts of a track that an edit list plays again
 
 mod boxes;
 mod cursor;
@@ -39,7 +39,7 @@ use walk::{Index, Mp4};
 
 const MP4: Container = Container::Mp4;
 
-/// Counts what an MP4 of `bytes` bytes plays.
+/// Measures an MP4 file of `bytes` bytes.
 pub(super) fn measure<S>(
     source: &mut S,
     bytes: u64,
@@ -52,7 +52,7 @@ where
     let mut walk = Mp4::default();
     let mut ended = Reader::new(&mut *source, 0, bytes)?.run(&mut walk, sink, budget)?;
     if walk.index() == Index::Missing && ended == Ended::Whole {
-        // Some programs mark it as free by mistake.
+        // Some programs mark the index as free by mistake.
         walk = Mp4::even_in_free();
         ended = Reader::new(&mut *source, 0, bytes)?.run(&mut walk, sink, budget)?;
     }
@@ -75,7 +75,7 @@ where
     for (place, track) in movie.tracks().iter().enumerate() {
         let left = Player::new(source, bytes, track)?.play(fragments.take_behind(place), sink, budget)?;
         if let Some(left) = left {
-            // Of the tracks that nobody looked at any may be the longest.
+            // Any of the tracks not examined may be the longest.
             let last = place + 1 == movie.tracks().len();
             return Ok(Ended::OverBudget { left: if last { left } else { bytes } });
         }
@@ -91,7 +91,7 @@ fn feature(what: &'static str) -> MediaError {
     MediaError::Feature { container: MP4, what }
 }
 
-/// Some players read on behind the end of such a box.
+/// Returns the error for a box that is too short for its fields. Some players read beyond the end of such a box.
 fn too_short() -> MediaError {
     feature("has a box that is too short for what it holds")
 }

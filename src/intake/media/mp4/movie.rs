@@ -1,5 +1,5 @@
-//! The movie: which tracks there are and where their tables stand. A box means the same to ffmpeg wherever it stands, and
-//! belongs to the track that was begun last; so it does here.
+//! The movie: the tracks and the positions of their tables. As in ffmpeg, a box means the same at any level, and belongs to
+//! the track that began last.
 
 use super::super::demux::{MAX_TRACKS, PacketSink, TrackId};
 use super::super::{Container, MediaError};
@@ -7,10 +7,10 @@ use super::boxes::{Fields, Kind};
 use super::tracks::{Brand, Description, Handler, describe};
 use super::{feature, too_short};
 
-/// The largest number of tracks of any kind.
+/// The maximum number of tracks of any kind.
 const MAX_NUMBERS: usize = 1024;
 
-/// Where a table stands: `count` entries from `at` on.
+/// The position of a table: `count` entries from `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Table {
     pub(super) at: u64,
@@ -20,37 +20,37 @@ pub(super) struct Table {
 /// The sizes of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sizes {
-    /// All of one size.
+    /// A single size for all samples.
     Constant { size: u32, count: u32 },
-    /// Each of its own, in `bits` bits.
+    /// A size of `bits` bits for each sample.
     Listed { table: Table, bits: u8 },
 }
 
 /// A track's tables (ISO/IEC 14496-12 §8.6 and §8.7).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tables {
-    /// How long samples last: `stts`.
+    /// The durations of samples: `stts`.
     pub(super) times: Option<Table>,
     /// The first entry of `times`, if it is the only one.
     pub(super) only_step: Option<u32>,
-    /// How many samples chunks have: `stsc`.
+    /// The number of samples per chunk: `stsc`.
     pub(super) chunks: Option<Table>,
-    /// How large samples are: `stsz` or `stz2`.
+    /// The sizes of samples: `stsz` or `stz2`.
     pub(super) sizes: Option<Sizes>,
-    /// Where chunks are: `stco` or `co64`.
+    /// The offsets of chunks: `stco` or `co64`.
     pub(super) offsets: Option<Table>,
     pub(super) wide_offsets: bool,
-    /// Which parts are played, and in which order: `elst`.
+    /// The parts to play, in order: `elst`.
     pub(super) edits: Option<Table>,
     pub(super) wide_edits: bool,
-    /// Samples are shown at other times than they are decoded.
+    /// True if samples are presented in another order than they are decoded: `ctts`.
     pub(super) reordered: bool,
 }
 
-/// A track of sound.
+/// An audio track.
 #[derive(Debug)]
 pub(super) struct Track {
-    /// What its packets are counted under.
+    /// The id under which the sink counts its packets.
     pub(super) counted: TrackId,
     pub(super) timescale: u32,
     pub(super) movie_timescale: u32,
@@ -58,7 +58,7 @@ pub(super) struct Track {
     pub(super) tables: Tables,
 }
 
-/// A track that is being read.
+/// A track during reading.
 #[derive(Debug, Default)]
 struct Open {
     number: Option<u32>,
@@ -70,60 +70,60 @@ struct Open {
     tables: Tables,
 }
 
-/// The movie as far as it has been read.
+/// The part of the movie read so far.
 #[derive(Debug, Default)]
 pub(super) struct Movie {
     brand: Brand,
     timescale: u32,
     open: Option<Open>,
     tracks: Vec<Track>,
-    /// The number of every track.
+    /// The number and the kind of every track.
     numbers: Vec<(u32, Numbered)>,
     defaults: Vec<Defaults>,
 }
 
-/// What a track is that has a number.
+/// The kind of a track with a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Numbered {
-    /// The one at this place among those of sound.
+    /// An audio track, with its index among the audio tracks.
     Sound(usize),
     Other,
 }
 
-/// A `trex`: what holds for a track's fragments that do not say otherwise.
+/// A `trex`: the defaults for the fragments of a track.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Defaults {
     number: u32,
-    /// Which of the track's descriptions holds.
+    /// The number of the track's description.
     pub(super) description: u32,
     /// The size of a sample.
     pub(super) size: u32,
 }
 
 impl Movie {
-    /// The tracks of sound.
+    /// Returns the audio tracks.
     pub(super) fn tracks(&self) -> &[Track] {
         &self.tracks
     }
 
-    /// What the first track of this number is.
+    /// Returns the kind of the first track with this number.
     pub(super) fn find(&self, number: u32) -> Option<Numbered> {
         self.numbers.iter().find(|(track, _)| *track == number).map(|(_, what)| *what)
     }
 
-    /// What holds for a track's fragments that do not say otherwise; `None` if it may have none.
+    /// Returns the defaults for the fragments of a track; `None` if it may have no fragments.
     pub(super) fn defaults(&self, number: u32) -> Option<Defaults> {
         self.defaults.iter().find(|defaults| defaults.number == number).copied()
     }
 
-    /// A `trak` begins.
+    /// Begins a `trak`.
     pub(super) fn begin_track(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         self.settle(sink)?;
         self.open = Some(Open::default());
         Ok(())
     }
 
-    /// Takes the track that was begun last as it is.
+    /// Ends the track that began last, and hands it to `sink` if it is audio.
     pub(super) fn settle(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         if self.numbers.len() >= MAX_NUMBERS {
@@ -132,7 +132,7 @@ impl Movie {
         let what = if open.description.is_some() { Numbered::Sound(self.tracks.len()) } else { Numbered::Other };
         self.numbers.push((open.number.unwrap_or_default(), what));
         let Some(description) = open.description else {
-            // A chapter's or a picture's.
+            // A track of chapters or of pictures.
             return if open.handler == Handler::Sound { Err(feature("does not describe its sound")) } else { Ok(()) };
         };
         if open.external {
@@ -153,8 +153,7 @@ impl Movie {
         Ok(())
     }
 
-    /// A box that has to be read, `size` bytes from `at` on, of which `content` shows the first (and, behind its end, what
-    /// follows it).
+    /// Reads a box whose content is `size` bytes from `at`. `content` holds the first of them and may extend beyond the box.
     pub(super) fn read(&mut self, kind: Kind, at: u64, size: u64, content: &[u8]) -> Result<(), MediaError> {
         if size < least_size(kind, content) {
             return Err(too_short());
@@ -164,12 +163,12 @@ impl Movie {
         match &kind {
             b"ftyp" if self.open.is_none() && self.numbers.is_empty() => {
                 let brand = Brand::from_ftyp(within).unwrap_or_default();
-                // What has once been said to be ISO's stays that.
+                // A later `ftyp` cannot revoke an ISO brand.
                 self.brand = Brand { iso: brand.iso || self.brand.iso, ..brand };
             }
             b"mvhd" => self.timescale = timescale(&mut fields),
             b"trex" => self.read_defaults(&mut fields)?,
-            // They change what was said of a track's sound, and belong inside of its description.
+            // These boxes change the description of a track's sound and belong inside it.
             b"esds" | b"wave" | b"glbl" | b"alac" | b"dfLa" | b"dOps" | b"wfex" | b"pcmC" | b"ddts" | b"frma"
             | b"tenc" | b"adrm" => {
                 return Err(feature("describes its sound outside of its sample description"));
@@ -289,7 +288,7 @@ impl Tables {
             b"elst" => {
                 self.wide_edits = version == 1;
                 let bits = if self.wide_edits { 160 } else { 96 };
-                // The size says how many there are; the count is not used.
+                // The size of the box gives the number of entries; the stated count is not used.
                 once(&mut self.edits, Some(clipped(8, bits, u32::MAX)).filter(|table| table.count > 0))
             }
             b"ctts" => {
@@ -301,7 +300,7 @@ impl Tables {
     }
 }
 
-/// The fewest bytes that a box has whose fields all matter.
+/// Returns the minimum size of a box whose fields all matter.
 fn least_size(kind: Kind, content: &[u8]) -> u64 {
     match (&kind, content.first()) {
         (b"tkhd", Some(1)) | (b"trex", _) => 24,
@@ -312,7 +311,7 @@ fn least_size(kind: Kind, content: &[u8]) -> u64 {
     }
 }
 
-/// Of two tables one would be believed, and players differ in which.
+/// Stores `value`, or returns an error if there is a value already: players differ about which of two tables they use.
 fn once<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), MediaError> {
     match (place.is_some(), value) {
         (true, Some(_)) => Err(repeated()),
@@ -328,20 +327,20 @@ fn repeated() -> MediaError {
     feature("has two of a track's tables")
 }
 
-/// The number in a `tkhd`.
+/// Reads the track number in a `tkhd`.
 fn number(fields: &mut Fields<'_>) -> Option<u32> {
     let (version, _) = fields.version_and_flags()?;
     fields.skip(if version == 1 { 16 } else { 8 })?;
     fields.u32()
 }
 
-/// The ticks a second in an `mvhd` or `mdhd`, where they are in the place of a `tkhd`'s number. One that ffmpeg takes for
-/// none ticks once a second.
+/// Reads the ticks per second in an `mvhd` or `mdhd`, at the offset of the number in a `tkhd`. The result is 1 for numbers
+/// that ffmpeg rejects.
 fn timescale(fields: &mut Fields<'_>) -> u32 {
     number(fields).filter(|&ticks| ticks > 0 && i32::try_from(ticks).is_ok()).unwrap_or(1)
 }
 
-/// Whether a `dref` says that samples are in another file: an alias with a path, as ffmpeg would follow it.
+/// Returns true if a `dref` places samples in another file: an alias with a path, which ffmpeg would follow.
 fn is_external(mut fields: Fields<'_>) -> bool {
     const ALIAS_WITH_PATH: u32 = 150;
     let Some((_, entries)) = fields.version_and_flags().zip(fields.u32()) else { return false };

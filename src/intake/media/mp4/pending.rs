@@ -1,4 +1,4 @@
-//! Samples of a track that a fragment has named and that have not come by yet.
+//! Samples of a track that a fragment has listed and that have not arrived yet.
 
 use std::collections::VecDeque;
 
@@ -6,49 +6,49 @@ use super::super::codec::Wants;
 use super::super::demux::PacketSink;
 use super::movie::Track;
 
-/// Samples that follow each other.
+/// A run of consecutive samples.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Samples {
     pub(super) at: u64,
     pub(super) count: u32,
-    /// Their size, if they all have the same; otherwise their sizes are added one by one.
+    /// The size of each sample if all sizes are equal; otherwise `add_size` adds the sizes one by one.
     pub(super) size: Option<u32>,
 }
 
-/// A list of samples that is held.
+/// A list of samples in memory.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     runs: VecDeque<Samples>,
-    /// Sizes in groups of seven bits, the lowest first; the last has its eighth bit clear.
+    /// The sizes in groups of seven bits, lowest group first. The last group of a size has its eighth bit clear.
     sizes: VecDeque<u8>,
-    /// Where the sample ends that was pushed last.
+    /// The end of the last sample pushed.
     ends: u64,
 }
 
-/// A track's samples that have not come by.
+/// The samples of a track that have not arrived.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     queue: Queue,
-    /// Those that had come by already when they were named, or are named twice.
+    /// Samples whose bytes had already passed when a fragment listed them, or that are listed twice.
     behind: Queue,
     current: Option<Current>,
-    /// Where the last sample that has come by ends.
+    /// The end of the last sample that has arrived.
     done: u64,
 }
 
-/// The sample that is next, or is coming by.
+/// The next sample, or the sample that is arriving.
 #[derive(Debug, Clone, Copy)]
 struct Current {
     begins: u64,
     ends: u64,
-    /// Up to where it has come by.
+    /// The end of the part that has arrived.
     next: u64,
-    /// Up to where its clock has to see it, once it has begun.
+    /// The end of the part that its clock has to see; `None` before the sample begins.
     seen_until: Option<u64>,
 }
 
 impl Queue {
-    /// Adds the next sample's size, and says how many bytes that takes.
+    /// Adds the size of the next sample, and returns the number of bytes that the entry takes.
     pub(super) fn add_size(&mut self, mut size: u32) -> usize {
         let before = self.sizes.len();
         loop {
@@ -73,7 +73,7 @@ impl Queue {
         Some(size)
     }
 
-    /// The next sample, or, where they are `alike`, as many as there are: where they begin and end.
+    /// Returns the start and the end of the next sample, or of all samples of a run if they are `alike`.
     pub(super) fn next(&mut self, alike: bool) -> Option<(u64, u64)> {
         loop {
             let run = *self.runs.front()?;
@@ -81,7 +81,7 @@ impl Queue {
                 _ if run.count == 0 => 0,
                 Some(size) if alike => u64::from(size).saturating_mul(run.count.into()),
                 Some(size) => size.into(),
-                // The list of them is being read still.
+                // No size is left while the list is still being read.
                 None => self.take_size()?.into(),
             };
             let run = self.runs.front_mut()?;
@@ -97,7 +97,7 @@ impl Queue {
         }
     }
 
-    /// Adds a sample behind those that there are.
+    /// Appends a sample.
     fn push(&mut self, at: u64, size: u64) {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         match self.runs.back_mut() {
@@ -126,17 +126,17 @@ impl Pending {
         self.queue.sizes.len() + self.behind.sizes.len()
     }
 
-    /// Takes the samples that have to be looked for in what has come by.
+    /// Takes the samples that lie in bytes that have already passed.
     pub(super) fn take_behind(&mut self) -> Queue {
         std::mem::take(&mut self.behind)
     }
 
-    /// Where the next byte is that matters.
+    /// Returns the offset of the next byte that matters.
     pub(super) fn next_at(&self) -> Option<u64> {
         self.current.map(|current| current.next).or_else(|| self.queue.runs.front().map(|run| run.at))
     }
 
-    /// The bytes from `at` on come by.
+    /// Processes `bytes`, which begin at offset `at`.
     pub(super) fn show(&mut self, track: &Track, at: u64, bytes: &[u8], sink: &mut dyn PacketSink) {
         let shown_until = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let pcm_frame = track.description.pcm_frame;
@@ -167,7 +167,7 @@ impl Pending {
         }
     }
 
-    /// The file is over.
+    /// Closes the current sample at the end of the file.
     pub(super) fn finish(&mut self, track: &Track, sink: &mut dyn PacketSink) {
         if self.current.take().is_some_and(|current| current.seen_until.is_some()) {
             sink.end(track.counted);
@@ -181,7 +181,7 @@ impl Current {
         Self { begins, ends, next: begins, seen_until: None }
     }
 
-    /// The bytes up to `until` come by: `bytes` and what may follow them.
+    /// Processes the sample up to `until`: `bytes`, and any bytes after them unseen.
     fn show(&mut self, track: &Track, until: u64, bytes: &[u8], sink: &mut dyn PacketSink) {
         let begins = self.begins;
         let size = self.ends - begins;
@@ -202,7 +202,7 @@ impl Current {
         self.next = until;
     }
 
-    /// The same of PCM, of which any whole samples are a packet: what is cut off is not counted.
+    /// Processes a run of PCM up to `until`. Any number of whole samples is a packet; a sample that is cut off does not count.
     fn show_pcm(&mut self, track: &Track, frame: u64, until: u64, sink: &mut dyn PacketSink) {
         let whole = |until: u64| (until - self.begins) / frame;
         let bytes = (whole(until) - whole(self.next)).saturating_mul(frame);

@@ -1,4 +1,4 @@
-//! Hands on a track's packets by its tables.
+//! Playback of a track: hands its packets to the sink in the order of its tables.
 
 use std::io::{Read, Seek};
 
@@ -13,10 +13,10 @@ use super::pending::Queue;
 use super::tables::{Run, Samples};
 use super::{MP4, cut_off};
 
-/// How much is read at once where samples follow each other.
+/// The number of bytes read at once where samples are consecutive.
 const AHEAD: usize = 32 * 1024;
 
-/// Plays a track of a file of `bytes` bytes.
+/// A player of one track of a file of `bytes` bytes.
 pub(super) struct Player<'a, S> {
     source: &'a mut S,
     bytes: u64,
@@ -42,8 +42,8 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         Ok(Self { source, bytes, track, peephole: Peephole::new(AHEAD) })
     }
 
-    /// Plays all that its tables name and that is `behind`, and what is played again apart from that: the longer of the two
-    /// counts. How many bytes were not looked at, if it may cost no more.
+    /// Plays the samples in `behind` and in the track's tables, and counts the repeats of an edit list as a separate track:
+    /// the longer of the two counts. Returns the number of unexamined bytes if the budget is spent.
     pub(super) fn play(
         mut self,
         behind: Option<Queue>,
@@ -62,7 +62,8 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         self.play_again(sink, budget)
     }
 
-    /// Plays what `next` names, which takes no more bytes than the file has: otherwise some would be played without end.
+    /// Plays the runs that `next` returns. More bytes than the file has are an error: an index could play the same bytes
+    /// without end.
     fn play_once(
         &mut self,
         mut next: impl FnMut(&mut S) -> Result<Option<Run>, MediaError>,
@@ -83,7 +84,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         Ok(None)
     }
 
-    /// Plays what an edit list plays that goes back in the track.
+    /// Plays the parts of an edit list that goes back in the track.
     fn play_again(mut self, sink: &mut dyn PacketSink, budget: &mut Budget) -> Result<Option<u64>, MediaError> {
         let Some(mut repeats) = Repeats::of(self.source, self.track)? else { return Ok(None) };
         let again = TrackId(self.track.counted.0.saturating_add(u32::try_from(MAX_TRACKS).unwrap_or(u32::MAX)));
@@ -106,7 +107,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         Ok(None)
     }
 
-    /// What of `run` is in the file. The last packet may be cut off.
+    /// Limits `run` to the packets that are in the file. The last packet may be cut off.
     fn within(&self, run: Run) -> Run {
         let there = self.bytes.saturating_sub(run.at);
         if run.size == 0 {
@@ -116,7 +117,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         }
     }
 
-    /// `false` if it may cost no more.
+    /// Hands the packets of `run` to `sink`. Returns `false` if the budget is spent.
     fn hand_on(
         &mut self,
         run: Run,
@@ -143,7 +144,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         Ok(budget.spend(0))
     }
 
-    /// Hands on one packet, and says how much of it was looked at.
+    /// Hands one packet to `sink`, and returns the number of bytes examined.
     fn packet(&mut self, at: u64, size: u64, to: TrackId, sink: &mut dyn PacketSink) -> Result<u64, MediaError> {
         let wanted = match sink.begin(to, size, None) {
             Wants::Nothing => 0,

@@ -1,4 +1,4 @@
-//! A track's samples by its tables (ISO/IEC 14496-12 §8.6 and §8.7), as ffmpeg makes packets of them.
+//! The samples that a track's tables list (ISO/IEC 14496-12 §8.6 and §8.7), grouped into packets as ffmpeg groups them.
 
 use std::io::{self, Read, Seek};
 
@@ -8,28 +8,28 @@ use super::cursor::Cursor;
 use super::feature;
 use super::movie::{Sizes, Table, Tables, Track};
 
-/// Samples of PCM that ffmpeg makes one packet of, at most.
+/// The maximum number of PCM samples that ffmpeg puts into one packet.
 const SAMPLES_PER_PACKET: u64 = 1024;
-/// From so many samples on a piece is a packet of its own.
+/// The number of samples from which a frame is a packet of its own.
 const LARGE_FRAME: u64 = 160;
-/// Longer steps than this are no steps for ffmpeg, but corrections.
+/// The longest step between samples. ffmpeg treats larger numbers as corrections.
 const MAX_STEP: u32 = u32::MAX - 480_000;
-/// The largest number in a table of chunks: it has a sign for ffmpeg.
+/// The largest number in a table of chunks: ffmpeg reads it as a signed number.
 const MAX_FIELD: u64 = 0x7fff_ffff;
 
-/// Packets of one size that follow each other in the file and in time.
+/// A run of packets of one size that are consecutive in the file and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) at: u64,
     pub(super) size: u64,
     pub(super) count: u64,
-    /// When the first begins, and how long each lasts, in the track's ticks.
+    /// The start of the first packet in ticks of the track; `step` is the duration of each packet in the same ticks.
     pub(super) time: i64,
     pub(super) step: u64,
 }
 
 impl Run {
-    /// The part of it from the packet `first` on, `count` packets at most.
+    /// Returns the part of the run from the packet `first`, at most `count` packets.
     pub(super) fn part(&self, first: u64, count: u64) -> Self {
         Self {
             at: self.at.saturating_add(self.size.saturating_mul(first)),
@@ -40,42 +40,42 @@ impl Run {
     }
 }
 
-/// Goes through a track's packets in the order of its tables.
+/// An iterator over a track's packets in the order of its tables.
 #[derive(Debug)]
 pub(super) struct Samples {
     offsets: Offsets,
-    /// Where the next chunk is, and its number, from 1.
+    /// The offset of the next chunk; `chunk` is its number, from 1.
     next_offset: Option<u64>,
     chunk: u64,
     chunks: Cursor<12>,
-    /// How many samples a chunk has, and from which chunk on it is how many.
+    /// The number of samples in the current chunk; `next_per_chunk` holds the first chunk with another number, and that number.
     per_chunk: u64,
     next_per_chunk: Option<(u64, u64)>,
     chunk_of_last_entry: u64,
     packets: Packets,
     times: Times,
     time: i64,
-    /// What is left of the chunk that is being read.
+    /// The offset of the rest of the current chunk; `left` is the number of samples in it.
     at: u64,
     left: u64,
     rest: Option<Run>,
 }
 
-/// How a chunk is divided into packets.
+/// The division of a chunk into packets.
 #[derive(Debug)]
 enum Packets {
-    /// A packet is a sample, all of one size. Of PCM it is known what a sample takes.
+    /// A sample per packet, all of one size. `decoded` is the known size of a PCM sample, and 0 for every other codec.
     Alike { size: u64, decoded: u64, left: u64 },
-    /// A packet is a sample, each of its own size.
+    /// A sample per packet, each with a size in the list.
     Listed(SizeList),
-    /// So many samples take so many bytes: the sizes of samples do not count.
+    /// Frames of `samples` samples in `bytes` bytes each. The sizes of samples do not count.
     Framed { samples: u64, bytes: u64 },
-    /// Any number of samples is a packet.
+    /// Any number of samples per packet.
     Raw { sample: u64 },
 }
 
 impl Samples {
-    /// The packets of `track`, or `None` if it has no tables. `timed`: when packets begin matters.
+    /// Returns the packets of `track`, or `None` if it has no tables. `timed`: the start times of packets matter.
     pub(super) fn new<S: Read + Seek>(source: &mut S, track: &Track, timed: bool) -> Result<Option<Self>, MediaError> {
         let Tables { offsets: Some(offsets), chunks: Some(chunks), .. } = track.tables else { return Ok(None) };
         let offsets = if track.tables.wide_offsets {
@@ -101,14 +101,14 @@ impl Samples {
             rest: None,
         };
         samples.read_per_chunk(source)?;
-        // The first holds for all chunks before it as well.
+        // The first entry also holds for all chunks before it.
         samples.per_chunk = samples.next_per_chunk.take().map_or(0, |(_, count)| count);
         samples.read_per_chunk(source)?;
         samples.read_offset(source)?;
         Ok(Some(samples))
     }
 
-    /// The next packets.
+    /// Returns the next packets.
     pub(super) fn next<S: Read + Seek>(&mut self, source: &mut S) -> Result<Option<Run>, MediaError> {
         if let Some(rest) = self.rest.take() {
             return Ok(Some(rest));
@@ -151,7 +151,7 @@ impl Samples {
         Ok(Some(Run { at, size, count, time, step }))
     }
 
-    /// Goes on to the next chunk; `false` if there is none.
+    /// Moves to the next chunk. Returns `false` if there is none.
     fn begin_chunk<S: Read + Seek>(&mut self, source: &mut S) -> Result<bool, MediaError> {
         let Some(at) = self.next_offset else { return Ok(false) };
         if let Some((_, per_chunk)) = self.next_per_chunk.filter(|(first, _)| *first == self.chunk) {
@@ -161,7 +161,7 @@ impl Samples {
         (self.at, self.left) = (at, self.per_chunk);
         self.read_offset(source)?;
         if let Packets::Alike { size, decoded, .. } = &mut self.packets {
-            // Some writers state another size than samples have: one, or that of another number of channels.
+            // Some encoders state a wrong sample size: 1, or the size for another number of channels.
             let room = self.next_offset.map_or(u64::MAX, |next| next.saturating_sub(at));
             let too_large = room > 0 && *size > *decoded && self.per_chunk.saturating_mul(*size) > room;
             if *decoded > 0 && (*size < *decoded || too_large) {
@@ -171,7 +171,7 @@ impl Samples {
         Ok(true)
     }
 
-    /// The whole chunk, as packets of `per_packet` samples, of which each `samples` take `bytes`.
+    /// Divides the whole chunk into packets of `per_packet` samples; each `samples` samples take `bytes` bytes.
     fn divide(&mut self, per_packet: u64, samples: u64, bytes: u64) -> Option<Run> {
         let all = std::mem::take(&mut self.left);
         let (count, rest) = (all / per_packet, all % per_packet);
@@ -186,7 +186,7 @@ impl Samples {
         if count > 0 { Some(run) } else { self.rest.take().or(Some(run)) }
     }
 
-    /// The time now, from which `ticks` go by.
+    /// Advances the time by `ticks`, and returns the time before.
     fn advance(&mut self, ticks: u64) -> i64 {
         let now = self.time;
         self.time = now.saturating_add(i64::try_from(ticks).unwrap_or(i64::MAX));
@@ -197,7 +197,7 @@ impl Samples {
         self.chunk += 1;
         self.next_offset = match &mut self.offsets {
             Offsets::Narrow(table) => table.next(source)?.map(|offset| u32::from_be_bytes(offset).into()),
-            // One that no file has is taken for the beginning.
+            // An offset beyond any file reads as the beginning of the file.
             Offsets::Wide(table) => table.next(source)?.map(|offset| {
                 let offset = u64::from_be_bytes(offset);
                 if i64::try_from(offset).is_ok() { offset } else { 0 }
@@ -206,13 +206,13 @@ impl Samples {
         Ok(())
     }
 
-    /// Reads from which chunk on there are how many samples in each.
+    /// Reads the next first chunk and its number of samples per chunk.
     fn read_per_chunk<S: Read + Seek>(&mut self, source: &mut S) -> Result<(), MediaError> {
         self.next_per_chunk = None;
         let Some(entry) = self.chunks.next(source)? else { return Ok(()) };
         let [first, count, description] = fields(entry);
         let after = self.chunk_of_last_entry;
-        // Players differ in what they make of other tables. Entries of nothing at the end are left out by all.
+        // All players ignore empty entries at the end. They differ about other tables, so those are refused.
         if count == 0 && after > 0 {
             while let Some(entry) = self.chunks.next(source)? {
                 if fields(entry)[1] > 0 {
@@ -243,7 +243,7 @@ fn broken() -> MediaError {
     feature("has an index that says in two ways where samples are (stsc)")
 }
 
-/// Where chunks are.
+/// The offsets of chunks.
 #[derive(Debug)]
 enum Offsets {
     Narrow(Cursor<4>),
@@ -258,7 +258,7 @@ impl Packets {
             Some(Sizes::Constant { size, .. }) => u64::from(size),
             _ => 0,
         };
-        // Of old, samples were counted and not packets.
+        // Old files count samples, not packets.
         if track.tables.only_step.is_some_and(|step| step == 1 || step > MAX_STEP) {
             let [samples, bytes] = [description.samples_per_frame, description.bytes_per_frame].map(u64::from);
             return Some(if samples > 1 {
@@ -274,13 +274,13 @@ impl Packets {
     }
 }
 
-/// Reads the sizes of samples.
+/// A reader of the sizes of samples.
 #[derive(Debug)]
 enum SizeList {
     Bytes4(Cursor<4>),
     Bytes2(Cursor<2>),
     Byte(Cursor<1>),
-    /// Two in each byte, and the second of a byte that has been read.
+    /// Two sizes in each byte; `second` is the second size of the last byte read.
     Halves {
         table: Cursor<1>,
         left: u64,
@@ -321,7 +321,7 @@ impl SizeList {
     }
 }
 
-/// Reads how long samples last.
+/// A reader of the durations of samples.
 #[derive(Debug, Default)]
 struct Times {
     table: Option<Cursor<8>>,
@@ -330,7 +330,8 @@ struct Times {
 }
 
 impl Times {
-    /// How long each of the next samples lasts, and how many, at most `count`, last as long. The last that is said holds on.
+    /// Returns the duration of the next sample, and the number of samples, at most `count`, with this duration. The last
+    /// duration in the table holds for all further samples.
     fn take<S: Read + Seek>(&mut self, source: &mut S, count: u64) -> io::Result<(u64, u64)> {
         while self.left == 0 {
             let Some(entry) = self.table.as_mut().map(|table| table.next(source)).transpose()?.flatten() else {

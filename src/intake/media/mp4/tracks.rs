@@ -1,17 +1,17 @@
-//! What a track's sample description says of its sound (ISO/IEC 14496-12 §8.5.2 and §12.2.3; Apple's `QuickTime` File
-//! Format, "Sound Sample Descriptions"), read as ffmpeg reads it.
+//! Sample descriptions of audio tracks (ISO/IEC 14496-12 §8.5.2 and §12.2.3; Apple's `QuickTime` File Format, "Sound Sample
+//! Descriptions"), read as ffmpeg reads them.
 
 use super::super::codec::{Codec, TrackParams, tags};
 use super::super::{Container, MediaError};
 use super::boxes::{BoxHead, Fields, Found, Kind, head};
 use super::{esds, feature};
 
-/// How deeply boxes in a description may be nested.
+/// The maximum depth of boxes in a description.
 const MAX_DEPTH: usize = 6;
 /// The largest number of entries that ffmpeg reads.
 const MAX_ENTRIES: u32 = 1024;
 
-/// What a track is for, by its handler.
+/// The purpose of a track, by its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Handler {
     #[default]
@@ -20,17 +20,17 @@ pub(super) enum Handler {
     Picture,
 }
 
-/// What a file calls itself: it decides which fields a description has.
+/// The brands of a file, which decide the fields of a description.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Brand {
-    /// Its main brand is another than `QuickTime`'s.
+    /// True if the main brand is not `QuickTime`'s.
     pub(super) iso: bool,
-    /// `QuickTime`'s is among the others.
+    /// True if `QuickTime`'s brand is among the compatible brands.
     pub(super) compatible_with_quicktime: bool,
 }
 
 impl Brand {
-    /// From the content of an `ftyp`.
+    /// Reads the content of an `ftyp`.
     pub(super) fn from_ftyp(content: &[u8]) -> Option<Self> {
         let (main, rest) = content.split_first_chunk::<4>()?;
         let others = rest.get(4..).unwrap_or_default();
@@ -38,19 +38,19 @@ impl Brand {
     }
 }
 
-/// How a track's sound is described.
+/// The description of a track's sound.
 #[derive(Debug, Clone)]
 pub(super) struct Description {
     pub(super) params: TrackParams,
-    /// A piece of so many samples takes so many bytes, where the description says so; 0 otherwise.
+    /// The number of samples in a frame of `bytes_per_frame` bytes; both are 0 if the description does not state them.
     pub(super) samples_per_frame: u32,
     pub(super) bytes_per_frame: u32,
-    /// For PCM: the bytes that one sample of all channels takes. 0 for everything else.
+    /// The bytes of one PCM sample of all channels; 0 for every other codec.
     pub(super) pcm_frame: u64,
 }
 
-/// Reads an `stsd`. `content` begins behind the box's head and may go on behind its end; it is cut only where the file is or
-/// where a description is too large. `None` if the track is no sound.
+/// Reads an `stsd`. `content` begins after the box header and may extend beyond the box; it is cut off only at the end of the
+/// file or where a description is too large. Returns `None` if the track is not audio.
 pub(super) fn describe(
     content: &[u8],
     handler: Handler,
@@ -82,7 +82,7 @@ pub(super) fn describe(
     described.map(|entry| entry.description(timescale)).transpose()
 }
 
-/// One entry of a description.
+/// An entry of an `stsd`.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     code: Kind,
@@ -97,13 +97,13 @@ struct Entry {
 }
 
 impl Entry {
-    /// `None` if it describes no sound.
+    /// Reads an entry. Returns `None` if it does not describe audio.
     fn read(entry: &[u8], handler: Handler, brand: Brand, table_version: u8) -> Result<Option<Self>, MediaError> {
         let mut fields = Fields(entry);
         let Some(code) = fields.take::<4>() else { return Ok(None) };
         let sound = handler == Handler::Sound;
         if handler == Handler::Picture || !sound && !is_sound(code) {
-            // Such a track becomes one of sound for ffmpeg if its `esds` says MP3.
+            // ffmpeg turns such a track into an audio track if its `esds` says MP3.
             let mut extra = Extra::default();
             extra.read(entry.get(82..).unwrap_or_default(), 0)?;
             return match extra.esds {
@@ -157,7 +157,7 @@ impl Entry {
         }
         let codec = match (&code, lpcm_flags) {
             (b"lpcm", Some(flags)) => tags::from_lpcm(bits, flags),
-            // As of old, where there is no code.
+            // Old files without a code hold PCM.
             ([0, 0, 0, 0], _) if bits == 8 => tags::from_fourcc(*b"raw ", bits),
             ([0, 0, 0, 0], _) if bits == 16 => tags::from_fourcc(*b"twos", bits),
             _ => tags::from_fourcc(code, bits),
@@ -182,7 +182,7 @@ impl Entry {
             if let Some(name) = esds.other_than_aac() {
                 return Err(MediaError::Codec { container: Container::Mp4, codec: name.to_owned() });
             }
-            // A type that is not known leaves the code's word standing, except where the code says nothing.
+            // If the object type is unknown, the codec of the code stands, unless the code is `mp4a`, which names no codec.
             match tags::from_object_type(esds.object_type) {
                 Err(_) if &code != b"mp4a" => {}
                 known => codec = known,
@@ -191,7 +191,7 @@ impl Entry {
         }
         let name = codec.as_ref().map_or("", |codec| codec.name());
         let (mut samples_per_frame, mut bytes_per_frame) = (self.samples_per_frame, self.bytes_per_frame);
-        // What the format says of codecs from before there were fields for it.
+        // The format fixes these numbers for codecs that are older than the fields.
         match name {
             "mace3" => (samples_per_frame, bytes_per_frame) = (6, self.channels.saturating_mul(2)),
             "mace6" => (samples_per_frame, bytes_per_frame) = (6, self.channels),
@@ -207,12 +207,12 @@ impl Entry {
     }
 }
 
-/// Whether `code` says sound by itself, whatever its track's handler.
+/// Returns true if `code` means audio under any handler.
 fn is_sound(code: Kind) -> bool {
     matches!(&code, b"enca" | b"drms" | b"aavd" | b"owma" | b"ipcm" | b"fpcm") || tags::from_fourcc(code, 0).is_ok()
 }
 
-/// The bits of one sample of one channel, by ffmpeg's name of a PCM encoding; 0 for every other codec.
+/// Returns the bits of one sample of one channel, by ffmpeg's name for a PCM encoding; 0 for every other codec.
 fn pcm_bits(name: &str) -> u16 {
     match name.strip_prefix("pcm_") {
         Some("alaw" | "mulaw") => 8,
@@ -221,19 +221,19 @@ fn pcm_bits(name: &str) -> u16 {
     }
 }
 
-/// The whole number below a rate, as far as there is one.
+/// Rounds a rate down to a whole number; 0 if it is not one that fits.
 fn whole(rate: f64) -> u32 {
-    // A float's digits are its number, where it is whole.
+    // The format prints a whole float as its digits.
     let digits = if rate.is_finite() { format!("{:.0}", rate.floor()) } else { String::new() };
     digits.parse().unwrap_or_default()
 }
 
-/// What the boxes behind a description's fields say.
+/// The content of the boxes after the fields of a description.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Extra {
     esds: Option<esds::Esds>,
     setup: Vec<u8>,
-    /// `pcmC`'s sample size.
+    /// The sample size in `pcmC`.
     pcm_bits: Option<u16>,
     wave_format: bool,
     encrypted: bool,
@@ -263,7 +263,7 @@ impl Extra {
             b"pcmC" => self.pcm_bits = content.get(5).copied().map(u16::from),
             b"wfex" => self.wave_format = true,
             b"sinf" | b"adrm" | b"tenc" => self.encrypted = true,
-            // ALAC's cookie may stand there bare.
+            // `wave` may hold ALAC's cookie without a box around it.
             b"wave" if content.len() >= 24 && self.is_bare_cookie(content) => self.set_up(content.get(..24)),
             b"wave" | b"udta" | b"meta" | b"mdia" | b"minf" | b"stbl" | b"schi" | b"dinf" => {
                 self.read(content, depth + 1)?;
@@ -273,7 +273,7 @@ impl Extra {
         Ok(())
     }
 
-    /// The first that says something counts.
+    /// Stores the first setup that is not empty.
     fn set_up(&mut self, setup: Option<&[u8]>) {
         if let (true, Some(setup)) = (self.setup.is_empty(), setup) {
             self.setup = setup.to_vec();
@@ -285,7 +285,8 @@ impl Extra {
     }
 }
 
-/// `OpusHead` (RFC 7845 §5.1) out of a `dOps` (Encapsulation of Opus in ISOBMFF, §4.3.2): the same, with the numbers turned.
+/// Converts a `dOps` (Encapsulation of Opus in ISOBMFF, §4.3.2) to an `OpusHead` (RFC 7845 §5.1), which has the same fields
+/// in little-endian order.
 fn opus_head(content: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields(content);
     let ([_version, channels], skip, rate, gain) = (fields.take()?, fields.u16()?, fields.u32()?, fields.u16()?);

@@ -1,4 +1,4 @@
-//! The walk through a file's boxes, fed window by window, and the sound of fragments on the way.
+//! The walk over the boxes of a file, fed window by window, which also plays the fragments on the way.
 
 use super::super::MediaError;
 use super::super::demux::{Demuxer, PacketSink, Step};
@@ -8,32 +8,32 @@ use super::fragments::{Fragments, Run};
 use super::indexes::MAX_INDEXES;
 use super::movie::Movie;
 
-/// How deeply boxes may be nested: ffmpeg reads no more.
+/// The maximum depth of boxes: ffmpeg reads no deeper.
 const MAX_DEPTH: usize = 10;
-/// How much of a box with a sample description or brands is read.
+/// The maximum number of bytes read of a box with a sample description or brands.
 const DESCRIPTION: usize = 64 * 1024;
-/// How much of every other box is: its fields, or what stands before a table.
+/// The maximum number of bytes read of any other box: its fields, or the fields before a table.
 const FIELDS: usize = 64;
 
-/// Walks through an MP4: builds the [`Movie`] of it and hands on the packets of its fragments. Those that the movie's
-/// tables name are for the caller.
+/// A walk over an MP4 file that builds its [`Movie`] and hands on the packets of its fragments. The caller plays the packets
+/// in the movie's tables.
 #[derive(Debug, Default)]
 pub(in super::super) struct Mp4 {
-    /// Where the window begins.
+    /// The offset of the window.
     at: u64,
     open: Vec<Open>,
     doing: Doing,
-    /// Looks for the index in boxes that are said to be free, as there was none elsewhere.
+    /// True to search for the index in boxes marked as free, since there was none elsewhere.
     even_in_free: bool,
     movie: Movie,
     index: Index,
     has_fragments: bool,
-    /// Where the contents of `sidx` boxes begin and end.
+    /// The start and the end of the content of each `sidx` box.
     segment_indexes: Vec<(u64, u64)>,
     fragments: Fragments,
 }
 
-/// How much of a file's index, the movie, has been seen.
+/// The part of a file's index (the movie) seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Index {
     #[default]
@@ -42,24 +42,24 @@ pub(super) enum Index {
     Whole,
 }
 
-/// A box that is open.
+/// An open box.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     kind: Kind,
     end: u64,
 }
 
-/// What the walk is at.
+/// The current task of the walk.
 #[derive(Debug, Clone, Copy, Default)]
 enum Doing {
-    /// A box begins here.
+    /// Reading the box that begins here.
     #[default]
     Boxes,
-    /// Nothing matters until there.
+    /// Skipping to `until`.
     Passing { until: u64 },
-    /// A list of a fragment's samples, until where its box ends.
+    /// Reading a list of a fragment's samples; `until` is the end of its box.
     Listing { run: Run, until: u64 },
-    /// A `meta` has been entered: its boxes begin with its handler.
+    /// Searching an open `meta` for its handler, with which its boxes begin.
     Searching { from: u64 },
 }
 
@@ -68,12 +68,12 @@ impl Mp4 {
         Self { even_in_free: true, ..Self::default() }
     }
 
-    /// How much there is of the index.
+    /// Returns the part of the index seen so far.
     pub(super) fn index(&self) -> Index {
         self.index
     }
 
-    /// The indexes of its fragments, if it may have such.
+    /// Returns the indexes of the fragments, or `None` if the file has neither fragments nor indexes of them.
     pub(super) fn segment_indexes(&self) -> Option<&[(u64, u64)]> {
         let indexed = self.has_fragments || !self.segment_indexes.is_empty();
         indexed.then_some(&self.segment_indexes)
@@ -83,12 +83,12 @@ impl Mp4 {
         (self.movie, self.fragments)
     }
 
-    /// Where the innermost box ends.
+    /// Returns the end of the innermost box.
     fn end(&self) -> u64 {
         self.open.last().map_or(u64::MAX, |open| open.end)
     }
 
-    /// Closes what has ended here.
+    /// Closes the boxes that end here.
     fn close(&mut self) {
         while let Some(open) = self.open.pop_if(|open| open.end <= self.at) {
             if &open.kind == b"moov" {
@@ -101,14 +101,14 @@ impl Mp4 {
         self.doing = Doing::Passing { until };
     }
 
-    /// Looks at the box that begins here.
+    /// Reads the box that begins here. Returns the number of bytes that the window must hold, if it holds too few.
     fn look(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Option<usize>, MediaError> {
         let room = self.end().saturating_sub(self.at);
         let found = if room < 8 { Found::Broken } else { head(window, room) };
         let found = match found {
             Found::Head(found) => found,
             Found::More(needed) if !at_end => return Ok(Some(needed)),
-            // Neither does ffmpeg look at what follows in here.
+            // ffmpeg ignores the rest of the enclosing box too.
             Found::More(_) | Found::Broken => {
                 self.pass(self.end());
                 return Ok(None);
@@ -127,11 +127,11 @@ impl Mp4 {
         Ok(None)
     }
 
-    /// How many bytes of a box have to be seen.
+    /// Returns the number of bytes of a box that the window must hold.
     fn needed(&self, found: BoxHead, size: u64) -> usize {
         let fields = usize::try_from(size).unwrap_or(FIELDS).min(FIELDS);
         match &found.kind {
-            // A description's boxes may reach beyond it.
+            // The boxes in a description may extend beyond it.
             b"stsd" => DESCRIPTION,
             b"ftyp" | b"dref" => usize::try_from(size).unwrap_or(DESCRIPTION).min(DESCRIPTION),
             b"free" if !self.even_in_free => 0,
@@ -156,7 +156,7 @@ impl Mp4 {
         };
         let parent = self.open.last().map(|open| open.kind);
         match &kind {
-            // Only the first counts.
+            // Only the first `moov` counts.
             b"moov" if self.index == Index::Whole => self.pass(end),
             b"trak" | b"mdat" if parent.is_some_and(|parent| &parent != b"moov") => self.pass(self.end()),
             b"cmov" => return Err(feature("compresses its index (cmov)")),
@@ -205,7 +205,7 @@ impl Mp4 {
 }
 
 impl Mp4 {
-    /// Moves on by `count` bytes or by as many as can be passed over at once, whichever is less.
+    /// Advances by `count` bytes or by the number of bytes that can be skipped at once, whichever is less.
     fn go(&mut self, count: u64, window: &[u8], sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
         let shown = u64::try_from(window.len()).unwrap_or(u64::MAX);
         let count = count.min(self.fragments.step(self.at, shown)).max(1);
@@ -215,7 +215,7 @@ impl Mp4 {
         Ok(Step::Advance(count))
     }
 
-    /// Reads what the window holds of a list of a fragment's samples.
+    /// Reads the part in the window of a list of a fragment's samples.
     fn list(
         &mut self,
         mut run: Run,
@@ -236,7 +236,7 @@ impl Mp4 {
         self.go(taken, window, sink)
     }
 
-    /// Looks for the handler that a `meta`'s boxes begin with.
+    /// Searches for the handler with which the boxes of a `meta` begin.
     fn search(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Option<Step>, MediaError> {
         let room = usize::try_from(self.end().saturating_sub(self.at)).unwrap_or(usize::MAX);
         let searched = window.get(..window.len().min(room)).unwrap_or_default();

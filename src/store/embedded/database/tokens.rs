@@ -1,4 +1,4 @@
-//! Tokens that hold no longer, and sessions: who opened them, and what is charged in those that have caps.
+//! Revoked tokens and sessions: their makers, and the charges of sessions with caps.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -22,7 +22,7 @@ impl Database {
         is_revoked(&self.0, subject, token, now)
     }
 
-    /// The revocations that hold, if they do not come to the sum that was `seen`.
+    /// Returns the current revocations, unless their sum is still `seen`.
     pub(in crate::store::embedded) fn revocations(
         &self,
         seen: Option<RevocationSum>,
@@ -46,7 +46,7 @@ impl Database {
         Ok(Some((sum, revocations)))
     }
 
-    /// A part of the sessions that a maker has opened and that have not ended.
+    /// Returns a page of a maker's sessions that have not ended.
     pub(in crate::store::embedded) fn sessions(
         &self,
         maker: &Subject,
@@ -54,14 +54,14 @@ impl Database {
         now: UnixMs,
     ) -> Result<SessionPage> {
         let mut query = self.0.prepare_cached(include_str!("../sql/session_page.sql"))?;
-        // One more than is asked for, to see whether there is one.
+        // Read one more than requested, to see whether more follow.
         let count = number(u64::try_from(page.limit).unwrap_or(u64::MAX)).saturating_add(1);
         let after = page.after.as_deref().unwrap_or_default();
         let read = query.query_map(params![maker.as_str(), after, number(now.get()), count], session)?;
         Ok(SessionPage::of(read.collect::<Result<_>>()?, page.limit))
     }
 
-    /// One session of a maker's that has not ended.
+    /// Returns a maker's session, unless it has ended.
     pub(in crate::store::embedded) fn session_of(
         &self,
         maker: &Subject,
@@ -73,7 +73,7 @@ impl Database {
         query.query_row(params![maker.as_str(), id, number(now.get())], session).optional()
     }
 
-    /// The session of this id that has not ended, whoever opened it.
+    /// Returns the session of this id, of any maker, unless it has ended.
     pub(in crate::store::embedded) fn session(&self, id: &str, now: UnixMs) -> Result<Option<Session>> {
         // A file of an earlier version has no such table, and no sessions.
         if !self.0.table_exists(None, "sessions")? {
@@ -85,7 +85,7 @@ impl Database {
 }
 
 impl Writer<'_> {
-    /// Whether a token holds no longer.
+    /// Returns true if a token is revoked.
     pub(in crate::store::embedded) fn is_revoked(
         &self,
         subject: &Subject,
@@ -95,7 +95,7 @@ impl Writer<'_> {
         is_revoked(&self.0, subject, token, now)
     }
 
-    /// Has tokens hold no longer.
+    /// Revokes tokens.
     pub(in crate::store::embedded) fn revoke(&self, revocation: &Revocation) -> Result<()> {
         let (token, up_to) = revocation.tokens.parts();
         let mut query = self.0.prepare_cached(include_str!("../sql/revoke.sql"))?;
@@ -104,7 +104,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets what was revoked and has expired by itself, and sessions that have ended.
+    /// Deletes revocations of tokens that have expired, and sessions that have ended.
     pub(in crate::store::embedded) fn forget_ended(&self, now: UnixMs) -> Result<()> {
         for table in ["revocations", "sessions", "session_charges"] {
             let statement = format!("DELETE FROM {table} WHERE until <= ?1");
@@ -113,7 +113,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Opens a session, unless its maker has as many as it may have.
+    /// Opens a session, unless its maker has the maximum number open.
     pub(in crate::store::embedded) fn open_session(
         &self,
         request: &SessionRequest,
@@ -121,7 +121,7 @@ impl Writer<'_> {
     ) -> Result<Option<SessionDenial>> {
         let SessionRequest { maker, session, max_open, .. } = request;
         if self.session_count(maker)? >= u64::from(max_open.get()) {
-            // Sessions that have ended count until they are cleared away.
+            // Delete ended sessions first, since the table counts them too.
             let mut clear = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND until <= ?2")?;
             clear.execute(params![maker.as_str(), number(now.get())])?;
             if self.session_count(maker)? >= u64::from(max_open.get()) {
@@ -130,7 +130,7 @@ impl Writer<'_> {
         }
         let record = serde_json::to_string(session).map_err(|error| unreadable(error.to_string()))?;
         let until = number(session.expires_at.get());
-        // Not REPLACE, which would run no trigger for what it replaces.
+        // Not REPLACE, which would run no trigger for the replaced entry.
         let statement = "INSERT INTO sessions (creator, id, record, until) VALUES (?1, ?2, ?3, ?4) \
                          ON CONFLICT (creator, id) DO UPDATE SET record = excluded.record, until = excluded.until";
         let mut query = self.0.prepare_cached(statement)?;
@@ -138,20 +138,20 @@ impl Writer<'_> {
         Ok(None)
     }
 
-    /// How many sessions of a maker's the table has, ended ones included.
+    /// Returns the number of a maker's sessions in the table, ended ones included.
     fn session_count(&self, maker: &Subject) -> Result<u64> {
         let mut query = self.0.prepare_cached("SELECT count FROM session_counts WHERE creator = ?1")?;
         Ok(query.query_row([maker.as_str()], |row| counted(row, 0)).optional()?.unwrap_or_default())
     }
 
-    /// Lists a session no longer.
+    /// Removes a session from the list.
     pub(in crate::store::embedded) fn forget_session(&self, creator: &Subject, id: &str) -> Result<()> {
         let mut query = self.0.prepare_cached("DELETE FROM sessions WHERE creator = ?1 AND id = ?2")?;
         query.execute([creator.as_str(), id])?;
         Ok(())
     }
 
-    /// What is charged in a session.
+    /// Returns the charges of a session.
     pub(in crate::store::embedded) fn spent_in(&self, subject: &Subject, session: &str) -> Result<Charge> {
         let statement = "SELECT usd, audio FROM session_charges WHERE subject = ?1 AND session = ?2";
         let charge =
@@ -160,7 +160,7 @@ impl Writer<'_> {
         Ok(query.query_row([subject.as_str(), session], charge).optional()?.unwrap_or_default())
     }
 
-    /// Puts `charge` in the place of `instead_of` in a session; without `until`, where something is charged in it.
+    /// Replaces the charge `instead_of` of a session by `charge`; without `until`, only if the session has charges.
     pub(in crate::store::embedded) fn charge_session(
         &self,
         subject: &Subject,
@@ -181,7 +181,7 @@ impl Writer<'_> {
     }
 }
 
-/// The session in the first column, which is JSON.
+/// Reads the session in the first column, which is JSON.
 fn session(row: &Row<'_>) -> Result<Session> {
     let text: String = row.get(0)?;
     serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))

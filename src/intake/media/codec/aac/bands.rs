@@ -1,6 +1,6 @@
-//! The scale factor bands of AAC's spectra (ISO/IEC 14496-3 tables 4.129 to 4.147): how many lines each has.
+//! The scale factor bands of AAC's spectra and their widths in lines (ISO/IEC 14496-3 tables 4.129 to 4.147).
 
-/// Widths of bands, as runs: so many lines, so many times.
+/// The widths of bands as runs: the width in lines, and the number of bands with it.
 type Runs = &'static [(u16, u8)];
 
 const LONG_48: Runs = &[(4, 10), (8, 7), (12, 4), (16, 2), (20, 2), (24, 2), (28, 2), (32, 19), (96, 1)];
@@ -63,7 +63,7 @@ const LONG_64: Runs = &[(4, 14), (8, 4), (12, 3), (16, 3), (20, 1), (24, 2), (28
 const SHORT_64: Runs = &[(4, 6), (8, 3), (16, 1), (28, 1), (36, 1)];
 const LONG_96: Runs = &[(4, 14), (8, 5), (12, 5), (16, 2), (24, 1), (28, 1), (36, 1), (44, 1), (64, 11)];
 
-/// Long and short windows by the index of the sampling frequency.
+/// The bands of long and short windows, by the index of the sampling frequency.
 const BY_RATE: [(Runs, Runs); 13] = [
     (LONG_96, SHORT_64),
     (LONG_96, SHORT_64),
@@ -80,7 +80,7 @@ const BY_RATE: [(Runs, Runs); 13] = [
     (LONG_8, SHORT_8),
 ];
 
-/// Where each band begins and the last one ends.
+/// The offsets of the bands, and the end of the last band.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bands {
     pub(super) long: Vec<u16>,
@@ -88,7 +88,8 @@ pub(super) struct Bands {
 }
 
 impl Bands {
-    /// The bands at the sampling frequency of `index`, of frames of 960 samples or of 1024.
+    /// Returns the bands at the sampling frequency of `index`, for frames of 960 samples if `shortened` and of 1024
+    /// otherwise.
     pub(super) fn new(index: usize, shortened: bool) -> Option<Self> {
         let &(long, short) = BY_RATE.get(index)?;
         let (long_end, short_end) = if shortened { (960, 120) } else { (1024, 128) };
@@ -96,7 +97,7 @@ impl Bands {
     }
 }
 
-/// The bands up to the line `end`: of shorter frames the last band is cut off, or there are fewer.
+/// Returns the bands up to the line `end`. In shorter frames the last band is cut off, or there are fewer bands.
 fn offsets(runs: Runs, end: u16) -> Vec<u16> {
     let mut offsets = vec![0];
     let mut at = 0;

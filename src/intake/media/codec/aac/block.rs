@@ -1,4 +1,4 @@
-//! One raw data block of AAC, read for nothing but where it ends (ISO/IEC 14496-3 §4.4.2).
+//! A raw data block of AAC, read only to find its end (ISO/IEC 14496-3 §4.4.2).
 
 use super::super::bits::Bits;
 use super::bands::Bands;
@@ -8,12 +8,12 @@ use super::huffman::{BOOKS, Books};
 const NOISE: u8 = 13;
 const MAIN: u8 = 1;
 const LOW_COMPLEXITY: u8 = 2;
-/// How many bands long-term prediction reaches.
+/// The maximum number of bands with long-term prediction.
 const MAX_LTP_BANDS: u16 = 40;
-/// How many bands the main profile's prediction reaches, by the index of the sampling frequency (table 4.95).
+/// The maximum number of bands with the main profile's prediction, by the index of the sampling frequency (table 4.95).
 const PREDICTED_BANDS: [u16; 13] = [33, 33, 38, 40, 40, 40, 41, 41, 37, 37, 37, 34, 34];
 
-/// Reads blocks of one stream.
+/// A reader of the blocks of one stream.
 #[derive(Debug)]
 pub(super) struct Reader {
     /// The audio object type.
@@ -21,37 +21,38 @@ pub(super) struct Reader {
     /// The index of the sampling frequency.
     index: usize,
     bands: Bands,
-    /// Those of the channel that was read last.
+    /// The sections of the channel that was read last.
     sections: Vec<Section>,
 }
 
-/// Bands of one group of windows that share a book.
+/// Consecutive bands of one group of windows that share a book.
 #[derive(Debug, Clone, Copy)]
 struct Section {
     book: u8,
     bands: u16,
-    /// Lines of all the group's windows.
+    /// The number of lines in all the group's windows.
     lines: u16,
 }
 
-/// What a channel says of its windows.
+/// The windows of a channel.
 #[derive(Debug, Clone, Copy)]
 struct Windows {
     short: bool,
     bands: u16,
     groups: [u16; 8],
     group_count: usize,
-    /// Whether prediction other than the main profile's is in use, of which a second channel has more to say.
+    /// True if a prediction other than the main profile's is in use; a second channel then has more data about it.
     long_term: bool,
 }
 
 impl Reader {
-    /// A reader of blocks of `object`, at the sampling frequency of `index`, of 960 samples or of 1024.
+    /// Creates a reader for blocks of `object`, at the sampling frequency of `index`, of 960 samples if `shortened` and
+    /// of 1024 otherwise.
     pub(super) fn new(object: u8, index: usize, shortened: bool) -> Option<Self> {
         Some(Self { object, index, bands: Bands::new(index, shortened)?, sections: Vec::new() })
     }
 
-    /// Reads a block to its end; whether there is sound in it. `None` where it is none, or is not whole.
+    /// Reads a block to its end. Returns true if it contains sound, and `None` if it is invalid or incomplete.
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Option<bool> {
         let books = &*BOOKS;
         let mut sound = false;
@@ -76,7 +77,7 @@ impl Reader {
         }
     }
 
-    /// `channel_pair_element`.
+    /// Reads a `channel_pair_element`.
     fn pair(&mut self, bits: &mut Bits<'_>, books: &Books) -> Option<()> {
         let mut common = None;
         if bits.flag()? {
@@ -95,7 +96,7 @@ impl Reader {
         self.channel(bits, books, common)
     }
 
-    /// `coupling_channel_element`.
+    /// Reads a `coupling_channel_element`.
     fn coupling(&mut self, bits: &mut Bits<'_>, books: &Books) -> Option<()> {
         let independent = bits.flag()?;
         let mut gains = 0;
@@ -117,7 +118,7 @@ impl Reader {
         Some(())
     }
 
-    /// `individual_channel_stream`; `common` are the windows if they were told before.
+    /// Reads an `individual_channel_stream`. `common`: the windows, if an earlier element gave them.
     fn channel(&mut self, bits: &mut Bits<'_>, books: &Books, common: Option<Windows>) -> Option<()> {
         bits.skip(8)?;
         let windows = match common {
@@ -132,14 +133,14 @@ impl Reader {
         if bits.flag()? {
             self.noise_shaping(bits, windows)?;
         }
-        // Gain control is of a profile that decoders do not know.
+        // Gain control belongs to a profile that decoders do not support.
         if bits.flag()? {
             return None;
         }
         self.spectrum(bits, books)
     }
 
-    /// `ics_info`.
+    /// Reads an `ics_info`.
     fn windows(&self, bits: &mut Bits<'_>) -> Option<Windows> {
         bits.skip(1)?;
         let short = bits.take(2)? == 2;
@@ -178,7 +179,7 @@ impl Reader {
         if short { &self.bands.short } else { &self.bands.long }
     }
 
-    /// `section_data`.
+    /// Reads `section_data`.
     fn sections(&mut self, bits: &mut Bits<'_>, windows: Windows) -> Option<()> {
         let Self { bands, sections, .. } = self;
         let offsets = if windows.short { &bands.short } else { &bands.long };
@@ -210,7 +211,7 @@ impl Reader {
         Some(())
     }
 
-    /// `scale_factor_data`.
+    /// Reads `scale_factor_data`.
     fn scale_factors(&self, bits: &mut Bits<'_>, books: &Books) -> Option<()> {
         let mut noise_seen = false;
         for section in self.sections.iter().filter(|section| section.book != 0) {
@@ -225,7 +226,7 @@ impl Reader {
         Some(())
     }
 
-    /// `pulse_data`.
+    /// Reads `pulse_data`.
     fn pulses(&self, bits: &mut Bits<'_>, windows: Windows) -> Option<()> {
         if windows.short {
             return None;
@@ -245,7 +246,7 @@ impl Reader {
         Some(())
     }
 
-    /// `tns_data`.
+    /// Reads `tns_data`.
     fn noise_shaping(&self, bits: &mut Bits<'_>, windows: Windows) -> Option<()> {
         let (count, count_bits, length_bits, order_bits, max_order) = match (windows.short, self.object) {
             (true, _) => (8, 1, 4, 3, 7),
@@ -274,7 +275,7 @@ impl Reader {
         Some(())
     }
 
-    /// `spectral_data`.
+    /// Reads `spectral_data`.
     fn spectrum(&self, bits: &mut Bits<'_>, books: &Books) -> Option<()> {
         for section in &self.sections {
             let book = match section.book {
@@ -288,12 +289,12 @@ impl Reader {
     }
 }
 
-/// `ltp_data`.
+/// Reads `ltp_data`.
 fn long_term(bits: &mut Bits<'_>, bands: u16) -> Option<()> {
     bits.skip(11 + 3 + usize::from(bands.min(MAX_LTP_BANDS)))
 }
 
-/// `data_stream_element`.
+/// Reads a `data_stream_element`.
 fn data(bits: &mut Bits<'_>) -> Option<()> {
     let aligned = bits.flag()?;
     let mut count = bits.take(8)?;
@@ -306,7 +307,7 @@ fn data(bits: &mut Bits<'_>) -> Option<()> {
     bits.skip(usize::try_from(count).ok()? * 8)
 }
 
-/// `program_config_element`.
+/// Reads a `program_config_element`.
 fn program(bits: &mut Bits<'_>) -> Option<()> {
     bits.skip(2 + 4)?;
     let mut elements = 0;

@@ -1,32 +1,33 @@
-//! What is said of AAC before its first packet (ISO/IEC 14496-3 §1.6.2).
+//! AAC's configuration, which comes before the first packet (ISO/IEC 14496-3 §1.6.2).
 
 use super::super::bits::Bits;
 
-/// Samples a second by index (table 1.18).
+/// The sampling rates by index (table 1.18).
 pub(super) const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-/// The object type of a low complexity.
+/// The object type of the low complexity profile.
 const LOW_COMPLEXITY: u8 = 2;
 
-/// An `AudioSpecificConfig`, as far as time is concerned.
+/// The parts of an `AudioSpecificConfig` that matter for time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) object: u8,
-    /// The index of the sampling frequency, or of the nearest.
+    /// The index of the sampling frequency, or of the nearest one.
     pub(super) index: usize,
-    /// Samples a second.
+    /// The number of samples a second.
     pub(super) rate: u32,
-    /// Samples of a frame.
+    /// The number of samples in a frame.
     pub(super) samples: u32,
 }
 
 impl Config {
-    /// Of a track of which nothing but its rate is known.
+    /// Creates the configuration of a track with only a known rate.
     pub(super) fn of_rate(rate: u32) -> Self {
         Self { object: LOW_COMPLEXITY, index: nearest(rate), rate, samples: 1024 }
     }
 
-    /// Reads an `AudioSpecificConfig`. `None` where it ends too early; an error names an object that is not AAC.
+    /// Reads an `AudioSpecificConfig`. Returns `None` if it ends too early, and an error with the name of an object
+    /// that is not AAC.
     pub(super) fn parse(setup: &[u8]) -> Result<Option<Self>, String> {
         let mut bits = Bits::new(setup);
         let Some((object, rate)) = head(&mut bits) else { return Ok(None) };
@@ -45,7 +46,7 @@ impl Config {
     }
 }
 
-/// The object type and the rate, those of the core where the bandwidth is extended.
+/// Reads the object type and the rate; of the core, if the bandwidth is extended.
 fn head(bits: &mut Bits<'_>) -> Option<(u8, u32)> {
     let mut object = object(bits)?;
     let rate = rate(bits, 4)?;
@@ -65,7 +66,7 @@ fn object(bits: &mut Bits<'_>) -> Option<u8> {
     u8::try_from(object).ok()
 }
 
-/// A rate by an index of so many bits, or in full behind an index of nothing but ones.
+/// Reads a rate: as an index of `index_bits` bits, or in full after an index of all ones.
 fn rate(bits: &mut Bits<'_>, index_bits: u32) -> Option<u32> {
     let index = bits.take(index_bits)?;
     let rate =
@@ -73,7 +74,7 @@ fn rate(bits: &mut Bits<'_>, index_bits: u32) -> Option<u32> {
     (rate > 0).then_some(rate)
 }
 
-/// `UsacConfig` (ISO/IEC 23003-3 §5.2): frames are told in samples of the output.
+/// Reads a `UsacConfig` (ISO/IEC 23003-3 §5.2), which counts frames in samples of the output.
 fn unified(bits: &mut Bits<'_>) -> Option<Config> {
     let rate = rate(bits, 5)?;
     let samples = match bits.take(3)? {
@@ -86,7 +87,7 @@ fn unified(bits: &mut Bits<'_>) -> Option<Config> {
     Some(Config { object: 42, index: nearest(rate), rate, samples })
 }
 
-/// The index whose tables serve `rate` (table 4.82).
+/// Returns the index whose tables serve `rate` (table 4.82).
 fn nearest(rate: u32) -> usize {
     const FROM: [u32; 11] = [92_017, 75_132, 55_426, 46_009, 37_566, 27_713, 23_004, 18_783, 13_856, 11_502, 9_391];
     FROM.iter().position(|from| rate >= *from).unwrap_or(FROM.len())
@@ -102,12 +103,12 @@ mod tests {
             |setup: &[u8]| Config::parse(setup).unwrap().map(|config| (config.object, config.rate, config.samples));
         assert_eq!(parse(&[0x12, 0x10]), Some((2, 44_100, 1024)));
         assert_eq!(parse(&[0x14, 0x0c]), Some((2, 16_000, 960)));
-        // High efficiency, told in the open: 24 kHz below 48 kHz.
+        // High efficiency with explicit signalling: 24 kHz below 48 kHz.
         assert_eq!(parse(&[0x2b, 0x11, 0x88, 0x00]), Some((2, 24_000, 1024)));
-        // Low delay, and enhanced low delay of 480 samples.
+        // Low delay, and enhanced low delay with 480 samples.
         assert_eq!(parse(&[0xb9, 0x90, 0x00]), Some((23, 48_000, 512)));
         assert_eq!(parse(&[0xf8, 0xe6, 0x30, 0x00]), Some((39, 48_000, 480)));
-        // xHE-AAC at 24 kHz, frames of 2048 samples.
+        // xHE-AAC at 24 kHz with frames of 2048 samples.
         assert_eq!(parse(&[0xf9, 0x4c, 0x26, 0x40]), Some((42, 24_000, 2048)));
         assert_eq!((parse(&[]), parse(&[0x12])), (None, None));
     }

@@ -1,22 +1,22 @@
-//! AAC's Huffman codes, as far as a reader has to know them that wants none of their values (ISO/IEC 14496-3 §4.6.3 and annex
-//! 4.A).
+//! AAC's Huffman codes, as far as a reader that skips their values needs them (ISO/IEC 14496-3 §4.6.3 and annex 4.A).
 //!
-//! Ordered by length and then by value, the codewords of each book are consecutive numbers. So how many there are of each
-//! length says what they are, and beside that only what follows a codeword has to be known: a sign for each value that is not
-//! zero, where a book has no signs of its own, and escapes.
+//! Sorted by length and then by value, the codewords of each book are consecutive numbers. So the number of codewords
+//! of each length determines them all. Beyond that the reader needs only the bits that follow a codeword: a sign for
+//! each value that is not zero, if the book itself has no signs, and escapes.
 
 use std::sync::LazyLock;
 
 use super::super::bits::Bits;
 
-/// Codewords up to this length are looked up at once.
+/// The maximum length of a codeword for the lookup table.
 const SHORT_BITS: u32 = 10;
 
 /// A book in its compact form.
 struct Shape {
-    /// How many codewords there are of one bit, two bits and so on.
+    /// The number of codewords of one bit, of two bits and so on.
     counts: &'static [u16],
-    /// What follows each codeword, in their order: how many signs, and five more for each escape. Nothing at all where empty.
+    /// The bits after each codeword, in the codewords' order: the number of signs, plus five for each escape. Empty if
+    /// nothing follows any codeword.
     extras: &'static [u8],
 }
 
@@ -63,31 +63,31 @@ const SPECTRUM: [Shape; 11] = [
 /// The book of scale factors (table 4.A.1).
 const SCALE: Shape = Shape { counts: &[1, 0, 1, 3, 2, 4, 3, 5, 4, 6, 6, 6, 5, 8, 4, 7, 3, 7, 46], extras: b"" };
 
-/// A codeword's length with its signs, and how many escapes follow it.
+/// The length of a codeword with its signs, and the number of escapes that follow it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Word {
     bits: u8,
     escapes: u8,
 }
 
-/// What the next [`SHORT_BITS`] bits begin with.
+/// The codewords at the start of the next [`SHORT_BITS`] bits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    /// The first codeword; of no bits where it is longer.
+    /// The first codeword; zero bits if it is longer.
     first: Word,
-    /// How many codewords without escapes are whole in them, with their signs, and how many bits these take.
+    /// The number of complete codewords without escapes, with their signs; `bits` is the number of bits that they take.
     words: u8,
     bits: u8,
 }
 
-/// A book that is ready to be read with.
+/// A book with its lookup table.
 pub(super) struct Book {
     shape: &'static Shape,
-    /// By the next [`SHORT_BITS`] bits.
+    /// The entries by the next [`SHORT_BITS`] bits.
     entries: Vec<Entry>,
 }
 
-/// All books: those of the spectrum by their number less one, and that of the scale factors.
+/// All books: those of the spectrum, indexed by their number minus one, and the book of the scale factors.
 pub(super) struct Books {
     pub(super) spectrum: [Book; 11],
     pub(super) scale: Book,
@@ -97,9 +97,9 @@ pub(super) static BOOKS: LazyLock<Books> =
     LazyLock::new(|| Books { spectrum: SPECTRUM.each_ref().map(Book::new), scale: Book::new(&SCALE) });
 
 impl Shape {
-    /// The codeword that `next`, the coming 32 bits, begin with, if it is not longer than `max_length`.
+    /// Returns the codeword at the start of `next`, the coming 32 bits, if it is not longer than `max_length`.
     fn word(&self, next: u32, max_length: u32) -> Option<Word> {
-        // The first codeword of each length, and the number of those that are shorter.
+        // `first` is the first codeword of each length, `index` the number of shorter codewords.
         let (mut first, mut index) = (0_u32, 0_usize);
         for (length, &count) in (1_u8..).zip(self.counts) {
             if u32::from(length) > max_length {
@@ -118,7 +118,7 @@ impl Shape {
         None
     }
 
-    /// What `next` begin with, of which only the first [`SHORT_BITS`] are known.
+    /// Returns the entry for `next`, of which only the first [`SHORT_BITS`] are known.
     fn entry(&self, next: u32) -> Entry {
         let first = self.word(next, SHORT_BITS).unwrap_or_default();
         let mut entry = Entry { first, ..Entry::default() };
@@ -142,7 +142,7 @@ impl Book {
         Self { shape, entries: next.map(|next| shape.entry(next)).collect() }
     }
 
-    /// Passes over `count` codewords with their signs and escapes.
+    /// Skips `count` codewords with their signs and escapes.
     #[inline]
     pub(super) fn pass(&self, bits: &mut Bits<'_>, mut count: u16) -> Option<()> {
         while count > 0 {
@@ -165,7 +165,7 @@ impl Book {
     }
 }
 
-/// `escape_sequence`: as many ones as there are bits beyond four, a zero, the bits.
+/// Skips an `escape_sequence`: a run of ones, one for each bit beyond four, then a zero and the bits.
 fn escape(bits: &mut Bits<'_>) -> Option<()> {
     let ones = usize::try_from(bits.peek().leading_ones()).ok()?;
     if ones > 8 {
@@ -208,7 +208,7 @@ mod tests {
                 });
                 assert_eq!(ready.pass(&mut many, count), expected);
                 if expected.is_none() {
-                    // An escape that is too long: on with the next byte.
+                    // The escape is too long: the test continues with the next byte.
                     one.skip(8).unwrap();
                     many = one;
                 }
@@ -222,7 +222,7 @@ mod tests {
         let count = |book: usize, extras: &[u8]| {
             SPECTRUM[book - 1].extras.iter().filter(|digit| extras.contains(&(**digit - b'0'))).count()
         };
-        // Of four values of 0 to 2, of two of 0 to 7, of two of 0 to 12, of two of 0 to 16 where 16 is an escape.
+        // Values: four of 0 to 2; two of 0 to 7; two of 0 to 12; two of 0 to 16, where 16 is an escape.
         assert_eq!((count(3, &[0]), count(3, &[4]), count(4, &[1])), (1, 16, 8));
         assert_eq!((count(7, &[0]), count(8, &[1]), count(8, &[2])), (1, 14, 49));
         assert_eq!((count(9, &[0]), count(10, &[1]), count(10, &[2])), (1, 24, 144));

@@ -1,11 +1,12 @@
-//! AAC: how many raw data blocks a packet holds.
+//! AAC: the number of raw data blocks in a packet.
 //!
-//! As a rule it is one. But a decoder that has read a block goes on with what is left of its packet, and a block says nowhere
-//! how long it is: so blocks are read from their first bit to their last, and no sample is decoded.
+//! A packet usually holds one block. But a decoder that has read a block continues with the rest of the packet, and a
+//! block does not state its length. So this module reads blocks from their first bit to their last, without decoding
+//! samples.
 //!
-//! - `config`: what is said before the first packet
-//! - `block`: one block, from its first bit to its last
-//! - `bands`, `huffman`: the tables that this takes
+//! - `config`: the configuration before the first packet
+//! - `block`: a block, from its first bit to its last
+//! - `bands`, `huffman`: the tables for `block`
 
 mod bands;
 mod block;
@@ -18,40 +19,41 @@ use super::{Count, TrackParams, Wants};
 use block::Reader;
 use config::{Config, RATES};
 
-/// The most bytes of one channel's share of a block (ISO/IEC 14496-3 §4.5.3.1: 6144 bits).
+/// The maximum number of bytes of one channel's share of a block (ISO/IEC 14496-3 §4.5.3.1: 6144 bits).
 const MAX_CHANNEL_BYTES: u64 = 768;
-/// What is held of a packet: more than any block takes that has not been filled up on purpose.
+/// The maximum number of bytes of a packet held at once: more than any block takes unless it was padded on purpose.
 const MAX_HELD: usize = 64 * 1024;
-/// The least that a block with sound in it takes: one channel of silence.
+/// The minimum number of bytes of a block with sound: one channel of silence.
 const MIN_BLOCK_BYTES: u64 = 4;
 
-/// Counts AAC packets.
+/// A counter of AAC packets.
 #[derive(Debug)]
 pub(super) struct Aac {
     config: Config,
-    /// `None` where a packet is one frame.
+    /// The reader of blocks; `None` if a packet is one frame.
     reader: Option<Reader>,
     max_block_bytes: u64,
-    /// What of the packet was not read yet.
+    /// The bytes of the packet that were not read yet.
     held: Vec<u8>,
     state: State,
     played: Played,
     stray: u64,
 }
 
-/// How it stands with a packet.
+/// The state of reading a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Blocks follow each other.
     Reading,
-    /// What follows is no block; so many bytes of it were passed over.
+    /// The rest of the packet is no block; this many bytes of it were skipped.
     Lost(u64),
-    /// What follows begins with more than can be held, and as many blocks as so many bytes can hold may be behind it.
+    /// The rest of the packet begins with a block too large to hold. As many blocks may follow as this many bytes can
+    /// contain.
     Unknown(u64),
 }
 
 impl Aac {
-    /// A counter for a track that is described by `params`, or by the name that it is refused by.
+    /// Creates a counter for a track with `params`. The error is the name under which the track is refused.
     pub(super) fn new(params: &TrackParams) -> Result<Self, String> {
         match (Config::parse(&params.setup)?, params.rate) {
             (Some(config), _) => Ok(Self::of_config(config, params.channels)),
@@ -60,7 +62,7 @@ impl Aac {
         }
     }
 
-    /// A counter for a track of which nothing else is known.
+    /// Creates a counter for a track with only a known rate.
     pub(super) fn of_rate(rate: u32) -> Self {
         Self::of_config(Config::of_rate(rate), 0)
     }
@@ -68,7 +70,7 @@ impl Aac {
     fn of_config(config: Config, channels: u16) -> Self {
         let reader =
             if config.object > 4 { None } else { Reader::new(config.object, config.index, config.samples == 960) };
-        // Eight channels, if it is not known how many there are.
+        // Eight channels are assumed if the number is unknown.
         let max_block_bytes = MAX_CHANNEL_BYTES * u64::from(channels.max(8));
         let (held, played) = (Vec::new(), Played::default());
         Self { config, reader, max_block_bytes, held, state: State::Reading, played, stray: 0 }
@@ -78,12 +80,12 @@ impl Aac {
         self.played.add(self.config.samples.into(), self.config.rate);
     }
 
-    /// Reads what is held. `whole`: nothing of the packet follows it.
+    /// Reads the held bytes. `whole`: no bytes of the packet follow.
     fn read(&mut self, whole: bool) {
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_slice();
         while self.state == State::Reading && !rest.is_empty() && (whole || rest.len() > MAX_HELD / 2) {
-            // Decoders take zeros behind a block for the packet's end.
+            // Decoders take zeros after a block for the packet's end.
             if whole && rest.len() < held.len() && rest.iter().all(|&byte| byte == 0) {
                 rest = &[];
                 break;
@@ -102,7 +104,7 @@ impl Aac {
         self.held.drain(..used);
     }
 
-    /// Reads one block with the ADTS header before it, if there is one; what comes after it.
+    /// Reads a block, after its ADTS header if there is one. Returns the bytes after it.
     fn block<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let mut bits = Bits::new(bytes);
         if let Some(header) = Adts::parse(bytes) {
@@ -120,14 +122,14 @@ impl Aac {
     }
 }
 
-/// The head of a frame that stands for itself (ISO/IEC 14496-3 §1.A.2).
+/// The head of an ADTS frame (ISO/IEC 14496-3 §1.A.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Adts {
     object: u8,
     index: usize,
-    /// The size of the head.
+    /// The size of the head in bytes.
     bytes: usize,
-    /// The size of the whole frame, if it can be one.
+    /// The size of the whole frame in bytes, if the stated size is possible.
     pub(super) frame_bytes: Option<u64>,
 }
 
@@ -181,7 +183,7 @@ impl Count for Aac {
         self.read(true);
         match self.state {
             State::Reading => {}
-            // What is damaged is one block, where it is concealed; and no block is longer than it may be.
+            // Damaged bytes count as one block, for decoders that conceal it. No block exceeds the maximum size.
             State::Lost(bytes) => {
                 self.count();
                 self.stray = self.stray.saturating_add(bytes.saturating_sub(self.max_block_bytes));
@@ -208,7 +210,8 @@ mod tests {
     use super::super::play;
     use super::*;
 
-    /// One channel of silence: an element, its gain, a long window of no bands, nothing else; the end. 64 ms at 16 kHz.
+    /// One channel of silence: an element, its gain, a long window without bands, nothing else; the end. 64 ms at 16
+    /// kHz.
     const SILENCE: [u8; 4] = [0x00, 0x00, 0x00, 0x07];
 
     fn clock() -> Aac {
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn a_packet_plays_all_blocks_that_are_in_it() {
         assert_eq!(play(&mut clock(), [&SILENCE[..], &SILENCE]), 128);
-        // More than is held at once.
+        // The packet is larger than the bytes held at once.
         assert_eq!(play(&mut clock(), [&SILENCE.repeat(100_000)[..]]), 6_400_000);
         assert_eq!(play(&mut clock(), [&[][..]]), 0);
     }
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn zeros_behind_a_block_are_none() {
         assert_eq!(play(&mut clock(), [&[&SILENCE[..], &[0; 900]].concat()[..]]), 64);
-        // Nor is what has no channel in it: bytes to fill, and data.
+        // Blocks without channels, with only fill bytes and data, do not count either.
         let fill = written(&[(6, 3), (2, 4), (0, 16), (4, 3), (0, 4), (1, 1), (1, 8), (0, 1), (0, 8), (7, 3)], false);
         assert_eq!(play(&mut clock(), [&fill[..], &SILENCE]), 64);
         assert_eq!(play(&mut clock(), [&[&fill[..], &SILENCE, &fill, &SILENCE].concat()[..]]), 128);
@@ -238,13 +241,13 @@ mod tests {
         let mut clock = clock();
         assert_eq!(play(&mut clock, [&SILENCE[..3]]), 64);
         assert_eq!((play(&mut clock, [&[&SILENCE[..], &[0xaa; 5_000]].concat()[..]]), clock.stray()), (192, 0));
-        // No block takes so much.
+        // No block is as large as this.
         assert_eq!((play(&mut clock, [vec![0xaa; 56_144].as_slice()]), clock.stray()), (256, 50_000));
     }
 
     #[test]
     fn what_is_behind_a_block_that_cannot_be_held_is_as_long_as_it_can_be() {
-        // Data without end: elements of 510 bytes.
+        // Data elements of 510 bytes follow without an end.
         let data = [written(&[(4, 3), (0, 4), (1, 1), (255, 8), (255, 8)], false), vec![0; 510]].concat();
         let packet = [data.repeat(200), vec![0xe0], SILENCE.repeat(1_000)].concat();
         assert!(play(&mut clock(), [&packet[..]]) >= 64_000);
@@ -252,17 +255,18 @@ mod tests {
 
     #[test]
     fn every_element_is_read_to_its_end() {
-        // A pair with common windows, eight short ones in two groups of one band each, middle and side in both.
+        // A channel pair has common windows: eight short ones in two groups of one band each, with mid/side stereo in
+        // both.
         let windows = [(0, 1), (2, 2), (0, 1), (1, 4), (0b111_0111, 7), (1, 2), (0b11, 2)];
         // The gain; two groups: book 1, one band; scale factors of one bit; no pulses; a filter in the first window.
         let scales = [(0, 8), (1, 4), (1, 3), (1, 4), (1, 3), (0, 2), (0, 1)];
         let filters = [(1, 1), (1, 1), (0, 1), (3, 4), (2, 3), (0, 1), (0, 1), (0, 6), (0, 7)];
-        // Eight windows of one codeword.
+        // Eight windows have one codeword each.
         let lines = [(0, 1), (0, 8)];
         let channel = [&scales[..], &filters, &lines].concat();
         let pair = [&[(1, 3), (0, 4), (1, 1)], &windows[..], &channel, &channel, &[(7, 3)]].concat();
         assert_eq!(play(&mut clock(), [&written(&pair, false).repeat(5)[..]]), 320);
-        // Escapes: one band of book 11, all values 16 (code 0x004 of 5 bits), signs, an escape each.
+        // Escapes: one band of book 11 with all values 16 (code 0x004 of 5 bits), signs, and an escape for each.
         let escapes = (0..4).flat_map(|_| [(4, 5), (0, 2), (0, 5), (0b1110, 4), (0, 7)]);
         let head = [(0, 3), (0, 4), (0, 8), (0, 4), (1, 6), (0, 1), (11, 4), (1, 5), (0, 1), (0, 3)];
         let block: Vec<(u32, u32)> = head.into_iter().chain(escapes).chain([(7, 3)]).collect();
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn heads_between_blocks_are_passed_over_and_believed() {
-        // 16 kHz, then 8 kHz, without a checksum and with one.
+        // The rate is 16 kHz, then 8 kHz, without a checksum and with one.
         let head = |index: u8, absent: u8| [0xff, 0xf0 | absent, 0x40 | index << 2, 0x40, 0x01, 0x7f, 0xfc];
         let packet = [&head(8, 1)[..], &SILENCE, &head(11, 1), &SILENCE, &head(11, 0), &[0; 2], &SILENCE].concat();
         assert_eq!(play(&mut clock(), [&packet[..]]), 64 + 128 + 128);

@@ -1,33 +1,34 @@
-//! Blocks: whose packets they hold, and where each begins (RFC 9559 §10).
+//! Block headers: the track of a block and the sizes of its packets (RFC 9559 §10).
 
 use super::ebml::{self, Read};
 use super::watch::to_u64;
 
-/// The head of a block: a track number of up to eight bytes, a time of two, the flags.
+/// The maximum size of a block header without lacing: a track number of up to eight bytes, a time of two bytes, and flags.
 const MAX_FIXED: usize = 11;
 
-/// What a block holds.
+/// The content of a block.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) track: u64,
-    /// Relative to its cluster's.
+    /// The time relative to the cluster's time.
     pub(super) time: i16,
-    /// The sizes of its packets but for the last, in order, and of the last. They fill what is behind its head.
+    /// The sizes of all packets but the last, in order; `last` is the size of the last. The packets fill the block after its
+    /// header.
     pub(super) packets: Vec<u64>,
     pub(super) last: u64,
 }
 
-/// Why a block cannot be taken apart.
+/// The reason that a block cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadBlock {
-    /// Whose it is was not said.
+    /// A missing or invalid track number.
     NoTrack,
-    /// Its packets' sizes are wrong.
+    /// Wrong packet sizes.
     Lacing,
 }
 
-/// Reads the head of a block of `size` bytes that begins with `bytes`. Says how many more bytes are needed, what is wrong
-/// with it, or what it holds and how many bytes its head takes.
+/// Reads the header of a block of `size` bytes that begins with `bytes`. Returns `Short` if it needs more bytes; otherwise the
+/// content and the size of the header, or the reason that the block cannot be read.
 pub(super) fn parse(bytes: &[u8], size: u64) -> Read<Result<Block, BadBlock>> {
     let bytes = usize::try_from(size).ok().and_then(|size| bytes.get(..size)).unwrap_or(bytes);
     let whole = to_u64(bytes.len()) >= size;
@@ -45,7 +46,7 @@ pub(super) fn parse(bytes: &[u8], size: u64) -> Read<Result<Block, BadBlock>> {
     let mut laces = Laces { rest, left };
     let lacing = flags >> 1 & 3;
     let sizes = match lacing {
-        // Nothing is allocated where there is one packet, as in most blocks.
+        // An empty vector allocates nothing; most blocks hold one packet.
         0 => Some((Vec::new(), left)),
         _ => laces.count().and_then(|more| laces.sizes(lacing, more)),
     };
@@ -58,13 +59,13 @@ pub(super) fn parse(bytes: &[u8], size: u64) -> Read<Result<Block, BadBlock>> {
     Read::Whole(Ok(Block { track, time, packets, last }), usize::try_from(head).unwrap_or(usize::MAX))
 }
 
-/// The largest head of a block that is looked at. 255 packets of 64 KiB each have one of this size.
+/// The largest block header that is read: the header of 255 packets of 64 KiB each.
 pub(super) const MAX_HEAD: usize = MAX_FIXED + 64 * 1024;
 
-/// The packets' sizes, of which the last is not written: it takes what is left.
+/// A reader of the packet sizes. The last size is not written: the last packet takes the rest of the block.
 struct Laces<'a> {
     rest: &'a [u8],
-    /// How many bytes of the block there are from here on, seen or not.
+    /// The number of bytes left in the block, seen or not.
     left: u64,
 }
 
@@ -76,7 +77,7 @@ impl Laces<'_> {
         Some(*first)
     }
 
-    /// How many packets there are besides the last.
+    /// Reads the number of packets without the last.
     fn count(&mut self) -> Option<usize> {
         self.byte().map(usize::from)
     }
@@ -117,7 +118,7 @@ impl Laces<'_> {
             self.rest = self.rest.get(length..)?;
             self.left = self.left.checked_sub(to_u64(length))?;
             let size = match sizes.last() {
-                // A difference, around the middle of what so many bytes can say.
+                // The value is a difference, biased by half the range of its length.
                 Some(&before) => {
                     let middle = (1_i64 << (7 * length - 1)) - 1;
                     before.checked_add_signed(i64::try_from(value).ok()?.checked_sub(middle)?)?
@@ -152,9 +153,9 @@ mod tests {
         assert_eq!(packets(&[&[0x81, 0, 0, 0x02, 2, 1, 2][..], &[0; 6]].concat()), Ok((vec![1, 2, 3], 7)));
         assert_eq!(packets(&[&[0x81, 0, 0, 0x02, 1, 255, 1][..], &[0; 300]].concat()), Ok((vec![256, 44], 7)));
         assert_eq!(packets(&[&[0x81, 0, 0, 0x04, 2][..], &[0; 6]].concat()), Ok((vec![2, 2, 2], 5)));
-        // 2; then 2 + 1, as a difference; then the rest.
+        // Sizes: 2, then 2 + 1 as a difference, then the rest.
         assert_eq!(packets(&[&[0x81, 0, 0, 0x06, 2, 0x82, 0xc0][..], &[0; 9]].concat()), Ok((vec![2, 3, 4], 7)));
-        // 300 - 100.
+        // The second size is 300 - 100.
         let difference = 0x4000_u16 + (8191 - 100);
         let head = [&[0x81, 0, 0, 0x06, 2, 0x41, 0x2c][..], &difference.to_be_bytes()].concat();
         assert_eq!(packets(&[&head[..], &[0; 501]].concat()), Ok((vec![300, 200, 1], 9)));
@@ -177,7 +178,7 @@ mod tests {
             let bytes = [0x81, 0, 0, 0x02, 1, 255, 1];
             assert_eq!(parse(&bytes[..seen], 400), Read::Short, "{seen}");
         }
-        // No packet's size takes so many bytes.
+        // No packet size takes this many bytes.
         assert_eq!(
             parse(&[&[0x81, 0, 0, 2, 255][..], &vec![255; 70_000]].concat(), 1 << 30),
             Read::Whole(Err(BadBlock::Lacing), 0)

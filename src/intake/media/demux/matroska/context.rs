@@ -1,4 +1,4 @@
-//! Which element may be in which, and of what size (RFC 9559 §5.1).
+//! The permitted children of elements and their sizes (RFC 9559 §5.1).
 
 use super::ebml::{self, id};
 use super::tracks::MAX_STRIPPED;
@@ -6,7 +6,7 @@ use super::tracks::MAX_STRIPPED;
 /// An element with children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
-    /// None: the file.
+    /// The file itself.
     Root,
     Header,
     Segment,
@@ -21,7 +21,7 @@ pub(super) enum Context {
     Compression,
     Cluster,
     BlockGroup,
-    /// One whose children are of no interest.
+    /// An element whose children do not matter.
     Other,
 }
 
@@ -45,17 +45,17 @@ impl Context {
         }
     }
 
-    /// Whether another file could begin here.
+    /// Returns true if another file could begin here.
     pub(super) fn is_outer(self) -> bool {
         matches!(self, Self::Root | Self::Header | Self::Segment | Self::Cluster)
     }
 
-    /// Whether it is made of packets.
+    /// Returns true if the element consists of packets.
     pub(super) fn has_packets(self) -> bool {
         matches!(self, Self::Cluster | Self::BlockGroup)
     }
 
-    /// Whether `id` is a child of it, as far as is known here.
+    /// Returns true if `id` is a known child of the element.
     pub(super) fn holds(self, id: u32) -> bool {
         match self {
             Self::Root => matches!(id, id::EBML | id::SEGMENT),
@@ -96,8 +96,8 @@ impl Context {
         }
     }
 
-    /// Whether `id`, in `self`, is taken apart into its children. Those of the segment that are not of interest are only if
-    /// their size is not known.
+    /// Returns true if the demuxer reads the children of `id` in `self`. It reads children of a segment that do not matter only
+    /// if their size is unknown.
     pub(super) fn has_children(self, id: u32) -> bool {
         match Self::of(id) {
             Self::Other => self == Self::Segment && ebml::is_top_level(id),
@@ -106,7 +106,7 @@ impl Context {
     }
 }
 
-/// Whether an element of `id` can be of `size` bytes: a demuxer refuses numbers that are none.
+/// Returns true if an element of `id` can have `size` bytes: a demuxer refuses numbers of an invalid size.
 pub(super) fn is_size(id: u32, size: u64) -> bool {
     match id {
         id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => matches!(size, 0 | 4 | 8),
@@ -127,7 +127,7 @@ pub(super) fn is_size(id: u32, size: u64) -> bool {
     }
 }
 
-/// How many bytes of an element of `id` are read at once, if it is such a one.
+/// Returns the number of bytes to read at once of an element of `id`, or `None` if it is not a small element.
 pub(super) fn small(id: u32, size: u64) -> Option<usize> {
     let most = match id {
         id::SAMPLING_FREQUENCY

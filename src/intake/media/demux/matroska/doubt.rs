@@ -1,4 +1,4 @@
-//! Whether a demuxer could come to clusters that are inside packets.
+//! The doubts about a file: the ways in which a demuxer could reach clusters inside packets.
 
 use super::ebml::id;
 use super::packets::Payload;
@@ -6,58 +6,58 @@ use super::watch::{self, Watch, to_u64};
 use super::{Level, Matroska, Moved, PacketSink, State};
 use crate::intake::media::{Container, MediaError};
 
-/// How many ids of clusters may stand where they mean nothing. By chance there is one in 4 GiB.
+/// The maximum number of meaningless cluster ids. By chance there is one in 4 GiB.
 const MAX_MEANINGLESS: u32 = 1000;
 
-/// A block that is larger than this may have swallowed what follows by a size that is damaged.
+/// The largest block whose size is believed. A larger block may have a damaged size that covers the elements after it.
 pub(super) const MAX_PLAUSIBLE_BLOCK: u64 = 1 << 20;
 
-/// What is known of how a demuxer could go astray.
+/// The known reasons that another demuxer could read other clusters than this one.
 #[expect(clippy::struct_excessive_bools, reason = "each is another doubt")]
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     watch: Watch,
-    /// Whether an id was seen inside of something since the last element that was sound: there a demuxer goes on that finds
-    /// what follows unsound.
+    /// True if an id appeared inside an element since the last valid element. A demuxer that then meets invalid bytes
+    /// continues at that id.
     has_id_behind: bool,
-    /// Whether a demuxer could be somewhere else by now.
+    /// True if another demuxer could be at another position by now.
     pub(super) has_diverged: bool,
-    /// Whether one could stumble over what is well formed for all that is checked here.
+    /// True if another demuxer could fail on elements that pass all checks here.
     pub(super) is_fragile: bool,
-    /// Whether one is still looking for the next cluster where blocks are counted again.
+    /// True if another demuxer may still be searching for the next cluster while this one counts blocks again.
     pub(super) is_ahead: bool,
-    /// Whether a packet holds what could be a cluster; or tracks.
+    /// True if a packet holds a plausible cluster; `has_hidden_tracks` is true if tracks are hidden inside an element.
     pub(super) has_hidden_cluster: bool,
     has_hidden_tracks: bool,
-    /// Whether a demuxer could know other tracks.
+    /// True if another demuxer could know other tracks.
     pub(super) has_other_tracks: bool,
     meaningless: u32,
-    /// Where the first block ends that was given up for a cluster in it.
+    /// The end of the first block abandoned for a cluster in it.
     given_up: Option<u64>,
 }
 
 impl Doubts {
-    /// What follows is unsound.
+    /// Records that the following bytes are invalid.
     pub(super) fn lose(&mut self) {
         self.has_diverged |= self.has_id_behind;
     }
 
-    /// Whether bytes could play more than once. `at` is the recording's end.
+    /// Returns true if bytes could play more than once. `at` is the end of the recording.
     pub(super) fn is_double(&self, at: u64) -> bool {
-        // A block that was given up was whole, after all.
+        // The last condition: an abandoned block was whole after all.
         self.has_hidden_cluster && (self.has_diverged || self.is_fragile)
             || self.has_other_tracks
             || self.given_up.is_some_and(|end| end <= at)
     }
 
-    /// Whether a demuxer that is elsewhere could have come to tracks there.
+    /// Returns true if a demuxer that has diverged could have read hidden tracks.
     pub(super) fn reads_other_tracks(&self) -> bool {
         self.has_diverged && self.has_hidden_tracks
     }
 }
 
 impl Matroska {
-    /// The head of an element that is where it should be; `sound`: it may be there.
+    /// Processes the header of an element at the expected position; `sound`: the element is valid there.
     pub(super) fn aligned(
         &mut self,
         head: super::Head,
@@ -83,7 +83,8 @@ impl Matroska {
         Ok(())
     }
 
-    /// Bytes that are not passed over, but cannot hold a cluster: packets, heads. They are at `at`, and begin `window`.
+    /// Searches bytes of packets and headers, which cannot legitimately hold a cluster, for ids. `bytes` are at `at` and begin
+    /// `window`.
     pub(super) fn watch(&mut self, bytes: &[u8], window: &[u8], at: u64) -> Result<(), MediaError> {
         let mut from = 0;
         while let Some((id, end)) = self.doubts.watch.find(bytes.get(from..).unwrap_or_default()) {
@@ -93,8 +94,8 @@ impl Matroska {
         Ok(())
     }
 
-    /// An id inside of something that ends at `at`, and what follows it. Says whether that could be a cluster. `found`: that
-    /// will be known, and is no doubt.
+    /// Records an id inside an element. The id ends at `at`, and `behind` are the bytes after it. Returns true if they could
+    /// be a cluster. `found`: this demuxer reads that cluster, so the cluster raises no doubt.
     pub(super) fn note(&mut self, id: u32, behind: &[u8], at: u64, found: bool) -> Result<bool, MediaError> {
         if matches!(id, id::TRACKS | id::SEEK_HEAD) {
             self.seek_heads.trap(at.saturating_sub(4));
@@ -116,7 +117,8 @@ impl Matroska {
         Ok(plausible)
     }
 
-    /// Bytes that are passed over, and what they begin. Says how many are: up to a cluster in them.
+    /// Searches skipped `bytes`, which begin `window`, for a cluster. Returns the number of bytes up to the end of the
+    /// cluster's id, or of all bytes.
     pub(super) fn pass(
         &mut self,
         bytes: &[u8],
@@ -140,7 +142,7 @@ impl Matroska {
         Ok(count)
     }
 
-    /// Where in the part `bytes` of a block that is too large to be believed the id of a cluster ends.
+    /// Returns the end of the id of a cluster in `bytes`, a part of a block too large to believe.
     pub(super) fn cluster_in(&mut self, bytes: &[u8], window: &[u8], at: u64) -> Result<Option<usize>, MediaError> {
         let mut from = 0;
         while let Some((id, end)) = self.doubts.watch.find(bytes.get(from..).unwrap_or_default()) {
@@ -153,12 +155,12 @@ impl Matroska {
         Ok(None)
     }
 
-    /// Whether clusters can be taken apart yet.
+    /// Returns true if tracks are known, so that clusters are readable.
     pub(super) fn can_jump(&self) -> bool {
         !(self.tracks.is_empty() && self.first.is_empty())
     }
 
-    /// Goes on with the size of a cluster whose id was just seen.
+    /// Continues with the size of a cluster after its id.
     pub(super) fn jump(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         self.doubts.has_diverged = true;
         self.give_up(sink)?;
@@ -166,7 +168,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// A block that is too large to be believed holds a cluster: it is given up for that.
+    /// Abandons a block too large to believe for a cluster in it.
     pub(super) fn give_up_block(
         &mut self,
         payload: Payload,
@@ -180,7 +182,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// What follows is no element, or none that could be here.
+    /// Begins the search for the next element, since the following bytes are no element that could be here.
     pub(super) fn lose(&mut self, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         self.doubts.lose();
         let cluster = self.levels.iter().rfind(|level| level.context == super::Context::Cluster).copied();
@@ -190,7 +192,7 @@ impl Matroska {
         Ok(Moved::By(0))
     }
 
-    /// All that is open is over, and what follows is in a segment that has no end.
+    /// Closes all open elements and opens a segment without an end.
     pub(super) fn give_up(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         while !self.levels.is_empty() {
             self.close(sink)?;
@@ -199,23 +201,23 @@ impl Matroska {
         Ok(())
     }
 
-    /// An element of a segment was found, and its id read.
+    /// Continues with an element of a segment whose id has been read.
     pub(super) fn found(&mut self, id: u32) {
         self.known_id = Some(id);
         self.state = State::Element;
     }
 
-    /// Whether packets of `number` are known here.
+    /// Returns true if the track `number` is known.
     pub(super) fn has_track(&self, number: u64) -> bool {
         self.tracks.iter().chain(&self.first).any(|track| track.number == number)
     }
 
-    /// The first id among `bytes`.
+    /// Returns the first id in `bytes`, and its end.
     pub(super) fn next_id(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
         self.doubts.watch.find(bytes)
     }
 
-    /// Only `bytes` were seen, of more.
+    /// Resets the search for ids to the end of `bytes`, when only these of the visible bytes are processed.
     pub(super) fn seen_only(&mut self, bytes: &[u8]) {
         self.doubts.watch = Watch::default();
         let last = bytes.last_chunk::<3>().map_or(bytes, |last| &last[..]);

@@ -1,6 +1,6 @@
-//! EBML: how Matroska writes ids, sizes and numbers (RFC 8794).
+//! EBML: the encoding of ids, sizes and numbers in Matroska (RFC 8794).
 
-/// Ids with their marker bits, as they stand in the file (RFC 9559 §5, RFC 8794 §11).
+/// Ids with their marker bits, as in the file (RFC 9559 §5, RFC 8794 §11).
 pub(super) mod id {
     pub(in super::super) const EBML: u32 = 0x1a45_dfa3;
     pub(in super::super) const VOID: u32 = 0xec;
@@ -53,7 +53,7 @@ pub(super) mod id {
     pub(in super::super) const CODEC_STATE: u32 = 0xa4;
 }
 
-/// Whether `id` is one of a segment's children.
+/// Returns true if `id` is a child of a segment.
 pub(super) fn is_top_level(id: u32) -> bool {
     matches!(
         id,
@@ -61,29 +61,29 @@ pub(super) fn is_top_level(id: u32) -> bool {
     )
 }
 
-/// The longest that the head of an element is: an id of four bytes and a size of eight.
+/// The maximum size of an element header: an id of four bytes and a size of eight.
 pub(super) const MAX_HEAD: usize = 12;
 
-/// What was read at the front of some bytes.
+/// The result of reading a value at the start of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read<T> {
-    /// It is there, and took so many bytes.
+    /// The value and the number of its bytes.
     Whole(T, usize),
-    /// More bytes have to be seen.
+    /// A value that needs more bytes.
     Short,
-    /// It is none.
+    /// An invalid value.
     Bad,
 }
 
-/// The head of an element.
+/// The header of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) id: u32,
-    /// How many bytes it holds. `None`: it is not said, and ends where something follows that cannot be in it.
+    /// The size of the content. `None`: unknown; the element ends before the first element that cannot be in it.
     pub(super) size: Option<u64>,
 }
 
-/// A number of variable length, at most `longest` bytes, and its bits but for the marker (RFC 8794 §4).
+/// Reads a number of variable length, at most `longest` bytes, without its marker bit (RFC 8794 §4).
 pub(super) fn number(bytes: &[u8], longest: u32) -> Read<u64> {
     let Some(&first) = bytes.first() else { return Read::Short };
     let more = first.leading_zeros();
@@ -96,7 +96,7 @@ pub(super) fn number(bytes: &[u8], longest: u32) -> Read<u64> {
     Read::Whole(rest.iter().fold(marked, |value, byte| value << 8 | u64::from(*byte)), length)
 }
 
-/// An element's size. All bits set is "not known" (RFC 8794 §6.2).
+/// Reads the size of an element. All bits set means "unknown" (RFC 8794 §6.2).
 pub(super) fn size(bytes: &[u8]) -> Read<Option<u64>> {
     match number(bytes, 8) {
         Read::Whole(value, length) => {
@@ -108,7 +108,7 @@ pub(super) fn size(bytes: &[u8]) -> Read<Option<u64>> {
     }
 }
 
-/// The head of an element whose id was read already, or is read too.
+/// Reads the header of an element, without the id if `known` holds it.
 pub(super) fn head(bytes: &[u8], known: Option<u32>) -> Read<Head> {
     let (id, length) = match known.map_or_else(|| number(bytes, 4), |id| Read::Whole(id.into(), 0)) {
         Read::Whole(id, 0) => (id, 0),
@@ -123,12 +123,12 @@ pub(super) fn head(bytes: &[u8], known: Option<u32>) -> Read<Head> {
     }
 }
 
-/// An unsigned integer of at most eight bytes (RFC 8794 §7.2).
+/// Reads an unsigned integer of at most eight bytes (RFC 8794 §7.2).
 pub(super) fn unsigned(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// A float of four or eight bytes (RFC 8794 §7.3), as a whole number; 0 where it is none that a rate could be.
+/// Reads a float of four or eight bytes (RFC 8794 §7.3) as a whole number; 0 if it cannot be a rate.
 pub(super) fn whole_float(bytes: &[u8]) -> u32 {
     let value = match (<[u8; 4]>::try_from(bytes), <[u8; 8]>::try_from(bytes)) {
         (Ok(bytes), _) => f64::from(f32::from_be_bytes(bytes)),
@@ -138,7 +138,8 @@ pub(super) fn whole_float(bytes: &[u8]) -> u32 {
     truncated(value)
 }
 
-/// `value` without its fraction, taken from its bits: casts are not allowed here. 0 if it is negative, no number or too large.
+/// Returns `value` without its fraction, computed from its bits because casts are not allowed here; 0 if `value` is negative,
+/// not a number or too large.
 fn truncated(value: f64) -> u32 {
     if !(1.0..4_294_967_296.0).contains(&value) {
         return 0;

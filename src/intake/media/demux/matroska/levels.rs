@@ -1,4 +1,4 @@
-//! Files, segments and tracks as they begin and end.
+//! The start and the end of files, segments and tracks.
 
 use super::context::Context;
 use super::ebml::{Head, id};
@@ -8,7 +8,7 @@ use crate::intake::media::demux::{MAX_TRACKS, PacketSink};
 use crate::intake::media::{Container, MediaError};
 
 impl Matroska {
-    /// Whether `head` is a file's or a segment's: between two segments, or where nothing says that one goes on.
+    /// Returns true if `head` begins a file or a segment: between two segments, or where a segment of unknown size may end.
     pub(super) fn begins_file(&self, head: Head) -> bool {
         match self.levels.last() {
             None => matches!(head.id, id::EBML | id::SEGMENT),
@@ -16,7 +16,7 @@ impl Matroska {
         }
     }
 
-    /// A file's head, or a segment.
+    /// Begins the EBML header of a file or a segment.
     pub(super) fn file(
         &mut self,
         head: Head,
@@ -30,7 +30,7 @@ impl Matroska {
         let joined = self.files > 0;
         if joined {
             self.doubts.lose();
-            // A demuxer that goes by the sizes of what it does not know passes over it, and then goes on as before.
+            // A demuxer that skips unknown elements by their size skips this one too and continues after it.
             self.doubts.has_diverged |= !self.levels.is_empty();
         }
         if head.size.is_none() {
@@ -59,7 +59,7 @@ impl Matroska {
         Ok(Moved::By(length))
     }
 
-    /// The innermost element is over.
+    /// Closes the innermost element.
     pub(super) fn close(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         match self.levels.pop().map(|level| level.context) {
             Some(Context::TrackEntry) => self.close_entry(sink),
@@ -71,12 +71,12 @@ impl Matroska {
         }
     }
 
-    /// The track that is being described is, as far as it was.
+    /// Ends the description of the current track, and hands the track to `sink` if it is audio.
     fn close_entry(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         let Some(entry) = self.entry.take() else { return Ok(()) };
         self.doubts.is_fragile |= entry.is_fragile();
         let track = entry.finish(Container::Webm)?;
-        // The first track of a number is the one that is played.
+        // Players play the first track of a number.
         if self
             .tracks
             .iter()

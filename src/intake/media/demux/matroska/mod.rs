@@ -1,15 +1,16 @@
 //! Matroska and `WebM`: clusters of blocks of packets (RFC 9559).
 //!
-//! What is passed over, be it an index, padding or something unknown, is searched for clusters as a demuxer does that has lost
-//! its way, and what is found is counted. So nothing hides behind a size. Clusters inside packets are not counted but, where
-//! anything could lead a demuxer to them, refused: the same bytes would play many times.
+//! This demuxer searches skipped elements (indexes, padding, unknown elements) for clusters, as a player does after invalid
+//! bytes, and counts the clusters that it finds. So no size can hide a cluster. Clusters inside packets do not count. If
+//! anything could lead a player to them, the file is refused: the same bytes would play many times.
 //!
-//! - `ebml`: ids, sizes, numbers
-//! - `context`: which element may be in which
-//! - `levels`: files, segments and tracks as they begin and end
-//! - `tracks`: what is said of each track
-//! - `blocks`: packets out of blocks
-//! - `watch`: clusters where none belong
+//! - `ebml`: reads ids, sizes and numbers
+//! - `context`: the permitted children of elements
+//! - `levels`: the start and the end of files, segments and tracks
+//! - `tracks`: the description of each track
+//! - `blocks`, `packets`: split blocks into packets and hand them on
+//! - `watch`, `doubt`, `seek`: find clusters and tracks where none belong, and judge if a demuxer could reach them
+//! - `resync`: searches for the next element after invalid bytes
 
 mod blocks;
 mod context;
@@ -37,75 +38,75 @@ use seek::SeekHeads;
 use tracks::{Entry, Track};
 use watch::to_u64;
 
-/// The most tracks of any kind in one file.
+/// The maximum number of tracks of any kind in one file.
 const MAX_ENTRIES: usize = 4 * MAX_TRACKS;
 
-/// The deepest that elements may be in each other.
+/// The maximum depth of elements.
 const MAX_DEPTH: usize = 16;
 
-/// How long the id of a segment's child is.
+/// The size of the id of a segment's child.
 const ID: usize = 4;
 
-/// How much of a codec's id is read.
+/// The maximum number of bytes read of a codec id.
 const MAX_CODEC_ID: u64 = 64;
 
-/// Takes Matroska apart.
+/// A demuxer for Matroska.
 pub(in super::super) struct Matroska {
-    /// Where in the recording the window begins.
+    /// The offset of the window in the recording.
     at: u64,
     state: State,
     levels: Vec<Level>,
-    /// The id of the next element, if it was read already.
+    /// The id of the next element, if already read.
     known_id: Option<u32>,
-    /// The track that is being described.
+    /// The track whose description is being read.
     entry: Option<Entry>,
     tracks: Vec<Track>,
-    /// The tracks of the first of several files, one behind the other, and which of them have packets in this one. ffmpeg
-    /// decodes all by these.
+    /// The tracks of the first of several joined files; `first_used` marks those with packets in the current file. ffmpeg
+    /// decodes all files with these tracks.
     first: Vec<Track>,
     first_used: Vec<bool>,
-    /// Whether this file has shown a cluster, and whether that was before any track.
+    /// True after the first cluster of this file; `has_early_cluster` is true if a cluster preceded all tracks.
     has_cluster: bool,
     has_early_cluster: bool,
     files: u32,
-    /// Nanoseconds of a tick, and the cluster's time in ticks.
+    /// The duration of a tick in nanoseconds; `cluster_time` is the time of the cluster in ticks.
     scale: u32,
     cluster_time: i64,
     doubts: Doubts,
     seek_heads: SeekHeads,
 }
 
-/// An element that is open.
+/// An open element.
 #[derive(Debug, Clone, Copy)]
 struct Level {
     context: Context,
-    /// Where it ends. `None`: where something follows that cannot be in it.
+    /// The end of the element. `None`: it ends before the first element that cannot be in it.
     end: Option<u64>,
 }
 
-/// What the window begins with.
+/// The kind of bytes at the start of the window.
 enum State {
-    /// The head of an element, or the size of one whose id is known.
+    /// The header of an element, or only its size if its id is known.
     Element,
-    /// So many bytes that are passed over. They are `junk` where packets should have been.
+    /// Bytes to skip; `left` remain. They are `junk` if they are in the place of packets.
     Pass { left: u64, junk: bool },
-    /// So many bytes of a track's private data.
+    /// The private data of a track; `left` bytes remain.
     Private { left: u64 },
-    /// The head of a block of so many bytes.
+    /// The header of a block of `size` bytes.
     Block { size: u64 },
-    /// A block's packets.
+    /// The packets of a block.
     Packets(Payload),
-    /// Anything: the next element of a segment is looked for, and as long as a cluster may not be over, blocks are, too.
+    /// Invalid bytes: the demuxer searches for the next element of a segment, and for blocks while `cluster` may continue.
     Lost { cluster: Option<Level> },
 }
 
-/// What came of looking at the window.
+/// The result of reading the window.
 enum Moved {
-    /// So many bytes of it are done with.
+    /// The number of bytes processed.
     By(usize),
-    /// It has to hold so many.
+    /// The number of bytes that the window must hold.
     Needs(usize),
-    /// There is nothing more.
+    /// The end of the recording.
     Ended,
 }
 
@@ -141,7 +142,7 @@ impl Matroska {
                 self.state = State::Element;
                 Ok(Moved::By(0))
             }
-            // The recording ends inside of something.
+            // At the end, the recording ends inside an element.
             _ if window.is_empty() => {
                 if at_end {
                     self.finish(sink)?;
@@ -172,7 +173,7 @@ impl Matroska {
         }
     }
 
-    /// The head of an element.
+    /// Reads the header of an element.
     fn element(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         while self.levels.last().is_some_and(|level| level.end == Some(self.at)) {
             self.close(sink)?;
@@ -200,7 +201,7 @@ impl Matroska {
             return Ok(Moved::By(0));
         }
         if !known && ebml::is_top_level(head.id) {
-            // It is passed over, and what is in it is not.
+            // The demuxer skips this element but not the elements in it.
             let behind = window.get(ID..).unwrap_or_default();
             let ends = self.at.saturating_add(to_u64(ID));
             if self.note(head.id, behind, ends, true)? && self.can_jump() {
@@ -219,7 +220,7 @@ impl Matroska {
             Some(size) if known && !context::is_size(head.id, size) => return self.lose(sink),
             _ => {}
         }
-        // A small element is read whole, or, where the recording ends in it, not at all.
+        // A small element is read whole, or not at all if the recording ends in it.
         let small = head.size.filter(|_| known).and_then(|size| context::small(head.id, size));
         let small = match small.map(|small| length + small) {
             Some(needed) if window.len() < needed && !at_end => return Ok(Moved::Needs(needed)),
@@ -234,7 +235,7 @@ impl Matroska {
         Ok(Moved::By(length))
     }
 
-    /// What the content of an element is that is not read at once.
+    /// Selects the state for the content of an element that is not read at once.
     fn open(&mut self, head: Head, end: Option<u64>, context: Context, known: bool) -> Result<(), MediaError> {
         let size = head.size.unwrap_or_default();
         self.state = match head.id {
@@ -264,12 +265,12 @@ impl Matroska {
         Ok(())
     }
 
-    /// An element that has children begins.
+    /// Begins an element with children.
     fn enter(&mut self, id: u32, end: Option<u64>) {
         let context = Context::of(id);
         match context {
             Context::Cluster => {
-                // A demuxer that is elsewhere may have read other tracks before these.
+                // A demuxer that has diverged may have read other tracks before these.
                 self.doubts.has_other_tracks |=
                     !self.has_cluster && self.files == 1 && self.doubts.reads_other_tracks();
                 self.has_cluster = true;
@@ -287,7 +288,7 @@ impl Matroska {
         self.levels.push(Level { context, end });
     }
 
-    /// A small element.
+    /// Reads a small element.
     fn set(&mut self, id: u32, value: &[u8]) {
         match id {
             id::TIMESTAMP => self.cluster_time = i64::try_from(ebml::unsigned(value)).unwrap_or_default(),
@@ -306,19 +307,19 @@ impl Matroska {
         self.levels.last().map_or(Context::Root, |level| level.context)
     }
 
-    /// Whether the innermost element, whose size is not known, ends before an element that one further out may have.
+    /// Returns true if the size of the innermost element is unknown and `id` can be in an outer element, so that it ends here.
     fn ends_level(&self, id: u32) -> bool {
         let Some((last, outer)) = self.levels.split_last() else { return false };
         last.end.is_none() && outer.iter().any(|level| level.context.holds(id))
     }
 
-    /// Everything was seen.
+    /// Closes all elements at the end of the recording.
     fn finish(&mut self, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         if let State::Packets(mut payload) = std::mem::replace(&mut self.state, State::Element) {
             payload.empty(self, sink);
             payload.cut(sink);
         }
-        // A demuxer looks behind the last sound element for the rest of what it was promised.
+        // A demuxer searches after the last valid element for the missing rest.
         if self.levels.iter().any(|level| level.end.is_some_and(|end| end > self.at)) {
             self.doubts.lose();
         }
@@ -357,17 +358,17 @@ fn feature(what: &'static str) -> MediaError {
     MediaError::Feature { container: Container::Webm, what }
 }
 
-/// The first `count` of `bytes`, or all.
+/// Returns the first `count` of `bytes`, or all.
 fn part(bytes: &[u8], count: u64) -> &[u8] {
     usize::try_from(count).ok().and_then(|count| bytes.get(..count)).unwrap_or(bytes)
 }
 
-/// What the sink calls a track of this file.
+/// Returns the sink's id for a track of this file.
 fn own_id(index: usize) -> TrackId {
     TrackId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-/// What the sink calls a track of the first file in a later one.
+/// Returns the sink's id for a track of the first file with packets in a later one.
 fn first_id(index: usize) -> TrackId {
     own_id(index.saturating_add(MAX_ENTRIES))
 }

@@ -1,4 +1,4 @@
-//! From blocks to packets, and to whoever counts them.
+//! The packets of blocks, and the tracks that receive them.
 
 use super::blocks::{self, BadBlock};
 use super::doubt::MAX_PLAUSIBLE_BLOCK;
@@ -9,34 +9,34 @@ use crate::intake::media::MediaError;
 use crate::intake::media::codec::Wants;
 use crate::intake::media::demux::{PacketSink, Timestamp, TrackId};
 
-/// The packets of a block that are not over.
+/// The packets left in a block.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// Their sizes but for the last, that of the last, and how many of them have begun.
+    /// The sizes of all packets but the last; `last` is the size of the last, and `begun` the number of packets begun.
     sizes: Vec<u64>,
     last: u64,
     begun: usize,
-    /// How many bytes are left of the last that has begun.
+    /// The number of bytes left of the current packet.
     left: u64,
-    /// Where the block ends.
+    /// The end of the block.
     end: u64,
     receivers: Receivers,
     time: Option<Timestamp>,
-    /// Whether the block is so large that its size is not believed.
+    /// True if the block is too large to believe its size.
     is_huge: bool,
 }
 
-/// This file's track, and the first file's.
+/// The track of this file, and the track of the first file.
 type Receivers = [Option<Receiver>; 2];
 
-/// A track that takes the packets.
+/// A track that receives packets.
 #[derive(Debug)]
 struct Receiver {
     id: TrackId,
-    /// Where its description is, among those of the first file or this one's.
+    /// The index of its description among the tracks of the first file or of this one.
     index: usize,
     is_first: bool,
-    /// How many more bytes of the packet it wants to see.
+    /// The number of bytes of the packet that it still wants to see.
     wants: usize,
 }
 
@@ -54,7 +54,7 @@ impl Receiver {
 }
 
 impl Matroska {
-    /// The head of a block of `size` bytes.
+    /// Reads the header of a block of `size` bytes.
     pub(super) fn block(
         &mut self,
         size: u64,
@@ -64,13 +64,13 @@ impl Matroska {
     ) -> Result<Moved, MediaError> {
         let block = match blocks::parse(window, size) {
             Read::Whole(block, head) => block.map(|block| (block, head)),
-            // The recording ends in it.
+            // The recording ends in the block.
             Read::Short if at_end => {
                 self.state = State::Pass { left: size, junk: false };
                 return Ok(Moved::By(0));
             }
             Read::Short => {
-                // At first a little, for most blocks are not laced; then twice as much each time.
+                // Begin with few bytes, since most blocks are not laced; then double the number each time.
                 let needed = (2 * window.len()).clamp(64, blocks::MAX_HEAD + 1);
                 return Ok(Moved::Needs(usize::try_from(size).map_or(needed, |size| needed.min(size))));
             }
@@ -99,7 +99,7 @@ impl Matroska {
                 Ok(Moved::By(head))
             }
             Err(BadBlock::NoTrack | BadBlock::Lacing) => {
-                // ffmpeg goes on behind the next cluster's head.
+                // ffmpeg continues after the header of the next cluster.
                 self.doubts.lose();
                 self.doubts.is_ahead = true;
                 self.state = State::Pass { left: size, junk: true };
@@ -108,7 +108,7 @@ impl Matroska {
         }
     }
 
-    /// Who takes the packets of a track; nobody where that is no sound. `None`: no such track is known.
+    /// Returns the receivers of the packets of a track; none if the track is not audio. `None`: the track is unknown.
     fn receivers(&mut self, number: u64, sink: &mut dyn PacketSink) -> Option<Result<Receivers, MediaError>> {
         let of = |track: &&super::Track| track.number == number;
         let own = self.tracks.iter().enumerate().filter(|(_, track)| of(track));
@@ -137,7 +137,7 @@ impl Matroska {
         Some(Ok([mine, other]))
     }
 
-    /// Packets, as far as they are seen.
+    /// Processes the bytes of packets in the window.
     pub(super) fn packets(&mut self, window: &[u8], sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         let State::Packets(mut payload) = std::mem::replace(&mut self.state, State::Element) else {
             return Ok(Moved::By(0));
@@ -177,7 +177,7 @@ impl Matroska {
 }
 
 impl Payload {
-    /// Begins the next packet, if there is one with bytes in the block.
+    /// Begins the next packet of the block that is not empty. Returns `false` if there is none.
     fn next(&mut self, demuxer: &Matroska, sink: &mut dyn PacketSink) -> bool {
         self.empty(demuxer, sink);
         let Some(size) = self.size() else { return false };
@@ -185,13 +185,13 @@ impl Payload {
         true
     }
 
-    /// The size of the next packet.
+    /// Returns the size of the next packet.
     fn size(&self) -> Option<u64> {
         let last = (self.begun == self.sizes.len()).then_some(self.last);
         self.sizes.get(self.begun).copied().or(last)
     }
 
-    /// Passes over packets without a byte. Where something was stripped off them, they are that.
+    /// Skips empty packets. A packet with a stripped header consists of that header.
     pub(super) fn empty(&mut self, demuxer: &Matroska, sink: &mut dyn PacketSink) {
         while self.left == 0 && self.size() == Some(0) {
             self.begin(0, demuxer, sink);
@@ -220,7 +220,7 @@ impl Payload {
         }
     }
 
-    /// The recording ends, or what is not believed.
+    /// Ends the current packet where the recording or a disbelieved block ends.
     pub(super) fn cut(self, sink: &mut dyn PacketSink) {
         if self.left > 0 {
             self.receivers.iter().flatten().for_each(|receiver| sink.end(receiver.id));

@@ -1,4 +1,4 @@
-//! Lost: where does the next element begin?
+//! Resynchronisation: the search for the next element after invalid bytes.
 
 use super::blocks;
 use super::context::Context;
@@ -7,11 +7,11 @@ use super::watch::unpadded;
 use super::{Level, Matroska, Moved, State, part};
 use crate::intake::media::demux::PacketSink;
 
-/// The largest block that is taken for one where nothing says that it is.
+/// The largest block that the search accepts.
 const MAX_BLOCK: u64 = 64 * 1024;
 
 impl Matroska {
-    /// Looks for the next element of a segment, as ffmpeg does; and before it, as long as `cluster` may go on, for blocks.
+    /// Searches for the next element of a segment, as ffmpeg does, and for blocks before it while `cluster` may continue.
     pub(super) fn lost(
         &mut self,
         cluster: Option<Level>,
@@ -29,7 +29,7 @@ impl Matroska {
         };
         let inside = level.end.map_or(window, |end| part(window, end - self.at));
         let next = self.next_id(inside);
-        // Where the id begins, if it does in here.
+        // The offset of the id, if it is inside the cluster.
         let limit = next.map_or(inside.len(), |(_, end)| end.saturating_sub(4));
         let before = inside.get(..limit).unwrap_or(inside);
         let closed = next.is_some() || inside.len() < window.len() || at_end;
@@ -64,7 +64,7 @@ impl Matroska {
         }))
     }
 
-    /// Whether `bytes` begin with a block of a track that is known, and something follows it in `window` that may.
+    /// Returns `Whole` if `bytes` begin with a block of a known track and a valid element follows it in `window`.
     fn could_be_block(&self, bytes: &[u8], window: &[u8], closed: bool) -> Read<()> {
         let more = if closed { Read::Bad } else { Read::Short };
         let (head, length) = match ebml::head(window, None) {
@@ -74,7 +74,7 @@ impl Matroska {
         };
         let Some(size) = head.size.filter(|size| (4..=MAX_BLOCK).contains(size)) else { return Read::Bad };
         let content = window.get(length..).unwrap_or_default();
-        // Four bits of the flags are not used (RFC 9559 §10.2).
+        // Valid blocks leave reserved bits of the flags at 0 (RFC 9559 §10.2).
         let number = match ebml::number(content, 8) {
             Read::Whole(number, at) if content.get(at + 2).is_none_or(|flags| flags & 0x70 == 0) => number,
             Read::Short => return more,

@@ -1,25 +1,25 @@
-//! Seek heads: what they point to is where they say (RFC 9559 §5.1.1).
+//! Seek heads, and the check that the elements are where they point (RFC 9559 §5.1.1).
 //!
-//! ffmpeg follows them once it has come to the first cluster, and takes whatever is there: tracks, too, even inside a packet.
+//! ffmpeg follows them once it reaches the first cluster, and reads any element there, such as tracks, even inside a packet.
 
 use super::ebml::id;
 
-/// How many pointers and elements are remembered. ffmpeg has room for 64 elements.
+/// The maximum number of pointers and of elements remembered. ffmpeg keeps 64 elements.
 const MAX: usize = 256;
 
-/// What seek heads point to, and what was found.
+/// The targets of seek heads and the elements found.
 #[derive(Debug, Default)]
 pub(super) struct SeekHeads {
-    /// Where the positions count from. `None` once another file has begun.
+    /// The offset that positions are relative to; `None` once another file has begun.
     segment: Option<u64>,
     entry: Entry,
-    /// Where an element of such an id should be that was not found there.
+    /// The offset and the id of each target not found yet.
     promised: Vec<(u64, u64)>,
-    /// Where elements were found.
+    /// The offset and the id of each element found.
     known: Vec<(u64, u64)>,
-    /// Where tracks or seek heads are that are not read here.
+    /// The offsets of tracks and seek heads that this demuxer does not read.
     traps: Vec<u64>,
-    /// Whether there were more than are remembered.
+    /// True if there were more than [`MAX`] of them.
     too_many: bool,
 }
 
@@ -30,7 +30,7 @@ struct Entry {
 }
 
 impl SeekHeads {
-    /// A segment's content begins.
+    /// Begins a segment whose content is at `at`.
     pub(super) fn segment(&mut self, at: u64, first: bool) {
         self.segment = first.then_some(at);
     }
@@ -47,18 +47,18 @@ impl SeekHeads {
         self.entry.position = Some(position);
     }
 
-    /// A pointer was read.
+    /// Ends a pointer.
     pub(super) fn end(&mut self) {
         let Some(position) = self.segment.zip(self.entry.position).and_then(|(start, at)| start.checked_add(at)) else {
             return;
         };
-        // Clusters are not looked for.
+        // Pointers to clusters are not checked.
         if self.entry.id != u64::from(id::CLUSTER) && !self.known.contains(&(position, self.entry.id)) {
             self.too_many |= !remember(&mut self.promised, (position, self.entry.id));
         }
     }
 
-    /// An element of a segment is at `at`; `late`: behind a cluster.
+    /// Records an element of a segment at `at`; `late`: after a cluster.
     pub(super) fn found(&mut self, id: u32, at: u64, late: bool) {
         if self.segment.is_none() || id == id::CLUSTER {
             return;
@@ -71,18 +71,18 @@ impl SeekHeads {
         }
     }
 
-    /// Tracks or a seek head are at `at` that a demuxer reads only if it is led there.
+    /// Records tracks or a seek head at `at` that a demuxer reads only if a pointer leads there.
     pub(super) fn trap(&mut self, at: u64) {
         self.too_many |= !remember(&mut self.traps, at);
     }
 
-    /// Whether they lead to tracks that are not known here.
+    /// Returns true if pointers may lead to tracks that this demuxer does not know.
     pub(super) fn misleads(&self) -> bool {
         !self.promised.is_empty() && (self.too_many || self.promised.iter().any(|(at, _)| self.traps.contains(at)))
     }
 }
 
-/// Whether there is room for another.
+/// Adds `item` to `list`. Returns `false` if the list is full.
 fn remember<T>(list: &mut Vec<T>, item: T) -> bool {
     let free = list.len() < MAX;
     if free {

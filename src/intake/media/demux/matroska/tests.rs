@@ -1,10 +1,10 @@
-//! Small files, built here, and what is found in them.
+//! Tests of the demuxer on small files built here.
 
 use super::*;
 use crate::intake::media::codec::{TrackParams, Wants};
 use crate::intake::media::demux::Timestamp;
 
-/// Notes what a demuxer finds.
+/// A sink that records the findings of a demuxer.
 #[derive(Default)]
 struct Found {
     tracks: Vec<(u32, String)>,
@@ -67,7 +67,7 @@ fn look_by(file: &[u8], by: usize) -> Result<Found, MediaError> {
     }
 }
 
-/// The packets are the same in whatever pieces the file is shown.
+/// Returns the findings in `file`, after checking that they do not depend on the size of the windows.
 fn look(file: &[u8]) -> Result<Found, MediaError> {
     let found = look_by(file, file.len().max(1))?;
     for by in [1, 13, 500] {
@@ -172,7 +172,7 @@ fn a_second_file_behind_the_first_counts() {
     let one = file(&[opus(), cluster(&[block(1, b"a")])]);
     let found = look(&[one.clone(), one.clone(), one].concat()).unwrap();
     assert_eq!((found.links, found.packets.len(), found.stray), (2, 3, 0));
-    // One that is described otherwise counts as both: players that do not notice go on as before.
+    // A track with another description counts as both, since some players do not notice and decode it as before.
     let other = file(&[tracks(&[entry(1, "A_MPEG/L3", &[])]), cluster(&[block(1, b"b")])]);
     let found = look(&[live(&[opus(), cluster(&[block(1, b"a")])]), other].concat()).unwrap();
     assert_eq!(found.packets.iter().filter(|packet| packet.1 == b"b").count(), 2);
@@ -201,10 +201,10 @@ fn sound_does_not_hide_behind_a_size() {
 fn clusters_inside_packets_are_refused_where_a_player_could_come_to_them() {
     let inner = cluster(&[block(1, b"b")]);
     let whole = [opus(), cluster(&[block(1, &inner)])];
-    // Nothing leads there.
+    // Nothing leads a player there.
     assert_eq!(sounds(&file(&whole)), [inner]);
     let refused = |file: &[u8]| matches!(look_by(file, 1 << 20), Err(MediaError::Overlapping { .. }));
-    // A segment that goes on, and junk: players look behind the last element that they know.
+    // A segment that continues, and junk: players search after the last element that they know.
     let lengths = whole.concat().len();
     assert!(refused(&[header(), sized(id::SEGMENT, lengths + 9), whole.concat()].concat()));
     assert!(refused(&live(&[&whole[..], &[vec![0; 9]]].concat())));
@@ -222,9 +222,9 @@ fn a_block_whose_size_is_damaged_does_not_swallow_the_rest() {
 fn what_is_damaged_is_passed_over() {
     let clusters =
         [cluster(&[block(1, b"a"), vec![0, 1, 2], block(1, b"bbbb"), block(1, b"cccc")]), cluster(&[block(1, b"dd")])];
-    // Sizes say where they were; then blocks of a known track are found again.
+    // Sizes show the end of damaged elements; after that, blocks of a known track are found again.
     assert_eq!(sounds(&file(&[&[opus()], &clusters[..]].concat())), [&b"a"[..], b"bbbb", b"cccc", b"dd"]);
-    // Unsound bytes between two clusters are none of theirs, and those in one could be sound.
+    // Invalid bytes between two clusters belong to neither; invalid bytes in a cluster could be sound.
     let found = look(&live(&[opus(), clusters[1].clone(), b"\0junk".to_vec(), clusters[1].clone()])).unwrap();
     assert_eq!((found.packets.len(), found.stray), (2, 0));
     let found = look(&file(&[opus(), cluster(&[block(1, b"a"), b"\x00junk".to_vec(), vec![0; 99]])])).unwrap();
@@ -234,7 +234,7 @@ fn what_is_damaged_is_passed_over() {
 #[test]
 fn blocks_of_a_track_that_is_not_described_could_be_sound() {
     let found = look(&file(&[opus(), cluster(&[block(1, b"a"), block(7, b"bcd")])])).unwrap();
-    // Its number, the flags, and its packet.
+    // The stray bytes are the track number, the flags and the packet.
     assert_eq!((found.packets.len(), found.stray), (1, 5));
 }
 

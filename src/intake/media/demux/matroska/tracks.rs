@@ -1,4 +1,4 @@
-//! Tracks: what a `TrackEntry` says, and what its packets have to go through (RFC 9559 §5.1.4).
+//! Tracks: the content of a `TrackEntry`, and the encodings of its packets (RFC 9559 §5.1.4).
 
 use super::ebml::{self, id};
 use super::watch::to_u64;
@@ -7,17 +7,17 @@ use crate::intake::media::codec::Codec;
 use crate::intake::media::codec::{TrackParams, tags};
 use crate::intake::media::{Container, MediaError};
 
-/// The most of a track's private data that is kept. What is longer is cut, but for Vorbis' headers, whose comments are left
-/// out.
+/// The maximum number of bytes kept of a track's private data. Longer data is cut off, except Vorbis headers, which lose
+/// their comments instead.
 pub(super) const MAX_SETUP: usize = 64 * 1024;
 
-/// The most bytes that may be stripped off each packet's front.
+/// The maximum number of bytes that header stripping may remove from each packet.
 pub(super) const MAX_STRIPPED: u64 = 4096;
 
 /// An empty comment header (Vorbis I §5.2.1).
 const NO_COMMENTS: &[u8] = b"\x03vorbis\0\0\0\0\0\0\0\0\x01";
 
-/// A `TrackEntry` as it is read, element by element.
+/// A `TrackEntry` during reading, element by element.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     number: u64,
@@ -41,7 +41,7 @@ impl Default for Audio {
     }
 }
 
-/// A `ContentEncoding`, with what it is if nothing is said: compressed packets, by zlib.
+/// A `ContentEncoding`. Its default is compression of packets with zlib.
 #[derive(Debug)]
 struct Encoding {
     scope: u64,
@@ -56,27 +56,27 @@ impl Default for Encoding {
     }
 }
 
-/// Stripping of the bytes that each packet begins with.
+/// The compression algorithm that removes equal bytes from the start of each packet.
 const HEADER_STRIPPING: u64 = 3;
 
 /// A track.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) number: u64,
-    /// `None`: a picture, subtitles, or none that is known.
+    /// The audio; `None` for a picture, subtitles, or an unknown track.
     pub(super) audio: Option<AudioTrack>,
 }
 
-/// What its packets need.
+/// The data needed to read the packets of an audio track.
 #[derive(Debug, Clone)]
 pub(super) struct AudioTrack {
     pub(super) params: TrackParams,
-    /// What each packet begins with, and was left out.
+    /// The bytes stripped from the start of each packet.
     pub(super) stripped: Vec<u8>,
 }
 
 impl AudioTrack {
-    /// Whether the packets of both are decoded alike.
+    /// Returns true if a player decodes the packets of both tracks alike.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let (a, b) = (&self.params, &other.params);
         a.codec == b.codec
@@ -87,17 +87,17 @@ impl AudioTrack {
 }
 
 impl Entry {
-    /// A master element inside the entry begins.
+    /// Begins a master element inside the entry.
     pub(super) fn open(&mut self, id: u32) {
         match id {
             id::AUDIO => self.audio = Audio::default(),
-            // More than one are refused, and more than two are not kept.
+            // More than one encoding is refused later, so two are enough to keep.
             id::CONTENT_ENCODING if self.encodings.len() < 2 => self.encodings.push(Encoding::default()),
             _ => {}
         }
     }
 
-    /// A small element, of at most [`MAX_STRIPPED`] bytes.
+    /// Reads a small element of at most [`MAX_STRIPPED`] bytes.
     pub(super) fn set(&mut self, id: u32, content: &[u8]) {
         let value = || ebml::unsigned(content);
         let or = |default: u64| if content.is_empty() { default } else { value() };
@@ -125,16 +125,16 @@ impl Entry {
         }
     }
 
-    /// Whether a demuxer may stumble over packets of this track that are well formed as blocks.
+    /// Returns true if a demuxer may fail on packets of this track although their blocks are valid.
     pub(super) fn is_fragile(&self) -> bool {
         let prefixes = ["A_WAVPACK", "A_REAL", "D_WEBVTT"];
         !self.encodings.is_empty() || prefixes.iter().any(|prefix| self.codec_id.starts_with(prefix))
     }
 
-    /// The track, once everything was read. An error where its packets cannot be looked into.
+    /// Returns the track after the end of its entry, or an error if its packets are unreadable.
     pub(super) fn finish(self, container: Container) -> Result<Track, MediaError> {
         let number = self.number;
-        // The id says what it is: a type that says something else makes it no other sound.
+        // The codec id decides whether the track is audio; its track type does not matter.
         if !self.codec_id.starts_with('A') {
             return Ok(Track { number, audio: None });
         }
@@ -164,7 +164,7 @@ impl Entry {
     }
 }
 
-/// What the codec needs to know. `A_MS/ACM` and `A_QUICKTIME` wrap another container's description of it.
+/// Returns the parameters for the codec. `A_MS/ACM` and `A_QUICKTIME` wrap the description from another container.
 fn params(codec_id: &str, audio: &Audio, setup: Vec<u8>) -> TrackParams {
     let rate = if audio.output_rate == 0 { audio.rate } else { audio.output_rate };
     let channels = u16::try_from(audio.channels).unwrap_or(u16::MAX);
@@ -176,7 +176,7 @@ fn params(codec_id: &str, audio: &Audio, setup: Vec<u8>) -> TrackParams {
             None => TrackParams { codec: Err("A_MS/ACM without a WAVEFORMATEX".to_owned()), ..plain },
         },
         "A_QUICKTIME" => {
-            // The description may or may not begin with its size.
+            // Some descriptions begin with their size, others do not.
             let code = |at: usize| setup.get(at..)?.first_chunk::<4>().map(|code| tags::from_fourcc(*code, bits));
             let unknown = || Err("A_QUICKTIME without a sound description".to_owned());
             let codec = match code(0) {
@@ -189,7 +189,7 @@ fn params(codec_id: &str, audio: &Audio, setup: Vec<u8>) -> TrackParams {
     }
 }
 
-/// A `WAVEFORMATEX` (RFC 2361); the rate stays the track's, as in ffmpeg.
+/// Reads a `WAVEFORMATEX` (RFC 2361). The rate remains the track's, as in ffmpeg.
 fn wave_format(bytes: &[u8], plain: &TrackParams) -> Option<TrackParams> {
     let word = |at: usize| bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes);
     let bits = word(14).unwrap_or(8);
@@ -203,16 +203,16 @@ fn wave_format(bytes: &[u8], plain: &TrackParams) -> Option<TrackParams> {
     Some(TrackParams { codec, rate: plain.rate, channels, bits, block_bytes: word(12)?.into(), setup })
 }
 
-/// A track's private data as it goes by: its beginning, or Vorbis' headers without the comments.
+/// The private data of a track during reading: its beginning, or Vorbis headers without the comments.
 #[derive(Debug, Default)]
 pub(super) struct Private {
     bytes: Vec<u8>,
-    /// Where Vorbis' headers are, once that is known.
+    /// The positions of the Vorbis headers, once known.
     vorbis: Option<VorbisHeaders>,
     seen: u64,
 }
 
-/// Where in the private data Vorbis' headers begin and end (<https://www.matroska.org/technical/codec_specs.html>).
+/// The offsets of the Vorbis headers in the private data (<https://www.matroska.org/technical/codec_specs.html>).
 #[derive(Debug, Clone, Copy)]
 struct VorbisHeaders {
     identification: usize,
@@ -221,7 +221,7 @@ struct VorbisHeaders {
 }
 
 impl Private {
-    /// Its next bytes.
+    /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         bytes.chunks(4096).for_each(|part| self.push_part(part));
     }
@@ -229,7 +229,7 @@ impl Private {
     fn push_part(&mut self, part: &[u8]) {
         let before = self.seen;
         self.seen = before.saturating_add(to_u64(part.len()));
-        // Of the comments nothing is kept.
+        // Drop the comments.
         let passed = self.vorbis.map_or(0, |headers| headers.setup.saturating_sub(before));
         let wanted = usize::try_from(passed).ok().and_then(|passed| part.get(passed..)).unwrap_or_default();
         let free = MAX_SETUP.saturating_sub(self.bytes.len());
@@ -251,8 +251,8 @@ impl Private {
     }
 }
 
-/// Where Vorbis' headers are in `private`, if they are whole but for comments and setup: the sizes of the first two of three,
-/// and then they.
+/// Returns the positions of the Vorbis headers in `private`, if it holds the sizes of the first two headers and the whole
+/// identification header. The three headers follow the two sizes.
 fn vorbis_headers(private: &[u8]) -> Option<VorbisHeaders> {
     let (&2, sizes) = private.split_first()? else { return None };
     let mut sizes = sizes.iter();
@@ -274,7 +274,7 @@ fn vorbis_headers(private: &[u8]) -> Option<VorbisHeaders> {
     is_vorbis.then_some(VorbisHeaders { identification, comments, setup })
 }
 
-/// Vorbis' headers as Matroska laces them, without comments.
+/// Returns Vorbis headers as Matroska laces them, without comments.
 pub(in super::super) fn vorbis_setup(identification: &[u8], setup: &[u8]) -> Vec<u8> {
     let sizes = [identification.len(), NO_COMMENTS.len()].map(|size| u8::try_from(size).unwrap_or_default());
     [&[2][..], &sizes, identification, NO_COMMENTS, setup].concat()

@@ -1,20 +1,20 @@
-//! Clusters where none belong: inside packets, and inside what is passed over.
+//! Clusters where none belong: inside packets and inside skipped elements.
 //!
-//! A demuxer that has lost its way looks for the next id of a segment's child, byte by byte, from behind the last element
-//! that was sound: inside that element, too. (ffmpeg does so, also at the end of a file that was cut.) So sound can hide in
-//! what a careful demuxer takes for a packet, an index or padding, even the same bytes several times, one cluster in the
-//! packet of another.
+//! After invalid bytes, a demuxer searches for the next id of a segment's child, byte by byte, from the last valid element
+//! on, so inside that element too. (ffmpeg does so, even at the end of a truncated file.) So audio can hide in bytes that a
+//! careful demuxer takes for a packet, an index or padding. The same bytes can even play several times, with one cluster in
+//! the packet of another.
 
 use super::ebml::{self, Read, id};
 
-/// The last four bytes, compared with the ids as they go by.
+/// A search for ids in a stream of bytes, by the last four bytes.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     last: u32,
 }
 
 impl Watch {
-    /// The first id in `bytes`, or begun before them, and where in them it ends.
+    /// Returns the first id that ends in `bytes`, and its end. The id may begin in earlier bytes.
     pub(super) fn find(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
         let mut last = self.last;
         for (at, byte) in bytes.iter().enumerate() {
@@ -29,11 +29,11 @@ impl Watch {
     }
 }
 
-/// How far behind an id it is looked whether a cluster follows.
+/// The number of bytes examined after an id for a plausible cluster.
 pub(super) const LOOKAHEAD: usize = 1024;
 
-/// Whether a packet could be found in what would be a cluster's size and children, `bytes`. Rather yes than no: it is "no"
-/// only if a demuxer certainly gives up before it comes to a block of a track for which `has_track` holds.
+/// Returns true if a demuxer could find a packet in `bytes`, taken as the size and the children of a cluster. The result is
+/// false only if a demuxer certainly gives up before it reaches a block of a track for which `has_track` holds.
 pub(super) fn is_plausible(bytes: &[u8], has_track: impl Fn(u64) -> bool) -> bool {
     let Read::Whole(size, mut at) = ebml::size(bytes) else { return bytes.len() < 8 };
     let end = size.map(|size| to_u64(at).saturating_add(size));
@@ -44,7 +44,7 @@ pub(super) fn is_plausible(bytes: &[u8], has_track: impl Fn(u64) -> bool) -> boo
         let rest = bytes.get(at..).unwrap_or_default();
         let (head, length) = match ebml::head(rest, None) {
             Read::Whole(head, length) => (head, length),
-            // Beyond what is seen.
+            // The rest is beyond the visible bytes.
             Read::Short => return true,
             Read::Bad => return false,
         };
@@ -74,7 +74,7 @@ pub(super) fn is_plausible(bytes: &[u8], has_track: impl Fn(u64) -> bool) -> boo
     }
 }
 
-/// How many of `bytes` could be sound: all but zeros and ones, which padding is made of.
+/// Returns the number of bytes that could be sound: all but 0 and 0xff, which padding consists of.
 pub(super) fn unpadded(bytes: &[u8]) -> u64 {
     to_u64(bytes.iter().filter(|byte| !matches!(byte, 0 | 0xff)).count())
 }
@@ -101,9 +101,9 @@ mod tests {
         let is_one = |number| number == 1;
         assert!(is_plausible(&[0xff, 0xe7, 0x81, 0, 0xa3, 0x84, 0x81, 0, 0, 0], is_one));
         assert!(is_plausible(&[0xff, 0xec, 0x81, 0, 0xa0, 0x84, 0x81, 0, 0, 0], is_one));
-        // Beyond what is seen.
+        // The rest is beyond the visible bytes.
         assert!(is_plausible(&[0xff, 0xec, 0x41, 0], is_one));
-        // Another track, a size of nothing, a child that does not fit, no id, a next cluster.
+        // Another track, an empty cluster, a child that does not fit, an invalid id, the next cluster.
         assert!(!is_plausible(&[0xff, 0xe7, 0x81, 0, 0xa3, 0x84, 0x82, 0, 0, 0], is_one));
         assert!(!is_plausible(&[0x80, 0xa3, 0x84, 0x81, 0, 0, 0], is_one));
         assert!(!is_plausible(&[0x84, 0xa3, 0x84, 0x81, 0, 0, 0], is_one));

@@ -1,55 +1,55 @@
-//! What a stream is, by the packets that it begins with.
+//! The content of a stream, from its first packets.
 
 use crate::intake::media::codec::{TrackParams, table, tags};
 use crate::intake::media::demux::matroska::vorbis_setup;
 
-/// The most of a packet at a stream's beginning that is kept. Comments are not.
+/// The maximum number of bytes kept of a packet at the beginning of a stream. Comments are not kept.
 const MAX_KEPT: usize = 64 * 1024;
 
-/// A stream's beginning, packet by packet.
+/// The beginning of a stream, packet by packet.
 #[derive(Debug)]
 pub(super) struct Head {
     kind: Kind,
-    /// Vorbis' first header.
+    /// The first header of Vorbis.
     identification: Vec<u8>,
-    /// How many packets were seen.
+    /// The number of packets seen.
     packets: u32,
 }
 
-/// What a stream holds, by its first packet (each codec's mapping into Ogg).
+/// The codec of a stream, by its first packet (each codec's mapping into Ogg).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// RFC 7845.
+    /// Opus (RFC 7845).
     Opus,
-    /// Vorbis I, appendix A.
+    /// Vorbis (Vorbis I, appendix A).
     Vorbis,
-    /// RFC 9639 §10.1.
+    /// FLAC (RFC 9639 §10.1).
     Flac,
-    /// FLAC as it was put into Ogg before that.
+    /// FLAC in its mapping before RFC 9639 §10.1.
     OldFlac,
     Speex,
-    /// What was an AVI's stream, with a tag of RIFF's.
+    /// OGM: a stream as in AVI, with a RIFF tag.
     Ogm,
-    /// `DirectShow`'s description of one.
+    /// OGM with the stream description of `DirectShow`.
     OldOgm,
-    /// Codecs that are not counted.
+    /// CELT, which is not supported, like [`Kind::Pcm`].
     Celt,
     Pcm,
 }
 
-/// What a packet at a stream's beginning is.
+/// The kind of a packet at the beginning of a stream.
 #[derive(Debug)]
 pub(super) enum Packet {
     /// A header.
     Header,
-    /// A header, and the last that is needed.
+    /// The last header needed, with the description that the headers make.
     Described(Box<TrackParams>),
     /// Sound.
     Sound,
 }
 
 impl Kind {
-    /// `None` for pictures, texts and what is not known.
+    /// Returns the codec that `packet` announces; `None` for pictures, texts and unknown codecs.
     pub(super) fn of(packet: &[u8]) -> Option<Self> {
         const MARKS: &[(&[u8], Kind)] = &[
             (b"OpusHead", Kind::Opus),
@@ -65,10 +65,10 @@ impl Kind {
         MARKS.iter().find(|(mark, _)| packet.starts_with(mark)).map(|(_, kind)| *kind)
     }
 
-    /// How many bytes each packet begins with that are not the codec's.
+    /// Returns the number of bytes before the codec's bytes in a packet.
     pub(super) fn prefix(self, packet: &[u8]) -> usize {
         match (self, packet.first()) {
-            // The flags say how many bytes of the packet's length follow them.
+            // The flags state the number of bytes after them that hold the packet's length.
             (Self::Ogm | Self::OldOgm, Some(flags)) => usize::from((flags & 2) << 1 | flags >> 6) + 1,
             _ => 0,
         }
@@ -80,7 +80,7 @@ impl Head {
         Self { kind, identification: Vec::new(), packets: 0 }
     }
 
-    /// How much has to be kept of a packet that begins with `bytes`.
+    /// Returns the number of bytes to keep of a packet that begins with `bytes`.
     pub(super) fn kept(&self, bytes: &[u8]) -> usize {
         let is_comments = match self.kind {
             Kind::Vorbis => bytes.starts_with(b"\x03"),
@@ -93,7 +93,7 @@ impl Head {
         if is_comments { 16 } else { MAX_KEPT }
     }
 
-    /// The next packet, as far as it was kept.
+    /// Takes the kept bytes of the next packet, and returns its kind.
     pub(super) fn push(&mut self, packet: &[u8]) -> Packet {
         let count = self.packets;
         self.packets = count.saturating_add(1);
@@ -123,7 +123,7 @@ impl Head {
                 let setup = packet.get(9..).unwrap_or_default().to_vec();
                 described(TrackParams { codec: Ok(table::FLAC), setup, ..TrackParams::default() })
             }
-            // Blocks of metadata; the first describes the stream, but not its frames.
+            // Metadata blocks. The first describes the stream; frames begin with 0xff.
             Kind::Flac | Kind::OldFlac if packet.first() != Some(&0xff) => match packet {
                 [0 | 0x80, _, _, _, setup @ ..] if self.kind == Kind::OldFlac => {
                     let setup = setup.get(..34).unwrap_or(setup).to_vec();
@@ -156,7 +156,7 @@ impl Head {
     }
 }
 
-/// The header of an OGM stream: a tag in hexadecimal digits, and the time in units of 100 ns.
+/// Reads the header of an OGM stream: a tag in hexadecimal digits, and times in units of 100 ns.
 fn ogm(packet: &[u8]) -> TrackParams {
     let half = |at: usize| packet.get(at..)?.first_chunk().copied().map(u16::from_le_bytes);
     let long = |at: usize| packet.get(at..)?.first_chunk().copied().map(u64::from_le_bytes);
@@ -165,7 +165,7 @@ fn ogm(packet: &[u8]) -> TrackParams {
     let tag = std::str::from_utf8(digits).ok().and_then(|digits| u16::from_str_radix(digits, 16).ok());
     let codec = tag.map_or_else(|| Err("OGM".to_owned()), |tag| tags::from_wave_tag(tag, 16));
     let rate = long(25).and_then(|samples| samples.checked_mul(10_000_000)?.checked_div(long(17)?));
-    // AAC's configuration stands four bytes further back.
+    // AAC's configuration begins four bytes later.
     let at = if codec == Ok(table::AAC) { 57 } else { 53 };
     TrackParams {
         codec,

@@ -1,10 +1,11 @@
-//! Ogg: packets in pages of logical streams, beside each other and one behind the other (RFC 3533).
+//! Ogg: packets in pages of logical streams, multiplexed and chained (RFC 3533).
 //!
-//! A page counts if its checksum is right; others are passed over, as every player does. Comments are never held, however long.
+//! A page counts if its checksum is correct; the demuxer skips other pages, as every player does. It never holds comments in
+//! memory, however long.
 //!
 //! - `page`: pages and their checksums
-//! - `heads`: what a stream is, by its first packets
-//! - `streams`: packets out of pages
+//! - `heads`: the codec of a stream, from its first packets
+//! - `streams`: splits pages into packets
 
 mod heads;
 mod page;
@@ -17,18 +18,18 @@ use super::{Demuxer, PacketSink, Step};
 use page::{CAPTURE, Found, MAX_PAGE};
 use streams::Streams;
 
-/// How many bytes of what only looks like pages are read for nothing, besides four times the recording. By then it is no
-/// damage, but somebody's work.
+/// The maximum number of bytes read in apparent pages that are none, in addition to four times the recording. More is not
+/// damage but an attack.
 const MAX_IN_VAIN: u64 = 1 << 20;
 
-/// Takes Ogg apart.
+/// A demuxer for Ogg.
 #[derive(Default)]
 pub(in super::super) struct Ogg {
     streams: Streams,
-    /// How long the last page is that was sound, if it is still shown. A player that does not find another behind it looks
-    /// for one inside it.
+    /// The size of the last valid page, if the window still begins with it. A player that finds no other page after it
+    /// searches inside it.
     held: usize,
-    /// How many bytes are done with, and how many were read in vain.
+    /// The number of bytes processed; `in_vain` is the number of bytes read in vain.
     done: u64,
     in_vain: u64,
 }
@@ -44,14 +45,15 @@ impl Ogg {
         Step::Advance(count)
     }
 
-    /// Bytes that were no page's.
+    /// Counts bytes that were read but belong to no page.
     fn read_in_vain(&mut self, count: usize) -> Result<(), MediaError> {
         self.in_vain = self.in_vain.saturating_add(to_u64(count));
         let allowed = self.done.saturating_mul(4).saturating_add(MAX_IN_VAIN);
         if self.in_vain > allowed { Err(overlapping()) } else { Ok(()) }
     }
 
-    /// Behind the page that is held is no other. A player looks for one from its fifth byte on: it must hold none.
+    /// Checks that the held page, after which there is no other, contains no page. A player would search it from its fifth
+    /// byte.
     fn look_inside(&mut self, window: &[u8]) -> Result<(), MediaError> {
         let held = std::mem::take(&mut self.held);
         for at in memchr::memmem::find_iter(window, CAPTURE).skip_while(|at| *at == 0).take_while(|at| *at < held) {
@@ -77,7 +79,7 @@ impl Demuxer for Ogg {
     fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
         let mut rest = window.get(self.held..).unwrap_or_default();
         let mut found = page::read(rest);
-        // A page is shown until it is known what follows.
+        // The window keeps a page until the bytes after it are known.
         while let Found::Page(page) = &found {
             self.streams.page(page, sink)?;
             let held = std::mem::replace(&mut self.held, page.size);
@@ -94,7 +96,7 @@ impl Demuxer for Ogg {
             Found::Nothing(read) => self.read_in_vain(read)?,
         }
         let held = self.held;
-        // A page inside the one that is held could reach as far behind it as a page is long.
+        // A page inside the held page could extend beyond it by the size of a page.
         if held > 0 && !ends {
             if rest.len() < MAX_PAGE && !at_end {
                 return Ok(Step::Need(held + MAX_PAGE));
@@ -107,7 +109,7 @@ impl Demuxer for Ogg {
         }
         let from = held + if rest.starts_with(CAPTURE) { CAPTURE.len() } else { 0 };
         let behind = window.get(from..).unwrap_or_default();
-        // The mark may begin at the window's end.
+        // The capture pattern may begin at the end of the window.
         let unseen = if at_end { 0 } else { CAPTURE.len() - 1 };
         let passed = memchr::memmem::find(behind, CAPTURE).unwrap_or(behind.len().saturating_sub(unseen));
         Ok(match from + passed {

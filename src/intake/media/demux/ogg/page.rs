@@ -1,39 +1,39 @@
 //! Pages: the pieces of an Ogg file, each with a checksum (RFC 3533 §6).
 
-/// What a page begins with.
+/// The capture pattern at the start of a page.
 pub(super) const CAPTURE: &[u8] = b"OggS";
 
-/// How long a page's head is without its table of segments.
+/// The size of a page header without its segment table.
 pub(super) const HEAD: usize = 27;
 
-/// The longest that a page can be.
+/// The maximum size of a page.
 pub(super) const MAX_PAGE: usize = HEAD + 255 + 255 * 255;
 
-/// What was read at the front of some bytes.
+/// The result of reading a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Page(Page<'a>),
-    /// So many bytes have to be seen.
+    /// The number of bytes that the window must hold.
     Short(usize),
-    /// No page. So many bytes were read to tell.
+    /// No page, with the number of bytes read to find out.
     Nothing(usize),
 }
 
-/// A page whose checksum is right.
+/// A page with a correct checksum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page<'a> {
-    /// Whether it begins with the rest of a packet.
+    /// True if the page begins with the rest of a packet.
     pub(super) continues: bool,
-    /// Whether it is the first of its stream.
+    /// True if the page is the first of its stream.
     pub(super) begins: bool,
     pub(super) serial: u32,
     pub(super) segments: &'a [u8],
     pub(super) content: &'a [u8],
-    /// The size of it all.
+    /// The size of the whole page.
     pub(super) size: usize,
 }
 
-/// Reads the page that `bytes` begin with.
+/// Reads the page at the start of `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Found<'_> {
     if !CAPTURE.starts_with(bytes.get(..CAPTURE.len()).unwrap_or(bytes)) {
         return Found::Nothing(0);
@@ -55,7 +55,7 @@ pub(super) fn read(bytes: &[u8]) -> Found<'_> {
     Found::Page(Page { continues: flags & 1 != 0, begins: flags & 2 != 0, serial, segments, content, size })
 }
 
-/// The remainder that bytes leave, behind those that left `sum`: a polynomial of 0x04c11db7, its highest bit first.
+/// Returns the CRC of `bytes` after bytes with the CRC `sum`: polynomial 0x04c11db7, highest bit first.
 pub(super) fn checksum(mut sum: u32, bytes: &[u8]) -> u32 {
     let (eights, rest) = bytes.as_chunks::<8>();
     for &[a, b, c, d, e, f, g, h] in eights {
@@ -74,7 +74,7 @@ fn entry(table: &[u32; 256], index: u8) -> u32 {
     table.get(usize::from(index)).copied().unwrap_or_default()
 }
 
-/// What a byte leaves that 7, 6 … 0 others follow.
+/// The CRC of each byte followed by 7, 6 … 0 other bytes.
 static TABLES: [[u32; 256]; 8] = tables();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
@@ -85,7 +85,7 @@ const fn tables() -> [[u32; 256]; 8] {
     while index < 256 {
         let mut sum = byte << 24;
         let mut step = 0;
-        // A byte's own eight bits, then those of each that follows.
+        // The eight bits of the byte, then those of each byte that follows.
         while step < 64 {
             sum = if sum >> 31 == 1 { sum << 1 ^ 0x04c1_1db7 } else { sum << 1 };
             step += 1;
@@ -104,7 +104,7 @@ pub(super) fn build(flags: u8, serial: u32, packets: &[&[u8]], open: bool) -> Ve
     let mut segments = Vec::new();
     for (at, packet) in packets.iter().enumerate() {
         segments.extend(std::iter::repeat_n(255, packet.len() / 255));
-        // The last may go on in the next page.
+        // The last packet may continue in the next page.
         if !open || at + 1 < packets.len() {
             segments.push(u8::try_from(packet.len() % 255).unwrap());
         }

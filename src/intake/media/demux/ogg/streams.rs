@@ -1,4 +1,4 @@
-//! Streams: packets out of pages.
+//! Logical streams, which split pages into packets.
 
 use super::heads::{Head, Kind, Packet};
 use super::page::Page;
@@ -7,16 +7,16 @@ use crate::intake::media::codec::{TrackParams, Wants};
 use crate::intake::media::demux::{MAX_TRACKS, PacketSink, TrackId};
 use crate::intake::media::{Container, MediaError};
 
-/// The most streams of any kind beside each other.
+/// The maximum number of multiplexed streams of any kind.
 const MAX_STREAMS: usize = 4 * MAX_TRACKS;
 
-/// The most of a packet that is kept until the pages are there that it goes on in: more than a frame of FLAC of eight
-/// channels. Where there are many streams, less.
+/// The maximum number of bytes kept of a packet that continues in later pages: more than a FLAC frame of eight channels. The
+/// limit is [`MAX_PACKET_OF_MANY`] if there are more than [`MANY`] streams.
 const MAX_PACKET: usize = 128 * 1024;
 const MAX_PACKET_OF_MANY: usize = 16 * 1024;
 const MANY: usize = 4;
 
-/// The streams that are beside each other.
+/// The multiplexed streams.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     streams: Vec<Stream>,
@@ -26,20 +26,20 @@ pub(super) struct Streams {
 #[derive(Debug)]
 struct Stream {
     serial: u32,
-    /// `None`: no sound.
+    /// The codec; `None` if the stream is not audio.
     kind: Option<Kind>,
-    /// Its beginning, as long as it is not over.
+    /// The beginning of the stream; `None` after the first packet of sound.
     head: Option<Head>,
-    /// The packet that goes on in the next page, and how many bytes of it were not kept.
+    /// The kept bytes of the packet that continues in the next page; `unkept` is the number of its other bytes.
     packet: Vec<u8>,
     unkept: u64,
     is_open: bool,
-    /// Whether its last page was another than its first: what is not known by then is another link of a chain.
+    /// True if its last page was not its first. An unknown stream after that is another link of a chain.
     has_data: bool,
     receivers: Vec<Receiver>,
 }
 
-/// Who takes its packets.
+/// A receiver of the packets of a stream.
 #[derive(Debug)]
 struct Receiver {
     id: TrackId,
@@ -49,13 +49,13 @@ struct Receiver {
 }
 
 impl Streams {
-    /// A page.
+    /// Processes a page.
     pub(super) fn page(&mut self, page: &Page, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         let kind = Kind::of(page.content);
         let index = match self.streams.iter().position(|stream| stream.serial == page.serial) {
             Some(index) => index,
             None if self.streams.iter().any(|stream| stream.has_data) => {
-                // Nobody knows what it is.
+                // The codec of the stream is unknown.
                 if kind.is_none() {
                     return Ok(());
                 }
@@ -71,7 +71,7 @@ impl Streams {
             && let Some(kind) = kind
             && self.streams.get(index).is_some_and(|stream| stream.has_data && !stream.is_open)
         {
-            // The same file again: its streams have the same names.
+            // The file is joined with itself, so its streams have the same serial numbers.
             sink.link();
             let receivers = self.streams.iter_mut().flat_map(|stream| &mut stream.receivers);
             receivers.for_each(|receiver| receiver.is_declared = false);
@@ -85,7 +85,7 @@ impl Streams {
         }
     }
 
-    /// How many bytes are held.
+    /// Returns the number of bytes held.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.streams.iter().map(|stream| stream.packet.len()).sum()
@@ -110,8 +110,8 @@ impl Streams {
 }
 
 impl Stream {
-    /// Another stream of the same name follows. A player may not notice, and go on as before; but these have headers in their
-    /// packets that their decoders know.
+    /// Begins another stream with the same serial number. Players may not notice and decode it like the one before, except for
+    /// the codecs whose decoders recognise headers among their packets.
     fn begin_anew(&mut self, kind: Kind) {
         let knows_headers = matches!(kind, Kind::Opus | Kind::Vorbis | Kind::Flac | Kind::OldFlac);
         if knows_headers && self.kind == Some(kind) {
@@ -135,7 +135,7 @@ impl Stream {
             self.drop_packet();
         }
         if goes_on && !self.is_open {
-            // The rest of a packet whose beginning was not seen.
+            // Skip the rest of a packet whose beginning is missing.
             let (length, rest) = first_packet(segments);
             segments = rest;
             content = content.get(length..).unwrap_or_default();
@@ -184,7 +184,7 @@ impl Stream {
         self.unkept = self.unkept.saturating_add(to_u64(unkept.len()));
     }
 
-    /// A packet: so much of it as was kept, and how much was not.
+    /// Processes a packet: its kept bytes, and the number of its other bytes.
     fn packet(
         &mut self,
         kind: Kind,
@@ -193,7 +193,7 @@ impl Stream {
         index: u64,
         sink: &mut dyn PacketSink,
     ) -> Result<(), MediaError> {
-        // Vorbis' decoders take new headers at any time.
+        // Vorbis decoders accept new headers at any time.
         if kind == Kind::Vorbis && self.head.is_none() && packet.starts_with(b"\x01vorbis") {
             self.head = Some(Head::new(kind));
         }
@@ -210,7 +210,7 @@ impl Stream {
             }
         }
         for receiver in &mut self.receivers {
-            // Who did not notice that a stream begins takes its headers, too.
+            // A player that does not notice the new stream decodes its headers too.
             if is_sound || receiver.id != own {
                 receiver.take(packet, unkept, sink)?;
             }
@@ -218,7 +218,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The stream's headers say what it is.
+    /// Declares the track that the stream's headers describe.
     fn describe(
         &mut self,
         kind: Kind,
@@ -259,14 +259,14 @@ impl Receiver {
     }
 }
 
-/// How long the first packet is, or what there is of it, and the segments of what follows.
+/// Returns the size of the first packet, or of the part of it that is here, and the segments after it.
 fn first_packet(segments: &[u8]) -> (usize, &[u8]) {
     let count = segments.iter().position(|segment| *segment < 255).map_or(segments.len(), |at| at + 1);
     let (first, rest) = segments.split_at_checked(count).unwrap_or((segments, &[]));
     (first.iter().map(|segment| usize::from(*segment)).sum(), rest)
 }
 
-/// What the sink calls the stream of this index, and what it calls that which it was before.
+/// Returns the sink's id for the stream of this index, or for the stream `before` it with the same serial number.
 fn id(index: u64, before: bool) -> TrackId {
     TrackId(u32::try_from(index * 2 + u64::from(before)).unwrap_or(u32::MAX))
 }

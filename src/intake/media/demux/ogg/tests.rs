@@ -1,11 +1,11 @@
-//! Small files, built here, and what is found in them.
+//! Tests of the demuxer on small files built here.
 
 use super::page::build;
 use super::*;
 use crate::intake::media::codec::{TrackParams, Wants};
 use crate::intake::media::demux::{Timestamp, TrackId};
 
-/// Notes what a demuxer finds.
+/// A sink that records the findings of a demuxer.
 #[derive(Debug, Default)]
 struct Found {
     tracks: Vec<String>,
@@ -43,7 +43,7 @@ impl PacketSink for Found {
     }
 }
 
-/// Shows `file` in windows as large as are asked for, and `more` bytes.
+/// Shows `file` in windows of the requested size plus `more` bytes.
 fn look_by(file: &[u8], more: usize) -> Result<Found, MediaError> {
     let (mut demuxer, mut found) = (Ogg::new(), Found::default());
     let (mut from, mut shown) = (0, more);
@@ -134,12 +134,12 @@ fn vorbis_setup_is_kept_and_comments_are_not() {
 
 #[test]
 fn links_of_a_chain_are_played_one_behind_the_other() {
-    // Another name, and the same: the file joined with itself.
+    // Another serial number, and the same one: the file joined with itself.
     for serial in [1, 2] {
         let found = look(&[opus(1, &[b"a"]), opus(serial, &[b"b"])].concat()).unwrap();
         assert_eq!((found.links, found.packets), (1, vec![b"a".to_vec(), b"b".to_vec()]));
     }
-    // A player that goes on as before takes headers for sound.
+    // A player that continues as before takes headers for sound.
     let speex =
         [build(2, 1, &[&[b"Speex   ".to_vec(), vec![1; 72]].concat()], false), build(0, 1, &[b"tags", b"s"], false)]
             .concat();
@@ -184,11 +184,11 @@ fn pages_inside_a_page_are_refused_where_a_player_could_come_to_them() {
 
 #[test]
 fn false_pages_cost_no_more_than_a_few_times_their_bytes() {
-    // Each head is the other's table of segments.
+    // Each header lies in the segment table of another.
     let head = b"OggS\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff";
     let file = head.repeat(100_000);
     assert!(matches!(look_by(&file, 100_000), Err(MediaError::Overlapping { .. })));
-    // So few could be an accident.
+    // A small number could be an accident.
     assert!(look_by(&head.repeat(20), 1).is_ok());
 }
 

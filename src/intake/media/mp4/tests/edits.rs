@@ -1,4 +1,4 @@
-//! Edit lists.
+//! Tests of edit lists.
 
 use super::*;
 
@@ -23,9 +23,9 @@ fn parts_that_are_played_again_count_again() {
     };
     about(&[2000, 0, 2000, 0], 4000);
     about(&[2000, 0, 1000, 48000, 1000, 0, 500, 24000], 4500);
-    // The same parts in another order are no longer than the whole.
+    // Parts in another order, without repeats, are no longer than the whole.
     about(&[1000, 48000, 1000, 0], 2000);
-    // An empty edit between others plays the beginning, for ffmpeg.
+    // In ffmpeg, an empty edit between others plays the beginning.
     about(&[1500, 0, 1000, BEFORE, 500, 72000], 3000);
     about(&[500, BEFORE, 2000, 0], 2000);
 }
@@ -45,7 +45,7 @@ fn pcm_that_is_played_again_counts_again() {
 #[test]
 fn a_list_that_plays_parts_again_and_again_is_refused() {
     assert_eq!(error(&edited(&[2000, 0].repeat(40))), "the mp4 file is malformed: its packets overlap");
-    // Not one that goes through the track once.
+    // A list that goes through the track once is accepted.
     let once: Vec<u32> = (0..2000).flat_map(|edit| [1, edit * 48]).collect();
     assert_eq!(ms(&edited(&once)), 2000);
 }

@@ -1,4 +1,4 @@
-//! Fragments.
+//! Tests of fragments.
 
 use super::super::super::demux::{Demuxer, PacketSink, Step};
 use super::super::walk::Mp4;
@@ -9,7 +9,7 @@ const MOOF_BASE: u32 = 0x2_0000;
 const OFFSET: u32 = 0x1;
 const SIZES: u32 = 0x200;
 
-/// An index without samples, and leave to have fragments.
+/// Returns an index without samples that permits fragments.
 fn head() -> Vec<u8> {
     let track = Sound { rate: 48000, times: Vec::new(), ..Sound::new(b"Opus") }.track();
     let may = boxed(b"mvex", table(b"trex", &[1, 1, 960, 3, 0]));
@@ -20,7 +20,7 @@ fn moof(content: &[Vec<u8>]) -> Vec<u8> {
     boxed(b"moof", [table(b"mfhd", &[1]), boxed(b"traf", content.concat())].concat())
 }
 
-/// A fragment of so many packets of 20 ms.
+/// Returns a fragment of `packets` packets of 20 ms each.
 fn fragment(packets: usize) -> Vec<u8> {
     let count = u32::try_from(packets).unwrap();
     let run = |offset| {
@@ -69,7 +69,7 @@ fn samples_of_one_size_need_no_list() {
 
 #[test]
 fn samples_that_came_before_their_list_are_looked_for() {
-    // As in two files joined, of which each counts from its own beginning.
+    // Two joined files, each with offsets from its own beginning.
     let file = [head(), fragment(50)].concat();
     let at = u32::try_from(file.len() - 150).unwrap();
     let again = moof(&[full(b"tfhd", 0x1, &[1, 0, at]), full(b"trun", SIZES, &[&[50][..], &[3; 50]].concat())]);
@@ -84,7 +84,7 @@ fn an_index_that_leads_into_other_boxes_is_refused() {
     let index = |places: &[u32]| {
         let count = at(places.len());
         let entries: Vec<u32> = places.iter().flat_map(|place| [0, *place]).collect();
-        // Three bytes follow each entry; of four, the numbers stay aligned.
+        // Three bytes follow each entry; with four entries, the numbers stay aligned.
         let content = table(b"tfra", &[&[1, 0x3f, count][..], &entries].concat());
         let size = content.len() + 8 + 16;
         boxed(b"mfra", [content, boxed(b"mfro", [&[0; 4][..], &n(size)].concat())].concat())
@@ -95,7 +95,7 @@ fn an_index_that_leads_into_other_boxes_is_refused() {
         error(&whole(&[at(start.len() + 8)])),
         "the mp4 file has an index that points to fragments within other boxes, which is not supported"
     );
-    // Where something was put in before them, an index points to anything, and to nothing.
+    // After an insertion before the fragments, an index points to arbitrary bytes or beyond the end.
     assert_eq!(ms(&whole(&[at(start.len() + 12)])), 200);
 }
 
@@ -119,7 +119,7 @@ fn windows_of_any_size_show_the_same() {
     }
 }
 
-/// Shows a demuxer `size` bytes, or what it needs.
+/// Shows a demuxer windows of `size` bytes, or of the size that it needs.
 fn feed(mut file: &[u8], size: usize, sink: &mut dyn PacketSink) {
     let mut walk = Mp4::default();
     let mut shown = size;

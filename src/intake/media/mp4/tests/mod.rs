@@ -1,4 +1,4 @@
-//! Files made box by box, each for one thing that files do.
+//! Tests on files built box by box, each for one feature of the format.
 
 mod edits;
 mod fragments;
@@ -14,7 +14,7 @@ use super::super::{Container, MediaError};
 use super::measure;
 use crate::domain::Length;
 
-/// A source that counts what is read of it.
+/// A source that counts the bytes read from it.
 struct Counted {
     source: Cursor<Vec<u8>>,
     read: usize,
@@ -43,7 +43,7 @@ fn look(file: &[u8]) -> Result<(Length, usize), MediaError> {
     Ok((tally.conclude()?.1, source.read))
 }
 
-/// The file's length in milliseconds, where it is known exactly.
+/// Returns the exact length of the file in milliseconds.
 fn ms(file: &[u8]) -> u64 {
     let (length, _) = look(file).unwrap();
     length.measured().unwrap_or_else(|| panic!("{length:?}")).get()
@@ -61,7 +61,7 @@ fn boxed(kind: &[u8], content: impl AsRef<[u8]>) -> Vec<u8> {
     [&n(content.as_ref().len() + 8)[..], kind, content.as_ref()].concat()
 }
 
-/// A full box: version and flags 0, and big-endian numbers.
+/// Returns a full box: version and flags 0, and big-endian numbers.
 fn table(kind: &[u8], numbers: &[u32]) -> Vec<u8> {
     full(kind, 0, numbers)
 }
@@ -74,12 +74,12 @@ fn ftyp() -> Vec<u8> {
     boxed(b"ftyp", b"isom\0\0\0\0isom")
 }
 
-/// Where the content of an `mdat` begins that follows [`ftyp`].
+/// Returns the offset of the content of an `mdat` after [`ftyp`].
 fn media_at() -> u32 {
     u32::try_from(ftyp().len() + 8).unwrap()
 }
 
-/// A track of sound, whose samples follow each other from [`media_at`] on.
+/// An audio track with consecutive samples from [`media_at`].
 #[derive(Clone)]
 struct Sound {
     code: [u8; 4],
@@ -88,18 +88,18 @@ struct Sound {
     bits: u16,
     rate: u16,
     extra: Vec<u8>,
-    /// Pairs of how many samples last how long.
+    /// The `stts`: pairs of a number of samples and their duration.
     times: Vec<u32>,
-    /// `stsz`: a size for all, how many there are, and the size of each.
+    /// The `stsz`: a size for all samples, their number, and the size of each.
     sizes: Vec<u32>,
-    /// `stsc`: from which chunk on there are how many samples in one.
+    /// The `stsc`: the first chunk, the number of samples per chunk and the description of each entry.
     chunks: Vec<u32>,
     offsets: Vec<u32>,
-    /// Pairs of a duration in milliseconds and where it begins in the track.
+    /// The `elst`: pairs of a duration in milliseconds and the position in the track.
     edits: Vec<u32>,
-    /// Sample descriptions in place of the one that the fields above make.
+    /// The sample descriptions that replace the description from the fields above.
     descriptions: Vec<u8>,
-    /// Boxes at the end of the sample table.
+    /// The boxes at the end of the sample table.
     more: Vec<u8>,
 }
 
@@ -122,7 +122,7 @@ impl Sound {
         }
     }
 
-    /// Packets of these sizes, in one chunk.
+    /// Sets packets of these sizes, in one chunk.
     fn packets(mut self, sizes: &[usize]) -> Self {
         let count = u32::try_from(sizes.len()).unwrap();
         self.sizes = [0, count].into_iter().chain(sizes.iter().map(|&size| u32::try_from(size).unwrap())).collect();
@@ -131,7 +131,7 @@ impl Sound {
         self
     }
 
-    /// `count` samples of one size, in one chunk.
+    /// Sets `count` samples of one size, in one chunk.
     fn alike(mut self, size: u32, count: u32) -> Self {
         self.sizes = vec![size, count];
         self.chunks = vec![1, count, 1];
@@ -174,13 +174,13 @@ impl Sound {
         boxed(b"trak", [table(b"tkhd", &[0, 0, 1, 0, 0]), edits, boxed(b"mdia", media)].concat())
     }
 
-    /// The file of this track alone.
+    /// Returns a file with only this track.
     fn file(&self, media: &[u8]) -> Vec<u8> {
         file(&self.track(), media)
     }
 }
 
-/// An index of `content`, in which a second has 1 000 ticks.
+/// Returns an index of `content` with 1 000 ticks per second.
 fn movie(content: &[u8]) -> Vec<u8> {
     boxed(b"moov", [&table(b"mvhd", &[0, 0, 1000, 0]), content].concat())
 }
@@ -189,22 +189,22 @@ fn file(tracks: &[u8], media: &[u8]) -> Vec<u8> {
     [ftyp(), boxed(b"mdat", media), movie(tracks)].concat()
 }
 
-/// Packets of 20 ms of Opus: three bytes each.
+/// Returns Opus packets of 20 ms in three bytes each.
 fn opus(packets: usize) -> Vec<u8> {
     [0x08, 0xff, 0xfe].repeat(packets)
 }
 
-/// A track of so many packets of 20 ms, of three bytes each.
+/// Returns a track of `packets` Opus packets of 20 ms in three bytes each.
 fn opus_track(packets: usize) -> Sound {
     Sound { rate: 48000, ..Sound::new(b"Opus") }.packets(&vec![3; packets]).times(&[u32::MAX, 960])
 }
 
-/// MPEG-2 layer III at 8 kbit/s and 16 kHz: 36 ms in 36 bytes.
+/// Returns MPEG-2 layer III at 8 kbit/s and 16 kHz: 36 ms in 36 bytes per frame.
 fn mp3(frames: usize) -> Vec<u8> {
     [&[0xff, 0xf3, 0x18, 0xc0][..], &[0; 32]].concat().repeat(frames)
 }
 
-/// `esds` for a kind of stream with a configuration.
+/// Returns an `esds` for an object type with a configuration.
 fn esds(object_type: u8, setup: &[u8]) -> Vec<u8> {
     let descriptor = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
     let specific = if setup.is_empty() { Vec::new() } else { descriptor(5, setup) };

@@ -1,8 +1,8 @@
-//! Files that hide how long they are, and files without sound.
+//! Tests of files that hide their length, and of files without sound.
 
 use super::*;
 
-/// What is said of a file whose track is `sound`.
+/// Returns the error for a file whose track is `sound`.
 fn said(sound: &Sound) -> String {
     error(&sound.file(&opus(50)))
 }
@@ -16,7 +16,7 @@ fn a_codec_that_cannot_be_counted_is_named_also_beside_one_that_can() {
         let track = Sound { extra: esds(0x40, &setup), ..Sound::new(b"mp4a") }.packets(&[3]);
         assert!(said(&track).contains(name), "{}", said(&track));
     }
-    // Tracks that are no sound are not.
+    // Tracks that are not audio are not refused.
     let text = Sound { handler: *b"text", ..Sound::new(b"text") }.packets(&[3]);
     assert_eq!(ms(&file(&[text.track(), opus_track(50).track()].concat(), &opus(50))), 1000);
 }
@@ -25,7 +25,7 @@ fn a_codec_that_cannot_be_counted_is_named_also_beside_one_that_can() {
 fn sound_counts_whatever_its_tracks_handler_says() {
     let track = Sound { handler: *b"text", ..opus_track(50) };
     assert_eq!(ms(&track.file(&opus(50))), 1000);
-    // A picture whose stream is said to be MP3 is sound for players.
+    // Players take a picture track for audio if its stream is declared as MP3.
     let extra = [&[0; 50][..], &esds(0x6b, &[])].concat();
     let track = Sound { handler: *b"vide", extra, ..Sound::new(b"mp4v") }.packets(&[36]);
     assert!(said(&track).contains("sound in a picture's track"), "{}", said(&track));

@@ -1,4 +1,4 @@
-//! Samples by a movie's tables.
+//! Tests of samples in a movie's tables.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn each_packet_of_a_track_counts_by_its_own_bytes() {
     let track = opus_track(50);
     assert_eq!(ms(&track.file(&opus(50))), 1000);
-    // Whatever the container's clock says.
+    // The container's clock does not matter.
     assert_eq!(ms(&track.times(&[1, 2]).file(&opus(50))), 1000);
 }
 
@@ -22,7 +22,7 @@ fn all_frames_of_an_mp3_in_one_sample_play() {
     let media = mp3(100);
     let track = Sound { rate: 16000, ..Sound::new(b".mp3") }.packets(&[media.len()]);
     assert_eq!(ms(&track.file(&media)), 3600);
-    // Or in crumbs, which players put together again.
+    // Samples may be fragments of frames, which players join again.
     let track = Sound { rate: 16000, ..Sound::new(b".mp3") }.packets(&vec![6; media.len() / 6]);
     assert_eq!(ms(&track.file(&media)), 3600);
 }
@@ -37,7 +37,7 @@ fn mp3_under_the_name_of_aac_is_known_by_its_object_type() {
 #[test]
 fn pcm_counts_by_bytes_however_its_samples_are_stated() {
     let second = vec![1; 16000];
-    // A sample a frame, as QuickTime writes it; of one byte each, as it wrote it of old; in packets.
+    // A sample per frame, as QuickTime writes; samples of one byte, as old QuickTime wrote; and packets.
     for (size, count, times) in [(2, 8000, [8000, 1]), (1, 8000, [8000, 1]), (1, 8000, [8000, 2]), (500, 32, [32, 250])]
     {
         assert_eq!(ms(&Sound::new(b"sowt").alike(size, count).times(&times).file(&second)), 1000, "{size}");
@@ -51,7 +51,7 @@ fn pcm_counts_by_bytes_however_its_samples_are_stated() {
 #[test]
 fn four_billion_samples_cost_no_more_than_the_bytes_that_are_there() {
     let track = Sound::new(b"sowt").alike(2, u32::MAX).times(&[u32::MAX, 2]);
-    // The index is behind the sound, and in it.
+    // The samples extend over the index, which follows the sound.
     let ms = ms(&Sound { chunks: vec![1, 0x7fff_ffff, 1], ..track }.file(&[0; 16000]));
     assert!((1000..1100).contains(&ms), "{ms}");
 }
@@ -65,7 +65,7 @@ fn ima4_counts_by_its_frames_beside_a_track_that_is_shorter() {
 
 #[test]
 fn a_recording_that_is_cut_off_counts_as_far_as_it_goes() {
-    // The index comes first.
+    // The index precedes the sound.
     let track = Sound { offsets: vec![1000], ..opus_track(100) };
     let head = [ftyp(), movie(&track.track())].concat();
     let whole = [&head[..], &boxed(b"free", vec![0; 984 - head.len()]), &boxed(b"mdat", opus(100))].concat();
@@ -93,7 +93,7 @@ fn chunks_of_different_numbers_of_samples_are_told_apart() {
     let at = media_at();
     let track = Sound { chunks: vec![1, 2, 1, 3, 1, 1], offsets: vec![at, at + 6, at + 12], ..opus_track(5) };
     assert_eq!(ms(&track.file(&opus(5))), 100);
-    // Entries of nothing at the end are left out.
+    // Empty entries at the end are ignored.
     let track = Sound { chunks: vec![1, 2, 1, 3, 1, 1, 4, 0, 1], ..track };
     assert_eq!(ms(&track.file(&opus(5))), 100);
     let track = Sound { chunks: vec![1, 2, 1, 1, 1, 1], ..track };
@@ -106,7 +106,7 @@ fn chunks_of_different_numbers_of_samples_are_told_apart() {
 #[test]
 fn samples_that_play_the_same_bytes_without_end_are_refused() {
     let at = media_at();
-    // Some twice may be.
+    // Some repetition is allowed.
     let track = Sound { chunks: vec![1, 10, 1], offsets: vec![at; 4], ..opus_track(40) };
     assert_eq!(ms(&track.file(&opus(10))), 800);
     let track = Sound { chunks: vec![1, 100, 1], offsets: vec![at; 100], sizes: vec![3, 10_000], ..track };
@@ -122,9 +122,9 @@ fn an_index_may_stand_anywhere_and_the_first_counts() {
         assert_eq!(ms(&[ftyp(), media.clone(), first, short.clone()].concat()), 1000);
     }
     assert_eq!(ms(&[ftyp(), media.clone(), short.clone(), long.clone()].concat()), 20);
-    // What is behind it, junk or another file, is not played.
+    // Bytes after the index, junk or another file, do not play.
     assert_eq!(ms(&[ftyp(), media.clone(), short.clone(), vec![0; 1000]].concat()), 20);
-    // Where there is none elsewhere, the one in a box that was set free counts.
+    // Without another index, an index marked as free counts.
     let freed = [&long[..4], b"free", &long[8..]].concat();
     assert_eq!(ms(&[ftyp(), media.clone(), freed.clone()].concat()), 1000);
     assert_eq!(ms(&[ftyp(), media, freed, short].concat()), 20);
