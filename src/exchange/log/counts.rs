@@ -15,7 +15,6 @@ impl Facts {
     pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &AttemptTarget)>) {
         let route = Label::fixed(self.route);
         let model = self.counted_as.unwrap_or(Label::NO_MODEL);
-        REQUESTS.add([route, model, Label::status(self.status)], 1);
         OUTCOMES.add([route, Label::fixed(self.outcome.as_str())], 1);
         if let Some(code) = self.error {
             REFUSALS.add([Label::fixed(code)], 1);
@@ -31,5 +30,7 @@ impl Facts {
         if let Some((started, first)) = self.started.zip(self.first_event) {
             FIRST_EVENT_SECONDS.record([model], first.saturating_duration_since(started));
         }
+        // Last, so that a page that counts the request counts everything else of it.
+        REQUESTS.add([route, model, Label::status(self.status)], 1);
     }
 }
