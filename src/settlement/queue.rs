@@ -93,7 +93,7 @@ impl SettlementQueue {
 
 impl fmt::Debug for SettlementQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
+        f.debug_struct("SettlementQueue").finish_non_exhaustive()
     }
 }
 
