@@ -22,15 +22,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use voxgate::config::{self, AudioRate, Namespace, RedisUrl, RequestRate};
-use voxgate::domain::Subject;
-use voxgate::domain::{AudioMs, NanoUsd};
+use voxgate::domain::{AudioMs, NanoUsd, Subject};
 use voxgate::identity::revocation::TokenRef;
 use voxgate::ledger::{Charge, Ending, PermitId, RequestInfo};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::leases::Leases;
 use voxgate::limits::rates::Rates;
-use voxgate::limits::{AdmitRequest, Bucket, Limits};
-use voxgate::limits::{IfUnknown, RateRefund, Settlement};
+use voxgate::limits::{AdmitRequest, Bucket, IfUnknown, Limits, RateRefund, Settlement};
 use voxgate::store::{Embedded, Redis, Store};
 
 use redis_server::Server;

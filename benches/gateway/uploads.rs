@@ -9,8 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jsonwebtoken::Algorithm;
 use secrecy::{ExposeSecret, SecretString};
-use voxgate::identity::{Caps, KeyMaterial, KeySpec, Rules, Scopes};
-use voxgate::identity::{Grant, Minter};
+use voxgate::identity::{Caps, Grant, KeyMaterial, KeySpec, Minter, Rules, Scopes};
 
 /// What tokens are signed with.
 pub(crate) const SECRET: &str = "a-secret-for-this-benchmark-only-0123456789";

@@ -11,19 +11,16 @@ use super::arrivals::Arrivals;
 use super::question::Question;
 use super::watch::Watch;
 use crate::config::{self, OnStoreFailure};
-use crate::domain::Month;
-use crate::domain::Subject;
+use crate::domain::{Month, Subject};
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId, Statement};
-use crate::limits::BudgetCache;
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Added, Granted, Leases};
 use crate::limits::rates::Rates;
-use crate::limits::{AccountUsage, AdmitRequest, Decision, Denial, Limits};
+use crate::limits::{AccountUsage, AdmitRequest, BudgetCache, Decision, Denial, Limits};
 use crate::private_dir;
-use crate::settlement::{BacklogSnapshot, Settler};
-use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
+use crate::settlement::{BacklogSnapshot, SettlementQueue, SettlementQueueBuilder, Settler};
 use crate::store::{Availability, Embedded, OpenError, Redis, Store, StoreError};
 
 /// An error that keeps the limiter from opening.

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::Model;
-use crate::domain::Subject;
-use crate::domain::{Length, UnixMs};
+use crate::domain::{Length, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, PermitId, Price, Report, RequestInfo, Usage};
 use crate::limits::leases::Leases;
 use crate::limits::session::InSession;

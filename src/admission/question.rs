@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::limits::AdmitRequest;
-use crate::limits::{RateRefund, Settlement};
+use crate::limits::{AdmitRequest, RateRefund, Settlement};
 use crate::settlement::Settler;
 use crate::store::Store;
 use crate::telemetry::traces::Span;

@@ -7,8 +7,7 @@ use crate::config::Plan;
 use crate::domain::{AudioMs, Length, Month};
 use crate::identity::Caps;
 use crate::ledger::Charge;
-use crate::limits::Allowance;
-use crate::limits::{AccountUsage, Denial};
+use crate::limits::{AccountUsage, Allowance, Denial};
 use crate::models::Unfit;
 
 /// A reason to refuse a job.

@@ -11,8 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Files, Problems, Settings};
 use crate::domain::terms::AUDIT;
-use crate::http::Tls;
-use crate::http::{AppState, CurrentState};
+use crate::http::{AppState, CurrentState, Tls};
 use crate::identity::KeySpec;
 use crate::sandbox::SandboxProvider;
 

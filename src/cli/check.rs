@@ -9,8 +9,7 @@ use super::{Failure, print};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};
-use crate::store::{Embedded, Redis};
-use crate::store::{Found, try_directory as try_folder};
+use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
 use crate::upstream;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,13 +6,11 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::config::{Problems, Settings};
-use crate::domain::Subject;
-use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
+use crate::domain::{Subject, UnixMs};
 use crate::identity::revocation::{Revocation, RevokedTokens};
 use crate::limits::session::Session;
-use crate::store::LedgerReader;
-use crate::store::StoreError;
+use crate::store::{LedgerReader, StoreError};
 use crate::telemetry;
 
 const NOTES: &str = "\

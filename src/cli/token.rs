@@ -8,8 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, own_command, print, show, tell};
 use crate::config::{Problems, Settings};
 use crate::domain::Subject;
-use crate::identity::{Caps, Scope, Scopes};
-use crate::identity::{Grant, MintError, Minter};
+use crate::identity::{Caps, Grant, MintError, Minter, Scope, Scopes};
 
 const NOTES: &str = "\
 The token alone goes to standard output, its id and its end to standard error:

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::config::Plan;
-use crate::domain::Subject;
-use crate::domain::{AudioMs, NanoUsd};
+use crate::domain::{AudioMs, NanoUsd, Subject};
 use crate::identity::{Caller, Caps, Scope, Scopes};
 use crate::limits::session::LONGEST;
 

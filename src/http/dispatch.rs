@@ -14,14 +14,12 @@ use crate::admission::{Permit, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::identity::Caller;
-use crate::intake::Job;
-use crate::intake::Upload;
 use crate::intake::media::Claim;
+use crate::intake::{Job, Upload};
 use crate::models::TargetChain;
 use crate::relay::Forwarding;
 use crate::telemetry::traces::Step;
-use crate::upstream::ForwardRequest;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{ForwardRequest, Upstream, UpstreamError};
 
 /// The context of a job: its caller, its record, and the means to forward it.
 pub(super) struct Dispatch<'a> {

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::time::LAST_SECOND;
 use super::{Caller, Caps, ClaimMapping, ClaimPath, IdentityError, Scopes};
-use crate::domain::Subject;
-use crate::domain::is_name;
+use crate::domain::{Subject, is_name};
 
 /// The plan of a token that names none.
 pub const DEFAULT_PLAN: &str = "default";

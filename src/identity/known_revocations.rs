@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::revocation::{Revocation, RevokedTokens, TokenRef};
-use crate::domain::Subject;
-use crate::domain::UnixMs;
+use crate::domain::{Subject, UnixMs};
 
 /// The largest number of known revocations, which take some 20 MB. Those that end last are kept.
 pub(crate) const MAX_REVOCATIONS: usize = 100_000;

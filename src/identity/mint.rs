@@ -8,9 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, json};
 
 use super::claims::{CAPS_CLAIM, MAKER_CLAIM};
-use super::time;
 use super::time::LAST_SECOND;
-use super::{Caps, ClaimMapping, KeyMaterial, KeySpec, Rules, Scopes};
+use super::{Caps, ClaimMapping, KeyMaterial, KeySpec, Rules, Scopes, time};
 use crate::domain::Subject;
 
 /// A signer of tokens with one HMAC key.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::Subject;
-use crate::domain::UnixMs;
+use crate::domain::{Subject, UnixMs};
 use crate::identity::Caller;
 
 /// The time that a revocation is kept after its tokens have expired: clocks may differ.

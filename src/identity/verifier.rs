@@ -86,7 +86,7 @@ impl Verifier {
         self.verify(bearer(authorization)?)
     }
 
-    /// Returns the caller that `token` stands for now.
+    /// Returns the caller of `token`, judged at the present time.
     pub fn verify(&self, token: &str) -> Result<Caller, IdentityError> {
         self.verify_at(token, time::now())
     }

@@ -5,12 +5,9 @@ use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::media;
 use super::media::{Claim, MediaInfo};
-use super::references;
-use super::spool::SpoolQuota;
-use super::spool::SpoolWriter;
-use super::{IntakeError, Job, Options, Spool};
+use super::spool::{SpoolQuota, SpoolWriter};
+use super::{IntakeError, Job, Options, Spool, media, references};
 use crate::config;
 use crate::domain::Length;
 use crate::domain::terms::Task;

@@ -6,8 +6,7 @@ use super::base64::Decoder;
 use super::measuring::MeasuringPool;
 use super::recording::{IntakeContext, Recording};
 use super::{IntakeError, OptionError};
-use crate::domain::AudioMs;
-use crate::domain::Length;
+use crate::domain::{AudioMs, Length};
 
 const NAME: &str = "known_speaker_references";
 

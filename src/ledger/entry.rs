@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Usage;
-use crate::domain::Subject;
 use crate::domain::terms::UnknownVariant;
-use crate::domain::{AudioMs, NanoUsd, UnixMs};
+use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 
 /// The id of a permit. It ensures that a settlement is written once, even after several attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

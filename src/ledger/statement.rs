@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Charge;
-use crate::domain::Subject;
-use crate::domain::{AudioMs, Month, NanoUsd};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject};
 
 /// Totals of several requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

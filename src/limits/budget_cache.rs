@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::{Denial, Limits};
-use crate::domain::Month;
-use crate::domain::Subject;
+use crate::domain::{Month, Subject};
 use crate::ledger::Charge;
 
 /// The idle time after which a caller is forgotten.

@@ -16,8 +16,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::config::{AudioRate, Plan, RequestRate};
-use crate::domain::Subject;
-use crate::domain::{AudioMs, NanoUsd, UnixMs};
+use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 use crate::identity::revocation::TokenRef;
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use session::InSession;

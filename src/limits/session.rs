@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Subject;
-use crate::domain::UnixMs;
+use crate::domain::{Subject, UnixMs};
 use crate::identity::Caps;
 use crate::ledger::Charge;
 use crate::limits::Bucket;

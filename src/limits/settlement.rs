@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Subject;
-use crate::domain::{AudioMs, UnixMs};
+use crate::domain::{AudioMs, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Usage};
 use crate::limits::session::InSession;
 use crate::limits::{AdmitRequest, Bucket, Limits};

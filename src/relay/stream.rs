@@ -19,8 +19,7 @@ use crate::admission::Permit;
 use crate::domain::terms::Format;
 use crate::exchange::Record;
 use crate::ledger::Report;
-use crate::upstream::{Answer, EventBytes, Reply, UpstreamError};
-use crate::upstream::{json_without_key, without_key};
+use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
 /// The provider's reply, still to come.
 pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;

@@ -9,9 +9,8 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::domain::AudioMs;
-use crate::domain::Length;
 use crate::domain::terms::{Format, Task};
+use crate::domain::{AudioMs, Length};
 use crate::intake::Job;
 
 /// The maximum duration of a stream.

@@ -16,8 +16,7 @@ use super::journal::Journal;
 use super::settler::{Backlog, Settler};
 use crate::domain::Month;
 use crate::ledger::PermitId;
-use crate::limits::BudgetCache;
-use crate::limits::Settlement;
+use crate::limits::{BudgetCache, Settlement};
 use crate::store::{Store, StoreError};
 
 /// The maximum number of settlements that are written at the same time.

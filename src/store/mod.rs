@@ -28,15 +28,13 @@ pub use redis::Redis;
 pub use timed::Operation;
 use timed::timed;
 
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
+use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::known_revocations::KnownRevocations;
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::Statement;
-use crate::limits::Settlement;
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
-use crate::limits::{AdmitRequest, Decision};
+use crate::limits::{AdmitRequest, Decision, Settlement};
 
 /// An error of a store that did not do its work.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -9,18 +9,15 @@ use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::candidates::{Candidates, Selection};
-use super::form;
 use super::form::ReadFailed;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Observation, ProviderLease, Providers};
-use super::reply;
 use super::reply::Reading;
 use super::retry::{NextStep, Verdict};
-use super::{Answer, Reply, Upstream, UpstreamError, refusal, reuse, wire};
+use super::{Answer, Reply, Upstream, UpstreamError, form, refusal, reply, reuse, wire};
 use crate::config::Model;
 use crate::intake::Job;
-use crate::models::TargetChain;
-use crate::models::{AttemptLog, AttemptTarget};
+use crate::models::{AttemptLog, AttemptTarget, TargetChain};
 use crate::telemetry::traces::Span;
 
 /// The longest wait for the next usable candidate, whatever a provider says.

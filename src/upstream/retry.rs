@@ -5,10 +5,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::backoff;
 use super::candidates::Scope;
 use super::providers::Observation;
-use super::{Refused, RefusedBody, UpstreamError};
+use super::{Refused, RefusedBody, UpstreamError, backoff};
 
 /// The meaning of a failed attempt.
 #[derive(Debug, PartialEq, Eq)]

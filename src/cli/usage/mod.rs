@@ -12,10 +12,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, print, tell};
 use crate::config::{self, Namespace, Problems, Settings};
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
-use crate::store::LedgerReader;
-use crate::store::StoreError;
+use crate::domain::{Month, Subject, UnixMs};
+use crate::store::{LedgerReader, StoreError};
 use report::Report;
 
 const NOTES: &str = "\

@@ -2,11 +2,9 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::domain::Month;
-use crate::domain::Subject;
+use crate::domain::{Month, Subject};
 use crate::ledger::{Entry, Statement, Tally};
-use crate::store::LedgerReader;
-use crate::store::StoreError;
+use crate::store::{LedgerReader, StoreError};
 
 /// The number of callers to read at once: each takes a round trip to Redis.
 const AT_ONCE: usize = 16;

@@ -12,15 +12,13 @@ use futures_util::StreamExt;
 use crate::domain::terms::Task;
 use crate::http::dispatch::Dispatch;
 use crate::http::error::ApiError;
-use crate::http::headers::accept;
-use crate::http::headers::{rate_limit, trace_context};
+use crate::http::headers::{accept, rate_limit, trace_context};
 use crate::http::middleware::request_log;
 use crate::http::preflight::Preflight;
 use crate::http::state::AppState;
 use crate::http::{PinnedState, answer_header, preflight};
 use crate::intake;
-use crate::intake::First;
-use crate::intake::Incoming;
+use crate::intake::{First, Incoming};
 use crate::relay::{self, RelayContext, Relayed};
 use crate::upstream::Upstream;
 

@@ -6,9 +6,8 @@ use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
-use crate::config;
 use crate::http::error::ApiError;
-use crate::upstream;
+use crate::{config, upstream};
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.

@@ -18,16 +18,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tracing_actix_web::RequestId;
 
-use super::cors;
-use super::https;
 use super::https::RequestScheme;
+use super::{cors, https};
 use crate::exchange::{Outcome, Record};
 use crate::http::concurrency::InFlightGuard;
 use crate::http::connection::{Connection, RequestGuard, settle, watch_body};
 use crate::http::error::ApiError;
-use crate::http::headers::rate_limit;
 use crate::http::headers::rate_limit::RateLimitedCaller;
-use crate::http::headers::trace_context;
+use crate::http::headers::{rate_limit, trace_context};
 use crate::http::routes;
 use crate::http::state::{AppState, PinnedState};
 use crate::identity::Caller;

@@ -6,11 +6,9 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::AudioMs;
-use crate::domain::Length;
+use crate::domain::{AudioMs, Length};
 use crate::intake::media::Container;
-use crate::intake::spool::SpoolQuota;
-use crate::intake::spool::SpoolWriter;
+use crate::intake::spool::{SpoolQuota, SpoolWriter};
 
 /// The maximum wait, longer than any thread of these tests is kept from running.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -51,8 +51,8 @@ impl Texts {
             let text = decode(UTF_8, &bytes, &name)?;
             return fields.add(name, text);
         }
-        // UTF-8 is checked only when no later field can name another charset. Until then a placeholder takes the same
-        // space.
+        // A later field can still name another charset, so the bytes are decoded when the form is complete. Text of the same
+        // length stands in their place, so that the bound on the size of all fields counts them.
         let text = String::from_utf8(bytes.clone()).unwrap_or_else(|_| "?".repeat(bytes.len()));
         self.undecided.push(Undecided { place: fields.pairs().len(), name: name.clone(), bytes });
         fields.add(name, text)

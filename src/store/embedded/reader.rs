@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::database::Database;
 use crate::config::Namespace;
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
+use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::revocation::Revocation;
 use crate::ledger::{Entry, Statement};
 use crate::limits::session::Session;

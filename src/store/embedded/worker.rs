@@ -9,14 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::database::{Database, Writer};
 use super::health::Health;
 use super::reader::failed;
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
+use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::{Charge, PermitId};
-use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::session::{SessionDenial, SessionRequest};
-use crate::limits::{AdmitRequest, Denial};
+use crate::limits::{AdmitRequest, Denial, Settlement};
 use crate::store::StoreError;
 
 /// The maximum number of requests that share a commit.

@@ -7,11 +7,9 @@ use redis::Value;
 use super::keys::Keys;
 use super::records::{open_entry, parsed, written};
 use super::{Call, Shared};
-use crate::domain::Subject;
-use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending};
-use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial};
-use crate::limits::{IfUnknown, RateRefund, Settlement};
+use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, RateRefund, Settlement};
 use crate::store::StoreError;
 
 /// The maximum difference between the clocks of the gateway and of Redis.

@@ -6,8 +6,7 @@
 //! empty stream takes some kilobytes.
 
 use crate::config::Namespace;
-use crate::domain::Month;
-use crate::domain::Subject;
+use crate::domain::{Month, Subject};
 
 /// The number of tags. A change would make every caller start with empty limits, so it must never change.
 const TAGS: u16 = 4096;

@@ -26,11 +26,9 @@ use tokio::task::JoinHandle;
 
 use super::{Availability, StoreError};
 use crate::config;
-use crate::domain::Subject;
-use crate::domain::UnixMs;
-use crate::limits::Settlement;
+use crate::domain::{Subject, UnixMs};
 use crate::limits::clock::Clock;
-use crate::limits::{AdmitRequest, Decision};
+use crate::limits::{AdmitRequest, Decision, Settlement};
 use calls::CLOCKS_APART;
 use connections::Link;
 use health::Health;

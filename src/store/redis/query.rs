@@ -8,8 +8,7 @@ use redis::cmd;
 use super::keys::{pattern, subject_of};
 use super::records::{ledger_entries, open_entry, parsed, statement};
 use super::{PATIENCE, Redis};
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
+use crate::domain::{Month, Subject, UnixMs};
 use crate::ledger::{Ending, Entry, Statement};
 use crate::store::StoreError;
 

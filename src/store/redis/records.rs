@@ -5,8 +5,7 @@ use std::str::FromStr;
 use redis::{FromRedisValue, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Subject;
-use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Statement, Tally, Usage};
 use crate::store::StoreError;
 

@@ -7,8 +7,7 @@ use redis::{Cmd, cmd};
 use super::keys::{SESSIONS, part_of, pattern};
 use super::records::parsed;
 use super::{PATIENCE, Redis, Shared};
-use crate::domain::Subject;
-use crate::domain::UnixMs;
+use crate::domain::{Subject, UnixMs};
 use crate::limits::Bucket;
 use crate::limits::session::{
     LONGEST, PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest,

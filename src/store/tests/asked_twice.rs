@@ -11,8 +11,7 @@ use crate::domain::{Month, NanoUsd};
 use crate::identity::Caps;
 use crate::ledger::{Charge, Tally};
 use crate::limits::session::InSession;
-use crate::limits::{AdmitRequest, Bucket, Limits};
-use crate::limits::{RateRefund, Settlement};
+use crate::limits::{AdmitRequest, Bucket, Limits, RateRefund, Settlement};
 use crate::store::{Redis, StoreError};
 
 #[tokio::test]

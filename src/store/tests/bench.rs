@@ -8,16 +8,14 @@ use tokio::sync::mpsc;
 
 use super::redis_server::{Cluster, Server};
 use crate::config;
-use crate::domain::Subject;
-use crate::domain::{AudioMs, Month, NanoUsd, UnixMs};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::identity::revocation::TokenRef;
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
-use crate::limits::{AdmitRequest, Limits};
-use crate::limits::{RateRefund, Settlement};
-use crate::store::{Embedded, Redis, Store};
+use crate::limits::{AdmitRequest, Limits, RateRefund, Settlement};
+use crate::store::{Embedded, OpenError, Redis, Store};
 
 /// The middle of a month, so that no test crosses the turn of a month by chance.
 pub(crate) const START: u64 = 1_794_700_800_000;
@@ -48,9 +46,20 @@ impl Bench {
     }
 
     pub(crate) fn open(folder: &TempDir, clock: &Clock) -> Embedded {
-        let rates = Arc::new(Rates::new(clock.clone()));
-        let leases = Arc::new(Leases::new(clock.clone()));
-        Embedded::open(folder.path(), config::Namespace::default(), KEEP, rates, leases, clock.clone()).unwrap()
+        let open = || {
+            let rates = Arc::new(Rates::new(clock.clone()));
+            let leases = Arc::new(Leases::new(clock.clone()));
+            Embedded::open(folder.path(), config::Namespace::default(), KEEP, rates, leases, clock.clone())
+        };
+        // Another test may be starting a redis-server: until that has replaced its copy of this process, the copy holds
+        // the lock of a store that was closed here.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match open() {
+                Err(OpenError::Taken { .. }) if Instant::now() < deadline => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub(crate) fn redis() -> Self {

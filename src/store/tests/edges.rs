@@ -15,8 +15,7 @@ use crate::ledger::{Charge, Ending};
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::session::InSession;
-use crate::limits::{AdmitRequest, Decision, Denial, Limits};
-use crate::limits::{IfUnknown, Settlement};
+use crate::limits::{AdmitRequest, Decision, Denial, IfUnknown, Limits, Settlement};
 use crate::store::{Embedded, OpenError, Store, StoreError};
 
 pub(super) const EVERY: [fn() -> Bench; 3] = [Bench::embedded, Bench::redis, Bench::cluster];

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::domain::Subject;
-use crate::domain::{Month, UnixMs};
+use crate::domain::{Month, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial};
-use crate::limits::{IfUnknown, Settlement};
+use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, Settlement};
 
 #[derive(Default)]
 struct Caller {

@@ -13,11 +13,9 @@ use tokio::runtime::Runtime;
 use super::bench::{Bench, Place, ask, charge, settlement, subject};
 use super::model::Model;
 use crate::config::{AudioRate, RequestRate};
-use crate::domain::Subject;
-use crate::domain::{AudioMs, Month, NanoUsd};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject};
 use crate::ledger::{Charge, Ending, Usage};
-use crate::limits::{AdmitRequest, Bucket, Limits};
-use crate::limits::{IfUnknown, Settlement};
+use crate::limits::{AdmitRequest, Bucket, IfUnknown, Limits, Settlement};
 use crate::store::Redis;
 
 /// A step of a sequence. Its numbers choose among the existing callers, plans and permits.

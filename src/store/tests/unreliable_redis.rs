@@ -11,11 +11,9 @@ use tokio::time::timeout;
 
 use super::bench::Bench;
 use super::faults::{Fault, Faults};
-use crate::domain::Month;
-use crate::domain::Subject;
+use crate::domain::{Month, Subject};
 use crate::ledger::{Entry, Statement};
-use crate::limits::Settlement;
-use crate::limits::{AdmitRequest, Decision};
+use crate::limits::{AdmitRequest, Decision, Settlement};
 use crate::store::{Availability, Store, StoreError};
 
 /// The time after which a gateway stops waiting for an answer here.

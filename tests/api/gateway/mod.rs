@@ -20,11 +20,10 @@ pub(crate) use answer::{Answer, Events};
 pub(crate) use log::Log;
 pub(crate) use setup::{Setup, run, run_into};
 
-use crate::contract;
 use crate::form::Form;
 use crate::provider::{OF_EVERY_KEY, Provider, TRANSCRIPT};
-use crate::token;
 use crate::wire::Wire;
+use crate::{contract, token};
 
 pub(crate) const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 pub(crate) const TRANSLATIONS: &str = "/v1/audio/translations";

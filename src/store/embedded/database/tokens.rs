@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Database, Result, Writer, counted, number, parsed, unreadable};
-use crate::domain::Subject;
-use crate::domain::{AudioMs, NanoUsd, UnixMs};
+use super::rows::{counted, number, parsed, unreadable};
+use super::{Database, Result, Writer};
+use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 use crate::identity::known_revocations::MAX_REVOCATIONS;
 use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::Charge;

@@ -110,38 +110,33 @@ impl Context {
 pub(super) fn is_size(id: u32, size: u64) -> bool {
     match id {
         id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => matches!(size, 0 | 4 | 8),
-        id::TIMESTAMP
-        | id::TIMESTAMP_SCALE
-        | id::SEEK_ID
-        | id::SEEK_POSITION
-        | id::TRACK_NUMBER
-        | id::CHANNELS
-        | id::BIT_DEPTH
-        | id::ENCODING_SCOPE
-        | id::ENCODING_TYPE
-        | id::COMPRESSION_ALGORITHM
-        | id::BLOCK_DURATION
-        | id::REFERENCE_BLOCK
-        | id::DISCARD_PADDING => size <= 8,
-        _ => true,
+        id::BLOCK_DURATION | id::REFERENCE_BLOCK | id::DISCARD_PADDING => size <= 8,
+        _ => !is_integer(id) || size <= 8,
     }
+}
+
+/// Returns true if an element of `id` is an integer that is read.
+fn is_integer(id: u32) -> bool {
+    matches!(
+        id,
+        id::TIMESTAMP
+            | id::TIMESTAMP_SCALE
+            | id::SEEK_ID
+            | id::SEEK_POSITION
+            | id::TRACK_NUMBER
+            | id::CHANNELS
+            | id::BIT_DEPTH
+            | id::ENCODING_SCOPE
+            | id::ENCODING_TYPE
+            | id::COMPRESSION_ALGORITHM
+    )
 }
 
 /// Returns the number of bytes to read at once of an element of `id`, or `None` if it is not a small element.
 pub(super) fn small(id: u32, size: u64) -> Option<usize> {
     let most = match id {
-        id::SAMPLING_FREQUENCY
-        | id::OUTPUT_SAMPLING_FREQUENCY
-        | id::TIMESTAMP
-        | id::TIMESTAMP_SCALE
-        | id::SEEK_ID
-        | id::SEEK_POSITION
-        | id::TRACK_NUMBER
-        | id::CHANNELS
-        | id::BIT_DEPTH
-        | id::ENCODING_SCOPE
-        | id::ENCODING_TYPE
-        | id::COMPRESSION_ALGORITHM => 8,
+        id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => 8,
+        id if is_integer(id) => 8,
         id::COMPRESSION_SETTINGS => MAX_STRIPPED,
         id::CODEC_ID => super::MAX_CODEC_ID,
         _ => return None,

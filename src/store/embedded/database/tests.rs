@@ -1,0 +1,65 @@
+//! Tests of the file itself: the cost of queries, and files of earlier versions.
+
+use super::*;
+use crate::domain::UnixMs;
+use crate::identity::revocation::TokenRef;
+
+#[test]
+fn a_page_of_sessions_costs_what_it_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("file")).unwrap();
+    let plan = |statement: &str, parameters: &[&dyn rusqlite::ToSql]| -> Vec<String> {
+        let mut query = database.0.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        query.query_map(parameters, |row| row.get(3)).unwrap().collect::<Result<_>>().unwrap()
+    };
+    let page = plan(include_str!("../sql/session_page.sql"), &[&"shop", &"", &1, &101]);
+    assert_eq!(page, ["SEARCH sessions USING PRIMARY KEY (creator=? AND id>?)"], "and sorts nothing");
+    let ended = plan("DELETE FROM sessions WHERE creator = ?1 AND until <= ?2", &[&"shop", &1]);
+    assert!(ended[0].contains("sessions_by_creator_and_end (creator=? AND until<?)"), "{ended:?}");
+}
+
+#[test]
+fn sessions_of_a_file_of_an_earlier_version_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let old = Connection::open(&file).unwrap();
+    for step in
+        [include_str!("../sql/schema.sql"), include_str!("../sql/revocations.sql"), include_str!("../sql/sessions.sql")]
+    {
+        old.execute_batch(step).unwrap();
+    }
+    old.pragma_update(None, "user_version", 3).unwrap();
+    let add = "INSERT INTO sessions VALUES (?1, ?2, '{}', ?3)";
+    for id in ["one", "two"] {
+        old.execute(add, params!["shop", id, 5]).unwrap();
+    }
+    drop(old);
+    let database = Database::open(&file).unwrap();
+    let count = || -> Vec<(String, i64)> {
+        let mut query = database.0.prepare("SELECT creator, count FROM session_counts ORDER BY creator").unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_>>().unwrap()
+    };
+    assert_eq!(count(), [("shop".to_owned(), 2)]);
+    database.0.execute(add, params!["mall", "one", 5]).unwrap();
+    database.0.execute("DELETE FROM sessions WHERE id = 'two'", []).unwrap();
+    assert_eq!(count(), [("mall".to_owned(), 1), ("shop".to_owned(), 1)]);
+    database.0.execute("DELETE FROM sessions", []).unwrap();
+    assert_eq!(count(), [], "nothing is kept of makers that have none");
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let old = Connection::open(&file).unwrap();
+    old.execute_batch(include_str!("../sql/schema.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    let month = "2026-11".parse().unwrap();
+    assert!(Database::open_to_read(&file).unwrap().subjects(month).unwrap().is_empty());
+    assert!(Database::open_beside(&file).is_err(), "its gateway has yet to be started");
+    let database = Database::open(&file).unwrap();
+    let revoked = database.is_revoked(&"alice".parse().unwrap(), &TokenRef::default(), UnixMs::now());
+    assert!(!revoked.unwrap() && version(&database.0).unwrap() == VERSION);
+    assert!(Database::open_beside(&file).unwrap().is_some());
+}
