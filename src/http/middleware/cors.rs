@@ -6,8 +6,9 @@ use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
+use crate::config;
 use crate::http::error::ApiError;
-use crate::{config, upstream};
+use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.
