@@ -23,12 +23,12 @@ impl ApiError {
     fn from_upstream(error: &UpstreamError) -> Self {
         let (status, code) = match error {
             UpstreamError::Refused(refused) => return Self::from_refused(refused),
-            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal(),
+            UpstreamError::BadSettings => return Self::internal(),
             UpstreamError::RecordingLost => {
                 tracing::error!("the spool failed while a recording was sent");
                 return Self::internal();
             }
-            UpstreamError::Unavailable { hindrance, wait } => return Self::unavailable(*hindrance, *wait, error),
+            UpstreamError::Unavailable { reason, wait } => return Self::unavailable(*reason, *wait, error),
             UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
             UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
             UpstreamError::Broken
@@ -50,11 +50,11 @@ impl ApiError {
     }
 
     /// Builds the error for a request that no provider could take.
-    fn unavailable(hindrance: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
-        let (status, kind) = match hindrance {
-            CandidateUnavailable::Out => return Self::credentials().retry_after(wait),
-            CandidateUnavailable::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
-            CandidateUnavailable::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
+    fn unavailable(reason: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
+        let (status, kind) = match reason {
+            CandidateUnavailable::KeyRejected => return Self::credentials().retry_after(wait),
+            CandidateUnavailable::KeyRateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
+            CandidateUnavailable::ProviderFailing => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
         };
         Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
     }

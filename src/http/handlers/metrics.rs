@@ -38,8 +38,8 @@ fn ends(tls: &Tls) -> u64 {
     tls.ends().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
-/// failures, [`Providers::states`](crate::upstream::Providers::states) does this.
+/// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. Those of the
+/// providers start with [`Providers`](crate::upstream::Providers).
 fn begin_at_zero(house: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::models::AttemptTarget;
 use crate::telemetry::metrics::{
     AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
@@ -10,8 +10,8 @@ use crate::telemetry::metrics::{
 };
 
 impl Facts {
-    /// Counts a finished request. `whole` is its duration; `provider` is the time spent on providers, with the last one
-    /// asked.
+    /// Counts a finished request. `whole` is its duration; `provider` is the time spent on providers, with the last
+    /// target.
     pub(super) fn count(&self, whole: Duration, provider: Option<(Duration, &AttemptTarget)>) {
         let route = Label::fixed(self.route);
         let model = self.counted_as.unwrap_or(Label::NO_MODEL);
@@ -22,8 +22,8 @@ impl Facts {
         REQUEST_SECONDS.record([route, Label::fixed(if self.stream { "true" } else { "false" })], whole);
         let own = whole.saturating_sub(provider.map_or(Duration::ZERO, |(span, _)| span));
         GATEWAY_SECONDS.record([route], own);
-        if let Some((span, asked)) = provider {
-            PROVIDER_SECONDS.record([Label::configured(&asked.provider)], span);
+        if let Some((span, target)) = provider {
+            PROVIDER_SECONDS.record([Label::configured(&target.provider)], span);
             AUDIO_SECONDS.add([model], self.audio_ms.unwrap_or_default());
             AUDIO_BYTES.add([model], self.bytes.unwrap_or_default());
         }
