@@ -8,11 +8,13 @@
 //!
 //! - `answer`: the choice between a whole answer and a stream; `context`: what both need
 //! - `stream`: the stream, with its keep-alives and its end; `whole`: the events of a whole answer
-//! - [`events`]: the scanner of server-sent events; `open`: the count of open streams
+//! - [`events`]: the scanner of server-sent events; `frame`: what is read and written in them; `open`: the count of open
+//!   streams
 
 mod answer;
 mod context;
 pub mod events;
+mod frame;
 mod open;
 mod stream;
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A stream of server-sent events to the client, kept alive while the provider is silent.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,12 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use super::context::RelayContext;
 use super::events::{Event, Scanner};
+use super::frame::{EventEnvelope, framed, is_whole};
 use super::open::OpenStream;
 use super::whole;
 use crate::domain::terms::Format;
@@ -69,14 +67,6 @@ pub(super) struct Relay {
     /// The exchange; `None` as soon as the stream is over, so that it is settled then.
     exchange: Option<Exchange>,
     _open: OpenStream,
-}
-
-/// The parts of an event that the relay reads.
-#[derive(Deserialize)]
-struct EventEnvelope<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    error: Option<IgnoredAny>,
 }
 
 impl Relay {
@@ -306,15 +296,4 @@ impl Relay {
             exchange.finish_stream();
         }
     }
-}
-
-/// Returns true if an event without its blank line is otherwise complete, not cut off in its data.
-fn is_whole(event: &Event) -> bool {
-    event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
-}
-
-/// Frames JSON as one event on one line, for clients that read line by line. In JSON a line break can only stand
-/// between tokens, where a space means the same.
-fn framed(data: &str) -> Bytes {
-    format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
 }
