@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::reader::Section;
+use crate::domain::loopback::is_loopback;
 
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +84,10 @@ fn written_by_an_app(scheme: &str, rest: &str) -> Option<String> {
     Some(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
+/// True for this machine. Browsers, unlike other resolvers, never ask anyone for a name below `localhost`.
 fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    url.host()
+        .is_some_and(|host| is_loopback(&host) || matches!(host, Host::Domain(name) if name.ends_with(".localhost")))
 }
 
 #[cfg(test)]

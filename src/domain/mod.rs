@@ -1,9 +1,11 @@
 //! Terms and quantities that every module uses, each with its own type so that none is mistaken for another.
 
 mod audio;
+pub mod loopback;
 mod money;
 mod subject;
 pub mod terms;
+pub mod text;
 mod time;
 
 pub use audio::{AudioMs, Length};

@@ -20,6 +20,7 @@ mod routes;
 mod state;
 
 pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
+pub use error::{ErrorCode, ErrorKind};
 pub use malformed::{refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;

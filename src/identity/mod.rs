@@ -24,7 +24,7 @@ mod verifier;
 pub use algorithm::parse_algorithm;
 pub use caller::{Caller, Caps};
 pub use claims::{DEFAULT_PLAN, Rules};
-pub use error::{Code, Flaw, IdentityError, Part};
+pub use error::{Flaw, IdentityError, Part};
 pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeySource, try_out};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
 pub use mapping::{ClaimMapping, ClaimPath, ClaimPathError};

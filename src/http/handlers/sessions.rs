@@ -13,7 +13,7 @@ use crate::admission::Refusal;
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
 use crate::http::create_session::CreateSession;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::rate_limit;
 use crate::http::middleware::request_log;
 use crate::http::state::AppState;
@@ -40,8 +40,8 @@ pub(in crate::http) async fn open(
     // A body this small must arrive within the time allowed for a head.
     let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
     let body = body.map_err(|_| IntakeError::TooSlow)?;
-    let body = body.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
-    let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
+    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
+    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))?;
     let wish = CreateSession::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
     let now = UnixMs::now();
     // A session must not outlive the token that created it.

@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY}
 
 use crate::config::Server;
 use crate::http::connection;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::forwarded::came_to_proxies_securely;
 use crate::http::state::AppState;
 
@@ -43,7 +43,7 @@ impl RequestScheme {
         }
         let message = "This gateway is to be asked over HTTPS only. A token that came with this request has been seen in \
                        clear on its way: replace it.";
-        Err(ApiError::forbidden("https_required", message))
+        Err(ApiError::new(ErrorCode::HttpsRequired, message))
     }
 
     /// Sets `Strict-Transport-Security`, over HTTPS only (RFC 6797 §7.2: not to be sent over plain HTTP).

@@ -91,6 +91,7 @@ fn recorded(
     settle(&request, response.response_mut().head_mut(), size);
     record.status(response.status().as_u16());
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
+        error.log_internal();
         record.error(error.code());
     }
     let told = response.request().extensions().get::<RateLimitedCaller>().cloned();
