@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use toml::Value;
 
 use super::reader::Section;
 use super::secret;
-use super::value::Setting;
+use super::value::{Setting, TextError, parse_text, text_settings};
+use crate::domain::UnknownVariant;
 use crate::identity::{
-    ClaimMapping, ClaimPath, IssuerUrl, JwksCache, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES,
-    Rules, Scopes, Verifier, VerifierError, is_short_secret, parse_algorithm,
+    ClaimMapping, ClaimPath, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeyMaterial, KeySource, KeySpec,
+    MIN_SECRET_BYTES, Rules, Scopes, Verifier, VerifierError, algorithm_names, hmac_algorithm_names, is_short_secret,
+    parse_algorithm,
 };
 
 /// `[identity]`
@@ -89,7 +92,7 @@ fn read_key(mut section: Section, loopback: bool) -> Option<KeySpec> {
         check_length(&section, "secret", secret, loopback);
     }
     if algorithm.is_none() {
-        section.problem("algorithm", format!("is required; takes {}", KeyAlgorithm::TAKES));
+        section.problem("algorithm", format!("is required; {}", UnknownVariant::among(algorithm_names())));
     }
     let material = match (secret, public) {
         (Some(secret), None) => Some(KeyMaterial::Secret(secret)),
@@ -155,20 +158,19 @@ fn read_jwks(section: &mut Section, rules: &Rules) -> Option<JwksSettings> {
 fn discovered(section: &Section, rules: &Rules) -> Option<KeySource> {
     let address = rules.issuer.as_deref().map(str::parse);
     let (Some(issuer), Some(Ok(address))) = (&rules.issuer, address) else {
-        section.problem("issuer", format!("is required for discovery; takes {}", IssuerUrl::TAKES));
+        section.problem("issuer", format!("is required for discovery; {IssuerUrlError}"));
         return None;
     };
     Some(KeySource::Discovery { issuer: issuer.clone(), address })
 }
 
 impl Setting for IssuerUrl {
-    const TAKES: &'static str =
-        "an address that starts with https:// (http:// only on this machine), without a password";
+    type Err = TextError<IssuerUrlError>;
     /// The address may hold a password all the same.
     const SECRET: bool = true;
 
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.trim().parse().ok()
+    fn parse(value: &Value) -> Result<Self, Self::Err> {
+        parse_text(value)
     }
 }
 
@@ -195,40 +197,27 @@ fn read_mapping(section: &mut Section) -> ClaimMapping {
     mapping
 }
 
-impl Setting for ClaimPath {
-    const TAKES: &'static str = "the name of a claim, or a JSON pointer such as \"/realm_access/roles\"";
+text_settings!(ClaimPath, Scopes, KeyAlgorithm, HmacAlgorithm);
 
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok()
-    }
-}
-
-impl Setting for Scopes {
-    const TAKES: &'static str = "any of \"transcribe translate usage sessions\", with spaces between them";
-
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok()
-    }
-}
-
-struct HmacAlgorithm(Algorithm);
-
-impl Setting for HmacAlgorithm {
-    const TAKES: &'static str = "\"HS256\", \"HS384\" or \"HS512\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        let algorithm = KeyAlgorithm::parse(value)?.0;
-        matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512).then_some(Self(algorithm))
-    }
-}
-
+/// The algorithm of a key.
 struct KeyAlgorithm(Algorithm);
 
-impl Setting for KeyAlgorithm {
-    const TAKES: &'static str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA (also \
-         written Ed25519)";
+impl FromStr for KeyAlgorithm {
+    type Err = UnknownVariant;
 
-    fn parse(value: &Value) -> Option<Self> {
-        parse_algorithm(value.as_str()?).map(Self)
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
+        parse_algorithm(name).map(Self).ok_or_else(|| UnknownVariant::among(algorithm_names()))
+    }
+}
+
+/// The algorithm of a secret.
+struct HmacAlgorithm(Algorithm);
+
+impl FromStr for HmacAlgorithm {
+    type Err = UnknownVariant;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
+        let found = hmac_algorithm_names().find(|known| *known == name).and_then(parse_algorithm);
+        found.map(Self).ok_or_else(|| UnknownVariant::among(hmac_algorithm_names()))
     }
 }

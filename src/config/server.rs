@@ -9,7 +9,8 @@ use toml::Value;
 
 use super::reader::Section;
 use super::tls::TlsFiles;
-use super::value::Setting;
+use super::value::{Expected, Setting, text_settings};
+use crate::domain::words::words;
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Server {
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),
             keep_alive: section.value("keep_alive", Duration::from_secs(75)),
             shutdown_timeout: section.value("shutdown_timeout", Duration::from_secs(30)),
-            max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
+            max_in_flight: in_flight.and_then(|max| max.try_into().ok()).unwrap_or(4096),
             max_queue: section.value("max_queue", 256),
             queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
             max_connections: connections.and_then(|max| max.try_into().ok()).unwrap_or(10_000),
@@ -101,12 +102,13 @@ impl Server {
 struct Hsts(Option<Duration>);
 
 impl Setting for Hsts {
-    const TAKES: &'static str = "a duration such as \"365days\", or \"off\"";
+    type Err = Expected;
 
-    fn parse(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "off" => Some(Self(None)),
-            text => humantime::parse_duration(text).ok().map(|span| Self(Some(span))),
+    fn parse(value: &Value) -> Result<Self, Expected> {
+        let expected = Expected("a duration such as \"365days\", or \"off\"");
+        match value.as_str().ok_or(expected)? {
+            "off" => Ok(Self(None)),
+            text => humantime::parse_duration(text).map(|span| Self(Some(span))).map_err(|_| expected),
         }
     }
 }
@@ -123,18 +125,8 @@ pub enum LogFormat {
     Pretty,
 }
 
-impl Setting for LogFormat {
-    const TAKES: &'static str = "\"auto\", \"json\" or \"pretty\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "auto" => Some(Self::Auto),
-            "json" => Some(Self::Json),
-            "pretty" => Some(Self::Pretty),
-            _ => None,
-        }
-    }
-}
+words!(LogFormat { Auto = "auto", Json = "json", Pretty = "pretty" });
+text_settings!(LogFormat);
 
 pub(super) fn read_log(mut section: Section) -> LogFormat {
     let format = section.value("format", LogFormat::default());

@@ -131,7 +131,7 @@ fn every_mistake_is_reported_at_once_with_its_key_what_came_and_what_is_taken() 
         "identity.jwt_algorithm: got \"none\"; takes \"HS256\"",
         "providers.openai.base_url: got a value that is not shown; takes an address that starts with https://",
         "models.mine.provider: got \"nobody\"; takes one of: openai",
-        "models.mine.formats: \"xml\" is not one of json, text",
+        "models.mine.formats: got \"xml\"; takes \"json\", \"text\"",
         "plans.free.models: \"unheard-of\" is not a model",
         "relay.keep_alive (VOXGATE_RELAY__KEEP_ALIVE): got \"soon\"",
     ] {
@@ -262,9 +262,9 @@ fn a_limit_that_makes_no_sense_is_named_with_what_is_taken() {
             "audio_burst_seconds: got 3601; takes 3600 at most, what an hour allows",
         ),
         ("max_concurrent = 0", "max_concurrent: got 0; takes a whole number from 1 to 1000000"),
-        ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a text, from \"0\""),
-        ("monthly_usd = \"-1\"", "monthly_usd: got \"-1\"; takes US dollars as a text"),
-        ("monthly_usd = \"$5\"", "monthly_usd: got \"$5\"; takes US dollars as a text"),
+        ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a string, from \"0\""),
+        ("monthly_usd = \"-1\"", "monthly_usd: got \"-1\"; takes US dollars as a string"),
+        ("monthly_usd = \"$5\"", "monthly_usd: got \"$5\"; takes US dollars as a string"),
         ("monthly_usd = \"0.0000000001\"", "with up to 9 decimals, such as \"0.0045\""),
         ("monthly_usd = \"9000000.01\"", "from \"0\" to \"9000000\""),
         ("monthly_audio_minutes = -1", "monthly_audio_minutes: got -1; takes a whole number from 0 to 1000000000"),
@@ -298,7 +298,7 @@ fn a_price_is_exact_and_whole_or_not_there() {
     assert_eq!(price("by-tokens"), Some((1_000_000_000, true)));
     assert_eq!(price("gpt-4o-transcribe"), Some((6_000_000, true)), "the list prices are built in");
     let cases = [
-        ("usd_per_minute = 0.006", "usd_per_minute: got 0.006; takes US dollars as a text"),
+        ("usd_per_minute = 0.006", "usd_per_minute: got 0.006; takes US dollars as a string"),
         (
             "usd_per_million_input_tokens = \"2.50\"\nusd_per_million_output_tokens = \"10.00\"",
             "usd_per_minute: is missing; it is what is charged before the work is done",
@@ -373,7 +373,7 @@ fn what_could_only_fail_later_is_reported_at_start() {
     let cases = [
         ("[providers.openai]\nbase_url = \"http://127.0.0.1:1\"", "base_url: has no path"),
         ("[providers.openai]\napi_key = \"two\\nlines\"", "api_key: takes one word"),
-        ("[models.whisper-1]\noptions = [\"promt\"]", "options: \"promt\" is not one of language"),
+        ("[models.whisper-1]\noptions = [\"promt\"]", "options: got \"promt\"; takes \"language\""),
         ("[models.whisper-1]\ntasks = []", "tasks: is empty"),
         ("[intake]\nmax_fields = 0", "max_fields: got 0; takes a number from 1"),
         ("[intake]\nmax_reference_bytes = 9000000000000000000", "max_reference_bytes: it and"),

@@ -21,7 +21,7 @@ mod time;
 mod token;
 mod verifier;
 
-pub use algorithm::parse_algorithm;
+pub use algorithm::{algorithm_names, hmac_algorithm_names, parse_algorithm};
 pub use caller::{Caller, Caps};
 pub use claims::{DEFAULT_PLAN, Rules};
 pub use error::{Flaw, IdentityError, Part};
