@@ -2,12 +2,14 @@
 
 mod audio;
 mod money;
+mod scheme;
 mod subject;
 pub mod terms;
 mod time;
 
 pub use audio::{AudioMs, Length};
 pub use money::{MoneyError, NanoUsd};
+pub use scheme::Scheme;
 pub(crate) use subject::is_name;
 pub use subject::{Subject, SubjectError};
 pub use time::{Month, MonthError, UnixMs};

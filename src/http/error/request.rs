@@ -4,17 +4,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT_ENCODING;
 
 use super::{ApiError, INVALID};
-use crate::http::connection::Fault;
+use crate::http::malformed::{HeadProblem, MalformedHead};
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        let (status, code) = match fault {
-            Fault::Slow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
-            Fault::TargetTooLong => (StatusCode::URI_TOO_LONG, "head_too_large"),
-            Fault::TooLarge | Fault::TooManyFields => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
-            _ => (StatusCode::BAD_REQUEST, "malformed_request"),
+impl From<MalformedHead> for ApiError {
+    fn from(head: MalformedHead) -> Self {
+        let (status, code) = match head.problem {
+            HeadProblem::Slow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            HeadProblem::TargetTooLong => (StatusCode::URI_TOO_LONG, "head_too_large"),
+            HeadProblem::TooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
+            HeadProblem::Malformed => (StatusCode::BAD_REQUEST, "malformed_request"),
         };
-        Self::new(status, INVALID, code, fault.to_string())
+        Self::new(status, INVALID, code, head.message)
     }
 }
 
