@@ -1,4 +1,6 @@
 //! The application: built from its settings, served, reloaded, and stopped.
 
+mod connections;
+mod fd_limit;
 pub mod reload;
 pub mod server;

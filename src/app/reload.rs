@@ -2,6 +2,7 @@
 //! changes, and applies all of them or none.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -11,9 +12,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Files, Problems, Settings};
 use crate::domain::terms::AUDIT;
-use crate::http::{AppState, CurrentState, Tls};
+use crate::http::{AppState, CurrentState};
 use crate::identity::KeySpec;
 use crate::sandbox::SandboxProvider;
+use crate::transport::{CurrentTls, Tls};
 
 /// The interval between two checks of the files. A change counts once two checks in a row see it: an editor may write a
 /// file in two steps, and half a key looks like a key.
@@ -43,6 +45,7 @@ impl Origin {
 /// A task that keeps the state in line with the settings.
 pub struct Reloader {
     live: Data<CurrentState>,
+    tls: Arc<CurrentTls>,
     origin: Origin,
     stand_in: Option<SandboxProvider>,
     watched: FileWatch,
@@ -72,9 +75,14 @@ impl FileWatch {
 
 impl Reloader {
     /// Creates a reloader of the state at `live`. The sandbox stands in, or does not, for as long as the process runs.
-    pub fn new(live: Data<CurrentState>, origin: Origin, stand_in: Option<SandboxProvider>) -> Self {
+    pub fn new(
+        live: Data<CurrentState>,
+        tls: Arc<CurrentTls>,
+        origin: Origin,
+        stand_in: Option<SandboxProvider>,
+    ) -> Self {
         let watched = FileWatch { seen: live.house().settings.files.clone(), changing: None };
-        Self { live, origin, stand_in, watched }
+        Self { live, tls, origin, stand_in, watched }
     }
 
     /// Checks the files at intervals until dropped, and reads the settings at once on `hangup`.
@@ -151,7 +159,8 @@ impl Reloader {
             .as_ref()
             .map_or_else(|| settings.providers.clone(), |stand_in| stand_in.in_place_of_openai(&settings.providers));
         let providers = old.providers.renewed(&wanted, &settings.upstream);
-        self.live.replace(AppState::new(settings, (verifier, tls), providers.into(), old.grounds.clone()));
+        self.live.replace(AppState::new(settings, verifier, providers.into(), old.grounds.clone()));
+        self.tls.replace(tls);
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in unchanged {
             tracing::warn!(target: AUDIT, tables, "settings have changed that only a start takes over");

@@ -14,17 +14,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
+use super::connections::Connections;
+use super::fd_limit::Shares;
 use super::reload::{Origin, Reloader};
 use crate::admission::{Limiter, LimiterError};
 use crate::config::Settings;
 use crate::http;
-use crate::http::{Acceptor, AppState, CurrentState, SharedState, Tls, TlsError};
+use crate::http::{AppState, CurrentState, SharedState};
 use crate::identity::Verifier;
 use crate::limits::clock::Clock;
 use crate::sandbox::{Sandbox, SandboxProvider};
 use crate::settlement::SettlementQueue;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
+use crate::transport;
+use crate::transport::{Tls, TlsError};
 use crate::upstream::{Providers, Upstream};
 
 /// The reason why the gateway cannot start.
@@ -62,6 +66,7 @@ pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
     live: Data<CurrentState>,
+    connections: Connections,
     origin: Origin,
     desk: SettlementQueue,
     public: Server,
@@ -93,15 +98,19 @@ impl Application {
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let traces = Traces::start(&settings.telemetry)?;
-        let grounds = Arc::new(SharedState::new(&settings, limiter, traces)?);
-        let live = Data::new(CurrentState::of(AppState::new(settings, (verifier, tls), providers.into(), grounds)));
+        let shares = Shares::of(&settings.server);
+        let connections = Connections::new(shares.connections, &settings.server, tls);
+        let grounds = SharedState::new(&settings, shares.in_flight, limiter, traces, connections.metrics())?;
+        let live = AppState::new(settings, verifier, providers.into(), Arc::new(grounds));
+        let live = Data::new(CurrentState::of(live));
         let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
             ops_address,
-            public: public(public_socket, &live, &is_closing)?,
-            operational: operational(ops_socket, &live, ops_is_closing)?,
+            public: public(public_socket, &live, &connections, is_closing)?,
+            operational: operational(ops_socket, &live, &connections, ops_is_closing)?,
             live,
+            connections,
             origin,
             desk,
             sandbox,
@@ -125,9 +134,9 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { live, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
+        let Self { live, connections, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
-        let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
+        let reloader = Reloader::new(live.clone(), connections.tls, origin, sandbox.as_ref().map(Sandbox::stand_in));
         let reloading = tokio::spawn(reloader.watch(self.hangup));
         let upkeep = tokio::spawn(metrics::upkeep());
         let doors = (public.handle(), operational.handle());
@@ -182,18 +191,17 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
 /// The connections that a worker may accept beyond its share: they wait to be counted, or to be closed.
 const WORKER_SLACK: usize = 4;
 
-fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
+fn public(
+    socket: TcpListener,
+    live: &Data<CurrentState>,
+    connections: &Connections,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<Server> {
     let house = live.house();
     let settings = &house.settings.server;
     let workers = settings.worker_threads();
-    let share = house.grounds.connections.max().div_ceil(workers);
-    let entrance = Acceptor {
-        live: live.clone(),
-        connections: Arc::clone(&house.grounds.connections),
-        closing: closing.clone(),
-        has_tls: true,
-        refuse: http::refuse,
-    };
+    let share = connections.public.max().div_ceil(workers);
+    let acceptor = connections.public_acceptor(live, shutdown);
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
@@ -213,28 +221,29 @@ fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Recei
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(http::public);
-        http::door(application.into_factory(), entrance.clone())
+        transport::accept(application.into_factory(), acceptor.clone())
     })?;
     Ok(server.run())
 }
 
 /// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
 /// its own thread and its own connections, so it answers even when the public listener cannot.
-fn operational(socket: TcpListener, live: &Data<CurrentState>, closing: watch::Receiver<bool>) -> io::Result<Server> {
-    let connections = Arc::clone(&live.house().grounds.ops_connections);
-    let max = connections.max();
-    let live = live.clone();
-    let entrance =
-        Acceptor { live: live.clone(), connections, closing, has_tls: false, refuse: http::refuse_unrecorded };
+fn operational(
+    socket: TcpListener,
+    live: &Data<CurrentState>,
+    connections: &Connections,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<Server> {
+    let max = connections.ops.max();
+    let (live, acceptor) = (live.clone(), connections.ops_acceptor(live, shutdown));
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(1)
         .workers(1)
         .max_concurrent_connections(max + WORKER_SLACK)
         .listen("voxgate-ops", socket, move || {
-            let application =
-                App::new().app_data(live.clone()).wrap(from_fn(http::hold_connection)).configure(http::operational);
-            http::door(application.into_factory(), entrance.clone())
+            let application = App::new().app_data(live.clone()).configure(http::operational);
+            transport::accept(application.into_factory(), acceptor.clone())
         })?;
     Ok(server.run())
 }

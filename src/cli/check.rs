@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 use super::reach::unreachable;
 use super::{Failure, print};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
-use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};
 use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
+use crate::transport::Tls;
 use crate::upstream;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,9 +112,9 @@ fn keys_found(settings: &Settings) -> String {
 /// Loads the TLS certificate and key, and reports until when the certificate is valid.
 fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
     let tls = Tls::new(files).map_err(|error| error.to_string())?;
-    let ends = tls.ends();
-    let day = humantime::format_rfc3339_seconds(ends);
-    if ends <= SystemTime::now() {
+    let expires = tls.expires();
+    let day = humantime::format_rfc3339_seconds(expires);
+    if expires <= SystemTime::now() {
         Err(format!("the certificate expired at {day}"))
     } else {
         Ok(format!("the certificate is valid until {day}"))
