@@ -81,7 +81,7 @@ impl Reloader {
         origin: Origin,
         stand_in: Option<SandboxProvider>,
     ) -> Self {
-        let watched = FileWatch { seen: live.house().settings.files.clone(), changing: None };
+        let watched = FileWatch { seen: live.current().settings.files.clone(), changing: None };
         Self { live, tls, origin, stand_in, watched }
     }
 
@@ -104,7 +104,7 @@ impl Reloader {
     }
 
     async fn read_again(&mut self, now: Files) {
-        if let Some(pipe) = self.live.house().settings.files.read_once() {
+        if let Some(pipe) = self.live.current().settings.files.read_once() {
             let reason = format!("{}: it is no file, and can be read only once", pipe.display());
             tracing::error!(target: AUDIT, reason, "the settings were not taken over; the old ones stay in force");
             self.watched = FileWatch { seen: now, changing: None };
@@ -130,7 +130,7 @@ impl Reloader {
 
     /// Replaces the state by one with these settings, or returns the reason why it cannot.
     fn take(&self, settings: Settings) -> Result<(), String> {
-        let old = self.live.house();
+        let old = self.live.current();
         if settings.server.is_loopback() != old.settings.server.is_loopback() {
             // The requirements for a secret depend on it.
             return Err("server.bind: only a start decides who can connect".to_owned());
@@ -159,7 +159,7 @@ impl Reloader {
             .as_ref()
             .map_or_else(|| settings.providers.clone(), |stand_in| stand_in.in_place_of_openai(&settings.providers));
         let providers = old.providers.renewed(&wanted, &settings.upstream);
-        self.live.replace(AppState::new(settings, verifier, providers.into(), old.grounds.clone()));
+        self.live.replace(AppState::new(settings, verifier, providers.into(), old.shared.clone()));
         self.tls.replace(tls);
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in unchanged {

@@ -100,9 +100,9 @@ impl Application {
         let traces = Traces::start(&settings.telemetry)?;
         let shares = Shares::of(&settings.server);
         let connections = Connections::new(shares.connections, &settings.server, tls);
-        let grounds = SharedState::new(&settings, shares.in_flight, limiter, traces, connections.metrics())?;
-        let live = AppState::new(settings, verifier, providers.into(), Arc::new(grounds));
-        let live = Data::new(CurrentState::of(live));
+        let shared = SharedState::new(&settings, shares.in_flight, limiter, traces, connections.metrics())?;
+        let live = AppState::new(settings, verifier, providers.into(), Arc::new(shared));
+        let live = Data::new(CurrentState::new(live));
         let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
@@ -146,9 +146,9 @@ impl Application {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        let house = live.house();
-        house.grounds.stop();
-        tracing::info!(at_most = ?house.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
+        let state = live.current();
+        state.shared.stop();
+        tracing::info!(at_most = ?state.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
         closing.send_replace(true);
         let finish = async {
             stop(&doors.0, public).await?;
@@ -170,7 +170,7 @@ impl Application {
         upkeep.abort();
         // No request is in flight any more; the costs of all are in the store or in the journal on disk.
         desk.close().await;
-        if let Some(traces) = &house.grounds.traces {
+        if let Some(traces) = &state.shared.traces {
             traces.close().await;
         }
         tracing::info!("stopped");
@@ -197,8 +197,8 @@ fn public(
     connections: &Connections,
     shutdown: watch::Receiver<bool>,
 ) -> io::Result<Server> {
-    let house = live.house();
-    let settings = &house.settings.server;
+    let state = live.current();
+    let settings = &state.settings.server;
     let workers = settings.worker_threads();
     let share = connections.public.max().div_ceil(workers);
     let acceptor = connections.public_acceptor(live, shutdown);
@@ -210,12 +210,12 @@ fn public(
         .max_concurrent_connections(share + WORKER_SLACK);
     let live = live.clone();
     let server = server.listen("voxgate", socket, move || {
-        let (own, cors) = (live.clone(), http::cors(&live.house().settings.cors));
+        let (own, cors) = (live.clone(), http::cors(&live.current().settings.cors));
         let application = App::new()
             .app_data(live.clone())
             .data_factory(move || {
-                let house = own.house();
-                async move { Upstream::new(&house.settings).map(Rc::new) }
+                let state = own.current();
+                async move { Upstream::new(&state.settings).map(Rc::new) }
             })
             .wrap(cors)
             .wrap(from_fn(http::record_requests))
