@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use crate::config::{Identity, Settings};
-use crate::http::{AppState, SharedState, Tls, TlsError};
+use crate::http::{AppState, SharedState};
 use crate::identity::{JwksCache, Verifier, VerifierError};
 use crate::upstream::Providers;
 
 /// The reason why no state can be built from settings.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A TLS certificate or key that cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
     /// Keys that cannot verify tokens.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Keys(Vec<VerifierError>),
@@ -28,16 +25,15 @@ pub fn build_state(
     shared: Arc<SharedState>,
     previous: Option<&AppState>,
 ) -> Result<AppState, BuildError> {
-    let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
     let verifier = build_verifier(&settings.identity, previous.map(|previous| &previous.verifier))?;
     let sandbox = shared.sandbox.as_ref();
-    let wanted = sandbox
-        .map_or_else(|| settings.providers.clone(), |sandbox| sandbox.in_place_of_openai(&settings.providers));
+    let wanted =
+        sandbox.map_or_else(|| settings.providers.clone(), |sandbox| sandbox.in_place_of_openai(&settings.providers));
     let providers = match previous {
         Some(previous) => previous.providers.renewed(&wanted, &settings.upstream),
         None => Providers::new(&wanted, &settings.upstream),
     };
-    Ok(AppState::new(settings, verifier, tls, providers.into(), shared))
+    Ok(AppState::new(settings, verifier, providers.into(), shared))
 }
 
 /// Builds the verifier of tokens. An issuer's keys that were fetched already stay if the settings name the same source;

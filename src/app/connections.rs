@@ -45,7 +45,7 @@ impl Connections {
         Acceptor {
             connections: Arc::clone(&self.public),
             tls: Some(Arc::clone(&self.tls)),
-            limits: (&live.current().settings.server).into(),
+            limits: (&live.current().settings.fixed.server).into(),
             shutdown,
             hooks: Hooks {
                 refuse: Arc::new(move |fault, scheme| http::refuse(&refuse.current(), malformed(fault), scheme)),
@@ -59,7 +59,7 @@ impl Connections {
         Acceptor {
             connections: Arc::clone(&self.ops),
             tls: None,
-            limits: (&live.current().settings.server).into(),
+            limits: (&live.current().settings.fixed.server).into(),
             shutdown,
             hooks: hooks(live),
         }

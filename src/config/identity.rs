@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -15,8 +14,8 @@ use super::secret;
 use super::value::{Setting, TextError, parse_text, text_settings};
 use crate::domain::UnknownVariant;
 use crate::identity::{
-    ClaimMapping, ClaimPath, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeyMaterial, KeySource, KeySpec,
-    MIN_SECRET_BYTES, Rules, Scopes, Verifier, VerifierError, algorithm_names, hmac_algorithm_names, is_short_secret,
+    ClaimMapping, ClaimPath, IssuerUrl, IssuerUrlError, JwksSettings, KeyMaterial, KeySource, KeySpec,
+    MIN_SECRET_BYTES, Rules, Scopes, algorithm_names, check_keys, hmac_algorithm_names, is_short_secret,
     parse_algorithm,
 };
 
@@ -51,10 +50,8 @@ impl Identity {
         let tables = section.listed_sections("keys");
         let keys = tables.into_iter().filter_map(|table| read_key(table, loopback)).collect();
         let settings = Self { secret, keys, jwks, rules };
-        if !settings.is_empty() {
-            for error in settings.verifier().err().into_iter().flatten() {
-                section.problem("keys", error.to_string());
-            }
+        for error in check_keys(settings.own_keys()).err().into_iter().flatten() {
+            section.problem("keys", error.to_string());
         }
         section.finish();
         settings
@@ -65,19 +62,9 @@ impl Identity {
         self.secret.is_none() && self.keys.is_empty() && self.jwks.is_none()
     }
 
-    /// Creates the verifier of these settings, still without the keys of [`Identity::published`].
-    pub fn verifier(&self) -> Result<Verifier, Vec<VerifierError>> {
-        let keys = self.secret.iter().chain(&self.keys).cloned().collect();
-        let new = if self.jwks.is_some() { Verifier::with_few_keys } else { Verifier::new };
-        new(keys, self.rules.clone())
-    }
-
-    /// Returns the published keys of the issuer in these settings: `old` if the source is the same, or else a new cache
-    /// that starts to fetch.
-    pub fn published(&self, old: Option<&Arc<JwksCache>>) -> Result<Option<Arc<JwksCache>>, reqwest::Error> {
-        let Some(jwks) = &self.jwks else { return Ok(None) };
-        let kept = old.filter(|old| old.is_for(jwks)).map(Arc::clone);
-        kept.map_or_else(|| JwksCache::start(jwks.clone(), old.map(Arc::as_ref)), Ok).map(Some)
+    /// Returns the keys that the settings hold themselves: the secret and `[[identity.keys]]`.
+    pub fn own_keys(&self) -> Vec<KeySpec> {
+        self.secret.iter().chain(&self.keys).cloned().collect()
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn before_continue(state: &AppState, request: Request) -> Result<Reque
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let (since, server) = (SystemTime::now(), &state.settings.server);
+    let (since, server) = (SystemTime::now(), &state.settings.fixed.server);
     let scheme = request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http);
     let way = RequestScheme::of(server, scheme, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;

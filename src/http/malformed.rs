@@ -48,7 +48,7 @@ pub fn refuse(state: &AppState, head: MalformedHead, scheme: Scheme) -> Vec<u8> 
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut headers = HeaderMap::new();
-    let way = RequestScheme::of(&state.settings.server, scheme, None, &headers);
+    let way = RequestScheme::of(&state.settings.fixed.server, scheme, None, &headers);
     write_headers(&mut headers, &record, (state, way), None);
     written(&error, &headers)
 }

@@ -17,6 +17,7 @@ use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake;
+use crate::sandbox::SandboxProvider;
 use crate::telemetry::metrics::Page;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
@@ -51,6 +52,8 @@ pub struct SharedState {
     pub(super) places: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
     pub(super) write_metrics: WriteMetrics,
+    /// The sandbox that stands in for OpenAI, if it does.
+    pub sandbox: Option<SandboxProvider>,
     /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
     /// True once the gateway no longer takes requests.
@@ -65,11 +68,13 @@ impl SharedState {
         max_in_flight: usize,
         limiter: Limiter,
         traces: Option<Traces>,
+        sandbox: Option<SandboxProvider>,
         write_metrics: WriteMetrics,
     ) -> io::Result<Self> {
-        let places = ConcurrencyLimit::new(&settings.server, max_in_flight);
-        let (intake, stopping) = (intake::Shared::new(&settings.intake)?, AtomicBool::new(false));
-        Ok(Self { limiter: Arc::new(limiter), intake, places, write_metrics, traces, stopping })
+        let places = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
+        let (intake, stopping) =
+            (intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?, AtomicBool::new(false));
+        Ok(Self { limiter: Arc::new(limiter), intake, places, write_metrics, traces, sandbox, stopping })
     }
 
     /// Returns true if new requests should go to another replica.

@@ -31,7 +31,7 @@ pub use mapping::{ClaimMapping, ClaimPath, ClaimPathError};
 pub use mint::{Grant, MintError, Minter};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use token::MAX_TOKEN_BYTES;
-pub use verifier::Verifier;
+pub use verifier::{Verifier, check_keys};
 
 #[cfg(test)]
 mod tests;

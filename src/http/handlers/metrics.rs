@@ -84,7 +84,7 @@ fn load(page: &mut Page, state: &AppState) {
     page.gauge(&families::QUEUED, [([], queued)]);
     page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (state.shared.intake.room.taken(), &state.settings.intake);
+    let ((memory, disk), limits) = (state.shared.intake.room.taken(), &state.settings.fixed.spool);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);

@@ -38,7 +38,7 @@ pub(in crate::http) async fn open(
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // A body this small must arrive within the time allowed for a head.
-    let body = timeout(state.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
+    let body = timeout(state.settings.fixed.server.header_timeout, body.to_bytes_limited(MOST)).await;
     let body = body.map_err(|_| IntakeError::TooSlow)?;
     let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
     let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))?;

@@ -15,7 +15,7 @@ use crate::http::state::AppState;
 /// Returns the scheme of a request.
 pub(in crate::http) fn way(state: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    RequestScheme::of(&state.settings.server, scheme_of(request), peer, request.headers())
+    RequestScheme::of(&state.settings.fixed.server, scheme_of(request), peer, request.headers())
 }
 
 /// Returns the scheme of a request's connection. HTTP/2 always uses TLS here.

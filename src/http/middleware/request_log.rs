@@ -50,8 +50,9 @@ pub async fn record_requests(
     request.extensions_mut().insert(record.clone());
 
     let way = state.as_deref().map(|state| https::way(state, request.request()));
-    let refused =
-        way.zip(state.as_deref()).and_then(|(way, state)| way.check(&state.settings.server, request.path()).err());
+    let refused = way
+        .zip(state.as_deref())
+        .and_then(|(way, state)| way.check(&state.settings.fixed.server, request.path()).err());
     if let Some(error) = refused {
         let response = request.error_response(error);
         return Ok(recorded(response, record, state.as_deref().zip(way)));
@@ -104,7 +105,7 @@ pub(in crate::http) fn write_headers(
     (state, way): (&AppState, RequestScheme),
     caller: Option<&Caller>,
 ) {
-    way.tell(&state.settings.server, headers);
+    way.tell(&state.settings.fixed.server, headers);
     // Browsers must not guess another type: a transcript may look like a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
