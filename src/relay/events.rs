@@ -9,10 +9,10 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
+use crate::domain::text::BYTE_ORDER_MARK;
+
 #[cfg(test)]
 mod tests;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The error for a provider's event that is larger than the gateway holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

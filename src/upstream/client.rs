@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::SystemTime;
 
+use super::client_tls::ClientTls;
 use super::transport::{Network, Transport};
 use crate::config::Settings;
 
@@ -21,8 +22,8 @@ pub struct Upstream {
 
 impl Upstream {
     /// Creates a client for providers on the network. The settings that it reads need a restart to change.
-    pub fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
-        Ok(Self::with(Box::new(Network::new(settings)?), fastrand::Rng::new(), SystemTime::now))
+    pub fn new(settings: &Settings, tls: &ClientTls) -> Result<Self, reqwest::Error> {
+        Ok(Self::with(Box::new(Network::new(settings, tls)?), fastrand::Rng::new(), SystemTime::now))
     }
 
     /// Creates a client for providers behind `transport`.

@@ -9,7 +9,7 @@
 //!   `retry`: the meaning of each failure; `backoff`: the waits between attempts
 //! - `providers`: the state of a provider, which all requests share: `keyring` (its keys) and `breaker` (its circuit
 //!   breaker), both with the pauses of `cooldown`; `snapshot`: that state for operators; `counts`: the metrics
-//! - `wire` and `form`: the request to a provider; `transport`: the way there; `reuse`: its connection
+//! - `wire` and `form`: the request to a provider; `transport`: the way there; `reuse` and `client_tls`: its connection
 //! - `reply` and `refusal`: the provider's answer; `headers`: its headers; `chunks`: its body; `reason`: the reason in a
 //!   refusal; `redact`: the removal of the key; `error`: the reasons why there is no answer
 
@@ -19,6 +19,7 @@ mod breaker;
 mod candidates;
 mod chunks;
 mod client;
+mod client_tls;
 mod cooldown;
 mod counts;
 mod error;
@@ -43,6 +44,7 @@ mod wire;
 pub use breaker::BreakerState;
 pub use chunks::EventBytes;
 pub use client::Upstream;
+pub use client_tls::ClientTls;
 pub(crate) use counts::count_stream_failure;
 pub use error::{Refused, RefusedBody, UpstreamError};
 pub use form::Form;
@@ -50,7 +52,7 @@ pub use headers::ALLOWED;
 pub use keyring::{CandidateUnavailable, KeyState};
 pub use providers::Providers;
 pub use redact::{json_without_key, without_key};
-pub use reply::{Answer, Reply, without_mark};
+pub use reply::{Answer, Reply};
 pub use request::{Deadline, ForwardRequest};
 pub use snapshot::ProviderState;
 pub use transport::{ProviderRequest, SendError, Transport};

@@ -17,6 +17,7 @@ use super::providers::ProviderLease;
 use super::reason::Reason;
 use super::redact::{json_without_key, without_key};
 use crate::domain::terms::Format;
+use crate::domain::text::without_byte_order_mark;
 
 /// A provider's answer.
 #[derive(Debug)]
@@ -135,7 +136,7 @@ async fn from_first_event(mut bytes: EventBytes) -> Result<EventBytes, UpstreamE
 }
 
 fn has_more_than_comments(bytes: &[u8]) -> bool {
-    without_mark(bytes)
+    without_byte_order_mark(bytes)
         .split(|byte| matches!(byte, b'\r' | b'\n'))
         .any(|line| !line.is_empty() && !line.starts_with(b":"))
 }
@@ -160,22 +161,17 @@ fn check_transcript(
     claims_json: bool,
     key: Option<&SecretString>,
 ) -> Result<(), UpstreamError> {
-    match serde_json::from_slice::<Outline>(without_mark(body)) {
-        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => {
-            Err(UpstreamError::ErrorAsAnswer { message: Reason::read(StatusCode::OK, without_mark(body), key).message })
-        }
+    match serde_json::from_slice::<Outline>(without_byte_order_mark(body)) {
+        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => Err(UpstreamError::ErrorAsAnswer {
+            message: Reason::read(StatusCode::OK, without_byte_order_mark(body), key).message,
+        }),
         Err(_) if format.is_json() => Err(UpstreamError::NoTranscript),
         _ => Ok(()),
     }
 }
 
 fn is_json_object(body: &[u8]) -> bool {
-    serde_json::from_slice::<Outline>(without_mark(body)).is_ok()
-}
-
-/// Removes a byte order mark. It belongs neither to JSON nor to the first line of a stream, but some servers write one.
-pub fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+    serde_json::from_slice::<Outline>(without_byte_order_mark(body)).is_ok()
 }
 
 /// Checks for the content types of OpenAI's answers. Any other type would reveal more about the provider than about the

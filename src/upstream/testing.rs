@@ -148,10 +148,8 @@ pub(super) fn provider(name: &str, keys: usize) -> config::Provider {
 /// Settings with three attempts and no circuit breaker.
 pub(super) fn settings() -> config::Upstream {
     config::Upstream {
-        connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_mins(10),
         idle_timeout: Duration::from_mins(2),
-        pool_idle_timeout: Duration::from_secs(1),
         max_answer_bytes: 1024,
         max_attempts: 3,
         backoff: Duration::from_millis(250),

@@ -10,6 +10,7 @@ use reqwest::{Body, Response};
 use tokio::time::Instant;
 use url::Url;
 
+use super::client_tls::ClientTls;
 use super::error::{UpstreamError, causes};
 use super::form::Form;
 use super::reuse;
@@ -57,13 +58,14 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
-        let limits = &settings.upstream;
+    pub(super) fn new(settings: &Settings, tls: &ClientTls) -> Result<Self, reqwest::Error> {
+        let limits = &settings.fixed.connections;
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect_timeout)
             .pool_idle_timeout(limits.pool_idle_timeout)
             .tcp_nodelay(true)
+            .tls_backend_preconfigured(tls.config())
             .connector_layer(reuse::TrackReuseLayer)
             // This module decides on all retries.
             .retry(reqwest::retry::never())
