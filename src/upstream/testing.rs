@@ -167,7 +167,8 @@ pub(super) fn providers(names: &[(&str, usize)], settings: &config::Upstream) ->
 fn quota() -> Arc<SpoolQuota> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "").unwrap();
-    SpoolQuota::new(&config::Settings::load(Some(file.path())).unwrap().intake)
+    let settings = config::Settings::load(Some(file.path())).unwrap();
+    SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes)
 }
 
 /// A recording that is still arriving, and the writer that its last bytes will come from.
