@@ -45,10 +45,10 @@ impl Connections {
         Acceptor {
             connections: Arc::clone(&self.public),
             tls: Some(Arc::clone(&self.tls)),
-            limits: (&live.house().settings.server).into(),
+            limits: (&live.current().settings.fixed.server).into(),
             shutdown,
             hooks: Hooks {
-                refuse: Arc::new(move |fault, scheme| http::refuse(&refuse.house(), malformed(fault), scheme)),
+                refuse: Arc::new(move |fault, scheme| http::refuse(&refuse.current(), malformed(fault), scheme)),
                 ..hooks(live)
             },
         }
@@ -59,7 +59,7 @@ impl Connections {
         Acceptor {
             connections: Arc::clone(&self.ops),
             tls: None,
-            limits: (&live.house().settings.server).into(),
+            limits: (&live.current().settings.fixed.server).into(),
             shutdown,
             hooks: hooks(live),
         }
@@ -73,7 +73,7 @@ fn hooks(live: &Data<CurrentState>) -> Hooks {
         refuse: Arc::new(|fault, _| http::refuse_unrecorded(malformed(fault))),
         before_continue: Arc::new(move |request| {
             let live = live.clone();
-            Box::pin(async move { http::before_continue(&live.house(), request).await })
+            Box::pin(async move { http::before_continue(&live.current(), request).await })
         }),
     }
 }

@@ -1,5 +1,6 @@
 //! The application: built from its settings, served, reloaded, and stopped.
 
+pub mod build;
 mod connections;
 mod fd_limit;
 pub mod reload;

@@ -22,7 +22,7 @@ use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
 
 /// Passes on a request that may send its body, or returns the answer that refuses it.
-pub async fn before_continue(house: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
+pub async fn before_continue(state: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -32,7 +32,7 @@ pub async fn before_continue(house: &AppState, request: Request) -> Result<Reque
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let (since, server) = (SystemTime::now(), &house.settings.server);
+    let (since, server) = (SystemTime::now(), &state.settings.fixed.server);
     let scheme = request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http);
     let way = RequestScheme::of(server, scheme, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
@@ -40,13 +40,13 @@ pub async fn before_continue(house: &AppState, request: Request) -> Result<Reque
         Ok(()) => {
             // The router begins the trace of a request that passes.
             let note = |caller: &Caller| known = Some(caller.clone());
-            preflight::check(house, task, request.headers(), &Trace::default(), note).await.err()
+            preflight::check(state, task, request.headers(), &Trace::default(), note).await.err()
         }
         Err(error) => Some(error),
     };
     let Some(error) = checked else { return Ok(request) };
     let record = Record::start(new_request_id(), request.method().as_str(), route);
-    trace_context::begin(house, &record, (request.method(), route), request.headers(), since);
+    trace_context::begin(state, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {
         record.caller(caller);
     }
@@ -54,6 +54,6 @@ pub async fn before_continue(house: &AppState, request: Request) -> Result<Reque
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut response: HttpResponse = error.error_response();
-    write_headers(response.headers_mut(), &record, (house, way), known.as_ref());
+    write_headers(response.headers_mut(), &record, (state, way), known.as_ref());
     Err(response.into())
 }

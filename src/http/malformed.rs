@@ -41,15 +41,15 @@ pub enum HeadProblem {
 }
 
 /// Builds the public listener's answer and records it as a request.
-pub fn refuse(house: &AppState, head: MalformedHead, scheme: Scheme) -> Vec<u8> {
+pub fn refuse(state: &AppState, head: MalformedHead, scheme: Scheme) -> Vec<u8> {
     let error = ApiError::from(head);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
     record.status(error.status_code().as_u16());
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut headers = HeaderMap::new();
-    let way = RequestScheme::of(&house.settings.server, scheme, None, &headers);
-    write_headers(&mut headers, &record, (house, way), None);
+    let way = RequestScheme::of(&state.settings.fixed.server, scheme, None, &headers);
+    write_headers(&mut headers, &record, (state, way), None);
     written(&error, &headers)
 }
 

@@ -17,6 +17,7 @@ mod query;
 mod routes;
 mod state;
 
+pub use error::{ErrorCode, ErrorKind};
 pub use expect::before_continue;
 pub use malformed::{HeadProblem, MalformedHead, refuse, refuse_unrecorded};
 pub use middleware::cors::cors;

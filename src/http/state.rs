@@ -17,6 +17,7 @@ use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake;
+use crate::sandbox::SandboxProvider;
 use crate::telemetry::metrics::Page;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
@@ -35,7 +36,7 @@ pub struct AppState {
     /// The configured providers, or the sandbox in place of OpenAI.
     pub providers: Arc<Providers>,
     /// State that a reload keeps.
-    pub grounds: Arc<SharedState>,
+    pub shared: Arc<SharedState>,
 }
 
 /// A function that writes the metrics of connections, which this module does not know.
@@ -51,6 +52,8 @@ pub struct SharedState {
     pub(super) places: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
     pub(super) write_metrics: WriteMetrics,
+    /// The sandbox that stands in for OpenAI, if it does.
+    pub sandbox: Option<SandboxProvider>,
     /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
     /// True once the gateway no longer takes requests.
@@ -65,11 +68,13 @@ impl SharedState {
         max_in_flight: usize,
         limiter: Limiter,
         traces: Option<Traces>,
+        sandbox: Option<SandboxProvider>,
         write_metrics: WriteMetrics,
     ) -> io::Result<Self> {
-        let places = ConcurrencyLimit::new(&settings.server, max_in_flight);
-        let (intake, stopping) = (intake::Shared::new(&settings.intake)?, AtomicBool::new(false));
-        Ok(Self { limiter: Arc::new(limiter), intake, places, write_metrics, traces, stopping })
+        let places = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
+        let (intake, stopping) =
+            (intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?, AtomicBool::new(false));
+        Ok(Self { limiter: Arc::new(limiter), intake, places, write_metrics, traces, sandbox, stopping })
     }
 
     /// Returns true if new requests should go to another replica.
@@ -86,12 +91,12 @@ impl SharedState {
 impl AppState {
     /// Builds the state from these settings, with their `verifier`. `providers` are those of the settings, or
     /// the sandbox in their place.
-    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, grounds: Arc<SharedState>) -> Self {
-        let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
-        grounds.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
+    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, shared: Arc<SharedState>) -> Self {
+        let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
+        shared.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
-        Self { settings, verifier, minter, admission, providers, grounds }
+        Self { settings, verifier, minter, admission, providers, shared }
     }
 
     /// Returns the name of the provider that serves `model`.
@@ -105,18 +110,18 @@ pub struct CurrentState(ArcSwap<AppState>);
 
 impl CurrentState {
     /// Creates the holder with its first state.
-    pub fn of(house: AppState) -> Self {
-        Self(ArcSwap::from_pointee(house))
+    pub fn new(state: AppState) -> Self {
+        Self(ArcSwap::from_pointee(state))
     }
 
     /// Returns the state in force. A request calls this once and keeps the result.
-    pub fn house(&self) -> Arc<AppState> {
+    pub fn current(&self) -> Arc<AppState> {
         self.0.load_full()
     }
 
     /// Replaces the state in force.
-    pub fn replace(&self, house: AppState) {
-        self.0.store(Arc::new(house));
+    pub fn replace(&self, state: AppState) {
+        self.0.store(Arc::new(state));
     }
 }
 
@@ -135,12 +140,12 @@ impl Deref for PinnedState {
 impl PinnedState {
     /// Returns the state in force and keeps it for the rest of the request.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
-        if let Some(house) = request.extensions().get::<Self>() {
-            return Some(house.clone());
+        if let Some(state) = request.extensions().get::<Self>() {
+            return Some(state.clone());
         }
-        let house = Self(request.app_data::<Data<CurrentState>>()?.house());
-        request.extensions_mut().insert(house.clone());
-        Some(house)
+        let state = Self(request.app_data::<Data<CurrentState>>()?.current());
+        request.extensions_mut().insert(state.clone());
+        Some(state)
     }
 }
 

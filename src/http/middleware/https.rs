@@ -8,14 +8,14 @@ use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY}
 
 use crate::config::Server;
 use crate::domain::Scheme;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::forwarded::came_to_proxies_securely;
 use crate::http::state::AppState;
 
 /// Returns the scheme of a request.
-pub(in crate::http) fn way(house: &AppState, request: &HttpRequest) -> RequestScheme {
+pub(in crate::http) fn way(state: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    RequestScheme::of(&house.settings.server, scheme_of(request), peer, request.headers())
+    RequestScheme::of(&state.settings.fixed.server, scheme_of(request), peer, request.headers())
 }
 
 /// Returns the scheme of a request's connection. HTTP/2 always uses TLS here.
@@ -52,7 +52,7 @@ impl RequestScheme {
         }
         let message = "This gateway is to be asked over HTTPS only. A token that came with this request has been seen in \
                        clear on its way: replace it.";
-        Err(ApiError::forbidden("https_required", message))
+        Err(ApiError::new(ErrorCode::HttpsRequired, message))
     }
 
     /// Sets `Strict-Transport-Security`, over HTTPS only (RFC 6797 §7.2: not to be sent over plain HTTP).
