@@ -7,7 +7,8 @@ use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
 use crate::config;
-use crate::http::error::ApiError;
+use crate::domain::text::printable;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
@@ -23,6 +24,9 @@ const SEEN: [&str; 9] = [
     "ratelimit-policy",
     "www-authenticate",
 ];
+
+/// The longest part of an origin in a message, in characters.
+const MAX_SHOWN_ORIGIN: usize = 200;
 
 /// Allows calls from pages of the configured origins only. Any request header is allowed: the token comes in a header,
 /// never in a cookie, so a browser sends none unless the page does.
@@ -42,11 +46,11 @@ pub(in crate::http) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiE
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     match (error, origin) {
         (CorsError::OriginNotAllowed, Some(origin)) => {
-            let shown: String = origin.chars().filter(|c| !c.is_control()).take(200).collect();
+            let shown = printable(origin, MAX_SHOWN_ORIGIN);
             let message =
                 format!("Pages of '{shown}' may not call this gateway. The setting cors.origins lists those that may.");
-            ApiError::forbidden("origin_not_allowed", message)
+            ApiError::new(ErrorCode::OriginNotAllowed, message)
         }
-        _ => ApiError::forbidden("origin_not_allowed", format!("A page may not ask for this: {error}")),
+        _ => ApiError::new(ErrorCode::OriginNotAllowed, format!("A page may not ask for this: {error}")),
     }
 }
