@@ -34,7 +34,8 @@ use voxgate::fair_share::ShareKey;
 use voxgate::identity::Verifier;
 use voxgate::intake::base64::Decoder;
 use voxgate::intake::json::Sieve;
-use voxgate::intake::{self, BodyForm, Incoming, Job};
+use voxgate::intake::media;
+use voxgate::intake::{self, BodyForm, Incoming, Job, SpoolWriter};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::rates::Rates;
 use voxgate::limits::{Bucket, Limits};
@@ -54,6 +55,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let settings = settings();
     whole_bodies(&mut criterion, &runtime, &settings);
+    measuring(&mut criterion, &runtime, &settings);
     json(&mut criterion);
     events(&mut criterion);
     tokens(&mut criterion, &settings);
@@ -93,7 +95,7 @@ fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &Setting
 }
 
 async fn take_in(settings: &config::Intake, shared: &intake::Shared, headers: &HeaderMap, body: &Bytes) -> Job {
-    let form = BodyForm::of(headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap())).unwrap();
+    let form = BodyForm::from_content_type(headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap())).unwrap();
     let declared = u64::try_from(body.len()).ok();
     let body = stream::iter(chunks(body).map(Ok::<_, PayloadError>));
     let key = ShareKey::of_caller("caller");
@@ -113,6 +115,62 @@ fn headers(upload: &Upload) -> HeaderMap {
 fn chunks(body: &Bytes) -> impl Iterator<Item = Bytes> + use<> {
     let body = body.clone();
     (0..body.len()).step_by(CHUNK).map(move |start| body.slice(start..body.len().min(start + CHUNK)))
+}
+
+/// The measuring of a recording in the spool, on this thread.
+fn measuring(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) {
+    let mut group = criterion.benchmark_group("measure");
+    let shared = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes).unwrap();
+    for (size, bytes) in [("40 kB", 40_000), ("1 MB", MEGABYTE), ("25 MB", 25 * MEGABYTE)] {
+        for (format, file) in [("wav", uploads::wav(bytes)), ("mp3", mp3(bytes)), ("webm", webm(bytes))] {
+            let spool = runtime.block_on(async {
+                let length = u64::try_from(file.len()).ok();
+                let mut writer = SpoolWriter::new(&shared.room, ShareKey::of_caller("caller"), length).unwrap();
+                writer.append(&file).await.unwrap();
+                writer.finish()
+            });
+            group.throughput(Throughput::Bytes(spool.length()));
+            group.bench_function(format!("{format}, {size}"), |bencher| {
+                bencher.iter(|| {
+                    let info = media::inspect(spool.source(), spool.length()).unwrap();
+                    assert!(info.length.measured().is_some());
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Frames of layer III at 48 kHz and 64 kbit/s, full of noise.
+fn mp3(bytes: usize) -> Vec<u8> {
+    let mut file = uploads::wav(bytes);
+    file.truncate(bytes / 192 * 192);
+    for frame in file.chunks_exact_mut(192) {
+        // No byte of ones, so that only the heads look like heads.
+        frame.iter_mut().for_each(|byte| *byte &= 0x7f);
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x54, 0xc4]);
+    }
+    file
+}
+
+/// Opus in `WebM` as a browser records it: packets of noise, 80 bytes for 20 ms, in clusters of a second.
+fn webm(bytes: usize) -> Vec<u8> {
+    let track = b"\xd7\x81\x01\x83\x81\x02\x86\x86A_OPUS\x63\xa2\x93OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0";
+    let entry = [&b"\xae"[..], &[0x80 | u8::try_from(track.len()).unwrap()], track].concat();
+    let tracks = [&b"\x16\x54\xae\x6b"[..], &[0x80 | u8::try_from(entry.len()).unwrap()], &entry].concat();
+    let head = &b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff"[..];
+    let mut file = [head, &tracks].concat();
+    let noise = uploads::wav(bytes);
+    for (number, packet) in noise.chunks_exact(80).enumerate() {
+        if number % 50 == 0 {
+            file.extend_from_slice(b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x81\0");
+        }
+        file.extend_from_slice(&[0xa3, 0x80 | 84, 0x81, 0, 0, 0x80]);
+        // One frame of 20 ms.
+        file.push(0x78);
+        file.extend_from_slice(&packet[1..]);
+    }
+    file
 }
 
 /// What takes the audio out of a JSON body, and the part of it that decodes.

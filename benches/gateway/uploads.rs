@@ -97,7 +97,7 @@ pub(crate) fn tokens() -> Vec<String> {
 }
 
 /// A WAV file of `bytes` in all: 16 kHz, 16 bits, one channel, of the same noise each time.
-fn wav(bytes: usize) -> Vec<u8> {
+pub(crate) fn wav(bytes: usize) -> Vec<u8> {
     const HEAD: usize = 44;
     let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
     let mut file = Vec::with_capacity(bytes + 8);

@@ -27,7 +27,7 @@ pub(super) async fn check(
     })?;
     state.admission.before_body(&caller)?;
     check_coding(headers)?;
-    let form = BodyForm::of(only(headers, &CONTENT_TYPE)?)?;
+    let form = BodyForm::from_content_type(only(headers, &CONTENT_TYPE)?)?;
     let declared = only(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
     let settings = &state.settings.intake;
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {

@@ -150,7 +150,7 @@ impl From<SpoolError> for IntakeError {
 
 impl IntakeError {
     /// Converts an error of the body's stream. `allowed` is the maximum size of a recording.
-    pub(super) fn of_payload(error: &PayloadError, allowed: u64) -> Self {
+    pub(super) fn from_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
             PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
             PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -161,14 +161,14 @@ impl IntakeError {
         }
     }
 
-    pub(super) fn of_multipart(error: &MultipartError, allowed: u64) -> Self {
+    pub(super) fn from_multipart(error: &MultipartError, allowed: u64) -> Self {
         match error {
             // The parser also reports this for its own buffer, when a preamble or a part's headers never end. The size
             // of the body was checked earlier.
             MultipartError::Payload(PayloadError::Overflow) => {
                 Self::Multipart("it has a part with too long a head, or too much before its first part".to_owned())
             }
-            MultipartError::Payload(error) => Self::of_payload(error, allowed),
+            MultipartError::Payload(error) => Self::from_payload(error, allowed),
             MultipartError::Incomplete => Self::FormCutShort,
             MultipartError::BoundaryMissing => {
                 Self::Multipart("a line that begins with its boundary goes on behind it".to_owned())

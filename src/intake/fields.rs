@@ -11,7 +11,7 @@ pub(super) struct Fields {
     pairs: Vec<(String, String)>,
     text_bytes: usize,
     visited: usize,
-    most: usize,
+    max_count: usize,
     max_text_bytes: usize,
     max_reference_bytes: usize,
 }
@@ -22,7 +22,7 @@ impl Fields {
             pairs: Vec::new(),
             text_bytes: 0,
             visited: 0,
-            most: settings.max_fields,
+            max_count: settings.max_fields,
             max_text_bytes: settings.max_text_bytes,
             max_reference_bytes: settings.max_reference_bytes,
         }
@@ -75,8 +75,8 @@ impl Fields {
     /// Counts a field and checks its name, before the field is used. A JSON value that contains others counts too, so
     /// nesting does not evade the limit.
     pub(super) fn visit(&mut self, name: &str) -> Result<(), IntakeError> {
-        if self.visited >= self.most {
-            return Err(IntakeError::TooManyFields { allowed: self.most });
+        if self.visited >= self.max_count {
+            return Err(IntakeError::TooManyFields { allowed: self.max_count });
         }
         self.visited += 1;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);

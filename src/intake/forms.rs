@@ -31,7 +31,7 @@ where
     let mut decoded = Vec::new();
     pin_mut!(body);
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
+        let chunk = chunk.map_err(|error| IntakeError::from_payload(&error, settings.max_audio_bytes))?;
         sieve.push(&chunk, &mut decoded)?;
         recording.append(&decoded).await?;
         decoded.clear();
@@ -80,7 +80,7 @@ where
     let mut recording = Recording::new(table, table.declared)?;
     pin_mut!(body);
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
+        let chunk = chunk.map_err(|error| IntakeError::from_payload(&error, settings.max_audio_bytes))?;
         recording.append(&chunk).await?;
         table.offer(|| fields.pairs().to_vec(), &recording);
     }

@@ -65,7 +65,7 @@ fn shared(settings: &config::Settings) -> Shared {
 async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job, IntakeError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
-    let form = BodyForm::of(Some(content_type))?;
+    let form = BodyForm::from_content_type(Some(content_type))?;
     let body = stream::iter(chunks.into_iter().map(Ok));
     let (settings, declared) = (settings(), None);
     let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, key: alice(), body };

@@ -15,6 +15,7 @@ mod edited;
 mod false_lengths;
 mod ffmpeg;
 mod formats;
+mod rates;
 #[path = "../support/tools.rs"]
 #[allow(dead_code, reason = "the tests of the browser use the rest")]
 mod tools;
@@ -167,4 +168,10 @@ fn no_lie_makes_a_recording_shorter_than_it_plays() {
 fn what_is_taken_for_something_else_is_no_shorter_than_that_plays() {
     let Some(studio) = Studio::open() else { return };
     judge_all(&studio.ffmpeg, &disguises::of(&studio.ffmpeg));
+}
+
+#[test]
+fn a_rate_that_players_do_not_believe_makes_no_recording_shorter() {
+    let Some(studio) = Studio::open() else { return };
+    judge_all(&studio.ffmpeg, &rates::all());
 }

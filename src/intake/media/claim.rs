@@ -25,15 +25,15 @@ pub struct Claim {
 /// container.
 pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
     let (container, audio) = detect::beginning(head)?;
-    let said = match container {
+    let stated = match container {
         Container::Wav => wav::claim(audio, bytes),
         Container::Flac => flac(audio).map(|length| (length, true)),
         // Not exact, since the bytes of tags count as sound.
         Container::Mp3 => constant_rate(audio, bytes).map(|length| (length, false)),
         Container::Ogg | Container::Mp4 | Container::Webm => None,
     };
-    let bound = || (tally::longest(bytes, container.min_bits_per_second()), false);
-    let (length, exact) = said.unwrap_or_else(bound);
+    let bound = || (tally::max_duration(bytes, container.min_bits_per_second()), false);
+    let (length, exact) = stated.unwrap_or_else(bound);
     Some(Claim { container, length, exact })
 }
 

@@ -96,7 +96,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
                 let found = "an MP4 file that begins with a box by which players do not know it";
                 return Err(MediaError::Unsupported { found });
             }
-            if container == Container::Flac && !has_stream_info(&head) && suspicion::of_pcm(&head).is_some() {
+            if container == Container::Flac && !has_stream_info(&head) && suspicion::suspected_codec(&head).is_some() {
                 return Err(MediaError::Unsupported { found: "frames of another kind behind a damaged head of FLAC" });
             }
             return known(container, start, passed_over, head);
@@ -111,21 +111,21 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
     if suspicion::find_mpeg(&head, ends).is_none() {
         return Err(MediaError::NotAudio { bytes });
     }
-    let led = suspicion::leading_mpeg(&head, ends);
+    let lead = suspicion::leading_mpeg(&head, ends);
     // Players double the number of bytes they probe until it is enough.
-    let probed = led
-        .and_then(|led| start.saturating_add(led).checked_next_power_of_two())
+    let probed = lead
+        .and_then(|lead| start.saturating_add(lead).checked_next_power_of_two())
         .map_or(MAX_PROBED, |settled| settled.saturating_mul(2).saturating_sub(start).clamp(MIN_PROBED, MAX_PROBED));
     refuse_other_formats(source, (Container::Mp3, start), probed)?;
-    if led.is_none() && says_what_it_is(&head) {
+    if lead.is_none() && says_what_it_is(&head) {
         return Err(MediaError::NotAudio { bytes });
     }
-    if led.is_none()
-        && let Some(codec) = suspicion::of_pcm(&head).filter(|codec| *codec != table::DISGUISED)
+    if lead.is_none()
+        && let Some(codec) = suspicion::suspected_codec(&head).filter(|codec| *codec != table::DISGUISED)
     {
         return Err(MediaError::Codec { container: Container::Mp3, codec: codec.name().to_owned() });
     }
-    let certainty = match led {
+    let certainty = match lead {
         None => Certainty::Doubted,
         Some(_) if passed_over => Certainty::Known,
         Some(_) => Certainty::OneOfSome,

@@ -52,10 +52,10 @@ impl Tally {
 
     /// Returns the maximum length of the unexamined bytes: the longer of their length at the bit rate of the examined bytes
     /// and their length at the bit rate of packets that hold only silence.
-    fn unseen_at_most(&self, played: AudioMs) -> AudioMs {
-        let at_the_same_pace = u128::from(played.get()) * u128::from(self.unseen) / u128::from(self.seen.max(1));
-        let at_the_same_pace = AudioMs::new(u64::try_from(at_the_same_pace).unwrap_or(u64::MAX));
-        at_the_same_pace.max(longest(self.unseen, MIN_UNSEEN_BITS_PER_SECOND))
+    fn max_unseen_duration(&self, played: AudioMs) -> AudioMs {
+        let at_the_same_rate = u128::from(played.get()) * u128::from(self.unseen) / u128::from(self.seen.max(1));
+        let at_the_same_rate = AudioMs::new(u64::try_from(at_the_same_rate).unwrap_or(u64::MAX));
+        at_the_same_rate.max(max_duration(self.unseen, MIN_UNSEEN_BITS_PER_SECOND))
     }
 
     /// Returns the codec and the length, or an error if the recording holds no sound.
@@ -66,7 +66,8 @@ impl Tally {
             return Err(MediaError::NoAudioTrack { container });
         }
         let played = AudioMs::new(self.before.div_ceil(NANOS_PER_MS));
-        let rest = longest(self.stray, self.min_bits_per_second()).saturating_add(self.unseen_at_most(played));
+        let rest =
+            max_duration(self.stray, self.min_bits_per_second()).saturating_add(self.max_unseen_duration(played));
         if played.get() == 0 && rest.get() == 0 {
             return Err(MediaError::NoSound { container });
         }
@@ -77,7 +78,7 @@ impl Tally {
 }
 
 /// Returns the duration of `bytes` at `bits_per_second`, rounded up.
-pub(super) fn longest(bytes: u64, bits_per_second: u64) -> AudioMs {
+pub(super) fn max_duration(bytes: u64, bits_per_second: u64) -> AudioMs {
     AudioMs::from_frames(bytes.saturating_mul(8), bits_per_second).unwrap_or_default()
 }
 

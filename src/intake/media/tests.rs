@@ -15,12 +15,12 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(folder().join(name)).unwrap()
 }
 
-fn look(bytes: &[u8]) -> Result<MediaInfo, MediaError> {
+fn measure(bytes: &[u8]) -> Result<MediaInfo, MediaError> {
     inspect(Cursor::new(bytes.to_vec()), u64::try_from(bytes.len()).unwrap())
 }
 
 fn length(bytes: &[u8]) -> Length {
-    look(bytes).unwrap().length
+    measure(bytes).unwrap().length
 }
 
 fn measured(bytes: &[u8]) -> u64 {
@@ -47,7 +47,7 @@ fn truth(name: &str) -> u64 {
 #[test]
 fn every_container_is_recognised_and_measured() {
     for (name, container, codec, ms) in lengths() {
-        let info = look(&file(&name)).unwrap();
+        let info = measure(&file(&name)).unwrap();
         assert_eq!((info.container.name(), info.codec.map(Codec::name)), (&*container, Some(&*codec)), "{name}");
         assert_close(&name, info.length.measured().unwrap_or_else(|| panic!("{name}: {info:?}")).get(), ms);
     }
@@ -59,15 +59,15 @@ fn a_small_wav_is_measured_at_once_as_it_would_be_otherwise() {
     let wav = file("sample.wav");
     let data = memchr::memmem::find(&wav, b"data").unwrap() + 8;
     let small = &wav[..60_000];
-    assert_eq!(at_once(small), Some(look(small).unwrap()));
+    assert_eq!(at_once(small), Some(measure(small).unwrap()));
     // Cut anywhere, with another chunk behind the sound, without any sound.
     for bytes in [&wav[..data + 999], &[small, b"LIST\x02\0\0\0ab"].concat(), &wav[..data], &wav[..data - 9], &wav[..9]]
     {
-        assert!(at_once(bytes).is_none_or(|info| info == look(bytes).unwrap()));
+        assert!(at_once(bytes).is_none_or(|info| info == measure(bytes).unwrap()));
     }
     // Too large, compressed, or of another container.
     let frames = [&wav[..data], &[&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat().repeat(99)].concat();
-    assert!(look(&frames).is_ok() && at_once(&frames).is_none());
+    assert!(measure(&frames).is_ok() && at_once(&frames).is_none());
     for name in ["sample.wav", "mulaw.wav", "opus.webm", "cbr.mp3", "aac.m4a"] {
         assert!(at_once(&file(name)).is_none(), "{name}");
     }
@@ -92,7 +92,7 @@ fn what_is_not_taken_is_named() {
         (b"\0\0\0\x10moof\0\0\0\0", "without its beginning"),
         (b"\x1f\x43\xb6\x75\x01\xff\xff\xff", "without its beginning"),
     ] {
-        let err = look(bytes).unwrap_err().to_string();
+        let err = measure(bytes).unwrap_err().to_string();
         assert!(err.contains(said), "{err}");
         assert!(err.contains("flac"), "says what is taken: {err}");
     }
@@ -100,16 +100,16 @@ fn what_is_not_taken_is_named() {
 
 #[test]
 fn noise_and_nothing_are_refused() {
-    assert!(matches!(look(b""), Err(MediaError::Empty)));
+    assert!(matches!(measure(b""), Err(MediaError::Empty)));
     let noise: Vec<u8> = (0_u32..5000).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-    assert!(matches!(look(&noise), Err(MediaError::NotAudio { bytes: 5000 })));
-    assert!(matches!(look(b"ID3\x03\0\0\0\0\0\x04\0\0\0\0 and then words"), Err(MediaError::Unsupported { .. })));
+    assert!(matches!(measure(&noise), Err(MediaError::NotAudio { bytes: 5000 })));
+    assert!(matches!(measure(b"ID3\x03\0\0\0\0\0\x04\0\0\0\0 and then words"), Err(MediaError::Unsupported { .. })));
 }
 
 #[test]
 fn a_video_without_sound_has_no_audio_track() {
-    assert!(matches!(look(&file("video-only.mp4")), Err(MediaError::NoAudioTrack { container: Container::Mp4 })));
-    assert!(matches!(look(&file("pcm16.wav")[..40]), Err(MediaError::NoAudioTrack { container: Container::Wav })));
+    assert!(matches!(measure(&file("video-only.mp4")), Err(MediaError::NoAudioTrack { container: Container::Mp4 })));
+    assert!(matches!(measure(&file("pcm16.wav")[..40]), Err(MediaError::NoAudioTrack { container: Container::Wav })));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn damage_in_the_middle_does_not_make_the_rest_free() {
         let (third, two_thirds) = (bytes.len() / 3, bytes.len() * 2 / 3);
         bytes[third..two_thirds].fill(0x55);
         // A damaged file that can be read in two ways is refused.
-        let Ok(info) = look(&bytes) else { continue };
+        let Ok(info) = measure(&bytes) else { continue };
         let charged = info.length.upper_bound().get();
         // Players skip a damaged FLAC block or Ogg page, and this file has three of them.
         let tenths = match &*container {
@@ -212,8 +212,8 @@ fn damage_in_the_middle_does_not_make_the_rest_free() {
             "ogg" => 1,
             _ => 6,
         };
-        let least = truth(&name) * tenths / 10;
-        assert!(charged >= least, "{name} ({container}): {charged} ms charged of {}", truth(&name));
+        let min = truth(&name) * tenths / 10;
+        assert!(charged >= min, "{name} ({container}): {charged} ms charged of {}", truth(&name));
     }
 }
 
@@ -226,13 +226,13 @@ fn a_head_without_sound_is_refused_and_says_so() {
         ("speech.flac", "was not finished: its stream information"),
         ("pcm16.wav", "no audio track"),
     ] {
-        let error = look(&file(name)[..30]).unwrap_err().to_string();
+        let error = measure(&file(name)[..30]).unwrap_err().to_string();
         assert!(error.contains(said), "{name}: {error}");
     }
     // The header of the file is whole, and nothing follows it.
     let webm = file("opus.webm");
     let cluster = memchr::memmem::find(&webm, b"\x1f\x43\xb6\x75").unwrap();
-    let error = look(&webm[..cluster]).unwrap_err();
+    let error = measure(&webm[..cluster]).unwrap_err();
     assert!(matches!(error, MediaError::NoSound { container: Container::Webm }), "{error}");
 }
 
@@ -269,7 +269,7 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        let _ = look(&bytes);
+        let _ = measure(&bytes);
     }
 }
 

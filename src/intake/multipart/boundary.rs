@@ -13,7 +13,7 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 /// RFC 2046 allows more characters in a boundary than RFC 2045 does in an unquoted value. Some libraries write `=`,
 /// `:`, `/`, `?` and the like without quotes; these are accepted, since only one reading is possible. Blanks are
 /// refused: another reader would end the boundary at the first one.
-pub(super) fn of_headers(headers: &HeaderMap) -> Result<String, IntakeError> {
+pub(super) fn from_headers(headers: &HeaderMap) -> Result<String, IntakeError> {
     let wrong = |what: &str| IntakeError::Multipart(what.to_owned());
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let (_, params) = params::split(content_type).ok_or_else(|| wrong("its Content-Type is malformed"))?;
@@ -52,7 +52,7 @@ mod tests {
     fn read(params: &str) -> Result<String, String> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_str(&format!("multipart/form-data{params}")).unwrap());
-        of_headers(&headers).map_err(|error| error.to_string())
+        from_headers(&headers).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         ] {
             assert_eq!(read(params).as_deref(), Ok(boundary), "{params}");
             let parser = to_headers(boundary);
-            assert_eq!(of_headers(&parser).ok().as_deref(), Some(boundary), "{params}");
+            assert_eq!(from_headers(&parser).ok().as_deref(), Some(boundary), "{params}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! OpenAI's own form of a request. Parts may come in any order: the official SDKs send `model` before or after `file`.
 //!
 //! - `boundary`: the boundary between parts; `params`: headers and their parameters
-//! - `sieve`: takes the recording out before the parser, and rewrites the rest in plain form for the parser
+//! - `sieve`: takes the recording out before the parser; `flow` follows the form, and rewrites it in plain form for the
+//!   parser
 //! - `head`: the header lines of a part; `text`: its bytes as text
 
 mod boundary;
+mod flow;
 mod head;
 mod params;
 mod sieve;
@@ -42,8 +44,8 @@ where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let settings = table.settings;
-    let wrong = |error| IntakeError::of_multipart(&error, settings.max_audio_bytes);
-    let boundary = boundary::of_headers(headers)?;
+    let wrong = |error| IntakeError::from_multipart(&error, settings.max_audio_bytes);
+    let boundary = boundary::from_headers(headers)?;
     let sieve = Sieve::new(body, &boundary);
     let mut form = Multipart::new(&boundary::to_headers(&boundary), sieve.feed());
     let (mut fields, mut texts) = (Fields::new(settings), Texts::default());
@@ -64,7 +66,7 @@ where
         }
         sieve.head();
     }
-    sieve.epilogue().await.map_err(|error| IntakeError::of_payload(&error, settings.max_audio_bytes))?;
+    sieve.epilogue().await.map_err(|error| IntakeError::from_payload(&error, settings.max_audio_bytes))?;
     // A field that is not text may be the missing recording, and its error says so.
     texts.finish(&mut fields)?;
     let audio = audio.ok_or(IntakeError::NoFile)?;
@@ -106,20 +108,20 @@ async fn recording<S>(
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    let most = table.settings.max_audio_bytes;
+    let max_bytes = table.settings.max_audio_bytes;
     let expected = table.declared.and_then(|declared| sieve.expected(declared));
     // The recording is smaller than this by the fields that follow it, if any.
-    let expected = expected.filter(|&bytes| bytes <= most);
+    let expected = expected.filter(|&bytes| bytes <= max_bytes);
     let mut recording = Recording::new(table, expected)?;
     while let Some(chunk) = sieve.recording().await {
-        recording.append(&chunk.map_err(|error| IntakeError::of_payload(&error, most))?).await?;
+        recording.append(&chunk.map_err(|error| IntakeError::from_payload(&error, max_bytes))?).await?;
         if fields.has("model") {
             table.offer(|| fields.pairs().to_vec(), &recording);
         }
     }
     // Only the end of the part is left for the parser, and it may be missing.
     match sieve.parsed(part.next()).await {
-        Some(Err(error)) => Err(IntakeError::of_multipart(&error, most)),
+        Some(Err(error)) => Err(IntakeError::from_multipart(&error, max_bytes)),
         _ => Ok(recording),
     }
 }
@@ -133,7 +135,7 @@ async fn bytes_of(
     let room = fields.room_for(name);
     let mut value = Vec::new();
     while let Some(chunk) = part.next().await {
-        value.extend_from_slice(&chunk.map_err(|error| IntakeError::of_multipart(&error, settings.max_audio_bytes))?);
+        value.extend_from_slice(&chunk.map_err(|error| IntakeError::from_multipart(&error, settings.max_audio_bytes))?);
         if value.len() > room {
             return Err(fields.too_large(name));
         }

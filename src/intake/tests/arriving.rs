@@ -24,7 +24,7 @@ async fn arriving(
         tokio::task::yield_now().await;
         Ok(chunk)
     }));
-    let form = BodyForm::of(Some(content_type)).unwrap();
+    let form = BodyForm::from_content_type(Some(content_type)).unwrap();
     let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
     let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
     let mut arrival = take_in(&settings.intake, &shared, incoming);

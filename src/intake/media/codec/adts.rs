@@ -20,7 +20,7 @@ pub(in super::super) struct AdtsChain {
 
 impl Default for AdtsChain {
     fn default() -> Self {
-        Self { aac: Aac::of_rate(44_100), held: Vec::with_capacity(HEAD), left: 0, frames: 0 }
+        Self { aac: Aac::from_rate(44_100), held: Vec::with_capacity(HEAD), left: 0, frames: 0 }
     }
 }
 

@@ -50,8 +50,10 @@ impl Speex {
             return Err("speex without a sampling rate".to_owned());
         }
         let frames_per_packet = field(64).unwrap_or(1).clamp(1, 64);
+        // ffmpeg plays as many samples of each frame as the header states, silence after the samples that there are.
+        let frame = field(56).unwrap_or_default().max(FRAME << layers);
         let (held, played) = (Vec::new(), Played::default());
-        Ok(Self { rate, layers, frame: FRAME << layers, frames_per_packet, held, size: 0, played })
+        Ok(Self { rate, layers, frame, frames_per_packet, held, size: 0, played })
     }
 
     /// Returns the number of frames in `packet`.
@@ -175,6 +177,15 @@ mod tests {
         assert_eq!(play(&mut speex(8_000, 0, 8), [&[0; 10][..]]), 320);
         assert_eq!(play(&mut speex(8_000, 0, 1), [&[0; 5][..]]), 100);
         assert_eq!(play(&mut speex(8_000, 0, 1), [&[0x28][..], &[]]), 20);
+    }
+
+    #[test]
+    fn a_frame_plays_as_many_samples_as_the_header_states() {
+        for (stated, plays) in [(0_u32, 20), (160, 20), (320, 40), (160_000, 20_000)] {
+            let mut params = header(8_000, 0, 1);
+            params.setup[56..60].copy_from_slice(&stated.to_le_bytes());
+            assert_eq!(play(&mut Speex::new(&params).unwrap(), [&[0x28][..]]), plays);
+        }
     }
 
     #[test]

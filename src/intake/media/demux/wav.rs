@@ -4,18 +4,16 @@
 //! chunk a decoder looks for the next, so all of them count. If a `data` chunk states too small a size, the bytes after it are
 //! no chunk; they count as sound too.
 
-use super::super::codec::{PacketClock, TrackParams, Wants, suspicion, table, tags};
+mod claim;
+mod format;
 
+use super::super::codec::{TrackParams, Wants, suspicion, table};
 use super::super::{Container, MediaError};
 use super::{Demuxer, PacketSink, Step, TrackId};
-use crate::domain::AudioMs;
+use format::{CHUNK_HEADER, MAX_FORMAT, RIFF_HEADER, stated_bytes};
 
-const RIFF_HEADER: usize = 12;
-const CHUNK_HEADER: usize = 8;
-/// The maximum size of a format: `WAVE_FORMAT_EXTENSIBLE` has 40 bytes, and the setup of some codecs adds a few more.
-const MAX_FORMAT: usize = 4096;
-/// Sizes that mean "unknown", as live recorders write them.
-const UNKNOWN: [u32; 2] = [0, u32::MAX];
+pub(in super::super) use claim::claim;
+
 /// The number of bytes of declared PCM to probe: decoders probe 32 pieces of it.
 const PROBED: usize = 128 * 1024;
 /// The size of a probed piece, except in formats with larger blocks.
@@ -107,8 +105,9 @@ impl Wav {
             b"data" => {
                 let size = stated_bytes(self.data_size, stated).unwrap_or(u64::MAX);
                 // A chunk that states more bytes than there are was cut off.
-                let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position).saturating_sub(8));
-                self.data(size.min(there), padded && size <= there, sink)?;
+                let available =
+                    self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position).saturating_sub(8));
+                self.data(size.min(available), padded && size <= available, sink)?;
                 Ok(Step::Advance(8))
             }
             b"fmt " if self.format.is_none() => {
@@ -116,7 +115,7 @@ impl Wav {
                 let whole = CHUNK_HEADER + length;
                 match window.get(CHUNK_HEADER..whole) {
                     None if !at_end => return Ok(Step::Need(whole)),
-                    fields => self.format = Some(format(fields.unwrap_or_default())),
+                    fields => self.format = Some(format::parse(fields.unwrap_or_default())),
                 }
                 self.pass_over(8 + size + u64::from(padded), window, at_end)
             }
@@ -137,8 +136,8 @@ impl Wav {
                 if let Some(padding) = padding(*header, window) {
                     return self.pass_over(padding, window, at_end);
                 }
-                let there = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position));
-                self.data(there, false, sink)?;
+                let available = self.size.map_or(u64::MAX, |whole| whole.saturating_sub(self.position));
+                self.data(available, false, sink)?;
                 self.data_bytes(window, at_end, sink)
             }
             _ => self.pass_over(8 + size + u64::from(padded), window, at_end),
@@ -221,8 +220,10 @@ impl Wav {
             let is_plain = format.codec == Ok(table::PCM_S16LE);
             let looks_like = match () {
                 () if !is_plain => suspicion::is_s_pdif(beginning).then_some(table::IEC_61937),
-                () if format.block_bytes > MAX_PIECE => Some(suspicion::of_pcm(beginning).unwrap_or(table::DISGUISED)),
-                () => suspicion::of_pcm(beginning),
+                () if format.block_bytes > MAX_PIECE => {
+                    Some(suspicion::suspected_codec(beginning).unwrap_or(table::DISGUISED))
+                }
+                () => suspicion::suspected_codec(beginning),
             };
             if let Some(codec) = looks_like {
                 sink.track(LOOKS_LIKE, &TrackParams { codec: Ok(codec), ..format.clone() })?;
@@ -266,15 +267,15 @@ impl Wav {
             }
         }
         // Bytes that need not be shown are not read either, if they are known to exist.
-        let there = self.size.map_or(shown, |size| size.saturating_sub(self.position).min(*left).max(shown));
-        let here = if *wants == Wants::Everything { shown } else { there };
-        if here > wanted {
-            sink.unseen(TRACK, here - wanted);
+        let available = self.size.map_or(shown, |size| size.saturating_sub(self.position).min(*left).max(shown));
+        let count = if *wants == Wants::Everything { shown } else { available };
+        if count > wanted {
+            sink.unseen(TRACK, count - wanted);
         }
-        *seen = seen.saturating_add(here);
-        *left -= here;
-        self.sound = self.sound.saturating_add(here);
-        Ok(Step::Advance(here))
+        *seen = seen.saturating_add(count);
+        *left -= count;
+        self.sound = self.sound.saturating_add(count);
+        Ok(Step::Advance(count))
     }
 }
 
@@ -305,13 +306,6 @@ impl Wav {
     }
 }
 
-/// Returns the size of a `data` chunk that states `stated` bytes; `None` if it is unknown. Some players use the size in
-/// `ds64` instead of the size in the chunk, so the larger one counts.
-fn stated_bytes(of_ds64: Option<u64>, stated: u32) -> Option<u64> {
-    let stated = (!UNKNOWN.contains(&stated)).then_some(u64::from(stated));
-    of_ds64.filter(|size| *size > 0).max(stated)
-}
-
 fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
@@ -320,62 +314,4 @@ fn length(bytes: &[u8]) -> u64 {
 fn padding(header: [u8; CHUNK_HEADER], window: &[u8]) -> Option<u64> {
     let filler = [0, 0xff].into_iter().find(|filler| header.iter().all(|byte| byte == filler))?;
     u64::try_from(window.iter().take_while(|&&byte| byte == filler).count()).ok()
-}
-
-/// Reads a `fmt ` chunk.
-fn format(fields: &[u8]) -> TrackParams {
-    const EXTENSIBLE: u16 = 0xfffe;
-    let short = |at: usize| fields.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_le_bytes);
-    let long = |at: usize| fields.get(at..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_le_bytes);
-    let (mut tag, bits) = (short(0), short(14));
-    if tag == EXTENSIBLE {
-        tag = short(24);
-    }
-    TrackParams {
-        codec: tags::from_wave_tag(tag, bits),
-        rate: long(4),
-        channels: short(2),
-        bits,
-        block_bytes: u32::from(short(12)),
-        setup: fields.get(18..).unwrap_or_default().to_vec(),
-    }
-}
-
-/// Returns the length of a file of `bytes` bytes that begins with `head`, from its format and the stated size of its sound,
-/// and true if the length is exact provided that the header is true. If the sound begins beyond `head`, the length is an
-/// upper bound from the rest of the file.
-pub(in super::super) fn claim(head: &[u8], bytes: u64) -> Option<(AudioMs, bool)> {
-    let (mut at, mut format_of) = (length(head.get(..RIFF_HEADER)?), None);
-    let mut data_size = None;
-    let lasts = |format: &Option<TrackParams>, sound: u64| {
-        let mut clock = PacketClock::new(format.as_ref()?, Container::Wav).ok()?;
-        if clock.begin(sound) != Wants::Nothing {
-            return None;
-        }
-        clock.unseen(sound);
-        clock.end();
-        Some(AudioMs::new(clock.played().div_ceil(1_000_000)))
-    };
-    loop {
-        let rest = head.get(usize::try_from(at).ok()?..).and_then(|rest| rest.split_at_checked(CHUNK_HEADER));
-        let Some((header, content)) = rest else { return Some((lasts(&format_of, bytes.checked_sub(at)?)?, false)) };
-        let &[a, b, c, d, s0, s1, s2, s3] = header.first_chunk()?;
-        let stated = u32::from_le_bytes([s0, s1, s2, s3]);
-        let (size, left) = (u64::from(stated), bytes.checked_sub(at + 8)?);
-        match &[a, b, c, d] {
-            b"data" => {
-                let size = stated_bytes(data_size, stated).unwrap_or(left);
-                return Some((lasts(&format_of, size.min(left))?, true));
-            }
-            b"fmt " if format_of.is_none() => {
-                let end = usize::try_from(stated).unwrap_or(usize::MAX).min(content.len()).min(MAX_FORMAT);
-                format_of = Some(format(content.get(..end)?));
-            }
-            b"ds64" if !head.starts_with(b"RIFF") => {
-                data_size = content.get(8..16).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes);
-            }
-            _ => {}
-        }
-        at += 8 + size + (size & 1);
-    }
 }

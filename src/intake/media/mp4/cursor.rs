@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::movie::Table;
+use super::track_tables::Table;
 
 /// The number of bytes read at a new position.
 const FIRST: usize = 4 * 1024;

@@ -3,13 +3,13 @@
 
 use std::io::{self, Read, Seek};
 
-use super::super::MediaError;
-use super::MP4;
+use super::super::{Container, MediaError};
 use super::boxes::Fields;
 use super::cursor::Cursor;
-use super::feature;
-use super::movie::{Table, Track};
+use super::error::feature;
+use super::movie::Track;
 use super::tables::Run;
+use super::track_tables::Table;
 
 /// The maximum number of passes through a track.
 const MAX_PASSES: u32 = 32;
@@ -38,7 +38,7 @@ enum List {
 }
 
 impl Edits {
-    fn of(track: &Track) -> Option<Self> {
+    fn for_track(track: &Track) -> Option<Self> {
         let table: Table = track.tables.edits?;
         if track.movie_timescale == 0 {
             return None;
@@ -85,8 +85,8 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// Reads the edit list of `track`. Returns `None` if it plays nothing twice.
-    pub(super) fn of<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Option<Self>, MediaError> {
-        let Some(mut edits) = Edits::of(track) else { return Ok(None) };
+    pub(super) fn for_track<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Option<Self>, MediaError> {
+        let Some(mut edits) = Edits::for_track(track) else { return Ok(None) };
         let (mut passes, mut before) = (1, None);
         while let Some(part) = edits.next(source)? {
             if before.is_some_and(|before| part.goes_back(before)) {
@@ -98,9 +98,9 @@ impl Repeats {
             1 => return Ok(None),
             2..=MAX_PASSES if !track.tables.reordered => {}
             2..=MAX_PASSES => return Err(feature("plays parts of its sound again and in another order")),
-            _ => return Err(MediaError::Overlapping { container: MP4 }),
+            _ => return Err(MediaError::Overlapping { container: Container::Mp4 }),
         }
-        let Some(mut edits) = Edits::of(track) else { return Ok(None) };
+        let Some(mut edits) = Edits::for_track(track) else { return Ok(None) };
         let next = edits.next(source)?;
         Ok(Some(Self { edits, next }))
     }

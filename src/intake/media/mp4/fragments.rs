@@ -4,9 +4,9 @@
 use super::super::MediaError;
 use super::super::demux::PacketSink;
 use super::boxes::Fields;
+use super::error::{feature, too_short};
 use super::movie::{Movie, Numbered, Track};
 use super::pending::{Pending, Queue, Samples};
-use super::{feature, too_short};
 
 /// The maximum number of bytes for the sizes of samples that have not arrived: those of some six hours of AAC.
 const MAX_HELD: usize = 2 * 1024 * 1024;

@@ -8,7 +8,7 @@ use super::super::MediaError;
 use super::super::budget::Budget;
 use super::boxes::{Fields, Found, head, is_entered};
 use super::cursor::Peephole;
-use super::feature;
+use super::error::feature;
 
 /// The largest number of indexes of one kind.
 pub(super) const MAX_INDEXES: usize = 32 * 1024;

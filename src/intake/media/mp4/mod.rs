@@ -6,22 +6,26 @@
 //!
 //! - `boxes`: the elements of the format
 //! - `walk`: walks over the boxes of a file, window by window, and counts fragments on the way
-//! - `movie`, `tracks`, `esds`: read the tracks, the encoding of their sound and the positions of their tables
+//! - `movie`, `tracks`, `esds`, `track_tables`: read the tracks, the encoding of their sound and the positions of their tables
 //! - `fragments`, `pending`: hold lists of samples until the samples arrive
 //! - `indexes`: checks indexes of fragments, which may lead a player elsewhere
-//! - `tables`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
+//! - `tables`, `lists`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
 //! - `edits`: parts of a track that an edit list plays again
+//! - `error`: the reasons to refuse a file
 
 mod boxes;
 mod cursor;
 mod edits;
+mod error;
 mod esds;
 mod fragments;
 mod indexes;
+mod lists;
 mod movie;
 mod pending;
 mod play;
 mod tables;
+mod track_tables;
 mod tracks;
 mod walk;
 
@@ -34,10 +38,9 @@ use super::budget::Budget;
 use super::demux::PacketSink;
 use super::reader::{Ended, Reader};
 use super::{Container, MediaError};
+use error::cut_off;
 use play::Player;
 use walk::{Index, Mp4};
-
-const MP4: Container = Container::Mp4;
 
 /// Measures an MP4 file of `bytes` bytes.
 pub(super) fn measure<S>(
@@ -60,7 +63,7 @@ where
         return Ok(ended);
     }
     if walk.index() == Index::Missing {
-        return Err(MediaError::Unfinished { container: MP4, missing: "its index (moov) is missing" });
+        return Err(MediaError::Unfinished { container: Container::Mp4, missing: "its index (moov) is missing" });
     }
     if let Some(segments) = walk.segment_indexes()
         && !indexes::check(source, bytes, segments, budget)?
@@ -81,17 +84,4 @@ where
         }
     }
     Ok(Ended::Whole)
-}
-
-fn cut_off() -> MediaError {
-    MediaError::Unfinished { container: MP4, missing: "its index (moov) is cut off" }
-}
-
-fn feature(what: &'static str) -> MediaError {
-    MediaError::Feature { container: MP4, what }
-}
-
-/// Returns the error for a box that is too short for its fields. Some players read beyond the end of such a box.
-fn too_short() -> MediaError {
-    feature("has a box that is too short for what it holds")
 }

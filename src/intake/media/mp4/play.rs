@@ -2,16 +2,17 @@
 
 use std::io::{Read, Seek};
 
-use super::super::MediaError;
 use super::super::budget::Budget;
 use super::super::codec::Wants;
 use super::super::demux::{MAX_TRACKS, PacketSink, TrackId};
+use super::super::{Container, MediaError};
 use super::cursor::Peephole;
 use super::edits::Repeats;
-use super::movie::{Sizes, Table, Track};
+use super::error::cut_off;
+use super::movie::Track;
 use super::pending::Queue;
 use super::tables::{Run, Samples};
-use super::{MP4, cut_off};
+use super::track_tables::{Sizes, Table};
 
 /// The number of bytes read at once where samples are consecutive.
 const AHEAD: usize = 32 * 1024;
@@ -75,7 +76,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
             let run = self.within(run);
             played = played.saturating_add(run.size.saturating_mul(run.count).min(self.bytes.saturating_sub(run.at)));
             if played > self.bytes {
-                return Err(MediaError::Overlapping { container: MP4 });
+                return Err(MediaError::Overlapping { container: Container::Mp4 });
             }
             if !self.hand_on(run, self.track.counted, sink, budget)? {
                 return Ok(Some(self.bytes));
@@ -86,7 +87,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
 
     /// Plays the parts of an edit list that goes back in the track.
     fn play_again(mut self, sink: &mut dyn PacketSink, budget: &mut Budget) -> Result<Option<u64>, MediaError> {
-        let Some(mut repeats) = Repeats::of(self.source, self.track)? else { return Ok(None) };
+        let Some(mut repeats) = Repeats::for_track(self.source, self.track)? else { return Ok(None) };
         let again = TrackId(self.track.counted.0.saturating_add(u32::try_from(MAX_TRACKS).unwrap_or(u32::MAX)));
         sink.track(again, &self.track.description.params)?;
         while let Some(mut pass) = repeats.next_pass() {
@@ -109,11 +110,11 @@ impl<'a, S: Read + Seek> Player<'a, S> {
 
     /// Limits `run` to the packets that are in the file. The last packet may be cut off.
     fn within(&self, run: Run) -> Run {
-        let there = self.bytes.saturating_sub(run.at);
+        let available = self.bytes.saturating_sub(run.at);
         if run.size == 0 {
             Run { count: 0, ..run }
         } else {
-            Run { count: run.count.min(there.div_ceil(run.size)), ..run }
+            Run { count: run.count.min(available.div_ceil(run.size)), ..run }
         }
     }
 

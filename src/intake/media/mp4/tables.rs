@@ -1,19 +1,19 @@
 //! The samples that a track's tables list (ISO/IEC 14496-12 §8.6 and §8.7), grouped into packets as ffmpeg groups them.
 
-use std::io::{self, Read, Seek};
+use std::io::{Read, Seek};
 
 use super::super::MediaError;
 use super::boxes::Fields;
 use super::cursor::Cursor;
-use super::feature;
-use super::movie::{Sizes, Table, Tables, Track};
+use super::error::feature;
+use super::lists::{MAX_STEP, SizeList, Times};
+use super::movie::Track;
+use super::track_tables::{Sizes, Tables};
 
 /// The maximum number of PCM samples that ffmpeg puts into one packet.
 const SAMPLES_PER_PACKET: u64 = 1024;
 /// The number of samples from which a frame is a packet of its own.
 const LARGE_FRAME: u64 = 160;
-/// The longest step between samples. ffmpeg treats larger numbers as corrections.
-const MAX_STEP: u32 = u32::MAX - 480_000;
 /// The largest number in a table of chunks: ffmpeg reads it as a signed number.
 const MAX_FIELD: u64 = 0x7fff_ffff;
 
@@ -83,7 +83,7 @@ impl Samples {
         } else {
             Offsets::Narrow(Cursor::new(offsets))
         };
-        let Some(packets) = Packets::of(track) else { return Ok(None) };
+        let Some(packets) = Packets::for_track(track) else { return Ok(None) };
         let clock = track.tables.times.filter(|_| timed).map(Cursor::new);
         let mut samples = Self {
             offsets,
@@ -94,7 +94,7 @@ impl Samples {
             next_per_chunk: None,
             chunk_of_last_entry: 0,
             packets,
-            times: Times { table: clock, ..Times::default() },
+            times: Times::new(clock),
             time: 0,
             at: 0,
             left: 0,
@@ -251,7 +251,7 @@ enum Offsets {
 }
 
 impl Packets {
-    fn of(track: &Track) -> Option<Self> {
+    fn for_track(track: &Track) -> Option<Self> {
         let description = &track.description;
         let decoded = description.pcm_frame;
         let stated = match track.tables.sizes {
@@ -271,80 +271,5 @@ impl Packets {
             Sizes::Constant { count, .. } => Self::Alike { size: stated, decoded, left: count.into() },
             Sizes::Listed { table, bits } => Self::Listed(SizeList::new(table, bits)),
         })
-    }
-}
-
-/// A reader of the sizes of samples.
-#[derive(Debug)]
-enum SizeList {
-    Bytes4(Cursor<4>),
-    Bytes2(Cursor<2>),
-    Byte(Cursor<1>),
-    /// Two sizes in each byte; `second` is the second size of the last byte read.
-    Halves {
-        table: Cursor<1>,
-        left: u64,
-        second: Option<u8>,
-    },
-}
-
-impl SizeList {
-    fn new(table: Table, bits: u8) -> Self {
-        match bits {
-            4 => {
-                let bytes = Table { count: table.count.div_ceil(2), ..table };
-                Self::Halves { table: Cursor::new(bytes), left: table.count, second: None }
-            }
-            8 => Self::Byte(Cursor::new(table)),
-            16 => Self::Bytes2(Cursor::new(table)),
-            _ => Self::Bytes4(Cursor::new(table)),
-        }
-    }
-
-    fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<u64>> {
-        Ok(match self {
-            Self::Bytes4(table) => table.next(source)?.map(|size| u32::from_be_bytes(size).into()),
-            Self::Bytes2(table) => table.next(source)?.map(|size| u16::from_be_bytes(size).into()),
-            Self::Byte(table) => table.next(source)?.map(|[size]| size.into()),
-            Self::Halves { left: 0, .. } => None,
-            Self::Halves { table, left, second } => {
-                *left -= 1;
-                match second.take() {
-                    Some(size) => Some(size.into()),
-                    None => table.next(source)?.map(|[both]| {
-                        *second = Some(both & 0x0f);
-                        u64::from(both >> 4)
-                    }),
-                }
-            }
-        })
-    }
-}
-
-/// A reader of the durations of samples.
-#[derive(Debug, Default)]
-struct Times {
-    table: Option<Cursor<8>>,
-    step: u64,
-    left: u64,
-}
-
-impl Times {
-    /// Returns the duration of the next sample, and the number of samples, at most `count`, with this duration. The last
-    /// duration in the table holds for all further samples.
-    fn take<S: Read + Seek>(&mut self, source: &mut S, count: u64) -> io::Result<(u64, u64)> {
-        while self.left == 0 {
-            let Some(entry) = self.table.as_mut().map(|table| table.next(source)).transpose()?.flatten() else {
-                self.left = u64::MAX;
-                break;
-            };
-            let mut fields = Fields(&entry);
-            let (samples, step) = fields.u32().zip(fields.u32()).unwrap_or_default();
-            self.left = samples.into();
-            self.step = if step > MAX_STEP { 1 } else { step.into() };
-        }
-        let count = count.min(self.left);
-        self.left -= count;
-        Ok((self.step, count))
     }
 }

@@ -4,7 +4,8 @@
 use super::super::codec::{Codec, TrackParams, tags};
 use super::super::{Container, MediaError};
 use super::boxes::{BoxHead, Fields, Found, Kind, head};
-use super::{esds, feature};
+use super::error::feature;
+use super::esds;
 
 /// The maximum depth of boxes in a description.
 const MAX_DEPTH: usize = 6;

@@ -3,7 +3,7 @@
 use super::super::MediaError;
 use super::super::demux::{Demuxer, PacketSink, Step};
 use super::boxes::{BoxHead, Found, Kind, head, is_entered};
-use super::feature;
+use super::error::feature;
 use super::fragments::{Fragments, Run};
 use super::indexes::MAX_INDEXES;
 use super::movie::Movie;
@@ -22,7 +22,7 @@ pub(in super::super) struct Mp4 {
     /// The offset of the window.
     at: u64,
     open: Vec<Open>,
-    doing: Doing,
+    task: Task,
     /// True to search for the index in boxes marked as free, since there was none elsewhere.
     even_in_free: bool,
     movie: Movie,
@@ -51,12 +51,12 @@ struct Open {
 
 /// The current task of the walk.
 #[derive(Debug, Clone, Copy, Default)]
-enum Doing {
+enum Task {
     /// Reading the box that begins here.
     #[default]
     Boxes,
     /// Skipping to `until`.
-    Passing { until: u64 },
+    Skipping { until: u64 },
     /// Reading a list of a fragment's samples; `until` is the end of its box.
     Listing { run: Run, until: u64 },
     /// Searching an open `meta` for its handler, with which its boxes begin.
@@ -98,13 +98,18 @@ impl Mp4 {
     }
 
     fn pass(&mut self, until: u64) {
-        self.doing = Doing::Passing { until };
+        self.task = Task::Skipping { until };
     }
 
     /// Reads the box that begins here. Returns the number of bytes that the window must hold, if it holds too few.
-    fn look(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Option<usize>, MediaError> {
-        let room = self.end().saturating_sub(self.at);
-        let found = if room < 8 { Found::Broken } else { head(window, room) };
+    fn read_box(
+        &mut self,
+        window: &[u8],
+        at_end: bool,
+        sink: &mut dyn PacketSink,
+    ) -> Result<Option<usize>, MediaError> {
+        let available = self.end().saturating_sub(self.at);
+        let found = if available < 8 { Found::Broken } else { head(window, available) };
         let found = match found {
             Found::Head(found) => found,
             Found::More(needed) if !at_end => return Ok(Some(needed)),
@@ -174,8 +179,8 @@ impl Mp4 {
                     }
                     _ => {}
                 }
-                self.doing =
-                    if &kind == b"meta" { Doing::Searching { from: begins } } else { Doing::Passing { until: begins } };
+                self.task =
+                    if &kind == b"meta" { Task::Searching { from: begins } } else { Task::Skipping { until: begins } };
             }
             b"sidx" => {
                 if self.segment_indexes.len() >= MAX_INDEXES {
@@ -191,7 +196,7 @@ impl Mp4 {
             b"trun" => {
                 let size = end.saturating_sub(begins);
                 match self.fragments.read_run(&self.movie, content, size, begins)? {
-                    Some(run) => self.doing = Doing::Listing { run, until: end },
+                    Some(run) => self.task = Task::Listing { run, until: end },
                     None => self.pass(end),
                 }
             }
@@ -232,21 +237,21 @@ impl Mp4 {
             return Ok(Step::Need(run.entry));
         }
         run.begins = run.begins.saturating_add(taken);
-        self.doing = if taken > 0 && run.left > 0 { Doing::Listing { run, until } } else { Doing::Passing { until } };
+        self.task = if taken > 0 && run.left > 0 { Task::Listing { run, until } } else { Task::Skipping { until } };
         self.go(taken, window, sink)
     }
 
     /// Searches for the handler with which the boxes of a `meta` begin.
     fn search(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Option<Step>, MediaError> {
-        let room = usize::try_from(self.end().saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let searched = window.get(..window.len().min(room)).unwrap_or_default();
-        if searched.len() < 8 && room >= 8 && !at_end {
+        let available = usize::try_from(self.end().saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let searched = window.get(..window.len().min(available)).unwrap_or_default();
+        if searched.len() < 8 && available >= 8 && !at_end {
             return Ok(Some(Step::Need(8)));
         }
         let words = searched.get(4..).unwrap_or_default().chunks_exact(4);
         let before = words.clone().take_while(|word| *word != b"hdlr").count();
         if before < words.len() {
-            self.doing = Doing::Boxes;
+            self.task = Task::Boxes;
         }
         if searched.len() < 8 {
             self.pass(self.end());
@@ -271,16 +276,16 @@ impl Demuxer for Mp4 {
         }
         loop {
             self.close();
-            let step = match self.doing {
-                Doing::Boxes => self.look(window, at_end, sink)?.map(Step::Need),
-                Doing::Passing { until } if until <= self.at => {
-                    self.doing = Doing::Boxes;
+            let step = match self.task {
+                Task::Boxes => self.read_box(window, at_end, sink)?.map(Step::Need),
+                Task::Skipping { until } if until <= self.at => {
+                    self.task = Task::Boxes;
                     None
                 }
-                Doing::Passing { until } => Some(self.go(until.saturating_sub(self.at), window, sink)?),
-                Doing::Listing { run, until } => Some(self.list(run, until, window, at_end, sink)?),
-                Doing::Searching { from } if from > self.at => Some(self.go(from - self.at, window, sink)?),
-                Doing::Searching { .. } => self.search(window, at_end, sink)?,
+                Task::Skipping { until } => Some(self.go(until.saturating_sub(self.at), window, sink)?),
+                Task::Listing { run, until } => Some(self.list(run, until, window, at_end, sink)?),
+                Task::Searching { from } if from > self.at => Some(self.go(from - self.at, window, sink)?),
+                Task::Searching { .. } => self.search(window, at_end, sink)?,
             };
             if let Some(step) = step {
                 return Ok(step);

@@ -2,6 +2,7 @@
 
 use super::super::bits::Bits;
 use super::bands::Bands;
+use super::elements::{data_stream, program_config};
 use super::huffman::{BOOKS, Books};
 
 /// The first book that holds no spectral lines.
@@ -67,8 +68,8 @@ impl Reader {
                 0 | 3 => self.channel(bits, books, None)?,
                 1 => self.pair(bits, books)?,
                 2 => self.coupling(bits, books)?,
-                4 => data(bits)?,
-                5 => program(bits)?,
+                4 => data_stream(bits)?,
+                5 => program_config(bits)?,
                 _ => {
                     let bytes = if tag == 15 { 14 + bits.take(8)? } else { tag };
                     bits.skip(usize::try_from(bytes).ok()? * 8)?;
@@ -292,36 +293,4 @@ impl Reader {
 /// Reads `ltp_data`.
 fn long_term(bits: &mut Bits<'_>, bands: u16) -> Option<()> {
     bits.skip(11 + 3 + usize::from(bands.min(MAX_LTP_BANDS)))
-}
-
-/// Reads a `data_stream_element`.
-fn data(bits: &mut Bits<'_>) -> Option<()> {
-    let aligned = bits.flag()?;
-    let mut count = bits.take(8)?;
-    if count == 255 {
-        count += bits.take(8)?;
-    }
-    if aligned {
-        bits.align();
-    }
-    bits.skip(usize::try_from(count).ok()? * 8)
-}
-
-/// Reads a `program_config_element`.
-fn program(bits: &mut Bits<'_>) -> Option<()> {
-    bits.skip(2 + 4)?;
-    let mut elements = 0;
-    for _ in 0..3 {
-        elements += bits.take(4)?;
-    }
-    let (low, data, coupling) = (bits.take(2)?, bits.take(3)?, bits.take(4)?);
-    for mixdown in [4, 4, 3] {
-        if bits.flag()? {
-            bits.skip(mixdown)?;
-        }
-    }
-    bits.skip(usize::try_from(5 * (elements + coupling) + 4 * (low + data)).ok()?)?;
-    bits.align();
-    let comment = bits.take(8)?;
-    bits.skip(usize::try_from(comment).ok()? * 8)
 }

@@ -22,7 +22,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Creates the configuration of a track with only a known rate.
-    pub(super) fn of_rate(rate: u32) -> Self {
+    pub(super) fn from_rate(rate: u32) -> Self {
         Self { object: LOW_COMPLEXITY, index: nearest(rate), rate, samples: 1024 }
     }
 

@@ -26,7 +26,7 @@ pub(super) enum Context {
 }
 
 impl Context {
-    pub(super) fn of(id: u32) -> Self {
+    pub(super) fn from_id(id: u32) -> Self {
         match id {
             id::EBML => Self::Header,
             id::SEGMENT => Self::Segment,
@@ -99,7 +99,7 @@ impl Context {
     /// Returns true if the demuxer reads the children of `id` in `self`. It reads children of a segment that do not matter only
     /// if their size is unknown.
     pub(super) fn has_children(self, id: u32) -> bool {
-        match Self::of(id) {
+        match Self::from_id(id) {
             Self::Other => self == Self::Segment && ebml::is_top_level(id),
             _ => self.holds(id),
         }
@@ -134,12 +134,12 @@ fn is_integer(id: u32) -> bool {
 
 /// Returns the number of bytes to read at once of an element of `id`, or `None` if it is not a small element.
 pub(super) fn small(id: u32, size: u64) -> Option<usize> {
-    let most = match id {
+    let max = match id {
         id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => 8,
         id if is_integer(id) => 8,
         id::COMPRESSION_SETTINGS => MAX_STRIPPED,
         id::CODEC_ID => super::MAX_CODEC_ID,
         _ => return None,
     };
-    usize::try_from(size.min(most)).ok()
+    usize::try_from(size.min(max)).ok()
 }

@@ -129,14 +129,15 @@ pub(super) fn unsigned(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// Reads a float of four or eight bytes (RFC 8794 §7.3) as a whole number; 0 if it cannot be a rate.
-pub(super) fn whole_float(bytes: &[u8]) -> u32 {
+/// Reads a float of four or eight bytes (RFC 8794 §7.3) as a rate, without its fraction. `None` if there is no float, and for
+/// a number that ffmpeg does not accept as a rate: it is negative, too large, or none.
+pub(super) fn rate(bytes: &[u8]) -> Option<u32> {
     let value = match (<[u8; 4]>::try_from(bytes), <[u8; 8]>::try_from(bytes)) {
         (Ok(bytes), _) => f64::from(f32::from_be_bytes(bytes)),
         (_, Ok(bytes)) => f64::from_be_bytes(bytes),
-        _ => 0.0,
+        _ => return None,
     };
-    truncated(value)
+    (0.0..=f64::from(i32::MAX)).contains(&value).then(|| truncated(value))
 }
 
 /// Returns `value` without its fraction, computed from its bits because casts are not allowed here; 0 if `value` is negative,
@@ -182,13 +183,14 @@ mod tests {
 
     #[test]
     fn rates_are_whole_numbers() {
-        assert_eq!(whole_float(&44_100.0_f32.to_be_bytes()), 44_100);
-        assert_eq!(whole_float(&22_050.7_f64.to_be_bytes()), 22_050);
-        assert_eq!(whole_float(&1.0_f64.to_be_bytes()), 1);
-        assert_eq!(whole_float(&4_294_967_295.0_f64.to_be_bytes()), u32::MAX);
-        for odd in [0.0, -1.0, 0.5, f64::NAN, f64::INFINITY, 1e300] {
-            assert_eq!(whole_float(&odd.to_be_bytes()), 0);
+        assert_eq!(rate(&44_100.0_f32.to_be_bytes()), Some(44_100));
+        assert_eq!(rate(&22_050.7_f64.to_be_bytes()), Some(22_050));
+        assert_eq!(rate(&1.0_f64.to_be_bytes()), Some(1));
+        assert_eq!(rate(&2_147_483_647.0_f64.to_be_bytes()), Some(2_147_483_647));
+        assert_eq!((rate(&0.0_f64.to_be_bytes()), rate(&0.5_f64.to_be_bytes())), (Some(0), Some(0)));
+        for odd in [-1.0, f64::NAN, f64::INFINITY, 1e300, 2_147_483_648.0] {
+            assert_eq!(rate(&odd.to_be_bytes()), None);
         }
-        assert_eq!(whole_float(&[1, 2, 3]), 0);
+        assert_eq!(rate(&[1, 2, 3]), None);
     }
 }

@@ -55,7 +55,7 @@ impl Matroska {
             self.seek_heads.segment(content, self.files == 1);
         }
         let end = head.size.map(|size| content.saturating_add(size));
-        self.levels.push(Level { context: Context::of(head.id), end });
+        self.levels.push(Level { context: Context::from_id(head.id), end });
         Ok(Moved::By(length))
     }
 

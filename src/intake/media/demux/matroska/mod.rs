@@ -5,6 +5,7 @@
 //! anything could lead a player to them, the file is refused: the same bytes would play many times.
 //!
 //! - `ebml`: reads ids, sizes and numbers
+//! - `state`: what the window begins with, and the open elements
 //! - `context`: the permitted children of elements
 //! - `levels`: the start and the end of files, segments and tracks
 //! - `tracks`: the description of each track
@@ -20,6 +21,7 @@ mod levels;
 mod packets;
 mod resync;
 mod seek;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tracks;
@@ -27,19 +29,15 @@ mod watch;
 
 pub(super) use tracks::vorbis_setup;
 
-use super::super::MediaError;
-use super::{Demuxer, MAX_TRACKS, PacketSink, Step, TrackId};
-use crate::intake::media::Container;
+use super::super::{Container, MediaError};
+use super::{Demuxer, PacketSink, Step};
 use context::Context;
 use doubt::Doubts;
 use ebml::{Head, Read, id};
-use packets::Payload;
 use seek::SeekHeads;
+use state::{Level, MAX_ENTRIES, Moved, State, feature, first_id, own_id, part};
 use tracks::{Entry, Track};
 use watch::to_u64;
-
-/// The maximum number of tracks of any kind in one file.
-const MAX_ENTRIES: usize = 4 * MAX_TRACKS;
 
 /// The maximum depth of elements.
 const MAX_DEPTH: usize = 16;
@@ -76,40 +74,6 @@ pub(in super::super) struct Matroska {
     seek_heads: SeekHeads,
 }
 
-/// An open element.
-#[derive(Debug, Clone, Copy)]
-struct Level {
-    context: Context,
-    /// The end of the element. `None`: it ends before the first element that cannot be in it.
-    end: Option<u64>,
-}
-
-/// The kind of bytes at the start of the window.
-enum State {
-    /// The header of an element, or only its size if its id is known.
-    Element,
-    /// Bytes to skip; `left` remain. They are `junk` if they are in the place of packets.
-    Pass { left: u64, junk: bool },
-    /// The private data of a track; `left` bytes remain.
-    Private { left: u64 },
-    /// The header of a block of `size` bytes.
-    Block { size: u64 },
-    /// The packets of a block.
-    Packets(Payload),
-    /// Invalid bytes: the demuxer searches for the next element of a segment, and for blocks while `cluster` may continue.
-    Lost { cluster: Option<Level> },
-}
-
-/// The result of reading the window.
-enum Moved {
-    /// The number of bytes processed.
-    By(usize),
-    /// The number of bytes that the window must hold.
-    Needs(usize),
-    /// The end of the recording.
-    Ended,
-}
-
 impl Matroska {
     pub(in super::super) fn new() -> Self {
         Self {
@@ -131,7 +95,7 @@ impl Matroska {
         }
     }
 
-    fn look(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
+    fn read_window(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         match &mut self.state {
             State::Element => self.element(window, at_end, sink),
             State::Block { size } => {
@@ -246,7 +210,10 @@ impl Matroska {
                 }
                 State::Private { left: size }
             }
-            id if known && context.has_children(id) && (head.size.is_none() || Context::of(id) != Context::Other) => {
+            id if known
+                && context.has_children(id)
+                && (head.size.is_none() || Context::from_id(id) != Context::Other) =>
+            {
                 self.enter(id, end);
                 State::Element
             }
@@ -267,7 +234,7 @@ impl Matroska {
 
     /// Begins an element with children.
     fn enter(&mut self, id: u32, end: Option<u64>) {
-        let context = Context::of(id);
+        let context = Context::from_id(id);
         match context {
             Context::Cluster => {
                 // A demuxer that has diverged may have read other tracks before these.
@@ -338,7 +305,7 @@ impl Demuxer for Matroska {
         let mut used = 0;
         loop {
             let rest = window.get(used..).unwrap_or_default();
-            match self.look(rest, at_end, sink)? {
+            match self.read_window(rest, at_end, sink)? {
                 Moved::By(count) => {
                     used += count;
                     self.at = self.at.saturating_add(to_u64(count));
@@ -352,23 +319,4 @@ impl Demuxer for Matroska {
             }
         }
     }
-}
-
-fn feature(what: &'static str) -> MediaError {
-    MediaError::Feature { container: Container::Webm, what }
-}
-
-/// Returns the first `count` of `bytes`, or all.
-fn part(bytes: &[u8], count: u64) -> &[u8] {
-    usize::try_from(count).ok().and_then(|count| bytes.get(..count)).unwrap_or(bytes)
-}
-
-/// Returns the sink's id for a track of this file.
-fn own_id(index: usize) -> TrackId {
-    TrackId(u32::try_from(index).unwrap_or(u32::MAX))
-}
-
-/// Returns the sink's id for a track of the first file with packets in a later one.
-fn first_id(index: usize) -> TrackId {
-    own_id(index.saturating_add(MAX_ENTRIES))
 }

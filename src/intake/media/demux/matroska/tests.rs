@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::intake::media::codec::{TrackParams, Wants};
-use crate::intake::media::demux::Timestamp;
+use crate::intake::media::demux::{Timestamp, TrackId};
 
 /// A sink that records the findings of a demuxer.
 #[derive(Default)]
@@ -68,7 +68,7 @@ fn look_by(file: &[u8], by: usize) -> Result<Found, MediaError> {
 }
 
 /// Returns the findings in `file`, after checking that they do not depend on the size of the windows.
-fn look(file: &[u8]) -> Result<Found, MediaError> {
+fn measure(file: &[u8]) -> Result<Found, MediaError> {
     let found = look_by(file, file.len().max(1))?;
     for by in [1, 13, 500] {
         let again = look_by(file, by).unwrap();
@@ -78,7 +78,7 @@ fn look(file: &[u8]) -> Result<Found, MediaError> {
 }
 
 fn sounds(file: &[u8]) -> Vec<Vec<u8>> {
-    look(file).unwrap().packets.into_iter().map(|packet| packet.1).collect()
+    measure(file).unwrap().packets.into_iter().map(|packet| packet.1).collect()
 }
 
 fn id_bytes(id: u32) -> Vec<u8> {
@@ -136,7 +136,8 @@ fn packets_of_audio_tracks_are_found_and_those_of_others_are_not() {
     let group =
         element(id::BLOCK_GROUP, &[element(id::BLOCK, b"\x82\0\0\0cd"), element(id::BLOCK_DURATION, &[9])].concat());
     let found =
-        look(&file(&[described, cluster(&[block(1, b"picture"), block(2, b"ab"), block(3, b"text"), group])])).unwrap();
+        measure(&file(&[described, cluster(&[block(1, b"picture"), block(2, b"ab"), block(3, b"text"), group])]))
+            .unwrap();
     assert_eq!(found.tracks, [(1, "opus".to_owned())]);
     assert_eq!(found.packets, [(1, b"ab".to_vec()), (1, b"cd".to_vec())]);
     assert_eq!(found.stray, 0);
@@ -161,7 +162,7 @@ fn live_recordings_have_no_sizes() {
 fn a_recording_that_was_cut_off_counts_up_to_there() {
     let whole = file(&[opus(), cluster(&[block(1, b"first"), block(1, b"second")])]);
     for cut in 1..whole.len() {
-        let found = look(&whole[..cut]).unwrap();
+        let found = measure(&whole[..cut]).unwrap();
         assert!(found.packets.len() <= 2 && found.stray == 0, "{cut}");
         assert_eq!(found.packets.len() == 2, cut + 6 > whole.len(), "{cut}");
     }
@@ -170,11 +171,11 @@ fn a_recording_that_was_cut_off_counts_up_to_there() {
 #[test]
 fn a_second_file_behind_the_first_counts() {
     let one = file(&[opus(), cluster(&[block(1, b"a")])]);
-    let found = look(&[one.clone(), one.clone(), one].concat()).unwrap();
+    let found = measure(&[one.clone(), one.clone(), one].concat()).unwrap();
     assert_eq!((found.links, found.packets.len(), found.stray), (2, 3, 0));
     // A track with another description counts as both, since some players do not notice and decode it as before.
     let other = file(&[tracks(&[entry(1, "A_MPEG/L3", &[])]), cluster(&[block(1, b"b")])]);
-    let found = look(&[live(&[opus(), cluster(&[block(1, b"a")])]), other].concat()).unwrap();
+    let found = measure(&[live(&[opus(), cluster(&[block(1, b"a")])]), other].concat()).unwrap();
     assert_eq!(found.packets.iter().filter(|packet| packet.1 == b"b").count(), 2);
     let names: Vec<_> = found.tracks.iter().map(|track| &*track.1).collect();
     assert_eq!(names, ["opus", "mp3", "opus"]);
@@ -214,7 +215,7 @@ fn clusters_inside_packets_are_refused_where_a_player_could_come_to_them() {
 fn a_block_whose_size_is_damaged_does_not_swallow_the_rest() {
     let rest = cluster(&[block(1, b"b")]);
     let broken = [sized(id::SIMPLE_BLOCK, 1 << 24), b"\x81\0\0\0a".to_vec()].concat();
-    let packets = look(&live(&[opus(), endless(id::CLUSTER, &broken), rest])).unwrap().packets;
+    let packets = measure(&live(&[opus(), endless(id::CLUSTER, &broken), rest])).unwrap().packets;
     assert!(packets.iter().any(|packet| packet.1 == b"b"), "{packets:?}");
 }
 
@@ -225,15 +226,15 @@ fn what_is_damaged_is_passed_over() {
     // Sizes show the end of damaged elements; after that, blocks of a known track are found again.
     assert_eq!(sounds(&file(&[&[opus()], &clusters[..]].concat())), [&b"a"[..], b"bbbb", b"cccc", b"dd"]);
     // Invalid bytes between two clusters belong to neither; invalid bytes in a cluster could be sound.
-    let found = look(&live(&[opus(), clusters[1].clone(), b"\0junk".to_vec(), clusters[1].clone()])).unwrap();
+    let found = measure(&live(&[opus(), clusters[1].clone(), b"\0junk".to_vec(), clusters[1].clone()])).unwrap();
     assert_eq!((found.packets.len(), found.stray), (2, 0));
-    let found = look(&file(&[opus(), cluster(&[block(1, b"a"), b"\x00junk".to_vec(), vec![0; 99]])])).unwrap();
+    let found = measure(&file(&[opus(), cluster(&[block(1, b"a"), b"\x00junk".to_vec(), vec![0; 99]])])).unwrap();
     assert_eq!((found.packets.len(), found.stray), (1, 4));
 }
 
 #[test]
 fn blocks_of_a_track_that_is_not_described_could_be_sound() {
-    let found = look(&file(&[opus(), cluster(&[block(1, b"a"), block(7, b"bcd")])])).unwrap();
+    let found = measure(&file(&[opus(), cluster(&[block(1, b"a"), block(7, b"bcd")])])).unwrap();
     // The stray bytes are the track number, the flags and the packet.
     assert_eq!((found.packets.len(), found.stray), (1, 5));
 }
@@ -261,7 +262,7 @@ fn a_codec_that_is_not_known_is_refused_by_name_beside_one_that_is() {
 fn the_first_track_of_a_number_is_the_one_that_plays() {
     let described = tracks(&[entry(1, "A_OPUS", &[]), entry(1, "A_MPEG/L3", &[])]);
     let later = tracks(&[entry(1, "A_VORBIS", &[])]);
-    let found = look(&file(&[described, cluster(&[block(1, b"a")]), later, cluster(&[block(1, b"b")])])).unwrap();
+    let found = measure(&file(&[described, cluster(&[block(1, b"a")]), later, cluster(&[block(1, b"b")])])).unwrap();
     assert_eq!((found.tracks.len(), found.packets.len()), (1, 2));
 }
 
@@ -288,9 +289,9 @@ fn a_seek_head_that_leads_to_tracks_inside_a_packet_is_refused() {
 
 #[test]
 fn a_head_without_packets_holds_none() {
-    let found = look(&file(&[opus()])).unwrap();
+    let found = measure(&file(&[opus()])).unwrap();
     assert_eq!((found.tracks.len(), found.packets.len(), found.stray), (1, 0, 0));
-    assert!(look(&header()).unwrap().tracks.is_empty());
+    assert!(measure(&header()).unwrap().tracks.is_empty());
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) enum Packet {
 
 impl Kind {
     /// Returns the codec that `packet` announces; `None` for pictures, texts and unknown codecs.
-    pub(super) fn of(packet: &[u8]) -> Option<Self> {
+    pub(super) fn parse(packet: &[u8]) -> Option<Self> {
         const MARKS: &[(&[u8], Kind)] = &[
             (b"OpusHead", Kind::Opus),
             (b"\x01vorbis", Kind::Vorbis),

@@ -51,7 +51,7 @@ struct Receiver {
 impl Streams {
     /// Processes a page.
     pub(super) fn page(&mut self, page: &Page, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
-        let kind = Kind::of(page.content);
+        let kind = Kind::parse(page.content);
         let index = match self.streams.iter().position(|stream| stream.serial == page.serial) {
             Some(index) => index,
             None if self.streams.iter().any(|stream| stream.has_data) => {
@@ -173,12 +173,12 @@ impl Stream {
     }
 
     fn keep(&mut self, piece: &[u8], many: bool) {
-        let most = match &self.head {
+        let max_held = match &self.head {
             Some(head) => head.kept(if self.packet.is_empty() { piece } else { &self.packet }),
             None if many => MAX_PACKET_OF_MANY,
             None => MAX_PACKET,
         };
-        let free = most.saturating_sub(self.packet.len());
+        let free = max_held.saturating_sub(self.packet.len());
         let (kept, unkept) = piece.split_at_checked(free).unwrap_or((piece, &[]));
         self.packet.extend_from_slice(kept);
         self.unkept = self.unkept.saturating_add(to_u64(unkept.len()));

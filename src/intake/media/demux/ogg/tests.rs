@@ -64,7 +64,7 @@ fn look_by(file: &[u8], more: usize) -> Result<Found, MediaError> {
     }
 }
 
-fn look(file: &[u8]) -> Result<Found, MediaError> {
+fn measure(file: &[u8]) -> Result<Found, MediaError> {
     let found = look_by(file, file.len() + 1)?;
     for more in [1, 100] {
         let again = look_by(file, more).unwrap();
@@ -85,14 +85,14 @@ fn packets_are_found_in_pages_and_across_them() {
     let long = [7; 600];
     let file =
         [opus(1, &[b"a", b"bc"]), build(0, 1, &[b"d", &long[..510]], true), build(1, 1, &[&long[510..], b"e"], false)];
-    let found = look(&file.concat()).unwrap();
+    let found = measure(&file.concat()).unwrap();
     assert_eq!(found.packets, [&b"a"[..], b"bc", b"d", &long, b"e"]);
     assert_eq!(found.tracks, ["opus"]);
 }
 
 #[test]
 fn the_rest_of_a_packet_whose_beginning_is_missing_is_none() {
-    let found = look(&[opus(1, &[b"a"]), build(1, 1, &[b"rest", b"b"], false)].concat()).unwrap();
+    let found = measure(&[opus(1, &[b"a"]), build(1, 1, &[b"rest", b"b"], false)].concat()).unwrap();
     assert_eq!(found.packets, [b"a", b"b"]);
 }
 
@@ -127,7 +127,7 @@ fn vorbis_setup_is_kept_and_comments_are_not() {
         build(0, 1, &[&[&b"\x03vorbis"[..], &vec![b'c'; 30_000]].concat(), &setup], false),
         build(0, 1, &[b"\0a"], false),
     ];
-    let found = look(&file.concat()).unwrap();
+    let found = measure(&file.concat()).unwrap();
     assert_eq!((&found.tracks[..], found.packets), (&["vorbis".to_owned()][..], vec![b"\0a".to_vec()]));
     assert_eq!(found.setups, [3 + 30 + 16 + setup.len()]);
 }
@@ -136,14 +136,14 @@ fn vorbis_setup_is_kept_and_comments_are_not() {
 fn links_of_a_chain_are_played_one_behind_the_other() {
     // Another serial number, and the same one: the file joined with itself.
     for serial in [1, 2] {
-        let found = look(&[opus(1, &[b"a"]), opus(serial, &[b"b"])].concat()).unwrap();
+        let found = measure(&[opus(1, &[b"a"]), opus(serial, &[b"b"])].concat()).unwrap();
         assert_eq!((found.links, found.packets), (1, vec![b"a".to_vec(), b"b".to_vec()]));
     }
     // A player that continues as before takes headers for sound.
     let speex =
         [build(2, 1, &[&[b"Speex   ".to_vec(), vec![1; 72]].concat()], false), build(0, 1, &[b"tags", b"s"], false)]
             .concat();
-    let found = look(&[opus(1, &[b"a"]), speex].concat()).unwrap();
+    let found = measure(&[opus(1, &[b"a"]), speex].concat()).unwrap();
     assert!(found.links == 1 && found.packets.iter().filter(|packet| *packet == b"s").count() == 2);
 }
 
@@ -157,7 +157,7 @@ fn streams_beside_each_other_are_told_apart() {
         build(0, 9, &[b"picture"], false),
         build(0, 1, &[b"b"], false),
     ];
-    assert_eq!(look(&file.concat()).unwrap().packets, [b"a", b"b"]);
+    assert_eq!(measure(&file.concat()).unwrap().packets, [b"a", b"b"]);
 }
 
 #[test]
@@ -165,20 +165,20 @@ fn pages_whose_checksum_is_wrong_are_passed_over() {
     let mut damaged = build(0, 1, &[b"damaged"], false);
     damaged[30] ^= 1;
     let file = [opus(1, &[b"a"]), damaged, b"junk OggS junk".to_vec(), vec![0; 70_000], build(0, 1, &[b"b"], false)];
-    assert_eq!(look(&file.concat()).unwrap().packets, [b"a", b"b"]);
+    assert_eq!(measure(&file.concat()).unwrap().packets, [b"a", b"b"]);
 }
 
 #[test]
 fn what_is_cut_off_counts_up_to_the_last_whole_page() {
     let file = [opus(1, &[b"a"]), build(0, 1, &[b"b"], false)].concat();
-    assert_eq!(look(&file[..file.len() - 1]).unwrap().packets, [b"a"]);
+    assert_eq!(measure(&file[..file.len() - 1]).unwrap().packets, [b"a"]);
 }
 
 #[test]
 fn pages_inside_a_page_are_refused_where_a_player_could_come_to_them() {
     let inner = build(0, 1, &[b"b"], false);
     let whole = opus(1, &[&inner]);
-    assert_eq!(look(&whole).unwrap().packets, [inner]);
+    assert_eq!(measure(&whole).unwrap().packets, [inner]);
     assert!(matches!(look_by(&[&whole[..], b"junk"].concat(), 1), Err(MediaError::Overlapping { .. })));
 }
 
@@ -207,7 +207,7 @@ fn ogm_packets_are_freed_of_their_lengths() {
     head.extend([&52_u32.to_le_bytes()[..], &10_000_000_u64.to_le_bytes(), &8000_u64.to_le_bytes(), &[0; 20]].concat());
     let file =
         [build(2, 1, &[&head], false), build(0, 1, &[b"\x03tags", b"\0frame", b"\xc2\0\0\0\0\0\0\0frame"], false)];
-    let found = look(&file.concat()).unwrap();
+    let found = measure(&file.concat()).unwrap();
     assert_eq!((&found.tracks[..], found.packets), (&["mp3".to_owned()][..], vec![b"frame".to_vec(); 2]));
 }
 
@@ -216,7 +216,7 @@ fn flac_in_ogg_has_as_many_headers_as_it_likes() {
     let head = [&b"\x7fFLAC\x01\0\0\x02fLaC\0\0\0\x22"[..], &[5; 34]].concat();
     let file =
         [build(2, 1, &[&head], false), build(0, 1, &[b"\x84\0\0\0"], false), build(0, 1, &[b"\xff\xf8frame"], false)];
-    let found = look(&file.concat()).unwrap();
+    let found = measure(&file.concat()).unwrap();
     assert_eq!((&found.tracks[..], &found.setups[..]), (&["flac".to_owned()][..], &[42][..]));
     assert_eq!(found.packets, [b"\xff\xf8frame"]);
 }

@@ -101,11 +101,11 @@ fn an_index_that_leads_into_other_boxes_is_refused() {
 
 #[test]
 fn lists_that_reach_beyond_their_box_are_refused() {
-    let said = "the mp4 file has a box that is too short for what it holds, which is not supported";
+    let message = "the mp4 file has a box that is too short for what it holds, which is not supported";
     let moof = moof(&[full(b"tfhd", MOOF_BASE, &[1]), full(b"trun", SIZES, &[50, 3])]);
-    assert_eq!(error(&[head(), moof].concat()), said);
+    assert_eq!(error(&[head(), moof].concat()), message);
     let moof = self::moof(&[full(b"tfhd", MOOF_BASE | 0x10, &[1]), full(b"trun", SIZES, &[1, 3])]);
-    assert_eq!(error(&[head(), moof].concat()), said);
+    assert_eq!(error(&[head(), moof].concat()), message);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Seek for Counted {
     }
 }
 
-fn look(file: &[u8]) -> Result<(Length, usize), MediaError> {
+fn measure_file(file: &[u8]) -> Result<(Length, usize), MediaError> {
     let mut source = Counted { source: Cursor::new(file.to_vec()), read: 0 };
     let bytes = u64::try_from(file.len()).unwrap();
     let mut tally = Tally::new(Container::Mp4);
@@ -45,12 +45,12 @@ fn look(file: &[u8]) -> Result<(Length, usize), MediaError> {
 
 /// Returns the exact length of the file in milliseconds.
 fn ms(file: &[u8]) -> u64 {
-    let (length, _) = look(file).unwrap();
+    let (length, _) = measure_file(file).unwrap();
     length.measured().unwrap_or_else(|| panic!("{length:?}")).get()
 }
 
 fn error(file: &[u8]) -> String {
-    look(file).map(|(length, _)| length).unwrap_err().to_string()
+    measure_file(file).map(|(length, _)| length).unwrap_err().to_string()
 }
 
 fn n(number: usize) -> [u8; 4] {
