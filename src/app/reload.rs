@@ -73,7 +73,7 @@ impl FileWatch {
 impl Reloader {
     /// Creates a reloader of the state at `live`. The sandbox stands in, or does not, for as long as the process runs.
     pub fn new(live: Data<CurrentState>, origin: Origin, stand_in: Option<SandboxProvider>) -> Self {
-        let watched = FileWatch { seen: live.house().settings.files.clone(), changing: None };
+        let watched = FileWatch { seen: live.current().settings.files.clone(), changing: None };
         Self { live, origin, stand_in, watched }
     }
 
@@ -96,7 +96,7 @@ impl Reloader {
     }
 
     async fn read_again(&mut self, now: Files) {
-        if let Some(pipe) = self.live.house().settings.files.read_once() {
+        if let Some(pipe) = self.live.current().settings.files.read_once() {
             let reason = format!("{}: it is no file, and can be read only once", pipe.display());
             tracing::error!(target: AUDIT, reason, "the settings were not taken over; the old ones stay in force");
             self.watched = FileWatch { seen: now, changing: None };
@@ -122,7 +122,7 @@ impl Reloader {
 
     /// Replaces the state by one with these settings, or returns the reason why it cannot.
     fn take(&self, settings: Settings) -> Result<(), String> {
-        let old = self.live.house();
+        let old = self.live.current();
         if settings.server.is_loopback() != old.settings.server.is_loopback() {
             // The requirements for a secret depend on it.
             return Err("server.bind: only a start decides who can connect".to_owned());
@@ -151,7 +151,7 @@ impl Reloader {
             .as_ref()
             .map_or_else(|| settings.providers.clone(), |stand_in| stand_in.in_place_of_openai(&settings.providers));
         let providers = old.providers.renewed(&wanted, &settings.upstream);
-        self.live.replace(AppState::new(settings, (verifier, tls), providers.into(), old.grounds.clone()));
+        self.live.replace(AppState::new(settings, (verifier, tls), providers.into(), old.shared.clone()));
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in unchanged {
             tracing::warn!(target: AUDIT, tables, "settings have changed that only a start takes over");

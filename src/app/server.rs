@@ -93,8 +93,8 @@ impl Application {
         let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
         let traces = Traces::start(&settings.telemetry)?;
-        let grounds = Arc::new(SharedState::new(&settings, limiter, traces)?);
-        let live = Data::new(CurrentState::of(AppState::new(settings, (verifier, tls), providers.into(), grounds)));
+        let shared = Arc::new(SharedState::new(&settings, limiter, traces)?);
+        let live = Data::new(CurrentState::new(AppState::new(settings, (verifier, tls), providers.into(), shared)));
         let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
@@ -137,9 +137,9 @@ impl Application {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        let house = live.house();
-        house.grounds.stop();
-        tracing::info!(at_most = ?house.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
+        let state = live.current();
+        state.shared.stop();
+        tracing::info!(at_most = ?state.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
         closing.send_replace(true);
         let finish = async {
             stop(&doors.0, public).await?;
@@ -161,7 +161,7 @@ impl Application {
         upkeep.abort();
         // No request is in flight any more; the costs of all are in the store or in the journal on disk.
         desk.close().await;
-        if let Some(traces) = &house.grounds.traces {
+        if let Some(traces) = &state.shared.traces {
             traces.close().await;
         }
         tracing::info!("stopped");
@@ -183,13 +183,13 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
 const WORKER_SLACK: usize = 4;
 
 fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
-    let house = live.house();
-    let settings = &house.settings.server;
+    let state = live.current();
+    let settings = &state.settings.server;
     let workers = settings.worker_threads();
-    let share = house.grounds.connections.max().div_ceil(workers);
+    let share = state.shared.connections.max().div_ceil(workers);
     let entrance = Acceptor {
         live: live.clone(),
-        connections: Arc::clone(&house.grounds.connections),
+        connections: Arc::clone(&state.shared.connections),
         closing: closing.clone(),
         has_tls: true,
         refuse: http::refuse,
@@ -202,12 +202,12 @@ fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Recei
         .max_concurrent_connections(share + WORKER_SLACK);
     let live = live.clone();
     let server = server.listen("voxgate", socket, move || {
-        let (own, cors) = (live.clone(), http::cors(&live.house().settings.cors));
+        let (own, cors) = (live.clone(), http::cors(&live.current().settings.cors));
         let application = App::new()
             .app_data(live.clone())
             .data_factory(move || {
-                let house = own.house();
-                async move { Upstream::new(&house.settings).map(Rc::new) }
+                let state = own.current();
+                async move { Upstream::new(&state.settings).map(Rc::new) }
             })
             .wrap(cors)
             .wrap(from_fn(http::record_requests))
@@ -221,7 +221,7 @@ fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Recei
 /// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
 /// its own thread and its own connections, so it answers even when the public listener cannot.
 fn operational(socket: TcpListener, live: &Data<CurrentState>, closing: watch::Receiver<bool>) -> io::Result<Server> {
-    let connections = Arc::clone(&live.house().grounds.ops_connections);
+    let connections = Arc::clone(&live.current().shared.ops_connections);
     let max = connections.max();
     let live = live.clone();
     let entrance =

@@ -23,7 +23,7 @@ use crate::upstream::{ForwardRequest, Upstream, UpstreamError};
 
 /// The context of a job: its caller, its record, and the means to forward it.
 pub(super) struct Dispatch<'a> {
-    pub(super) house: &'a AppState,
+    pub(super) state: &'a AppState,
     pub(super) upstream: &'a Rc<Upstream>,
     pub(super) caller: &'a Caller,
     pub(super) record: &'a Record,
@@ -68,7 +68,7 @@ impl Dispatch<'_> {
         };
         let (whole, reached) = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
         let fulfils = reached && whole.fulfils(&claimed);
-        let (whole, admission) = (self.taken(whole), &self.house.admission);
+        let (whole, admission) = (self.taken(whole), &self.state.admission);
         // The choice of models depends on the measured length, which is known only now.
         let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
         let (length, text) = (whole.billed_length(), whole.options.text_bytes());
@@ -96,7 +96,7 @@ impl Dispatch<'_> {
     /// Returns true if a claim is good enough to admit the job: an exact claim is. A claim that may be far above the
     /// length is good enough only for a caller with far more than that left.
     fn may_begin(&self, early: &Job, claim: Claim) -> bool {
-        claim.exact || self.house.admission.has_plenty(self.caller, early)
+        claim.exact || self.state.admission.has_plenty(self.caller, early)
     }
 
     fn taken(&self, mut job: Job) -> Job {
@@ -106,7 +106,7 @@ impl Dispatch<'_> {
     }
 
     async fn admitted(&self, job: &Job) -> Result<(TargetChain, Permit), ApiError> {
-        let (admission, trace) = (&self.house.admission, self.record.trace());
+        let (admission, trace) = (&self.state.admission, self.record.trace());
         let admitting = async {
             let routes = admission.routes(self.caller, job)?;
             self.record.model(&routes.asked_for);
@@ -121,7 +121,7 @@ impl Dispatch<'_> {
 
     /// Returns the first provider in line and the id of the request.
     fn asked_first<'b>(&'b self, routes: &'b TargetChain) -> (&'b str, String) {
-        (self.house.provider_name(&routes.asked_for), self.record.request_id())
+        (self.state.provider_name(&routes.asked_for), self.record.request_id())
     }
 
     fn forwarded(&self, job: Job, routes: TargetChain, permit: Permit) -> InFlight {
@@ -129,12 +129,12 @@ impl Dispatch<'_> {
         self.record.model(&routes.asked_for);
         self.record.asked(course.clone());
         let sent = (!job.audio.is_arriving()).then(Instant::now);
-        let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.house.settings);
+        let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.state.settings);
         let (events, format) = (job.options.streams(), job.options.format());
         let errand = ForwardRequest {
             job,
             routes: routes.clone(),
-            providers: Arc::clone(&self.house.providers),
+            providers: Arc::clone(&self.state.providers),
             request_id: self.record.request_id(),
             deadline,
             course,

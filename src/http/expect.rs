@@ -23,7 +23,7 @@ use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
 
 /// Passes on a request that may send its body, or returns the answer that refuses it.
-pub(super) async fn before_continue(house: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
+pub(super) async fn before_continue(state: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -33,7 +33,7 @@ pub(super) async fn before_continue(house: &AppState, request: Request) -> Resul
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let (since, server) = (SystemTime::now(), &house.settings.server);
+    let (since, server) = (SystemTime::now(), &state.settings.server);
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     let is_secure = connection.as_ref().is_some_and(|connection| connection.is_secure());
     let way = RequestScheme::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
@@ -42,7 +42,7 @@ pub(super) async fn before_continue(house: &AppState, request: Request) -> Resul
         Ok(()) => {
             // The router begins the trace of a request that passes.
             let note = |caller: &Caller| known = Some(caller.clone());
-            preflight::check(house, task, request.headers(), &Trace::default(), note).await.err()
+            preflight::check(state, task, request.headers(), &Trace::default(), note).await.err()
         }
         Err(error) => Some(error),
     };
@@ -51,7 +51,7 @@ pub(super) async fn before_continue(house: &AppState, request: Request) -> Resul
         connection.refuse();
     }
     let record = Record::start(new_request_id(), request.method().as_str(), route);
-    trace_context::begin(house, &record, (request.method(), route), request.headers(), since);
+    trace_context::begin(state, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {
         record.caller(caller);
     }
@@ -59,6 +59,6 @@ pub(super) async fn before_continue(house: &AppState, request: Request) -> Resul
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut response: HttpResponse = error.error_response();
-    write_headers(response.headers_mut(), &record, (house, way), known.as_ref());
+    write_headers(response.headers_mut(), &record, (state, way), known.as_ref());
     Err(response.into())
 }

@@ -19,15 +19,15 @@ use crate::telemetry::new_request_id;
 const UNKNOWN: &str = "unknown";
 
 /// Builds the public listener's answer and records it as a request.
-pub fn refuse(house: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
+pub fn refuse(state: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
     let error = ApiError::from(fault);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
     record.status(error.status_code().as_u16());
     record.error(error.code());
     record.outcome(Outcome::Answered);
     let mut headers = HeaderMap::new();
-    let way = RequestScheme::of(&house.settings.server, is_secure, None, &headers);
-    write_headers(&mut headers, &record, (house, way), None);
+    let way = RequestScheme::of(&state.settings.server, is_secure, None, &headers);
+    write_headers(&mut headers, &record, (state, way), None);
     written(&error, &headers)
 }
 

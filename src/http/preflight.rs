@@ -13,32 +13,32 @@ use crate::telemetry::traces::{Step, Trace};
 
 /// Checks the head of a request. Calls `note` as soon as the caller is known, so that the record of a refusal has it.
 pub(super) async fn check(
-    house: &AppState,
+    state: &AppState,
     task: Task,
     headers: &HeaderMap,
     trace: &Trace,
     note: impl FnOnce(&Caller),
 ) -> Result<Preflight, ApiError> {
-    let caller = identify(house, headers, trace).await?;
+    let caller = identify(state, headers, trace).await?;
     note(&caller);
     caller.require(match task {
         Task::Transcribe => Scope::Transcribe,
         Task::Translate => Scope::Translate,
     })?;
-    house.admission.before_body(&caller)?;
+    state.admission.before_body(&caller)?;
     check_coding(headers)?;
     let form = BodyForm::of(only(headers, &CONTENT_TYPE)?)?;
     let declared = only(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
-    let settings = &house.settings.intake;
+    let settings = &state.settings.intake;
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
     let limit = ClientLimit::of(headers)?;
     let key = caller.share_key();
-    house.grounds.places.look(key)?;
+    state.shared.places.look(key)?;
     // Only the recording itself counts against the spool quota, not the form around it.
     let audio = form.audio_bytes(declared.unwrap_or_default()).min(settings.max_audio_bytes);
-    house.grounds.intake.room.has_room_for(key, audio).map_err(IntakeError::NoRoom)?;
+    state.shared.intake.room.has_room_for(key, audio).map_err(IntakeError::NoRoom)?;
     Ok(Preflight { caller, form, declared, limit })
 }
 
@@ -53,8 +53,8 @@ pub(super) struct Preflight {
 }
 
 /// Verifies the token and returns the caller.
-pub(super) async fn identify(house: &AppState, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
-    let identified = house.verifier.identify(only(headers, &AUTHORIZATION)?);
+pub(super) async fn identify(state: &AppState, headers: &HeaderMap, trace: &Trace) -> Result<Caller, ApiError> {
+    let identified = state.verifier.identify(only(headers, &AUTHORIZATION)?);
     Ok(trace.during(Step::Identify, identified).await?)
 }
 

@@ -38,7 +38,7 @@ pub struct AppState {
     /// The configured providers, or the sandbox in place of OpenAI.
     pub providers: Arc<Providers>,
     /// State that a reload keeps.
-    pub grounds: Arc<SharedState>,
+    pub shared: Arc<SharedState>,
 }
 
 /// State that outlives a reload: the limits, and everything that requests in flight hold.
@@ -90,13 +90,13 @@ impl AppState {
         settings: Settings,
         (verifier, tls): (Verifier, Option<Tls>),
         providers: Arc<Providers>,
-        grounds: Arc<SharedState>,
+        shared: Arc<SharedState>,
     ) -> Self {
-        let admission = Admission::new(&settings, Arc::clone(&grounds.limiter));
-        grounds.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
+        let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
+        shared.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
-        Self { settings, verifier, minter, admission, tls, providers, grounds }
+        Self { settings, verifier, minter, admission, tls, providers, shared }
     }
 
     /// Returns the name of the provider that serves `model`.
@@ -110,18 +110,18 @@ pub struct CurrentState(ArcSwap<AppState>);
 
 impl CurrentState {
     /// Creates the holder with its first state.
-    pub fn of(house: AppState) -> Self {
-        Self(ArcSwap::from_pointee(house))
+    pub fn new(state: AppState) -> Self {
+        Self(ArcSwap::from_pointee(state))
     }
 
     /// Returns the state in force. A request calls this once and keeps the result.
-    pub fn house(&self) -> Arc<AppState> {
+    pub fn current(&self) -> Arc<AppState> {
         self.0.load_full()
     }
 
     /// Replaces the state in force.
-    pub fn replace(&self, house: AppState) {
-        self.0.store(Arc::new(house));
+    pub fn replace(&self, state: AppState) {
+        self.0.store(Arc::new(state));
     }
 }
 
@@ -140,12 +140,12 @@ impl Deref for PinnedState {
 impl PinnedState {
     /// Returns the state in force and keeps it for the rest of the request.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
-        if let Some(house) = request.extensions().get::<Self>() {
-            return Some(house.clone());
+        if let Some(state) = request.extensions().get::<Self>() {
+            return Some(state.clone());
         }
-        let house = Self(request.app_data::<Data<CurrentState>>()?.house());
-        request.extensions_mut().insert(house.clone());
-        Some(house)
+        let state = Self(request.app_data::<Data<CurrentState>>()?.current());
+        request.extensions_mut().insert(state.clone());
+        Some(state)
     }
 }
 

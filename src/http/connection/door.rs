@@ -76,7 +76,7 @@ where
         async move {
             let application = application.new_service(AppConfig::default()).await?;
             let application = Rc::new(application.map_err(|error| Response::from(error.error_response())));
-            let settings = entrance.live.house().settings.server.clone();
+            let settings = entrance.live.current().settings.server.clone();
             let limits = Limits {
                 keep_alive: settings.keep_alive,
                 head: settings.header_timeout,
@@ -97,11 +97,11 @@ where
                 .graceful_shutdown_signal(move || has_come(goodbye.clone()))
                 .expect(fn_service(move |request: Request| {
                     let gate = gate.clone();
-                    async move { before_continue(&gate.house(), request).await }
+                    async move { before_continue(&gate.current(), request).await }
                 }))
                 .finish(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&shared)))));
             let (live, refuse) = (entrance.live.clone(), entrance.refuse);
-            let refuse: Refuse = Rc::new(move |fault, is_secure| refuse(&live.house(), fault, is_secure));
+            let refuse: Refuse = Rc::new(move |fault, is_secure| refuse(&live.current(), fault, is_secure));
             let door = Rc::new(Door { one: one.new_service(()).await?, application, entrance, limits, refuse });
             Ok(fn_service(move |stream| {
                 let door = Rc::clone(&door);
@@ -134,7 +134,7 @@ impl<One, S> Door<One, S> {
         let Some(open) = self.entrance.connections.enter(peer.map(|peer| peer.ip())) else { return Ok(()) };
         let socket = Socket::new(stream, self.limits.write);
         // The current certificate; the connection keeps it after a reload.
-        let tls = self.entrance.live.house().tls.clone().filter(|_| self.entrance.has_tls);
+        let tls = self.entrance.live.current().tls.clone().filter(|_| self.entrance.has_tls);
         let pipe = match tls {
             None => MaybeTls::Plain(socket),
             Some(tls) => {

@@ -25,45 +25,45 @@ use crate::upstream::Upstream;
 pub(in crate::http) async fn transcriptions(
     request: HttpRequest,
     body: Payload,
-    house: PinnedState,
+    state: PinnedState,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
-    audio(Task::Transcribe, &request, body, &house, &upstream).await
+    audio(Task::Transcribe, &request, body, &state, &upstream).await
 }
 
 pub(in crate::http) async fn translations(
     request: HttpRequest,
     body: Payload,
-    house: PinnedState,
+    state: PinnedState,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
-    audio(Task::Translate, &request, body, &house, &upstream).await
+    audio(Task::Translate, &request, body, &state, &upstream).await
 }
 
 async fn audio(
     task: Task,
     request: &HttpRequest,
     body: Payload,
-    house: &AppState,
+    state: &AppState,
     upstream: &Rc<Upstream>,
 ) -> Result<HttpResponse, ApiError> {
     let record = request_log::of(request);
     let Preflight { caller, form, declared, limit } =
-        preflight::check(house, task, request.headers(), &record.trace(), |caller| {
+        preflight::check(state, task, request.headers(), &record.trace(), |caller| {
             record.caller(caller);
             rate_limit::tell(request, caller);
         })
         .await?;
     let key = caller.share_key();
-    request_log::hold(request, house.grounds.places.take(key).await?);
-    let arriving = house.admission.arriving(&caller)?;
+    request_log::hold(request, state.shared.places.take(key).await?);
+    let arriving = state.admission.arriving(&caller)?;
 
     let body = trace_context::receiving(body, record.receiving());
     let (headers, query) = (request.headers(), request.query_string());
     let incoming = Incoming { task, form, declared, headers, query, key, body };
-    let mut arrival = intake::take_in(&house.settings.intake, &house.grounds.intake, incoming).traced(record.trace());
+    let mut arrival = intake::take_in(&state.settings.intake, &state.shared.intake, incoming).traced(record.trace());
     let events = accept::prefers_events(request.headers());
-    let order = Dispatch { house, upstream, caller: &caller, record: &record, limit, events };
+    let order = Dispatch { state, upstream, caller: &caller, record: &record, limit, events };
     let work = match arrival.first().await? {
         First::Whole(job) => order.begin(job).await?,
         First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
@@ -73,7 +73,7 @@ async fn audio(
     let manner = RelayContext {
         events: work.events,
         format: work.format,
-        settings: &house.settings.relay,
+        settings: &state.settings.relay,
         describe: ApiError::describe_in_stream,
         permit: work.permit,
         record: record.clone(),

@@ -15,15 +15,15 @@ pub(in crate::http) async fn live() -> HttpResponse {
 }
 
 /// Returns true if [`ready`] answers with success.
-pub(in crate::http) fn wants_requests(house: &AppState) -> bool {
-    !house.grounds.is_stopping() && !house.grounds.limiter.is_unavailable()
+pub(in crate::http) fn wants_requests(state: &AppState) -> bool {
+    !state.shared.is_stopping() && !state.shared.limiter.is_unavailable()
 }
 
 /// Answers the readiness probe. Fails while the gateway stops and finishes requests in flight, and while the store is
 /// unreachable and no request may pass without it. A load balancer then uses another replica.
-pub(in crate::http) async fn ready(house: PinnedState) -> HttpResponse {
-    let limiter = &house.grounds.limiter;
-    let (mut response, status) = if house.grounds.is_stopping() {
+pub(in crate::http) async fn ready(state: PinnedState) -> HttpResponse {
+    let limiter = &state.shared.limiter;
+    let (mut response, status) = if state.shared.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")
     } else if limiter.is_unavailable() {
         (HttpResponse::ServiceUnavailable(), "store_unavailable")

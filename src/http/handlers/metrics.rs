@@ -18,15 +18,15 @@ use crate::upstream::{BreakerState, KeyState, ProviderState};
 /// The text format that every Prometheus version reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(in crate::http) async fn show(house: PinnedState) -> HttpResponse {
-    let states = house.providers.states();
-    begin_at_zero(&house);
+pub(in crate::http) async fn show(state: PinnedState) -> HttpResponse {
+    let states = state.providers.states();
+    begin_at_zero(&state);
     let mut page = Page::begin();
     providers(&mut page, &states);
-    store(&mut page, &house.grounds.limiter);
-    load(&mut page, &house);
-    page.gauge(&families::TLS_ENDS, house.tls.iter().map(|tls| ([], ends(tls))));
-    page.gauge(&families::READY, [([], u64::from(health::wants_requests(&house)))]);
+    store(&mut page, &state.shared.limiter);
+    load(&mut page, &state);
+    page.gauge(&families::TLS_ENDS, state.tls.iter().map(|tls| ([], ends(tls))));
+    page.gauge(&families::READY, [([], u64::from(health::wants_requests(&state)))]);
     page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, TEXT))
@@ -40,7 +40,7 @@ fn ends(tls: &Tls) -> u64 {
 
 /// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
 /// failures, [`Providers::states`](crate::upstream::Providers::states) does this.
-fn begin_at_zero(house: &AppState) {
+fn begin_at_zero(state: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
@@ -49,14 +49,14 @@ fn begin_at_zero(house: &AppState) {
     for reason in CloseReason::ALL {
         families::CONNECTIONS_CLOSED.add([reason.label()], 0);
     }
-    let models = &house.settings.models;
+    let models = &state.settings.models;
     for model in models.values() {
         let label = Label::model(model);
         families::AUDIO_SECONDS.add([label], 0);
         families::AUDIO_BYTES.add([label], 0);
         let fallbacks = model.fallbacks.iter().filter_map(|fallback| models.get(&fallback.model));
         for row in std::iter::once(model).chain(fallbacks) {
-            families::SPEND.add([label, Label::configured(house.provider_name(row))], 0);
+            families::SPEND.add([label, Label::configured(state.provider_name(row))], 0);
         }
     }
 }
@@ -87,21 +87,21 @@ fn store(page: &mut Page, limiter: &Limiter) {
     page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations()))]);
 }
 
-fn load(page: &mut Page, house: &AppState) {
-    let ((taken, places), (queued, most_queued)) = (house.grounds.places.taken(), house.grounds.places.queue());
+fn load(page: &mut Page, state: &AppState) {
+    let ((taken, places), (queued, most_queued)) = (state.shared.places.taken(), state.shared.places.queue());
     page.gauge(&families::IN_FLIGHT, [([], taken)]);
     page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);
     page.gauge(&families::QUEUED, [([], queued)]);
     page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
-    let listeners = [("public", &house.grounds.connections), ("ops", &house.grounds.ops_connections)];
+    let listeners = [("public", &state.shared.connections), ("ops", &state.shared.ops_connections)];
     page.gauge(&families::CONNECTIONS, listeners.map(|(name, open)| ([name], number(open.count()))));
     page.gauge(&families::CONNECTIONS_LIMIT, listeners.map(|(name, open)| ([name], number(open.max()))));
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (house.grounds.intake.room.taken(), &house.settings.intake);
+    let ((memory, disk), limits) = (state.shared.intake.room.taken(), &state.settings.intake);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);
-    let measuring = house.grounds.intake.measuring.load();
+    let measuring = state.shared.intake.measuring.load();
     page.gauge(&families::MEASURING_QUEUED, [([], measuring.queued)]);
     page.gauge(&families::MEASURING_QUEUED_LIMIT, [([], measuring.max_queued)]);
     page.gauge(&families::MEASURING_BUSY, [([], number(measuring.busy))]);

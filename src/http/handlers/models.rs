@@ -17,9 +17,9 @@ use crate::identity::Caller;
 const MAX_SHOWN_NAME: usize = 128;
 
 /// Lists all models of the caller.
-pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &house).await?;
-    let data: Vec<_> = house.admission.models(&caller)?.map(|model| object(&house, model)).collect();
+pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
+    let caller = known(&request, &state).await?;
+    let data: Vec<_> = state.admission.models(&caller)?.map(|model| object(&state, model)).collect();
     Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
 }
 
@@ -27,24 +27,24 @@ pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> R
 pub(in crate::http) async fn retrieve(
     request: HttpRequest,
     name: Path<String>,
-    house: PinnedState,
+    state: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &house).await?;
-    let model = house.admission.models(&caller)?.find(|model| model.name == *name);
+    let caller = known(&request, &state).await?;
+    let model = state.admission.models(&caller)?.find(|model| model.name == *name);
     // The error must not reveal that others may use such a model.
     let shown = || printable(&name, MAX_SHOWN_NAME);
     let model = model.ok_or_else(|| Refusal::ModelNotFound { model: shown() })?;
-    Ok(answer::json(HttpResponse::Ok(), &object(&house, model)))
+    Ok(answer::json(HttpResponse::Ok(), &object(&state, model)))
 }
 
-async fn known(request: &HttpRequest, house: &PinnedState) -> Result<Caller, ApiError> {
+async fn known(request: &HttpRequest, state: &PinnedState) -> Result<Caller, ApiError> {
     let record = request_log::of(request);
-    let caller = preflight::identify(house, request.headers(), &record.trace()).await?;
+    let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
     record.caller(&caller);
-    house.admission.check_token(&caller).await?;
+    state.admission.check_token(&caller).await?;
     Ok(caller)
 }
 
-fn object(house: &AppState, model: &Model) -> Value {
-    json!({ "id": model.name, "object": "model", "created": 0, "owned_by": house.provider_name(model) })
+fn object(state: &AppState, model: &Model) -> Value {
+    json!({ "id": model.name, "object": "model", "created": 0, "owned_by": state.provider_name(model) })
 }

@@ -32,17 +32,17 @@ const MAX_PAGE: usize = 100;
 pub(in crate::http) async fn open(
     request: HttpRequest,
     body: Payload,
-    house: PinnedState,
+    state: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &house, |maker| house.admission.before_session(maker)).await?;
+    let caller = maker(&request, &state, |maker| state.admission.before_session(maker)).await?;
     preflight::check_coding(request.headers())?;
-    let minter = house.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
+    let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // A body this small must arrive within the time allowed for a head.
-    let body = timeout(house.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
+    let body = timeout(state.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
     let body = body.map_err(|_| IntakeError::TooSlow)?;
     let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
     let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))?;
-    let wish = CreateSession::of(&body, &caller)?.within(&caller, &house.settings.plans)?;
+    let wish = CreateSession::of(&body, &caller)?.within(&caller, &state.settings.plans)?;
     let now = UnixMs::now();
     // A session must not outlive the token that created it.
     let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
@@ -71,7 +71,7 @@ pub(in crate::http) async fn open(
         expires_at: now.plus(ttl),
         caps: wish.caps,
     };
-    let opened = house.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
+    let opened = state.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
     rate_limit::tell(&request, &caller);
     opened?;
     let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
@@ -87,10 +87,10 @@ pub(in crate::http) async fn open(
 }
 
 /// Handles `GET`: lists the caller's sessions that have not ended, oldest first, in OpenAI's pages.
-pub(in crate::http) async fn list(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &house, |maker| house.admission.take_read(maker)).await?;
+pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
+    let caller = maker(&request, &state, |maker| state.admission.take_read(maker)).await?;
     let asked_for = page(request.query_string())?;
-    let page = house.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
+    let page = state.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
     let id = |session: Option<&Session>| session.map(|session| session.id.clone());
     let list = json!({
         "object": "list",
@@ -128,10 +128,10 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
 pub(in crate::http) async fn end(
     request: HttpRequest,
     id: Path<String>,
-    house: PinnedState,
+    state: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &house, |_| Ok(())).await?;
-    let ended = house.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
+    let caller = maker(&request, &state, |_| Ok(())).await?;
+    let ended = state.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
     let (by, subject) = (caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject, session = session.id, "a session was revoked");
@@ -141,18 +141,18 @@ pub(in crate::http) async fn end(
 /// Identifies the caller as a maker of sessions, and returns it if `check` accepts it.
 async fn maker(
     request: &HttpRequest,
-    house: &AppState,
+    state: &AppState,
     check: impl FnOnce(&Caller) -> Result<(), Refusal>,
 ) -> Result<Caller, ApiError> {
     let record = request_log::of(request);
-    let caller = preflight::identify(house, request.headers(), &record.trace()).await?;
+    let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     caller.require(Scope::Sessions)?;
-    house.admission.plan(&caller)?;
+    state.admission.plan(&caller)?;
     let maker = caller.acting_as_maker();
-    house.admission.check_known_revocations(&caller)?;
+    state.admission.check_known_revocations(&caller)?;
     check(&maker)?;
-    house.admission.check_token(&caller).await?;
+    state.admission.check_token(&caller).await?;
     Ok(maker)
 }
 

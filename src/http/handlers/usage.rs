@@ -12,19 +12,19 @@ use crate::http::{PinnedState, answer, preflight, query};
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
 
-pub(in crate::http) async fn show(request: HttpRequest, house: PinnedState) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn show(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
     let record = request_log::of(&request);
-    let caller = preflight::identify(&house, request.headers(), &record.trace()).await?;
+    let caller = preflight::identify(&state, request.headers(), &record.trace()).await?;
     caller.require(Scope::Usage)?;
     record.caller(&caller);
-    house.admission.check_token(&caller).await?;
-    let plan = house.admission.plan(&caller)?;
+    state.admission.check_token(&caller).await?;
+    let plan = state.admission.plan(&caller)?;
     let month = asked_for(request.query_string())?;
-    let statement = house.admission.statement(&caller, month).await.map_err(|failure| {
+    let statement = state.admission.statement(&caller, month).await.map_err(|failure| {
         tracing::debug!(%failure, "the usage of a caller could not be read");
         ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
     })?;
-    let in_flight = house.grounds.limiter.in_flight(&caller.subject);
+    let in_flight = state.shared.limiter.in_flight(&caller.subject);
     let body = body(&caller, plan, &statement, in_flight);
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));

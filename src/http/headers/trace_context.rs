@@ -13,13 +13,13 @@ use crate::telemetry::traces::{RemoteParent, Span};
 /// Attaches a trace to the record of a request that came at `since`, if traces are configured. Health probes get none:
 /// they are frequent and lead nowhere.
 pub(in crate::http) fn begin(
-    house: &AppState,
+    state: &AppState,
     record: &Record,
     (method, route): (&Method, &'static str),
     headers: &HeaderMap,
     since: SystemTime,
 ) {
-    let Some(traces) = house.grounds.traces.as_ref().filter(|_| !route.starts_with("/health/")) else { return };
+    let Some(traces) = state.shared.traces.as_ref().filter(|_| !route.starts_with("/health/")) else { return };
     let states: Vec<_> = headers.get_all("tracestate").filter_map(|value| value.to_str().ok()).collect();
     let state = states.join(",");
     let mut parents = headers.get_all("traceparent");

@@ -12,9 +12,9 @@ use crate::http::headers::forwarded::came_to_proxies_securely;
 use crate::http::state::AppState;
 
 /// Returns the scheme of a request.
-pub(in crate::http) fn way(house: &AppState, request: &HttpRequest) -> RequestScheme {
+pub(in crate::http) fn way(state: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    RequestScheme::of(&house.settings.server, connection::is_secure(request), peer, request.headers())
+    RequestScheme::of(&state.settings.server, connection::is_secure(request), peer, request.headers())
 }
 
 /// The scheme of a request.

@@ -44,21 +44,21 @@ pub async fn record_requests(
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: clients can invent any number of paths.
     let route = routes::named(request.match_pattern().as_deref());
-    let house = PinnedState::of(request.request());
+    let state = PinnedState::of(request.request());
     let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
     watch_body(&mut request);
     let record = Record::start(id.clone(), request.method().as_str(), route);
-    if let Some(house) = &house {
-        trace_context::begin(house, &record, (request.method(), route), request.headers(), SystemTime::now());
+    if let Some(state) = &state {
+        trace_context::begin(state, &record, (request.method(), route), request.headers(), SystemTime::now());
     }
     request.extensions_mut().insert(record.clone());
 
-    let way = house.as_deref().map(|house| https::way(house, request.request()));
+    let way = state.as_deref().map(|state| https::way(state, request.request()));
     let refused =
-        way.zip(house.as_deref()).and_then(|(way, house)| way.check(&house.settings.server, request.path()).err());
+        way.zip(state.as_deref()).and_then(|(way, state)| way.check(&state.settings.server, request.path()).err());
     if let Some(error) = refused {
         let response = request.error_response(error);
-        return Ok(recorded(response, record, house.as_deref().zip(way), busy));
+        return Ok(recorded(response, record, state.as_deref().zip(way), busy));
     }
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let Ok(response) = handled else {
@@ -73,7 +73,7 @@ pub async fn record_requests(
     let denied = response.response().error().and_then(Error::as_error::<CorsError>);
     let denied = denied.map(|error| cors::refusal(response.request(), error));
     let response = if let Some(error) = denied { response.error_response(error) } else { response };
-    Ok(recorded(response, record, house.as_deref().zip(way), busy))
+    Ok(recorded(response, record, state.as_deref().zip(way), busy))
 }
 
 /// Adds the common headers to an answer and keeps its record open until the body has been sent.
@@ -108,22 +108,22 @@ fn recorded(
 pub(in crate::http) fn write_headers(
     headers: &mut HeaderMap,
     record: &Record,
-    (house, way): (&AppState, RequestScheme),
+    (state, way): (&AppState, RequestScheme),
     caller: Option<&Caller>,
 ) {
-    way.tell(&house.settings.server, headers);
+    way.tell(&state.settings.server, headers);
     // Browsers must not guess another type: a transcript may look like a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
         headers.insert(REQUEST_ID, id);
     }
     if let Some(caller) = caller {
-        rate_limit::write(&house.admission.allowance(caller), headers);
+        rate_limit::write(&state.admission.allowance(caller), headers);
     }
     // A sandbox says so in every answer, even without a provider request.
     let served = record.served();
     let provider = served.as_ref().map(|(provider, _)| provider.clone());
-    let provider = provider.or_else(|| house.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
+    let provider = provider.or_else(|| state.settings.uses_sandbox().then(|| SANDBOX.to_owned()));
     if let Some(Ok(provider)) = provider.as_deref().map(HeaderValue::from_str) {
         headers.insert(PROVIDER, provider);
     }
