@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["exchange"],
     &["sandbox"],
     &["admission", "upstream"],
-    &["settlement"],
+    &["settlement", "sessions"],
     &["store"],
     &["limits", "models"],
     &["intake"],

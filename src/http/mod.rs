@@ -5,7 +5,6 @@
 mod answer;
 mod concurrency;
 mod connection;
-mod create_session;
 mod dispatch;
 mod error;
 mod expect;

@@ -4,8 +4,10 @@
 mod journal;
 mod queue;
 mod settler;
+#[cfg(test)]
+mod tests;
 
 pub use queue::SettlementQueue;
 pub(crate) use queue::SettlementQueueBuilder;
 pub use settler::BacklogSnapshot;
-pub(crate) use settler::Settler;
+pub(crate) use settler::{HeldPermit, Settler};
