@@ -37,7 +37,7 @@ impl Files {
 
     /// Reads the same files again.
     #[must_use]
-    pub fn look_again(&self) -> Self {
+    pub fn read_again(&self) -> Self {
         let mut now = Self::default();
         for (path, content) in &self.0 {
             if *content == Content::Gone {
@@ -111,11 +111,11 @@ mod tests {
         let mut files = Files::default();
         assert!(files.read(&here).is_ok() && files.read(&missing).is_err());
         std::fs::write(&here, "one").unwrap();
-        assert_eq!(files.look_again(), files, "written again, and the same");
+        assert_eq!(files.read_again(), files, "written again, and the same");
         std::fs::write(&here, "two").unwrap();
-        assert_ne!(files.look_again(), files);
+        assert_ne!(files.read_again(), files);
         std::fs::write(&here, "one").unwrap();
         std::fs::write(&missing, "").unwrap();
-        assert_ne!(files.look_again(), files);
+        assert_ne!(files.read_again(), files);
     }
 }

@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use super::fd_limit;
 use crate::config;
 use crate::fair_share::{Refused, ShareKey, Shares};
 
@@ -56,10 +55,9 @@ enum Begun<'a> {
 }
 
 impl ConcurrencyLimit {
-    /// Creates the limit: `server.max_in_flight`, or fewer if the limit on open files allows fewer.
-    pub(super) fn new(settings: &config::Server) -> Self {
-        let most = fd_limit::in_flight(settings.max_in_flight);
-        Self::of(most, settings.max_queue, settings.queue_timeout)
+    /// Creates the limit with `max_in_flight` places, and the queue of the settings.
+    pub(super) fn new(settings: &config::Server, max_in_flight: usize) -> Self {
+        Self::of(max_in_flight, settings.max_queue, settings.queue_timeout)
     }
 
     fn of(places: usize, queue: usize, patience: Duration) -> Self {

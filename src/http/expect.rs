@@ -3,19 +3,18 @@
 //! actix writes `100 Continue` as soon as this service accepts the request, so requests that fail the preflight are
 //! refused here. RFC 9110 §10.1.1.
 
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::{HttpResponse, ResponseError};
 
-use super::connection::Connection;
 use super::headers::trace_context;
 use super::middleware::https::RequestScheme;
 use super::middleware::request_log::write_headers;
 use super::preflight;
 use super::state::AppState;
+use crate::domain::Scheme;
 use crate::domain::terms::Task;
 use crate::exchange::{Outcome, Record};
 use crate::identity::Caller;
@@ -23,7 +22,7 @@ use crate::telemetry::new_request_id;
 use crate::telemetry::traces::Trace;
 
 /// Passes on a request that may send its body, or returns the answer that refuses it.
-pub(super) async fn before_continue(state: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
+pub async fn before_continue(state: &AppState, request: Request) -> Result<Request, Response<BoxBody>> {
     let (task, route) = match request.path() {
         "/v1/audio/transcriptions" => (Task::Transcribe, "/v1/audio/transcriptions"),
         "/v1/audio/translations" => (Task::Translate, "/v1/audio/translations"),
@@ -33,10 +32,9 @@ pub(super) async fn before_continue(state: &AppState, request: Request) -> Resul
     if request.method() != actix_web::http::Method::POST {
         return Ok(request);
     }
-    let (since, server) = (SystemTime::now(), &state.settings.server);
-    let connection = request.conn_data::<Rc<Connection>>().cloned();
-    let is_secure = connection.as_ref().is_some_and(|connection| connection.is_secure());
-    let way = RequestScheme::of(server, is_secure, request.peer_addr().map(|peer| peer.ip()), request.headers());
+    let (since, server) = (SystemTime::now(), &state.settings.fixed.server);
+    let scheme = request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http);
+    let way = RequestScheme::of(server, scheme, request.peer_addr().map(|peer| peer.ip()), request.headers());
     let mut known = None;
     let checked = match way.check(server, request.path()) {
         Ok(()) => {
@@ -47,9 +45,6 @@ pub(super) async fn before_continue(state: &AppState, request: Request) -> Resul
         Err(error) => Some(error),
     };
     let Some(error) = checked else { return Ok(request) };
-    if let Some(connection) = connection {
-        connection.refuse();
-    }
     let record = Record::start(new_request_id(), request.method().as_str(), route);
     trace_context::begin(state, &record, (request.method(), route), request.headers(), since);
     if let Some(caller) = &known {

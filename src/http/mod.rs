@@ -4,11 +4,9 @@
 
 mod answer;
 mod concurrency;
-mod connection;
 mod dispatch;
 mod error;
 mod expect;
-mod fd_limit;
 mod handlers;
 mod headers;
 mod malformed;
@@ -18,13 +16,13 @@ mod query;
 mod routes;
 mod state;
 
-pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
 pub use error::{ErrorCode, ErrorKind};
-pub use malformed::{refuse, refuse_unrecorded};
+pub use expect::before_continue;
+pub use malformed::{HeadProblem, MalformedHead, refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;
 pub use routes::{OPENAPI, ROUTES, operational, public};
-pub use state::{AppState, CurrentState, SharedState};
+pub use state::{AppState, CurrentState, SharedState, WriteMetrics};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 

@@ -26,7 +26,7 @@ pub use body::BodyForm;
 pub use error::IntakeError;
 pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use options::{Chunking, OptionError, Options};
-pub use spool::{Spool, SpoolError, SpoolQuota, SpoolSource, SpoolWriter};
+pub use spool::{Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolWriter, probe_directory};
 pub use upload::{First, Upload};
 
 use std::sync::Arc;
@@ -94,8 +94,8 @@ pub struct Shared {
 
 impl Shared {
     /// Creates unused resources from the settings.
-    pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
-        Ok(Self { room: SpoolQuota::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
+    pub fn new(spool: &config::Spool, max_audio_bytes: u64) -> std::io::Result<Self> {
+        Ok(Self { room: SpoolQuota::new(spool, max_audio_bytes), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 

@@ -20,7 +20,7 @@ impl From<Refusal> for ApiError {
             Refusal::ModelNotFound { .. } => with(ErrorCode::ModelNotFound).param("model"),
             Refusal::Unfit(Unfit::Task { .. }) => with(ErrorCode::UnsupportedValue).param("model"),
             Refusal::Unfit(Unfit::Format { .. }) => with(ErrorCode::UnsupportedValue).param("response_format"),
-            Refusal::Unfit(Unfit::Option { option, .. }) => with(ErrorCode::UnsupportedValue).param(option),
+            Refusal::Unfit(Unfit::Option { option, .. }) => with(ErrorCode::UnsupportedValue).param(option.as_str()),
             Refusal::Unfit(Unfit::TooShort { .. }) => with(ErrorCode::AudioTooShort).param("file"),
             Refusal::Unfit(Unfit::TooLong { .. }) | Refusal::LongerThanBurst { .. } => {
                 with(ErrorCode::AudioTooLong).param("file")

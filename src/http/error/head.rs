@@ -6,19 +6,19 @@ use actix_web::http::header::ACCEPT_ENCODING;
 use super::api_error::ApiError;
 use super::code::ErrorCode;
 use crate::domain::text::printable;
-use crate::http::connection::Fault;
+use crate::http::malformed::{HeadProblem, MalformedHead};
 
 /// The longest part of an unknown coding in a message, in characters.
 const MAX_SHOWN_CODING: usize = 40;
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        let with = |code| Self::new(code, fault.to_string());
-        match fault {
-            Fault::Slow => with(ErrorCode::RequestTimeout),
-            Fault::TargetTooLong => with(ErrorCode::HeadTooLarge).status(StatusCode::URI_TOO_LONG),
-            Fault::TooLarge | Fault::TooManyFields => with(ErrorCode::HeadTooLarge),
-            _ => with(ErrorCode::MalformedRequest),
+impl From<MalformedHead> for ApiError {
+    fn from(head: MalformedHead) -> Self {
+        let with = |code| Self::new(code, head.message);
+        match head.problem {
+            HeadProblem::Slow => with(ErrorCode::RequestTimeout),
+            HeadProblem::TargetTooLong => with(ErrorCode::HeadTooLarge).status(StatusCode::URI_TOO_LONG),
+            HeadProblem::TooLarge => with(ErrorCode::HeadTooLarge),
+            HeadProblem::Malformed => with(ErrorCode::MalformedRequest),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::http) async fn open(
     let maker = maker(&request, &state, |maker| Ok(state.admission.check_requests(&maker.caller)?)).await?;
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
-    let body = read_body(body, state.settings.server.header_timeout).await?;
+    let body = read_body(body, state.settings.fixed.server.header_timeout).await?;
     let wanted = CreateSession::parse(&body, &maker.caller.plan)?;
     sessions::check_delegation(&wanted, &maker.caller, &state.settings.plans)?;
     // The token and the list of sessions use the same time.

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
+use actix_web::http::Version;
 use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 
 use crate::config::Server;
-use crate::http::connection;
+use crate::domain::Scheme;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::forwarded::came_to_proxies_securely;
 use crate::http::state::AppState;
@@ -14,7 +15,15 @@ use crate::http::state::AppState;
 /// Returns the scheme of a request.
 pub(in crate::http) fn way(state: &AppState, request: &HttpRequest) -> RequestScheme {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    RequestScheme::of(&state.settings.server, connection::is_secure(request), peer, request.headers())
+    RequestScheme::of(&state.settings.fixed.server, scheme_of(request), peer, request.headers())
+}
+
+/// Returns the scheme of a request's connection. HTTP/2 always uses TLS here.
+fn scheme_of(request: &HttpRequest) -> Scheme {
+    if request.version() == Version::HTTP_2 {
+        return Scheme::Https;
+    }
+    request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http)
 }
 
 /// The scheme of a request.
@@ -26,13 +35,13 @@ pub(in crate::http) struct RequestScheme {
 impl RequestScheme {
     /// Returns the scheme of a request from `peer`: HTTPS if the gateway itself speaks TLS on this connection, or if a
     /// trusted proxy says so.
-    pub(in crate::http) fn of(server: &Server, is_secure: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
+    pub(in crate::http) fn of(server: &Server, scheme: Scheme, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let is_trusted = || {
             // A listener on `::` sees IPv4 addresses as IPv4-mapped IPv6 addresses.
             let peer = peer.map(|peer| peer.to_canonical());
             peer.is_some_and(|peer| server.trusted_proxies.iter().any(|net| net.contains(&peer)))
         };
-        Self { is_https: is_secure || is_trusted() && came_to_proxies_securely(headers) }
+        Self { is_https: scheme == Scheme::Https || is_trusted() && came_to_proxies_securely(headers) }
     }
 
     /// Refuses plain HTTP if `require_https` is set. Health probes are exempt: they carry no secret and come from the

@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
@@ -22,7 +21,6 @@ use super::https::RequestScheme;
 use super::{cors, https};
 use crate::exchange::{Outcome, Record};
 use crate::http::concurrency::InFlightGuard;
-use crate::http::connection::{Connection, RequestGuard, settle, watch_body};
 use crate::http::error::ApiError;
 use crate::http::headers::rate_limit::RateLimitedCaller;
 use crate::http::headers::{rate_limit, trace_context};
@@ -38,15 +36,13 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-voxgate-attempts");
 
 /// Records a request, and turns a panic in its handler into an error.
 pub async fn record_requests(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request.extensions().get::<RequestId>().map_or_else(new_request_id, ToString::to_string);
     // The pattern, not the path: clients can invent any number of paths.
     let route = routes::named(request.match_pattern().as_deref());
     let state = PinnedState::of(request.request());
-    let busy = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
-    watch_body(&mut request);
     let record = Record::start(id.clone(), request.method().as_str(), route);
     if let Some(state) = &state {
         trace_context::begin(state, &record, (request.method(), route), request.headers(), SystemTime::now());
@@ -54,11 +50,12 @@ pub async fn record_requests(
     request.extensions_mut().insert(record.clone());
 
     let way = state.as_deref().map(|state| https::way(state, request.request()));
-    let refused =
-        way.zip(state.as_deref()).and_then(|(way, state)| way.check(&state.settings.server, request.path()).err());
+    let refused = way
+        .zip(state.as_deref())
+        .and_then(|(way, state)| way.check(&state.settings.fixed.server, request.path()).err());
     if let Some(error) = refused {
         let response = request.error_response(error);
-        return Ok(recorded(response, record, state.as_deref().zip(way), busy));
+        return Ok(recorded(response, record, state.as_deref().zip(way)));
     }
     let handled = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let Ok(response) = handled else {
@@ -73,7 +70,7 @@ pub async fn record_requests(
     let denied = response.response().error().and_then(Error::as_error::<CorsError>);
     let denied = denied.map(|error| cors::refusal(response.request(), error));
     let response = if let Some(error) = denied { response.error_response(error) } else { response };
-    Ok(recorded(response, record, state.as_deref().zip(way), busy))
+    Ok(recorded(response, record, state.as_deref().zip(way)))
 }
 
 /// Adds the common headers to an answer and keeps its record open until the body has been sent.
@@ -81,14 +78,11 @@ fn recorded(
     mut response: ServiceResponse<BoxBody>,
     record: Record,
     by: Option<(&AppState, RequestScheme)>,
-    busy: Option<RequestGuard>,
 ) -> ServiceResponse<BoxBody> {
     if response.request().method() == Method::HEAD {
         // The server never polls a body that it does not send.
         record.outcome(Outcome::Answered);
     }
-    let (request, size) = (response.request().clone(), response.response().body().size());
-    settle(&request, response.response_mut().head_mut(), size);
     record.status(response.status().as_u16());
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
         error.log_internal();
@@ -100,7 +94,7 @@ fn recorded(
         write_headers(response.headers_mut(), &record, by, caller);
     }
     let place = response.request().extensions_mut().remove::<InFlightGuard>();
-    response.map_body(|_, body| BoxBody::new(LoggedBody { body, record, busy, place }))
+    response.map_body(|_, body| BoxBody::new(LoggedBody { body, record, place }))
 }
 
 /// Writes the headers of every answer: the request id, the provider and the number of attempts, and the caller's
@@ -111,7 +105,7 @@ pub(in crate::http) fn write_headers(
     (state, way): (&AppState, RequestScheme),
     caller: Option<&Caller>,
 ) {
-    way.tell(&state.settings.server, headers);
+    way.tell(&state.settings.fixed.server, headers);
     // Browsers must not guess another type: a transcript may look like a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&record.request_id()) {
@@ -147,7 +141,6 @@ pub(in crate::http) fn hold(request: &HttpRequest, place: InFlightGuard) {
 struct LoggedBody {
     body: BoxBody,
     record: Record,
-    busy: Option<RequestGuard>,
     place: Option<InFlightGuard>,
 }
 
@@ -179,13 +172,13 @@ impl MessageBody for LoggedBody {
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { body, record, busy, place } = self;
+        let Self { body, record, place } = self;
         match body.try_into_bytes() {
             Ok(bytes) => {
                 record.outcome(Outcome::Answered);
                 Ok(bytes)
             }
-            Err(body) => Err(Self { body, record, busy, place }),
+            Err(body) => Err(Self { body, record, place }),
         }
     }
 }

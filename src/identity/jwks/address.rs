@@ -13,7 +13,7 @@ pub struct IssuerUrl(Url);
 
 /// A text that is not such an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an address that starts with https:// (http:// only on this machine), without a password")]
+#[error("takes an address that starts with https:// (http:// only on this machine), without a password")]
 pub struct IssuerUrlError;
 
 impl IssuerUrl {

@@ -90,7 +90,7 @@ fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
     }
     if base == "known_speaker_references" {
         let (name, got) = ("known_speaker_references", "a file".to_owned());
-        return Err(OptionError::Invalid { name, got, allowed: "Each is a data: URL of audio." }.into());
+        return Err(OptionError::Invalid { name, got, allowed: "Each is a data: URL of audio.".into() }.into());
     }
     let name = printable(&head.name, MAX_SHOWN_NAME);
     Err(IntakeError::MisplacedFile { name })

@@ -11,6 +11,7 @@
 //! - [`Spool`]: a handle for reading, as often as a retry needs
 //! - `state`: the state that writer and readers share
 
+mod probe;
 mod quota;
 mod reader;
 mod state;
@@ -25,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 use futures_util::Stream;
 
+pub use probe::{SpoolDirectoryError, probe_directory};
 pub use quota::SpoolQuota;
 pub use reader::SpoolSource;
 use state::Shared;

@@ -15,7 +15,8 @@ async fn arriving(
     chunks: Vec<Bytes>,
     overlap: bool,
 ) -> (Result<Seen, String>, Option<bool>) {
-    let settings = config::Intake { overlap, ..settings() };
+    let mut settings = settings();
+    settings.intake.overlap = overlap;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
     let declared = u64::try_from(chunks.iter().map(Bytes::len).sum::<usize>()).ok();
@@ -26,7 +27,7 @@ async fn arriving(
     let form = BodyForm::of(Some(content_type)).unwrap();
     let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
     let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
-    let mut arrival = take_in(&settings, &shared, incoming);
+    let mut arrival = take_in(&settings.intake, &shared, incoming);
     let early = match arrival.first().await {
         Ok(First::Whole(job)) => return (Ok(seen_of(job).await), None),
         Ok(First::Early(early, _)) => early,

@@ -49,8 +49,8 @@ impl Scripts {
     }
 }
 
-/// The keys and the arguments of a call. The arguments are one JSON object, so that a script reads them by their names
-/// (measured: the script takes 3 µs longer than with 23 arguments by position, of about 45).
+/// The keys and the arguments of a call. The arguments are one JSON object, so that a script reads them by their names.
+/// Measured: parsing 23 of them costs 2 to 5 µs more than taking them by position.
 pub(super) struct Call {
     pub(super) keys: Vec<String>,
     pub(super) arguments: String,

@@ -2,6 +2,8 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::config::Server;
+
 /// The files of one request: the client's connection, the provider's connection and the recording; and one more, since
 /// clients stay connected between requests.
 const FILES_PER_REQUEST: u64 = 4;
@@ -20,10 +22,27 @@ const FILES_PER_WORKER: u64 = 6;
 /// The maximum number of connections to the operational listener, for probes and Prometheus.
 pub(super) const OPS_CONNECTIONS: usize = 8;
 
+/// The shares that requests and connections have in the limit on open files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
+    /// The requests with audio that may be in flight.
+    pub(super) in_flight: usize,
+    /// The open connections of clients.
+    pub(super) connections: usize,
+}
+
+impl Shares {
+    /// Returns what the settings allow, or less if the limit on open files allows less.
+    pub(super) fn of(server: &Server) -> Self {
+        let in_flight = in_flight(server.max_in_flight);
+        Self { in_flight, connections: connections(server.max_connections, in_flight, server.worker_threads()) }
+    }
+}
+
 /// Returns `wanted` requests, or fewer if the limit on open files allows fewer. Raises that limit as far as the process
 /// may, since the usual default of 1024 is too low for a server. Without file descriptors, recordings cannot be kept
 /// and providers look broken.
-pub(super) fn in_flight(wanted: usize) -> usize {
+fn in_flight(wanted: usize) -> usize {
     let Some(files) = limit() else { return wanted };
     let possible = requests_within(files);
     if possible < wanted {
@@ -39,7 +58,7 @@ pub(super) fn in_flight(wanted: usize) -> usize {
 
 /// Returns `wanted` client connections, or fewer if the limit on open files, less the files of `in_flight` requests and
 /// `workers`, allows fewer.
-pub(super) fn connections(wanted: usize, in_flight: usize, workers: usize) -> usize {
+fn connections(wanted: usize, in_flight: usize, workers: usize) -> usize {
     let Some(files) = limit() else { return wanted };
     let possible = connections_within(files, in_flight, workers);
     if possible < wanted {

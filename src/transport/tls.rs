@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
@@ -16,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::pipe::Socket;
+use super::io::Socket;
 use crate::config::TlsFiles;
 
 /// The ALPN name of HTTP/2 (RFC 9113 §3.2).
@@ -29,7 +30,8 @@ const END_OF_TIME: u64 = 253_402_300_799;
 const HANDSHAKE: u8 = 22;
 
 /// The response to plain HTTP on the TLS port.
-const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+const HTTPS_REQUIRED: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
     {\"error\":{\"message\":\"This port speaks HTTPS: use https:// in the address.\",\
     \"type\":\"invalid_request_error\",\"param\":null,\"code\":\"https_required\"}}\n";
 
@@ -64,11 +66,30 @@ impl fmt::Display for Pem {
 }
 
 /// A TLS acceptor with one certificate.
-#[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
     /// The expiry of the certificate.
-    ends: SystemTime,
+    expires: SystemTime,
+}
+
+/// The TLS acceptor in force, which a reload replaces. Without one, the listener serves plain HTTP.
+pub struct CurrentTls(ArcSwapOption<Tls>);
+
+impl CurrentTls {
+    /// Creates the holder with its first acceptor, if there is one.
+    pub fn new(tls: Option<Tls>) -> Self {
+        Self(ArcSwapOption::from(tls.map(Arc::new)))
+    }
+
+    /// Returns the acceptor for a connection that begins now. The connection keeps its certificate after a reload.
+    pub fn load(&self) -> Option<Arc<Tls>> {
+        self.0.load_full()
+    }
+
+    /// Replaces the acceptor.
+    pub fn replace(&self, tls: Option<Tls>) {
+        self.0.store(tls.map(Arc::new));
+    }
 }
 
 impl Tls {
@@ -80,7 +101,7 @@ impl Tls {
         let first = certificates.first().ok_or(TlsError::Certificates(Pem(pem::Error::NoItemsFound)))?;
         let (_, parsed) = X509Certificate::from_der(first).map_err(|_| TlsError::NoCertificate)?;
         let seconds = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default();
-        let ends = UNIX_EPOCH + Duration::from_secs(seconds.min(END_OF_TIME));
+        let expires = UNIX_EPOCH + Duration::from_secs(seconds.min(END_OF_TIME));
         let key = PrivateKeyDer::from_pem_slice(files.key.expose_secret().as_bytes());
         let key = key.map_err(|error| TlsError::Key(Pem(error)))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -91,20 +112,20 @@ impl Tls {
         config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
         // Session tickets: a returning client skips the full handshake, and the gateway stores nothing about it.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ends })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), expires })
     }
 
     /// Returns the expiry of the certificate.
-    pub fn ends(&self) -> SystemTime {
-        self.ends
+    pub fn expires(&self) -> SystemTime {
+        self.expires
     }
 
-    /// Performs the handshake with a client. Fails if it takes longer than `patience`.
-    pub(super) async fn accept(&self, socket: Socket, patience: Duration) -> io::Result<TlsStream<Socket>> {
-        timeout(patience, async {
+    /// Performs the handshake with a client. Fails if it takes longer than `time_limit`.
+    pub(super) async fn accept(&self, socket: Socket, time_limit: Duration) -> io::Result<TlsStream<Socket>> {
+        timeout(time_limit, async {
             if socket.first_byte().await? != HANDSHAKE {
                 // The client may not read the answer; it then sees only the closed connection.
-                let _ = tell_to_use_https(socket).await;
+                let _ = answer_plain_http(socket).await;
                 return Err(io::ErrorKind::InvalidData.into());
             }
             self.acceptor.accept(socket).await
@@ -113,8 +134,8 @@ impl Tls {
     }
 }
 
-async fn tell_to_use_https(mut socket: Socket) -> io::Result<()> {
-    socket.write_all(PLAIN).await?;
+async fn answer_plain_http(mut socket: Socket) -> io::Result<()> {
+    socket.write_all(HTTPS_REQUIRED).await?;
     socket.shutdown().await?;
     // Closing a socket with unread bytes resets the connection, and the client loses the answer.
     let mut rest = [0; 1024];

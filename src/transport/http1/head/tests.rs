@@ -8,7 +8,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
     for piece in bytes.chunks(piece) {
         read.extend_from_slice(piece);
         if let Some(end) = find_end(&read, &mut scanned)? {
-            return judge(&read[..end]).map(Some);
+            return parse(&read[..end]).map(Some);
         }
     }
     Ok(None)
@@ -222,7 +222,7 @@ proptest! {
             // A line break before the last one now ends the head, and the remaining bytes come after it.
             let whole = end == bytes.len() || (how == 2 && end == good.len() && bytes.ends_with(b"\n\n"));
             prop_assert!(whole, "{end}: {:?}", String::from_utf8_lossy(&bytes));
-            if let Ok(head) = judge(&bytes) {
+            if let Ok(head) = parse(&bytes) {
                 let same = matches!(head.body, BodyLength::Known(_));
                 prop_assert!(same);
             }

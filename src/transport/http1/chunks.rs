@@ -1,34 +1,45 @@
 //! Strict reader of the chunks of an HTTP/1.1 request body (RFC 9112 §7.1).
 //!
-//! The data goes to actix in new chunks, one for each read, so a body in one-byte chunks costs about as much as one in
-//! large chunks.
+//! The watchdog gives actix the data in new chunks, one for each read, so a body in one-byte chunks costs about as much as
+//! one in large chunks.
 
 /// The maximum length of the line with a chunk's size, including extensions, which are ignored.
-const MAX_SIZE_LINE: usize = 256;
+const MAX_SIZE_LINE_BYTES: usize = 256;
 
 /// The maximum length of the trailers of a body, which are ignored, too.
-const MAX_TRAILERS: usize = 8 * 1024;
+const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// The maximum number of digits of a size: no body has more than 2^60 bytes.
-const MAX_DIGITS: usize = 15;
+const MAX_SIZE_DIGITS: usize = 15;
 
-/// The error of a body that breaks the chunked grammar.
+/// The error of a byte that breaks the chunked grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+struct Broken;
+
+/// The result of extracting the body from a part of its chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extracted {
+    /// The number of bytes of the body, which are now in front.
+    pub(super) body: usize,
+    /// The number of bytes parsed, framing included. More follow them only after the end of the body.
+    pub(super) used: usize,
+    /// True if the last byte parsed breaks the grammar.
+    pub(super) is_broken: bool,
+}
 
 /// A parser that extracts a body from its chunks; input may be split anywhere.
 #[derive(Debug, Default)]
 pub(super) struct ChunkReader {
-    place: Place,
+    state: State,
     /// The size being parsed, then the rest of the chunk.
     left: u64,
     /// The number of bytes so far in the current size line or trailers.
-    around: usize,
+    framing: usize,
 }
 
 /// The meaning of the next byte.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum State {
     #[default]
     FirstDigit,
     Digit,
@@ -48,69 +59,73 @@ enum Place {
 impl ChunkReader {
     /// Returns true if the last byte of the last chunk has arrived.
     pub(super) fn is_at_end(&self) -> bool {
-        self.place == Place::End
+        self.state == State::End
     }
 
-    /// Parses `input` until it is used up or the body ends. Passes each piece of the body to `data`, and returns the
-    /// number of bytes of `input` used, framing included.
-    pub(super) fn read(&mut self, input: &[u8], mut data: impl FnMut(&[u8])) -> Result<usize, Broken> {
-        let mut rest = input;
-        while self.place != Place::End {
-            if self.place == Place::Data {
-                let count = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
-                let Some((piece, after)) = rest.split_at_checked(count).filter(|(piece, _)| !piece.is_empty()) else {
+    /// Parses `bytes` until they are used up or the body ends, and moves the body to their front.
+    pub(super) fn extract(&mut self, bytes: &mut [u8]) -> Extracted {
+        let (mut used, mut body) = (0, 0);
+        while self.state != State::End {
+            if self.state == State::Data {
+                let here = bytes.len().saturating_sub(used);
+                let count = usize::try_from(self.left).map_or(here, |left| left.min(here));
+                if count == 0 {
                     break;
-                };
-                data(piece);
-                rest = after;
-                self.left = self.left.saturating_sub(u64::try_from(count).map_err(|_| Broken)?);
+                }
+                if used != body {
+                    bytes.copy_within(used..used + count, body);
+                }
+                (used, body) = (used + count, body + count);
+                self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
                 if self.left == 0 {
-                    self.place = Place::DataReturn;
+                    self.state = State::DataReturn;
                 }
                 continue;
             }
-            let Some((byte, after)) = rest.split_first() else { break };
-            rest = after;
-            self.step(*byte)?;
+            let Some(byte) = bytes.get(used) else { break };
+            used += 1;
+            if self.step(*byte).is_err() {
+                return Extracted { body, used, is_broken: true };
+            }
         }
-        Ok(input.len() - rest.len())
+        Extracted { body, used, is_broken: false }
     }
 
     /// Handles a byte of the framing.
     fn step(&mut self, byte: u8) -> Result<(), Broken> {
-        let bound = match self.place {
-            Place::TrailerStart | Place::Trailer | Place::TrailerLineFeed => MAX_TRAILERS,
-            _ => MAX_SIZE_LINE,
+        let bound = match self.state {
+            State::TrailerStart | State::Trailer | State::TrailerLineFeed => MAX_TRAILER_BYTES,
+            _ => MAX_SIZE_LINE_BYTES,
         };
-        self.around += 1;
-        if self.around > bound {
+        self.framing += 1;
+        if self.framing > bound {
             return Err(Broken);
         }
-        let next = match (self.place, byte) {
-            (Place::FirstDigit | Place::Digit, _) if byte.is_ascii_hexdigit() && self.around <= MAX_DIGITS => {
+        let next = match (self.state, byte) {
+            (State::FirstDigit | State::Digit, _) if byte.is_ascii_hexdigit() && self.framing <= MAX_SIZE_DIGITS => {
                 let digit = char::from(byte).to_digit(16).ok_or(Broken)?;
                 self.left = self.left * 16 + u64::from(digit);
-                Place::Digit
+                State::Digit
             }
-            (Place::Digit | Place::Extension, b'\r') => Place::SizeLineFeed,
-            (Place::Digit, b';' | b' ' | b'\t') | (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Place::Extension,
-            (Place::SizeLineFeed, b'\n') => {
-                self.around = 0;
-                if self.left == 0 { Place::TrailerStart } else { Place::Data }
+            (State::Digit | State::Extension, b'\r') => State::SizeLineFeed,
+            (State::Digit, b';' | b' ' | b'\t') | (State::Extension, b'\t' | 0x20..=0x7e | 0x80..) => State::Extension,
+            (State::SizeLineFeed, b'\n') => {
+                self.framing = 0;
+                if self.left == 0 { State::TrailerStart } else { State::Data }
             }
-            (Place::DataReturn, b'\r') => Place::DataLineFeed,
-            (Place::DataLineFeed, b'\n') => {
-                self.around = 0;
-                Place::FirstDigit
+            (State::DataReturn, b'\r') => State::DataLineFeed,
+            (State::DataLineFeed, b'\n') => {
+                self.framing = 0;
+                State::FirstDigit
             }
-            (Place::TrailerStart, b'\r') => Place::EndLineFeed,
-            (Place::Trailer, b'\r') => Place::TrailerLineFeed,
-            (Place::TrailerStart, 0x21..=0x7e) | (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Place::Trailer,
-            (Place::TrailerLineFeed, b'\n') => Place::TrailerStart,
-            (Place::EndLineFeed, b'\n') => Place::End,
+            (State::TrailerStart, b'\r') => State::EndLineFeed,
+            (State::Trailer, b'\r') => State::TrailerLineFeed,
+            (State::TrailerStart, 0x21..=0x7e) | (State::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => State::Trailer,
+            (State::TrailerLineFeed, b'\n') => State::TrailerStart,
+            (State::EndLineFeed, b'\n') => State::End,
             _ => return Err(Broken),
         };
-        self.place = next;
+        self.state = next;
         Ok(())
     }
 }
@@ -125,8 +140,13 @@ mod tests {
     fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), Broken> {
         let (mut reader, mut body, mut left) = (ChunkReader::default(), Vec::new(), 0);
         for piece in bytes.chunks(piece) {
-            let used = reader.read(piece, |data| body.extend_from_slice(data))?;
-            left += piece.len() - used;
+            let mut piece = piece.to_vec();
+            let extracted = reader.extract(&mut piece);
+            body.extend_from_slice(&piece[..extracted.body]);
+            left += piece.len() - extracted.used;
+            if extracted.is_broken {
+                return Err(Broken);
+            }
         }
         Ok((body, left, reader.is_at_end()))
     }

@@ -1,4 +1,4 @@
-//! The state of the exchange on an HTTP/1 connection.
+//! The state of an HTTP/1 connection.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,11 +7,10 @@ use std::task::{Context, Poll, Waker};
 use actix_web::dev::Payload;
 use futures_util::Stream;
 
-use super::open::OpenConnection;
+use crate::transport::open_connections::OpenConnection;
 
-/// The state shared by the [`line`](super::line) of a connection and the request in progress on it.
-pub(in crate::http) struct Connection {
-    is_secure: bool,
+/// The state that the watchdog of a connection shares with the request in progress on it.
+pub(in crate::transport) struct Http1Connection {
     open: OpenConnection,
     is_busy: Cell<bool>,
     /// True if no request may follow the current one.
@@ -20,26 +19,17 @@ pub(in crate::http) struct Connection {
     is_body_broken: Cell<bool>,
     /// The part of the body that the handler did not read.
     unread: RefCell<Option<Payload>>,
-    /// The task to wake when the request in progress ends.
-    waits: RefCell<Option<Waker>>,
 }
 
-impl Connection {
-    pub(super) fn new(is_secure: bool, open: OpenConnection) -> Self {
+impl Http1Connection {
+    pub(in crate::transport) fn new(open: OpenConnection) -> Self {
         Self {
-            is_secure,
             open,
             is_busy: Cell::new(false),
             is_last: Cell::new(false),
             is_body_broken: Cell::new(false),
             unread: RefCell::default(),
-            waits: RefCell::default(),
         }
-    }
-
-    /// Returns true if the connection uses TLS.
-    pub(in crate::http) fn is_secure(&self) -> bool {
-        self.is_secure
     }
 
     /// Marks the start of a request, after a complete head. Returns `false` if the connection is about to close, and
@@ -81,47 +71,36 @@ impl Connection {
         self.unread.replace(Some(payload));
     }
 
-    /// Returns true if part of the unread body has not arrived yet. Discards the part that has.
-    pub(super) fn has_unread(&self) -> bool {
+    /// Discards the unread part of the body as far as it has arrived. Pending if more is to come.
+    pub(super) fn discard_unread(&self) -> Poll<()> {
         let mut unread = self.unread.borrow_mut();
-        let Some(payload) = unread.as_mut() else { return false };
+        let Some(payload) = unread.as_mut() else { return Poll::Ready(()) };
         let mut context = Context::from_waker(Waker::noop());
         loop {
             match std::pin::Pin::new(&mut *payload).poll_next(&mut context) {
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Pending | Poll::Ready(Some(Err(_))) => return true,
+                Poll::Pending | Poll::Ready(Some(Err(_))) => return Poll::Pending,
                 Poll::Ready(None) => {
                     *unread = None;
-                    return false;
+                    return Poll::Ready(());
                 }
             }
         }
     }
 
     /// Returns a guard for the request in progress, which ends when the guard is dropped.
-    pub(in crate::http) fn hold(self: &Rc<Self>) -> RequestGuard {
+    pub(super) fn hold(self: &Rc<Self>) -> RequestGuard {
         RequestGuard(Rc::clone(self))
     }
 
-    /// Ends a request that is refused by its head alone, before a handler gets it.
-    pub(in crate::http) fn refuse(self: &Rc<Self>) {
-        self.close_after_answer();
-        drop(self.hold());
-    }
-
-    /// Wakes this task when the request in progress has ended.
-    pub(super) fn wait(&self, waker: &Waker) {
-        self.waits.replace(Some(waker.clone()));
-    }
-
     /// Waits until this connection must close to make room for another.
-    pub(super) async fn must_close(&self) {
+    pub(in crate::transport) async fn must_close(&self) {
         self.open.must_close().await;
     }
 }
 
-/// A request in progress.
-pub(in crate::http) struct RequestGuard(Rc<Connection>);
+/// A request in progress. The watchdog sees its end at the next flush, since actix flushes each answer.
+pub(super) struct RequestGuard(Rc<Http1Connection>);
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
@@ -130,8 +109,5 @@ impl Drop for RequestGuard {
             connection.open.becomes_idle();
         }
         drop(connection.unread.take());
-        if let Some(waker) = connection.waits.take() {
-            waker.wake();
-        }
     }
 }

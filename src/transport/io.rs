@@ -14,17 +14,17 @@ use tokio_rustls::server::TlsStream;
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    patience: Duration,
+    write_timeout: Duration,
     /// The time limit of the current write, which runs while the client reads nothing.
-    stuck: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
         // Send small answers without waiting for the acknowledgement of earlier ones. The socket also works without
         // this option.
         let _ = stream.set_nodelay(true);
-        Self { stream, patience, stuck: None }
+        Self { stream, write_timeout, stalled: None }
     }
 
     /// Returns the client's first byte without consuming it.
@@ -39,10 +39,10 @@ impl Socket {
     /// Returns `written`, or an error if the client has read nothing for too long.
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stuck = None;
+            self.stalled = None;
             return written;
         }
-        let timer = self.stuck.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
         if timer.as_mut().poll(cx).is_ready() {
             Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
         } else {
@@ -92,16 +92,10 @@ pub(super) enum MaybeTls {
     Secure(Box<TlsStream<Socket>>),
 }
 
-impl MaybeTls {
-    pub(super) fn is_secure(&self) -> bool {
-        matches!(self, Self::Secure(_))
-    }
-}
-
 /// Calls the method on the variant's stream.
 macro_rules! either {
-    ($pipe:expr, $call:ident $(, $argument:expr)*) => {
-        match $pipe.get_mut() {
+    ($stream:expr, $call:ident $(, $argument:expr)*) => {
+        match $stream.get_mut() {
             MaybeTls::Plain(socket) => Pin::new(socket).$call($($argument),*),
             MaybeTls::Secure(stream) => Pin::new(stream.as_mut()).$call($($argument),*),
         }

@@ -13,29 +13,29 @@ use h2::RecvStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::LINGERING_CLOSE;
+use crate::transport::limits::LINGERING_CLOSE;
 
 /// The body of a request, for its handler. The unread part becomes the [`UnreadBody`].
-pub(super) struct Upload {
+pub(super) struct RequestBody {
     body: Option<RecvStream>,
     is_wanted: Rc<Cell<bool>>,
-    left: Option<oneshot::Sender<RecvStream>>,
+    unread: Option<oneshot::Sender<RecvStream>>,
 }
 
-/// The unread part of a dropped [`Upload`].
+/// The unread part of a dropped [`RequestBody`].
 pub(super) struct UnreadBody(oneshot::Receiver<RecvStream>);
 
-impl Upload {
-    /// Returns the upload, a flag that is true once the handler reads it, and the receiver of its unread part.
+impl RequestBody {
+    /// Returns the body, a flag that is true once the handler reads it, and the receiver of its unread part.
     pub(super) fn new(body: RecvStream) -> (Self, Rc<Cell<bool>>, UnreadBody) {
-        let (left, rest) = oneshot::channel();
+        let (unread, receiver) = oneshot::channel();
         let is_wanted = Rc::new(Cell::new(false));
-        let upload = Self { body: Some(body), is_wanted: Rc::clone(&is_wanted), left: Some(left) };
-        (upload, is_wanted, UnreadBody(rest))
+        let this = Self { body: Some(body), is_wanted: Rc::clone(&is_wanted), unread: Some(unread) };
+        (this, is_wanted, UnreadBody(receiver))
     }
 }
 
-impl Stream for Upload {
+impl Stream for RequestBody {
     type Item = Result<Bytes, PayloadError>;
 
     /// Reads the next piece; the client may then send more.
@@ -47,13 +47,13 @@ impl Stream for Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let (Some(body), Some(left)) = (self.body.take(), self.left.take())
+        if let (Some(body), Some(unread)) = (self.body.take(), self.unread.take())
             && !body.is_end_stream()
         {
             // Without a receiver, `send` returns the body, and dropping it resets the stream.
-            let _ = left.send(body);
+            let _ = unread.send(body);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Strict parsing of HTTP/1 request heads: refuses each head that two servers could read in two ways.
 //!
 //! actix is more lenient (it accepts a bare LF as a line end), and refuses with an empty answer. [`find_end`] and
-//! [`judge`] check each head before actix sees it, so that every refusal states its reason.
+//! [`parse`] check each head before actix sees it, so that every refusal states its reason.
 
 use std::str::from_utf8;
 
@@ -140,7 +140,7 @@ pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize
 }
 
 /// Parses a complete head, as measured by [`find_end`].
-pub(super) fn judge(head: &[u8]) -> Result<Head, Fault> {
+pub(super) fn parse(head: &[u8]) -> Result<Head, Fault> {
     let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
     let mut lines = lines_of(text);
     let line = RequestLine::read(lines.next().unwrap_or_default())?;
@@ -230,7 +230,7 @@ fn absolute(uri: &Uri) -> Option<&Authority> {
 }
 
 /// Parses the host in a `Host` header; `None` if it is not a valid host.
-pub(super) fn host_of(value: &[u8]) -> Option<Authority> {
+pub(in crate::transport) fn host_of(value: &[u8]) -> Option<Authority> {
     Authority::try_from(value).ok().filter(is_host)
 }
 

@@ -77,10 +77,10 @@ impl FrameBudget {
     fn spend(&self, frames: u32) {
         if self.left.get() < frames {
             let (now, per_second) = (Instant::now(), u128::from(FRAMES_PER_SECOND));
-            let come_back = now.saturating_duration_since(self.since.get()).as_micros() * per_second / 1_000_000;
-            if come_back > 0 {
+            let regained = now.saturating_duration_since(self.since.get()).as_micros() * per_second / 1_000_000;
+            if regained > 0 {
                 self.since.set(now);
-                self.add(u32::try_from(come_back).unwrap_or(u32::MAX));
+                self.add(u32::try_from(regained).unwrap_or(u32::MAX));
             }
         }
         match self.left.get().checked_sub(frames) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::telemetry::metrics::{CONNECTIONS_CLOSED, Label};
+use super::close_reason::CloseReason;
 
 /// The state of a connection with a request in progress.
 const BUSY: u64 = u64::MAX;
@@ -21,38 +21,6 @@ const CLOSED: u64 = u64::MAX - 1;
 
 /// The divisor of the idle connections that one search for the idlest keeps for later: one in 16.
 const CANDIDATE_SHARE: usize = 16;
-
-/// The reasons for which a limit closes or rejects a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum CloseReason {
-    /// The connection was idle for longest, and made room for another.
-    Idle,
-    /// The listener is at its limit, and no connection is idle.
-    Limit,
-    /// The client's address is at its limit, and none of its connections is idle.
-    AddressLimit,
-    /// The client sent too many HTTP/2 frames without data.
-    ControlFrames,
-}
-
-impl CloseReason {
-    /// Every reason.
-    pub(in crate::http) const ALL: [Self; 4] = [Self::Idle, Self::Limit, Self::AddressLimit, Self::ControlFrames];
-
-    /// Returns the reason's name in the metrics.
-    pub(in crate::http) const fn label(self) -> Label {
-        Label::fixed(match self {
-            Self::Idle => "idle",
-            Self::Limit => "limit",
-            Self::AddressLimit => "address_limit",
-            Self::ControlFrames => "control_frames",
-        })
-    }
-
-    pub(super) fn count(self) {
-        CONNECTIONS_CLOSED.add([self.label()], 1);
-    }
-}
 
 /// The connections of one listener.
 pub struct OpenConnections {
@@ -81,7 +49,7 @@ struct Entry {
 }
 
 /// A connection that counts as open until it is dropped.
-pub(super) struct OpenConnection {
+pub(in crate::transport) struct OpenConnection {
     connections: Arc<OpenConnections>,
     entry: Arc<Entry>,
 }
@@ -89,6 +57,7 @@ pub(super) struct OpenConnection {
 impl OpenConnections {
     /// Allows `max` connections at once, and `max_per_address` from one address.
     pub fn new(max: usize, max_per_address: Option<usize>) -> Arc<Self> {
+        CloseReason::ALL.into_iter().for_each(CloseReason::begin_at_zero);
         let (turns, open) = (AtomicU64::new(0), Mutex::default());
         Arc::new(Self { max: max.max(1), max_per_address, turns, open })
     }
