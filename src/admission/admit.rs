@@ -79,7 +79,7 @@ impl Admission {
         let mut permit = permit;
         permit.failed();
         let next = self.admit_inner(job, Some(permit.charged())).await?;
-        permit.replaced();
+        permit.mark_superseded();
         Ok(next)
     }
 

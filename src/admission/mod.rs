@@ -19,6 +19,8 @@ mod permit;
 mod refusal;
 mod targets;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod uploads;
 mod watch;

@@ -9,7 +9,7 @@ use super::fd_limit::OPS_CONNECTIONS;
 use crate::config::Server;
 use crate::http;
 use crate::http::{CurrentState, HeadProblem, MalformedHead, WriteMetrics};
-use crate::transport::{Acceptor, CurrentTls, Fault, Hooks, OpenConnections, Tls, write_metrics};
+use crate::transport::{Acceptor, CurrentTls, HeadFault, Hooks, OpenConnections, Tls, write_metrics};
 
 /// The connections of both listeners.
 #[derive(Clone)]
@@ -78,11 +78,11 @@ fn hooks(live: &Data<CurrentState>) -> Hooks {
     }
 }
 
-fn malformed(fault: Fault) -> MalformedHead {
+fn malformed(fault: HeadFault) -> MalformedHead {
     let problem = match fault {
-        Fault::Slow => HeadProblem::Slow,
-        Fault::TargetTooLong => HeadProblem::TargetTooLong,
-        Fault::TooLarge | Fault::TooManyFields => HeadProblem::TooLarge,
+        HeadFault::Slow => HeadProblem::Slow,
+        HeadFault::TargetTooLong => HeadProblem::TargetTooLong,
+        HeadFault::TooLarge | HeadFault::TooManyFields => HeadProblem::TooLarge,
         _ => HeadProblem::Malformed,
     };
     MalformedHead { problem, message: fault.to_string() }

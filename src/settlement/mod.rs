@@ -9,5 +9,7 @@ mod tests;
 
 pub use queue::SettlementQueue;
 pub(crate) use queue::SettlementQueueBuilder;
+#[cfg(test)]
+pub(crate) use settler::Backlog;
 pub use settler::BacklogSnapshot;
 pub(crate) use settler::{HeldPermit, Settler};

@@ -138,7 +138,7 @@ impl SettlementWorker {
         }
         let left = self.journal.len();
         if left > 0 {
-            tracing::warn!(left, "unsettled charges remain in the journal");
+            tracing::warn!(left, "settlements wait on disk for the store, and for the next gateway");
         }
     }
 

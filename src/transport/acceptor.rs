@@ -5,9 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
+use actix_http::{Protocol, Request, Response};
 use actix_service::{Service, ServiceExt, ServiceFactory, fn_factory, fn_service};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
@@ -16,10 +15,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::http1::{Http1Connection, Http1Watchdog, Refuse, before_continue, track};
+use super::http1::{self, Http1Connection, Http1Watchdog, Refuse};
 use super::http2;
 use super::io::{MaybeTls, Socket};
-use super::limits::{DRAIN_GRACE, LINGERING_CLOSE, TimeLimits};
+use super::limits::{DRAIN_GRACE, TimeLimits};
 use super::open_connections::OpenConnections;
 use super::tls::{self, CurrentTls};
 use crate::domain::Scheme;
@@ -90,26 +89,13 @@ where
             let application = application.new_service(AppConfig::default()).await?;
             let application = Rc::new(application.map_err(|error| Response::from(error.error_response())));
             let (hook, shutdown) = (Arc::clone(&acceptor.hooks.before_continue), acceptor.shutdown.clone());
-            let tracked = Rc::clone(&application);
-            let http1 = HttpService::build()
-                .on_connect_ext(|watchdog: &Http1Watchdog<MaybeTls>, extensions| {
-                    extensions.insert(watchdog.scheme());
-                    extensions.insert(watchdog.connection());
-                })
-                // The watchdog closes stalled connections and answers slow heads, so actix's timeouts are off.
-                .keep_alive(KeepAlive::Os)
-                .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(LINGERING_CLOSE)
-                // A client that closes its side has left, so actix drops its request and the provider's request with
-                // it.
-                .h1_allow_half_closed(false)
-                .graceful_shutdown_signal(move || shutdown_requested(shutdown.clone()))
-                .expect(fn_service(move |request| {
-                    let hook = Arc::clone(&hook);
-                    before_continue(async move |request| hook(request).await, request)
-                }))
-                .finish(fn_service(move |request| track(Rc::clone(&tracked), request)));
-            let server = Rc::new(Server { http1: http1.new_service(()).await?, application, acceptor });
+            let decide = move || {
+                let hook = Arc::clone(&hook);
+                async move |request| hook(request).await
+            };
+            let shutdown = move || shutdown_requested(shutdown.clone());
+            let http1 = http1::server(Rc::clone(&application), decide, shutdown).await?;
+            let server = Rc::new(Server { http1, application, acceptor });
             Ok(fn_service(move |stream| {
                 let server = Rc::clone(&server);
                 async move { server.serve(stream).await }
@@ -138,7 +124,7 @@ impl<H, S> Server<H, S> {
         let Acceptor { connections, tls, limits, shutdown, hooks } = &self.acceptor;
         let peer = stream.peer_addr().ok();
         let Some(open) = connections.enter(peer.map(|peer| peer.ip())) else { return Ok(()) };
-        let socket = Socket::new(stream, limits.write);
+        let socket = Socket::from_tcp(stream, limits.write);
         let (stream, scheme) = match tls.as_ref().and_then(|tls| tls.load()) {
             None => (MaybeTls::Plain(socket), Scheme::Http),
             Some(tls) => {

@@ -10,21 +10,21 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// A socket whose writes fail if the client reads nothing for too long.
+/// A stream whose writes fail if the client reads nothing for too long.
 #[derive(Debug)]
-pub(super) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket<S = TcpStream> {
+    stream: S,
     write_timeout: Duration,
     /// The time limit of the current write, which runs while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
-        // Send small answers without waiting for the acknowledgement of earlier ones. The socket also works without
-        // this option.
+    /// Wraps a client's socket, and sends small answers without waiting for the acknowledgement of earlier ones.
+    pub(super) fn from_tcp(stream: TcpStream, write_timeout: Duration) -> Self {
+        // The socket also works without this option.
         let _ = stream.set_nodelay(true);
-        Self { stream, write_timeout, stalled: None }
+        Self::new(stream, write_timeout)
     }
 
     /// Returns the client's first byte without consuming it.
@@ -34,6 +34,12 @@ impl Socket {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(first[0]),
         }
+    }
+}
+
+impl<S> Socket<S> {
+    fn new(stream: S, write_timeout: Duration) -> Self {
+        Self { stream, write_timeout, stalled: None }
     }
 
     /// Returns `written`, or an error if the client has read nothing for too long.
@@ -51,13 +57,13 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(written, cx)
@@ -134,5 +140,42 @@ impl AsyncWrite for MaybeTls {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_shutdown, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_loses_the_connection_and_one_that_reads_slowly_keeps_it() {
+        let (mut client, socket) = duplex(1024);
+        let mut socket = Socket::new(socket, WRITE_TIMEOUT);
+        let reading = async {
+            let mut all = 0;
+            while let Ok(Ok(count)) = timeout(WRITE_TIMEOUT * 9 / 10, client.read(&mut [0; 512])).await {
+                tokio::time::sleep(WRITE_TIMEOUT * 9 / 10).await;
+                all += count;
+                if all >= 8 * 1024 {
+                    break;
+                }
+            }
+            all
+        };
+        let written = async {
+            let whole = socket.write_all(&[0; 8 * 1024]).await;
+            whole.map(|()| Instant::now())
+        };
+        let (written, read) = tokio::join!(written, reading);
+        assert_eq!(read, 8 * 1024);
+        let since = written.unwrap();
+        let stalled = socket.write_all(&[0; 8 * 1024]).await.unwrap_err();
+        assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        assert!(since.elapsed() >= WRITE_TIMEOUT);
     }
 }

@@ -17,7 +17,7 @@ mod open_connections;
 mod tls;
 
 pub use acceptor::{Acceptor, Hooks, accept};
-pub use http1::Fault;
+pub use http1::HeadFault;
 pub use limits::TimeLimits;
 pub use metrics::write_metrics;
 pub use open_connections::OpenConnections;

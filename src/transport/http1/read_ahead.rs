@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::head::{self, BodyLength, Fault};
+use super::head::{self, BodyLength, HeadFault};
 
 /// The bytes of one read that nothing else bounds.
 const READ_BYTES: usize = 8 * 1024;
@@ -61,7 +61,7 @@ impl<S> ReadAhead<S> {
 
     /// Takes a head out of the bytes kept; `None` until it is complete. `scanned` is the number of its bytes that
     /// earlier calls have checked.
-    pub(super) fn take_head(&mut self, scanned: &mut usize) -> Result<Option<CheckedHead>, Fault> {
+    pub(super) fn take_head(&mut self, scanned: &mut usize) -> Result<Option<CheckedHead>, HeadFault> {
         if *scanned == 0 {
             let blank = head::blank_lines(&self.kept)?;
             if matches!(self.kept.get(blank..), None | Some([] | b"\r")) {

@@ -15,7 +15,7 @@ use super::body::watch_body;
 use super::connection::{Http1Connection, RequestGuard};
 
 /// Calls the application with a request. Its connection counts as busy until the answer is sent.
-pub(in crate::transport) async fn track<S, B>(
+pub(super) async fn track<S, B>(
     application: Rc<S>,
     mut request: Request,
 ) -> Result<ServiceResponse<GuardedBody>, Response<BoxBody>>
@@ -52,7 +52,7 @@ fn end_connection(connection: &Http1Connection, version: Version, head: &mut Res
 }
 
 /// The body of an answer, with a guard that keeps the request in progress until the body is sent.
-pub(in crate::transport) struct GuardedBody {
+pub(super) struct GuardedBody {
     body: BoxBody,
     _guard: Option<RequestGuard>,
 }
@@ -71,7 +71,7 @@ impl MessageBody for GuardedBody {
 
 /// Lets the application decide about a request with `Expect: 100-continue`. A refused request is over: no handler gets
 /// it, and no other request may follow the body that the client may still send.
-pub(in crate::transport) async fn before_continue(
+pub(super) async fn before_continue(
     decide: impl AsyncFnOnce(Request) -> Result<Request, Response<BoxBody>>,
     request: Request,
 ) -> Result<Request, Response<BoxBody>> {

@@ -6,5 +6,7 @@ mod control_frames;
 mod convert;
 mod exchange;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub(super) use serve::{Client, serve};

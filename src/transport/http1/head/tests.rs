@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
+use super::fault::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
+use super::parse::Head;
 use super::*;
 
 /// Reads a head in pieces of the given size.
-fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
+fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, HeadFault> {
     let (mut read, mut scanned) = (Vec::new(), 0);
     for piece in bytes.chunks(piece) {
         read.extend_from_slice(piece);
@@ -15,7 +17,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
 }
 
 #[track_caller]
-fn body_of(head: &str) -> Result<BodyLength, Fault> {
+fn body_of(head: &str) -> Result<BodyLength, HeadFault> {
     let answers: Vec<_> = (1..=head.len()).map(|piece| read(head.as_bytes(), piece)).collect();
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{head:?} is read in different ways");
     answers[0].clone().map(|head| head.expect("it has no end").body)
@@ -45,44 +47,44 @@ fn the_end_of_a_body_is_told_by_its_length_or_by_chunks() {
 #[test]
 fn what_can_be_read_in_two_ways_is_refused() {
     for (lines, fault) in [
-        ("A: b\nC: d\r\n", Fault::BareLineFeed),
-        ("A: b\r\n\n", Fault::BareLineFeed),
-        ("A: b\rC: d\r\n", Fault::BareCarriageReturn),
-        ("A: b\r\r\n", Fault::BareCarriageReturn),
-        ("A: b\0c\r\n", Fault::ControlCharacter),
-        ("A: \x0bb\r\n", Fault::ControlCharacter),
-        ("A: \x7f\r\n", Fault::ControlCharacter),
-        ("A : b\r\n", Fault::FieldName),
-        ("A\t: b\r\n", Fault::FieldName),
-        (": b\r\n", Fault::FieldName),
-        ("A\r\n", Fault::FieldName),
-        ("A(b): c\r\n", Fault::FieldName),
-        ("\u{e9}: c\r\n", Fault::FieldName),
-        (" A: b\r\n", Fault::Folded),
-        ("A: b\r\n c\r\n", Fault::Folded),
-        ("A: b\r\n\tc\r\n", Fault::Folded),
-        ("A:\r\n b\r\n", Fault::Folded),
-        ("Host: localhost\r\n", Fault::Host),
-        ("HOST: other\r\n", Fault::Host),
-        ("Content-Length: 5\r\nContent-Length: 5\r\n", Fault::ContentLength),
-        ("Content-Length: 5, 5\r\n", Fault::ContentLength),
-        ("Content-Length: +5\r\n", Fault::ContentLength),
-        ("Content-Length: -5\r\n", Fault::ContentLength),
-        ("Content-Length: 0x5\r\n", Fault::ContentLength),
-        ("Content-Length: 5 5\r\n", Fault::ContentLength),
-        ("Content-Length: 5.0\r\n", Fault::ContentLength),
-        ("Content-Length:\r\n", Fault::ContentLength),
-        ("Content-Length: 18446744073709551616\r\n", Fault::ContentLength),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: chunked, chunked\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: gzip, chunked\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: identity\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: xchunked\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: \"chunked\"\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: chunked;q=1\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding:\r\n", Fault::TransferEncoding),
-        ("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", Fault::TwoLengths),
-        ("Content-Length: 5\r\nTransfer-Encoding: identity\r\n", Fault::TwoLengths),
+        ("A: b\nC: d\r\n", HeadFault::BareLineFeed),
+        ("A: b\r\n\n", HeadFault::BareLineFeed),
+        ("A: b\rC: d\r\n", HeadFault::BareCarriageReturn),
+        ("A: b\r\r\n", HeadFault::BareCarriageReturn),
+        ("A: b\0c\r\n", HeadFault::ControlCharacter),
+        ("A: \x0bb\r\n", HeadFault::ControlCharacter),
+        ("A: \x7f\r\n", HeadFault::ControlCharacter),
+        ("A : b\r\n", HeadFault::FieldName),
+        ("A\t: b\r\n", HeadFault::FieldName),
+        (": b\r\n", HeadFault::FieldName),
+        ("A\r\n", HeadFault::FieldName),
+        ("A(b): c\r\n", HeadFault::FieldName),
+        ("\u{e9}: c\r\n", HeadFault::FieldName),
+        (" A: b\r\n", HeadFault::Folded),
+        ("A: b\r\n c\r\n", HeadFault::Folded),
+        ("A: b\r\n\tc\r\n", HeadFault::Folded),
+        ("A:\r\n b\r\n", HeadFault::Folded),
+        ("Host: localhost\r\n", HeadFault::Host),
+        ("HOST: other\r\n", HeadFault::Host),
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", HeadFault::ContentLength),
+        ("Content-Length: 5, 5\r\n", HeadFault::ContentLength),
+        ("Content-Length: +5\r\n", HeadFault::ContentLength),
+        ("Content-Length: -5\r\n", HeadFault::ContentLength),
+        ("Content-Length: 0x5\r\n", HeadFault::ContentLength),
+        ("Content-Length: 5 5\r\n", HeadFault::ContentLength),
+        ("Content-Length: 5.0\r\n", HeadFault::ContentLength),
+        ("Content-Length:\r\n", HeadFault::ContentLength),
+        ("Content-Length: 18446744073709551616\r\n", HeadFault::ContentLength),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: chunked, chunked\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: gzip, chunked\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: identity\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: xchunked\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: \"chunked\"\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: chunked;q=1\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding:\r\n", HeadFault::TransferEncoding),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", HeadFault::TwoLengths),
+        ("Content-Length: 5\r\nTransfer-Encoding: identity\r\n", HeadFault::TwoLengths),
     ] {
         assert_eq!(body_of(&with(lines)), Err(fault), "{lines:?}");
     }
@@ -91,27 +93,27 @@ fn what_can_be_read_in_two_ways_is_refused() {
 #[test]
 fn a_request_line_has_three_words_and_a_target_that_is_meant_for_a_server() {
     for (line, fault) in [
-        ("GET /", Fault::RequestLine),
-        ("GET  / HTTP/1.1", Fault::RequestLine),
-        ("GET / HTTP/1.1 ", Fault::RequestLine),
-        ("G(T / HTTP/1.1", Fault::RequestLine),
-        ("GET /\tHTTP/1.1", Fault::RequestLine),
-        ("GET / HTTP/1.2", Fault::Version),
-        ("GET / HTTP/2.0", Fault::Version),
-        ("GET / HTTP/0.9", Fault::Version),
-        ("GET / http/1.1", Fault::Version),
-        ("GET / HTTP/1.1x", Fault::Version),
-        ("CONNECT localhost:443 HTTP/1.1", Fault::Connect),
-        ("CONNECT /v1/models HTTP/1.1", Fault::Connect),
-        ("GET * HTTP/1.1", Fault::Target),
-        ("GET v1/models HTTP/1.1", Fault::Target),
-        ("GET localhost HTTP/1.1", Fault::Target),
-        ("GET ftp://localhost/ HTTP/1.1", Fault::Target),
-        ("GET http:/// HTTP/1.1", Fault::Target),
-        ("GET http://me@localhost/ HTTP/1.1", Fault::Target),
-        ("GET http://other/ HTTP/1.1", Fault::OtherHost),
-        ("GET http://localhost:81/ HTTP/1.1", Fault::OtherHost),
-        ("GET https://localhost:80/ HTTP/1.1", Fault::OtherHost),
+        ("GET /", HeadFault::RequestLine),
+        ("GET  / HTTP/1.1", HeadFault::RequestLine),
+        ("GET / HTTP/1.1 ", HeadFault::RequestLine),
+        ("G(T / HTTP/1.1", HeadFault::RequestLine),
+        ("GET /\tHTTP/1.1", HeadFault::RequestLine),
+        ("GET / HTTP/1.2", HeadFault::Version),
+        ("GET / HTTP/2.0", HeadFault::Version),
+        ("GET / HTTP/0.9", HeadFault::Version),
+        ("GET / http/1.1", HeadFault::Version),
+        ("GET / HTTP/1.1x", HeadFault::Version),
+        ("CONNECT localhost:443 HTTP/1.1", HeadFault::Connect),
+        ("CONNECT /v1/models HTTP/1.1", HeadFault::Connect),
+        ("GET * HTTP/1.1", HeadFault::Target),
+        ("GET v1/models HTTP/1.1", HeadFault::Target),
+        ("GET localhost HTTP/1.1", HeadFault::Target),
+        ("GET ftp://localhost/ HTTP/1.1", HeadFault::Target),
+        ("GET http:/// HTTP/1.1", HeadFault::Target),
+        ("GET http://me@localhost/ HTTP/1.1", HeadFault::Target),
+        ("GET http://other/ HTTP/1.1", HeadFault::OtherHost),
+        ("GET http://localhost:81/ HTTP/1.1", HeadFault::OtherHost),
+        ("GET https://localhost:80/ HTTP/1.1", HeadFault::OtherHost),
     ] {
         assert_eq!(body_of(&format!("{line}\r\nHost: localhost\r\n\r\n")), Err(fault), "{line:?}");
     }
@@ -128,18 +130,18 @@ fn a_request_line_has_three_words_and_a_target_that_is_meant_for_a_server() {
 #[test]
 fn a_request_names_one_host() {
     for (head, expected) in [
-        ("GET / HTTP/1.1\r\n\r\n", Err(Fault::Host)),
-        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", Err(Fault::Host)),
-        ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", Err(Fault::Host)),
-        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", Err(Fault::Host)),
-        ("GET / HTTP/1.1\r\nHost: me@a\r\n\r\n", Err(Fault::Host)),
-        ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", Err(Fault::Host)),
-        ("GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n", Err(Fault::OtherHost)),
+        ("GET / HTTP/1.1\r\n\r\n", Err(HeadFault::Host)),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", Err(HeadFault::Host)),
+        ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", Err(HeadFault::Host)),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", Err(HeadFault::Host)),
+        ("GET / HTTP/1.1\r\nHost: me@a\r\n\r\n", Err(HeadFault::Host)),
+        ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", Err(HeadFault::Host)),
+        ("GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n", Err(HeadFault::OtherHost)),
         ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Ok(())),
         ("GET / HTTP/1.1\r\nHost: a_b.example:8080\r\n\r\n", Ok(())),
         ("GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", Ok(())),
         ("GET / HTTP/1.0\r\n\r\n", Ok(())),
-        ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", Err(Fault::Host)),
+        ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", Err(HeadFault::Host)),
         ("GET http://a/ HTTP/1.0\r\n\r\n", Ok(())),
     ] {
         assert_eq!(body_of(head).map(|_| ()), expected, "{head:?}");
@@ -149,9 +151,9 @@ fn a_request_names_one_host() {
 #[test]
 fn http10_knows_no_chunks_and_tells_the_length_of_what_it_posts() {
     for (head, expected) in [
-        ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Err(Fault::ChunkedHttp10)),
-        ("POST / HTTP/1.0\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\n\r\n", Err(Fault::ChunkedHttp10)),
-        ("POST / HTTP/1.0\r\n\r\n", Err(Fault::LengthMissing)),
+        ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Err(HeadFault::ChunkedHttp10)),
+        ("POST / HTTP/1.0\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\n\r\n", Err(HeadFault::ChunkedHttp10)),
+        ("POST / HTTP/1.0\r\n\r\n", Err(HeadFault::LengthMissing)),
         ("POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", Ok(BodyLength::Known(0))),
         ("GET / HTTP/1.0\r\n\r\n", Ok(BodyLength::Known(0))),
     ] {
@@ -162,31 +164,31 @@ fn http10_knows_no_chunks_and_tells_the_length_of_what_it_posts() {
 #[test]
 fn a_head_has_bounds() {
     let long = |bytes: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(bytes));
-    assert_eq!(read(long(MAX_TARGET_BYTES).as_bytes(), 8192), Err(Fault::TargetTooLong));
+    assert_eq!(read(long(MAX_TARGET_BYTES).as_bytes(), 8192), Err(HeadFault::TargetTooLong));
     assert!(read(long(MAX_TARGET_BYTES - 1).as_bytes(), 8192).is_ok());
     let fields = |count: usize| with(&"A: b\r\n".repeat(count - 1));
     assert!(read(fields(MAX_FIELDS).as_bytes(), 8192).is_ok());
-    assert_eq!(read(fields(MAX_FIELDS + 1).as_bytes(), 8192), Err(Fault::TooManyFields));
+    assert_eq!(read(fields(MAX_FIELDS + 1).as_bytes(), 8192), Err(HeadFault::TooManyFields));
     let around = with("A: \r\n").len();
     let large = |bytes: usize| with(&format!("A: {}\r\n", "x".repeat(bytes - around)));
     assert!(read(large(MAX_HEAD_BYTES).as_bytes(), 8192).is_ok());
-    assert_eq!(read(large(MAX_HEAD_BYTES + 1).as_bytes(), 8192), Err(Fault::TooLarge));
+    assert_eq!(read(large(MAX_HEAD_BYTES + 1).as_bytes(), 8192), Err(HeadFault::TooLarge));
     let endless = [b"GET / HTTP/1.1\r\nA: ".to_vec(), vec![b'x'; MAX_HEAD_BYTES]].concat();
-    assert_eq!(read(&endless, 8192), Err(Fault::TooLarge));
+    assert_eq!(read(&endless, 8192), Err(HeadFault::TooLarge));
 }
 
 #[test]
 fn what_cannot_become_a_request_is_refused_before_its_end() {
     for (bytes, fault) in [
-        ("\x16\x03\x01\x02\0\x01", Fault::RequestLine),
-        ("{\"a\":", Fault::RequestLine),
-        ("GET / HTTP/1.1\nHost", Fault::BareLineFeed),
-        ("GET / HTTP/1.1\rHost", Fault::BareCarriageReturn),
+        ("\x16\x03\x01\x02\0\x01", HeadFault::RequestLine),
+        ("{\"a\":", HeadFault::RequestLine),
+        ("GET / HTTP/1.1\nHost", HeadFault::BareLineFeed),
+        ("GET / HTTP/1.1\rHost", HeadFault::BareCarriageReturn),
     ] {
         assert_eq!(read(bytes.as_bytes(), 1), Err(fault), "{bytes:?}");
     }
     assert_eq!(blank_lines(b"\r\n\r\nGET"), Ok(4));
-    assert_eq!(blank_lines(b"\r\n\r\n\r\n"), Err(Fault::RequestLine));
+    assert_eq!(blank_lines(b"\r\n\r\n\r\n"), Err(HeadFault::RequestLine));
     assert_eq!(blank_lines(b"\n"), Ok(0));
 }
 
