@@ -65,12 +65,12 @@ fn flood() {
     let rates = Rates::new(clock);
     let subject = subject(0);
     let one = RequestRate { per_minute: NonZeroU32::MIN, burst: NonZeroU32::MIN };
-    let limits = Limits { requests: Some(Bucket::of_request(one)), ..Limits::default() };
+    let limits = Limits { requests: Some(Bucket::for_requests(one)), ..Limits::default() };
     rates.take(&subject, &limits).unwrap();
     let (mut count, start) = (0_u32, Instant::now());
     while start.elapsed() < ROUND / 3 {
         for _ in 0..1000 {
-            assert!(rates.look(&subject, &limits).is_err());
+            assert!(rates.peek(&subject, &limits).is_err());
         }
         count += 1000;
     }
@@ -202,8 +202,8 @@ fn limits() -> Limits {
     let most = NonZeroU32::new(1_000_000).unwrap();
     let audio = AudioMs::new(1_000_000_000);
     Limits {
-        requests: Some(Bucket::of_request(RequestRate { per_minute: most, burst: most })),
-        audio: Some(Bucket::of_audio(AudioRate { per_minute: audio, burst: audio }, AudioMs::new(1000))),
+        requests: Some(Bucket::for_requests(RequestRate { per_minute: most, burst: most })),
+        audio: Some(Bucket::for_audio(AudioRate { per_minute: audio, burst: audio }, AudioMs::new(1000))),
         concurrent: Some(most),
         monthly_usd: Some(NanoUsd::MAX),
         monthly_audio: Some(audio),

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use futures_util::stream;
 use tokio::runtime::Runtime;
-use voxgate::admission::{Admission, Limiter};
+use voxgate::admission::{Admission, JobToAdmit, Limiter};
 use voxgate::app::build::build_verifier;
 use voxgate::config::{self, Settings};
 use voxgate::domain::terms::Task;
@@ -245,8 +245,8 @@ fn limits(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) {
     let subjects: Vec<Subject> = (0..CALLERS).map(|number| format!("caller-{number}").parse().unwrap()).collect();
     let plan = &settings.plans["default"];
     let limits = Limits {
-        requests: plan.requests.map(Bucket::of_request),
-        audio: plan.audio.map(|rate| Bucket::of_audio(rate, AudioMs::new(1))),
+        requests: plan.requests.map(Bucket::for_requests),
+        audio: plan.audio.map(|rate| Bucket::for_audio(rate, AudioMs::new(1))),
         ..Limits::default()
     };
     let rates = Rates::new(Clock::system());
@@ -280,7 +280,13 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
         runtime.block_on(async {
             let caller = callers.next().unwrap();
             let routes = admission.routes(caller, &job).unwrap();
-            let asked = admission.admit(caller, &job, &routes, ("openai", "a-request"));
+            let asked = admission.admit(JobToAdmit {
+                caller,
+                job: &job,
+                routes: &routes,
+                provider: "openai",
+                request_id: "a-request",
+            });
             asked.await.unwrap().answered();
         });
     });

@@ -15,7 +15,8 @@
 //! - [`relay`]: a reply becomes the client's answer, whole or as server-sent events
 //! - [`settlement`]: the charge is corrected to what the provider reports
 //!
-//! These use: [`exchange`] (one request in flight: its log line, counts and trace), [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
+//! These use: [`exchange`] (one request in flight: its log line, counts and trace), [`sessions`] (short-lived tokens for a
+//! page, and revoked tokens), [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
 //! [`models`] (which model does a job), [`ledger`] (charges, prices, records), [`fair_share`] (how callers divide what is
 //! bounded), [`telemetry`] (logs, metrics, traces), [`config`] (settings), [`domain`] (the words and quantities of all
 //! modules), [`private_dir`] (files that no other user can write).
@@ -44,6 +45,7 @@ pub mod private_dir;
 mod properties;
 pub mod relay;
 pub mod sandbox;
+pub mod sessions;
 pub mod settlement;
 pub mod store;
 pub mod telemetry;

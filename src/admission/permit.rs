@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::config::Model;
 use crate::domain::{Length, Subject, UnixMs};
-use crate::ledger::{Charge, Ending, PermitId, Price, Report, RequestInfo, Usage};
-use crate::limits::leases::Leases;
+use crate::ledger::{Charge, Ending, Entry, PermitId, Price, Report, RequestInfo, Usage};
+use crate::limits::Settlement;
+use crate::limits::leases::{Granted, Leases};
 use crate::limits::session::InSession;
-use crate::limits::{IfUnknown, RateRefund, Settlement};
 use crate::models::Attempts;
-use crate::settlement::Settler;
+use crate::settlement::{HeldPermit, Settler};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
 
@@ -39,6 +39,8 @@ pub struct Permit {
     settler: Settler,
     leases: Arc<Leases>,
     trace: Trace,
+    /// Dropped after the settlement is on its way.
+    _held: HeldPermit,
 }
 
 /// The data of the settlement.
@@ -52,7 +54,8 @@ pub(super) struct PendingCharge {
     pub(super) estimate: Charge,
     /// The number of bytes of text that a provider may bill.
     pub(super) text: u64,
-    pub(super) without_store: bool,
+    /// The authority that admitted the request.
+    pub(super) decided_by: Granted,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +72,7 @@ impl Permit {
         settler: Settler,
         leases: Arc<Leases>,
     ) -> Self {
-        settler.begin();
+        let _held = settler.hold();
         let (attempts, trace) = (Attempts::default(), Trace::default());
         let (report, end) = (Report::default(), None);
         Self {
@@ -84,6 +87,7 @@ impl Permit {
             settler,
             leases,
             trace,
+            _held,
         }
     }
 
@@ -184,7 +188,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
-        let PendingCharge { id, subject, session, at, mut memo, estimate, without_store, .. } = self.account.clone();
+        let PendingCharge { id, subject, session, at, mut memo, estimate, decided_by, .. } = self.account.clone();
         if let Some(target) = self.attempts.last_target() {
             memo.provider = target.provider;
         }
@@ -196,26 +200,14 @@ impl Drop for Permit {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
         SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
+        let (audio, usage) = (self.audio.upper_bound(), self.report.usage);
         let settlement = Settlement {
-            id,
-            subject,
             session,
-            at,
-            memo,
             counted_as: self.model.counted_as().to_owned(),
-            audio: self.audio.upper_bound(),
-            estimate,
-            cost,
-            usage: self.report.usage,
-            ending,
-            without_store,
-            unknown: IfUnknown::Charge,
-            tried: false,
-            marked: true,
-            rates: RateRefund::default(),
+            without_store: decided_by == Granted::Locally,
+            ..Settlement::from_entry(Entry { id, at, subject, memo, audio, estimate, cost, usage, ending })
         };
         self.settler.settle(settlement, span);
-        self.settler.end();
     }
 }
 

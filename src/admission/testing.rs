@@ -11,7 +11,7 @@ use crate::domain::{AudioMs, Length, NanoUsd, UnixMs};
 use crate::ledger::{Charge, PermitId, RequestInfo};
 use crate::limits::Settlement;
 use crate::limits::clock::Clock;
-use crate::limits::leases::Leases;
+use crate::limits::leases::{Granted, Leases};
 use crate::settlement::{Backlog, Settler};
 use crate::store::tests::bench::Bench;
 
@@ -42,7 +42,7 @@ pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
         memo: RequestInfo { request_id: String::new(), plan: String::new(), model: name, provider: String::new() },
         estimate: Charge { usd: NanoUsd::default(), audio: length },
         text: 0,
-        without_store: true,
+        decided_by: Granted::Locally,
     };
     let leases = Arc::new(Leases::new(Clock::system()));
     let permit = Permit::new(Arc::new(Model::unknown(model)), account, Length::Measured(length), settler, leases);

@@ -9,7 +9,7 @@ use super::{Failure, print};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::identity::{self, JwksSettings, KeyMaterial};
 use crate::intake::probe_directory;
-use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
+use crate::store::{Embedded, ProbeResult, Redis, probe_directory as probe_data_directory};
 use crate::transport::Tls;
 use crate::upstream;
 
@@ -150,7 +150,7 @@ async fn try_issuer(jwks: &JwksSettings) -> Result<String, String> {
 }
 
 async fn try_redis(redis: &config::Redis) -> Result<String, String> {
-    match Redis::try_out(redis).await {
+    match Redis::probe_settings(redis).await {
         Ok(()) => Ok("answers and can be written to".to_owned()),
         Err(failure) => Err(failure.to_string()),
     }
@@ -161,13 +161,13 @@ async fn try_redis(redis: &config::Redis) -> Result<String, String> {
 fn try_directory(store: &config::Store) -> Result<String, String> {
     let directory = store.data_dir.display();
     let found = match store.redis {
-        None => Embedded::try_out(&store.data_dir, store.namespace),
-        Some(_) => try_folder(&store.data_dir),
+        None => Embedded::probe(&store.data_dir, store.namespace),
+        Some(_) => probe_data_directory(&store.data_dir),
     };
     match found.map_err(|error| error.to_string())? {
-        Found::Nothing => Ok(format!("{directory} is not there yet and can be made")),
-        Found::Free => Ok(format!("{directory} can be used")),
-        Found::InUse { holder } => Ok(format!("{directory} is in use by a running gateway (process {holder})")),
+        ProbeResult::Missing => Ok(format!("{directory} is not there yet and can be made")),
+        ProbeResult::Free => Ok(format!("{directory} can be used")),
+        ProbeResult::InUse { holder } => Ok(format!("{directory} is in use by a running gateway (process {holder})")),
     }
 }
 

@@ -78,7 +78,7 @@ impl Revoke {
 
 fn not_revoked(failure: &StoreError) -> Failure {
     Failure::Other(match failure {
-        StoreError::Slow => format!("it is not known whether anything was revoked: {failure}; try again"),
+        StoreError::Timeout => format!("it is not known whether anything was revoked: {failure}; try again"),
         _ => format!("nothing was revoked: {failure}"),
     })
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::error::ApiError;
 use super::headers::client_timeout::ClientLimit;
 use super::state::AppState;
-use crate::admission::{Permit, Refusal};
+use crate::admission::{JobToAdmit, Permit, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::{Exchange, Record};
 use crate::identity::Caller;
@@ -86,9 +86,9 @@ impl Dispatch<'_> {
             exchange.measured(length, text);
             return Ok(self.forwarded(whole, routes, exchange));
         }
-        let (provider, id) = self.asked_first(&routes);
+        let request_id = self.record.request_id();
         let permit = exchange.into_permit();
-        let admitting = admission.admit_in_place_of(permit, self.caller, &whole, &routes, (provider, &id));
+        let admitting = admission.admit_in_place_of(permit, self.to_admit(&whole, &routes, &request_id));
         let permit = self.record.trace().during(Step::Admit, admitting).await?;
         Ok(self.forwarded(whole, routes, Exchange::new(permit, self.record.clone())))
     }
@@ -110,16 +110,16 @@ impl Dispatch<'_> {
         let admitting = async {
             let routes = admission.routes(self.caller, job)?;
             self.record.model(&routes.asked_for);
-            let (provider, id) = self.asked_first(&routes);
-            let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
+            let request_id = self.record.request_id();
+            let permit = admission.admit(self.to_admit(job, &routes, &request_id)).await?;
             Ok::<_, Refusal>((routes, permit))
         };
         Ok(trace.during(Step::Admit, admitting).await?)
     }
 
-    /// Returns the first provider in line and the id of the request.
-    fn asked_first<'b>(&'b self, routes: &'b TargetChain) -> (&'b str, String) {
-        (self.state.provider_name(&routes.asked_for), self.record.request_id())
+    fn to_admit<'b>(&'b self, job: &'b Job, routes: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
+        let provider = self.state.provider_name(&routes.asked_for);
+        JobToAdmit { caller: self.caller, job, routes, provider, request_id }
     }
 
     fn forwarded(&self, job: Job, routes: TargetChain, mut exchange: Exchange) -> InFlight {

@@ -4,7 +4,6 @@
 
 mod answer;
 mod concurrency;
-mod create_session;
 mod dispatch;
 mod error;
 mod expect;

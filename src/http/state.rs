@@ -18,6 +18,7 @@ use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake;
 use crate::sandbox::SandboxProvider;
+use crate::sessions::Sessions;
 use crate::telemetry::metrics::Page;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
@@ -33,6 +34,8 @@ pub struct AppState {
     pub(super) minter: Option<Minter>,
     /// The checks of plans, limits and budgets.
     pub admission: Admission,
+    /// The sessions of makers.
+    pub(super) sessions: Sessions,
     /// The configured providers, or the sandbox in place of OpenAI.
     pub providers: Arc<Providers>,
     /// State that a reload keeps.
@@ -93,10 +96,11 @@ impl AppState {
     /// the sandbox in their place.
     pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, shared: Arc<SharedState>) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
+        let sessions = shared.limiter.sessions(&settings);
         shared.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
-        Self { settings, verifier, minter, admission, providers, shared }
+        Self { settings, verifier, minter, admission, sessions, providers, shared }
     }
 
     /// Returns the name of the provider that serves `model`.

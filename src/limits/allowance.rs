@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::Bucket;
+use super::bucket::Bucket;
+use super::decision::RateReset;
 use crate::config::{AudioRate, Plan, RequestRate};
 use crate::domain::AudioMs;
 
@@ -10,14 +11,14 @@ use crate::domain::AudioMs;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Allowance {
     /// The rest of the rate of requests.
-    pub requests: Option<Share>,
+    pub requests: Option<RateWindow>,
     /// The rest of the rate of audio, in seconds.
-    pub audio: Option<Share>,
+    pub audio: Option<RateWindow>,
 }
 
 /// The rest of one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
+pub struct RateWindow {
     /// The limit per minute.
     pub limit: u64,
     /// The number that could come at once now.
@@ -27,26 +28,25 @@ pub struct Share {
 }
 
 impl Allowance {
-    /// Returns the rest of the rates of `plan` if the buckets of requests and of audio need these times to be full
-    /// again.
-    pub fn of(plan: &Plan, requests: Duration, audio: Duration) -> Self {
+    /// Returns the rest of the rates of `plan` if the buckets need these times to be full again.
+    pub fn for_plan(plan: &Plan, reset: RateReset) -> Self {
         Self {
-            requests: plan.requests.map(|rate| Share::of_requests(rate, requests)),
-            audio: plan.audio.map(|rate| Share::of_audio(rate, audio)),
+            requests: plan.requests.map(|rate| RateWindow::of_requests(rate, reset.requests)),
+            audio: plan.audio.map(|rate| RateWindow::of_audio(rate, reset.audio)),
         }
     }
 }
 
-impl Share {
+impl RateWindow {
     fn of_requests(rate: RequestRate, reset: Duration) -> Self {
-        let bucket = Bucket::of_request(rate);
+        let bucket = Bucket::for_requests(rate);
         let left = bucket.capacity().saturating_sub(reset);
         let remaining = whole(left.as_micros().checked_div(bucket.cell.as_micros()));
         Self { limit: rate.per_minute.get().into(), remaining, reset }
     }
 
     fn of_audio(rate: AudioRate, reset: Duration) -> Self {
-        let left = Bucket::of_audio(rate, AudioMs::default()).capacity().saturating_sub(reset);
+        let left = Bucket::for_audio(rate, AudioMs::default()).capacity().saturating_sub(reset);
         let seconds = u128::from(rate.per_minute.get() / 1000);
         let remaining = whole((left.as_micros() * seconds).checked_div(60_000_000));
         Self { limit: rate.per_minute.get() / 1000, remaining, reset }

@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::{Denial, Limits};
+use super::decision::Denial;
+use super::plan_limits::Limits;
 use crate::domain::{Month, Subject};
 use crate::ledger::Charge;
 
 /// The idle time after which a caller is forgotten.
-const FORGET: Duration = Duration::from_hours(1);
+const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// The last known spending of every caller.
 #[derive(Debug)]
@@ -63,40 +64,40 @@ impl BudgetCache {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the store's answer on a caller's spending in a month. The store was asked at `asked_at` by the steady
+    /// Takes over the store's answer on a caller's spending in a month. The store was asked at `asked_at` by the steady
     /// clock.
     ///
     /// Answers to two overlapping questions may arrive in another order than the store decided on them: then the higher
     /// sum counts, until an answer comes that is certainly later.
-    pub(crate) fn note(&self, subject: &Subject, month: Month, spent: Charge, asked_at: Duration) {
+    pub(crate) fn update(&self, subject: &Subject, month: Month, spent: Charge, asked_at: Duration) {
         let now = self.clock.steady();
         let mut callers = self.lock();
-        let balance = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, Duration::ZERO));
-        let overlaps = balance.month == month && asked_at < balance.at;
-        balance.spent = if overlaps { higher(balance.spent, spent) } else { spent };
-        if balance.month != month || asked_at > balance.settled_at {
-            balance.settled = Charge::NONE;
+        let cached = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, Duration::ZERO));
+        let overlaps = cached.month == month && asked_at < cached.at;
+        cached.spent = if overlaps { higher(cached.spent, spent) } else { spent };
+        if cached.month != month || asked_at > cached.settled_at {
+            cached.settled = Charge::NONE;
         }
-        (balance.month, balance.at) = (month, now);
+        (cached.month, cached.at) = (month, now);
     }
 
     /// Returns a caller's charges in a month, as far as this process knows.
     pub(crate) fn spent(&self, subject: &Subject, month: Month) -> Charge {
-        self.lock().get(subject).map_or(Charge::NONE, |balance| balance.known(month))
+        self.lock().get(subject).map_or(Charge::NONE, |cached| cached.known(month))
     }
 
     /// Returns the charges admitted without the store and not settled yet.
     pub(crate) fn owed(&self, subject: &Subject) -> Charge {
-        self.lock().get(subject).map_or(Charge::NONE, |balance| balance.owed)
+        self.lock().get(subject).map_or(Charge::NONE, |cached| cached.owed)
     }
 
     /// Returns the budget that the store's answer and the charges admitted without the store exceed together, if there
     /// are such charges.
     pub(crate) fn exceeded_with_local(&self, subject: &Subject, month: Month, limits: &Limits) -> Option<Denial> {
         let callers = self.lock();
-        let balance = callers.get(subject)?;
-        let has_local = balance.owed != Charge::NONE || balance.settled != Charge::NONE;
-        has_local.then(|| limits.exceeded(balance.known(month), Charge::NONE)).flatten()
+        let cached = callers.get(subject)?;
+        let has_local = cached.owed != Charge::NONE || cached.settled != Charge::NONE;
+        has_local.then(|| limits.exceeded(cached.known(month), Charge::NONE)).flatten()
     }
 
     /// Charges `estimate`, if the known budgets have that much left.
@@ -109,25 +110,25 @@ impl BudgetCache {
     ) -> Result<(), Denial> {
         let at = self.clock.steady();
         let mut callers = self.lock();
-        let known = callers.get(subject).map_or(Charge::NONE, |balance| balance.known(month));
+        let known = callers.get(subject).map_or(Charge::NONE, |cached| cached.known(month));
         if let Some(denial) = limits.exceeded(known, estimate) {
             return Err(denial);
         }
-        let balance = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, at));
-        balance.turn_to(month);
-        balance.owed = balance.owed.plus(estimate);
+        let cached = callers.entry(subject.clone()).or_insert_with(|| CachedBudget::new(month, at));
+        cached.turn_to(month);
+        cached.owed = cached.owed.plus(estimate);
         Ok(())
     }
 
     /// Notes that the store has settled a charge admitted without it, as `cost` in a month instead of `estimate`.
-    pub(crate) fn settled(&self, subject: &Subject, month: Month, estimate: Charge, cost: Charge) {
+    pub(crate) fn record_settled(&self, subject: &Subject, month: Month, estimate: Charge, cost: Charge) {
         let now = self.clock.steady();
-        if let Some(balance) = self.lock().get_mut(subject) {
-            balance.owed = balance.owed.minus(estimate);
-            balance.turn_to(month);
-            if balance.month == month {
-                balance.settled = balance.settled.plus(cost);
-                balance.settled_at = now;
+        if let Some(cached) = self.lock().get_mut(subject) {
+            cached.owed = cached.owed.minus(estimate);
+            cached.turn_to(month);
+            if cached.month == month {
+                cached.settled = cached.settled.plus(cost);
+                cached.settled_at = now;
             }
         }
     }
@@ -136,8 +137,8 @@ impl BudgetCache {
     pub(crate) fn forget_idle(&self) {
         let now = self.clock.steady();
         let mut callers = self.lock();
-        let is_recent = |balance: &CachedBudget| now.saturating_sub(balance.at.max(balance.settled_at)) < FORGET;
-        callers.retain(|_, balance| balance.owed != Charge::NONE || is_recent(balance));
+        let is_recent = |cached: &CachedBudget| now.saturating_sub(cached.at.max(cached.settled_at)) < FORGET_AFTER;
+        callers.retain(|_, cached| cached.owed != Charge::NONE || is_recent(cached));
         callers.shrink_to_fit();
     }
 }
@@ -159,42 +160,42 @@ mod tests {
     #[test]
     fn what_was_settled_counts_until_an_answer_that_must_include_it() {
         let clock = Clock::manual(UnixMs::new(1_794_700_800_000));
-        let (heard, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
+        let (cache, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
         let alice: Subject = "alice".parse().unwrap();
         let tick = || {
             clock.advance(Duration::from_millis(1));
             clock.steady()
         };
         let limits = Limits { monthly_usd: Some(NanoUsd::new(10)), ..Limits::default() };
-        heard.note(&alice, month, usd(2), tick());
-        heard.charge(&alice, month, &limits, usd(5)).unwrap();
-        assert_eq!((heard.spent(&alice, month), heard.owed(&alice)), (usd(7), usd(5)));
+        cache.update(&alice, month, usd(2), tick());
+        cache.charge(&alice, month, &limits, usd(5)).unwrap();
+        assert_eq!((cache.spent(&alice, month), cache.owed(&alice)), (usd(7), usd(5)));
         let asked_before = tick();
         tick();
-        heard.settled(&alice, month, usd(5), usd(4));
-        assert_eq!((heard.spent(&alice, month), heard.owed(&alice)), (usd(6), usd(0)));
+        cache.record_settled(&alice, month, usd(5), usd(4));
+        assert_eq!((cache.spent(&alice, month), cache.owed(&alice)), (usd(6), usd(0)));
         // The answer to an earlier question may or may not include the settlement.
-        heard.note(&alice, month, usd(2), asked_before);
-        assert_eq!(heard.spent(&alice, month), usd(6));
-        assert_eq!(heard.charge(&alice, month, &limits, usd(5)), Err(Denial::MonthlyUsd));
-        heard.note(&alice, month, usd(6), tick());
-        assert_eq!(heard.spent(&alice, month), usd(6));
+        cache.update(&alice, month, usd(2), asked_before);
+        assert_eq!(cache.spent(&alice, month), usd(6));
+        assert_eq!(cache.charge(&alice, month, &limits, usd(5)), Err(Denial::MonthlyUsd));
+        cache.update(&alice, month, usd(6), tick());
+        assert_eq!(cache.spent(&alice, month), usd(6));
     }
 
     #[test]
     fn of_answers_to_questions_that_overlap_the_higher_sum_counts() {
         let clock = Clock::manual(UnixMs::new(1_794_700_800_000));
-        let (heard, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
+        let (cache, month) = (BudgetCache::new(clock.clone()), Month::of(clock.now()));
         let alice: Subject = "alice".parse().unwrap();
         let first = clock.steady();
         clock.advance(Duration::from_millis(1));
         let second = clock.steady();
         clock.advance(Duration::from_millis(1));
-        heard.note(&alice, month, usd(9), second);
-        heard.note(&alice, month, usd(4), first);
-        assert_eq!(heard.spent(&alice, month), usd(9));
+        cache.update(&alice, month, usd(9), second);
+        cache.update(&alice, month, usd(4), first);
+        assert_eq!(cache.spent(&alice, month), usd(9));
         clock.advance(Duration::from_millis(1));
-        heard.note(&alice, month, usd(4), clock.steady());
-        assert_eq!(heard.spent(&alice, month), usd(4), "something was given back");
+        cache.update(&alice, month, usd(4), clock.steady());
+        assert_eq!(cache.spent(&alice, month), usd(4), "something was given back");
     }
 }

@@ -8,10 +8,10 @@ use crate::domain::UnixMs;
 
 /// A clock with two readings: steady time, which never steps back, for rates and leases; and calendar time, for months.
 #[derive(Debug, Clone)]
-pub struct Clock(Hand);
+pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
-enum Hand {
+enum Source {
     System {
         started: Instant,
     },
@@ -22,17 +22,17 @@ enum Hand {
 impl Clock {
     /// Returns the system's clock.
     pub fn system() -> Self {
-        Self(Hand::System { started: Instant::now() })
+        Self(Source::System { started: Instant::now() })
     }
 
     /// Returns a clock that stands at `time` until it is advanced: for tests of long periods.
     pub fn manual(time: UnixMs) -> Self {
-        Self(Hand::Manual(Arc::new(AtomicU64::new(time.get().saturating_mul(1_000_000)))))
+        Self(Source::Manual(Arc::new(AtomicU64::new(time.get().saturating_mul(1_000_000)))))
     }
 
     /// Advances a manual clock. The system's clock stays as it is.
     pub fn advance(&self, span: Duration) {
-        if let Hand::Manual(nanos) = &self.0 {
+        if let Source::Manual(nanos) = &self.0 {
             nanos.fetch_add(u64::try_from(span.as_nanos()).unwrap_or_default(), Ordering::SeqCst);
         }
     }
@@ -40,16 +40,16 @@ impl Clock {
     /// Returns the time since some fixed moment in the past; it never steps back.
     pub fn steady(&self) -> Duration {
         match &self.0 {
-            Hand::System { started } => started.elapsed(),
-            Hand::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
+            Source::System { started } => started.elapsed(),
+            Source::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
         }
     }
 
     /// Returns the calendar time.
     pub fn now(&self) -> UnixMs {
         match &self.0 {
-            Hand::System { .. } => UnixMs::now(),
-            Hand::Manual(nanos) => UnixMs::new(nanos.load(Ordering::SeqCst) / 1_000_000),
+            Source::System { .. } => UnixMs::now(),
+            Source::Manual(nanos) => UnixMs::new(nanos.load(Ordering::SeqCst) / 1_000_000),
         }
     }
 }

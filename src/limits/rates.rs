@@ -5,26 +5,27 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::StateStore;
 use governor::{NotUntil, Quota, RateLimiter};
 
+use super::bucket::Bucket;
 use super::clock::Clock;
-use super::{Bucket, Denial, Limits};
+use super::decision::{Denial, RateReset};
+use super::gcra::{ArrivalTimes, PeekStore, ZeroBasedClock};
+use super::plan_limits::Limits;
 use crate::domain::Subject;
 
 /// The rates of every caller.
 pub struct Rates {
     clock: Clock,
-    requests: Arrivals,
-    audio: Arrivals,
-    reads: Arrivals,
-    judges: Mutex<HashMap<(Kind, Duration, u32), Arc<Limiters>>>,
+    requests: ArrivalTimes,
+    audio: ArrivalTimes,
+    reads: ArrivalTimes,
+    limiters: Mutex<HashMap<(Kind, Duration, u32), Arc<Limiters>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,17 +35,17 @@ enum Kind {
     Reads,
 }
 
-/// The limiters of one quota: one takes cells, the other only looks.
+/// The limiters of one quota: one takes cells, the other only looks at them.
 struct Limiters {
-    take: RateLimiter<Subject, Arrivals, ZeroBasedClock, NoOpMiddleware<Nanos>>,
-    look: RateLimiter<Subject, PeekStore, ZeroBasedClock, NoOpMiddleware<Nanos>>,
+    take: RateLimiter<Subject, ArrivalTimes, ZeroBasedClock, NoOpMiddleware<Nanos>>,
+    peek: RateLimiter<Subject, PeekStore, ZeroBasedClock, NoOpMiddleware<Nanos>>,
 }
 
 impl Rates {
     /// Creates rates that go by `clock`, with every bucket full.
     pub fn new(clock: Clock) -> Self {
-        let arrivals = Arrivals::default;
-        Self { clock, requests: arrivals(), audio: arrivals(), reads: arrivals(), judges: Mutex::default() }
+        let times = ArrivalTimes::default;
+        Self { clock, requests: times(), audio: times(), reads: times(), limiters: Mutex::default() }
     }
 
     /// Takes the cells of the request from both buckets, or takes nothing and returns the reason.
@@ -59,7 +60,7 @@ impl Rates {
     }
 
     /// Returns the result of [`Rates::take`], but takes nothing.
-    pub fn look(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
+    pub fn peek(&self, subject: &Subject, limits: &Limits) -> Result<(), Denial> {
         let requests = limits.requests.and_then(|bucket| self.check(Kind::Requests, subject, bucket, false));
         let audio = limits.audio.and_then(|bucket| self.check(Kind::Audio, subject, bucket, false));
         Denial::by_rates(requests, audio).map_or(Ok(()), Err)
@@ -67,11 +68,17 @@ impl Rates {
 
     /// Gives back the cells of a request that another limit refused.
     pub fn give_back(&self, subject: &Subject, limits: &Limits) {
-        for (arrivals, bucket) in [(&self.requests, limits.requests), (&self.audio, limits.audio)] {
+        for (times, bucket) in [(&self.requests, limits.requests), (&self.audio, limits.audio)] {
             if let Some(bucket) = bucket {
-                arrivals.give_back(subject, bucket.weight());
+                times.give_back(subject, bucket.weight());
             }
         }
+    }
+
+    /// Takes the cells of a request without audio, or returns the time to wait.
+    pub fn take_request(&self, subject: &Subject, bucket: Option<Bucket>) -> Result<(), Duration> {
+        let wait = bucket.and_then(|bucket| self.check(Kind::Requests, subject, bucket, true));
+        wait.map_or(Ok(()), Err)
     }
 
     /// Takes one of `bucket` for a request that only reads, or returns the time to wait. Reads have separate buckets:
@@ -81,21 +88,21 @@ impl Rates {
     }
 
     /// Returns the time until the caller's bucket of reads is full again.
-    pub fn standing_of_reads(&self, subject: &Subject) -> Duration {
+    pub fn time_until_reads_full(&self, subject: &Subject) -> Duration {
         self.reads.ahead(subject, self.clock.steady())
     }
 
     /// Returns the times until the caller's buckets of requests and of audio are full again.
-    pub fn standing(&self, subject: &Subject) -> (Duration, Duration) {
+    pub fn time_until_full(&self, subject: &Subject) -> RateReset {
         let now = self.clock.steady();
-        (self.requests.ahead(subject, now), self.audio.ahead(subject, now))
+        RateReset { requests: self.requests.ahead(subject, now), audio: self.audio.ahead(subject, now) }
     }
 
     /// Takes over the rates of a caller from a shared store, which also counts requests on other gateways.
-    pub fn hear(&self, subject: &Subject, requests: Duration, audio: Duration) {
+    pub fn raise_to(&self, subject: &Subject, reset: RateReset) {
         let now = self.clock.steady();
-        self.requests.at_least(subject, now, requests);
-        self.audio.at_least(subject, now, audio);
+        self.requests.raise_to(subject, now, reset.requests);
+        self.audio.raise_to(subject, now, reset.audio);
     }
 
     /// Forgets the callers whose buckets are full.
@@ -108,25 +115,25 @@ impl Rates {
 
     /// Returns the time that the request has to wait; `None` if there is no wait.
     fn check(&self, kind: Kind, subject: &Subject, bucket: Bucket, take: bool) -> Option<Duration> {
-        let judge = self.judge(kind, bucket);
+        let limiters = self.limiters_of(kind, bucket);
         let now = Nanos::from(self.clock.steady());
         let waiting = |not_until: NotUntil<Nanos>| not_until.wait_time_from(now);
-        let verdict = if take {
-            judge.take.check_key_n(subject, bucket.cells)
+        let decision = if take {
+            limiters.take.check_key_n(subject, bucket.cells)
         } else {
-            judge.look.check_key_n(subject, bucket.cells)
+            limiters.peek.check_key_n(subject, bucket.cells)
         };
-        match verdict {
-            Ok(verdict) => verdict.err().map(waiting),
+        match decision {
+            Ok(decision) => decision.err().map(waiting),
             // The recording needs more than a full bucket: admission refuses such a recording before this call.
             Err(_) => Some(bucket.weight()),
         }
     }
 
-    fn judge(&self, kind: Kind, bucket: Bucket) -> Arc<Limiters> {
-        let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = judges.entry((kind, bucket.cell, bucket.burst.get())).or_insert_with(|| {
-            let arrivals = match kind {
+    fn limiters_of(&self, kind: Kind, bucket: Bucket) -> Arc<Limiters> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = limiters.entry((kind, bucket.cell, bucket.burst.get())).or_insert_with(|| {
+            let times = match kind {
                 Kind::Requests => &self.requests,
                 Kind::Audio => &self.audio,
                 Kind::Reads => &self.reads,
@@ -134,8 +141,8 @@ impl Rates {
             let second = Quota::per_second(std::num::NonZeroU32::MIN);
             let quota = Quota::with_period(bucket.cell).unwrap_or(second).allow_burst(bucket.burst);
             Arc::new(Limiters {
-                take: RateLimiter::new(quota, arrivals.clone(), ZeroBasedClock::new(&self.clock)),
-                look: RateLimiter::new(quota, PeekStore(arrivals.clone()), ZeroBasedClock::new(&self.clock)),
+                take: RateLimiter::new(quota, times.clone(), ZeroBasedClock::new(&self.clock)),
+                peek: RateLimiter::new(quota, PeekStore(times.clone()), ZeroBasedClock::new(&self.clock)),
             })
         });
         Arc::clone(made)
@@ -145,96 +152,6 @@ impl Rates {
 impl fmt::Debug for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rates").finish_non_exhaustive()
-    }
-}
-
-/// The theoretical arrival time of GCRA for each caller: the time at which the bucket will be full. Every quota reads
-/// the same time, so a caller that changes plans keeps its usage.
-#[derive(Debug, Clone, Default)]
-struct Arrivals(Arc<Mutex<HashMap<Subject, Duration>>>);
-
-impl Arrivals {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Duration>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ahead(&self, subject: &Subject, now: Duration) -> Duration {
-        self.lock().get(subject).map_or(Duration::ZERO, |arrival| arrival.saturating_sub(now))
-    }
-
-    fn give_back(&self, subject: &Subject, weight: Duration) {
-        if let Some(arrival) = self.lock().get_mut(subject) {
-            *arrival = arrival.saturating_sub(weight);
-        }
-    }
-
-    fn at_least(&self, subject: &Subject, now: Duration, ahead: Duration) {
-        if ahead > Duration::ZERO {
-            let mut arrivals = self.lock();
-            let arrival = arrivals.entry(subject.clone()).or_default();
-            *arrival = (*arrival).max(now.saturating_add(ahead));
-        }
-    }
-
-    fn forget_before(&self, now: Duration) {
-        let mut arrivals = self.lock();
-        arrivals.retain(|_, arrival| *arrival > now);
-        arrivals.shrink_to_fit();
-    }
-}
-
-impl StateStore for Arrivals {
-    type Key = Subject;
-
-    fn measure_and_replace<T, F, E>(&self, subject: &Subject, judge: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let mut arrivals = self.lock();
-        let (verdict, arrival) = judge(arrivals.get(subject).copied().map(Nanos::from))?;
-        match arrivals.get_mut(subject) {
-            Some(known) => *known = arrival.into(),
-            None => {
-                arrivals.insert(subject.clone(), arrival.into());
-            }
-        }
-        Ok(verdict)
-    }
-}
-
-/// A view of the arrival times that takes nothing.
-struct PeekStore(Arrivals);
-
-impl StateStore for PeekStore {
-    type Key = Subject;
-
-    fn measure_and_replace<T, F, E>(&self, subject: &Subject, judge: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        judge(self.0.lock().get(subject).copied().map(Nanos::from)).map(|(verdict, _)| verdict)
-    }
-}
-
-/// A clock that counts from zero. A limiter of `governor` counts from its first look at its clock; these limiters share
-/// their callers, so they need a common zero.
-#[derive(Debug, Clone)]
-struct ZeroBasedClock {
-    clock: Clock,
-    made: OnceLock<()>,
-}
-
-impl ZeroBasedClock {
-    fn new(clock: &Clock) -> Self {
-        Self { clock: clock.clone(), made: OnceLock::new() }
-    }
-}
-
-impl GovernorClock for ZeroBasedClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        if self.made.set(()).is_ok() { Nanos::new(0) } else { Nanos::from(self.clock.steady()) }
     }
 }
 
@@ -253,12 +170,12 @@ mod tests {
     fn requests(per_minute: u32, burst: u32) -> Limits {
         let number = |n| NonZeroU32::new(n).unwrap();
         let rate = RequestRate { per_minute: number(per_minute), burst: number(burst) };
-        Limits { requests: Some(Bucket::of_request(rate)), ..Limits::default() }
+        Limits { requests: Some(Bucket::for_requests(rate)), ..Limits::default() }
     }
 
     fn audio(per_minute: u64, length: u64) -> Bucket {
         let per_minute = AudioMs::new(per_minute * 1000);
-        Bucket::of_audio(AudioRate { per_minute, burst: per_minute }, AudioMs::new(length * 1000))
+        Bucket::for_audio(AudioRate { per_minute, burst: per_minute }, AudioMs::new(length * 1000))
     }
 
     #[test]
@@ -282,12 +199,12 @@ mod tests {
         let rates = Rates::new(Clock::manual(UnixMs::new(1_000_000)));
         let limits = Limits { audio: Some(audio(60, 40)), ..requests(60, 2) };
         rates.take(&alice(), &limits).unwrap();
-        let before = rates.standing(&alice());
+        let before = rates.time_until_full(&alice());
         assert_eq!(rates.take(&alice(), &limits), Err(Denial::Audio { wait: Duration::from_secs(20) }));
-        assert_eq!(rates.look(&alice(), &limits), Err(Denial::Audio { wait: Duration::from_secs(20) }));
-        assert_eq!(rates.standing(&alice()), before);
+        assert_eq!(rates.peek(&alice(), &limits), Err(Denial::Audio { wait: Duration::from_secs(20) }));
+        assert_eq!(rates.time_until_full(&alice()), before);
         rates.give_back(&alice(), &limits);
-        assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(rates.time_until_full(&alice()), RateReset::default());
     }
 
     #[test]
@@ -300,8 +217,8 @@ mod tests {
             rates.take_read(&alice(), bucket).unwrap();
         }
         assert_eq!(rates.take_read(&alice(), bucket), Err(Duration::from_secs(1)));
-        assert_eq!(rates.standing_of_reads(&alice()), Duration::from_secs(2));
-        assert_eq!(rates.standing(&alice()), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(rates.time_until_reads_full(&alice()), Duration::from_secs(2));
+        assert_eq!(rates.time_until_full(&alice()), RateReset::default());
         for _ in 0..2 {
             rates.take(&alice(), &limits).unwrap();
         }
@@ -316,11 +233,11 @@ mod tests {
     fn what_a_shared_store_knows_counts_here_too_and_idle_callers_are_forgotten() {
         let clock = Clock::manual(UnixMs::new(1_000_000));
         let rates = Rates::new(clock.clone());
-        rates.hear(&alice(), Duration::from_secs(3), Duration::ZERO);
+        rates.raise_to(&alice(), RateReset { requests: Duration::from_secs(3), audio: Duration::ZERO });
         let wait = Duration::from_secs(1);
-        assert_eq!(rates.look(&alice(), &requests(60, 3)), Err(Denial::Requests { wait }));
+        assert_eq!(rates.peek(&alice(), &requests(60, 3)), Err(Denial::Requests { wait }));
         rates.forget_idle();
-        assert!(rates.look(&alice(), &requests(60, 3)).is_err());
+        assert!(rates.peek(&alice(), &requests(60, 3)).is_err());
         clock.advance(Duration::from_secs(3));
         rates.forget_idle();
         assert!(rates.requests.lock().is_empty() && rates.audio.lock().is_empty());

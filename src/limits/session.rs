@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bucket::Bucket;
 use crate::domain::{Subject, UnixMs};
 use crate::identity::Caps;
 use crate::ledger::Charge;
-use crate::limits::Bucket;
 
 /// The maximum duration of a session. A page that stays open for longer requests another.
-pub const LONGEST: Duration = Duration::from_hours(24);
+pub const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// A session, as its maker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct SessionDecision {
     /// `None`: the session is open and listed, and its request is taken from the rate. Otherwise nothing is taken.
     pub denial: Option<SessionDenial>,
     /// The time until the maker's bucket of requests is full again.
-    pub standing: Duration,
+    pub reset: Duration,
 }
 
 /// A reason to refuse a session.
@@ -88,9 +88,20 @@ pub struct SessionPage {
     pub has_more: bool,
 }
 
+impl SessionDenial {
+    /// Returns the denial of this name, as the script of Redis writes it. `wait` is the time to wait for a rate.
+    pub fn parse(name: &str, wait: Duration) -> Option<Self> {
+        Some(match name {
+            "requests" => Self::Requests { wait },
+            "open" => Self::MaxOpen,
+            _ => return None,
+        })
+    }
+}
+
 impl SessionPage {
     /// Creates a page of at most `limit` sessions from `read`, which holds one more if more follow.
-    pub fn of(mut read: Vec<Session>, limit: usize) -> Self {
+    pub fn from_read(mut read: Vec<Session>, limit: usize) -> Self {
         let has_more = read.len() > limit;
         read.truncate(limit);
         Self { data: read, has_more }
@@ -112,15 +123,15 @@ impl InSession {
     /// Returns true if `charge` on top of `spent` exceeds the caps.
     pub fn is_exceeded(&self, spent: Charge, charge: Charge) -> bool {
         let sum = spent.plus(charge);
-        self.caps.usd.is_some_and(|most| sum.usd > most) || self.caps.audio.is_some_and(|most| sum.audio > most)
+        self.caps.usd.is_some_and(|max| sum.usd > max) || self.caps.audio.is_some_and(|max| sum.audio > max)
     }
 
     /// Returns the session for a permit that replaces an earlier one, which was charged `charged` and will get that
     /// back.
     #[must_use]
-    pub fn in_place_of(mut self, charged: Charge) -> Self {
-        self.caps.usd = self.caps.usd.map(|most| most.saturating_add(charged.usd));
-        self.caps.audio = self.caps.audio.map(|most| most.saturating_add(charged.audio));
+    pub fn for_replacement(mut self, charged: Charge) -> Self {
+        self.caps.usd = self.caps.usd.map(|max| max.saturating_add(charged.usd));
+        self.caps.audio = self.caps.audio.map(|max| max.saturating_add(charged.audio));
         self
     }
 }

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bucket::Bucket;
+use super::plan_limits::Limits;
+use super::request::AdmitRequest;
+use super::session::InSession;
 use crate::domain::{AudioMs, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Usage};
-use crate::limits::session::InSession;
-use crate::limits::{AdmitRequest, Bucket, Limits};
 
 /// The final cost of a permit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +61,7 @@ pub struct RateRefund {
 
 impl RateRefund {
     /// Returns everything that a request with these limits takes.
-    pub fn of(limits: &Limits) -> Self {
+    pub fn from_limits(limits: &Limits) -> Self {
         let weight = |bucket: Option<Bucket>| {
             let us = bucket.map(|bucket| bucket.weight().as_micros()).unwrap_or_default();
             u64::try_from(us).unwrap_or(u64::MAX)
@@ -79,27 +81,42 @@ pub enum IfUnknown {
 }
 
 impl Settlement {
-    /// Takes back everything that the store took for a question, or may still take: the request was refused in the end,
-    /// or the client left before the answer. No record of the question remains.
-    pub fn void(ask: &AdmitRequest, at: UnixMs, rates: RateRefund) -> Self {
+    /// Creates the settlement that writes the record `entry`. Its permit is from the store and of no session with caps,
+    /// and counts under the requested model.
+    pub fn from_entry(entry: Entry) -> Self {
+        let Entry { id, at, subject, memo, audio, estimate, cost, usage, ending } = entry;
         Self {
-            id: ask.id,
-            subject: ask.subject.clone(),
-            session: ask.session.clone(),
+            id,
+            subject,
+            session: None,
             at,
-            memo: ask.memo.clone(),
-            counted_as: ask.memo.model.clone(),
-            audio: ask.estimate.audio,
-            estimate: ask.estimate,
-            cost: Charge::NONE,
-            usage: None,
-            ending: Ending::Refunded,
+            counted_as: memo.model.clone(),
+            memo,
+            audio,
+            estimate,
+            cost,
+            usage,
+            ending,
             without_store: false,
-            unknown: IfUnknown::Ignore,
+            unknown: IfUnknown::Charge,
             tried: false,
             marked: true,
-            rates,
+            rates: RateRefund::default(),
         }
+    }
+
+    /// Takes back everything that the store took for a request, or may still take: the request was refused in the end,
+    /// or the client left before the answer. No record of the request remains.
+    pub fn void(request: &AdmitRequest, at: UnixMs, rates: RateRefund) -> Self {
+        let entry = Entry { cost: Charge::NONE, ending: Ending::Refunded, ..request.entry(at) };
+        let session = request.session.clone();
+        Self { session, unknown: IfUnknown::Ignore, rates, ..Self::from_entry(entry) }
+    }
+
+    /// Settles a permit that a dead gateway left behind. Its estimate stands, also in its session.
+    pub fn abandoned(open: Entry) -> Self {
+        let entry = Entry { cost: open.estimate, ending: Ending::Abandoned, ..open };
+        Self { unknown: IfUnknown::Ignore, ..Self::from_entry(entry) }
     }
 
     /// Returns true if the settlement takes everything back.

@@ -14,7 +14,9 @@ use crate::ledger::PermitId;
 use crate::limits::Settlement;
 use crate::private_dir;
 
-const ENDING: &str = "jsonl";
+const EXTENSION: &str = "jsonl";
+/// The smallest number of settlements for which a file is laid out.
+const MIN_CAPACITY: usize = 1000;
 
 /// The waiting settlements, in memory and in a file.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Journal {
     waiting: BTreeMap<PermitId, Settlement>,
     /// The number of waiting settlements for which the file is laid out: a file with more than twice as many lines is
     /// written again with the waiting settlements alone.
-    most: usize,
+    capacity: usize,
     lines: usize,
     /// True if the last line could not be written, and may be there in part.
     torn: bool,
@@ -36,12 +38,19 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens a journal in `folder`, with the settlements that dead processes left there. The parent directory must
     /// exist.
-    pub(crate) fn open(folder: &Path, most: usize) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, capacity: usize) -> io::Result<Self> {
         private_dir::make_inside(folder)?;
-        let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7().simple()));
-        let file = begin(&path)?;
-        let mut journal =
-            Self { path, file, waiting: BTreeMap::new(), most: most.max(1000), lines: 0, torn: false, aside: false };
+        let path = folder.join(format!("{}.{EXTENSION}", uuid::Uuid::now_v7().simple()));
+        let file = create(&path)?;
+        let mut journal = Self {
+            path,
+            file,
+            waiting: BTreeMap::new(),
+            capacity: capacity.max(MIN_CAPACITY),
+            lines: 0,
+            torn: false,
+            aside: false,
+        };
         for left in fs::read_dir(folder)? {
             let left = left?.path();
             if let Err(error) = journal.take_over(&left) {
@@ -58,7 +67,7 @@ impl Journal {
     }
 
     /// Adds a settlement to the waiting ones.
-    pub(crate) fn keep(&mut self, settlement: Settlement) {
+    pub(crate) fn add(&mut self, settlement: Settlement) {
         let written = self.write(&settlement);
         if let Err(error) = &written
             && !self.torn
@@ -76,8 +85,8 @@ impl Journal {
     }
 
     /// Removes a settlement that the store has taken.
-    pub(crate) fn done(&mut self, id: PermitId) {
-        if self.waiting.remove(&id).is_some() && self.may_go() && self.file.set_len(0).is_ok() {
+    pub(crate) fn remove(&mut self, id: PermitId) {
+        if self.waiting.remove(&id).is_some() && self.is_removable() && self.file.set_len(0).is_ok() {
             self.lines = 0;
         }
     }
@@ -87,13 +96,13 @@ impl Journal {
         self.aside |= self.waiting.remove(&id).is_some();
     }
 
-    fn may_go(&self) -> bool {
+    fn is_removable(&self) -> bool {
         self.waiting.is_empty() && !self.aside
     }
 
     fn write(&mut self, settlement: &Settlement) -> io::Result<()> {
-        if self.lines > 2 * self.most.max(self.waiting.len()) && !self.aside {
-            self.begin_anew()?;
+        if self.lines > 2 * self.capacity.max(self.waiting.len()) && !self.aside {
+            self.rewrite()?;
         }
         // End a partial line first, so that it does not spoil the next one.
         let begin = if self.torn { "\n" } else { "" };
@@ -103,8 +112,8 @@ impl Journal {
     }
 
     /// Writes the file again with the waiting settlements alone.
-    fn begin_anew(&mut self) -> io::Result<()> {
-        let mut file = begin(&self.path)?;
+    fn rewrite(&mut self) -> io::Result<()> {
+        let mut file = create(&self.path)?;
         self.lines = 0;
         for settlement in self.waiting.values() {
             let line = serde_json::to_string(settlement).map_err(io::Error::other)? + "\n";
@@ -117,7 +126,7 @@ impl Journal {
 
     /// Takes over the settlements of a process that has died.
     fn take_over(&mut self, path: &Path) -> io::Result<()> {
-        if *path == self.path || path.extension().is_none_or(|ending| ending != ENDING) {
+        if *path == self.path || path.extension().is_none_or(|ending| ending != EXTENSION) {
             return Ok(());
         }
         let file = match private_dir::open(path, OpenOptions::new().read(true)) {
@@ -137,7 +146,7 @@ impl Journal {
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if let Ok(settlement) = serde_json::from_slice::<Settlement>(line) {
                 // Of two lines of one settlement, the later one knows more.
-                self.keep(settlement);
+                self.add(settlement);
             } else {
                 // The line during which the gateway died.
                 tracing::warn!("a settlement that was cut short when its gateway died is left out");
@@ -149,7 +158,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        if self.may_go() {
+        if self.is_removable() {
             // An empty file that stays does no harm.
             let _ = fs::remove_file(&self.path);
         }
@@ -157,7 +166,7 @@ impl Drop for Journal {
 }
 
 /// Creates a new file at `path` that is locked before other processes can find it by its name.
-fn begin(path: &Path) -> io::Result<File> {
+fn create(path: &Path) -> io::Result<File> {
     let unfinished = path.with_extension("new");
     // A failed attempt left this file, since no two processes have the same name.
     let _ = fs::remove_file(&unfinished);
@@ -175,30 +184,22 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::{AudioMs, UnixMs};
-    use crate::ledger::{Charge, Ending, RequestInfo};
-    use crate::limits::{IfUnknown, RateRefund};
+    use crate::ledger::{Charge, Ending, Entry, RequestInfo};
 
     /// Returns some settlement.
     pub(crate) fn settlement() -> Settlement {
         let word = || "x".to_owned();
-        Settlement {
+        Settlement::from_entry(Entry {
             id: PermitId::new(),
-            subject: "alice".parse().unwrap(),
-            session: None,
             at: UnixMs::new(1),
+            subject: "alice".parse().unwrap(),
             memo: RequestInfo { request_id: word(), plan: word(), model: word(), provider: word() },
-            counted_as: word(),
             audio: AudioMs::new(1),
             estimate: Charge::NONE,
             cost: Charge::NONE,
             usage: None,
             ending: Ending::Answered,
-            without_store: false,
-            unknown: IfUnknown::Charge,
-            tried: false,
-            marked: true,
-            rates: RateRefund::default(),
-        }
+        })
     }
 
     /// Leaves the journal as a killed process does: unlocked, with all its lines.
@@ -220,7 +221,7 @@ pub(crate) mod tests {
                 for _ in 0..2 {
                     let settlement = settlement();
                     left.insert(settlement.id);
-                    journal.keep(settlement);
+                    journal.add(settlement);
                 }
                 die(journal);
             }
@@ -238,7 +239,7 @@ pub(crate) mod tests {
             assert_eq!(found, left.into_iter().collect::<Vec<_>>());
             for mut journal in journals {
                 for id in journal.waiting.keys().copied().collect::<Vec<_>>() {
-                    journal.done(id);
+                    journal.remove(id);
                 }
             }
         }
@@ -249,11 +250,11 @@ pub(crate) mod tests {
         let folder = TempDir::new().unwrap();
         let mut journal = Journal::open(folder.path(), 1).unwrap();
         let waits = Settlement { tried: true, ..settlement() };
-        journal.keep(waits.clone());
+        journal.add(waits.clone());
         for _ in 0..2500 {
             let settlement = settlement();
-            journal.keep(settlement.clone());
-            journal.done(settlement.id);
+            journal.add(settlement.clone());
+            journal.remove(settlement.id);
         }
         assert!(journal.lines < 2500, "{}", journal.lines);
         die(journal);
@@ -269,7 +270,7 @@ pub(crate) mod tests {
         for field in ["marked", "rates"] {
             line.as_object_mut().unwrap().remove(field).unwrap();
         }
-        fs::write(folder.path().join(format!("left.{ENDING}")), format!("{line}\n")).unwrap();
+        fs::write(folder.path().join(format!("left.{EXTENSION}")), format!("{line}\n")).unwrap();
         let next = Journal::open(folder.path(), 1).unwrap();
         assert_eq!(next.waiting.get(&left.id), Some(&Settlement { marked: false, ..left.clone() }));
     }

@@ -4,10 +4,12 @@
 mod journal;
 mod queue;
 mod settler;
+#[cfg(test)]
+mod tests;
 
 pub use queue::SettlementQueue;
 pub(crate) use queue::SettlementQueueBuilder;
 #[cfg(test)]
 pub(crate) use settler::Backlog;
 pub use settler::BacklogSnapshot;
-pub(crate) use settler::Settler;
+pub(crate) use settler::{HeldPermit, Settler};

@@ -20,44 +20,44 @@ use crate::limits::{BudgetCache, Settlement};
 use crate::store::{Store, StoreError};
 
 /// The maximum number of settlements that are written at the same time.
-const AT_ONCE: usize = 128;
+const MAX_CONCURRENT_WRITES: usize = 128;
 /// The interval between attempts to write some of the waiting settlements.
-const RETRY: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The number of waiting settlements per attempt: few, since the store has other requests to serve.
-const ATTEMPTS: usize = 16;
+const MAX_ATTEMPTS_PER_RETRY: usize = 16;
 /// The time for which the shutdown of the gateway waits for permits whose connections are already closed.
-const LAST_PERMITS: Duration = Duration::from_secs(3);
+const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// The running queue.
 pub struct SettlementQueue {
     close: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    counts: Arc<Backlog>,
+    backlog: Arc<Backlog>,
 }
 
 /// The inbox and the journal of a queue that does not run yet.
 pub(crate) struct SettlementQueueBuilder {
     inbox: mpsc::UnboundedSender<Settlement>,
-    counts: Arc<Backlog>,
-    most: usize,
+    backlog: Arc<Backlog>,
+    max: usize,
     incoming: mpsc::UnboundedReceiver<Settlement>,
     journal: Journal,
 }
 
 impl SettlementQueueBuilder {
-    /// Takes over the settlements that dead processes left in `folder`. With `most` waiting, requests are refused while
+    /// Takes over the settlements that dead processes left in `folder`. With `max` waiting, requests are refused while
     /// the store is away.
-    pub(crate) fn new(folder: &Path, most: usize) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path, max: usize) -> io::Result<Self> {
         let (inbox, incoming) = mpsc::unbounded_channel();
-        let journal = Journal::open(folder, most)?;
-        let counts = Backlog { waiting: AtomicUsize::new(journal.len()), ..Backlog::default() };
-        Ok(Self { inbox, counts: Arc::new(counts), most, incoming, journal })
+        let journal = Journal::open(folder, max)?;
+        let backlog = Backlog { waiting: AtomicUsize::new(journal.len()), ..Backlog::default() };
+        Ok(Self { inbox, backlog: Arc::new(backlog), max, incoming, journal })
     }
 
     /// Returns a settler that writes settlements to `store`, or passes them to this queue.
     pub(crate) fn settler(&self, store: &Arc<Store>) -> Settler {
-        let (inbox, counts) = (self.inbox.clone(), Arc::clone(&self.counts));
-        Settler::new(Arc::clone(store), inbox, counts, self.most)
+        let (inbox, backlog) = (self.inbox.clone(), Arc::clone(&self.backlog));
+        Settler::new(Arc::clone(store), inbox, backlog, self.max)
     }
 
     /// Returns the inbox, for settlements on behalf of dead gateways.
@@ -66,11 +66,12 @@ impl SettlementQueueBuilder {
     }
 
     /// Starts to write to `store`. Call it on the runtime that ends last.
-    pub(crate) fn open(self, store: Arc<Store>, heard: Arc<BudgetCache>) -> SettlementQueue {
+    pub(crate) fn open(self, store: Arc<Store>, budgets: Arc<BudgetCache>) -> SettlementQueue {
         let (close, closing) = oneshot::channel();
-        let counts = self.counts;
-        let clerk = SettlementWorker { store, heard, journal: self.journal, counts: Arc::clone(&counts), last: None };
-        SettlementQueue { close, task: tokio::spawn(clerk.work(self.incoming, closing)), counts }
+        let backlog = self.backlog;
+        let worker =
+            SettlementWorker { store, budgets, journal: self.journal, backlog: Arc::clone(&backlog), last: None };
+        SettlementQueue { close, task: tokio::spawn(worker.run(self.incoming, closing)), backlog }
     }
 }
 
@@ -79,8 +80,8 @@ impl SettlementQueue {
     /// next gateway.
     pub async fn close(self) {
         // A worker drops the permit of a closed connection only when it next polls that connection.
-        let deadline = Instant::now() + LAST_PERMITS;
-        while self.counts.held.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        let deadline = Instant::now() + CLOSE_GRACE;
+        while self.backlog.held.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }
         let _ = self.close.send(());
@@ -98,32 +99,32 @@ impl fmt::Debug for SettlementQueue {
 
 struct SettlementWorker {
     store: Arc<Store>,
-    heard: Arc<BudgetCache>,
+    budgets: Arc<BudgetCache>,
     journal: Journal,
-    counts: Arc<Backlog>,
+    backlog: Arc<Backlog>,
     /// The waiting settlement that was last attempted.
     last: Option<PermitId>,
 }
 
 impl SettlementWorker {
-    async fn work(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
+    async fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Settlement>, mut closing: oneshot::Receiver<()>) {
         let (mut writing, mut retrying) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut retry = interval(RETRY);
+        let mut retry = interval(RETRY_INTERVAL);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
         loop {
             tokio::select! {
-                Some(settlement) = incoming.recv(), if writing.len() < AT_ONCE => {
+                Some(settlement) = incoming.recv(), if writing.len() < MAX_CONCURRENT_WRITES => {
                     writing.push(write(Arc::clone(&self.store), settlement));
                 }
                 Some((settlement, result)) = writing.next(), if !writing.is_empty() => {
-                    self.written(settlement, result, false);
+                    self.record_result(settlement, result, false);
                 }
                 Some((settlement, result)) = retrying.next(), if !retrying.is_empty() => {
-                    self.written(settlement, result, true);
+                    self.record_result(settlement, result, true);
                 }
                 _ = retry.tick(), if open && retrying.is_empty() => {
-                    for settlement in self.next_tries() {
+                    for settlement in self.next_attempts() {
                         retrying.push(write(Arc::clone(&self.store), settlement));
                     }
                 }
@@ -141,22 +142,22 @@ impl SettlementWorker {
         }
     }
 
-    fn written(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreError>, again: bool) {
+    fn record_result(&mut self, settlement: Arc<Settlement>, result: Result<(), StoreError>, again: bool) {
         if settlement.without_store && !again {
             // From here on the settlement is written, or it waits.
-            let _ = self.counts.owed.try_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+            let _ = self.backlog.owed.try_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
         }
         match result {
             Ok(()) => {
                 if settlement.without_store {
                     let month = Month::of(settlement.at);
-                    self.heard.settled(&settlement.subject, month, settlement.estimate, settlement.cost);
+                    self.budgets.record_settled(&settlement.subject, month, settlement.estimate, settlement.cost);
                 }
                 if again {
-                    self.journal.done(settlement.id);
+                    self.journal.remove(settlement.id);
                 }
             }
-            Err(StoreError::Refused(cause)) if again => {
+            Err(StoreError::Rejected(cause)) if again => {
                 tracing::error!(
                     cause,
                     request_id = settlement.memo.request_id,
@@ -165,22 +166,22 @@ impl SettlementWorker {
                 self.journal.set_aside(settlement.id);
             }
             Err(failure) if !again => {
-                self.journal.keep(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()));
+                self.journal.add(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()));
             }
             Err(_) => {}
         }
-        self.counts.waiting.store(self.journal.len(), Ordering::Relaxed);
+        self.backlog.waiting.store(self.journal.len(), Ordering::Relaxed);
     }
 
     /// Returns the next waiting settlements, without those whose part of the store is away.
-    fn next_tries(&mut self) -> Vec<Settlement> {
-        let mut next = self.journal.after(self.last, ATTEMPTS);
+    fn next_attempts(&mut self) -> Vec<Settlement> {
+        let mut next = self.journal.after(self.last, MAX_ATTEMPTS_PER_RETRY);
         self.last = next.last().map(|settlement| settlement.id);
-        next.retain(|settlement| !self.store.is_away_for(&settlement.subject));
+        next.retain(|settlement| !self.store.is_down_for(&settlement.subject));
         for first in next.iter().filter(|settlement| !settlement.tried) {
             // Note the attempt on disk before it starts: a gateway that takes over must not mistake its own for the
             // first.
-            self.journal.keep(Settlement { tried: true, ..first.clone() });
+            self.journal.add(Settlement { tried: true, ..first.clone() });
         }
         next
     }

@@ -17,11 +17,11 @@ use crate::telemetry::traces::Span;
 pub(crate) struct Settler {
     store: Arc<Store>,
     inbox: mpsc::UnboundedSender<Settlement>,
-    counts: Arc<Backlog>,
-    most: usize,
+    backlog: Arc<Backlog>,
+    max: usize,
 }
 
-/// The counts of permits and settlements that are not written yet.
+/// The backlog of permits and settlements that are not written yet.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     /// The number of permits in use.
@@ -32,6 +32,23 @@ pub(crate) struct Backlog {
     pub(crate) waiting: AtomicUsize,
 }
 
+/// A guard that counts a permit, or a settlement that is being written, as held.
+#[derive(Debug)]
+pub(crate) struct HeldPermit(Arc<Backlog>);
+
+impl HeldPermit {
+    fn new(backlog: Arc<Backlog>) -> Self {
+        backlog.held.fetch_add(1, Ordering::AcqRel);
+        Self(backlog)
+    }
+}
+
+impl Drop for HeldPermit {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// The number of permits and settlements that the store does not know yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogSnapshot {
@@ -40,35 +57,35 @@ pub struct BacklogSnapshot {
     /// The number of settlements that wait for the store to come back.
     pub waiting: usize,
     /// The sum of `owed` and `waiting` from which on requests are refused while the store is away.
-    pub most: usize,
+    pub max: usize,
 }
 
 impl Settler {
-    /// Creates a settler that writes to `store`, or passes settlements to `inbox`. With `most` waiting, requests are
+    /// Creates a settler that writes to `store`, or passes settlements to `inbox`. With `max` waiting, requests are
     /// refused while the store is away.
     pub(crate) fn new(
         store: Arc<Store>,
         inbox: mpsc::UnboundedSender<Settlement>,
-        counts: Arc<Backlog>,
-        most: usize,
+        backlog: Arc<Backlog>,
+        max: usize,
     ) -> Self {
-        Self { store, inbox, counts, most }
+        Self { store, inbox, backlog, max }
     }
 
     /// Writes a settlement in the background, as the step `span` of its request.
     pub(crate) fn settle(&self, settlement: Settlement, span: Span) {
-        let usual = settlement.unknown == IfUnknown::Charge && !settlement.without_store;
+        let is_usual = settlement.unknown == IfUnknown::Charge && !settlement.without_store;
         match Handle::try_current() {
-            Ok(runtime) if usual => {
-                self.begin();
-                let hand = InlineWrite { settlement: Some(Arc::new(settlement)), settler: self.clone(), span };
-                runtime.spawn(hand.write());
+            Ok(runtime) if is_usual => {
+                let (settler, held) = (self.clone(), self.hold());
+                let write = InlineWrite { settlement: Some(Arc::new(settlement)), settler, span, _held: held };
+                runtime.spawn(write.run());
             }
-            _ => self.hand_over(settlement, &span),
+            _ => self.enqueue(settlement, &span),
         }
     }
 
-    fn hand_over(&self, settlement: Settlement, span: &Span) {
+    fn enqueue(&self, settlement: Settlement, span: &Span) {
         // The time at which the store will take the settlement is unknown, so the step ends here.
         span.set("voxgate.deferred", true);
         let request_id = settlement.memo.request_id.clone();
@@ -77,33 +94,28 @@ impl Settler {
         }
     }
 
-    /// Counts a permit from now on.
-    pub(crate) fn begin(&self) {
-        self.counts.held.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Stops counting a permit, whose settlement is on its way.
-    pub(crate) fn end(&self) {
-        self.counts.held.fetch_sub(1, Ordering::AcqRel);
+    /// Counts a permit until the returned guard is dropped: then its settlement must be on its way.
+    pub(crate) fn hold(&self) -> HeldPermit {
+        HeldPermit::new(Arc::clone(&self.backlog))
     }
 
     /// Counts a permit that was given without the store.
-    pub(crate) fn owe(&self) {
-        self.counts.owed.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn track_local(&self) {
+        self.backlog.owed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the number of permits and settlements that the store does not know yet.
     pub(crate) fn pending(&self) -> BacklogSnapshot {
-        let Backlog { owed, waiting, .. } = &*self.counts;
+        let Backlog { owed, waiting, .. } = &*self.backlog;
         let (owed, waiting) = (owed.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed));
-        BacklogSnapshot { owed, waiting, most: self.most }
+        BacklogSnapshot { owed, waiting, max: self.max }
     }
 
     /// Returns true if the backlog is full: it could not take another settlement, besides the waiting ones and those
     /// still to come.
     pub(crate) fn is_full(&self) -> bool {
-        let BacklogSnapshot { owed, waiting, most } = self.pending();
-        owed.saturating_add(waiting) >= most
+        let BacklogSnapshot { owed, waiting, max } = self.pending();
+        owed.saturating_add(waiting) >= max
     }
 }
 
@@ -112,10 +124,11 @@ struct InlineWrite {
     settlement: Option<Arc<Settlement>>,
     settler: Settler,
     span: Span,
+    _held: HeldPermit,
 }
 
 impl InlineWrite {
-    async fn write(mut self) {
+    async fn run(mut self) {
         let Some(settlement) = self.settlement.clone() else { return };
         match self.settler.store.settle(settlement).await {
             Ok(()) => self.settlement = None,
@@ -126,7 +139,7 @@ impl InlineWrite {
     fn give_up(&mut self, failure: &StoreError) {
         if let Some(settlement) = self.settlement.take() {
             self.settler
-                .hand_over(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()), &self.span);
+                .enqueue(Arc::unwrap_or_clone(settlement).after_failure(failure.may_have_been_done()), &self.span);
         }
     }
 }
@@ -134,8 +147,7 @@ impl InlineWrite {
 impl Drop for InlineWrite {
     fn drop(&mut self) {
         // The runtime has ended while the store was asked.
-        self.give_up(&StoreError::Slow);
-        self.settler.end();
+        self.give_up(&StoreError::Timeout);
     }
 }
 
@@ -154,26 +166,26 @@ mod tests {
     use crate::store::Redis;
 
     #[test]
-    fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {
+    fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_backlog_as_tried() {
         // This server accepts connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", silent.local_addr().unwrap()).parse().unwrap();
         let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };
         let (inbox, mut incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let counts = Arc::new(Backlog::default());
+        let backlog = Arc::new(Backlog::default());
         runtime.block_on(async {
             let store = Redis::new(&redis, Duration::from_hours(1), Clock::system(), inbox.clone()).unwrap();
             let store = Arc::new(Store::Redis(store));
-            let settler = Settler { store, inbox, counts: Arc::clone(&counts), most: 10 };
+            let settler = Settler { store, inbox, backlog: Arc::clone(&backlog), max: 10 };
             settler.settle(settlement(), Span::default());
             yield_now().await;
         });
         assert!(incoming.try_recv().is_err(), "it is being written");
-        assert_eq!(counts.held.load(Ordering::Acquire), 1, "the desk waits for it");
+        assert_eq!(backlog.held.load(Ordering::Acquire), 1, "the queue waits for it");
         drop(runtime);
-        let handed = incoming.try_recv().unwrap();
-        assert!(handed.tried);
-        assert_eq!(counts.held.load(Ordering::Acquire), 0);
+        let queued = incoming.try_recv().unwrap();
+        assert!(queued.tried);
+        assert_eq!(backlog.held.load(Ordering::Acquire), 0);
     }
 }

@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 
-use super::StoreError;
 use super::embedded::{Reader, revoke_beside};
+use super::error::StoreError;
 use super::redis::Redis;
 use crate::config::{self, Namespace};
 use crate::domain::{Month, Subject};
@@ -27,17 +27,17 @@ enum LedgerBackend {
 impl LedgerReader {
     /// Opens the ledger of these settings. Call it on a tokio runtime.
     pub fn open(settings: &config::Store) -> Result<Self, StoreError> {
-        let shelf = match &settings.redis {
+        let backend = match &settings.redis {
             None => Reader::open(&settings.data_dir, settings.namespace)?
                 .map_or(LedgerBackend::Empty, LedgerBackend::Embedded),
             Some(redis) => {
                 // Living gateways, not this reader, settle the permits of dead ones.
-                let (nobody, _) = mpsc::unbounded_channel();
-                let store = Redis::new(redis, settings.keep_records, Clock::system(), nobody);
-                LedgerBackend::Redis(Box::new(store.map_err(|error| StoreError::Failed(error.category().to_owned()))?))
+                let (unused, _) = mpsc::unbounded_channel();
+                let store = Redis::new(redis, settings.keep_records, Clock::system(), unused);
+                LedgerBackend::Redis(Box::new(store.map_err(|error| StoreError::Io(error.category().to_owned()))?))
             }
         };
-        Ok(Self(shelf))
+        Ok(Self(backend))
     }
 
     /// Revokes tokens for every gateway of this store. Call it on a tokio runtime.
@@ -49,13 +49,13 @@ impl LedgerReader {
         for namespace in Namespace::ALL {
             let settings = settings.clone().with_namespace(namespace);
             written |= match Self::open(&settings)?.0 {
-                LedgerBackend::Redis(books) => books.revoke(revocation).await.map(|()| true)?,
+                LedgerBackend::Redis(ledger) => ledger.revoke(revocation).await.map(|()| true)?,
                 LedgerBackend::Empty | LedgerBackend::Embedded(_) => {
                     revoke_beside(&settings.data_dir, namespace, revocation)?
                 }
             };
         }
-        let nothing = || StoreError::Failed(format!("no gateway has written to {} yet", settings.data_dir.display()));
+        let nothing = || StoreError::Io(format!("no gateway has written to {} yet", settings.data_dir.display()));
         written.then_some(()).ok_or_else(nothing)
     }
 
@@ -64,8 +64,8 @@ impl LedgerReader {
         for namespace in Namespace::ALL {
             let found = match Self::open(&settings.clone().with_namespace(namespace))?.0 {
                 LedgerBackend::Empty => None,
-                LedgerBackend::Embedded(books) => books.session(id)?,
-                LedgerBackend::Redis(books) => books.session(id).await?,
+                LedgerBackend::Embedded(ledger) => ledger.session(id)?,
+                LedgerBackend::Redis(ledger) => ledger.session(id).await?,
             };
             if found.is_some() {
                 return Ok(found);
@@ -75,7 +75,7 @@ impl LedgerReader {
     }
 
     /// Returns true if a gateway has never written there, as far as that can be told.
-    pub fn are_new(&self) -> bool {
+    pub fn is_new(&self) -> bool {
         matches!(self.0, LedgerBackend::Empty)
     }
 
@@ -83,8 +83,8 @@ impl LedgerReader {
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Vec::new()),
-            LedgerBackend::Embedded(books) => books.subjects(month),
-            LedgerBackend::Redis(books) => books.subjects(month).await,
+            LedgerBackend::Embedded(ledger) => ledger.subjects(month),
+            LedgerBackend::Redis(ledger) => ledger.subjects(month).await,
         }
     }
 
@@ -92,8 +92,8 @@ impl LedgerReader {
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Statement::empty(subject.clone(), month)),
-            LedgerBackend::Embedded(books) => books.statement(subject, month),
-            LedgerBackend::Redis(books) => books.statement(subject, month).await,
+            LedgerBackend::Embedded(ledger) => ledger.statement(subject, month),
+            LedgerBackend::Redis(ledger) => ledger.statement(subject, month).await,
         }
     }
 
@@ -101,8 +101,8 @@ impl LedgerReader {
     pub async fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>, StoreError> {
         match &self.0 {
             LedgerBackend::Empty => Ok(Vec::new()),
-            LedgerBackend::Embedded(books) => books.entries(subject, month),
-            LedgerBackend::Redis(books) => books.entries(subject, month).await,
+            LedgerBackend::Embedded(ledger) => ledger.entries(subject, month),
+            LedgerBackend::Redis(ledger) => ledger.entries(subject, month).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::telemetry::metrics::{Label, STORE_FAILURES, STORE_SECONDS};
 
 /// An operation of a store.
@@ -41,7 +41,7 @@ pub(super) async fn timed<T>(
     let asked = Instant::now();
     let answer = answer.await;
     let label = Label::fixed(operation.as_str());
-    if !matches!(answer, Err(StoreError::Away)) {
+    if !matches!(answer, Err(StoreError::Unavailable)) {
         STORE_SECONDS.record([label], asked.elapsed());
     }
     if let Err(failure) = &answer {

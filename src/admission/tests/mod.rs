@@ -1,3 +1,4 @@
 //! Tests of admission with a real store below it.
 
+mod limiter;
 mod unreliable_store;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::admission::limiter::Limiter;
+use crate::admission::limiter::{Limiter, LimiterParts};
 use crate::admission::permit::{PendingCharge, Permit};
 use crate::config::{Model, OnStoreFailure, RequestRate};
 use crate::domain::{AudioMs, Length, Subject, UnixMs};
@@ -25,7 +25,7 @@ use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
 use crate::limits::{Bucket, Limits, Settlement};
 use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
-use crate::store::embedded::Line;
+use crate::store::embedded::ManualThreads;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
 use crate::store::tests::faults::{Fault, Faults, Step, forgetful_steps, steps};
 use crate::store::tests::unreliable_redis::Unreliable;
@@ -47,7 +47,7 @@ fn limits(caller: usize) -> Limits {
     let number = |n| NonZeroU32::new(n).unwrap();
     let rate = RequestRate { per_minute: number(REQUESTS_PER_MINUTE), burst: number(BURST) };
     Limits {
-        requests: Some(Bucket::of_request(rate)),
+        requests: Some(Bucket::for_requests(rate)),
         concurrent: Some(number(MAX_CONCURRENT[caller])),
         monthly_audio: Some(AudioMs::new(BUDGET[caller])),
         ..Limits::default()
@@ -56,7 +56,7 @@ fn limits(caller: usize) -> Limits {
 
 /// The store of a run, with its faults.
 enum Host {
-    Embedded { line: Box<Line>, folder: Arc<TempDir>, faults: Faults },
+    Embedded { threads: Box<ManualThreads>, folder: Arc<TempDir>, faults: Faults },
     Redis(Unreliable),
 }
 
@@ -76,7 +76,7 @@ struct Run {
     host: Host,
     store: Arc<Store>,
     limiter: Arc<Limiter>,
-    desk: SettlementQueue,
+    queue: SettlementQueue,
     clock: Clock,
     began: UnixMs,
     callers: [Subject; 2],
@@ -85,7 +85,7 @@ struct Run {
     /// The outcome of each admitted request, by its permit: the caller, the cost, and true if Redis has forgotten
     /// since.
     ended: BTreeMap<PermitId, (usize, u64, bool)>,
-    let_in: [u64; 2],
+    admitted: [u64; 2],
     forgot: bool,
     _journal: TempDir,
 }
@@ -104,20 +104,21 @@ impl Run {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let callers = ["a", "b"].map(|name| subject(&format!("unreliable-{name}-{run}")));
         let (store, journal) = (Arc::new(store), TempDir::new().unwrap());
-        let letterbox = SettlementQueueBuilder::new(journal.path(), 1000).unwrap();
-        let (limiter, desk) = Limiter::over(Arc::clone(&store), letterbox, policy, &clock, rates, leases);
+        let queue = SettlementQueueBuilder::new(journal.path(), 1000).unwrap();
+        let parts = LimiterParts { store: Arc::clone(&store), on_failure: policy, clock: clock.clone(), rates, leases };
+        let (limiter, queue) = Limiter::new(parts, queue);
         Self {
             host,
             store,
             limiter: Arc::new(limiter),
-            desk,
+            queue,
             began: clock.now(),
             clock,
             callers,
             asking: Vec::new(),
             in_flight: Vec::new(),
             ended: BTreeMap::new(),
-            let_in: [0; 2],
+            admitted: [0; 2],
             forgot: false,
             _journal: journal,
         }
@@ -143,7 +144,7 @@ impl Run {
             }
             Step::Wait { ms } => self.wait(*ms).await,
             Step::Stall => match &mut self.host {
-                Host::Embedded { line, .. } => line.stall(),
+                Host::Embedded { threads, .. } => threads.stall(),
                 Host::Redis(redis) => redis.stall(),
             },
             Step::Resume => self.resume(),
@@ -173,7 +174,7 @@ impl Run {
 
     fn resume(&mut self) {
         match &mut self.host {
-            Host::Embedded { line, .. } => line.resume(),
+            Host::Embedded { threads, .. } => threads.resume(),
             Host::Redis(redis) => redis.resume(),
         }
     }
@@ -181,7 +182,7 @@ impl Run {
     /// Delivers a piece of late work; returns true if there was any.
     fn deliver(&mut self, which: usize) -> bool {
         match &mut self.host {
-            Host::Embedded { line, .. } => line.deliver(which),
+            Host::Embedded { threads, .. } => threads.deliver(which),
             Host::Redis(redis) => redis.deliver(which),
         }
     }
@@ -191,9 +192,9 @@ impl Run {
         let limiter = Arc::clone(&self.limiter);
         self.asking.push(tokio::spawn(async move {
             let (subject, memo, estimate) = (asked.subject.clone(), asked.memo.clone(), asked.estimate);
-            let verdict = limiter.admit(asked).await.ok().filter(|verdict| verdict.decision.denial.is_none())?;
-            let (id, at, without_store) = (verdict.id, verdict.decision.at, verdict.without_store);
-            let account = PendingCharge { id, subject, session: None, at, memo, estimate, text: 0, without_store };
+            let decided = limiter.admit(asked).await.ok().filter(|decided| decided.decision.denial.is_none())?;
+            let (id, at, decided_by) = (decided.id, decided.decision.at, decided.decided_by);
+            let account = PendingCharge { id, subject, session: None, at, memo, estimate, text: 0, decided_by };
             let model = Arc::new(Model::unknown("a:model"));
             let permit =
                 Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());
@@ -225,17 +226,17 @@ impl Run {
     async fn go_on(&mut self) {
         for _ in 0..HOPS {
             tokio::task::yield_now().await;
-            if let Host::Embedded { line, faults, .. } = &mut self.host {
-                line.pump(faults);
+            if let Host::Embedded { threads, faults, .. } = &mut self.host {
+                threads.pump(faults);
             }
         }
         let (done, asking): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.asking).into_iter().partition(JoinHandle::is_finished);
         self.asking = asking;
         for task in done {
-            if let Ok(Some(let_in)) = task.await {
-                self.let_in[let_in.caller] += 1;
-                self.in_flight.push(let_in);
+            if let Ok(Some(admitted)) = task.await {
+                self.admitted[admitted.caller] += 1;
+                self.in_flight.push(admitted);
             }
         }
     }
@@ -277,7 +278,7 @@ impl Run {
 
     async fn finish(self) {
         drop(self.limiter);
-        self.desk.close().await;
+        self.queue.close().await;
     }
 }
 
@@ -291,7 +292,7 @@ fn run(steps: &[Step], policy: OnStoreFailure, make: impl FnOnce(OnStoreFailure)
         }
         run.be_quiet().await;
         run.check_what_is_promised();
-        run.check_the_books().await;
+        run.check_the_ledger().await;
         run.finish().await;
     });
 }
@@ -299,8 +300,9 @@ fn run(steps: &[Step], policy: OnStoreFailure, make: impl FnOnce(OnStoreFailure)
 fn embedded(policy: OnStoreFailure) -> Run {
     let (clock, folder) = (Clock::manual(UnixMs::new(START)), Arc::new(TempDir::new().unwrap()));
     let (rates, leases) = (Arc::new(Rates::new(clock.clone())), Arc::new(Leases::new(clock.clone())));
-    let (store, line) = Embedded::by_hand(folder.path(), KEEP, Arc::clone(&rates), Arc::clone(&leases), clock.clone());
-    let host = Host::Embedded { line: Box::new(line), folder, faults: Faults::new() };
+    let (store, threads) =
+        Embedded::manual(folder.path(), KEEP, Arc::clone(&rates), Arc::clone(&leases), clock.clone());
+    let host = Host::Embedded { threads: Box::new(threads), folder, faults: Faults::new() };
     Run::over(Store::Embedded(store), host, clock, rates, leases, policy)
 }
 

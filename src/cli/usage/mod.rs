@@ -89,7 +89,7 @@ impl Usage {
 
 /// Returns the reason why the report may be empty, if the user cannot know it.
 fn reason(report: &Report, books: &LedgerReader, settings: &config::Store) -> String {
-    if books.are_new() {
+    if books.is_new() {
         // Show the full path: a command from another folder than the gateway's reads another directory.
         let directory = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
         return format!("; no gateway has written to {} (VOXGATE_DATA_DIR) yet", directory.display());

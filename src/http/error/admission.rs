@@ -4,10 +4,10 @@ use actix_web::http::header::HeaderName;
 
 use super::api_error::ApiError;
 use super::code::ErrorCode;
-use crate::admission::{Limited, Refusal};
+use crate::admission::Refusal;
 use crate::http::headers::rate_limit;
 use crate::identity::IdentityError;
-use crate::limits::Denial;
+use crate::limits::{Limit, LimitReached};
 use crate::models::Unfit;
 
 impl From<Refusal> for ApiError {
@@ -26,29 +26,26 @@ impl From<Refusal> for ApiError {
                 with(ErrorCode::AudioTooLong).param("file")
             }
             Refusal::Unpriced { .. } => with(ErrorCode::ModelNotPriced).param("model"),
-            Refusal::Limited(limited) => Self::from_limit(&limited, message),
+            Refusal::Limit(reached) => reached.into(),
             Refusal::Revoked => IdentityError::Revoked.into(),
-            Refusal::SessionSpent { .. } => Self::quota(message),
-            Refusal::TooManySessions { .. } => with(ErrorCode::SessionLimitExceeded),
-            Refusal::StoreAway => Self::store_away(message),
+            Refusal::StoreUnavailable => Self::store_away(message),
         }
     }
 }
 
-impl ApiError {
-    /// Builds the error for a limit. Rate limits carry `Retry-After`; an exhausted quota carries
-    /// `x-should-retry: false`.
-    fn from_limit(limited: &Limited, message: String) -> Self {
-        let mut error = match limited.denial {
-            Denial::Requests { .. } | Denial::Audio { .. } => Self::new(ErrorCode::RateLimitExceeded, message),
-            // A revoked token is not a limit, and was refused before this.
-            Denial::Concurrency | Denial::Revoked => Self::new(ErrorCode::ConcurrencyLimitExceeded, message),
-            Denial::MonthlyUsd | Denial::MonthlyAudio | Denial::Session => Self::quota(message),
+/// Rate limits carry `Retry-After`; an exhausted quota carries `x-should-retry: false`.
+impl From<Box<LimitReached>> for ApiError {
+    fn from(reached: Box<LimitReached>) -> Self {
+        let message = reached.to_string();
+        let error = match reached.limit {
+            Limit::Requests { wait, .. } | Limit::Audio { wait, .. } => {
+                Self::new(ErrorCode::RateLimitExceeded, message).retry_after(wait)
+            }
+            Limit::Concurrency { .. } => Self::new(ErrorCode::ConcurrencyLimitExceeded, message),
+            Limit::MonthlyUsd { .. } | Limit::MonthlyAudio { .. } | Limit::SessionCaps { .. } => Self::quota(message),
+            Limit::OpenSessions { .. } => Self::new(ErrorCode::SessionLimitExceeded, message),
         };
-        if let Some(wait) = limited.wait() {
-            error = error.retry_after(wait);
-        }
-        let rates = rate_limit::pairs(&limited.allowance);
+        let rates = rate_limit::pairs(&reached.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
     }
 }

@@ -9,6 +9,7 @@ mod head;
 mod identity;
 mod intake;
 mod provider;
+mod sessions;
 
 pub(in crate::http) use api_error::ApiError;
 pub use code::{ErrorCode, ErrorKind};

@@ -56,7 +56,7 @@ async fn audio(
         .await?;
     let key = caller.share_key();
     request_log::hold(request, state.shared.places.take(key).await?);
-    let arriving = state.admission.arriving(&caller)?;
+    let arriving = state.admission.start_upload(&caller)?;
 
     let body = trace_context::receiving(body, record.receiving());
     let (headers, query) = (request.headers(), request.query_string());

@@ -30,10 +30,10 @@ pub(in crate::http) async fn ready(state: PinnedState) -> HttpResponse {
     } else {
         (HttpResponse::Ok(), "ready")
     };
-    let store = match limiter.presence() {
-        Availability::There => "ready",
-        Availability::PartlyAway => "partly_away",
-        Availability::Away => "away",
+    let store = match limiter.availability() {
+        Availability::Up => "ready",
+        Availability::Degraded => "partly_away",
+        Availability::Down => "away",
     };
     response.insert_header((CACHE_CONTROL, "no-store"));
     answer::json(response, &json!({ "status": status, "store": store }))

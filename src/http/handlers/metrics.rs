@@ -66,15 +66,14 @@ fn providers(page: &mut Page, states: &[ProviderState]) {
 }
 
 fn store(page: &mut Page, limiter: &Limiter) {
-    let presence = limiter.presence();
-    let states =
-        [("ready", Availability::There), ("partly_away", Availability::PartlyAway), ("away", Availability::Away)];
-    page.gauge(&families::STORE, states.map(|(name, state)| ([name], u64::from(state == presence))));
+    let availability = limiter.availability();
+    let states = [("ready", Availability::Up), ("partly_away", Availability::Degraded), ("away", Availability::Down)];
+    page.gauge(&families::STORE, states.map(|(name, state)| ([name], u64::from(state == availability))));
     let pending = limiter.pending();
     page.gauge(&families::WAITING, [([], number(pending.waiting))]);
     page.gauge(&families::OWED, [([], number(pending.owed))]);
-    page.gauge(&families::WAITING_LIMIT, [([], number(pending.most))]);
-    page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations()))]);
+    page.gauge(&families::WAITING_LIMIT, [([], number(pending.max))]);
+    page.gauge(&families::REVOCATIONS, [([], number(limiter.revocations().count_known()))]);
 }
 
 fn load(page: &mut Page, state: &AppState) {

@@ -3,28 +3,26 @@
 use std::time::Duration;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Path, Payload};
+use actix_web::web::{Bytes, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::admission::Refusal;
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
-use crate::http::create_session::CreateSession;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::rate_limit;
 use crate::http::middleware::request_log;
 use crate::http::state::AppState;
 use crate::http::{PinnedState, answer, preflight, query};
-use crate::identity::{Caller, Grant, MintError, Scope};
+use crate::identity::{Grant, MintError, Scope};
 use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
-use crate::store::StoreError;
+use crate::sessions::{self, CreateSession, Maker, OpenSessionError};
 
 /// The maximum size of a request body, in bytes.
-const MOST: usize = 16 * 1024;
+const MAX_BODY: usize = 16 * 1024;
 /// The maximum number of sessions in a page, and the default of `limit`.
 const MAX_PAGE: usize = 100;
 
@@ -34,50 +32,28 @@ pub(in crate::http) async fn open(
     body: Payload,
     state: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |maker| state.admission.before_session(maker)).await?;
+    let maker = maker(&request, &state, |maker| Ok(state.admission.check_requests(&maker.caller)?)).await?;
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
-    // A body this small must arrive within the time allowed for a head.
-    let body = timeout(state.settings.fixed.server.header_timeout, body.to_bytes_limited(MOST)).await;
-    let body = body.map_err(|_| IntakeError::TooSlow)?;
-    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
-    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))?;
-    let wish = CreateSession::of(&body, &caller)?.within(&caller, &state.settings.plans)?;
-    let now = UnixMs::now();
-    // A session must not outlive the token that created it.
-    let left = Duration::from_secs(caller.expires_at.saturating_sub(now.get() / 1000)).max(Duration::from_secs(1));
-    let ttl = wish.ttl.min(left);
-    let id = Uuid::now_v7().to_string();
-    let grant = Grant {
-        subject: wish.subject.clone(),
-        plan: Some(wish.plan.clone()),
-        scopes: wish.scopes,
-        ttl,
-        token_id: Some(id.clone()),
-        caps: wish.caps,
-        maker: Some(caller.subject.clone()),
-    };
+    let body = read_body(body, state.settings.fixed.server.header_timeout).await?;
+    let wanted = CreateSession::parse(&body, &maker.caller.plan)?;
+    sessions::check_delegation(&wanted, &maker.caller, &state.settings.plans)?;
     // The token and the list of sessions use the same time.
-    let token = minter.mint_at(&grant, now.get() / 1000).map_err(|error: MintError| {
+    let now = UnixMs::now();
+    let session = wanted.session(Uuid::now_v7().to_string(), now, maker.caller.expires_at);
+    let token = minter.mint_at(&grant(&wanted, &session, &maker), now.get() / 1000).map_err(|error: MintError| {
         tracing::error!(%error, "the token of a session could not be made");
         ApiError::internal()
     })?;
-    let session = Session {
-        id,
-        subject: wish.subject,
-        plan: wish.plan,
-        scope: wish.scopes.to_string(),
-        created_at: now,
-        expires_at: now.plus(ttl),
-        caps: wish.caps,
-    };
-    let opened = state.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
-    rate_limit::tell(&request, &caller);
+    let opened = state.sessions.open(&maker, session.clone()).await;
+    if !matches!(opened, Err(OpenSessionError::Store(_))) {
+        rate_limit::tell(&request, &maker.caller);
+    }
     opened?;
-    let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
+    let (by, session_of) = (maker.caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
         scope = session.scope, expires_at = %session.expires_at, "a session was opened");
-    let mut answer = shown(&session);
+    let mut answer = json_of(&session);
     if let Value::Object(members) = &mut answer {
         members.insert("token".to_owned(), json!(secrecy::ExposeSecret::expose_secret(&token)));
     }
@@ -86,15 +62,38 @@ pub(in crate::http) async fn open(
     Ok(answer::json(response, &answer))
 }
 
+/// Reads a body. One this small must arrive within the time allowed for a head.
+async fn read_body(body: Payload, time_limit: Duration) -> Result<Bytes, ApiError> {
+    let body = timeout(time_limit, body.to_bytes_limited(MAX_BODY)).await;
+    let body = body.map_err(|_| IntakeError::TooSlow)?;
+    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
+    body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))
+}
+
+/// Returns the content of the session's token.
+fn grant(wanted: &CreateSession, session: &Session, maker: &Maker<'_>) -> Grant {
+    let ttl = session.expires_at.get().saturating_sub(session.created_at.get());
+    Grant {
+        subject: session.subject.clone(),
+        plan: Some(session.plan.clone()),
+        scopes: wanted.scopes,
+        ttl: Duration::from_millis(ttl),
+        token_id: Some(session.id.clone()),
+        caps: session.caps,
+        maker: Some(maker.caller.subject.clone()),
+    }
+}
+
 /// Handles `GET`: lists the caller's sessions that have not ended, oldest first, in OpenAI's pages.
 pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |maker| state.admission.take_read(maker)).await?;
+    let maker = maker(&request, &state, |maker| Ok(state.sessions.take_read(maker)?)).await?;
     let asked_for = page(request.query_string())?;
-    let page = state.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
+    let page = state.sessions.list(&maker.caller.subject, asked_for).await;
+    let page = page.map_err(|failure| ApiError::no_session_store(&failure))?;
     let id = |session: Option<&Session>| session.map(|session| session.id.clone());
     let list = json!({
         "object": "list",
-        "data": page.data.iter().map(shown).collect::<Vec<_>>(),
+        "data": page.data.iter().map(json_of).collect::<Vec<_>>(),
         "first_id": id(page.data.first()),
         "last_id": id(page.data.last()),
         "has_more": page.has_more,
@@ -130,38 +129,32 @@ pub(in crate::http) async fn end(
     id: Path<String>,
     state: PinnedState,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |_| Ok(())).await?;
-    let ended = state.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
+    let maker = maker(&request, &state, |_| Ok(())).await?.caller.subject;
+    let ended = state.sessions.end(&maker, &id).await.map_err(|failure| ApiError::no_session_store(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
-    let (by, subject) = (caller.subject.as_str(), session.subject.as_str());
+    let (by, subject) = (maker.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject, session = session.id, "a session was revoked");
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Identifies the caller as a maker of sessions, and returns it if `check` accepts it.
-async fn maker(
+async fn maker<'a>(
     request: &HttpRequest,
-    state: &AppState,
-    check: impl FnOnce(&Caller) -> Result<(), Refusal>,
-) -> Result<Caller, ApiError> {
+    state: &'a AppState,
+    check: impl FnOnce(&Maker<'a>) -> Result<(), ApiError>,
+) -> Result<Maker<'a>, ApiError> {
     let record = request_log::of(request);
     let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
     record.caller(&caller);
     caller.require(Scope::Sessions)?;
-    state.admission.plan(&caller)?;
-    let maker = caller.acting_as_maker();
+    let maker = Maker { caller: caller.acting_as_maker(), plan: state.admission.plan(&caller)? };
     state.admission.check_known_revocations(&caller)?;
     check(&maker)?;
     state.admission.check_token(&caller).await?;
     Ok(maker)
 }
 
-fn away(failure: &StoreError) -> ApiError {
-    tracing::debug!(%failure, "sessions could not be read or written");
-    ApiError::store_away("The gateway cannot keep sessions at the moment. Please try again.")
-}
-
-fn shown(session: &Session) -> Value {
+fn json_of(session: &Session) -> Value {
     json!({
         "id": session.id,
         "object": "session",
@@ -170,7 +163,7 @@ fn shown(session: &Session) -> Value {
         "scope": session.scope,
         "created_at": session.created_at.get() / 1000,
         "expires_at": session.expires_at.get() / 1000,
-        "max_audio_seconds": session.caps.audio.map(|most| most.get() / 1000),
+        "max_audio_seconds": session.caps.audio.map(|max| max.get() / 1000),
         "max_usd": session.caps.usd,
     })
 }

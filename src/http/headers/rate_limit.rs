@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::identity::Caller;
-use crate::limits::{Allowance, Share};
+use crate::limits::{Allowance, RateWindow};
 
 /// The caller whose rates appear in the answer to a request.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
 /// Returns the headers as names and values. An unlimited rate has none.
 pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
     let mut pairs = Vec::new();
-    if let Some(Share { limit, remaining, reset }) = allowance.requests {
+    if let Some(RateWindow { limit, remaining, reset }) = allowance.requests {
         pairs.push(("x-ratelimit-limit-requests", limit.to_string()));
         pairs.push(("x-ratelimit-remaining-requests", remaining.to_string()));
         pairs.push(("x-ratelimit-reset-requests", spoken(reset)));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn each_rate_has_its_policy_and_its_state() {
-        let share = |limit, remaining, ms| Some(Share { limit, remaining, reset: Duration::from_millis(ms) });
+        let share = |limit, remaining, ms| Some(RateWindow { limit, remaining, reset: Duration::from_millis(ms) });
         let allowance = Allowance { requests: share(60, 9, 1500), audio: share(600, 580, 2000) };
         let pairs = pairs(&allowance);
         let value = |name| pairs.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str());

@@ -1,19 +1,22 @@
 //! The database file: every write and every read. One connection, one statement at a time.
 //!
-//! - `writer`: a transaction; `tokens`: sessions and revoked tokens; `rows`: rows as types
+//! - `writer`: a transaction; `spent`: the charges of a month; `tokens`: sessions and revoked tokens; `rows`: rows as types
 
 mod rows;
+mod spent;
 mod tokens;
 mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::domain::{Month, Subject};
-use crate::ledger::{Entry, Statement, Tally};
-use rows::{entry, number, parsed, tally};
+use crate::ledger::{Entry, Statement};
+use rows::{Result, entry, number, parsed, tally};
+use spent::spent;
+pub(super) use tokens::RevocationSum;
 pub(super) use writer::Writer;
 
 /// The version of the schema, in the file's `user_version`.
@@ -24,9 +27,6 @@ const READABLE: i64 = 1;
 /// A connection to the file.
 #[derive(Debug)]
 pub(super) struct Database(Connection);
-
-/// The result of a call of SQLite.
-pub(super) type Result<T> = rusqlite::Result<T>;
 
 /// Connects to the file at `path`, which must not be a link. Its directory may be behind a link.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -79,9 +79,9 @@ impl Database {
         Self::of_version(connection, VERSION)
     }
 
-    fn of_version(connection: Connection, least: i64) -> Result<Self> {
+    fn of_version(connection: Connection, min: i64) -> Result<Self> {
         match version(&connection)? {
-            version if (least..=VERSION).contains(&version) => Ok(Self(connection)),
+            version if (min..=VERSION).contains(&version) => Ok(Self(connection)),
             // SQLite has no error for this; its error for a file that is not a database comes nearest.
             other => Err(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
@@ -139,12 +139,6 @@ impl Database {
 
 fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-fn spent(connection: &Connection, subject: &Subject, month: Month) -> Result<Tally> {
-    let mut query = connection.prepare_cached(include_str!("sql/spent.sql"))?;
-    let row = query.query_row(params![subject.as_str(), month.to_string()], |row| tally(row, 0)).optional()?;
-    Ok(row.unwrap_or_default())
 }
 
 #[cfg(test)]

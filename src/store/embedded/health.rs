@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::store::StoreError;
 
-const BACK: &str = "the embedded store can be written to again";
+const RECOVERED: &str = "the embedded store can be written to again";
 
 /// The known state of the file and of its thread.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Health {
 
 impl Health {
     /// Returns true if writes are known to fail.
-    pub(super) fn is_away(&self) -> bool {
+    pub(super) fn is_down(&self) -> bool {
         self.fails.load(Ordering::Relaxed) || self.is_stalled()
     }
 
@@ -27,8 +27,8 @@ impl Health {
     }
 
     /// Notes that the thread did not answer: the disk stands still, or the thread has died.
-    pub(super) fn did_not_answer(&self, cause: &StoreError) {
-        let was_away = self.is_away();
+    pub(super) fn record_no_answer(&self, cause: &StoreError) {
+        let was_away = self.is_down();
         self.is_stalled.store(true, Ordering::Relaxed);
         if !was_away {
             tracing::error!(%cause, "the embedded store is away");
@@ -36,18 +36,18 @@ impl Health {
     }
 
     /// Notes that the thread has finished its work.
-    pub(super) fn answers(&self) {
-        if self.is_stalled.swap(false, Ordering::Relaxed) && !self.is_away() {
-            tracing::info!("{BACK}");
+    pub(super) fn record_answer(&self) {
+        if self.is_stalled.swap(false, Ordering::Relaxed) && !self.is_down() {
+            tracing::info!("{RECOVERED}");
         }
     }
 
     /// Notes the result of a write. Logs the first failure, and the first success after it.
-    pub(super) fn wrote(&self, written: &Result<(), StoreError>) {
+    pub(super) fn record_write(&self, written: &Result<(), StoreError>) {
         let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
         match written {
             Err(cause) if !failed_before => tracing::error!(%cause, "the embedded store cannot be written to"),
-            Ok(()) if failed_before && !self.is_stalled() => tracing::info!("{BACK}"),
+            Ok(()) if failed_before && !self.is_stalled() => tracing::info!("{RECOVERED}"),
             _ => {}
         }
     }

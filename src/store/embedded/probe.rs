@@ -6,15 +6,17 @@ use std::io;
 use std::path::{Path, absolute};
 
 use super::database::Database;
-use super::{Embedded, LOCK, OpenError, holder};
+use super::error::OpenError;
+use super::lock::{LOCK_FILE, holder};
+use super::store::Embedded;
 use crate::config::Namespace;
 use crate::private_dir;
 
 /// The state of a usable data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum ProbeResult {
     /// No directory yet; it can be created.
-    Nothing,
+    Missing,
     /// A directory that no process has open.
     Free,
     /// The directory of a running gateway.
@@ -26,18 +28,18 @@ pub enum Found {
 
 impl Embedded {
     /// Checks that a store in `directory` could be opened, apart from a gateway that has it open.
-    pub fn try_out(directory: &Path, namespace: Namespace) -> Result<Found, OpenError> {
-        let found = try_directory(directory)?;
-        if let Some(mut lock) = try_file(directory, LOCK)? {
+    pub fn probe(directory: &Path, namespace: Namespace) -> Result<ProbeResult, OpenError> {
+        let found = probe_directory(directory)?;
+        if let Some(mut lock) = open_existing(directory, LOCK_FILE)? {
             // Shared, so that two checks do not see each other; and only for this moment, in which no gateway can
             // start.
             match lock.try_lock_shared() {
                 Ok(()) => drop(lock),
-                Err(TryLockError::WouldBlock) => return Ok(Found::InUse { holder: holder(&mut lock) }),
+                Err(TryLockError::WouldBlock) => return Ok(ProbeResult::InUse { holder: holder(&mut lock) }),
                 Err(TryLockError::Error(error)) => return Err(unusable(directory)(error)),
             }
         }
-        if try_file(directory, namespace.database())?.is_some() {
+        if open_existing(directory, namespace.database())?.is_some() {
             let file = directory.join(namespace.database());
             Database::open_to_read(&file).map_err(|error| OpenError::Database { file, error })?;
         }
@@ -46,7 +48,7 @@ impl Embedded {
 }
 
 /// Checks that files can be created in `directory`, or that the directory itself can be created.
-pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
+pub fn probe_directory(directory: &Path) -> Result<ProbeResult, OpenError> {
     let whole = absolute(directory).map_err(unusable(directory))?;
     for place in whole.ancestors() {
         if place.try_exists().map_err(unusable(directory))? {
@@ -55,14 +57,14 @@ pub fn try_directory(directory: &Path) -> Result<Found, OpenError> {
             }
             // The file has no name, or only briefly. The text of the error contains that name; its kind does not.
             tempfile::tempfile_in(place).map_err(|error| unusable(directory)(error.kind().into()))?;
-            return Ok(if place == whole { Found::Free } else { Found::Nothing });
+            return Ok(if place == whole { ProbeResult::Free } else { ProbeResult::Missing });
         }
     }
     Err(unusable(directory)(io::ErrorKind::NotFound.into()))
 }
 
 /// Opens a file of the directory as the gateway does; `None`: it does not exist.
-fn try_file(directory: &Path, name: &str) -> Result<Option<File>, OpenError> {
+fn open_existing(directory: &Path, name: &str) -> Result<Option<File>, OpenError> {
     match private_dir::open(&directory.join(name), OpenOptions::new().read(true).write(true)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::database::Database;
+use super::failure::failed;
 use crate::config::Namespace;
 use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::revocation::Revocation;
@@ -19,7 +20,7 @@ impl Reader {
     pub(crate) fn open(directory: &Path, namespace: Namespace) -> Result<Option<Self>, StoreError> {
         let file = directory.join(namespace.database());
         // An unreadable directory is an error, not an empty directory.
-        if !file.try_exists().map_err(|error| StoreError::Failed(error.to_string()))? {
+        if !file.try_exists().map_err(|error| StoreError::Io(error.to_string()))? {
             return Ok(None);
         }
         Ok(Some(Self(Database::open_to_read(&file).map_err(|error| failed(&error))?)))
@@ -60,13 +61,4 @@ pub(crate) fn revoke_beside(
         writer.commit().map(|()| true)
     });
     written.map_err(|error| failed(&error))
-}
-
-pub(crate) fn failed(error: &rusqlite::Error) -> StoreError {
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => StoreError::Garbled(error.to_string()),
-        _ => StoreError::Failed(error.to_string()),
-    }
 }

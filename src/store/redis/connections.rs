@@ -10,21 +10,22 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
+use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 
+use super::scripts::{CachedScript, Call};
 use crate::config::RedisUrl;
 use crate::store::StoreError;
 
 /// The time limit for making a connection.
-pub(super) const CONNECT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time limit for an answer on a connection, even after its caller has left.
-pub(super) const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The idle time after which a connection is not trusted: servers and middleboxes close idle connections, and the
 /// request that discovers it would fail. Connections to a cluster retry automatically.
-const IDLE: Duration = Duration::from_secs(20);
+const MAX_IDLE: Duration = Duration::from_secs(20);
 
 /// The maximum number of attempts for one question. The second attempt uses a fresh connection; further ones are for a
 /// server that closes all connections at once.
@@ -36,14 +37,14 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// Each runtime has a separate connection: a question stays on the thread that asks it, which saves two wake-ups of
 /// another thread (measured: a third of the wait), and a worker that stops takes no connection away from another.
-pub(super) struct Link {
+pub(super) struct Connections {
     pub(super) target: Target,
-    wires: Mutex<HashMap<Id, Own>>,
+    by_runtime: Mutex<HashMap<Id, RuntimeConnection>>,
 }
 
 /// A runtime's connection, and the time of its last use.
-struct Own {
-    wire: Wire,
+struct RuntimeConnection {
+    connection: Connection,
     used: Instant,
 }
 
@@ -54,13 +55,13 @@ pub(super) enum Target {
 }
 
 #[derive(Clone)]
-enum Wire {
+enum Connection {
     Single(ConnectionManager),
     Cluster(ClusterConnection),
 }
 
-impl Link {
-    /// Creates a link to `url` that connects on first use.
+impl Connections {
+    /// Creates the connections to `url`, each made on its first use.
     pub(super) fn new(url: &RedisUrl) -> RedisResult<Self> {
         let target = match url.cluster_nodes() {
             Some(nodes) => {
@@ -69,7 +70,7 @@ impl Link {
             }
             None => Target::Single(Box::new(Client::open(url.expose())?)),
         };
-        Ok(Self { target, wires: Mutex::default() })
+        Ok(Self { target, by_runtime: Mutex::default() })
     }
 
     pub(super) fn is_cluster(&self) -> bool {
@@ -78,31 +79,30 @@ impl Link {
 
     /// Replaces all connections by fresh ones: the old ones may lead to the server before a failover.
     pub(super) fn renew(&self) {
-        self.wires.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.by_runtime.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Runs a script, and waits at most `patience` for its answer. The script runs to its end even if the caller
+    /// Runs a script, and waits at most `time_limit` for its answer. The script runs to its end even if the caller
     /// leaves, and must be safe to run twice.
     pub(super) async fn script(
         &self,
-        script: &Script,
-        source: &Arc<str>,
-        (keys, arguments): (Vec<String>, Vec<String>),
-        patience: Duration,
+        script: &CachedScript,
+        Call { keys, arguments }: Call,
+        time_limit: Duration,
     ) -> Result<Value, StoreError> {
-        let by = move |command: &str, script: &str| {
+        let command_by = move |command: &str, script: &str| {
             let mut command = redis::cmd(command);
             command.arg(script).arg(keys.len()).arg(&keys).arg(&arguments);
             command
         };
-        let by_hash = by("EVALSHA", script.get_hash());
-        let (mut wire, source) = (self.wire()?, Arc::clone(source));
-        let deadline = Instant::now() + patience;
-        unhurried(patience, async move {
-            match wire.insist(&by_hash, deadline).await {
+        let by_hash = command_by("EVALSHA", script.script.get_hash());
+        let (mut connection, text) = (self.connection()?, Arc::clone(&script.text));
+        let deadline = Instant::now() + time_limit;
+        run_detached(time_limit, async move {
+            match connection.run_with_retry(&by_hash, deadline).await {
                 // After a restart or a flush of scripts, send the text itself, which Redis then remembers.
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    wire.insist(&by("EVAL", &source), deadline).await
+                    connection.run_with_retry(&command_by("EVAL", &text), deadline).await
                 }
                 answer => answer,
             }
@@ -111,62 +111,64 @@ impl Link {
     }
 
     /// Runs a command, which must be safe to run twice.
-    pub(super) async fn run(&self, command: Cmd, patience: Duration) -> Result<Value, StoreError> {
-        let (mut wire, deadline) = (self.wire()?, Instant::now() + patience);
-        unhurried(patience, async move { wire.insist(&command, deadline).await }).await
+    pub(super) async fn run(&self, command: Cmd, time_limit: Duration) -> Result<Value, StoreError> {
+        let (mut connection, deadline) = (self.connection()?, Instant::now() + time_limit);
+        run_detached(time_limit, async move { connection.run_with_retry(&command, deadline).await }).await
     }
 
     /// Returns the connection of this runtime.
-    fn wire(&self) -> Result<Wire, StoreError> {
-        let mut wires = self.wires.lock().unwrap_or_else(PoisonError::into_inner);
+    fn connection(&self) -> Result<Connection, StoreError> {
+        let mut by_runtime = self.by_runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = Handle::current().id();
         let used = Instant::now();
-        if let Some(own) = wires.get_mut(&runtime).filter(|own| self.is_cluster() || own.used.elapsed() < IDLE) {
+        if let Some(own) = by_runtime.get_mut(&runtime).filter(|own| self.is_cluster() || own.used.elapsed() < MAX_IDLE)
+        {
             own.used = used;
-            return Ok(own.wire.clone());
+            return Ok(own.connection.clone());
         }
-        let wire = self.target.connect().map_err(|error| failure(&error))?;
-        wires.insert(runtime, Own { wire: wire.clone(), used });
-        Ok(wire)
+        let connection = self.target.connect().map_err(|error| failure(&error))?;
+        by_runtime.insert(runtime, RuntimeConnection { connection: connection.clone(), used });
+        Ok(connection)
     }
 }
 
-/// Runs `work` to its end even if the caller leaves, and waits at most `patience` for its answer.
-async fn unhurried(
-    patience: Duration,
+/// Runs `work` to its end even if the caller leaves, and waits at most `time_limit` for its answer.
+async fn run_detached(
+    time_limit: Duration,
     work: impl Future<Output = RedisResult<Value>> + Send + 'static,
 ) -> Result<Value, StoreError> {
-    match timeout(patience, tokio::spawn(work)).await {
-        Err(_) => Err(StoreError::Slow),
-        Ok(Err(_)) => Err(StoreError::Failed("its connection was given up".to_owned())),
+    match timeout(time_limit, tokio::spawn(work)).await {
+        Err(_) => Err(StoreError::Timeout),
+        Ok(Err(_)) => Err(StoreError::Io("its connection was given up".to_owned())),
         Ok(Ok(answer)) => answer.map_err(|error| failure(&error)),
     }
 }
 
 impl Target {
-    fn connect(&self) -> RedisResult<Wire> {
+    fn connect(&self) -> RedisResult<Connection> {
         Ok(match self {
             Self::Single(client) => {
                 let config = ConnectionManagerConfig::new()
                     // The waiting request fails at once; the next one attempts to connect again.
                     .set_number_of_retries(0)
-                    .set_connection_timeout(Some(CONNECT))
-                    .set_response_timeout(Some(ANSWER));
-                Wire::Single(ConnectionManager::new_lazy_with_config(Client::clone(client), config)?)
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    .set_response_timeout(Some(ANSWER_TIMEOUT));
+                Connection::Single(ConnectionManager::new_lazy_with_config(Client::clone(client), config)?)
             }
             Self::Cluster { client, .. } => {
-                let config = ClusterConfig::new().set_connection_timeout(CONNECT).set_response_timeout(ANSWER);
-                Wire::Cluster(client.get_pending_async_connection_with_config(config))
+                let config =
+                    ClusterConfig::new().set_connection_timeout(CONNECT_TIMEOUT).set_response_timeout(ANSWER_TIMEOUT);
+                Connection::Cluster(client.get_pending_async_connection_with_config(config))
             }
         })
     }
 }
 
-impl Wire {
+impl Connection {
     /// Runs a command, and repeats it on a new connection if this one turns out to be closed: servers and middleboxes
     /// close idle connections, which tells nothing about the server. A server that cannot be reached is an error at
     /// once.
-    async fn insist(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
+    async fn run_with_retry(&mut self, command: &Cmd, deadline: Instant) -> RedisResult<Value> {
         let mut answer = self.run(command).await;
         for _ in 1..MAX_ATTEMPTS {
             match &answer {
@@ -202,9 +204,9 @@ impl Wire {
 }
 
 /// Hides the address, which may hold a password.
-impl fmt::Debug for Link {
+impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("cluster", &self.is_cluster()).finish_non_exhaustive()
+        f.debug_struct("Connections").field("cluster", &self.is_cluster()).finish_non_exhaustive()
     }
 }
 
@@ -229,7 +231,7 @@ const REFUSES_ALL: [&str; 14] = [
 /// Describes an error without the address, which may hold a password.
 pub(super) fn failure(error: &RedisError) -> StoreError {
     let Some(code) = error.code() else {
-        return StoreError::Failed(match error.kind() {
+        return StoreError::Io(match error.kind() {
             _ if error.is_connection_refusal() => "it refuses connections".to_owned(),
             ErrorKind::Io => "it cannot be reached".to_owned(),
             ErrorKind::ClusterConnectionNotFound => "no node of the cluster can be reached".to_owned(),
@@ -240,8 +242,8 @@ pub(super) fn failure(error: &RedisError) -> StoreError {
     let detail = error.detail().map(|detail| detail.split(" script: ").next().unwrap_or(detail));
     let what = detail.map_or_else(|| code.to_owned(), |detail| format!("{code} {detail}"));
     if REFUSES_ALL.contains(&code) || what.contains("ACL failure") {
-        StoreError::Failed(what)
+        StoreError::Io(what)
     } else {
-        StoreError::Refused(what)
+        StoreError::Rejected(what)
     }
 }

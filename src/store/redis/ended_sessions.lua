@@ -7,8 +7,8 @@ local function drop_session(list, ends, id)
   redis.call('ZREM', ends, id)
 end
 
--- How many are dropped at once: more than one script adds, so that ended sessions never pile up, and few enough that no other
--- caller notices.
+-- The number of sessions that one script drops: more than one script adds, so that ended sessions never pile up, and few
+-- enough that no other caller notices.
 local max_dropped = 200
 
 local function drop_ended(list, ends, now_ms)

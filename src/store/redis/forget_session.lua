@@ -1,3 +1,5 @@
--- Lists a session no longer.
+-- Removes a session from its maker's list.
 
-drop_session(KEYS[1], KEYS[2], ARGV[1])
+local args = cjson.decode(ARGV[1]) -- see ForgetArguments in sessions.rs
+
+drop_session(KEYS[1], KEYS[2], args.id)

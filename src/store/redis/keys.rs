@@ -10,8 +10,8 @@ use crate::domain::{Month, Subject};
 
 /// The number of tags. A change would make every caller start with empty limits, so it must never change.
 const TAGS: u16 = 4096;
-/// The number of parts into which the callers of a cluster are divided, each usually on one node.
-pub(super) const PARTS: usize = 64;
+/// The number of shards into which the callers of a cluster are divided, each usually on one node.
+pub(super) const SHARDS: usize = 64;
 const SLOTS: u16 = 16_384;
 /// The ending of the names of the keys with lists of sessions.
 pub(super) const SESSIONS: &str = "open-sessions";
@@ -94,9 +94,9 @@ impl Keys {
         format!("{}:ledger", self.tag)
     }
 
-    /// Returns the part of a cluster in which the caller is.
-    pub(super) fn part(&self) -> usize {
-        part_of(&self.tag)
+    /// Returns the shard of a cluster in which the caller is.
+    pub(super) fn shard(&self) -> usize {
+        shard_of(&self.tag)
     }
 }
 
@@ -104,10 +104,10 @@ fn crc(text: &str) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(text.as_bytes())
 }
 
-/// Returns the part of a cluster to which a key belongs, by its tag.
-pub(super) fn part_of(key: &str) -> usize {
+/// Returns the shard of a cluster to which a key belongs, by its tag.
+pub(super) fn shard_of(key: &str) -> usize {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag);
-    usize::from(crc(tag) % SLOTS) / (usize::from(SLOTS) / PARTS)
+    usize::from(crc(tag) % SLOTS) / (usize::from(SLOTS) / SHARDS)
 }
 
 /// Returns a pattern for the keys of every caller that end in `last`.
@@ -128,10 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_part_follows_the_slot_that_redis_computes() {
-        // CLUSTER KEYSLOT of "alice" is 749 and of "bob" 8955: parts of 256 slots each.
-        assert_eq!(part_of("voxgate:{alice}:probe"), 749 / 256);
-        assert_eq!(part_of("voxgate:{bob}:probe"), 8955 / 256);
+    fn the_shard_follows_the_slot_that_redis_computes() {
+        // CLUSTER KEYSLOT of "alice" is 749 and of "bob" 8955: shards of 256 slots each.
+        assert_eq!(shard_of("voxgate:{alice}:probe"), 749 / 256);
+        assert_eq!(shard_of("voxgate:{bob}:probe"), 8955 / 256);
     }
 
     proptest! {
@@ -147,13 +147,13 @@ mod tests {
                 for key in [keys.rates(), keys.leases(), keys.open(), keys.revoked(None), month] {
                     prop_assert_eq!(subject_of(own, &key), Some(subject.clone()));
                     prop_assert_eq!(subject_of(other, &key), None);
-                    prop_assert_eq!(part_of(&key), keys.part());
+                    prop_assert_eq!(shard_of(&key), keys.shard());
                 }
                 for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions(), keys.session_ends()] {
-                    prop_assert_eq!(part_of(&key), keys.part());
+                    prop_assert_eq!(shard_of(&key), keys.shard());
                 }
                 for key in [keys.ledger(), keys.closed()] {
-                    prop_assert_eq!(part_of(&key), keys.part());
+                    prop_assert_eq!(shard_of(&key), keys.shard());
                     prop_assert_eq!(subject_of(own, &key), None);
                 }
             }

@@ -7,30 +7,31 @@ use redis::cmd;
 
 use super::keys::{pattern, subject_of};
 use super::records::{ledger_entries, open_entry, parsed, statement};
-use super::{PATIENCE, Redis};
+use super::shared::BACKGROUND_TIMEOUT;
+use super::store::Redis;
 use crate::domain::{Month, Subject, UnixMs};
 use crate::ledger::{Ending, Entry, Statement};
 use crate::store::StoreError;
 
 /// The number of records per request.
-const PAGE: usize = 1000;
+const PAGE_SIZE: usize = 1000;
 /// The number of callers that are queried at the same time.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_READS: usize = 16;
 
 impl Redis {
     /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let keys = self.shared.keys(subject);
-        if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreError::Away);
+        if self.shared.health.is_shard_down(keys.shard()) {
+            return Err(StoreError::Unavailable);
         }
         let command = cmd("HGETALL").arg(keys.month(month)).take();
-        statement(subject, month, self.shared.link.run(command, self.shared.timeout).await?)
+        statement(subject, month, self.shared.connections.run(command, self.shared.timeout).await?)
     }
 
     /// Returns every caller that was charged in a month.
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
-        let keys = self.shared.link.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
+        let keys = self.shared.connections.scan(&pattern(self.shared.namespace, &month.to_string())).await?;
         let subjects: BTreeSet<_> = keys.iter().filter_map(|key| subject_of(self.shared.namespace, key)).collect();
         Ok(subjects.into_iter().collect())
     }
@@ -61,11 +62,13 @@ impl Redis {
             let command = cmd("HGETALL").arg(self.shared.keys(subject).open()).take();
             let subject = subject.clone();
             async move {
-                let open: Vec<(String, String)> = parsed(self.shared.link.run(command, PATIENCE).await?)?;
+                let open: Vec<(String, String)> =
+                    parsed(self.shared.connections.run(command, BACKGROUND_TIMEOUT).await?)?;
                 open.iter().map(|(id, value)| open_entry(&subject, id, value)).collect::<Result<Vec<_>, _>>()
             }
         };
-        let answers: Vec<_> = stream::iter(subjects).map(ask).buffer_unordered(AT_ONCE).try_collect().await?;
+        let answers: Vec<_> =
+            stream::iter(subjects).map(ask).buffer_unordered(MAX_CONCURRENT_READS).try_collect().await?;
         Ok(answers.concat())
     }
 
@@ -73,11 +76,12 @@ impl Redis {
         let mut entries = Vec::new();
         let mut start = from.get().to_string();
         loop {
-            let page = cmd("XRANGE").arg(ledger).arg(&start).arg("+").arg("COUNT").arg(PAGE).take();
-            let page: Vec<(String, Vec<String>)> = parsed(self.shared.link.run(page, PATIENCE).await?)?;
+            let page = cmd("XRANGE").arg(ledger).arg(&start).arg("+").arg("COUNT").arg(PAGE_SIZE).take();
+            let page: Vec<(String, Vec<String>)> =
+                parsed(self.shared.connections.run(page, BACKGROUND_TIMEOUT).await?)?;
             entries.extend(ledger_entries(&page)?);
             match page.last() {
-                Some((id, _)) if page.len() == PAGE => start = format!("({id}"),
+                Some((id, _)) if page.len() == PAGE_SIZE => start = format!("({id}"),
                 _ => return Ok(entries),
             }
         }

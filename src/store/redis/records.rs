@@ -66,12 +66,12 @@ pub(super) fn written(entry: &Entry) -> String {
 }
 
 fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entry, StoreError> {
-    let record: Record = serde_json::from_str(text).map_err(StoreError::garbled)?;
+    let record: Record = serde_json::from_str(text).map_err(StoreError::corrupt)?;
     let (request_id, plan, model, provider) = record.w;
     let estimate = charge(record.e);
     let tokens = record.k.map(|(input, output)| Usage::Tokens { input, output });
     Ok(Entry {
-        id: PermitId::from_str(id).map_err(StoreError::garbled)?,
+        id: PermitId::from_str(id).map_err(StoreError::corrupt)?,
         at: UnixMs::new(at.or(record.t).unwrap_or_default()),
         subject: subject.clone(),
         memo: RequestInfo { request_id, plan, model, provider },
@@ -85,16 +85,16 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
 
 /// Parses an entry of the hash of open permits: `<admitted at> <record>`.
 pub(super) fn open_entry(subject: &Subject, id: &str, value: &str) -> Result<Entry, StoreError> {
-    let garbled = || StoreError::Garbled(format!("the permit {id} does not say when it was given"));
-    let (at, record) = value.split_once(' ').ok_or_else(garbled)?;
-    read(subject, id, record, Some(at.parse().map_err(|_| garbled())?))
+    let corrupt = || StoreError::Corrupt(format!("the permit {id} does not say when it was given"));
+    let (at, record) = value.split_once(' ').ok_or_else(corrupt)?;
+    read(subject, id, record, Some(at.parse().map_err(|_| corrupt())?))
 }
 
 /// Parses the answer of `XRANGE` on a ledger: each item is an id and its fields.
 pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entry>, StoreError> {
     let entries = items.iter().map(|(item, fields)| match fields.as_slice() {
-        [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreError::garbled)?, id, record, None),
-        _ => Err(StoreError::Garbled(format!("the record {item} has {} fields", fields.len()))),
+        [_, id, _, subject, _, record] => read(&subject.parse().map_err(StoreError::corrupt)?, id, record, None),
+        _ => Err(StoreError::Corrupt(format!("the record {item} has {} fields", fields.len()))),
     });
     entries.collect()
 }
@@ -129,5 +129,5 @@ fn count(tally: &mut Tally, what: &str, number: u64) {
 
 /// Converts an answer of Redis to the expected type.
 pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
-    redis::from_redis_value(value).map_err(StoreError::garbled)
+    redis::from_redis_value(value).map_err(StoreError::corrupt)
 }

@@ -8,31 +8,36 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use redis::{Cmd, cmd};
+use serde::Serialize;
 
-use super::keys::{part_of, revocations};
+use super::keys::{revocations, shard_of};
+use super::log_position::LogPosition;
 use super::records::parsed;
-use super::{PATIENCE, Redis};
+use super::scripts::{Call, Operand};
+use super::shared::BACKGROUND_TIMEOUT;
+use super::store::Redis;
 use crate::domain::{Subject, UnixMs};
 use crate::identity::known_revocations::{KnownRevocations, MAX_REVOCATIONS};
 use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::store::StoreError;
 
 /// The number of revocations per read.
-const PAGE: usize = 1000;
-/// The position of a log of which nothing has been read.
-const BEGINNING: &str = "0";
-
-/// The position up to which the log was read.
-#[derive(Debug)]
-pub(super) struct Followed {
-    /// The last entry that was read.
-    last: String,
+const PAGE_SIZE: u16 = 1000;
+/// The arguments of `revoke.lua`.
+#[derive(Serialize)]
+struct RevokeArguments {
+    /// The last second of issue that the revocation covers; 0 for one token.
+    up_to: u64,
+    until_ms: u64,
 }
 
-impl Default for Followed {
-    fn default() -> Self {
-        Self { last: BEGINNING.to_owned() }
-    }
+/// The arguments of `follow.lua`.
+#[derive(Serialize)]
+struct FollowArguments<'a> {
+    /// The last entry that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<&'a str>,
+    count: Operand,
 }
 
 /// A page of the log: 1 if the last entry that was read is still there, and the entries after it.
@@ -42,35 +47,37 @@ impl Redis {
     /// See [`Store::is_revoked`](crate::store::Store::is_revoked).
     pub(in crate::store) async fn is_revoked(&self, subject: &Subject, token: &TokenRef) -> Result<bool, StoreError> {
         let keys = self.shared.keys(subject);
-        if self.shared.health.is_part_away(keys.part()) {
-            return Err(StoreError::Away);
+        if self.shared.health.is_shard_down(keys.shard()) {
+            return Err(StoreError::Unavailable);
         }
         let mut command = cmd("MGET");
         command.arg(keys.revoked(None));
         if let Some(name) = &token.id {
             command.arg(keys.revoked(Some(name)));
         }
-        let said: Vec<Option<u64>> = parsed(self.shared.link.run(command, self.shared.timeout).await?)?;
-        let [up_to, named] = [0, 1].map(|at| said.get(at).copied().flatten());
+        let answer: Vec<Option<u64>> = parsed(self.shared.connections.run(command, self.shared.timeout).await?)?;
+        let [up_to, named] = [0, 1].map(|at| answer.get(at).copied().flatten());
         Ok(named.is_some() || up_to.is_some_and(|second| token.is_up_to(second)))
     }
 
     /// See [`Store::revoke`](crate::store::Store::revoke).
     pub async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
         let keys = self.shared.keys(&revocation.subject);
-        let (key, second) = match &revocation.tokens {
+        let (key, up_to) = match &revocation.tokens {
             RevokedTokens::Named(name) => (keys.revoked(Some(name)), 0),
             RevokedTokens::IssuedUpTo(second) => (keys.revoked(None), *second),
         };
-        let arguments = [second, revocation.until.get()];
-        let command = script(include_str!("revoke.lua"), &key).arg(&arguments).take();
-        self.shared.link.run(command, PATIENCE).await?;
-        if let Err(failure) =
-            self.shared.link.run(entry(&revocations(self.shared.namespace), revocation), PATIENCE).await
+        let call = Call::new(vec![key], &RevokeArguments { up_to, until_ms: revocation.until.get() });
+        self.shared.connections.script(&self.shared.scripts.revoke, call, BACKGROUND_TIMEOUT).await?;
+        if let Err(failure) = self
+            .shared
+            .connections
+            .run(entry(&revocations(self.shared.namespace), revocation), BACKGROUND_TIMEOUT)
+            .await
         {
-            // The revocation holds in any case: this part of a cluster only informs gateways that are to know it
+            // The revocation holds in any case: this shard of a cluster only informs gateways that are to know it
             // without Redis.
-            tracing::warn!(%failure, "a revocation could not be told to the gateways; they hear of it when it is used");
+            tracing::warn!(%failure, "a revocation could not be passed to the gateways; they learn of it when it is used");
         }
         Ok(())
     }
@@ -78,18 +85,20 @@ impl Redis {
     /// See [`Store::follow_revocations`](crate::store::Store::follow_revocations).
     pub(in crate::store) async fn follow_revocations(&self, known: &KnownRevocations) -> Result<(), StoreError> {
         let log = revocations(self.shared.namespace);
-        if self.shared.health.is_part_away(part_of(&log)) {
-            return Err(StoreError::Away);
+        if self.shared.health.is_shard_down(shard_of(&log)) {
+            return Err(StoreError::Unavailable);
         }
-        let mut last = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
-        let mut from_beginning = last == BEGINNING;
+        let LogPosition(mut last) = self.shared.log_position.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut from_beginning = last.is_none();
         let mut listed = HashSet::new();
         loop {
-            let command = script(include_str!("follow.lua"), &log).arg(&last).arg(PAGE).take();
-            let (is_there, page): Page = parsed(self.shared.link.run(command, PATIENCE).await?)?;
+            let arguments = FollowArguments { last: last.as_deref(), count: Operand::new(PAGE_SIZE) };
+            let call = Call::new(vec![log.clone()], &arguments);
+            let answer = self.shared.connections.script(&self.shared.scripts.follow, call, BACKGROUND_TIMEOUT).await?;
+            let (is_there, page): Page = parsed(answer)?;
             if is_there == 0 {
                 // Read the whole log again, and then write the missing revocations.
-                BEGINNING.clone_into(&mut last);
+                last = None;
                 from_beginning = true;
                 listed.clear();
                 continue;
@@ -104,9 +113,9 @@ impl Redis {
                 } else {
                     tracing::warn!(id, "an entry of the log of revocations makes no sense");
                 }
-                last.clone_from(id);
+                last = Some(id.clone());
             }
-            if page.len() < PAGE {
+            if page.len() < usize::from(PAGE_SIZE) {
                 break;
             }
         }
@@ -118,13 +127,9 @@ impl Redis {
                 }
             }
         }
-        self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner).last = last;
+        *self.shared.log_position.lock().unwrap_or_else(PoisonError::into_inner) = LogPosition(last);
         Ok(())
     }
-}
-
-fn script(text: &str, key: &str) -> Cmd {
-    cmd("EVAL").arg(text).arg(1).arg(key).take()
 }
 
 /// Returns the command that adds a revocation to `log`.

@@ -23,7 +23,7 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
         let number = |n| NonZeroU32::new(n).unwrap();
         let rate = RequestRate { per_minute: number(1), burst: number(1) };
         let limits = Limits {
-            requests: Some(Bucket::of_request(rate)),
+            requests: Some(Bucket::for_requests(rate)),
             concurrent: NonZeroU32::new(1),
             monthly_usd: Some(NanoUsd::new(5)),
             ..Limits::default()
@@ -34,13 +34,13 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
         let asked = || AdmitRequest { session: session.clone(), ..ask(&alice, limits, charge(5, 1)) };
         let (late, given) = (asked(), asked());
         let void = async |asked: &AdmitRequest| {
-            let void = Settlement::void(asked, bench.clock.now(), RateRefund::of(&asked.limits));
+            let void = Settlement::void(asked, bench.clock.now(), RateRefund::from_limits(&asked.limits));
             bench.store.settle(Arc::new(void)).await.unwrap();
         };
         // A question that comes after it was taken back.
         void(&late).await;
         let answer = bench.store.admit(Arc::new(late)).await;
-        assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
+        assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");
         // A request that was admitted before, however often it is taken back.
         assert_eq!(bench.store.admit(Arc::new(given.clone())).await.unwrap().denial, None);
         for _ in 0..2 {
@@ -55,7 +55,7 @@ async fn what_is_taken_back_leaves_nothing_and_a_question_that_comes_after_it_ta
             bench.clock.advance(Duration::from_mins(1));
         }
         let next = bench.store.admit(Arc::new(asked())).await.unwrap();
-        assert_eq!((next.denial, next.standing.in_flight, next.standing.spent), (None, 1, charge(5, 1)));
+        assert_eq!((next.denial, next.account.in_flight, next.account.spent), (None, 1, charge(5, 1)));
     }
 }
 

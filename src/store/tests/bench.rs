@@ -14,7 +14,7 @@ use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
-use crate::limits::{AdmitRequest, Limits, RateRefund, Settlement};
+use crate::limits::{AdmitRequest, Limits, Settlement};
 use crate::store::{Embedded, OpenError, Redis, Store};
 
 /// The middle of a month, so that no test crosses the turn of a month by chance.
@@ -75,7 +75,7 @@ impl Bench {
     fn shared(url: &str, place: Place) -> Self {
         let clock = Clock::manual(UnixMs::new(START));
         let (inbox, abandoned) = mpsc::unbounded_channel();
-        let store = Redis::by_hand(&settings(url), KEEP, clock.clone(), inbox).unwrap();
+        let store = Redis::manual(&settings(url), KEEP, clock.clone(), inbox).unwrap();
         Self { store: Arc::new(Store::Redis(store)), clock, place, abandoned }
     }
 
@@ -166,22 +166,6 @@ pub(crate) fn charge(usd: u64, audio: u64) -> Charge {
 
 /// Returns the settlement of a permit that was given at `at`.
 pub(crate) fn settlement(ask: &AdmitRequest, at: UnixMs, cost: Charge) -> Settlement {
-    Settlement {
-        id: ask.id,
-        subject: ask.subject.clone(),
-        session: ask.session.clone(),
-        at,
-        memo: ask.memo.clone(),
-        counted_as: ask.memo.model.clone(),
-        audio: ask.estimate.audio,
-        estimate: ask.estimate,
-        cost,
-        usage: None,
-        ending: Ending::Answered,
-        without_store: false,
-        unknown: crate::limits::IfUnknown::Charge,
-        tried: false,
-        marked: true,
-        rates: RateRefund::default(),
-    }
+    let entry = Entry { cost, ending: Ending::Answered, ..ask.entry(at) };
+    Settlement { session: ask.session.clone(), ..Settlement::from_entry(entry) }
 }

@@ -44,7 +44,7 @@ async fn a_budget_that_is_enough_for_n_requests_admits_n_of_many_at_once() {
                 decisions.into_iter().partition(|decision| decision.denial.is_none());
             assert_eq!(admitted.len(), 7, "{denial:?}");
             assert!(denied.iter().all(|decision| decision.denial == Some(denial)));
-            assert!(denied.iter().all(|decision| decision.standing.spent == charge(700, 14)));
+            assert!(denied.iter().all(|decision| decision.account.spent == charge(700, 14)));
         }
     }
 }
@@ -59,8 +59,8 @@ async fn a_client_that_waits_as_told_gets_in_and_not_before() {
         let number = |n| NonZeroU32::new(n).unwrap();
         let audio = |seconds: u64| charge(0, seconds * 1000).audio;
         let limits = Limits {
-            requests: Some(Bucket::of_request(RequestRate { per_minute: number(7), burst: number(2) })),
-            audio: Some(Bucket::of_audio(AudioRate { per_minute: audio(60), burst: audio(60) }, audio(25))),
+            requests: Some(Bucket::for_requests(RequestRate { per_minute: number(7), burst: number(2) })),
+            audio: Some(Bucket::for_audio(AudioRate { per_minute: audio(60), burst: audio(60) }, audio(25))),
             ..Limits::default()
         };
         let mut waits = 0;
@@ -97,7 +97,7 @@ async fn a_lease_that_is_never_given_back_ends_by_itself_and_its_charge_stands()
         assert_eq!(flood(&bench, "alice", limits, charge(5, 1), 1).await[0].denial, Some(Denial::Concurrency));
         bench.clock.advance(killed.lease);
         let next = flood(&bench, "alice", limits, charge(5, 1), 1).await[0];
-        assert_eq!((next.denial, next.standing.spent), (None, charge(10, 2)));
+        assert_eq!((next.denial, next.account.spent), (None, charge(10, 2)));
 
         // After two days the permit is abandoned, and its estimate stands.
         bench.clock.advance(Duration::from_hours(49));
@@ -128,7 +128,7 @@ async fn a_question_that_was_given_up_is_not_answered_any_more() {
     let late = bench.clock.now().get() / 1000 + 60;
     server.run(&["HSET", &clock_of(&subject("alice")), "seconds", &late.to_string()]);
     let answer = bench.store.admit(Arc::new(ask(&alice, Limits::default(), charge(1, 1)))).await;
-    assert!(matches!(&answer, Err(StoreError::Refused(what)) if what.starts_with("LATE")), "{answer:?}");
+    assert!(matches!(&answer, Err(StoreError::Rejected(what)) if what.starts_with("LATE")), "{answer:?}");
     let statement = bench.store.statement(&alice, Month::of(bench.clock.now())).await.unwrap();
     assert_eq!(statement.total.requests, 1);
 }
@@ -140,7 +140,7 @@ async fn a_clock_that_is_set_back_locks_nobody_out() {
     let bench = Bench::redis();
     let number = |n| NonZeroU32::new(n).unwrap();
     let rate = RequestRate { per_minute: number(60), burst: number(1) };
-    let limits = Limits { requests: Some(Bucket::of_request(rate)), ..Limits::default() };
+    let limits = Limits { requests: Some(Bucket::for_requests(rate)), ..Limits::default() };
     flood(&bench, "alice", limits, Charge::NONE, 1).await;
     let Place::Server(server) = &bench.place else { unreachable!() };
     let hour_ago = bench.clock.now().get() / 1000 - 3600;
@@ -237,7 +237,7 @@ async fn full_memory_refuses_requests_whole_and_lets_settlements_through() {
     let Place::Server(server) = &bench.place else { unreachable!() };
     server.run(&["CONFIG", "SET", "maxmemory", "1"]);
     let refused = bench.store.admit(Arc::new(ask(&alice, Limits::default(), charge(5, 1)))).await;
-    assert!(matches!(&refused, Err(StoreError::Failed(what)) if what.contains("OOM")), "{refused:?}");
+    assert!(matches!(&refused, Err(StoreError::Io(what)) if what.contains("OOM")), "{refused:?}");
     bench.recover().await;
     bench.store.settle(Arc::new(settlement(&asked, given.at, charge(3, 1)))).await.unwrap();
     let statement = bench.store.statement(&alice, Month::of(given.at)).await.unwrap();
@@ -321,12 +321,12 @@ async fn a_session_takes_no_more_than_its_caps_whatever_the_plan_leaves() {
         let given = admit(&first).await;
         assert_eq!((given.denial, admit(&first).await.denial), (None, None), "asked again, it takes nothing more");
         assert_eq!(admit(&second).await.denial, None);
-        assert_eq!(admit(&of("one", charge(51, 1))).await.denial, Some(Denial::Session));
-        assert_eq!(admit(&of("one", charge(1, 11))).await.denial, Some(Denial::Session));
+        assert_eq!(admit(&of("one", charge(51, 1))).await.denial, Some(Denial::SessionCaps));
+        assert_eq!(admit(&of("one", charge(1, 11))).await.denial, Some(Denial::SessionCaps));
         assert_eq!(admit(&of("two", charge(250, 30))).await.denial, None, "another is another");
         // The estimate that a settlement gives back can be used again.
         bench.store.settle(Arc::new(settlement(&first, given.at, charge(10, 1)))).await.unwrap();
         assert_eq!(admit(&of("one", charge(140, 19))).await.denial, None);
-        assert_eq!(admit(&of("one", charge(1, 0))).await.denial, Some(Denial::Session));
+        assert_eq!(admit(&of("one", charge(1, 0))).await.denial, Some(Denial::SessionCaps));
     }
 }

@@ -6,7 +6,7 @@
 //! - `edges`: concurrent requests, and recovery after failures
 //! - `asked_twice`: questions and settlements that come twice, late, or after they were taken back
 //! - `faults`: the faults of a store
-//! - `unreliable_redis`: Redis behind a line with faults; the embedded store has its own, `by_hand`
+//! - `unreliable_redis`: Redis behind a line with faults; the embedded store has its own, `manual`
 //! - `bench`: the stores under test, with a clock that is moved by hand
 
 mod asked_twice;

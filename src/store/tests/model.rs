@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{Month, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, Settlement};
+use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, RateReset, Settlement};
 
 #[derive(Default)]
 struct Caller {
@@ -41,9 +41,11 @@ impl Model {
                 caller.leases.insert(ask.id, time + ask.lease);
             }
         }
-        let standing = AccountUsage {
-            requests: caller.requests.saturating_sub(time),
-            audio: caller.audio.saturating_sub(time),
+        let account = AccountUsage {
+            reset: RateReset {
+                requests: caller.requests.saturating_sub(time),
+                audio: caller.audio.saturating_sub(time),
+            },
             in_flight: caller.leases.len().try_into().unwrap(),
             spent,
         };
@@ -52,7 +54,7 @@ impl Model {
             let total = &mut self.month(&ask.subject, Month::of(now)).total;
             add(total, ask.estimate);
         }
-        Decision { at: now, denial, standing }
+        Decision { at: now, denial, account }
     }
 
     pub(super) fn settle(&mut self, settlement: &Settlement) {
@@ -100,7 +102,7 @@ impl Caller {
     fn deny(&self, ask: &AdmitRequest, now: Duration) -> Option<Denial> {
         let requests = wait(self.requests, now, ask.limits.requests);
         let audio = wait(self.audio, now, ask.limits.audio);
-        let full = ask.limits.concurrent.is_some_and(|most| self.leases.len() >= most.get() as usize);
+        let full = ask.limits.concurrent.is_some_and(|max| self.leases.len() >= max.get() as usize);
         Denial::by_rates(requests, audio).or(full.then_some(Denial::Concurrency))
     }
 }

@@ -59,11 +59,11 @@ const PLANS: usize = 5;
 fn limits(plan: usize, audio: u64) -> Limits {
     let number = |n| NonZeroU32::new(n).unwrap();
     let requests = |per_minute, burst| {
-        Some(Bucket::of_request(RequestRate { per_minute: number(per_minute), burst: number(burst) }))
+        Some(Bucket::for_requests(RequestRate { per_minute: number(per_minute), burst: number(burst) }))
     };
     let seconds = |per_minute: u64, burst: u64| {
         let rate = AudioRate { per_minute: AudioMs::new(per_minute * 1000), burst: AudioMs::new(burst * 1000) };
-        Some(Bucket::of_audio(rate, AudioMs::new(audio)))
+        Some(Bucket::for_audio(rate, AudioMs::new(audio)))
     };
     match plan {
         0 => Limits { requests: requests(60, 3), audio: seconds(60, 60), ..Limits::default() },

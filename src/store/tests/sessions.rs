@@ -208,7 +208,7 @@ async fn sessions_are_listed_for_their_maker_until_they_end() {
         let (kept, over) = (session("kept", now, 100 * 365 * 24 * 3600), session("over", now, 0));
         for session in [&over, &kept] {
             let opened = bench.store.open_session(request(&alice, session.clone(), None, 2)).await.unwrap();
-            assert_eq!(opened, SessionDecision { denial: None, standing: Duration::ZERO });
+            assert_eq!(opened, SessionDecision { denial: None, reset: Duration::ZERO });
         }
         assert_eq!(listed(&bench, &alice, 100).await, ["kept"]);
         assert_eq!(bench.store.session(&alice, "kept").await.unwrap(), Some(kept.clone()));
@@ -230,7 +230,7 @@ async fn a_session_takes_one_of_its_makers_requests_or_nothing() {
         let (alice, two) = (subject("alice"), NonZeroU32::new(2).unwrap());
         bench.tell_the_time(&alice);
         let rate = RequestRate { per_minute: NonZeroU32::new(60).unwrap(), burst: two };
-        let bucket = Some(Bucket::of_request(rate));
+        let bucket = Some(Bucket::for_requests(rate));
         let now = bench.store.now(&alice);
         let open = async |id: &str, max_open| {
             bench.tell_the_time(&alice);
@@ -238,17 +238,17 @@ async fn a_session_takes_one_of_its_makers_requests_or_nothing() {
             bench.store.open_session(asked).await.unwrap()
         };
         let second = Duration::from_secs(1);
-        assert_eq!(open("one", 9).await, SessionDecision { denial: None, standing: second });
+        assert_eq!(open("one", 9).await, SessionDecision { denial: None, reset: second });
         // The limit of open sessions is reached, and the request is not taken.
-        let full = SessionDecision { denial: Some(SessionDenial::MaxOpen), standing: second };
+        let full = SessionDecision { denial: Some(SessionDenial::MaxOpen), reset: second };
         assert_eq!(open("two", 1).await, full);
-        assert_eq!(open("two", 9).await, SessionDecision { denial: None, standing: second * 2 });
+        assert_eq!(open("two", 9).await, SessionDecision { denial: None, reset: second * 2 });
         let denial = Some(SessionDenial::Requests { wait: second });
-        assert_eq!(open("three", 9).await, SessionDecision { denial, standing: second * 2 });
+        assert_eq!(open("three", 9).await, SessionDecision { denial, reset: second * 2 });
         assert_eq!(listed(&bench, &alice, 9).await, ["one", "two"]);
         // A request after the advised wait is accepted.
         bench.clock.advance(second);
-        assert_eq!(open("three", 9).await, SessionDecision { denial: None, standing: second * 2 });
+        assert_eq!(open("three", 9).await, SessionDecision { denial: None, reset: second * 2 });
     }
 }
 
@@ -259,7 +259,7 @@ async fn a_session_that_is_asked_for_twice_in_redis_is_opened_once() {
     bench.tell_the_time(&alice);
     let rate = RequestRate { per_minute: NonZeroU32::MIN, burst: NonZeroU32::MIN };
     let session = session("one", bench.store.now(&alice), 3600);
-    let asked = request(&alice, session, Some(Bucket::of_request(rate)), 1);
+    let asked = request(&alice, session, Some(Bucket::for_requests(rate)), 1);
     for _ in 0..2 {
         assert_eq!(bench.store.open_session(Arc::clone(&asked)).await.unwrap().denial, None);
     }
@@ -309,7 +309,7 @@ async fn who_lists_sessions_or_asks_for_usage_stands_in_no_line_with_who_is_admi
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(UnixMs::new(START));
     let (rates, leases) = (Arc::new(Rates::new(clock.clone())), Arc::new(Leases::new(clock.clone())));
-    let (store, mut line) = Embedded::by_hand(folder.path(), KEEP, rates, leases, clock.clone());
+    let (store, mut threads) = Embedded::manual(folder.path(), KEEP, rates, leases, clock.clone());
     let alice = subject("alice");
     let asked = Arc::new(ask(&alice, Limits::default(), charge(1, 1)));
     let page = PageRequest { after: None, limit: 100 };
@@ -321,7 +321,7 @@ async fn who_lists_sessions_or_asks_for_usage_stands_in_no_line_with_who_is_admi
         store.session_of(&alice, "one"),
         async {
             let answer = store.statement(&alice, Month::of(clock.now()));
-            let pumped = async { line.answer_reads() };
+            let pumped = async { threads.answer_reads() };
             tokio::join!(biased; answer, pumped).0
         },
     );

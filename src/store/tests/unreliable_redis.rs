@@ -61,12 +61,12 @@ impl Unreliable {
         &self.bench.store
     }
 
-    pub(crate) fn presence(&self) -> Availability {
-        if self.state().away { Availability::Away } else { Availability::There }
+    pub(crate) fn availability(&self) -> Availability {
+        if self.state().away { Availability::Down } else { Availability::Up }
     }
 
     /// Marks Redis as back if it answers, as its watch does.
-    pub(crate) fn look_after(&self) {
+    pub(crate) fn maintain(&self) {
         let mut state = self.state();
         state.away &= state.stalled;
     }
@@ -125,7 +125,7 @@ impl Unreliable {
         let now = {
             let mut state = self.state();
             if state.away {
-                return Err(StoreError::Away);
+                return Err(StoreError::Unavailable);
             }
             if state.stalled {
                 state.waiting.push((question, reply));
@@ -138,7 +138,7 @@ impl Unreliable {
                     }
                     Some(Fault::Fails) => {
                         state.away = true;
-                        return Err(StoreError::Failed("it cannot be reached".to_owned()));
+                        return Err(StoreError::Io("it cannot be reached".to_owned()));
                     }
                     Some(Fault::AnswerLost) => {
                         lost = Some(reply);
@@ -158,8 +158,8 @@ impl Unreliable {
         }
         let answer = timeout(TIMEOUT, answer).await;
         drop(lost);
-        let answer = answer.map_or(Err(StoreError::Slow), |answer| answer.unwrap());
-        if matches!(answer, Err(StoreError::Slow)) {
+        let answer = answer.map_or(Err(StoreError::Timeout), |answer| answer.unwrap());
+        if matches!(answer, Err(StoreError::Timeout)) {
             self.state().away = true;
         }
         answer

@@ -27,14 +27,14 @@ impl Run {
                 ended.map(|(_, cost, _)| cost).sum::<u64>() + held.iter().map(|held| held.estimate).sum::<u64>();
             assert!(self.forgot || used <= BUDGET[caller], "caller {caller} has used {used}");
             let seconds = (self.clock.now().get() - self.began.get()).div_ceil(1000);
-            let most = u64::from(BURST) + seconds * u64::from(REQUESTS_PER_MINUTE) / 60;
-            assert!(self.let_in[caller] <= most, "{} of caller {caller} were let in", self.let_in[caller]);
+            let max = u64::from(BURST) + seconds * u64::from(REQUESTS_PER_MINUTE) / 60;
+            assert!(self.admitted[caller] <= max, "{} of caller {caller} were let in", self.admitted[caller]);
         }
     }
 
     /// Checks that each admitted request is charged once, at its cost; that nothing else is charged; and that no lease
     /// is left.
-    pub(super) async fn check_the_books(&mut self) {
+    pub(super) async fn check_the_ledger(&mut self) {
         let month = Month::of(self.clock.now());
         for caller in 0..2 {
             let name = self.callers[caller].clone();
@@ -95,7 +95,7 @@ impl Run {
         loop {
             self.go_on().await;
             if asking.is_finished() {
-                return (&mut asking).await.unwrap().unwrap().standing.in_flight - 1;
+                return (&mut asking).await.unwrap().unwrap().account.in_flight - 1;
             }
         }
     }

@@ -3,9 +3,11 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use super::Result;
 use crate::domain::{AudioMs, NanoUsd, UnixMs};
 use crate::ledger::{Charge, Entry, RequestInfo, Tally, Usage};
+
+/// The result of a call of SQLite.
+pub(super) type Result<T> = rusqlite::Result<T>;
 
 /// Converts a number for SQLite, which counts to 2⁶³; no number here comes near it.
 pub(super) fn number(value: u64) -> i64 {

@@ -2,14 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::rows::{counted, number, parsed, unreadable};
-use super::{Database, Result, Writer};
+use super::Database;
+use super::rows::{Result, counted, number, parsed, unreadable};
+use super::writer::Writer;
 use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 use crate::identity::known_revocations::MAX_REVOCATIONS;
 use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::Charge;
 use crate::limits::session::{PageRequest, Session, SessionDenial, SessionPage, SessionRequest};
-use crate::store::embedded::worker::RevocationSum;
+
+/// A digest that shows new revocations: their number, and the sums of their fields.
+pub(in crate::store::embedded) type RevocationSum = (i64, i64, i64);
 
 impl Database {
     /// See [`Writer::is_revoked`].
@@ -58,7 +61,7 @@ impl Database {
         let count = number(u64::try_from(page.limit).unwrap_or(u64::MAX)).saturating_add(1);
         let after = page.after.as_deref().unwrap_or_default();
         let read = query.query_map(params![maker.as_str(), after, number(now.get()), count], session)?;
-        Ok(SessionPage::of(read.collect::<Result<_>>()?, page.limit))
+        Ok(SessionPage::from_read(read.collect::<Result<_>>()?, page.limit))
     }
 
     /// Returns a maker's session, unless it has ended.

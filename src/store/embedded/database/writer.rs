@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::rows::{counted, entry, number, parsed};
-use super::{Result, spent};
+use super::rows::{Result, counted, entry, number, parsed};
+use super::spent::spent;
 use crate::domain::{Month, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, Usage};
 use crate::limits::{IfUnknown, Settlement};

@@ -8,37 +8,37 @@ use crate::limits::{AdmitRequest, Denial};
 
 /// The rates and the lease of a request while the thread decides on it. Dropping it ends the lease; the rates stay
 /// taken unless they are given back, since the attempt of a client that leaves still counts.
-pub(super) struct Held<'a> {
+pub(super) struct LocalReservation<'a> {
     rates: &'a Rates,
     leases: &'a Leases,
-    ask: Arc<AdmitRequest>,
+    request: Arc<AdmitRequest>,
     has_rates: bool,
     has_lease: bool,
     denial: Option<Denial>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> LocalReservation<'a> {
     /// Takes the rates and a lease, or nothing.
-    pub(super) fn take(rates: &'a Rates, leases: &'a Leases, ask: Arc<AdmitRequest>) -> Self {
-        let mut held = Self { rates, leases, ask, has_rates: false, has_lease: false, denial: None };
-        let AdmitRequest { id, subject, limits, lease, .. } = &*held.ask;
+    pub(super) fn take(rates: &'a Rates, leases: &'a Leases, request: Arc<AdmitRequest>) -> Self {
+        let mut reservation = Self { rates, leases, request, has_rates: false, has_lease: false, denial: None };
+        let AdmitRequest { id, subject, limits, lease, .. } = &*reservation.request;
         match leases.add_below(limits.concurrent, subject, *id, *lease, Granted::ByStore) {
             // The same request asks again: it has everything already.
-            Added::WasThere => return held,
-            Added::New => held.has_lease = true,
+            Added::WasThere => return reservation,
+            Added::New => reservation.has_lease = true,
             Added::Full => {}
         }
         // If both refuse, report the rates.
-        held.denial = if held.has_lease {
+        reservation.denial = if reservation.has_lease {
             rates.take(subject, limits).err()
         } else {
-            Some(rates.look(subject, limits).err().unwrap_or(Denial::Concurrency))
+            Some(rates.peek(subject, limits).err().unwrap_or(Denial::Concurrency))
         };
-        held.has_rates = held.denial.is_none();
-        if held.denial.is_some() {
-            held.end_lease();
+        reservation.has_rates = reservation.denial.is_none();
+        if reservation.denial.is_some() {
+            reservation.end_lease();
         }
-        held
+        reservation
     }
 
     /// Returns the reason to refuse the request, whatever the budgets allow.
@@ -54,18 +54,18 @@ impl<'a> Held<'a> {
     /// Gives back the lease and the rates of a request that is refused, or that took them when it first asked.
     pub(super) fn give_back(self) {
         if self.has_rates {
-            self.rates.give_back(&self.ask.subject, &self.ask.limits);
+            self.rates.give_back(&self.request.subject, &self.request.limits);
         }
     }
 
     fn end_lease(&mut self) {
         if std::mem::take(&mut self.has_lease) {
-            self.leases.end(&self.ask.subject, self.ask.id);
+            self.leases.end(&self.request.subject, self.request.id);
         }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for LocalReservation<'_> {
     fn drop(&mut self) {
         self.end_lease();
     }

@@ -1,0 +1,264 @@
+//! The checks of a request: before its body arrives, and with the whole job.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::limiter::{Limiter, Unavailable};
+use super::permit::{PendingCharge, Permit};
+use super::refusal::Refusal;
+use super::uploads::UploadGuard;
+use crate::config::{Model, OPENAI, Plan, Settings};
+use crate::domain::{AudioMs, Month, UnixMs};
+use crate::identity::Caller;
+use crate::identity::revocation::TokenRef;
+use crate::intake::Job;
+use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
+use crate::limits::session::InSession;
+use crate::limits::{AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits};
+use crate::models::TargetChain;
+use crate::store::StoreError;
+
+/// The time by which a lease exceeds the longest time that a provider may take.
+const LEASE_MARGIN: Duration = Duration::from_mins(1);
+/// The part of each remaining budget that a job admitted by a mere bound may take: a tenth.
+const PLENTY: u64 = 10;
+
+/// Admission by the plans, the model entries and the limits.
+#[derive(Debug)]
+pub struct Admission {
+    plans: BTreeMap<String, Plan>,
+    pub(super) models: BTreeMap<String, Arc<Model>>,
+    pub(super) default_model: String,
+    /// True if the provider of models that are not configured is available.
+    pub(super) serves_unknown: bool,
+    limiter: Arc<Limiter>,
+    lease: Duration,
+    /// The time after its expiry for which a token is still accepted.
+    leeway: Duration,
+}
+
+/// A job to admit, and the description of its request in the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct JobToAdmit<'a> {
+    /// The caller.
+    pub caller: &'a Caller,
+    /// The job.
+    pub job: &'a Job,
+    /// The model entries that can do the job.
+    pub routes: &'a TargetChain,
+    /// The first provider in line.
+    pub provider: &'a str,
+    /// The id of the request.
+    pub request_id: &'a str,
+}
+
+impl Admission {
+    /// Creates admission by these settings, with limits kept by `limiter`.
+    pub fn new(settings: &Settings, limiter: Arc<Limiter>) -> Self {
+        Self {
+            plans: settings.plans.clone(),
+            models: settings.models.iter().map(|(name, model)| (name.clone(), Arc::new(model.clone()))).collect(),
+            default_model: settings.default_model.clone(),
+            serves_unknown: settings.providers.contains_key(OPENAI),
+            limiter,
+            lease: settings.upstream.response_timeout + LEASE_MARGIN,
+            leeway: settings.identity.rules.leeway,
+        }
+    }
+
+    /// Charges the job's estimate, by the dearest of its `routes`, and takes its share of the caller's limits: all or
+    /// nothing, after every other check.
+    pub async fn admit(&self, job: JobToAdmit<'_>) -> Result<Permit, Refusal> {
+        self.admit_inner(job, None).await
+    }
+
+    /// Works like `admit`, but replaces an earlier permit for the same request. Rate limits already consumed stay
+    /// consumed; budget and concurrency are computed as if the old permit did not exist.
+    pub async fn admit_in_place_of(&self, permit: Permit, job: JobToAdmit<'_>) -> Result<Permit, Refusal> {
+        let mut permit = permit;
+        permit.failed();
+        let next = self.admit_inner(job, Some(permit.charged())).await?;
+        permit.mark_superseded();
+        Ok(next)
+    }
+
+    /// Admits a job. `replaced`: the charge of the permit that the new one replaces.
+    async fn admit_inner(&self, to_admit: JobToAdmit<'_>, replaced: Option<Charge>) -> Result<Permit, Refusal> {
+        let JobToAdmit { caller, job, routes, .. } = to_admit;
+        let plan = self.check_job(caller, job, routes)?;
+        let length = job.billed_length();
+        let request = self.request(to_admit, plan, replaced);
+        let (subject, session, memo) = (request.subject.clone(), request.session.clone(), request.memo.clone());
+        let estimate = request.estimate;
+        let decided = self.limiter.admit(request).await;
+        let decided = decided.map_err(|Unavailable| Refusal::StoreUnavailable)?;
+        let decision = decided.decision;
+        if let Some(denial) = decision.denial {
+            let spent = decision.account.spent.minus(replaced.unwrap_or(Charge::NONE));
+            let account = AccountUsage { spent, ..decision.account };
+            return Err(denied(caller, plan, denial, account, estimate, Month::of(decision.at)));
+        }
+        let (id, decided_by, text) = (decided.id, decided.decided_by, job.options.text_bytes());
+        let charge = PendingCharge { id, subject, session, at: decision.at, memo, estimate, text, decided_by };
+        let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
+        Ok(Permit::new(Arc::clone(&routes.asked_for), charge, length, settler, leases))
+    }
+
+    /// Refuses a job that no decision of the store could admit, and returns the caller's plan.
+    fn check_job(&self, caller: &Caller, job: &Job, routes: &TargetChain) -> Result<&Plan, Refusal> {
+        let plan = self.plan(caller)?;
+        let length = job.billed_length();
+        if let Some(rate) = plan.audio.filter(|rate| length.upper_bound() > rate.burst) {
+            return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, max: rate.burst });
+        }
+        let model = &routes.asked_for;
+        if model.price.is_none() && plan.monthly_usd.is_some() {
+            return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
+        }
+        Ok(plan)
+    }
+
+    fn request(&self, to_admit: JobToAdmit<'_>, plan: &Plan, replaced: Option<Charge>) -> AdmitRequest {
+        let JobToAdmit { caller, job, routes, provider, request_id } = to_admit;
+        let length = job.billed_length().upper_bound();
+        let session = self.in_session(caller);
+        AdmitRequest {
+            id: PermitId::new(),
+            subject: caller.subject.clone(),
+            token: TokenRef::of(caller, self.leeway),
+            session: session.map(|session| session.for_replacement(replaced.unwrap_or(Charge::NONE))),
+            limits: match replaced {
+                Some(charged) => Limits::for_replacement(charged, plan, length),
+                None => Limits::for_recording(plan, length),
+            },
+            estimate: dearest(routes, length, job.options.text_bytes()),
+            lease: self.lease,
+            memo: RequestInfo {
+                request_id: request_id.to_owned(),
+                plan: caller.plan.clone(),
+                model: routes.asked_for.name.clone(),
+                provider: provider.to_owned(),
+            },
+        }
+    }
+
+    /// Returns true if a permit for the same recording with other options also covers this job: the model is the same,
+    /// and the job costs no more than the permit's charge.
+    pub fn covers(&self, permit: &Permit, routes: &TargetChain, job: &Job) -> bool {
+        let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
+        permit.covers(&routes.asked_for, dearest(routes, length, text))
+    }
+
+    /// Returns true if the job's worst-case cost is at most a tenth of every remaining budget, as far as this process
+    /// knows: a bound that turns out far too high must not starve the caller's other requests. Audio taken from a rate
+    /// is never given back, so a plan with a rate of audio returns false; so does a session with caps, since only the
+    /// store knows the rest of its caps.
+    pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
+        let Ok(plan) = self.plan(caller) else { return false };
+        let length = job.billed_length().upper_bound();
+        let spent = self.limiter.spent(&caller.subject);
+        let name = job.options.model.as_deref().unwrap_or(&self.default_model);
+        let price = self.models.get(name).and_then(|model| model.price);
+        let usd = price.map(|price| price.estimate(length, job.options.text_bytes())).unwrap_or_default();
+        let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / PLENTY >= part;
+        caller.caps.are_none()
+            && plan.audio.is_none()
+            && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), usd.get()))
+            && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
+    }
+
+    /// Checks everything that is known before the body is read: the plan exists, the token is not known to be revoked,
+    /// the caller has requests left, and another upload may start.
+    pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
+        let plan = self.plan(caller)?;
+        self.check_known_revocations(caller)?;
+        self.check_requests(caller)?;
+        let checked = self.limiter.uploads().check(&caller.subject, plan.concurrent);
+        checked.map_err(|denial| self.denied_before_body(caller, plan, denial))
+    }
+
+    /// Refuses a caller that has no request left. Takes nothing, and does not ask the store.
+    pub fn check_requests(&self, caller: &Caller) -> Result<(), Refusal> {
+        let plan = self.plan(caller)?;
+        let limits = Limits::of_requests(plan.requests.map(Bucket::for_requests));
+        let peeked = self.limiter.peek(&caller.subject, &limits).map_err(|Unavailable| Refusal::StoreUnavailable)?;
+        peeked.map_err(|denial| self.denied_before_body(caller, plan, denial))
+    }
+
+    /// Counts a request whose body is being read, until the returned guard is dropped. A limit of requests in flight
+    /// also limits uploads, since each uses memory and spool quota.
+    pub fn start_upload(&self, caller: &Caller) -> Result<UploadGuard, Refusal> {
+        let plan = self.plan(caller)?;
+        let started = self.limiter.uploads().start(&caller.subject, plan.concurrent);
+        started.map_err(|denial| self.denied_before_body(caller, plan, denial))
+    }
+
+    fn denied_before_body(&self, caller: &Caller, plan: &Plan, denial: Denial) -> Refusal {
+        let (reset, spent) = (self.limiter.time_until_full(&caller.subject), Charge::NONE);
+        let account = AccountUsage { reset, in_flight: self.limiter.uploads().count(&caller.subject), spent };
+        denied(caller, plan, denial, account, Charge::NONE, self.limiter.month(&caller.subject))
+    }
+
+    /// Returns the rest of the caller's rates, as far as this process knows.
+    pub fn allowance(&self, caller: &Caller) -> Allowance {
+        let reset = self.limiter.time_until_full(&caller.subject);
+        self.plan(caller).map(|plan| Allowance::for_plan(plan, reset)).unwrap_or_default()
+    }
+
+    /// Refuses a caller whose token is revoked. For requests that are not admitted; admission makes the same check.
+    pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
+        match self.limiter.is_revoked(&caller.subject, TokenRef::of(caller, self.leeway)).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::Revoked),
+            Err(Unavailable) => Err(Refusal::StoreUnavailable),
+        }
+    }
+
+    /// Refuses a caller whose token is known here to be revoked. Does not ask the store.
+    pub fn check_known_revocations(&self, caller: &Caller) -> Result<(), Refusal> {
+        let token = TokenRef::of(caller, self.leeway);
+        if self.limiter.revocations().is_known(&caller.subject, &token) { Err(Refusal::Revoked) } else { Ok(()) }
+    }
+
+    /// Returns the caller's usage in a month, the current month if `month` is `None`.
+    pub async fn statement(&self, caller: &Caller, month: Option<Month>) -> Result<Statement, StoreError> {
+        let month = month.unwrap_or_else(|| self.limiter.month(&caller.subject));
+        self.limiter.statement(&caller.subject, month).await
+    }
+
+    /// Returns the caller's session if it has caps. The session ends when its token is no longer accepted.
+    fn in_session(&self, caller: &Caller) -> Option<InSession> {
+        let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
+        let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(self.leeway);
+        Some(InSession { id, caps: caller.caps, expires_at })
+    }
+
+    /// Returns the caller's plan.
+    pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
+        self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
+    }
+}
+
+/// Returns the refusal of a request that the limits deny.
+fn denied(
+    caller: &Caller,
+    plan: &Plan,
+    denial: Denial,
+    account: AccountUsage,
+    needed: Charge,
+    month: Month,
+) -> Refusal {
+    let context = LimitContext { plan_name: &caller.plan, plan, caps: caller.caps, account, needed, month };
+    match LimitReached::from_denial(denial, context) {
+        Some(reached) => Refusal::Limit(Box::new(reached)),
+        None => Refusal::Revoked,
+    }
+}
+
+/// Returns the cost of a job by the dearest of its model entries.
+fn dearest(routes: &TargetChain, length: AudioMs, text: u64) -> Charge {
+    let prices = routes.models().filter_map(|model| model.price);
+    let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
+    Charge { usd, audio: length }
+}

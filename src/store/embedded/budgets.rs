@@ -1,0 +1,48 @@
+//! The decision on a request by the budgets in the file.
+
+use super::database::Writer;
+use crate::domain::{Month, UnixMs};
+use crate::ledger::Charge;
+use crate::limits::{AdmitRequest, Denial};
+
+/// The answer of the budgets to a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BudgetDecision {
+    pub(super) at: UnixMs,
+    /// True if the permit was given before.
+    pub(super) was_known: bool,
+    pub(super) denial: Option<Denial>,
+    /// The charges of the month, after the request if it was admitted.
+    pub(super) spent: Charge,
+}
+
+/// Decides on one request by the file and writes the request there, all or nothing. `denial`: the reason to refuse it
+/// whatever the file says, unless its permit was given before.
+pub(super) fn admit(
+    writer: &Writer<'_>,
+    now: UnixMs,
+    request: &AdmitRequest,
+    denial: Option<Denial>,
+) -> rusqlite::Result<BudgetDecision> {
+    let subject = &request.subject;
+    let entry = request.entry(now);
+    let spent = writer.spent(subject, Month::of(now))?;
+    if writer.knows(&entry)? {
+        return Ok(BudgetDecision { at: now, was_known: true, denial: None, spent });
+    }
+    let revoked = writer.is_revoked(subject, &request.token, now)?.then_some(Denial::Revoked);
+    let mut denial = revoked.or(denial).or(request.limits.exceeded(spent, request.estimate));
+    if let Some(session) = request.session.as_ref().filter(|_| denial.is_none()) {
+        let spent = writer.spent_in(subject, &session.id)?;
+        denial = session.is_exceeded(spent, request.estimate).then_some(Denial::SessionCaps);
+    }
+    if denial.is_some() {
+        return Ok(BudgetDecision { at: now, was_known: false, denial, spent });
+    }
+    writer.open(&entry)?;
+    if let Some(session) = &request.session {
+        let until = session.expires_at.max(now).plus(request.lease);
+        writer.charge_session(subject, &session.id, request.estimate, Charge::NONE, Some(until))?;
+    }
+    Ok(BudgetDecision { at: now, was_known: false, denial: None, spent: spent.plus(request.estimate) })
+}
