@@ -1,6 +1,6 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run install quick test test-all seed lint deny bench bench-pieces soak fuzz test-tools test-browser test-containers
+.PHONY: help run install quick test test-all seed lint check-features deny bench bench-pieces soak fuzz test-tools test-browser test-containers
 .DEFAULT_GOAL := help
 
 # Most tests wait most of the time: for a gateway, a provider, a Redis.
@@ -24,8 +24,8 @@ quick: ## Check the format and the lints, and run the unit tests: what to do bef
 	cargo clippy --all-targets -- -D warnings
 	cargo test --lib
 
-test: test-tools lint deny ## Install what the tests need (asks for sudo), then run every check
-	VOXGATE_REQUIRE_TOOLS=1 cargo test
+test: test-tools lint check-features deny ## Install what the tests need (asks for sudo), then run every check
+	REQUIRE_TOOLS=1 cargo test
 
 # Whatever tests make up is made up anew, and ten times as much of it (proptest's usual number is 256).
 test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
@@ -36,11 +36,14 @@ test-all: seed test fuzz test-browser test-containers soak ## Everything: make t
 seed:
 	@echo "To make up the same again: make test-all PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"
 
-# What the tests need switches on features of dependencies. The gateway has to do without those.
-lint: ## Check the format and the lints, and that the gateway compiles without what only tests need
+lint: ## Check the format and the lints
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo check --locked --bins
+
+# Dev-dependencies enable features of dependencies, which hides that the gateway lacks them. Without tests cargo leaves
+# dev-dependencies out.
+check-features: ## Check that the gateway compiles without the features that only tests enable
+	cargo check --locked --bin voxgate
 
 deny: test-tools ## Check the licences, the sources and the known faults of the dependencies
 	tests/deny.sh
@@ -63,7 +66,7 @@ test-tools: ## Install what the tests need beside Rust (asks for sudo)
 
 test-browser: test-tools ## Use the gateway's pages in Chromium, which is installed for that
 	@tests/install-tools.sh browser
-	BROWSER_REQUIRED=1 cargo test --test api browser::
+	REQUIRE_BROWSER=1 cargo test --test api browser::
 
 test-containers: ## Build the image, bring the compose file up, send audio through it
 	tests/containers.sh

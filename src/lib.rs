@@ -23,7 +23,7 @@
 //! Around them: [`app`] (start, serve, reload), [`cli`] (commands), [`sandbox`] (a provider in the process for a first try).
 //!
 //! Only `app`, `transport`, `http`, `intake`, `sandbox` and the request's span in `telemetry` know actix-web. All other modules are tested
-//! without a server. A module imports only modules of lower layers, which `tests/layers.rs` checks.
+//! without a server. A module imports only modules of lower layers, which `tests/layers` checks.
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
 pub mod admission;

@@ -4,7 +4,7 @@
 #   .test-tools/python   a virtual environment with OpenAI's Python SDK
 #   .test-tools/contract one with Schemathesis, which reads openapi.yaml as a stranger would
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
-#   .test-tools/bin      cargo-deny
+#   .test-tools/bin      cargo-deny, and promtool if the system has none
 #
 # With the argument `browser`, Chromium and what drives it (tests/browser) as well.
 #
@@ -26,6 +26,7 @@ need cc gcc libc6-dev
 need curl curl
 need redis-server redis-server
 need ffmpeg ffmpeg
+need systemd-analyze systemd
 need npm nodejs npm
 need python3 python3 python3-venv
 [ "${1:-}" != browser ] || need chromium chromium
@@ -101,6 +102,20 @@ if [ "$(cat "$tools/$schema.installed" 2>/dev/null)" != "$check_jsonschema" ] ||
     "$tools/python/bin/python" -m zipfile -e "$package"/*.whl "$package"
     cp "$package/check_jsonschema/builtin_schemas/vendor/$schema" "$tools/$schema"
     echo "$check_jsonschema" >"$tools/$schema.installed"
+    rm -r "$package"
+fi
+
+# Debian's package would start a Prometheus.
+if ! command -v promtool >/dev/null && [ ! -x "$tools/bin/promtool" ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "Please install: promtool" >&2
+        exit 1
+    fi
+    package=$(mktemp -d)
+    (cd "$package" && apt-get download -q prometheus)
+    dpkg-deb -x "$package"/prometheus_*.deb "$package"
+    mkdir -p "$tools/bin"
+    cp "$package/usr/bin/promtool" "$tools/bin/promtool"
     rm -r "$package"
 fi
 

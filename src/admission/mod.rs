@@ -17,6 +17,8 @@ mod question;
 mod refusal;
 mod sessions;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod watch;
 
@@ -132,7 +134,7 @@ impl Admission {
         let mut permit = permit;
         permit.failed();
         let next = self.let_in(caller, job, routes, asked_first, Some(permit.charged())).await?;
-        permit.replaced();
+        permit.mark_superseded();
         Ok(next)
     }
 

@@ -9,7 +9,7 @@ use crate::ledger::{Charge, Ending, PermitId, Price, Report, RequestInfo, Usage}
 use crate::limits::leases::Leases;
 use crate::limits::session::InSession;
 use crate::limits::{IfUnknown, RateRefund, Settlement};
-use crate::models::AttemptLog;
+use crate::models::Attempts;
 use crate::settlement::Settler;
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
 use crate::telemetry::traces::{Step, Trace};
@@ -29,12 +29,13 @@ pub struct Permit {
     account: PendingCharge,
     /// The length of the recording, which is charged without a report.
     audio: Length,
-    course: AttemptLog,
+    attempts: Attempts,
     report: Report,
-    heard: bool,
+    /// True if part of the transcript was sent to the client.
+    delivered: bool,
     end: Option<End>,
     /// True if another permit has replaced this one for the same request.
-    replaced: bool,
+    superseded: bool,
     settler: Settler,
     leases: Arc<Leases>,
     trace: Trace,
@@ -69,29 +70,41 @@ impl Permit {
         leases: Arc<Leases>,
     ) -> Self {
         settler.begin();
-        let (course, trace) = (AttemptLog::default(), Trace::default());
+        let (attempts, trace) = (Attempts::default(), Trace::default());
         let (report, end) = (Report::default(), None);
-        Self { model, account, audio, course, report, heard: false, end, replaced: false, settler, leases, trace }
+        Self {
+            model,
+            account,
+            audio,
+            attempts,
+            report,
+            delivered: false,
+            end,
+            superseded: false,
+            settler,
+            leases,
+            trace,
+        }
     }
 
-    /// Returns the log in which the request notes its progress with providers.
-    pub fn course(&self) -> AttemptLog {
-        self.course.clone()
+    /// Returns the provider attempts of the request.
+    pub fn attempts(&self) -> Attempts {
+        self.attempts.clone()
     }
 
     /// Attaches the trace of the request; the settlement is its last step.
-    pub fn traced(&mut self, trace: Trace) {
+    pub fn set_trace(&mut self, trace: Trace) {
         self.trace = trace;
     }
 
-    /// Notes a report of the provider. Fields that this report leaves out keep the values of earlier reports.
-    pub fn reported(&mut self, report: Report) {
+    /// Records a report of the provider. Fields that this report leaves out keep the values of earlier reports.
+    pub fn record_usage(&mut self, report: Report) {
         self.report = report.or(self.report);
     }
 
-    /// Notes that the recording, admitted by its claimed length, is no longer than `length`. Without a report, the
+    /// Records that the recording, admitted by its claimed length, is no longer than `length`. Without a report, the
     /// permit is now charged by `length`; the settlement gives back the difference.
-    pub fn measured(&mut self, length: Length, text: u64) {
+    pub fn set_measured_audio(&mut self, length: Length, text: u64) {
         (self.audio, self.account.text) = (length, text);
     }
 
@@ -106,32 +119,32 @@ impl Permit {
         self.account.estimate
     }
 
-    /// Notes that part of the transcript was sent to the client.
-    pub fn heard(&mut self) {
-        self.heard = true;
+    /// Records that part of the transcript was sent to the client.
+    pub fn mark_delivered(&mut self) {
+        self.delivered = true;
     }
 
-    /// Notes that the provider has answered.
+    /// Records that the provider has answered.
     pub fn answered(&mut self) {
         self.end.get_or_insert(End::Answered);
     }
 
-    /// Notes that the provider has refused or failed.
+    /// Records that the provider has refused or failed.
     pub fn failed(&mut self) {
         self.end.get_or_insert(End::Failed);
     }
 
-    /// Notes that another permit, which settles the request, has replaced this one.
-    pub(super) fn replaced(&mut self) {
-        self.replaced = true;
+    /// Records that another permit, which settles the request, has replaced this one.
+    pub(super) fn mark_superseded(&mut self) {
+        self.superseded = true;
     }
 
     fn outcome(&self) -> (Ending, Charge) {
         match self.end {
             Some(End::Answered) => (Ending::Answered, self.cost()),
-            Some(End::Failed) if self.heard => (Ending::Broken, self.cost()),
-            Some(End::Failed) if self.course.was_left() => (Ending::Left, self.cost()),
-            None if self.heard || self.report.usage.is_some() || self.course.has_recording() => {
+            Some(End::Failed) if self.delivered => (Ending::Broken, self.cost()),
+            Some(End::Failed) if self.attempts.were_left() => (Ending::Left, self.cost()),
+            None if self.delivered || self.report.usage.is_some() || self.attempts.have_recording() => {
                 (Ending::Left, self.cost())
             }
             Some(End::Failed) | None => (Ending::Refunded, Charge::NONE),
@@ -141,9 +154,9 @@ impl Permit {
     /// Returns the cost by the provider's report, as far as it is plausible, or else by the estimate from the measured
     /// audio: at the price of the model entry that served.
     fn cost(&self) -> Charge {
-        let served = self.course.last().map_or_else(|| Arc::clone(&self.model), |asked| asked.model);
+        let served = self.attempts.last_target().map_or_else(|| Arc::clone(&self.model), |target| target.model);
         let price = served.price;
-        let heard = self.audio.upper_bound();
+        let longest = self.audio.upper_bound();
         let believed = self.report.believed(self.audio, |usage, longest| {
             let Some(price) = price else { return true };
             // The requested options must not decide the price: the prompt counts, whatever the client requested.
@@ -157,11 +170,11 @@ impl Permit {
         }
         let audio = match believed {
             Some(Usage::Length(length)) => length,
-            _ => heard,
+            _ => longest,
         };
         let priced = |price: Price| {
             // Without a report the estimate stands, prompt included.
-            let estimate = || price.estimate(heard, self.account.text);
+            let estimate = || price.estimate(longest, self.account.text);
             believed.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
         };
         Charge { usd: price.map(priced).unwrap_or_default(), audio }
@@ -172,14 +185,14 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
         let PendingCharge { id, subject, session, at, mut memo, estimate, without_store, .. } = self.account.clone();
-        if let Some(asked) = self.course.last() {
-            memo.provider = asked.provider;
+        if let Some(target) = self.attempts.last_target() {
+            memo.provider = target.provider;
         }
         let span = self.trace.begin(Step::Settle);
         span.set("voxgate.ending", ending.as_str());
         span.set("voxgate.cost_nano_usd", i64::try_from(cost.usd.get()).unwrap_or(i64::MAX));
         self.leases.end(&subject, id);
-        if !self.replaced {
+        if !self.superseded {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
         SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());

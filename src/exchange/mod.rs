@@ -1,5 +1,18 @@
-//! The record of a request in flight: its facts, recorded once for the log, the metrics and the trace.
+//! One request in flight, from its admission to the last byte of its answer. Each fact about it is told here once, and
+//! passed on to the permit, the log, the metrics and the trace.
+//!
+//! - [`Exchange`]: an admitted job, with its permit, its record and its attempts
+//! - [`Record`]: what the log, the metrics and the trace say of any request; `facts` has the log event, `counts` the
+//!   metrics, `spans` the end of the trace
 
-mod log;
+mod counts;
+mod facts;
+mod in_flight;
+mod record;
+mod spans;
+#[cfg(test)]
+mod tests;
 
-pub use log::{Outcome, Record};
+pub use facts::Outcome;
+pub use in_flight::Exchange;
+pub use record::Record;

@@ -12,7 +12,7 @@ use super::headers::client_timeout::ClientLimit;
 use super::state::AppState;
 use crate::admission::{Permit, Refusal};
 use crate::domain::terms::Format;
-use crate::exchange::Record;
+use crate::exchange::{Exchange, Record};
 use crate::identity::Caller;
 use crate::intake::media::Claim;
 use crate::intake::{Job, Upload};
@@ -37,7 +37,7 @@ pub(super) struct Dispatch<'a> {
 pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
-    pub(super) permit: Permit,
+    pub(super) exchange: Exchange,
     pub(super) forwarding: Forwarding,
     /// The candidates for the job.
     routes: TargetChain,
@@ -48,7 +48,7 @@ impl Dispatch<'_> {
     pub(super) async fn begin(&self, job: Job) -> Result<InFlight, ApiError> {
         let job = self.taken(job);
         let (routes, permit) = self.admitted(&job).await?;
-        Ok(self.forwarded(job, routes, permit))
+        Ok(self.forwarded(job, routes, Exchange::new(permit, self.record.clone())))
     }
 
     /// Admits a job by its claimed length and forwards the recording while it arrives. If the whole recording differs
@@ -66,31 +66,31 @@ impl Dispatch<'_> {
         let Some(mut work) = begun else {
             return self.begin(released(arrival.whole().await?)).await;
         };
-        let (whole, reached) = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.permit.failed())?;
+        let (whole, reached) = beside(arrival, &mut work.forwarding).await.inspect_err(|_| work.exchange.failed())?;
         let fulfils = reached && whole.fulfils(&claimed);
         let (whole, admission) = (self.taken(whole), &self.state.admission);
         // The choice of models depends on the measured length, which is known only now.
-        let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.permit.failed())?;
+        let routes = admission.routes(self.caller, &whole).inspect_err(|_| work.exchange.failed())?;
         let (length, text) = (whole.billed_length(), whole.options.text_bytes());
         if fulfils && routes.are(&work.routes) {
-            work.permit.measured(length, text);
+            work.exchange.measured(length, text);
             whole.audio.release();
             return Ok(work);
         }
-        let InFlight { mut permit, forwarding, .. } = work;
+        let InFlight { mut exchange, forwarding, .. } = work;
         drop(forwarding);
-        permit.course().withdraw();
+        exchange.withdraw();
         let whole = released(whole);
         // The usual reason is a field after the recording. If the permit covers the whole job, keep it.
-        if admission.covers(&permit, &routes, &whole) {
-            permit.measured(length, text);
-            return Ok(self.forwarded(whole, routes, permit));
+        if admission.covers(exchange.permit(), &routes, &whole) {
+            exchange.measured(length, text);
+            return Ok(self.forwarded(whole, routes, exchange));
         }
         let (provider, id) = self.asked_first(&routes);
+        let permit = exchange.into_permit();
         let admitting = admission.admit_in_place_of(permit, self.caller, &whole, &routes, (provider, &id));
-        let mut permit = self.record.trace().during(Step::Admit, admitting).await?;
-        permit.traced(self.record.trace());
-        Ok(self.forwarded(whole, routes, permit))
+        let permit = self.record.trace().during(Step::Admit, admitting).await?;
+        Ok(self.forwarded(whole, routes, Exchange::new(permit, self.record.clone())))
     }
 
     /// Returns true if a claim is good enough to admit the job: an exact claim is. A claim that may be far above the
@@ -114,9 +114,7 @@ impl Dispatch<'_> {
             let permit = admission.admit(self.caller, job, &routes, (provider, &id)).await?;
             Ok::<_, Refusal>((routes, permit))
         };
-        let (routes, mut permit) = trace.during(Step::Admit, admitting).await?;
-        permit.traced(trace);
-        Ok((routes, permit))
+        Ok(trace.during(Step::Admit, admitting).await?)
     }
 
     /// Returns the first provider in line and the id of the request.
@@ -124,25 +122,23 @@ impl Dispatch<'_> {
         (self.state.provider_name(&routes.asked_for), self.record.request_id())
     }
 
-    fn forwarded(&self, job: Job, routes: TargetChain, permit: Permit) -> InFlight {
-        let course = permit.course();
-        self.record.model(&routes.asked_for);
-        self.record.asked(course.clone());
+    fn forwarded(&self, job: Job, routes: TargetChain, mut exchange: Exchange) -> InFlight {
+        let log = exchange.begin_forwarding(&routes.asked_for);
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(self.record.started(), sent, job.options.streams(), &self.state.settings);
         let (events, format) = (job.options.streams(), job.options.format());
         let errand = ForwardRequest {
             job,
-            routes: routes.clone(),
+            targets: routes.clone(),
             providers: Arc::clone(&self.state.providers),
             request_id: self.record.request_id(),
             deadline,
-            course,
+            log,
             span: self.record.trace().begin(Step::Forward),
         };
         let upstream = Rc::clone(self.upstream);
         let forwarding = Box::pin(async move { upstream.forward(&errand).await });
-        InFlight { events, format, permit, forwarding, routes }
+        InFlight { events, format, exchange, forwarding, routes }
     }
 }
 

@@ -4,8 +4,8 @@ mod attempts;
 mod fit;
 mod targets;
 
-pub(crate) use attempts::UploadFlag;
-pub use attempts::{AttemptLog, AttemptTarget};
+pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
+pub use attempts::{AttemptLog, AttemptTarget, Attempts};
 pub use fit::Unfit;
 pub(crate) use fit::check;
 pub use targets::{Target, TargetChain};

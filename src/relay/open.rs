@@ -10,16 +10,16 @@ pub fn streams_open() -> usize {
 }
 
 /// A guard that counts one open stream until it is dropped.
-pub(super) struct Open(());
+pub(super) struct OpenStream(());
 
-impl Open {
-    pub(super) fn one() -> Self {
+impl OpenStream {
+    pub(super) fn count() -> Self {
         STREAMS.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenStream {
     fn drop(&mut self) {
         STREAMS.fetch_sub(1, Ordering::Relaxed);
     }

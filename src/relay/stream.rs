@@ -1,6 +1,5 @@
 //! A stream of server-sent events to the client, kept alive while the provider is silent.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,16 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
+use super::context::RelayContext;
 use super::events::{Event, Scanner};
-use super::open::Open;
-use super::{RelayContext, ended, whole};
-use crate::admission::Permit;
+use super::frame::{EventEnvelope, framed, is_whole};
+use super::open::OpenStream;
+use super::whole;
 use crate::domain::terms::Format;
-use crate::exchange::Record;
+use crate::exchange::Exchange;
 use crate::ledger::Report;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
@@ -28,7 +26,7 @@ const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The time for which a stream is still read after its end marker.
-const MOMENT: Duration = Duration::from_millis(50);
+const DRAIN_AFTER_DONE: Duration = Duration::from_millis(50);
 
 /// The source of the next bytes.
 enum Source {
@@ -66,47 +64,37 @@ pub(super) struct Relay {
     keep_alive: Duration,
     format: Format,
     describe: fn(&UpstreamError) -> String,
-    /// The permit; dropped, and thereby settled, as soon as the stream is over.
-    permit: Option<Permit>,
-    record: Record,
-    _open: Open,
-}
-
-/// The parts of an event that the relay reads.
-#[derive(Deserialize)]
-struct Said<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    error: Option<IgnoredAny>,
+    /// The exchange; `None` as soon as the stream is over, so that it is settled then.
+    exchange: Option<Exchange>,
+    _open: OpenStream,
 }
 
 impl Relay {
     /// Creates a relay for an answer, streamed or whole.
-    pub(super) fn of_reply(reply: Reply, manner: RelayContext<'_>) -> Self {
-        let mut relay = Self::new(Source::Ended, manner);
+    pub(super) fn of_reply(reply: Reply, context: RelayContext<'_>) -> Self {
+        let mut relay = Self::new(Source::Ended, context);
         relay.take(reply);
         relay
     }
 
     /// Creates a relay for an answer that is still to come. Sends keep-alives to the client until then.
-    pub(super) fn of_forwarding(forwarding: Forwarding, manner: RelayContext<'_>) -> Self {
-        let mut relay = Self::new(Source::Forwarding(forwarding), manner);
+    pub(super) fn of_forwarding(forwarding: Forwarding, context: RelayContext<'_>) -> Self {
+        let mut relay = Self::new(Source::Forwarding(forwarding), context);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
         relay
     }
 
-    fn new(source: Source, manner: RelayContext<'_>) -> Self {
+    fn new(source: Source, context: RelayContext<'_>) -> Self {
         Self {
             source,
-            scanner: Some(Scanner::new(manner.settings.max_event_bytes)),
+            scanner: Some(Scanner::new(context.settings.max_event_bytes)),
             ready: VecDeque::new(),
             progress: Progress::Open,
-            keep_alive: manner.settings.keep_alive,
-            format: manner.format,
-            describe: manner.describe,
-            permit: Some(manner.permit),
-            record: manner.record,
-            _open: Open::one(),
+            keep_alive: context.settings.keep_alive,
+            format: context.format,
+            describe: context.describe,
+            exchange: Some(context.exchange),
+            _open: OpenStream::count(),
         }
     }
 
@@ -125,10 +113,9 @@ impl Relay {
             }
             let waited = match &mut self.source {
                 Source::Ended => return None,
-                Source::Forwarding(forwarding) => timeout(self.keep_alive, forwarding).await.map(|reply| match reply {
-                    Ok(reply) => self.take(reply),
-                    Err(error) => self.fail(&error),
-                }),
+                Source::Forwarding(forwarding) => {
+                    timeout(self.keep_alive, forwarding).await.map(|answer| self.provider_answered(answer))
+                }
                 Source::Events { bytes, .. } => timeout(self.keep_alive, bytes.next()).await.map(|chunk| match chunk {
                     Some(Ok(chunk)) => self.scan(chunk),
                     Some(Err(error)) => self.fail(&error),
@@ -145,7 +132,7 @@ impl Relay {
     /// reused. Passes on only the LF of a split CRLF.
     async fn after_the_end(&mut self) -> Option<Bytes> {
         if let Source::Events { bytes, .. } = &mut self.source
-            && let Ok(Some(Ok(chunk))) = timeout(MOMENT, bytes.next()).await
+            && let Ok(Some(Ok(chunk))) = timeout(DRAIN_AFTER_DONE, bytes.next()).await
             && chunk.as_ref() == b"\n"
             && self.progress == Progress::Marked
         {
@@ -153,9 +140,19 @@ impl Relay {
             return Some(chunk);
         }
         if !matches!(self.source, Source::Ended) {
-            self.stop(self.progress == Progress::Failed);
+            self.stop();
         }
         None
+    }
+
+    fn provider_answered(&mut self, answer: Result<Reply, UpstreamError>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.provider_answered(&answer);
+        }
+        match answer {
+            Ok(reply) => self.take(reply),
+            Err(error) => self.fail(&error),
+        }
     }
 
     fn take(&mut self, reply: Reply) {
@@ -163,13 +160,13 @@ impl Relay {
             Answer::Events { bytes, key } => self.source = Source::Events { bytes, key },
             Answer::Whole { body, .. } => {
                 if self.format.is_json() {
-                    self.used(&body);
+                    self.record_usage(&body);
                 }
-                self.record.first_event();
+                self.delivered();
                 for data in whole::events(&body, self.format) {
                     self.ready.push_back(framed(&data));
                 }
-                self.reach(Progress::Complete);
+                self.advance(Progress::Complete);
                 self.end();
             }
         }
@@ -180,10 +177,10 @@ impl Relay {
         let mut events = Vec::new();
         let pushed = scanner.push(chunk, &mut events);
         for event in events {
-            self.pass(&event);
+            self.forward_event(&event);
             if self.progress == Progress::Failed {
                 // Nothing may follow an error, whatever else the provider sends.
-                return self.stop(true);
+                return self.stop();
             }
             if self.progress == Progress::Marked {
                 return;
@@ -195,45 +192,47 @@ impl Relay {
     }
 
     /// Passes an event on and reads its content.
-    fn pass(&mut self, event: &Event) {
+    fn forward_event(&mut self, event: &Event) {
         let Some(data) = event.data() else { return self.ready.push_back(self.clean(event.raw())) };
         if event.is_done_marker() {
-            self.reach(Progress::Marked);
+            self.advance(Progress::Marked);
             return self.ready.push_back(event.raw().clone());
         }
         let mut clean = self.clean(&data);
-        let said = serde_json::from_slice::<Said<'_>>(&data).ok();
-        let is_error = said.as_ref().is_some_and(|said| said.error.is_some());
-        if let Some(permit) = self.permit.as_mut().filter(|_| !is_error) {
-            permit.heard();
-            self.record.first_event();
-        }
-        if is_error {
-            self.count_broken_off(&UpstreamError::Broken);
-            self.reach(Progress::Failed);
+        let envelope = serde_json::from_slice::<EventEnvelope<'_>>(&data).ok();
+        if envelope.as_ref().is_some_and(|envelope| envelope.error.is_some()) {
+            self.broken_off(&UpstreamError::Broken);
+            self.advance(Progress::Failed);
             clean = without_key(&String::from_utf8_lossy(&clean), None).into_owned().into();
-        } else if said.and_then(|said| said.kind).as_deref() == Some("transcript.text.done") {
-            self.reach(Progress::Complete);
+        } else {
+            self.delivered();
+            if envelope.and_then(|envelope| envelope.kind).as_deref() == Some("transcript.text.done") {
+                self.advance(Progress::Complete);
+            }
         }
-        self.used(&data);
+        self.record_usage(&data);
         // The event's other lines go along, unless the redacted data needs a new frame.
         let event = if clean == data { self.clean(event.raw()) } else { framed(&String::from_utf8_lossy(&clean)) };
         self.ready.push_back(event);
     }
 
-    /// Records the progress of the stream, and tells the permit if the request failed or was answered.
-    fn reach(&mut self, progress: Progress) {
+    /// Records the progress of the stream, and whether the request has failed or is answered.
+    fn advance(&mut self, progress: Progress) {
         self.progress = progress;
-        let Some(permit) = &mut self.permit else { return };
-        if progress == Progress::Failed { permit.failed() } else { permit.answered() }
+        let Some(exchange) = &mut self.exchange else { return };
+        if progress == Progress::Failed { exchange.failed() } else { exchange.completed() }
+    }
+
+    fn delivered(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.delivered();
+        }
     }
 
     /// Records the usage that an answer or an event reports.
-    fn used(&mut self, json: &[u8]) {
-        let report = Report::of_json(json);
-        self.record.usage(report.usage);
-        if let Some(permit) = &mut self.permit {
-            permit.reported(report);
+    fn record_usage(&mut self, json: &[u8]) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.usage(Report::of_json(json));
         }
     }
 
@@ -251,7 +250,7 @@ impl Relay {
             && is_whole(&event)
         {
             // The blank line after the last event is missing; without it clients would ignore the event.
-            self.pass(&event);
+            self.forward_event(&event);
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
         match self.progress {
@@ -263,14 +262,14 @@ impl Relay {
     /// Handles a stream that ends too early or has too large an event.
     fn break_off(&mut self, error: &UpstreamError) {
         if self.progress == Progress::Open {
-            self.count_broken_off(error);
+            self.broken_off(error);
         }
         self.fail(error);
     }
 
-    fn count_broken_off(&self, error: &UpstreamError) {
-        if let Some(permit) = &self.permit {
-            permit.course().count_broken_off(error);
+    fn broken_off(&mut self, error: &UpstreamError) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.broken_off(error);
         }
     }
 
@@ -278,7 +277,7 @@ impl Relay {
     fn fail(&mut self, error: &UpstreamError) {
         if self.progress == Progress::Open {
             self.ready.push_back(framed(&(self.describe)(error)));
-            self.reach(Progress::Failed);
+            self.advance(Progress::Failed);
         }
         self.close();
     }
@@ -288,23 +287,13 @@ impl Relay {
         if self.progress == Progress::Complete {
             self.ready.push_back(Bytes::from_static(DONE));
         }
-        self.stop(self.progress == Progress::Failed);
+        self.stop();
     }
 
-    fn stop(&mut self, broken: bool) {
+    fn stop(&mut self) {
         self.source = Source::Ended;
-        self.permit = None;
-        ended(&self.record, broken);
+        if let Some(exchange) = self.exchange.take() {
+            exchange.finish_stream();
+        }
     }
-}
-
-/// Returns true if an event without its blank line is otherwise complete, not cut off in its data.
-fn is_whole(event: &Event) -> bool {
-    event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
-}
-
-/// Frames JSON as one event on one line, for clients that read line by line. In JSON a line break can only stand
-/// between tokens, where a space means the same.
-fn framed(data: &str) -> Bytes {
-    format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::domain::terms::Format;
-use crate::upstream::without_mark;
+use crate::domain::text::without_byte_order_mark;
 
 /// Members by name, each as the provider wrote it: numbers keep their digits, and no value is copied.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
@@ -14,7 +14,7 @@ type Members<'a> = BTreeMap<String, &'a RawValue>;
 /// Returns the data of each event: a `transcript.text.segment` for each speaker's segment, then `transcript.text.done`
 /// with everything else in the answer.
 pub(super) fn events(body: &[u8], format: Format) -> Vec<String> {
-    let body = without_mark(body);
+    let body = without_byte_order_mark(body);
     let members = if format.is_json() { serde_json::from_slice::<Members<'_>>(body).ok() } else { None };
     let Some(mut members) = members else {
         let text = String::from_utf8_lossy(body);

@@ -7,5 +7,7 @@ mod settler;
 
 pub use queue::SettlementQueue;
 pub(crate) use queue::SettlementQueueBuilder;
+#[cfg(test)]
+pub(crate) use settler::Backlog;
 pub use settler::BacklogSnapshot;
 pub(crate) use settler::Settler;

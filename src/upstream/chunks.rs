@@ -8,8 +8,10 @@ use futures_util::{FutureExt, StreamExt, stream};
 use reqwest::Response;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::UpstreamError;
-use super::reply::EventBytes;
+use super::error::UpstreamError;
+
+/// The body of an answer as it arrives.
+pub type EventBytes = BoxStream<'static, Result<Bytes, UpstreamError>>;
 
 /// The size in bytes below which a chunk is small: it costs more work than it brings data.
 const SMALL_BYTES: usize = 512;
@@ -122,7 +124,7 @@ fn arriving(chunks: BoxStream<'static, reqwest::Result<Bytes>>, idle: Duration) 
         let mut arriving = arriving?;
         match timeout(idle, arriving.next()).await {
             Err(_) => Some((Err(UpstreamError::Timeout), None)),
-            Ok(Some(Err(error))) => Some((Err(UpstreamError::of(&error)), None)),
+            Ok(Some(Err(error))) => Some((Err(UpstreamError::from_client(&error)), None)),
             Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(arriving))),
             Ok(None) => None,
         }

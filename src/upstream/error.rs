@@ -3,16 +3,17 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::{CandidateUnavailable, Refused, RefusedBody};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+
+use super::keyring::CandidateUnavailable;
 
 /// The reason why there is no answer to relay.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The model names a provider that is not configured.
-    #[error("The model's provider is not configured.")]
-    NoProvider,
-    /// A key or another setting cannot stand in a header or in an address.
-    #[error("The provider's settings cannot be sent.")]
+    /// The model's provider is not configured, or a setting of it cannot stand in a header or in an address. The check of
+    /// the settings should have refused them.
+    #[error("The provider's settings cannot be used.")]
     BadSettings,
     /// The recording could not be read while it was sent.
     #[error("The recording could not be read.")]
@@ -21,7 +22,7 @@ pub enum UpstreamError {
     #[error("The transcription provider cannot be asked at the moment. Please try again.")]
     Unavailable {
         /// The reason of all candidates, if they share one.
-        hindrance: CandidateUnavailable,
+        reason: CandidateUnavailable,
         /// The time until the first candidate is usable.
         wait: Duration,
     },
@@ -89,7 +90,7 @@ impl UpstreamError {
                 500.. => "server_error",
                 _ => "rejected",
             },
-            Self::NoProvider | Self::BadSettings | Self::RecordingLost | Self::Unavailable { .. } => "not_sent",
+            Self::BadSettings | Self::RecordingLost | Self::Unavailable { .. } => "not_sent",
         }
     }
 
@@ -101,11 +102,13 @@ impl UpstreamError {
         }
     }
 
-    /// Classifies an error of the HTTP client. Its cause is for the operator alone, and names neither address nor key.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
-        let causes: Vec<_> = causes.map(ToString::to_string).collect();
-        tracing::warn!(cause = causes.join(": "), "the provider failed");
+    /// Classifies an error of the HTTP client and logs its causes.
+    pub(super) fn from_client(error: &reqwest::Error) -> Self {
+        Self::classify(error).logged(&causes(error))
+    }
+
+    /// Classifies an error of the HTTP client.
+    pub(super) fn classify(error: &reqwest::Error) -> Self {
         // A timeout while connecting is an error of both kinds.
         if error.is_connect() {
             Self::Unreachable
@@ -115,4 +118,50 @@ impl UpstreamError {
             Self::Broken
         }
     }
+
+    /// Logs the `cause` of the error, which is for the operator alone.
+    pub(super) fn logged(self, cause: &str) -> Self {
+        tracing::warn!(cause, "the provider failed");
+        self
+    }
+}
+
+/// Returns the causes of an error of the HTTP client, which name neither address nor key.
+pub(super) fn causes(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// A provider's error.
+#[derive(Debug)]
+pub struct Refused {
+    /// The name of the provider.
+    pub provider: String,
+    /// The provider's request id, for the log.
+    pub request_id: Option<String>,
+    /// The provider's status.
+    pub status: StatusCode,
+    /// The headers that may be passed on.
+    pub headers: HeaderMap,
+    /// The time that the provider asks the gateway to wait.
+    pub retry_after: Option<Duration>,
+    /// The `type` of the error, for the log.
+    pub kind: Option<String>,
+    /// The `code` of the error, for the log.
+    pub code: Option<String>,
+    /// The content of the error.
+    pub body: RefusedBody,
+}
+
+/// The content of a provider's error.
+#[derive(Debug)]
+pub enum RefusedBody {
+    /// A JSON error in OpenAI's shape, to be passed on unchanged except for added members that it lacked.
+    OpenAi(String),
+    /// A message from a body of another shape: one line of at most 1000 characters.
+    Message(String),
+    /// Nothing useful for a client: an HTML page, or an empty body.
+    Opaque,
+    /// The provider does not accept the gateway's key. Its message about that is for the operator only.
+    Credentials,
 }

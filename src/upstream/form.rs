@@ -1,12 +1,13 @@
 //! The multipart form of OpenAI's transcription API, with the differences of each provider.
 
 use std::future::ready;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream as streams};
-use reqwest::Body;
 use uuid::Uuid;
 
 use crate::config::{Model, ProviderApi};
@@ -25,12 +26,20 @@ impl ReadFailed {
 }
 
 /// A form, ready to be sent.
-pub(super) struct Form {
+pub struct Form {
     /// The content type, with the boundary.
-    pub(super) content_type: String,
+    pub content_type: String,
     /// The length, so that the request has a `Content-Length`: some servers do not accept chunked requests.
-    pub(super) length: u64,
-    pub(super) body: Body,
+    pub length: u64,
+    /// The bytes, with the recording as it arrives.
+    pub body: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Shows only the size: the form has a recording.
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Form").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 /// Builds the form. Small fields come first: some servers refuse a form whose `model` comes after the file. The content
@@ -44,8 +53,8 @@ pub(super) fn build(
     model: &Model,
     wire: &ProviderApi,
     stream: bool,
-    sent: UploadFlag,
-    lost: &ReadFailed,
+    uploaded: UploadFlag,
+    read_failed: &ReadFailed,
 ) -> Form {
     let boundary = Uuid::new_v4().simple().to_string();
     let mut head = String::new();
@@ -61,19 +70,19 @@ pub(super) fn build(
 
     let around = u64::try_from(head.len() + tail.len()).unwrap_or(u64::MAX);
     let length = around.saturating_add(job.audio.length());
-    let lost = lost.clone();
+    let read_failed = read_failed.clone();
     let recording = job.audio.chunks().inspect(move |chunk| {
         if chunk.is_err() {
-            lost.0.store(true, Ordering::Relaxed);
+            read_failed.0.store(true, Ordering::Relaxed);
         }
     });
     let end = streams::once(async move {
         // The client requests this part after it has taken the last of the recording.
-        sent.set();
+        uploaded.set();
         Ok(Bytes::from(tail))
     });
-    let body = streams::once(ready(Ok(Bytes::from(head)))).chain(recording).chain(end);
-    Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, body: Body::wrap_stream(body) }
+    let body = streams::once(ready(Ok(Bytes::from(head)))).chain(recording).chain(end).boxed();
+    Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, body }
 }
 
 /// Lists every field except the file.

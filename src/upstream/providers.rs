@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::breaker::Breaker;
 use super::cooldown::Probe;
+use super::counts;
 use super::keyring::{CandidateUnavailable, Key, KeyLease};
 use crate::config;
 use crate::domain::terms::AUDIT;
@@ -36,7 +37,7 @@ pub(super) struct State {
     pub(super) keys: Vec<Key>,
 }
 
-/// The result of one request, for the provider and for the key that the request used.
+/// What one request shows about the provider, and about the key that the request used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observation {
     /// The provider did the work.
@@ -44,16 +45,16 @@ pub(super) enum Observation {
     /// The provider failed.
     Failed,
     /// The provider does not accept the key.
-    KeyRefused,
+    KeyRejected,
     /// The key is over its limit.
-    OverLimit {
+    KeyRateLimited {
         /// The time that the provider asks the gateway to wait.
-        told: Option<Duration>,
+        retry_after: Option<Duration>,
         /// True if the account has no money left.
         no_quota: bool,
     },
-    /// No result that concerns another request.
-    Nothing,
+    /// Nothing that concerns another request.
+    Inconclusive,
 }
 
 impl Providers {
@@ -68,11 +69,11 @@ impl Providers {
     /// keys that changed; requests in flight keep the old keys.
     #[must_use]
     pub fn renewed(&self, providers: &BTreeMap<String, config::Provider>, settings: &config::Upstream) -> Self {
-        let judged_alike = (self.settings.breaker, self.settings.backoff, self.settings.max_backoff)
+        let same_rules = (self.settings.breaker, self.settings.backoff, self.settings.max_backoff)
             == (settings.breaker, settings.backoff, settings.max_backoff);
         let mut new = Self::new(providers, settings);
         for (name, provider) in &mut new.all {
-            let same = self.all.get(name).filter(|old| judged_alike && old.settings.is_asked_like(&provider.settings));
+            let same = self.all.get(name).filter(|old| same_rules && old.settings.is_asked_like(&provider.settings));
             if let Some(old) = same {
                 old.replace_keys(&provider.settings.keys);
                 *provider = Arc::clone(old);
@@ -101,6 +102,7 @@ fn keys(provider: &config::Provider) -> Vec<Key> {
 
 impl Provider {
     fn new(settings: &config::Provider, limits: &config::Upstream, backoff: Backoff) -> Arc<Self> {
+        counts::start_at_zero(&settings.name);
         let state = State { breaker: Breaker::new(limits.breaker), keys: keys(settings) };
         Arc::new(Self { settings: settings.clone(), backoff, state: Mutex::new(state) })
     }
@@ -117,8 +119,8 @@ impl Provider {
     /// Returns the time until the provider is usable with this key, zero if it is now, and the reason for the wait.
     pub(super) fn wait(&self, key: usize, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
         let state = self.state();
-        let (own, broken) = (state.keys.get(key)?.wait(now), state.breaker.wait(now));
-        Some(if broken > own.0 { (broken, CandidateUnavailable::Broken) } else { own })
+        let (key, circuit) = (state.keys.get(key)?.wait(now), state.breaker.wait(now));
+        Some(if circuit > key.0 { (circuit, CandidateUnavailable::ProviderFailing) } else { key })
     }
 
     /// Returns the weight of each key: its share of the requests.
@@ -126,52 +128,52 @@ impl Provider {
         self.state().keys.iter().map(|key| key.weight.get()).collect()
     }
 
-    /// Acquires a lease on the provider with this key; `None` if another request was faster.
-    pub(super) fn ask(self: &Arc<Self>, key: usize, now: Instant) -> Option<ProviderLease> {
+    /// Leases the provider with this key; `None` if another request was faster.
+    pub(super) fn lease(self: &Arc<Self>, key: usize, now: Instant) -> Option<ProviderLease> {
         let mut state = self.state();
         let State { breaker, keys } = &mut *state;
-        let several = keys.len() > 1;
+        let has_several = keys.len() > 1;
         let held = keys.get_mut(key).filter(|held| held.wait(now).0.is_zero() && breaker.wait(now).is_zero())?;
-        let (trial, key_name) = (breaker.ask(now), several.then(|| held.name.clone()));
-        let grip = held.take(now);
-        Some(ProviderLease { provider: Arc::clone(self), key, key_name, grip, trial, is_open: true })
+        let (probe, key_name) = (breaker.admit(now), has_several.then(|| held.name.clone()));
+        let key_lease = held.lease(now);
+        Some(ProviderLease { provider: Arc::clone(self), key, key_name, key_lease, probe, is_unreported: true })
     }
 
-    fn note(&self, pass: &ProviderLease, shown: Observation, now: Instant) {
+    fn apply(&self, lease: &ProviderLease, observation: Observation, now: Instant) {
         let mut state = self.state();
         let State { breaker, keys } = &mut *state;
-        let Some(key) = keys.get_mut(pass.key) else { return };
+        let Some(key) = keys.get_mut(lease.key) else { return };
         let provider = self.settings.name.as_str();
-        match shown {
+        match observation {
             Observation::Served => {
-                if key.served(&pass.grip) {
+                if key.record_success(&lease.key_lease) {
                     tracing::info!(target: AUDIT, provider, key = key.name, "the provider accepts a key again");
                 }
-                if breaker.answered() {
+                if breaker.record_success() {
                     tracing::info!(provider, "the provider answers again");
                 }
                 return;
             }
             Observation::Failed => {
-                key.nothing_learnt(&pass.grip);
-                if breaker.failed(pass.trial, now) {
+                key.end_probe(&lease.key_lease);
+                if breaker.record_failure(lease.probe, now) {
                     let failures = breaker.failures();
                     tracing::error!(provider, failures, "the provider keeps failing and is left alone for a while");
                 }
                 return;
             }
-            Observation::KeyRefused => {
-                if key.refused(&pass.grip, now) {
+            Observation::KeyRejected => {
+                if key.record_rejection(&lease.key_lease, now) {
                     tracing::error!(target: AUDIT, provider, key = key.name, "the provider does not accept a key; it is taken out");
                 }
             }
-            Observation::OverLimit { told, no_quota } => {
-                let rest = key.over_limit(&pass.grip, told, no_quota, self.backoff, now);
+            Observation::KeyRateLimited { retry_after, no_quota } => {
+                let rest = key.record_rate_limit(&lease.key_lease, retry_after, no_quota, self.backoff, now);
                 tracing::warn!(provider, key = key.name, no_quota, ?rest, "a key is over its limit and rests");
             }
-            Observation::Nothing => key.nothing_learnt(&pass.grip),
+            Observation::Inconclusive => key.end_probe(&lease.key_lease),
         }
-        breaker.nothing_learnt(pass.trial);
+        breaker.end_probe(lease.probe);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -188,9 +190,9 @@ pub(super) struct ProviderLease {
     key: usize,
     /// The name of the key, if the provider has several.
     key_name: Option<String>,
-    grip: KeyLease,
-    trial: Option<Probe>,
-    is_open: bool,
+    key_lease: KeyLease,
+    probe: Option<Probe>,
+    is_unreported: bool,
 }
 
 impl ProviderLease {
@@ -200,7 +202,7 @@ impl ProviderLease {
 
     /// Returns the secret of the key; the request keeps it even if the key is replaced meanwhile.
     pub(super) fn secret(&self) -> Option<&SecretString> {
-        self.grip.secret.as_ref()
+        self.key_lease.secret.as_ref()
     }
 
     /// Returns the name of the key in the log, if the provider has several.
@@ -209,27 +211,27 @@ impl ProviderLease {
     }
 
     /// True if this request is a probe and the others wait for its result.
-    pub(super) fn is_trial(&self) -> bool {
-        self.trial.is_some() || self.grip.is_trial()
+    pub(super) fn is_probe(&self) -> bool {
+        self.probe.is_some() || self.key_lease.is_probe()
     }
 
     /// Reports the result. Only the first report counts.
-    pub(super) fn shows(&mut self, shown: Observation) {
-        if std::mem::take(&mut self.is_open) {
-            self.provider.note(self, shown, Instant::now());
+    pub(super) fn report(&mut self, observation: Observation) {
+        if std::mem::take(&mut self.is_unreported) {
+            self.provider.apply(self, observation, Instant::now());
         }
     }
 
     /// Reports an interim result; another report may follow.
-    pub(super) fn shows_so_far(&mut self, shown: Observation) {
-        self.shows(shown);
-        self.trial = None;
-        self.is_open = true;
+    pub(super) fn report_interim(&mut self, observation: Observation) {
+        self.report(observation);
+        self.probe = None;
+        self.is_unreported = true;
     }
 }
 
 impl Drop for ProviderLease {
     fn drop(&mut self) {
-        self.shows(Observation::Nothing);
+        self.report(Observation::Inconclusive);
     }
 }

@@ -1,58 +1,28 @@
 //! A provider's error, prepared for clients: in OpenAI's shape, without any part of the key.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 
+use super::backoff;
 use super::chunks::chunks;
+use super::error::{Refused, RefusedBody};
+use super::headers::{allowed, request_id};
 use super::providers::ProviderLease;
 use super::reason::Reason;
-use super::reply::{allowed, request_id};
 
 /// The largest part of an error's body that the gateway reads, and the longest time that it takes.
-const MOST: usize = 64 * 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_BODY_BYTES: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A provider's error.
-#[derive(Debug)]
-pub struct Refused {
-    /// The name of the provider.
-    pub provider: String,
-    /// The provider's request id, for the log.
-    pub request_id: Option<String>,
-    /// The provider's status.
-    pub status: StatusCode,
-    /// The headers that may be passed on.
-    pub headers: HeaderMap,
-    /// The `type` of the error, for the log.
-    pub kind: Option<String>,
-    /// The `code` of the error, for the log.
-    pub code: Option<String>,
-    /// The content of the error.
-    pub body: RefusedBody,
-}
-
-/// The content of a provider's error.
-#[derive(Debug)]
-pub enum RefusedBody {
-    /// A JSON error in OpenAI's shape, to be passed on unchanged except for added members that it lacked.
-    OpenAi(String),
-    /// A message from a body of another shape: one line of at most 1000 characters.
-    Message(String),
-    /// Nothing useful for a client: an HTML page, or an empty body.
-    Opaque,
-    /// The provider does not accept the gateway's key. Its message about that is for the operator only.
-    Credentials,
-}
-
-/// Reads the body of a response without success.
-pub(super) async fn read(response: Response, pass: &ProviderLease) -> Refused {
-    let (status, key) = (response.status(), pass.secret());
-    let (headers, request_id) = (allowed(response.headers(), key), request_id(response.headers(), key));
+/// Reads a response without success, which came at `now`.
+pub(super) async fn read(response: Response, lease: &ProviderLease, now: SystemTime) -> Refused {
+    let (status, key) = (response.status(), lease.secret());
+    let (headers, request_id) = (allowed(response.headers(), key, now), request_id(response.headers(), key));
+    let retry_after = backoff::retry_after(&headers, now);
     let reason = Reason::read(status, &read_some(response).await, key);
     let is_about_key = match status {
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => true,
@@ -67,22 +37,22 @@ pub(super) async fn read(response: Response, pass: &ProviderLease) -> Refused {
         (None, Some(message)) => RefusedBody::Message(message),
         (None, None) => RefusedBody::Opaque,
     };
-    Refused { provider: pass.settings().name.clone(), request_id, status, headers, kind, code, body }
+    Refused { provider: lease.settings().name.clone(), request_id, status, headers, retry_after, kind, code, body }
 }
 
 async fn read_some(response: Response) -> BytesMut {
-    let mut chunks = chunks(response, PATIENCE);
+    let mut chunks = chunks(response, BODY_TIMEOUT);
     let mut body = BytesMut::new();
     let reading = async {
         while let Some(Ok(chunk)) = chunks.next().await {
-            let room = MOST.saturating_sub(body.len());
+            let room = MAX_BODY_BYTES.saturating_sub(body.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if body.len() == MOST {
+            if body.len() == MAX_BODY_BYTES {
                 break;
             }
         }
     };
     // On a timeout, the part that has arrived is enough.
-    let _ = timeout(PATIENCE, reading).await;
+    let _ = timeout(BODY_TIMEOUT, reading).await;
     body
 }

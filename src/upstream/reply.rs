@@ -1,27 +1,23 @@
 //! The provider's answer, ready for the relay: a whole answer, or a stream of events.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::chunks::chunks;
-use super::providers::{Observation, ProviderLease};
+use super::chunks::{EventBytes, chunks};
+use super::error::UpstreamError;
+use super::headers::{allowed, request_id};
+use super::providers::ProviderLease;
 use super::reason::Reason;
 use super::redact::{json_without_key, without_key};
-use super::{UpstreamError, backoff};
 use crate::domain::terms::Format;
 use crate::domain::text::without_byte_order_mark;
-
-/// The only provider headers that the gateway passes on to clients.
-pub const ALLOWED: [&str; 5] =
-    ["openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"];
 
 /// A provider's answer.
 #[derive(Debug)]
@@ -54,9 +50,6 @@ pub enum Answer {
     },
 }
 
-/// The bytes of a stream of events.
-pub type EventBytes = BoxStream<'static, Result<Bytes, UpstreamError>>;
-
 /// Shows only the size: a transcript does not belong in a log.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,37 +58,6 @@ impl std::fmt::Debug for Answer {
             Self::Events { .. } => f.write_str("Events"),
         }
     }
-}
-
-/// The longest header value that may be passed on.
-const MAX_HEADER_BYTES: usize = 256;
-
-/// Selects the headers that may be passed on, without those that quote the key. If a header is repeated, the first one
-/// counts.
-pub(super) fn allowed(headers: &HeaderMap, key: Option<&SecretString>) -> HeaderMap {
-    let shown = |name: &str| {
-        let (name, value) = (HeaderName::try_from(name).ok()?, headers.get(name)?);
-        let text = value.to_str().ok()?;
-        let may_pass = text.len() <= MAX_HEADER_BYTES && without_key(text, key) == text;
-        may_pass.then_some(())?;
-        let value = backoff::shown(&name, value)?;
-        Some((name, apart(&value)?))
-    };
-    ALLOWED.iter().filter_map(|name| shown(name)).collect()
-}
-
-/// Copies a value out of the buffer of its response head, which would otherwise stay in memory as long as a stream is
-/// open.
-fn apart(value: &HeaderValue) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(value.as_bytes()).ok()
-}
-
-/// Returns the provider's `x-request-id`, by which its operators find the request; `None` if it is not a short plain
-/// word.
-pub(super) fn request_id(headers: &HeaderMap, key: Option<&SecretString>) -> Option<String> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
-    (without_key(id, key) == id && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()))
-        .then(|| id.to_owned())
 }
 
 /// The rules for reading a response.
@@ -107,14 +69,16 @@ pub(super) struct Reading {
     /// The longest silence.
     pub(super) idle: Duration,
     /// The largest answer that is not a stream.
-    pub(super) most: usize,
+    pub(super) max_bytes: usize,
+    /// The time at which the head of the response came.
+    pub(super) now: SystemTime,
 }
 
 /// Reads a successful response: to its end, or to the first event if it is a stream. If the request asked for a stream, a
 /// response of type `text/plain`, or of no particular type, is a stream if it begins like one.
-pub(super) async fn read(response: Response, pass: &ProviderLease, reading: &Reading) -> Result<Reply, UpstreamError> {
-    let key = pass.secret().cloned();
-    let headers = allowed(response.headers(), key.as_ref());
+pub(super) async fn read(response: Response, lease: &ProviderLease, reading: &Reading) -> Result<Reply, UpstreamError> {
+    let key = lease.secret().cloned();
+    let headers = allowed(response.headers(), key.as_ref(), reading.now);
     let request_id = request_id(response.headers(), key.as_ref());
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let kind = content_type.as_ref().and_then(|value| value.to_str().ok());
@@ -136,7 +100,7 @@ pub(super) async fn read(response: Response, pass: &ProviderLease, reading: &Rea
     let answer = if events {
         Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
-        let body = whole(bytes, reading.most).await?;
+        let body = whole(bytes, reading.max_bytes).await?;
         if claims_page && !(reading.format.is_json() && is_json_object(&body)) {
             return Err(UpstreamError::Page);
         }
@@ -144,15 +108,15 @@ pub(super) async fn read(response: Response, pass: &ProviderLease, reading: &Rea
         let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
-    Ok(Reply { provider: pass.settings().name.clone(), request_id, headers, answer })
+    Ok(Reply { provider: lease.settings().name.clone(), request_id, headers, answer })
 }
 
-async fn whole(mut bytes: EventBytes, most: usize) -> Result<Bytes, UpstreamError> {
+async fn whole(mut bytes: EventBytes, max_bytes: usize) -> Result<Bytes, UpstreamError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = bytes.next().await {
         body.extend_from_slice(&chunk?);
-        if body.len() > most {
-            return Err(UpstreamError::TooLarge { allowed: most });
+        if body.len() > max_bytes {
+            return Err(UpstreamError::TooLarge { allowed: max_bytes });
         }
     }
     Ok(body.freeze())
@@ -161,18 +125,18 @@ async fn whole(mut bytes: EventBytes, most: usize) -> Result<Bytes, UpstreamErro
 /// Reads a stream up to its first event, so that a stream that ends before it can be retried at another candidate.
 /// Comments are not events; the wait for an event ends after a large number of them.
 async fn from_first_event(mut bytes: EventBytes) -> Result<EventBytes, UpstreamError> {
-    const ENOUGH: usize = 16 * 1024;
+    const MAX_COMMENT_BYTES: usize = 16 * 1024;
     let mut begun = BytesMut::new();
     loop {
         begun.extend_from_slice(&bytes.next().await.ok_or(UpstreamError::Broken)??);
-        if has_more_than_comments(&begun) || begun.len() > ENOUGH {
+        if has_more_than_comments(&begun) || begun.len() > MAX_COMMENT_BYTES {
             return Ok(stream::iter([Ok(begun.freeze())]).chain(bytes).boxed());
         }
     }
 }
 
 fn has_more_than_comments(bytes: &[u8]) -> bool {
-    without_mark(bytes)
+    without_byte_order_mark(bytes)
         .split(|byte| matches!(byte, b'\r' | b'\n'))
         .any(|line| !line.is_empty() && !line.starts_with(b":"))
 }
@@ -197,44 +161,17 @@ fn check_transcript(
     claims_json: bool,
     key: Option<&SecretString>,
 ) -> Result<(), UpstreamError> {
-    match serde_json::from_slice::<Outline>(without_mark(body)) {
-        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => {
-            Err(UpstreamError::ErrorAsAnswer { message: Reason::read(StatusCode::OK, without_mark(body), key).message })
-        }
+    match serde_json::from_slice::<Outline>(without_byte_order_mark(body)) {
+        Ok(Outline { error: Some(_) }) if format.is_json() || claims_json => Err(UpstreamError::ErrorAsAnswer {
+            message: Reason::read(StatusCode::OK, without_byte_order_mark(body), key).message,
+        }),
         Err(_) if format.is_json() => Err(UpstreamError::NoTranscript),
         _ => Ok(()),
     }
 }
 
 fn is_json_object(body: &[u8]) -> bool {
-    serde_json::from_slice::<Outline>(without_mark(body)).is_ok()
-}
-
-/// Removes a byte order mark. It belongs neither to JSON nor to the first line of a stream, but some servers write one.
-pub fn without_mark(body: &[u8]) -> &[u8] {
-    without_byte_order_mark(body)
-}
-
-/// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result.
-pub(super) fn watched(bytes: EventBytes, pass: ProviderLease) -> EventBytes {
-    stream::unfold((bytes, Some(pass)), |(mut bytes, mut pass)| async move {
-        let chunk = bytes.next().await;
-        let shown = match &chunk {
-            Some(Ok(_)) => None,
-            Some(Err(error)) => {
-                if let Some(pass) = &pass {
-                    pass.count_failure(error);
-                }
-                Some(Observation::Failed)
-            }
-            None => Some(Observation::Served),
-        };
-        if let Some((mut pass, shown)) = shown.and_then(|shown| Some((pass.take()?, shown))) {
-            pass.shows(shown);
-        }
-        Some((chunk?, (bytes, pass)))
-    })
-    .boxed()
+    serde_json::from_slice::<Outline>(without_byte_order_mark(body)).is_ok()
 }
 
 /// Checks for the content types of OpenAI's answers. Any other type would reveal more about the provider than about the

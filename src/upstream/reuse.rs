@@ -14,12 +14,12 @@ tokio::task_local! {
 
 /// Runs a request, and returns whether it used a connection that was made for another. Returns false if a connection was
 /// made for it, even if another was free sooner.
-pub(super) async fn noting_reuse<T>(request: impl Future<Output = T>) -> (T, bool) {
-    let noted = async {
+pub(super) async fn tracked<T>(request: impl Future<Output = T>) -> (T, bool) {
+    let tracked = async {
         let answer = request.await;
         (answer, !CONNECTED.with(Cell::get))
     };
-    CONNECTED.scope(Cell::new(false), noted).await
+    CONNECTED.scope(Cell::new(false), tracked).await
 }
 
 /// A connector layer that records each new connection in the request that makes it.

@@ -1,10 +1,11 @@
 //! The address and headers of a request to a provider.
 
+use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::UpstreamError;
+use super::error::UpstreamError;
 use crate::config::Provider;
 use crate::domain::terms::Task;
 
@@ -15,8 +16,17 @@ pub(super) fn audio_url(provider: &Provider, task: Task, model: &str) -> Result<
 }
 
 /// Returns the address that `voxgate check` requests.
-pub(super) fn check_url(provider: &Provider) -> Result<Url, UpstreamError> {
+fn check_url(provider: &Provider) -> Result<Url, UpstreamError> {
     url(provider, &provider.wire.check_path, str::to_owned)
+}
+
+/// Builds the request that shows whether a provider accepts a key. The request costs nothing.
+pub fn check_request(
+    client: &reqwest::Client,
+    provider: &Provider,
+    key: Option<&SecretString>,
+) -> Result<RequestBuilder, UpstreamError> {
+    Ok(client.get(check_url(provider)?).headers(credentials(provider, key)?))
 }
 
 /// Builds an address. It fills in each segment of the path separately, so that a slash in a model's name stays in its
@@ -52,7 +62,7 @@ pub(super) fn headers(
 }
 
 /// Builds the headers that authenticate the gateway to the provider.
-pub(super) fn credentials(provider: &Provider, key: Option<&SecretString>) -> Result<HeaderMap, UpstreamError> {
+fn credentials(provider: &Provider, key: Option<&SecretString>) -> Result<HeaderMap, UpstreamError> {
     let mut headers = HeaderMap::new();
     for (name, text) in [("openai-organization", &provider.organization), ("openai-project", &provider.project)] {
         if let Some(text) = text {

@@ -1,8 +1,8 @@
 //! Whether an answer streams: by `stream` where that is given, else by `Accept`.
 
-use crate::form::Form;
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
 
 #[tokio::test]
 async fn a_client_gets_a_stream_where_it_prefers_one_or_says_so() {
@@ -27,7 +27,7 @@ async fn a_client_gets_a_stream_where_it_prefers_one_or_says_so() {
     ] {
         let form = || {
             let form = Form::new().field("model", "gpt-transcribe");
-            stream.map_or(form.clone(), |value| form.field("stream", value)).file(&sound::wav(300))
+            stream.map_or(form.clone(), |value| form.field("stream", value)).file(&audio::wav(300))
         };
         let got = gateway.send(form().on(gateway.post(TRANSCRIPTIONS).header("accept", accept))).await;
         let kind = if streams { "text/event-stream; charset=utf-8" } else { "application/json" };

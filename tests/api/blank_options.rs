@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::RequestBuilder;
 use serde_json::{Map, Value, json};
 
-use crate::form::{Form, json_on};
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::{Form, json_on};
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
 
 /// Every option that the gateway knows, as a form names it.
 const OPTIONS: [&str; 14] = [
@@ -29,7 +29,7 @@ const OPTIONS: [&str; 14] = [
 
 /// The same request as a form, as JSON and with a query.
 fn requests(gateway: &Gateway, fields: &[(&str, &str)]) -> [(&'static str, RequestBuilder); 3] {
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let mut members: Map<String, Value> = Map::new();
     members.insert("audio".to_owned(), STANDARD.encode(&audio).into());
     for (name, value) in fields {
@@ -86,7 +86,7 @@ async fn a_blank_item_takes_nothing_from_the_others() {
 #[tokio::test]
 async fn a_blank_option_is_no_repetition_and_no_conflict() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for fields in [
         [("language", ""), ("language", "en"), ("languages[]", "")],
         [("language", "en"), ("languages[]", ""), ("language", "")],
@@ -100,7 +100,7 @@ async fn a_blank_option_is_no_repetition_and_no_conflict() {
 #[tokio::test]
 async fn a_blank_among_speakers_is_not_passed_over() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let reference = "data:audio/wav;base64,UklGRg==";
     let fields = [
         ("model", "gpt-4o-transcribe-diarize"),

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::form::{BodyForm, Form, chunked};
-use crate::gateway::{Gateway, TRANSCRIPTIONS, TRANSLATIONS};
-use crate::provider::{Framing, TRANSCRIPT, answer, events};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::{BodyForm, Form, chunked};
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::support::provider::{Framing, TRANSCRIPT, answer, events};
 
 /// Each model with the formats that it has, and whether the provider can stream it.
 const MODELS: [(&str, &[&str], bool); 3] = [
@@ -42,13 +42,13 @@ fn options<'a>(model: &'a str, format: &'a str) -> Vec<(&'a str, &'a str)> {
 const ANY_OPTION: &str = "[models.\"gpt-4o-transcribe-diarize\"]\noptions = [\"language\"]\n";
 
 async fn gateway() -> Gateway {
-    crate::gateway::Setup::new().config(ANY_OPTION).start().await
+    crate::support::gateway::Setup::new().config(ANY_OPTION).start().await
 }
 
 #[tokio::test]
 async fn whole_answers_come_byte_for_byte_from_every_body_form() {
     let gateway = gateway().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for (form, model, format, _) in combinations() {
         let case = format!("{form:?} {model} {format}");
         let request = gateway.post(TRANSCRIPTIONS);
@@ -64,7 +64,7 @@ async fn whole_answers_come_byte_for_byte_from_every_body_form() {
 #[tokio::test]
 async fn streams_come_from_every_body_form() {
     let gateway = gateway().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for (form, model, format, streams) in combinations() {
         let case = format!("{form:?} {model} {format}");
         let request = gateway.post(TRANSCRIPTIONS);
@@ -79,7 +79,7 @@ async fn streams_come_from_every_body_form() {
 #[tokio::test]
 async fn accepting_events_asks_for_a_stream_in_every_body_form() {
     let gateway = gateway().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for (form, model, format, streams) in combinations() {
         let case = format!("{form:?} {model} {format}");
         let request = gateway.post(TRANSCRIPTIONS).header("accept", "text/event-stream, application/json;q=0.5");
@@ -91,7 +91,7 @@ async fn accepting_events_asks_for_a_stream_in_every_body_form() {
 }
 
 /// The provider's own stream verbatim, or the events that its whole answer stands for; `[DONE]` after either.
-fn is_stream_of(got: &crate::gateway::Answer, streams: bool, format: &str, case: &str) {
+fn is_stream_of(got: &crate::support::gateway::Answer, streams: bool, format: &str, case: &str) {
     if streams {
         assert_eq!(got.text(), Framing::PLAIN.all(&events()) + "data: [DONE]\n\n", "{case}");
         return;
@@ -113,7 +113,7 @@ fn is_stream_of(got: &crate::gateway::Answer, streams: bool, format: &str, case:
 #[tokio::test]
 async fn translations_take_every_body_form_and_have_their_own_path() {
     let gateway = gateway().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for form in BodyForm::ALL {
         for format in ["json", "text", "srt", "verbose_json", "vtt"] {
             let request = gateway.post(TRANSLATIONS);
@@ -128,7 +128,7 @@ async fn translations_take_every_body_form_and_have_their_own_path() {
 #[tokio::test]
 async fn parts_may_come_in_any_order_and_any_chunking() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(40);
+    let audio = audio::wav(40);
     let orders = [
         Form::new().field("model", "gpt-transcribe").file(&audio).field("language", "en"),
         Form::new().file(&audio).field("language", "en").field("model", "gpt-transcribe"),
@@ -149,7 +149,7 @@ async fn parts_may_come_in_any_order_and_any_chunking() {
 #[tokio::test]
 async fn a_request_that_names_no_model_gets_the_default_one() {
     let gateway = Gateway::start().await;
-    let got = gateway.transcribe(Form::new().file(&sound::wav(300))).await;
+    let got = gateway.transcribe(Form::new().file(&audio::wav(300))).await;
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(gateway.provider.last().fields(), [("model", "gpt-transcribe")]);
 }
@@ -158,7 +158,7 @@ async fn a_request_that_names_no_model_gets_the_default_one() {
 #[tokio::test]
 async fn a_body_is_a_recording_by_any_type_that_one_may_have() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for content_type in [
         "audio/wav",
         "audio/x-anything",
@@ -180,7 +180,7 @@ async fn a_body_is_a_recording_by_any_type_that_one_may_have() {
 async fn a_data_url_may_stand_behind_blanks() {
     use base64::Engine;
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let url = format!("data:audio/wav;base64,{}", base64::engine::general_purpose::STANDARD.encode(&audio));
     for blank in [" ", "\n", "  \t\r\n"] {
         let body = serde_json::json!({ "audio": format!("{blank}{url}{blank}") }).to_string();

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::ledger::nanos;
-use crate::provider::{Framing, Gate, KEY, Provider, Reply, events};
-use crate::sound;
+use crate::support::account::Account;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::money::nano_usd;
+use crate::support::provider::{Framing, Gate, KEY, Provider, Reply, events};
 
 fn setup(failures: &str, pause: &str) -> Setup {
     let setup = Setup::new().env("VOXGATE_UPSTREAM__MAX_ATTEMPTS", "1");
@@ -17,7 +17,7 @@ fn setup(failures: &str, pause: &str) -> Setup {
 }
 
 async fn ask(gateway: &Gateway) -> Answer {
-    gateway.transcribe(Form::new().file(&sound::wav(300))).await
+    gateway.transcribe(Form::new().file(&audio::wav(300))).await
 }
 
 /// Asks until the provider is asked again, and waits each time as long as it is told to.
@@ -29,8 +29,7 @@ async fn until_it_is_tried(gateway: &Gateway) -> Answer {
             return got;
         }
         got.is_error(503, "provider_unavailable", None);
-        let wait = got.header("retry-after-ms").unwrap().parse().unwrap();
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        got.wait_as_told().await;
     }
 }
 
@@ -52,7 +51,7 @@ async fn after_so_many_failures_in_a_row_nobody_is_asked_and_the_client_hears_wh
     assert_eq!((got.header("x-voxgate-provider"), got.header("x-voxgate-attempts")), (None, None));
     assert_eq!(gateway.provider.tries(), 3);
     let usage = alice.settled(&gateway).await;
-    assert_eq!((&usage["total"]["requests"], nanos(&usage["total"]["spent_usd"])), (&json!(4), 0));
+    assert_eq!((&usage["total"]["requests"], nano_usd(&usage["total"]["spent_usd"])), (&json!(4), 0));
 }
 
 #[tokio::test]
@@ -142,7 +141,7 @@ async fn a_stream_that_breaks_is_a_failure_too() {
     let gateway = setup("2", "1h").start().await;
     for _ in 0..2 {
         gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0])).close());
-        let form = Form::new().field("stream", "true").file(&sound::wav(300));
+        let form = Form::new().field("stream", "true").file(&audio::wav(300));
         assert!(gateway.transcribe(form).await.text().contains("provider_stream_broken"));
     }
     ask(&gateway).await.is_error(503, "provider_unavailable", None);

@@ -1,6 +1,6 @@
 //! The gateway's own pages in a real browser, used as a reader uses them.
 //!
-//! `make test-all` installs Chromium and requires it (`BROWSER_REQUIRED=1`). Elsewhere the test says that it was left out.
+//! `make test-browser` installs Chromium and requires it. Elsewhere the tests are skipped if there is none.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,31 +9,25 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::gateway::Setup;
-use crate::provider::TRANSCRIPT;
-use crate::readme::block;
-use crate::sdk::folder;
-use crate::{sound, token};
+use crate::support::gateway::Setup;
+use crate::support::provider::TRANSCRIPT;
+use crate::support::repository::{self, readme_block};
+use crate::support::tools::{BROWSER, require_tool};
+use crate::support::{audio, token};
 
 fn browser() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("chromium")).find(|file| file.exists());
-    let driver = folder("tests/browser/node_modules/playwright-core");
-    let required = std::env::var_os("BROWSER_REQUIRED").is_some_and(|value| value == "1");
-    assert!(!required || (found.is_some() && driver.exists()), "`tests/install-tools.sh browser` installs the browser");
-    found.filter(|_| driver.exists())
+    require_tool("tests/browser/node_modules/playwright-core", BROWSER)?;
+    require_tool("chromium", BROWSER)
 }
 
 #[tokio::test]
 async fn every_operation_of_the_docs_page_succeeds_as_the_page_fills_it_in() {
-    let Some(chromium) = browser() else {
-        return eprintln!("LEFT OUT: no browser is installed; `tests/install-tools.sh browser` installs one");
-    };
+    let Some(chromium) = browser() else { return };
     let gateway = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL").start().await;
     let token = token::with(&json!({ "scope": "transcribe translate usage sessions" }));
-    let mut command = Command::new(folder(".test-tools/node"));
-    command.arg(folder("tests/browser/docs.mjs")).env("CHROMIUM", chromium).env("TOKEN", token);
-    command.env("DOCS_URL", gateway.url("/docs")).env("RECORDING", sound::media().join("sample.wav"));
+    let mut command = Command::new(repository::path(".test-tools/node"));
+    command.arg(repository::path("tests/browser/docs.mjs")).env("CHROMIUM", chromium).env("TOKEN", token);
+    command.env("DOCS_URL", gateway.url("/docs")).env("RECORDING", audio::media().join("sample.wav"));
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{said}");
@@ -61,19 +55,17 @@ fn serve(mut connection: &TcpStream, page: &str) {
 
 #[tokio::test]
 async fn the_page_of_the_readme_transcribes_a_file_and_the_microphone() {
-    let Some(chromium) = browser() else {
-        return eprintln!("LEFT OUT: no browser is installed; `tests/install-tools.sh browser` installs one");
-    };
+    let Some(chromium) = browser() else { return };
     // As `python3 -m http.server` would serve it. It has to come from this machine: a browser lets no page from elsewhere send
     // anything to a loopback address.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://localhost:{}", server.local_addr().unwrap().port());
     let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &origin).start().await;
-    let page = block("<!doctype html>").replace("127.0.0.1:8080", &gateway.address.to_string());
+    let page = readme_block("<!doctype html>").replace("127.0.0.1:8080", &gateway.address.to_string());
     std::thread::spawn(move || server.incoming().flatten().for_each(|connection| serve(&connection, &page)));
-    let mut command = Command::new(folder(".test-tools/node"));
-    command.arg(folder("tests/browser/page.mjs")).env("CHROMIUM", chromium).env("TOKEN", token::good());
-    command.env("ORIGIN", &origin).env("RECORDING", sound::media().join("sample.wav"));
+    let mut command = Command::new(repository::path(".test-tools/node"));
+    command.arg(repository::path("tests/browser/page.mjs")).env("CHROMIUM", chromium).env("TOKEN", token::good());
+    command.env("ORIGIN", &origin).env("RECORDING", audio::media().join("sample.wav"));
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{said}");

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 
 use tempfile::TempDir;
 
-use crate::gateway::{Gateway, Setup, run};
-use crate::provider::{KEY, Provider};
-use crate::redis_server::{Cluster, Server};
-use crate::token::SECRET;
+use crate::support::gateway::{Gateway, Setup, run};
+use crate::support::provider::{KEY, Provider};
+use crate::support::redis_server::{Cluster, Server};
+use crate::support::token::SECRET;
 
 /// What `voxgate check` says of `what` under these variables, once it has said whether all is well.
 #[track_caller]

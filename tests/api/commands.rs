@@ -7,9 +7,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::gateway::{Gateway, run};
-use crate::provider::{KEY, Provider};
-use crate::token::{self, SECRET};
+use crate::support::gateway::{Gateway, run};
+use crate::support::provider::{KEY, Provider};
+use crate::support::token::{self, SECRET};
 
 fn voxgate(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let folder = TempDir::new().unwrap();
@@ -126,7 +126,7 @@ async fn a_minted_token_is_accepted_and_limited_as_it_was_asked_for() {
     assert_eq!(gateway.log.request(got.request_id()).await["subject"], "alice");
     let request = gateway.request(reqwest::Method::POST, "/v1/audio/transcriptions");
     let request = request.bearer_auth(mint(&["--scope", "translate", "--ttl", "5m"]));
-    let form = crate::form::Form::new().file(&crate::sound::wav(300));
+    let form = crate::support::form::Form::new().file(&crate::support::audio::wav(300));
     gateway.send(form.on(request)).await.is_error(403, "insufficient_scope", None);
     let (code, _, said) = voxgate(&["token", "--sub", "alice", "--plan", "nobody-has-it"], &secret);
     assert!(code != Some(0) && said.contains("nobody-has-it"), "{said}");

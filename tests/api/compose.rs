@@ -8,14 +8,15 @@ use std::process::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::compose_file::{
+use crate::support::compose_file::{
     FILE, Variable, Variables, compose, entries, has_a_profile, list, mounts, names, of_the_profile_local, path, read,
     set_by, text, yaml,
 };
-use crate::form::Form;
-use crate::gateway::{Setup, TRANSCRIPTIONS, run};
-use crate::provider::{Provider, Terms};
-use crate::{sound, token};
+use crate::support::form::Form;
+use crate::support::gateway::{Setup, TRANSCRIPTIONS, run};
+use crate::support::provider::{Expectations, Provider};
+use crate::support::tools::{TOOLS, require_tool};
+use crate::support::{audio, token};
 
 /// What lies over it in tests/containers.sh.
 const LAID_OVER: [&str; 2] = ["tests/containers/compose.yml", "tests/containers/local.yml"];
@@ -28,8 +29,7 @@ const OF_COMPOSE: &str = "COMPOSE_PROFILES";
 
 #[test]
 fn the_files_are_what_the_compose_specification_says() {
-    let schema = path(".test-tools/compose-spec.json");
-    assert!(schema.exists(), "{} is missing: `make test-tools` installs it", schema.display());
+    let Some(schema) = require_tool(".test-tools/compose-spec.json", TOOLS) else { return };
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     for name in [FILE].into_iter().chain(LAID_OVER) {
@@ -164,11 +164,11 @@ async fn the_settings_of_the_profile_local_ask_the_speech_server_for_the_model_t
 
     let settings = text(&of_the_profile_local()["VOXGATE_CONFIG"]);
     assert!(settings.contains(&format!("\"{server}\"")), "{settings}");
-    let provider = Provider::on(Terms { keys: Vec::new(), ..Terms::default() });
+    let provider = Provider::on(Expectations { keys: Vec::new(), ..Expectations::default() });
     let settings = settings.replace(server, &provider.base_url());
     let gateway = Setup::with_provider(provider.into()).without("OPENAI_API_KEY").without("OPENAI_BASE_URL");
     let gateway = gateway.config(&settings).start().await;
-    let got = gateway.send(Form::new().file(&sound::wav(300)).on(gateway.post(TRANSCRIPTIONS))).await;
+    let got = gateway.send(Form::new().file(&audio::wav(300)).on(gateway.post(TRANSCRIPTIONS))).await;
     assert_eq!((got.status, got.header("x-voxgate-provider")), (200, Some("speaches")), "{}", got.text());
     let seen = gateway.provider.last();
     assert_eq!((seen.field("model"), seen.header("authorization")), (Some(model), None));

@@ -5,14 +5,13 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::gateway::Setup;
-use crate::sdk::folder;
-use crate::token;
+use crate::support::gateway::Setup;
+use crate::support::tools::{TOOLS, require_tool};
+use crate::support::{repository, token};
 
 #[tokio::test]
 async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
-    let program = folder(".test-tools/contract/bin/schemathesis");
-    assert!(program.exists(), "{} is missing: `make test-tools` installs it", program.display());
+    let Some(program) = require_tool(".test-tools/contract/bin/schemathesis", TOOLS) else { return };
     let sandbox = Setup::new().without("OPENAI_API_KEY").without("OPENAI_BASE_URL");
     let gateway = sandbox.start().await;
     let token = token::with(&json!({ "scope": "transcribe translate usage sessions" }));
@@ -22,7 +21,7 @@ async fn a_client_that_has_nothing_but_the_contract_finds_it_kept() {
     command
         .current_dir(scratch.path())
         .arg("--config-file")
-        .arg(folder("tests/contract/schemathesis.toml"))
+        .arg(repository::path("tests/contract/schemathesis.toml"))
         .args(["run", &gateway.url("/openapi.yaml"), "--url", &gateway.url(""), "--no-color"])
         .args(["--header", &format!("Authorization: Bearer {token}"), "--seed", &seed])
         .env("NO_PROXY", "127.0.0.1")

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, run};
-use crate::provider::Reply;
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, run};
+use crate::support::provider::Reply;
 
 const ORIGIN: &str = "https://app.example.com";
 
@@ -31,7 +31,7 @@ async fn an_app_or_an_extension_calls_from_the_origin_of_its_own_scheme() {
     for origin in APPS {
         let asked = asked_first(&gateway, origin, TRANSCRIPTIONS, "POST").await;
         assert_eq!((asked.status, asked.header("access-control-allow-origin")), (200, Some(origin)));
-        let form = Form::new().file(&sound::wav(300));
+        let form = Form::new().file(&audio::wav(300));
         let served = gateway.send(form.on(gateway.post(TRANSCRIPTIONS).header("origin", origin))).await;
         assert_eq!((served.status, served.header("access-control-allow-origin")), (200, Some(origin)));
     }
@@ -95,14 +95,14 @@ async fn a_page_that_is_not_on_the_list_is_told_no() {
 #[tokio::test]
 async fn a_page_sees_answers_and_errors_and_what_their_headers_say() {
     let gateway = start().await;
-    let form = || Form::new().file(&sound::wav(300));
+    let form = || Form::new().file(&audio::wav(300));
     let reply = Reply::json(200, &json!({ "text": "hello" })).header("openai-version", "2020-10-01");
     gateway.provider.answer(reply.header("openai-processing-ms", "7"));
     let served = gateway.send(form().on(gateway.post(TRANSCRIPTIONS).header("origin", ORIGIN))).await;
     let unknown = gateway.send(gateway.get("/nowhere").header("origin", ORIGIN)).await;
     let anonymous = gateway.request(Method::POST, TRANSCRIPTIONS).header("origin", ORIGIN);
     let refused = gateway.send(form().on(anonymous)).await;
-    let stream = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+    let stream = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300));
     let streamed = gateway.send(stream.on(gateway.post(TRANSCRIPTIONS).header("origin", ORIGIN))).await;
     for (answer, status) in [(served, 200), (unknown, 404), (refused, 401), (streamed, 200)] {
         assert_eq!(answer.status, status);

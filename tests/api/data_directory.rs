@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::gateway::{Setup, run};
-use crate::redis_server::Server;
+use crate::support::gateway::{Setup, run};
+use crate::support::redis_server::Server;
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();

@@ -2,30 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, run};
-use crate::redis_server::Server;
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, run};
+use crate::support::redis_server::Server;
+use crate::support::repository::{self, list, word};
+use crate::support::tools::{TOOLS, require_tool};
 
-pub(crate) fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
-}
-
-pub(crate) fn text(path: &str) -> String {
-    std::fs::read_to_string(deploy(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-pub(crate) fn yaml(path: &str) -> Value {
-    serde_norway::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-pub(crate) type Variables = BTreeMap<String, String>;
+type Variables = BTreeMap<String, String>;
 
 /// Those of a way to deploy, and the settings file that goes with them.
 struct Way {
@@ -35,11 +24,12 @@ struct Way {
 }
 
 fn ways() -> [Way; 4] {
-    let kubernetes = list(&yaml("kubernetes/deployment.yaml"), "/spec/template/spec/containers/0/env");
+    let kubernetes =
+        list(&repository::yaml("deploy/kubernetes/deployment.yaml"), "/spec/template/spec/containers/0/env");
     let kubernetes = kubernetes.iter().map(|variable| (word(variable, "/name"), optional(variable, "/value")));
-    let settings = word(&yaml("kubernetes/configmap.yaml"), "/data/voxgate.toml");
-    let unit = text("systemd/voxgate.service");
-    let example = text("systemd/voxgate.env.example");
+    let settings = word(&repository::yaml("deploy/kubernetes/configmap.yaml"), "/data/voxgate.toml");
+    let unit = repository::text("deploy/systemd/voxgate.service");
+    let example = repository::text("deploy/systemd/voxgate.env.example");
     let systemd = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
     // What is commented out there is an offer like the rest.
     let offered = example.lines().map(|line| line.trim_start_matches('#')).filter(|line| !line.starts_with(' '));
@@ -47,7 +37,7 @@ fn ways() -> [Way; 4] {
     let zeabur = zeabur("voxgate")["spec"]["env"].clone();
     let zeabur =
         zeabur.as_object().unwrap().iter().map(|(name, is)| (name.clone(), word(is, "/default"))).collect::<Vec<_>>();
-    let image = text("lambda/Dockerfile");
+    let image = repository::text("deploy/lambda/Dockerfile");
     let image = image.lines().filter_map(|line| pair(line.trim_start_matches("ENV").trim().trim_end_matches(" \\")));
     let function = yaml_of_lambda()["Resources"]["Gateway"]["Properties"]["Environment"]["Variables"].clone();
     let function = function.as_object().unwrap().iter().map(|(name, is)| (name.clone(), optional(is, "")));
@@ -66,22 +56,14 @@ fn pair(line: &str) -> Option<(String, String)> {
 }
 
 fn zeabur(service: &str) -> Value {
-    let services = list(&yaml("zeabur/template.yaml"), "/spec/services");
+    let services = list(&repository::yaml("deploy/zeabur/template.yaml"), "/spec/services");
     services.into_iter().find(|one| one["name"] == service).unwrap()
 }
 
 /// The template has tags of its own in YAML, which are no part of what is looked at here.
 fn yaml_of_lambda() -> Value {
-    let text = text("lambda/template.yaml").replace("!Sub ", "").replace("!GetAtt ", "");
+    let text = repository::text("deploy/lambda/template.yaml").replace("!Sub ", "").replace("!GetAtt ", "");
     serde_norway::from_str(&text).unwrap()
-}
-
-pub(crate) fn list(value: &Value, at: &str) -> Vec<Value> {
-    value.pointer(at).and_then(Value::as_array).cloned().unwrap_or_else(|| panic!("no list {at} in {value}"))
-}
-
-pub(crate) fn word(value: &Value, at: &str) -> String {
-    value.pointer(at).and_then(Value::as_str).unwrap_or_else(|| panic!("no text {at} in {value}")).to_owned()
 }
 
 fn optional(value: &Value, at: &str) -> String {
@@ -120,7 +102,7 @@ async fn a_gateway_starts_with_what_each_way_to_deploy_sets_and_answers_its_prob
     for way in ways() {
         assert!(way.variables.len() > 3, "{}", way.name);
         let gateway = start(&way, &redis).await;
-        assert_eq!(gateway.transcribe(Form::new().file(&sound::wav(300))).await.status, 200, "{}", way.name);
+        assert_eq!(gateway.transcribe(Form::new().file(&audio::wav(300))).await.status, 200, "{}", way.name);
         for path in ["/health/live", "/health/ready", "/metrics"] {
             assert_eq!(gateway.send(gateway.operational(path)).await.status, 200, "{}: {path}", way.name);
         }
@@ -209,7 +191,7 @@ fn zeabur_publishes_the_first_listener_alone_and_makes_no_secret_of_ours_up() {
     let gateway = zeabur("voxgate");
     let ports: Vec<_> = list(&gateway, "/spec/ports").iter().map(|port| port["port"].as_u64().unwrap()).collect();
     assert_eq!(ports, [8080]);
-    let template = yaml("zeabur/template.yaml");
+    let template = repository::yaml("deploy/zeabur/template.yaml");
     assert_eq!((word(&template, "/apiVersion"), word(&template, "/kind")), ("zeabur.com/v1".into(), "Template".into()));
     let asked: Vec<_> = list(&template, "/spec/variables").iter().map(|one| word(one, "/key")).collect();
     let redis = zeabur("redis")["spec"]["env"].clone();
@@ -249,11 +231,11 @@ fn lambda_streams_and_its_adapter_asks_where_the_gateway_is() {
 fn images_are_pinned() {
     let compose = include_str!("../../docker-compose.yml");
     let version = env!("CARGO_PKG_VERSION");
-    let dockerfile = text("lambda/Dockerfile");
+    let dockerfile = repository::text("deploy/lambda/Dockerfile");
     let bases = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next());
     let bases = bases.map(str::to_owned);
     let images = ["redis", "voxgate"].map(|name| word(&zeabur(name), "/spec/source/image"));
-    let pod = word(&yaml("kubernetes/deployment.yaml"), "/spec/template/spec/containers/0/image");
+    let pod = word(&repository::yaml("deploy/kubernetes/deployment.yaml"), "/spec/template/spec/containers/0/image");
     for image in bases.chain(images).chain([pod]) {
         let (name, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{image} has no tag"));
         match name.rsplit('/').next().unwrap() {
@@ -265,7 +247,7 @@ fn images_are_pinned() {
 }
 
 fn directive(name: &str) -> String {
-    let unit = text("systemd/voxgate.service");
+    let unit = repository::text("deploy/systemd/voxgate.service");
     let mut found = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     found.next().unwrap_or_else(|| panic!("no {name}")).to_owned()
 }
@@ -275,7 +257,7 @@ fn the_unit_waits_for_requests_in_flight_and_hands_over_keys_as_credentials() {
     let wait: u64 = directive("TimeoutStopSec").trim_end_matches('s').parse().unwrap();
     assert!(include_str!("../../voxgate.example.toml").contains("\nshutdown_timeout = \"30s\""));
     assert!(wait > 30, "{wait}");
-    let unit = text("systemd/voxgate.service");
+    let unit = repository::text("deploy/systemd/voxgate.service");
     for (variable, credential) in [("OPENAI_API_KEY_FILE", "openai_api_key"), ("VOXGATE_JWT_SECRET_FILE", "jwt_secret")]
     {
         assert!(unit.contains(&format!("Environment={variable}=%d/{credential}\n")), "{variable}");
@@ -284,25 +266,26 @@ fn the_unit_waits_for_requests_in_flight_and_hands_over_keys_as_credentials() {
     assert!(directive("ExecReload").ends_with("kill -HUP $MAINPID"));
 }
 
-/// Where systemd is installed, it has the last word.
 #[test]
 fn systemd_takes_the_unit_and_finds_it_little_exposed() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("voxgate.service");
-    let unit = text("systemd/voxgate.service").replace("/usr/local/bin/voxgate", env!("CARGO_BIN_EXE_voxgate"));
+    let unit = repository::text("deploy/systemd/voxgate.service")
+        .replace("/usr/local/bin/voxgate", env!("CARGO_BIN_EXE_voxgate"));
+    let Some(analyze) = require_tool("systemd-analyze", TOOLS) else { return };
     let ask = |arguments: &[&str], unit: &str| {
         std::fs::write(&file, unit).unwrap();
-        let output = Command::new("systemd-analyze").args(arguments).arg(&file).output().ok()?;
-        Some((output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+        let output = Command::new(&analyze).args(arguments).arg(&file).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
     // It succeeds even where it does not know a word.
     let verify = |unit: &str| ask(&["verify", "--man=no"], unit);
-    let Some((well, said)) = verify(&unit) else { return eprintln!("systemd is not installed: not checked") };
+    let (well, said) = verify(&unit);
     assert!(well && !said.contains("voxgate.service"), "{said}");
-    let (_, said) = verify(&unit.replace("ProtectHome=", "ProtectHouse=")).unwrap();
+    let (_, said) = verify(&unit.replace("ProtectHome=", "ProtectHouse="));
     assert!(said.contains("ProtectHouse"), "{said}");
     // Tenths of its scale, which goes from 0 to 10.
-    let security = |unit: &str| ask(&["security", "--offline=true", "--no-pager", "--threshold=20"], unit).unwrap();
+    let security = |unit: &str| ask(&["security", "--offline=true", "--no-pager", "--threshold=20"], unit);
     let (well, said) = security(&unit);
     assert!(well, "{said}");
     assert!(!security("[Service]\nExecStart=/bin/true\n").0, "anything would do");

@@ -7,16 +7,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::account::Account;
-use crate::deployment::{deploy, list, word, yaml};
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
-use crate::provider::{Provider, key};
-use crate::scrape::Scrape;
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::provider::{Provider, key};
+use crate::support::repository::{self, list, word};
+use crate::support::scrape::Scrape;
+use crate::support::{audio, token};
 
 fn manifest(name: &str) -> Value {
-    yaml(&format!("kubernetes/{name}.yaml"))
+    repository::yaml(&format!("deploy/kubernetes/{name}.yaml"))
 }
 
 fn pod() -> Value {
@@ -49,14 +49,17 @@ fn setting(section: &str, name: &str) -> u64 {
 fn every_manifest_is_listed_or_says_why_it_is_not() {
     let listed = list(&manifest("kustomization"), "/resources");
     let apart = ["kustomization.yaml", "secret.example.yaml", "podmonitor.yaml", "prometheus-adapter.yaml"];
-    for entry in std::fs::read_dir(deploy("kubernetes")).unwrap() {
+    for entry in std::fs::read_dir(repository::path("deploy/kubernetes")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert_ne!(listed.contains(&json!(name)), apart.contains(&name.as_str()), "{name}");
-        let one = yaml(&format!("kubernetes/{name}"));
+        let one = repository::yaml(&format!("deploy/kubernetes/{name}"));
         assert!(one.get("metadata").is_none_or(|about| about.get("namespace").is_none()), "{name}: it is the user's");
     }
     for name in listed {
-        assert_eq!(word(&yaml(&format!("kubernetes/{}", name.as_str().unwrap())), "/metadata/name"), "voxgate");
+        assert_eq!(
+            word(&repository::yaml(&format!("deploy/kubernetes/{}", name.as_str().unwrap())), "/metadata/name"),
+            "voxgate"
+        );
     }
 }
 
@@ -266,6 +269,6 @@ async fn settings_and_secrets_that_kubernetes_swaps_are_in_force_without_a_resta
     let claims = token::claims_with(&json!({}));
     let signed = token::signed(jsonwebtoken::Algorithm::HS256, NEW, &claims);
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(signed);
-    assert_eq!(gateway.send(Form::new().file(&sound::wav(300)).on(request)).await.status, 200);
+    assert_eq!(gateway.send(Form::new().file(&audio::wav(300)).on(request)).await.status, 200);
     assert_eq!(gateway.provider.keys(), [key("old"), key("new")]);
 }

@@ -3,14 +3,12 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::account::Account;
-use crate::form::{Form, chunked};
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::overload::places;
-use crate::scrape::Scrape;
-use crate::sender::{Got, Sender};
-use crate::sessions::opened;
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::{Form, chunked};
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::scrape::Scrape;
+use crate::support::sender::{Got, Sender};
+use crate::support::{audio, sessions, token};
 
 /// A plan that bounds nothing.
 const UNLIMITED: &str = "[plans.default]\n";
@@ -28,7 +26,7 @@ async fn shows(gateway: &Gateway, name: &str, count: usize) {
 
 /// An upload that has begun and pauses.
 async fn trickling(gateway: &Gateway, account: &Account) -> Sender {
-    let mut sender = Sender::raw(gateway, account, sound::wav(300)).await;
+    let mut sender = Sender::raw(gateway, account, audio::wav(300)).await;
     sender.up_to(10).await;
     sender
 }
@@ -58,13 +56,13 @@ fn recordings_take_its_room(answer: &Answer) {
 
 #[tokio::test]
 async fn a_caller_without_a_limit_who_trickles_leaves_places_to_others() {
-    let gateway = places(10, 0).config(UNLIMITED).start().await;
+    let gateway = Setup::new().single_attempt().concurrency(10, 0).config(UNLIMITED).start().await;
     let (alice, bob, carol) =
         (Account::of("alice", "default"), Account::of("bob", "default"), Account::of("carol", "default"));
     let hers = fill(&gateway, &alice, 1..=8).await;
     // Before its body, with and without a question first.
     for more in ["", "Expect: 100-continue\r\n"] {
-        let mut one_more = Sender::begin(&gateway, &alice, "audio/wav", sound::wav(300), more).await;
+        let mut one_more = Sender::begin(&gateway, &alice, "audio/wav", audio::wav(300), more).await;
         is_over_its_share(&one_more.answer().await);
     }
     // Another token of hers is no other caller.
@@ -80,11 +78,11 @@ async fn a_caller_without_a_limit_who_trickles_leaves_places_to_others() {
 
 #[tokio::test]
 async fn the_uploads_of_sessions_count_as_their_makers() {
-    let gateway = places(10, 0).config(UNLIMITED).start().await;
+    let gateway = Setup::new().single_attempt().concurrency(10, 0).config(UNLIMITED).start().await;
     let backend = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe usage" }));
     let mut users = Vec::new();
     for subject in ["one", "two", "three"] {
-        let (token, _) = opened(&gateway, &backend, &json!({ "subject": subject })).await;
+        let (token, _) = sessions::open(&gateway, &backend, &json!({ "subject": subject })).await;
         users.push(Account::with(&token));
     }
     // One session leaves a place to the others of its maker.
@@ -112,7 +110,7 @@ async fn recordings_of_any_size_are_measured_on_threads_of_their_own() {
     assert_eq!(threads().len(), (cores - 1).max(1), "a core is left to others");
     let scrape = Scrape::of(&gateway).await;
     assert_eq!(scrape.count("voxgate_measuring_threads", &[]), u64::try_from(threads().len()).unwrap());
-    for audio in [sound::wav(100), sound::wav(3000), sound::wav(60_000)] {
+    for audio in [audio::wav(100), audio::wav(3000), audio::wav(60_000)] {
         let before = threads().iter().sum::<u64>();
         assert_eq!(gateway.transcribe(Form::new().file(&audio)).await.status, 200);
         // The thread goes to sleep again a moment after it has told the length.
@@ -122,7 +120,8 @@ async fn recordings_of_any_size_are_measured_on_threads_of_their_own() {
 
 #[tokio::test]
 async fn a_caller_who_waits_often_leaves_the_queue_to_others_and_the_next_place_too() {
-    let setup = places(5, 5).config(UNLIMITED).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "30s");
+    let setup =
+        Setup::new().single_attempt().concurrency(5, 5).config(UNLIMITED).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "30s");
     let gateway = setup.start().await;
     let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
     let mut hers = fill(&gateway, &alice, 1..=4).await;
@@ -149,7 +148,7 @@ async fn a_size_that_is_only_announced_takes_no_room() {
     let setup = Setup::new().config(UNLIMITED).env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "0");
     let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_DISK_BYTES", GIGABYTE).start().await;
     let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
-    let (mut held, beginning) = (Vec::new(), sound::wav(1000)[..1000].to_vec());
+    let (mut held, beginning) = (Vec::new(), audio::wav(1000)[..1000].to_vec());
     for count in 1..=50 {
         let body = (beginning.clone(), 25_000_000);
         let mut sender = Sender::announcing(&gateway, &alice, "audio/wav", body, "").await;
@@ -159,18 +158,18 @@ async fn a_size_that_is_only_announced_takes_no_room() {
     }
     assert!(on_disk(&Scrape::of(&gateway).await) < 50 * 64 * 1024);
     for account in [&bob, &alice] {
-        assert_eq!(account.send(&gateway, Form::new().file(&sound::wav_of_bytes(20_000_000))).await.status, 200);
+        assert_eq!(account.send(&gateway, Form::new().file(&audio::wav_of_bytes(20_000_000))).await.status, 200);
     }
 }
 
 #[tokio::test]
 async fn a_recording_that_grows_beyond_its_callers_share_of_the_room_is_refused_and_not_charged() {
     const SIZE: usize = 44 + 28_000 * 32;
-    let setup = Setup::new().one_try().config(UNLIMITED).env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "0");
+    let setup = Setup::new().single_attempt().config(UNLIMITED).env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "0");
     let setup = setup.env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "1000000");
     let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_DISK_BYTES", "2000000").start().await;
     let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
-    let audio = sound::wav_of_bytes(SIZE);
+    let audio = audio::wav_of_bytes(SIZE);
     // When the second begins there is room for both; it goes to the provider as it comes.
     let mut first = Sender::raw(&gateway, &alice, audio.clone()).await;
     first.up_to(SIZE / 2).await;
@@ -198,9 +197,9 @@ async fn a_recording_that_grows_beyond_its_callers_share_of_the_room_is_refused_
     }
     Scrape::when(&gateway, |scrape| on_disk(scrape) > 1_450_000).await;
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(alice.token());
-    let more = request.header("content-type", "audio/wav").body(sound::wav_of_bytes(300_000));
+    let more = request.header("content-type", "audio/wav").body(audio::wav_of_bytes(300_000));
     recordings_take_its_room(&gateway.send(more).await);
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(bob.token());
-    let his = request.header("content-type", "audio/wav").body(chunked(&sound::wav_of_bytes(300_000), 10_000));
+    let his = request.header("content-type", "audio/wav").body(chunked(&audio::wav_of_bytes(300_000), 10_000));
     assert_eq!(gateway.send(his).await.status, 200);
 }

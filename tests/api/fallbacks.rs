@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::account::Account;
-use crate::before_the_body::head;
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::ledger::{GPT_TRANSCRIBE, nanos};
-use crate::provider::{Framing, Gate, Provider, Reply, events, key};
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::money::{GPT_TRANSCRIBE, nano_usd};
+use crate::support::provider::{Framing, Gate, Provider, Reply, events, key};
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 /// Two providers that stand in for OpenAI, by these rows.
 struct Others {
@@ -22,7 +22,7 @@ impl Others {
     }
 
     fn setup(&self, rows: &str) -> Setup {
-        let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
+        let setup = Setup::new().short_backoff().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
         let setup = setup.provider("second", &self.second, &key("second"));
         setup.provider("third", &self.third, &key("third")).more(rows)
     }
@@ -47,7 +47,7 @@ usd_per_minute = "0.0006"
 "#;
 
 async fn ask(gateway: &Gateway) -> Answer {
-    gateway.transcribe(Form::new().file(&sound::wav(300))).await
+    gateway.transcribe(Form::new().file(&audio::wav(300))).await
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn the_one_that_served_is_paid_and_named_in_the_record_of_the_model_that_w
         }
         assert_eq!(alice.transcribe(&gateway, 3000).await.served(), (provider, failures + 1));
         let usage = alice.settled(&gateway).await;
-        assert_eq!(nanos(&usage["total"]["spent_usd"]), 3 * price, "{usage}");
+        assert_eq!(nano_usd(&usage["total"]["spent_usd"]), 3 * price, "{usage}");
         assert_eq!(usage["by_model"][0]["model"], "gpt-transcribe", "{usage}");
         let arguments = ["usage", "--records", "--subject", &alice.subject, "--format", "json"];
         let listed = gateway.command(&arguments);
@@ -90,7 +90,7 @@ async fn the_one_that_served_is_paid_and_named_in_the_record_of_the_model_that_w
         let record = &listed["records"][0];
         assert_eq!((&record["provider"], &record["model"]), (&json!(provider), &json!("gpt-transcribe")), "{record}");
         // What was charged before is the dearest of them.
-        assert_eq!(nanos(&record["estimate_usd"]), 3 * SECOND, "{record}");
+        assert_eq!(nano_usd(&record["estimate_usd"]), 3 * SECOND, "{record}");
     }
 }
 
@@ -116,7 +116,7 @@ async fn one_that_cannot_do_the_job_is_not_asked() {
                 [models.gpt-4o-transcribe]\nfallbacks = [\"unpriced\"]\n[plans.poor]\nmonthly_usd = \"1.00\"";
     let gateway = others.setup(ROWS).more(more).start().await;
     gateway.provider.answer_always(Reply::error(500));
-    let of = |fields: &[(&str, &str)]| Form::new().field("model", "whisper-1").fields(fields).file(&sound::wav(300));
+    let of = |fields: &[(&str, &str)]| Form::new().field("model", "whisper-1").fields(fields).file(&audio::wav(300));
     let refused = [
         of(&[("response_format", "srt")]),
         of(&[("response_format", "verbose_json"), ("timestamp_granularities[]", "word")]),
@@ -129,7 +129,7 @@ async fn one_that_cannot_do_the_job_is_not_asked() {
     assert_eq!(others.third.tries(), 0);
     assert_eq!(gateway.transcribe(of(&[("language", "en")])).await.served(), ("third", 2));
     // Nobody knows what it costs, which matters to who has a budget.
-    let form = || Form::new().field("model", "gpt-4o-transcribe").file(&sound::wav(300));
+    let form = || Form::new().field("model", "gpt-4o-transcribe").file(&audio::wav(300));
     let (poor, rich) = (Account::of("poor", "poor"), Account::of("rich", "default"));
     assert_eq!(poor.send(&gateway, form()).await.served(), ("openai", 3));
     assert_eq!(rich.send(&gateway, form()).await.served(), ("second", 2));
@@ -193,7 +193,7 @@ async fn rows_with_a_weight_share_the_first_tries() {
 async fn a_stream_is_taken_over_before_its_first_event_and_never_after() {
     let others = Others::start();
     let gateway = others.setup(ROWS).start().await;
-    let form = || Form::new().field("stream", "true").file(&sound::wav(300));
+    let form = || Form::new().field("stream", "true").file(&audio::wav(300));
     gateway.provider.answer(Reply::stream().close());
     let got = gateway.transcribe(form()).await;
     assert_eq!(got.served(), ("second", 2));
@@ -210,16 +210,16 @@ async fn a_client_that_leaves_pays_by_the_row_that_had_its_recording() {
     let gateway = others.setup(ROWS).start().await;
     gateway.provider.answer(Reply::error(500));
     others.second.answer(Reply::stream().held_by(&Gate::closed()));
-    let bytes = Form::new().file(&sound::wav(3000)).bytes();
+    let bytes = Form::new().file(&audio::wav(3000)).bytes();
     let mut wire = gateway.wire().await;
     let token = token::with(&json!({ "sub": "alice" }));
-    wire.send(head(&token, &Form::content_type(), bytes.len(), "")).await;
+    wire.send(request_head(&token, &Form::content_type(), bytes.len(), "")).await;
     wire.send(&bytes).await;
     others.second.asked(1).await;
     drop(wire);
     others.second.hung_up(1).await;
     let usage = Account::of("alice", "default").settled(&gateway).await;
-    assert_eq!(nanos(&usage["total"]["spent_usd"]), 3 * SECOND);
+    assert_eq!(nano_usd(&usage["total"]["spent_usd"]), 3 * SECOND);
 }
 
 #[tokio::test]

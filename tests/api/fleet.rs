@@ -14,12 +14,13 @@ use voxgate::domain::Month;
 use voxgate::ledger::{Charge, Ending, Entry};
 use voxgate::store::LedgerReader;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
-use crate::provider::Provider;
-use crate::redis_server::Server;
-use crate::sound;
+use crate::support::account::Account;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::poll::let_pass;
+use crate::support::provider::Provider;
+use crate::support::redis_server::Server;
 
 /// The plans, which callers have by turns.
 const PLAN_NAMES: [&str; 2] = ["rated", "budgeted"];
@@ -96,7 +97,7 @@ impl Fleet {
     async fn kill(&self) {
         let (begin, load) = (Instant::now(), span_of_load());
         while begin.elapsed() < load || !self.was_a_test() && begin.elapsed() < load + GIVE_UP {
-            tokio::time::sleep(KILL_EVERY).await;
+            let_pass(KILL_EVERY).await;
             let at = random(GATEWAYS);
             let mut gateway = self.gateways[at].lock().await;
             let again = gateway.take().unwrap().killed_and_started_again().await;
@@ -120,7 +121,7 @@ impl Fleet {
         while !self.stop.load(Ordering::Relaxed) {
             let address = *self.addresses[random(GATEWAYS)].lock().unwrap();
             let request = client.post(format!("http://{address}{TRANSCRIPTIONS}")).bearer_auth(account.token());
-            let audio = sound::wav(100 + random(200));
+            let audio = audio::wav(100 + random(200));
             // A gateway that dies under a request gives no answer.
             let Ok(answer) = Form::new().file(&audio).on(request).send().await else { continue };
             match answer.status().as_u16() {
@@ -129,7 +130,7 @@ impl Fleet {
                     refused += 1;
                     self.refused[plan].fetch_add(1, Ordering::Relaxed);
                     // Not as long as told: the limits shall have something to do.
-                    tokio::time::sleep(Duration::from_millis(u64::try_from(random(300)).unwrap())).await;
+                    let_pass(Duration::from_millis(u64::try_from(random(300)).unwrap())).await;
                 }
                 other => panic!("{other}: {}", answer.text().await.unwrap()),
             }

@@ -1,9 +1,9 @@
 //! Forms as clients write them: file names and texts in any charset, lengths that are wrong, boundaries of any kind, the
 //! recording under another name.
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, TRANSCRIPTIONS};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, TRANSCRIPTIONS};
 
 fn disposition(name: &str) -> String {
     format!("Content-Disposition: form-data; name=\"{name}\"")
@@ -22,7 +22,7 @@ async fn send(gateway: &Gateway, content_type: &str, boundary: &str, parts: &[(V
 #[tokio::test]
 async fn a_file_name_in_any_bytes_is_taken() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     for name in [
         b"filename=\"Gespr\xe4ch.wav\"".as_slice(),
         b"filename=\"\x89\xb9\x90\xba.wav\"",
@@ -48,7 +48,7 @@ async fn a_file_name_in_any_bytes_is_taken() {
 #[tokio::test]
 async fn a_text_in_the_charset_that_its_part_names_arrives_as_utf_8() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     for (charset, bytes, text) in [
         ("ISO-8859-1", b"Z\xfcrich".to_vec(), "Zürich"),
@@ -74,7 +74,7 @@ async fn a_text_in_the_charset_that_its_part_names_arrives_as_utf_8() {
 #[tokio::test]
 async fn a_form_names_the_charset_of_its_texts_in_a_field_that_goes_no_further() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let named = |form: Form| form.field("_charset_", "iso-8859-1");
     let prompt = |form: Form| form.part(&disposition("prompt"), b"Z\xfcrich");
     for first in [true, false] {
@@ -93,7 +93,7 @@ async fn a_form_names_the_charset_of_its_texts_in_a_field_that_goes_no_further()
 #[tokio::test]
 async fn a_parts_own_length_decides_nothing() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let prompt = "é".repeat(20);
     for length in ["20", "1", "0", "99999", "nonsense", "-1"] {
         let head = |name: &str, more: &str| format!("Content-Length: {length}\r\n{}{more}", disposition(name));
@@ -112,7 +112,7 @@ async fn a_parts_own_length_decides_nothing() {
 #[tokio::test]
 async fn a_part_may_say_that_nothing_was_encoded_and_no_more() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let form = |encoding: &str| {
         let head = format!("{}; filename=\"a.wav\"\r\nContent-Transfer-Encoding: {encoding}", disposition("file"));
         Form::new().part(&head, &audio)
@@ -130,7 +130,7 @@ async fn a_part_may_say_that_nothing_was_encoded_and_no_more() {
 #[tokio::test]
 async fn heads_are_folded_and_delimiters_padded_as_mail_may() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let head = b"Content-Disposition: form-data;\r\n name=\"file\";\r\n\tfilename=\"a.wav\"\r\nX-Mailer: any\r\n thing";
     let body =
         [b"a preamble\r\n--b \t\r\n".as_slice(), head, b"\r\n\r\n", &audio, b"\r\n--b-- \r\nan epilogue"].concat();
@@ -143,7 +143,7 @@ async fn heads_are_folded_and_delimiters_padded_as_mail_may() {
 #[tokio::test]
 async fn a_boundary_may_have_all_that_mime_allows() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(300);
+    let audio = audio::wav(300);
     let head = || format!("{}; filename=\"a.wav\"", disposition("file")).into_bytes();
     let longest = "x".repeat(70);
     for (param, boundary) in [
@@ -176,7 +176,7 @@ async fn a_boundary_may_have_all_that_mime_allows() {
 #[tokio::test]
 async fn a_recording_under_another_name_is_told_where_it_belongs() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(20_000);
+    let audio = audio::wav(20_000);
     let typed = |name: &str, kind: &str| format!("{}; filename=\"a.wav\"\r\nContent-Type: {kind}", disposition(name));
     let plain = |name: &str, kind: &str| format!("{}\r\nContent-Type: {kind}", disposition(name));
     for (name, head) in [
@@ -220,7 +220,7 @@ async fn an_option_may_come_with_a_file_name() {
     for kind in ["text/plain", "application/octet-stream", "application/json"] {
         let head = |name: &str| format!("{}; filename=\"blob\"\r\nContent-Type: {kind}", disposition(name));
         let form = Form::new().part(&head("model"), b"gpt-transcribe").part(&head("prompt"), b"Voxgate");
-        let got = gateway.transcribe(form.file(&sound::wav(300))).await;
+        let got = gateway.transcribe(form.file(&audio::wav(300))).await;
         assert_eq!(got.status, 200, "{kind}: {}", got.text());
         assert_eq!(gateway.provider.last().field("prompt"), Some("Voxgate"), "{kind}");
     }

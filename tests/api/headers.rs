@@ -1,9 +1,9 @@
 //! Only the headers of a list cross the gateway, in either direction.
 
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
-use crate::provider::{Reply, answer};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::provider::{Reply, answer};
 
 #[tokio::test]
 async fn nothing_of_the_client_reaches_the_provider() {
@@ -19,7 +19,7 @@ async fn nothing_of_the_client_reaches_the_provider() {
         .header("x-stainless-lang", "python")
         .header("user-agent", "client/1")
         .header("referer", "https://client.example/");
-    let got = gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+    let got = gateway.send(Form::new().file(&audio::wav(300)).on(request)).await;
     assert_eq!(got.status, 200);
     // The provider itself refuses every header that is not on its list.
     let seen = gateway.provider.last();
@@ -32,7 +32,7 @@ async fn organization_and_project_come_from_the_settings() {
     let toml = "[providers.openai]\norganization = \"org-of-the-server\"\nproject = \"proj_of_the_server\"\n";
     let gateway = Setup::new().config(toml).start().await;
     let request = gateway.post(TRANSCRIPTIONS).header("openai-organization", "org-of-the-client");
-    gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+    gateway.send(Form::new().file(&audio::wav(300)).on(request)).await;
     let seen = gateway.provider.last();
     assert_eq!(seen.header("openai-organization"), Some("org-of-the-server"));
     assert_eq!(seen.header("openai-project"), Some("proj_of_the_server"));
@@ -51,7 +51,7 @@ async fn useful_headers_of_the_provider_are_kept_and_others_are_not() {
         .header("x-request-id", "of-the-provider")
         .header("access-control-allow-origin", "*");
     gateway.provider.answer(reply);
-    let got = gateway.transcribe(Form::new().file(&sound::wav(300))).await;
+    let got = gateway.transcribe(Form::new().file(&audio::wav(300))).await;
     assert_eq!(got.header("openai-processing-ms"), Some("312"));
     assert_eq!(got.header("openai-version"), Some("2020-10-01"));
     for name in ["openai-organization", "set-cookie", "server", "access-control-allow-origin"] {
@@ -66,7 +66,7 @@ async fn every_answer_names_its_provider_and_a_request_id_of_its_own() {
     let mut ids = Vec::new();
     for _ in 0..3 {
         let request = gateway.post(TRANSCRIPTIONS).header("x-request-id", "of-the-client");
-        let got = gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+        let got = gateway.send(Form::new().file(&audio::wav(300)).on(request)).await;
         assert_eq!(got.header("x-voxgate-provider"), Some("openai"));
         ids.push(got.request_id().to_owned());
     }

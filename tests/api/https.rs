@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 
-use crate::before_the_body::head;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, run};
-use crate::{sound, token};
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, run};
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 async fn start(proxies: &str) -> Gateway {
     let setup = Setup::new().env("VOXGATE_SERVER__REQUIRE_HTTPS", "true");
@@ -51,7 +51,7 @@ async fn what_is_refused_is_refused_before_its_body_and_recorded() {
     let gateway = start("127.0.0.1/32").await;
     for expect in ["", "Expect: 100-continue\r\n"] {
         let mut wire = gateway.wire().await;
-        wire.send(head(&token::good(), "audio/wav", 1_000_000, expect)).await;
+        wire.send(request_head(&token::good(), "audio/wav", 1_000_000, expect)).await;
         let answer = wire.head().await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("x-request-id: "), "{answer}");
     }
@@ -59,8 +59,8 @@ async fn what_is_refused_is_refused_before_its_body_and_recorded() {
     for line in gateway.log.requests() {
         assert_eq!((&line["status"], &line["error"]), (&403.into(), &"https_required".into()), "{line}");
     }
-    let request = gateway.post(crate::gateway::TRANSCRIPTIONS).header("x-forwarded-proto", "https");
-    assert_eq!(gateway.send(Form::new().file(&sound::wav(300)).on(request)).await.status, 200);
+    let request = gateway.post(crate::support::gateway::TRANSCRIPTIONS).header("x-forwarded-proto", "https");
+    assert_eq!(gateway.send(Form::new().file(&audio::wav(300)).on(request)).await.status, 200);
 }
 
 #[tokio::test]

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::provider::{Gate, Reply, answer};
-use crate::redis_line::Line;
-use crate::redis_server::Server;
-use crate::sound;
+use crate::support::account::Account;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::provider::{Gate, Reply, answer};
+use crate::support::redis_proxy::RedisProxy;
+use crate::support::redis_server::Server;
+use crate::support::stores::with_each_store;
 
 const PLANS: &str = r#"
 [plans.brisk]
@@ -45,14 +46,6 @@ models = ["*"]
 usd_per_minute = "0"
 "#;
 
-/// A gateway with each store.
-async fn both() -> Vec<(Gateway, Option<Server>)> {
-    let server = Server::start();
-    let embedded = Setup::new().config(PLANS).start().await;
-    let shared = Setup::new().config(PLANS).env("REDIS_URL", &server.url()).start().await;
-    vec![(embedded, None), (shared, Some(server))]
-}
-
 /// Has requests sent until one that nobody's come after is refused: what comes back with time is used up by many at once, so
 /// that a busy machine gets there too.
 async fn refused(account: &Account, gateway: &Gateway, ms: usize) -> Answer {
@@ -67,11 +60,6 @@ async fn refused(account: &Account, gateway: &Gateway, ms: usize) -> Answer {
     panic!("{} is never refused", account.subject);
 }
 
-/// How many milliseconds a client is told to wait.
-fn told_to_wait(refused: &Answer) -> u64 {
-    refused.header("retry-after-ms").unwrap().parse().unwrap()
-}
-
 fn rates(answer: &Answer) -> (Option<&str>, Option<&str>, Option<&str>) {
     let header = |name| answer.header(&format!("x-ratelimit-{name}-requests"));
     (header("limit"), header("remaining"), header("reset"))
@@ -79,7 +67,7 @@ fn rates(answer: &Answer) -> (Option<&str>, Option<&str>, Option<&str>) {
 
 #[tokio::test]
 async fn a_burst_of_requests_is_let_in_and_then_one_at_a_time_as_told() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "brisk");
         let mut remaining = Vec::new();
         for _ in 0..3 {
@@ -95,11 +83,11 @@ async fn a_burst_of_requests_is_let_in_and_then_one_at_a_time_as_told() {
         assert_eq!(refused.error()["type"], "rate_limit_error");
         assert_eq!((rates(&refused).0, rates(&refused).1), (Some("120"), Some("0")));
         assert_eq!(refused.header("retry-after"), Some("1"));
-        let wait = told_to_wait(&refused);
+        let wait = refused.retry_after_ms();
         assert!((1..=500).contains(&wait), "{wait}");
         assert!(refused.error()["message"].as_str().unwrap().contains("120 requests a minute"), "{}", refused.text());
         // Told to wait, a client that does gets in.
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        refused.wait_as_told().await;
         assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
         // Nobody else is kept out, and a plan without a rate says nothing of one.
         let bob = Account::of("bob", "default").transcribe(&gateway, 300).await;
@@ -109,7 +97,7 @@ async fn a_burst_of_requests_is_let_in_and_then_one_at_a_time_as_told() {
 
 #[tokio::test]
 async fn a_caller_over_their_rate_is_refused_before_they_send_a_body() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "slow");
         let asked = gateway.provider.requests();
         while alice.transcribe(&gateway, 300).await.status == 200 {}
@@ -129,13 +117,13 @@ async fn a_caller_over_their_rate_is_refused_before_they_send_a_body() {
 
 #[tokio::test]
 async fn audio_is_limited_by_its_measured_length() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "whisper");
         assert_eq!(alice.transcribe(&gateway, 2500).await.status, 200);
         let late = alice.transcribe(&gateway, 2500).await;
         late.is_error(429, "rate_limit_exceeded", None);
         // Two seconds at one a minute.
-        let wait = told_to_wait(&late);
+        let wait = late.retry_after_ms();
         assert!((1..=120_000).contains(&wait), "{wait}");
         // A short one still fits.
         assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
@@ -145,16 +133,17 @@ async fn audio_is_limited_by_its_measured_length() {
         alice.transcribe(&gateway, 3500).await.is_error(400, "audio_too_long", Some("file"));
         // Told to wait, a client that does gets in.
         let bob = Account::of("bob", "talk");
-        let wait = told_to_wait(&refused(&bob, &gateway, 2500).await);
+        let refused = refused(&bob, &gateway, 2500).await;
+        let wait = refused.retry_after_ms();
         assert!((1..=2500).contains(&wait), "{wait}");
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        refused.wait_as_told().await;
         assert_eq!(bob.transcribe(&gateway, 2500).await.status, 200);
     }
 }
 
 #[tokio::test]
 async fn requests_in_flight_are_limited_and_room_is_made_as_they_end() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "narrow");
         let gate = Gate::closed();
         let (content_type, body) = answer("json");
@@ -181,7 +170,7 @@ async fn requests_in_flight_are_limited_and_room_is_made_as_they_end() {
 
 #[tokio::test]
 async fn a_request_that_one_limit_refuses_takes_nothing_from_the_others() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "both");
         let (gate, (content_type, body)) = (Gate::closed(), answer("json"));
         gateway.provider.answer(Reply::whole(200, content_type, body).held_by(&gate));
@@ -203,7 +192,7 @@ async fn a_request_that_one_limit_refuses_takes_nothing_from_the_others() {
 
 #[tokio::test]
 async fn money_is_charged_before_it_is_spent_and_to_the_last_request_that_it_is_enough_for() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "poor");
         // A recording of 10 s costs 0.00075, more than there is; one of 2.4 s is what there is.
         let refused = alice.transcribe(&gateway, 10_000).await;
@@ -227,7 +216,7 @@ async fn money_is_charged_before_it_is_spent_and_to_the_last_request_that_it_is_
 
 #[tokio::test]
 async fn audio_a_month_is_limited_too_and_a_refused_request_takes_nothing() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let alice = Account::of("alice", "quiet");
         assert_eq!(alice.transcribe(&gateway, 40_000).await.status, 200);
         let refused = alice.transcribe(&gateway, 20_001).await;
@@ -242,9 +231,9 @@ async fn audio_a_month_is_limited_too_and_a_refused_request_takes_nothing() {
 
 #[tokio::test]
 async fn a_model_without_a_price_is_refused_on_a_budget_and_a_free_one_is_free() {
-    for (gateway, _redis) in both().await {
+    for (gateway, _redis) in with_each_store(|| Setup::new().config(PLANS)).await {
         let (alice, wide) = (Account::of("alice", "free"), Account::of("alice", "wide"));
-        let form = |model: &str| Form::new().field("model", model).file(&sound::wav(1000));
+        let form = |model: &str| Form::new().field("model", model).file(&audio::wav(1000));
         let refused = alice.send(&gateway, form("a-model-of-tomorrow")).await;
         refused.is_error(403, "model_not_priced", Some("model"));
         assert_eq!(alice.send(&gateway, form("free-model")).await.status, 200);
@@ -265,9 +254,9 @@ async fn a_model_without_a_price_is_refused_on_a_budget_and_a_free_one_is_free()
 #[tokio::test]
 async fn two_gateways_on_one_redis_hold_one_limit() {
     let server = Server::start();
-    let line = Line::to(&server).await;
+    let proxy = RedisProxy::to(&server).await;
     let setup = |url: &str| Setup::new().config(PLANS).env("REDIS_URL", url);
-    let (one, other) = (setup(&server.url()).start().await, setup(&line.url()).start().await);
+    let (one, other) = (setup(&server.url()).start().await, setup(&proxy.url()).start().await);
     let alice = Account::of("alice", "poor");
     let answers = join_all((0..20).map(|i| alice.transcribe(if i % 2 == 0 { &one } else { &other }, 800))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 3);
@@ -289,10 +278,10 @@ async fn two_gateways_on_one_redis_hold_one_limit() {
     }
     carol.settled(&one).await;
     carol.transcribe(&other, 300).await.is_error(429, "rate_limit_exceeded", None);
-    let asked = line.questions_about("carol");
+    let asked = proxy.questions_about("carol");
     assert!(asked > 0);
     for _ in 0..100 {
         carol.transcribe(&other, 300).await.is_error(429, "rate_limit_exceeded", None);
     }
-    assert_eq!(line.questions_about("carol"), asked);
+    assert_eq!(proxy.questions_about("carol"), asked);
 }

@@ -1,21 +1,6 @@
-//! Black-box tests: the built gateway over real sockets, with a provider of our own behind it.
+//! Black-box tests: the built gateway over real sockets, with a test provider behind it.
 //!
-//! # Layout
-//!
-//! What the tests are written with:
-//! * [`gateway`]: starts the gateway, talks to it, listens to everything that it says, and ends it.
-//! * [`provider`]: stands where OpenAI would; checks what it is sent and behaves as it is told.
-//! * [`issuer`]: an identity provider that publishes its keys.
-//! * [`authority`]: a certificate authority.
-//! * [`collector`]: takes traces, or does not; [`steps`]: puts them together.
-//! * [`compose_file`]: docker-compose.yml, as compose reads it.
-//! * [`account`]: what a caller has used, by the gateway's own word.
-//! * `redis_server`: real Redis servers.
-//! * [`scrape`]: what `/metrics` says.
-//! * [`sender`]: a client that sends piece by piece.
-//! * [`form`], [`sound`], [`token`], [`wire`]: bodies, recordings, tokens and bytes on a socket.
-//!
-//! Everything else is tests, a file for each promise.
+//! [`support`] is what they are written with. Every other module is the tests of one promise.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,38 +12,19 @@
     reason = "a test that fails may say so in any way"
 )]
 
-mod accept;
-mod account;
-mod authority;
-mod collector;
-mod compose_file;
-mod form;
-mod form_parts;
-mod gateway;
-mod issuer;
-mod provider;
-mod redis_line;
-#[path = "../support/redis.rs"]
-#[allow(dead_code, reason = "the tests of the store use the rest")]
-mod redis_server;
-mod scrape;
-mod sender;
-mod sound;
-mod steps;
-mod token;
-mod wire;
+mod support;
 
-mod bad_audio;
-mod bad_bodies;
-mod bad_options;
-mod before_the_body;
+mod accept;
 mod blank_options;
 mod bodies;
 mod breaker;
 mod browser;
+mod charges;
 mod check_command;
+mod cleanup;
 mod commands;
 mod compose;
+mod connection_limit;
 mod contract;
 mod contract_properties;
 mod cors;
@@ -66,68 +32,70 @@ mod data_directory;
 mod deadlines;
 mod deployment;
 mod deployment_kubernetes;
-mod documents;
+mod early_forwarding;
+mod early_forwarding_charges;
+mod early_forwarding_failures;
 mod fair_shares;
 mod fallbacks;
 mod fleet;
-mod frame_floods;
+mod form_parts;
 mod headers;
-mod held_connections;
+mod http10;
+mod http2;
+mod http2_floods;
 mod https;
-mod identity_page;
-mod issuer_keys;
-mod ledger;
-mod lifecycle;
+mod identity_docs;
+mod invalid_audio;
+mod invalid_bodies;
+mod invalid_options;
+mod jwks;
+mod key_rotation;
 mod limits;
+mod line_breaks;
+mod log_redaction;
 mod malformed_requests;
-mod many_connections;
 mod metrics;
-mod metrics_states;
+mod metrics_gauges;
 mod models;
 mod monitoring;
 mod nextjs;
-mod nothing_left_behind;
-mod old_clients;
 mod options;
-mod outages;
-mod overlap;
-mod overlap_charges;
-mod overlap_faults;
 mod overload;
-mod own_bodies;
-mod provider_bad_days;
 mod provider_errors;
+mod provider_failures;
 mod provider_keys;
+mod provider_presets;
 mod provider_reasons;
 mod readme;
 mod recordings;
 mod redis_addresses;
 mod redis_connections;
+mod redis_outages;
+mod refused_before_body;
 mod reload;
 mod retries;
 mod revocation;
 mod revocation_without_store;
-mod rotation;
 mod routes;
-mod said;
 mod sandbox;
 mod sdk;
 mod secret_files;
 mod sessions;
 mod sessions_bounds;
 mod sessions_pages;
-mod settlements_that_wait;
+mod settlement_journal;
+mod shutdown;
 mod small_chunks;
 mod smuggling;
+mod stalled_clients;
 mod store_failure;
-mod store_is_late;
+mod store_timeouts;
+mod stream_failures;
 mod streams;
-mod streams_broken;
+mod threat_model;
 mod tls;
-mod tls_streams;
 mod tokens;
+mod trace_export_failures;
 mod traces;
-mod traces_badly;
 mod usage_command;
 mod usage_records;
-mod wire_differences;

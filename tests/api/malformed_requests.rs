@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::before_the_body::head;
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::{sound, token};
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 /// What a smuggler would like to have answered.
 const HIDDEN: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -177,7 +177,7 @@ async fn a_header_that_has_one_value_and_comes_twice_is_refused() {
     ] {
         for expect in ["", "Expect: 100-continue\r\n"] {
             let mut wire = gateway.wire().await;
-            wire.send(head(&good, "audio/wav", 300, &format!("{more}{expect}"))).await;
+            wire.send(request_head(&good, "audio/wav", 300, &format!("{more}{expect}"))).await;
             let answer = wire.head().await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{more}: {answer}");
             assert!(answer.contains("x-request-id: "), "{more}: {answer}");
@@ -227,16 +227,16 @@ async fn a_body_with_a_coding_is_refused_by_its_name_before_it_is_sent_on_every_
     for coding in ["identity", "Identity", ""] {
         let request =
             gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").header("content-encoding", coding);
-        assert_eq!(gateway.send(request.body(sound::wav(300))).await.status, 200, "{coding:?}");
+        assert_eq!(gateway.send(request.body(audio::wav(300))).await.status, 200, "{coding:?}");
     }
 }
 
 #[tokio::test]
 async fn a_refused_request_whose_body_is_all_there_ends_its_connection_at_once() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(3000);
+    let audio = audio::wav(3000);
     let chunked = [format!("{:x}\r\n", audio.len()).as_bytes(), &audio, b"\r\n0\r\n\r\n"].concat();
-    let whole = |more: &str| head(&token::altered(), "audio/wav", audio.len(), more);
+    let whole = |more: &str| request_head(&token::altered(), "audio/wav", audio.len(), more);
     let in_chunks = whole("").replace(&format!("Content-Length: {}", audio.len()), "Transfer-Encoding: chunked");
     for (head, body) in [
         (whole(""), &audio),
@@ -259,7 +259,8 @@ async fn a_body_that_is_not_in_chunks_is_told_so_once() {
     let gateway = Gateway::start().await;
     for bytes in ["5\r\nhelloworld\r\n0\r\n\r\n", "x\r\n", "5\nhello\r\n0\r\n\r\n", "0\r\nX-A\0: b\r\n\r\n"] {
         let mut wire = gateway.wire().await;
-        let head = head(&token::good(), "audio/wav", 0, "").replace("Content-Length: 0", "Transfer-Encoding: chunked");
+        let head =
+            request_head(&token::good(), "audio/wav", 0, "").replace("Content-Length: 0", "Transfer-Encoding: chunked");
         wire.try_send(format!("{head}{bytes}{HIDDEN}").as_bytes()).await;
         let answer = wire.rest().await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{bytes:?}: {answer}");
@@ -277,10 +278,11 @@ async fn a_body_that_is_not_in_chunks_is_told_so_once() {
 #[tokio::test]
 async fn a_recording_in_chunks_of_any_size_is_taken_byte_for_byte() {
     let gateway = Gateway::start().await;
-    let audio = sound::wav(1000);
+    let audio = audio::wav(1000);
     for size in [1, 7, 100, 5000, audio.len()] {
         let mut wire = gateway.wire().await;
-        let head = head(&token::good(), "audio/wav", 0, "").replace("Content-Length: 0", "Transfer-Encoding: chunked");
+        let head =
+            request_head(&token::good(), "audio/wav", 0, "").replace("Content-Length: 0", "Transfer-Encoding: chunked");
         let chunks = audio.chunks(size).flat_map(|chunk| {
             [format!("{:X};ext=\"a b\"\r\n", chunk.len()).into_bytes(), chunk.to_vec(), b"\r\n".to_vec()].concat()
         });

@@ -1,79 +1,22 @@
 //! What is counted: exactly what happened, under names that nobody outside can make up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use reqwest::Method;
 use voxgate::telemetry::metrics::{Descriptor, Kind, families};
 
-use crate::account::Account;
-use crate::authority::Authority;
-use crate::before_the_body::head;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
-use crate::ledger::GPT_TRANSCRIBE;
-use crate::provider::{Provider, Reply, key};
-use crate::scrape::Scrape;
-use crate::{sound, token};
-
-const SETTINGS: &str = r#"
-[models.gpt-4o-transcribe]
-fallbacks = ["other-row"]
-[models.other-row]
-provider = "second"
-usd_per_minute = "0.06"
-[plans.few]
-requests_per_minute = 1
-burst = 1
-[plans.any]
-models = ["*"]
-"#;
+use crate::support::account::Account;
+use crate::support::busy_gateway::{Busy, SETTINGS};
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::support::money::GPT_TRANSCRIBE;
+use crate::support::provider::{Provider, key};
+use crate::support::scrape::Scrape;
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 /// What a second of audio costs in billionths of a dollar at the provider called `second`.
 const SECOND: u64 = 1_000_000;
-
-/// A gateway that has had one of everything, and a page of what it says about that.
-pub(crate) struct Busy {
-    pub(crate) gateway: Gateway,
-    pub(crate) scrape: Scrape,
-    before: Scrape,
-    bytes: u64,
-    second: Provider,
-}
-
-impl Busy {
-    /// Two whole answers and a stream, one try that fails and is made again, one that falls back, a caller without a right
-    /// to be one and a caller with too many requests.
-    pub(crate) async fn gateway() -> Self {
-        let second = Provider::with_keys(&[&key("second")]);
-        let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
-        let setup = setup.tls(&Arc::new(Authority::new()));
-        let gateway = setup.provider("second", &second, &key("second")).more(SETTINGS).start().await;
-        let before = Scrape::of(&gateway).await;
-        let audio = sound::wav(1000);
-        let form = || Form::new().file(&audio);
-        for _ in 0..2 {
-            assert_eq!(gateway.transcribe(form()).await.status, 200);
-        }
-        assert_eq!(gateway.transcribe(form().field("stream", "true")).await.events().last().unwrap(), "[DONE]");
-        gateway.provider.answer(Reply::error(500));
-        assert_eq!(gateway.transcribe(form()).await.served(), ("openai", 2));
-        gateway.provider.answer(Reply::error(500));
-        let fallback = gateway.transcribe(form().field("model", "gpt-4o-transcribe")).await;
-        assert_eq!(fallback.served(), ("second", 2));
-        let unknown = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token::altered());
-        gateway.send(form().on(unknown)).await.is_error(401, "invalid_token", None);
-        let few = Account::of("carol", "few");
-        assert_eq!(few.send(&gateway, form()).await.status, 200);
-        few.send(&gateway, form()).await.is_error(429, "rate_limit_exceeded", None);
-        let scrape = Scrape::when(&gateway, |scrape| {
-            scrape.count("voxgate_requests_total", &[]) == 8
-                && scrape.count("voxgate_store_duration_seconds_count", &[("operation", "settle")]) == 6
-        });
-        let scrape = scrape.await;
-        Self { gateway, scrape, before, bytes: u64::try_from(audio.len()).unwrap(), second }
-    }
-}
 
 fn table<const N: usize>(rows: &[([&str; N], u64)]) -> BTreeMap<[String; N], u64> {
     rows.iter().map(|(labels, count)| (labels.map(str::to_owned), *count)).collect()
@@ -156,10 +99,10 @@ async fn histograms_agree_with_what_is_counted() {
 #[tokio::test]
 async fn no_client_can_make_up_a_series() {
     let second = Provider::with_keys(&[&key("second")]);
-    let setup = Setup::new().one_try().provider("second", &second, &key("second"));
+    let setup = Setup::new().single_attempt().provider("second", &second, &key("second"));
     let gateway = setup.more(SETTINGS).start().await;
     let round = async |word: &str| {
-        let (any, audio) = (Account::of(&format!("sub-{word}"), "any"), sound::wav(100));
+        let (any, audio) = (Account::of(&format!("sub-{word}"), "any"), audio::wav(100));
         let model = format!("model-{word}");
         assert_eq!(any.send(&gateway, Form::new().field("model", &model).file(&audio)).await.status, 200);
         let refused = Form::new().field("model", &model).field("temperature", "7").file(&audio);
@@ -193,7 +136,7 @@ async fn no_client_can_make_up_a_series() {
 async fn who_asks_before_sending_and_is_refused_is_counted_once() {
     let gateway = Gateway::start().await;
     let mut wire = gateway.wire().await;
-    wire.send(head(&token::altered(), &Form::content_type(), 1000, "Expect: 100-continue\r\n")).await;
+    wire.send(request_head(&token::altered(), &Form::content_type(), 1000, "Expect: 100-continue\r\n")).await;
     wire.until("}}").await;
     let scrape = Scrape::when(&gateway, |scrape| scrape.count("voxgate_requests_total", &[]) > 0).await;
     let requests = scrape.table("voxgate_requests_total", ["route", "model", "status"]);

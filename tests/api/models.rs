@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::{sound, token};
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::{audio, token};
 
 const PLANS: &str = r#"
 [plans.small]
@@ -20,7 +20,7 @@ async fn gateway() -> Gateway {
 async fn ask(gateway: &Gateway, plan: Option<&str>, model: &str) -> Answer {
     let token = token::with(&json!({ "plan": plan }));
     let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(token);
-    gateway.send(Form::new().field("model", model).file(&sound::wav(300)).on(request)).await
+    gateway.send(Form::new().field("model", model).file(&audio::wav(300)).on(request)).await
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What `deploy/` has for Prometheus and Grafana asks for nothing that a gateway does not say.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use promql_parser::label::MatchOp;
@@ -9,23 +9,16 @@ use promql_parser::parser::{self, Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::Value;
 
-use crate::metrics::Busy;
-use crate::scrape::Scrape;
+use crate::support::busy_gateway::Busy;
+use crate::support::repository;
+use crate::support::scrape::Scrape;
+use crate::support::tools::{TOOLS, require_tool};
 
 /// Labels that Prometheus puts on everything that it scrapes.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
-fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
-}
-
-fn yaml(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_norway::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 fn dashboard() -> Value {
-    serde_json::from_str(&std::fs::read_to_string(deploy("grafana/voxgate.json")).unwrap()).unwrap()
+    serde_json::from_str(&repository::text("deploy/grafana/voxgate.json")).unwrap()
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -35,7 +28,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// Every expression, and where it stands.
 fn expressions() -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for group in list(&yaml(&deploy("prometheus/alerts.yml")), "groups") {
+    for group in list(&repository::yaml("deploy/prometheus/alerts.yml"), "groups") {
         for rule in list(group, "rules") {
             all.push((rule["alert"].as_str().unwrap().to_owned(), rule["expr"].as_str().unwrap().to_owned()));
         }
@@ -144,7 +137,7 @@ fn a_share_of_what_may_never_happen_is_shown_as_zero() {
 
 #[test]
 fn alerts_say_what_to_do_and_how_urgent_it_is() {
-    let rules = yaml(&deploy("prometheus/alerts.yml"));
+    let rules = repository::yaml("deploy/prometheus/alerts.yml");
     let guide = include_str!("../../docs/observability.md");
     let mut names = BTreeSet::new();
     for rule in list(&rules, "groups").iter().flat_map(|group| list(group, "rules")) {
@@ -158,18 +151,17 @@ fn alerts_say_what_to_do_and_how_urgent_it_is() {
     }
 }
 
-/// Where Prometheus is installed, it has the last word.
 #[test]
 fn prometheus_takes_the_rules_and_its_settings() {
+    let Some(promtool) = require_tool("promtool", TOOLS) else { return };
     let with = |arguments: &[&str], file: &str| {
-        let output = Command::new("promtool").args(arguments).arg(deploy(file)).output();
-        let Ok(output) = output else { return eprintln!("promtool is not installed: not checked") };
+        let output = Command::new(&promtool).args(arguments).arg(repository::path(file)).output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "promtool {arguments:?}: {said}");
     };
-    with(&["check", "config"], "prometheus/prometheus.yml");
-    with(&["check", "rules"], "prometheus/alerts.yml");
-    with(&["test", "rules"], "prometheus/alerts.test.yml");
+    with(&["check", "config"], "deploy/prometheus/prometheus.yml");
+    with(&["check", "rules"], "deploy/prometheus/alerts.yml");
+    with(&["test", "rules"], "deploy/prometheus/alerts.test.yml");
 }
 
 #[test]
@@ -194,7 +186,7 @@ fn panels_have_ids_and_places_of_their_own() {
 #[test]
 fn the_compose_profile_runs_what_is_there_pinned_and_wired_to_the_gateway() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let compose = yaml(&root.join("docker-compose.yml"));
+    let compose = repository::yaml("docker-compose.yml");
     let environment = std::fs::read_to_string(root.join(".env.example")).unwrap();
     for name in ["prometheus", "grafana"] {
         let service = &compose["services"][name];
@@ -220,12 +212,12 @@ fn the_compose_profile_runs_what_is_there_pinned_and_wired_to_the_gateway() {
             assert!(environment.contains(&format!("{variable}=")), ".env.example has no {variable}");
         }
     }
-    let settings = yaml(&deploy("prometheus/prometheus.yml"));
+    let settings = repository::yaml("deploy/prometheus/prometheus.yml");
     let job = &settings["scrape_configs"][0];
     assert_eq!(job["job_name"], "voxgate", "alerts name it");
     assert_eq!(job["dns_sd_configs"][0]["names"], serde_json::json!(["gateway"]));
     let file = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
     assert!(file.contains(&format!("VOXGATE_OPS_BIND=0.0.0.0:{}", job["dns_sd_configs"][0]["port"])));
-    let source = yaml(&deploy("grafana/provisioning/datasources/prometheus.yml"));
+    let source = repository::yaml("deploy/grafana/provisioning/datasources/prometheus.yml");
     assert_eq!(source["datasources"][0]["url"], "http://prometheus:9090");
 }

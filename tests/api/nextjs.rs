@@ -9,10 +9,10 @@ use reqwest::{Body, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::gateway::{Answer, Events, Gateway, Log, Setup, TRANSCRIPTIONS};
-use crate::provider::{Framing, Gate, Reply, events};
-use crate::sdk::folder;
-use crate::{sound, token};
+use crate::support::gateway::{Answer, Events, Gateway, Log, Setup, TRANSCRIPTIONS};
+use crate::support::provider::{Framing, Gate, Reply, events};
+use crate::support::tools::{TOOLS, require_tool};
+use crate::support::{audio, repository, token};
 
 const SESSION: &str = "/api/voxgate/session";
 const TRANSCRIBE: &str = "/api/voxgate/transcribe";
@@ -43,18 +43,17 @@ struct Server {
 
 impl Server {
     /// One where `carol` is logged in.
-    async fn of(gateway: &Gateway) -> Self {
+    async fn of(gateway: &Gateway) -> Option<Self> {
         Self::with(gateway, &[]).await
     }
 
     /// The same with these variables changed; an empty one is not set.
-    async fn with(gateway: &Gateway, changes: &[(&str, &str)]) -> Self {
-        let node = folder(".test-tools/node");
-        assert!(node.exists(), "{} is missing: `make test-tools` installs it", node.display());
+    async fn with(gateway: &Gateway, changes: &[(&str, &str)]) -> Option<Self> {
+        let node = require_tool(".test-tools/node", TOOLS)?;
         let token = backend();
         let url = gateway.url("");
         let mut command = Command::new(node);
-        command.arg(folder("tests/sdk/node/nextjs.mjs")).env_clear().envs([
+        command.arg(repository::path("tests/sdk/node/nextjs.mjs")).env_clear().envs([
             ("VOXGATE_URL", url.as_str()),
             ("VOXGATE_BACKEND_TOKEN", &token),
             ("VOXGATE_DEMO_USER", "carol"),
@@ -72,7 +71,7 @@ impl Server {
         let logs = [Log::of(child.stdout.take().unwrap()), Log::of(child.stderr.take().unwrap())];
         let listens = |line: &str| line.strip_prefix("listening on ").map(str::to_owned);
         let port = logs[0].find("where it listens", listens).await;
-        Self {
+        Some(Self {
             origin: format!("http://127.0.0.1:{port}"),
             token,
             client: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap(),
@@ -80,7 +79,7 @@ impl Server {
             _stdin: child.stdin.take().unwrap(),
             child,
             logs,
-        }
+        })
     }
 
     /// A request as a browser sends it from the page of the application.
@@ -151,9 +150,9 @@ async fn nobody_is_logged_in_before_the_application_says_who() {
     let gateway = Gateway::start().await;
     // A user for a first try is one of `next dev` alone, and only if there is a name for them.
     for changes in [("VOXGATE_DEMO_USER", ""), ("NODE_ENV", "production"), ("NODE_ENV", "")] {
-        let server = Server::with(&gateway, &[changes]).await;
+        let Some(server) = Server::with(&gateway, &[changes]).await else { return };
         for path in [SESSION, TRANSCRIBE] {
-            let refusal = server.refusal(&gateway, server.post(path).body(sound::wav(300))).await;
+            let refusal = server.refusal(&gateway, server.post(path).body(audio::wav(300))).await;
             assert_eq!(refusal, (401, "not_logged_in".to_owned()), "{path}, {changes:?}");
         }
     }
@@ -163,7 +162,7 @@ async fn nobody_is_logged_in_before_the_application_says_who() {
 #[tokio::test]
 async fn a_page_of_somebody_else_gets_nothing() {
     let gateway = Gateway::start().await;
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let others = [
         None,
         Some("null"),
@@ -175,13 +174,13 @@ async fn a_page_of_somebody_else_gets_nothing() {
     ];
     for origin in others {
         for path in [SESSION, TRANSCRIBE] {
-            let request = server.post_from(path, origin).body(sound::wav(300));
+            let request = server.post_from(path, origin).body(audio::wav(300));
             assert_eq!(server.refusal(&gateway, request).await, (403, "wrong_origin".to_owned()), "{path}, {origin:?}");
         }
     }
-    let unknowing = Server::with(&gateway, &[("APP_ORIGIN", "")]).await;
+    let Some(unknowing) = Server::with(&gateway, &[("APP_ORIGIN", "")]).await else { return };
     for path in [SESSION, TRANSCRIBE] {
-        let request = unknowing.post(path).body(sound::wav(300));
+        let request = unknowing.post(path).body(audio::wav(300));
         assert_eq!(unknowing.refusal(&gateway, request).await, (500, "not_configured".to_owned()), "{path}");
     }
     assert_eq!((sessions(&gateway).await.len(), gateway.provider.tries()), (0, 0));
@@ -190,13 +189,13 @@ async fn a_page_of_somebody_else_gets_nothing() {
 #[tokio::test]
 async fn the_page_says_in_words_that_nobody_is_logged_in_or_that_its_address_is_another() {
     let gateway = Gateway::start().await;
-    let nobody = Server::with(&gateway, &[("VOXGATE_DEMO_USER", "")]).await;
-    let production = Server::with(&gateway, &[("NODE_ENV", "production")]).await;
-    let elsewhere = Server::with(&gateway, &[("APP_ORIGIN", "http://localhost:3000")]).await;
-    let unreadable = Server::with(&gateway, &[("APP_ORIGIN", "localhost:3000/app")]).await;
+    let Some(nobody) = Server::with(&gateway, &[("VOXGATE_DEMO_USER", "")]).await else { return };
+    let Some(production) = Server::with(&gateway, &[("NODE_ENV", "production")]).await else { return };
+    let Some(elsewhere) = Server::with(&gateway, &[("APP_ORIGIN", "http://localhost:3000")]).await else { return };
+    let Some(unreadable) = Server::with(&gateway, &[("APP_ORIGIN", "localhost:3000/app")]).await else { return };
     for path in [SESSION, TRANSCRIBE] {
         let said = async |server: &Server, origin: Option<&str>| {
-            let request = server.post_from(path, origin).body(sound::wav(300));
+            let request = server.post_from(path, origin).body(audio::wav(300));
             server.refusal_in_words(&gateway, request).await
         };
         let (status, _, words) = said(&nobody, Some(ORIGIN)).await;
@@ -223,7 +222,7 @@ async fn the_page_says_in_words_that_nobody_is_logged_in_or_that_its_address_is_
 #[tokio::test]
 async fn the_page_gets_a_token_of_its_user_with_caps_and_nothing_else() {
     let gateway = Gateway::start().await;
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let answer = server.send(&gateway, server.post(SESSION)).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store, no-transform")));
     let given = answer.json();
@@ -241,7 +240,7 @@ async fn the_page_gets_a_token_of_its_user_with_caps_and_nothing_else() {
 
     let token = given["token"].as_str().unwrap();
     let recording = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
-    let recording = recording.header("content-type", "audio/wav").body(sound::wav(300));
+    let recording = recording.header("content-type", "audio/wav").body(audio::wav(300));
     assert_eq!(gateway.send(recording).await.status, 200);
     let more = gateway.request(Method::POST, "/v1/sessions").bearer_auth(token).body(r#"{"subject":"mallory"}"#);
     gateway.send(more).await.is_error(403, "insufficient_scope", None);
@@ -250,7 +249,7 @@ async fn the_page_gets_a_token_of_its_user_with_caps_and_nothing_else() {
 #[tokio::test]
 async fn the_route_hands_on_each_event_before_the_next_is_sent() {
     let gateway = Gateway::start().await;
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let all = events();
     let gates: Vec<_> = all.iter().map(|_| Gate::closed()).collect();
     let reply = all
@@ -258,7 +257,7 @@ async fn the_route_hands_on_each_event_before_the_next_is_sent() {
         .zip(&gates)
         .fold(Reply::stream(), |reply, (event, gate)| reply.send(Framing::PLAIN.event(event)).wait(gate));
     gateway.provider.answer(reply);
-    let mut stream = server.open(&gateway, sound::wav(300)).await;
+    let mut stream = server.open(&gateway, audio::wav(300)).await;
     for (event, gate) in all.iter().zip(&gates) {
         let got = stream.until("\n\n").await;
         server.hear(&got);
@@ -266,15 +265,15 @@ async fn the_route_hands_on_each_event_before_the_next_is_sent() {
         gate.open();
     }
     assert_eq!(stream.rest().await, "data: [DONE]\n\n");
-    assert_eq!(gateway.provider.last().file().body, sound::wav(300), "the recording was changed on its way");
+    assert_eq!(gateway.provider.last().file().body, audio::wav(300), "the recording was changed on its way");
     assert_eq!(sessions(&gateway).await[0]["subject"], "web:carol", "it is charged to the user");
 }
 
 #[tokio::test]
 async fn the_route_hands_on_a_recording_while_it_arrives() {
     let gateway = Gateway::start().await;
-    let server = Server::of(&gateway).await;
-    let audio = sound::wav(20_000);
+    let Some(server) = Server::of(&gateway).await else { return };
+    let audio = audio::wav(20_000);
     let (first, second) = audio.split_at(audio.len() / 2);
     let (piece, pieces) = mpsc::unbounded_channel::<Vec<u8>>();
     let body = stream::unfold(pieces, async |mut pieces| {
@@ -298,17 +297,17 @@ async fn the_route_hands_on_a_recording_while_it_arrives() {
 async fn a_page_that_goes_takes_its_request_with_it() {
     // A keep-alive that cannot be delivered would tell the gateway, too, but only later.
     let gateway = Gateway::with(&[("VOXGATE_RELAY__KEEP_ALIVE", "10m")]).await;
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let never = Gate::closed();
     // In the middle of the transcript.
     gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0])).wait(&never));
-    let mut stream = server.open(&gateway, sound::wav(300)).await;
+    let mut stream = server.open(&gateway, audio::wav(300)).await;
     stream.until("\n\n").await;
     drop(stream);
     gateway.provider.hung_up(1).await;
     // Before its beginning.
     gateway.provider.answer(Reply::stream().send(Framing::PLAIN.all(&events())).held_by(&never));
-    let asks = tokio::spawn(server.post(TRANSCRIBE).body(sound::wav(300)).send());
+    let asks = tokio::spawn(server.post(TRANSCRIBE).body(audio::wav(300)).send());
     gateway.provider.asked(2).await;
     asks.abort();
     gateway.provider.hung_up(2).await;
@@ -321,9 +320,9 @@ async fn a_page_that_goes_takes_its_request_with_it() {
 #[tokio::test]
 async fn the_page_says_the_language_and_nothing_else_of_the_request() {
     let gateway = Gateway::start().await;
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let path = format!("{TRANSCRIBE}?language=cy&model=whisper-1&prompt=anything&stream=false&response_format=text");
-    let answer = server.send(&gateway, server.post(&path).body(sound::wav(300))).await;
+    let answer = server.send(&gateway, server.post(&path).body(audio::wav(300))).await;
     assert_eq!(answer.events().last().unwrap(), "[DONE]");
     let seen = gateway.provider.last();
     let fields = ["model", "language", "stream", "prompt"].map(|name| seen.field(name));
@@ -332,17 +331,18 @@ async fn the_page_says_the_language_and_nothing_else_of_the_request() {
 
 #[tokio::test]
 async fn what_the_gateway_refuses_with_reaches_the_page() {
-    let gateway = Setup::new().one_try().config("[plans.default]\nrequests_per_minute = 3\nburst = 3\n").start().await;
-    let server = Server::of(&gateway).await;
+    let gateway =
+        Setup::new().single_attempt().config("[plans.default]\nrequests_per_minute = 3\nburst = 3\n").start().await;
+    let Some(server) = Server::of(&gateway).await else { return };
     let ask = async |audio: Vec<u8>| server.send(&gateway, server.post(TRANSCRIBE).body(audio)).await;
     let error = json!({ "error": { "message": "No.", "type": "invalid_request_error", "param": null, "code": "no" } });
     gateway.provider.answer(Reply::json(400, &error));
-    let answer = ask(sound::wav(300)).await;
+    let answer = ask(audio::wav(300)).await;
     answer.is_error(400, "no", None);
     assert_eq!(answer.json(), error);
     ask(b"Only a text.".repeat(10)).await.is_error(400, "invalid_audio", Some("file"));
     ask(vec![0; 26_214_401]).await.is_error(413, "file_too_large", Some("file"));
-    let answers = [ask(sound::wav(300)).await, ask(sound::wav(300)).await, ask(sound::wav(300)).await];
+    let answers = [ask(audio::wav(300)).await, ask(audio::wav(300)).await, ask(audio::wav(300)).await];
     let refused =
         answers.iter().find(|answer| answer.status == 429).expect("the backend opens three sessions a minute");
     refused.is_error(429, "rate_limit_exceeded", None);
@@ -355,24 +355,24 @@ async fn a_backend_that_may_open_no_session_does_not_log_its_users_out() {
     let unscoped = token::with(&json!({ "scope": "transcribe" }));
     let expired = token::with(&json!({ "scope": "sessions transcribe", "exp": token::now() - 3600 }));
     for token in [&unscoped, &expired] {
-        let server = Server::with(&gateway, &[("VOXGATE_BACKEND_TOKEN", token)]).await;
+        let Some(server) = Server::with(&gateway, &[("VOXGATE_BACKEND_TOKEN", token)]).await else { return };
         for path in [SESSION, TRANSCRIBE] {
-            let request = server.post(path).body(sound::wav(300));
+            let request = server.post(path).body(audio::wav(300));
             assert_eq!(server.refusal(&gateway, request).await, (500, "no_session".to_owned()), "{path}");
         }
     }
-    let server = Server::of(&gateway).await;
+    let Some(server) = Server::of(&gateway).await else { return };
     gateway.terminate();
     gateway.ended().await;
     for path in [SESSION, TRANSCRIBE] {
-        let request = server.post(path).body(sound::wav(300));
+        let request = server.post(path).body(audio::wav(300));
         assert_eq!(server.refusal(&gateway, request).await, (502, "gateway_unreachable".to_owned()), "{path}");
     }
 }
 
 #[test]
 fn the_page_reads_a_stream_however_it_is_framed_and_cut() {
-    let script = folder("tests/sdk/node/transcript.test.mjs");
-    let output = Command::new(folder(".test-tools/node")).arg(script).output().unwrap();
+    let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
+    let output = Command::new(node).arg(repository::path("tests/sdk/node/transcript.test.mjs")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

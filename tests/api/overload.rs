@@ -5,21 +5,17 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::account::Account;
-use crate::before_the_body::head;
-use crate::form::{BodyForm, Form, chunked};
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::nothing_left_behind::{held, let_go};
-use crate::provider::{Framing, Gate, Reply, answer, events};
-use crate::sender::Sender;
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::{BodyForm, Form, chunked};
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::open_files::{open_files, wait_until_closed};
+use crate::support::poll::until;
+use crate::support::provider::{Framing, Gate, Reply, answer, events};
+use crate::support::sender::Sender;
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
-
-pub(crate) fn places(in_flight: usize, queue: usize) -> Setup {
-    let setup = Setup::new().one_try().env("VOXGATE_SERVER__MAX_IN_FLIGHT", &in_flight.to_string());
-    setup.env("VOXGATE_SERVER__MAX_QUEUE", &queue.to_string()).env("VOXGATE_SERVER__WORKERS", "1")
-}
 
 /// A usual answer, once `gate` opens.
 fn held_by(gate: &Gate) -> Reply {
@@ -34,15 +30,15 @@ fn is_overloaded(answer: &Answer) {
 
 /// Waits until there is room again: what was held is let go a moment after the client has its answer.
 async fn is_served_again(gateway: &Gateway, audio: &[u8]) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
+    until("there is room again", async || {
         let got = gateway.transcribe(Form::new().file(audio)).await;
         if got.status == 200 {
-            return;
+            return Ok(());
         }
         is_overloaded(&got);
-        assert!(Instant::now() < deadline, "there is no room again");
-    }
+        Err("it is refused")
+    })
+    .await;
 }
 
 /// That requests of this size are refused by their heads.
@@ -51,7 +47,7 @@ async fn refuses_before_the_body(gateway: &Gateway, bytes: usize) {
     for (content_type, bytes) in [(Form::content_type(), bytes), ("audio/wav".to_owned(), bytes), (json, bytes * 2)] {
         for more in ["", EXPECT] {
             let mut wire = gateway.wire().await;
-            wire.send(head(&token::good(), &content_type, bytes, more)).await;
+            wire.send(request_head(&token::good(), &content_type, bytes, more)).await;
             let head = wire.head().await;
             assert!(head.starts_with("HTTP/1.1 503 "), "{content_type}: {head}");
             assert!(head.contains("retry-after: 2\r\n") && head.contains("x-request-id: "), "{head}");
@@ -62,8 +58,8 @@ async fn refuses_before_the_body(gateway: &Gateway, bytes: usize) {
 
 #[tokio::test]
 async fn a_request_too_many_is_refused_before_its_body_and_the_others_are_unharmed() {
-    let gateway = places(2, 0).start().await;
-    let (bob, audio, gate) = (Account::of("bob", "default"), sound::wav(1000), Gate::closed());
+    let gateway = Setup::new().single_attempt().concurrency(2, 0).start().await;
+    let (bob, audio, gate) = (Account::of("bob", "default"), audio::wav(1000), Gate::closed());
     gateway.provider.answer(held_by(&gate));
     // One waits for its answer, one has sent half of its recording.
     let mut waiting = Sender::raw(&gateway, &bob, audio.clone()).await;
@@ -94,8 +90,9 @@ async fn a_request_too_many_is_refused_before_its_body_and_the_others_are_unharm
 
 #[tokio::test]
 async fn a_request_waits_in_the_queue_for_a_place() {
-    let gateway = places(1, 1).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "20s").start().await;
-    let (bob, audio, gate) = (Account::of("bob", "default"), sound::wav(1000), Gate::closed());
+    let gateway =
+        Setup::new().single_attempt().concurrency(1, 1).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "20s").start().await;
+    let (bob, audio, gate) = (Account::of("bob", "default"), audio::wav(1000), Gate::closed());
     gateway.provider.answer(held_by(&gate));
     let mut first = Sender::raw(&gateway, &bob, audio.clone()).await;
     first.up_to(usize::MAX).await;
@@ -129,7 +126,7 @@ async fn a_request_waits_in_the_queue_for_a_place() {
 #[tokio::test]
 async fn no_more_requests_are_let_in_than_there_may_be_files_open_for() {
     let gateway = Setup::new().env("VOXGATE_SERVER__MAX_QUEUE", "0").open_files(160).start().await;
-    let (bob, audio) = (Account::of("bob", "default"), sound::wav(10_000));
+    let (bob, audio) = (Account::of("bob", "default"), audio::wav(10_000));
     let lowered = "server.max_in_flight is lowered, since so few files may be open (ulimit -n, LimitNOFILE)";
     let lowered = gateway.log.event(lowered).await;
     assert_eq!((&lowered["wanted"], &lowered["possible"]), (&json!(4096), &json!(24)));
@@ -154,8 +151,9 @@ async fn no_more_requests_are_let_in_than_there_may_be_files_open_for() {
 
 #[tokio::test]
 async fn nobody_waits_longer_for_a_place_than_the_settings_say() {
-    let gateway = places(1, 1).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "200ms").start().await;
-    let (gate, audio) = (Gate::closed(), sound::wav(1000));
+    let gateway =
+        Setup::new().single_attempt().concurrency(1, 1).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "200ms").start().await;
+    let (gate, audio) = (Gate::closed(), audio::wav(1000));
     gateway.provider.answer(held_by(&gate));
     let mut first = Sender::raw(&gateway, &Account::of("bob", "default"), audio.clone()).await;
     first.up_to(usize::MAX).await;
@@ -171,8 +169,8 @@ async fn nobody_waits_longer_for_a_place_than_the_settings_say() {
 
 #[tokio::test]
 async fn a_stream_has_its_place_until_it_ends() {
-    let gateway = places(1, 0).start().await;
-    let (audio, gate, all) = (sound::wav(1000), Gate::closed(), Framing::PLAIN.all(&events()));
+    let gateway = Setup::new().single_attempt().concurrency(1, 0).start().await;
+    let (audio, gate, all) = (audio::wav(1000), Gate::closed(), Framing::PLAIN.all(&events()));
     let (first, rest) = all.split_at(Framing::PLAIN.event(&events()[0]).len());
     gateway.provider.answer(Reply::stream().send(first).wait(&gate).send(rest));
     let form = Form::new().field("stream", "true").file(&audio);
@@ -186,8 +184,8 @@ async fn a_stream_has_its_place_until_it_ends() {
 
 #[tokio::test]
 async fn every_end_gives_the_place_back() {
-    let gateway = places(1, 0).start().await;
-    let (bob, audio, never) = (Account::of("bob", "default"), sound::wav(10_000), Gate::closed());
+    let gateway = Setup::new().single_attempt().concurrency(1, 0).start().await;
+    let (bob, audio, never) = (Account::of("bob", "default"), audio::wav(10_000), Gate::closed());
     let stream = || Form::new().field("model", "gpt-transcribe").field("stream", "true").file(&audio);
     let first = Framing::PLAIN.event(&events()[0]);
     for (form, reply) in [
@@ -230,16 +228,16 @@ async fn every_end_gives_the_place_back() {
         drop(sender);
         is_served_again(&gateway, &audio).await;
     }
-    let_go(&gateway).await;
+    wait_until_closed(&gateway).await;
 }
 
 #[tokio::test]
 async fn recordings_that_find_no_room_are_refused_and_room_is_given_back() {
-    let setup = Setup::new().one_try().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "400000");
+    let setup = Setup::new().single_attempt().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "400000");
     // Without memory in plenty, what goes to a file goes there at once.
     let setup = setup.env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "0");
     let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_DISK_BYTES", "500000").start().await;
-    let (bob, audio, gate) = (Account::of("bob", "default"), sound::wav(10_000), Gate::closed());
+    let (bob, audio, gate) = (Account::of("bob", "default"), audio::wav(10_000), Gate::closed());
     gateway.provider.answer(held_by(&gate));
     let mut first = Sender::form(&gateway, &bob, Form::new().file(&audio)).await;
     first.up_to(usize::MAX).await;
@@ -251,13 +249,13 @@ async fn recordings_that_find_no_room_are_refused_and_room_is_given_back() {
     let unannounced = gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(chunked(&audio, 10_000));
     is_overloaded(&gateway.send(unannounced).await);
     // What is small enough for memory needs no room on disk.
-    assert_eq!(gateway.transcribe(Form::new().file(&sound::wav(100))).await.status, 200);
+    assert_eq!(gateway.transcribe(Form::new().file(&audio::wav(100))).await.status, 200);
     assert_eq!(gateway.provider.tries(), 2);
 
     gate.open();
     first.answer().await.is_served(1);
     is_served_again(&gateway, &audio).await;
-    let_go(&gateway).await;
+    wait_until_closed(&gateway).await;
     assert_eq!(
         bob.settled(&gateway).await["total"],
         json!({ "requests": 1, "audio_ms": 10_000, "spent_usd": "0.00075" })
@@ -268,12 +266,12 @@ async fn recordings_that_find_no_room_are_refused_and_room_is_given_back() {
 async fn room_for_one_recording_is_room_for_the_largest() {
     let setup = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "320044");
     let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_DISK_BYTES", "320044").start().await;
-    let audio = sound::wav(10_000);
+    let audio = audio::wav(10_000);
     assert_eq!(audio.len(), 320_044);
     for form in BodyForm::ALL {
         let got = gateway.send(form.on(gateway.post(TRANSCRIPTIONS), &[], &audio)).await;
         assert_eq!(got.status, 200, "{}", got.text());
-        let_go(&gateway).await;
+        wait_until_closed(&gateway).await;
     }
 }
 
@@ -282,7 +280,7 @@ async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
     // Each of them is small enough for memory, and there is memory for three.
     let setup = Setup::new().env("VOXGATE_INTAKE__SPOOL_MEMORY_BYTES", "400000");
     let gateway = setup.env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "1048576").start().await;
-    let (bob, audio, gate) = (Account::of("bob", "default"), sound::wav(10_000), Gate::closed());
+    let (bob, audio, gate) = (Account::of("bob", "default"), audio::wav(10_000), Gate::closed());
     for round in 0..2 {
         let mut senders = Vec::new();
         for at in 0..6 {
@@ -292,7 +290,7 @@ async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
             gateway.provider.asked(6 * round + at + 1).await;
             senders.push(sender);
         }
-        let files = held(&gateway);
+        let files = open_files(&gateway);
         assert_eq!(files.len(), 3, "{files:?}");
         assert!(files.iter().all(|path| path.to_string_lossy().ends_with("(deleted)")), "{files:?}");
         for _ in &senders {
@@ -301,32 +299,28 @@ async fn recordings_beyond_the_memory_for_all_of_them_go_to_files() {
         for mut sender in senders {
             sender.answer().await.is_served(1);
         }
-        let_go(&gateway).await;
+        wait_until_closed(&gateway).await;
     }
     assert!(gateway.provider.all().iter().all(|seen| seen.file().body == audio));
 }
 
 #[tokio::test]
 async fn a_caller_who_may_have_few_requests_at_a_time_cannot_take_every_place() {
-    let setup = places(12, 0).config("[plans.default]\nmax_concurrent = 1\n");
+    let setup = Setup::new().single_attempt().concurrency(12, 0).config("[plans.default]\nmax_concurrent = 1\n");
     let gateway = setup.start().await;
     let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
     let mut arriving = Vec::new();
     for _ in 0..9 {
-        let mut sender = Sender::raw(&gateway, &alice, sound::wav(300)).await;
+        let mut sender = Sender::raw(&gateway, &alice, audio::wav(300)).await;
         sender.up_to(10).await;
         arriving.push(sender);
     }
     // One more would have to wait for one of hers to end, and is told so by its head.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
+    let refused = until("a tenth is refused, when all nine are read", async || {
         let got = alice.transcribe(&gateway, 300).await;
-        if got.status == 429 {
-            got.is_error(429, "concurrency_limit_exceeded", None);
-            break;
-        }
-        assert!(Instant::now() < deadline, "nine are on their way, and some are read by now: {got:?}");
-    }
+        if got.status == 429 { Ok(got) } else { Err(got.status) }
+    });
+    refused.await.is_error(429, "concurrency_limit_exceeded", None);
     assert_eq!(bob.transcribe(&gateway, 300).await.status, 200);
     for mut sender in arriving {
         sender.finish().await.is_served(1);

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup};
-use crate::provider::{Gate, KEY, Reply};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::provider::{Gate, KEY, Reply};
 
 fn any_request() -> Form {
-    Form::new().file(&sound::wav(300))
+    Form::new().file(&audio::wav(300))
 }
 
 fn openai_error(kind: &str, code: &str) -> Value {
@@ -19,7 +19,7 @@ const HTML: &str = "<html><head><title>Too bad</title></head><body><center>cloud
 
 #[tokio::test]
 async fn an_error_in_openais_shape_passes_as_it_is() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     // The last one is one after which the provider is left alone for a moment.
     for status in [400, 404, 409, 413, 422, 500, 503, 429] {
         let error = openai_error("kind_of_provider", "code_of_provider");
@@ -32,7 +32,7 @@ async fn an_error_in_openais_shape_passes_as_it_is() {
 
 #[tokio::test]
 async fn a_page_of_html_or_nothing_at_all_becomes_an_error_in_openais_shape() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let cases = [
         (413, "text/html", HTML, 413, "file_too_large"),
         (502, "text/html", HTML, 502, "provider_error"),
@@ -68,7 +68,7 @@ async fn what_a_self_hosted_server_says_is_kept() {
 
 #[tokio::test]
 async fn the_provider_says_when_to_come_back() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let error = openai_error("requests", "rate_limit_exceeded");
     let reply = Reply::json(429, &error)
         .header("retry-after", "7")
@@ -123,7 +123,7 @@ async fn a_key_in_a_header_of_the_provider_goes_no_further() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_error_and_not_half_an_answer() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     gateway.provider.answer(Reply::cut_short("application/json", "{\"text\":\"Sphinx of"));
     let answer = gateway.transcribe(any_request()).await;
     answer.is_error(502, "provider_error", None);
@@ -151,7 +151,7 @@ async fn a_provider_that_is_not_there_is_unreachable() {
     // A port that was free a moment ago and that nobody listens on.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("http://127.0.0.1:{port}/v1");
-    let gateway = Setup::new().one_try().env("OPENAI_BASE_URL", &address).start().await;
+    let gateway = Setup::new().single_attempt().env("OPENAI_BASE_URL", &address).start().await;
     gateway.transcribe(any_request()).await.is_error(502, "provider_unreachable", None);
 }
 
@@ -167,7 +167,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn what_is_neither_a_transcript_nor_an_error_is_the_providers_fault() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let error = openai_error("kind", "code").to_string();
     let cases = [
         (200, "text/html", HTML),

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::ledger::nanos;
-use crate::provider::{OF_EVERY_KEY, Provider, Reply, key};
-use crate::{gateway, sound};
+use crate::support::account::Account;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{self, Answer, Gateway, Setup};
+use crate::support::money::nano_usd;
+use crate::support::provider::{OF_EVERY_KEY, Provider, Reply, key};
 
 /// A gateway with these keys for OpenAI, each with its weight.
 fn setup(keys: &[(&str, u32)]) -> Setup {
@@ -17,11 +17,11 @@ fn setup(keys: &[(&str, u32)]) -> Setup {
         format!("[[providers.openai.keys]]\nname = \"{name}\"\napi_key = \"{}\"\nweight = {weight}\n", key(name))
     };
     let toml: String = keys.iter().map(table).collect();
-    Setup::with_provider(provider.into()).without("OPENAI_API_KEY").impatient().config(&toml)
+    Setup::with_provider(provider.into()).without("OPENAI_API_KEY").short_backoff().config(&toml)
 }
 
 async fn ask(gateway: &Gateway) -> Answer {
-    gateway.transcribe(Form::new().file(&sound::wav(300))).await
+    gateway.transcribe(Form::new().file(&audio::wav(300))).await
 }
 
 /// How often each key was used.
@@ -76,7 +76,7 @@ async fn with_all_keys_out_nobody_is_asked() {
     assert_eq!(got.header("x-voxgate-attempts"), None);
     assert_eq!(gateway.provider.tries(), 2);
     let usage = alice.settled(&gateway).await;
-    assert_eq!((&usage["total"]["requests"], nanos(&usage["total"]["spent_usd"])), (&json!(2), 0));
+    assert_eq!((&usage["total"]["requests"], nano_usd(&usage["total"]["spent_usd"])), (&json!(2), 0));
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::provider::{KEY, Reply, TRANSCRIPT};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::provider::{KEY, Reply, TRANSCRIPT};
 
 fn any_request() -> Form {
-    Form::new().file(&sound::wav(300))
+    Form::new().file(&audio::wav(300))
 }
 
 async fn refused(gateway: &Gateway, status: u16, content_type: &str, body: &str) -> Answer {
@@ -22,7 +22,7 @@ fn message(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_model_that_the_account_does_not_have_is_said_as_the_provider_says_it() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let error = json!({ "error": {
         "message": "Project `proj_1` does not have access to model `gpt-transcribe`",
         "type": "invalid_request_error", "param": null, "code": "model_not_found",
@@ -39,7 +39,7 @@ async fn a_model_that_the_account_does_not_have_is_said_as_the_provider_says_it(
 
 #[tokio::test]
 async fn a_refusal_of_the_key_is_for_the_operator() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let error = |message: &str, code: &str| {
         json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } })
             .to_string()
@@ -100,7 +100,7 @@ async fn a_sentence_is_found_in_whatever_shape_a_server_has() {
 /// As whisper.cpp's server does.
 #[tokio::test]
 async fn an_error_with_status_200_says_why() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let got = refused(&gateway, 200, "application/json", r#"{"error":"FFmpeg conversion failed."}"#).await;
     got.is_error(502, "provider_error", None);
     assert!(message(&got).ends_with("It says: FFmpeg conversion failed."), "{}", message(&got));
@@ -109,7 +109,7 @@ async fn an_error_with_status_200_says_why() {
 
 #[tokio::test]
 async fn json_that_is_called_a_page_is_taken_where_it_is_json() {
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     let html = "text/html; charset=utf-8";
     let got = refused(&gateway, 200, html, r#"{"text":"hello"}"#).await;
     assert_eq!((got.status, got.header("content-type")), (200, Some("application/json")));
@@ -119,10 +119,10 @@ async fn json_that_is_called_a_page_is_taken_where_it_is_json() {
     }
     refused(&gateway, 200, html, r#"{"error":"No."}"#).await.is_error(502, "provider_error", None);
     // A page may be all that there is in a text.
-    let text = Form::new().fields(&[("model", "gpt-transcribe"), ("response_format", "text")]).file(&sound::wav(300));
+    let text = Form::new().fields(&[("model", "gpt-transcribe"), ("response_format", "text")]).file(&audio::wav(300));
     gateway.provider.answer(Reply::whole(200, html, "<html>Log in</html>"));
     gateway.transcribe(text).await.is_error(502, "provider_error", None);
-    let stream = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+    let stream = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300));
     let event = json!({ "type": "transcript.text.done", "text": "hello" });
     gateway.provider.answer(Reply::chunked(html).send(format!("data: {event}\n\n")));
     let got = gateway.transcribe(stream).await;

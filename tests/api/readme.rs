@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::gateway::{Gateway, Log, Setup};
-use crate::provider::TRANSCRIPT;
-use crate::token;
+use crate::support::gateway::{Gateway, Log, Setup};
+use crate::support::provider::TRANSCRIPT;
+use crate::support::repository::{readme_block, readme_blocks};
+use crate::support::token;
+use crate::support::tools::{TOOLS, require_tool};
 
 const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 const ADDRESS: &str = "127.0.0.1:8080";
@@ -41,19 +43,6 @@ const CONTAINERS_WITHOUT_A_KEY: &str = "mkdir -p -m 700 secrets\n\
 
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Each fenced block of the page: what it is written in, and its text.
-fn blocks() -> Vec<(String, String)> {
-    let page = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let fenced = page.split("\n```").skip(1).step_by(2);
-    fenced.map(|block| block.split_once('\n').unwrap()).map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect()
-}
-
-/// The block that begins like that.
-pub(crate) fn block(beginning: &str) -> String {
-    let (_, text) = blocks().into_iter().find(|(_, text)| text.starts_with(beginning)).expect(beginning);
-    text
 }
 
 /// A folder that looks like the repository to who types the README's commands, with a `make` that runs this build.
@@ -148,7 +137,7 @@ async fn sandbox() -> (Gateway, String) {
 
 #[test]
 fn every_block_of_the_readme_is_known_here() {
-    let blocks = blocks();
+    let blocks = readme_blocks();
     let known = |(kind, text): &(String, String)| {
         BLOCKS.iter().any(|(is, beginning)| is == kind && text.starts_with(beginning))
     };
@@ -225,7 +214,7 @@ async fn a_secret_that_is_there_is_kept_by_every_block() {
         std::fs::write(newcomer.path("deploy/compose/local.env"), "A=1\n").unwrap();
         let secret = newcomer.path("secrets/jwt_secret");
         let key = [("OPENAI_API_KEY", "sk-of-a-newcomer")];
-        newcomer.pastes(&block(beginning), &key).await;
+        newcomer.pastes(&readme_block(beginning), &key).await;
         let first = std::fs::read_to_string(&secret).unwrap();
         assert!(first.trim().len() >= 64, "{beginning}");
         for changed in
@@ -233,7 +222,7 @@ async fn a_secret_that_is_there_is_kept_by_every_block() {
         {
             std::fs::write(changed, "of mine").unwrap();
         }
-        newcomer.pastes(&block(beginning), &key).await;
+        newcomer.pastes(&readme_block(beginning), &key).await;
         assert_eq!(std::fs::read_to_string(&secret).unwrap(), first, "{beginning}");
         for kept in ["secrets/openai_api_key", ".env"].map(|name| newcomer.path(name)).iter().filter(|at| at.exists()) {
             assert_eq!(std::fs::read_to_string(kept).unwrap(), "of mine", "{}", kept.display());
@@ -254,7 +243,7 @@ async fn what_the_readme_says_that_a_start_prints_is_printed() {
     let (gateway, token) = sandbox().await;
     gateway.banner().find("the end", |line| line.contains("Ctrl-C").then_some(())).await;
     let printed = gateway.banner().text().replace(&token, "eyJ…");
-    let shown = local(&block("Voxgate listens on"), &gateway);
+    let shown = local(&readme_block("Voxgate listens on"), &gateway);
     for line in shown.lines().filter(|line| !line.is_empty()) {
         // What is long is cut short there.
         let line = line.trim_end_matches('…').trim_end();
@@ -269,7 +258,7 @@ async fn what_the_readme_says_that_a_start_prints_is_printed() {
 #[tokio::test]
 async fn audio_can_be_sent_in_each_way_of_the_readme() {
     let (gateway, token) = sandbox().await;
-    let commands = local(&block("url=http://"), &gateway);
+    let commands = local(&readme_block("url=http://"), &gateway);
     let said = Newcomer::new().pastes(&commands, &[("VOXGATE_TOKEN", &token)]).await;
     let (texts, events) = (said.matches("{\"text\":").count(), said.matches("data: ").count());
     assert_eq!(texts, commands.matches("curl ").count() - 1, "{said}");
@@ -279,11 +268,11 @@ async fn audio_can_be_sent_in_each_way_of_the_readme() {
 #[tokio::test]
 async fn limits_and_usage_are_shown_as_the_readme_says() {
     let newcomer = Newcomer::new();
-    let (listening, _) = newcomer.starts(&block("[ -e voxgate.toml ]"), &[]).await;
+    let (listening, _) = newcomer.starts(&readme_block("[ -e voxgate.toml ]"), &[]).await;
     assert!(listening["address"].is_string());
     let toml = std::fs::read_to_string(newcomer.path("voxgate.toml")).unwrap();
     let gateway = Setup::new().config(&toml).start().await;
-    let commands = local(&block("# The headers of the answer"), &gateway);
+    let commands = local(&readme_block("# The headers of the answer"), &gateway);
     let said = newcomer.pastes(&commands, &[("VOXGATE_TOKEN", &token::good())]).await;
     for expected in ["x-ratelimit-remaining-requests: ", TRANSCRIPT, "\"requests\":1"] {
         assert!(said.contains(expected), "no {expected} in {said}");
@@ -292,7 +281,7 @@ async fn limits_and_usage_are_shown_as_the_readme_says() {
 
 #[tokio::test]
 async fn a_start_with_a_key_is_the_real_thing() {
-    let commands = block(WITH_A_KEY).replace("sk-…", "sk-of-a-newcomer");
+    let commands = readme_block(WITH_A_KEY).replace("sk-…", "sk-of-a-newcomer");
     let newcomer = Newcomer::new();
     let (listening, said) = newcomer.starts(&commands, &[]).await;
     assert!(listening["address"].is_string());
@@ -305,9 +294,9 @@ async fn a_start_with_a_key_is_the_real_thing() {
 
 #[tokio::test]
 async fn a_page_of_another_address_is_allowed_as_the_readme_says() {
-    let (listening, _) = Newcomer::new().starts(&block("VOXGATE_CORS__ORIGINS="), &[]).await;
+    let (listening, _) = Newcomer::new().starts(&readme_block("VOXGATE_CORS__ORIGINS="), &[]).await;
     assert!(listening["address"].is_string());
-    let origin = block("VOXGATE_CORS__ORIGINS=").split(['=', ' ']).nth(1).unwrap().to_owned();
+    let origin = readme_block("VOXGATE_CORS__ORIGINS=").split(['=', ' ']).nth(1).unwrap().to_owned();
     let gateway = Setup::new().env("VOXGATE_CORS__ORIGINS", &origin).start().await;
     let asked = gateway.get("/v1/models").header("origin", &origin);
     assert_eq!(gateway.send(asked).await.header("access-control-allow-origin"), Some(origin.as_str()));
@@ -317,7 +306,7 @@ async fn a_page_of_another_address_is_allowed_as_the_readme_says() {
 async fn the_commands_in_the_readme_do_what_it_says() {
     let newcomer = Newcomer::new();
     let gateway = Gateway::start().await;
-    let commands = format!("{{ {}; }} 2>/dev/null", block("voxgate token").trim());
+    let commands = format!("{{ {}; }} 2>/dev/null", readme_block("voxgate token").trim());
     let token = newcomer.pastes(&commands, &[("VOXGATE_JWT_SECRET", token::SECRET)]).await;
     let answer = gateway.request(reqwest::Method::GET, "/v1/models").bearer_auth(token.trim());
     assert_eq!(gateway.send(answer).await.status, 200);
@@ -331,8 +320,8 @@ async fn the_commands_in_the_readme_do_what_it_says() {
 async fn the_provider_of_the_readme_is_one_that_the_gateway_takes() {
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("key");
-    std::fs::write(&key, crate::provider::key("groq")).unwrap();
-    let toml = block("[providers.groq]").replace("/run/secrets/groq_key", key.to_str().unwrap());
+    std::fs::write(&key, crate::support::provider::key("groq")).unwrap();
+    let toml = readme_block("[providers.groq]").replace("/run/secrets/groq_key", key.to_str().unwrap());
     let gateway = Setup::new().config(&toml).start().await;
     let models = gateway.send(gateway.get("/v1/models")).await;
     assert!(models.text().contains("\"groq-turbo\""), "{}", models.text());
@@ -343,15 +332,16 @@ async fn the_examples_in_python_and_javascript_run() {
     let gateway = Gateway::start().await;
     let newcomer = Newcomer::new();
     let token = token::good();
-    let tools = repository().join(".test-tools");
+    let Some(python) = require_tool(".test-tools/python/bin/python", TOOLS) else { return };
+    let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
     let write = |name: &str, text: String| {
         std::fs::write(newcomer.path(name), local(&text, &gateway)).unwrap();
         newcomer.path(name)
     };
-    let python = write("example.py", block("import os\nfrom openai"));
-    let node = write("transcribe.mjs", block("import fs from"));
+    let in_python = write("example.py", readme_block("import os\nfrom openai"));
+    let in_node = write("transcribe.mjs", readme_block("import fs from"));
     // What the page does with a recording; tests/api/browser.rs has the rest of it.
-    let page = block("<!doctype html>");
+    let page = readme_block("<!doctype html>");
     let function = page.split("async function transcribe(").nth(1).unwrap().split("</script>").next().unwrap();
     let page = format!(
         "import fs from \"node:fs\";\nasync function transcribe({function}\n\
@@ -359,10 +349,8 @@ async fn the_examples_in_python_and_javascript_run() {
          await transcribe(\"http://{ADDRESS}\", blob, {token:?}, (delta) => process.stdout.write(delta));\n",
     );
     let page = write("page.mjs", page);
-    for (program, script) in
-        [(tools.join("python/bin/python"), python), (tools.join("node"), node), (tools.join("node"), page)]
-    {
-        let mut command = newcomer.command(&program, &[("VOXGATE_TOKEN", &token)]);
+    for (program, script) in [(&python, in_python), (&node, in_node), (&node, page)] {
+        let mut command = newcomer.command(program, &[("VOXGATE_TOKEN", &token)]);
         command.arg(&script);
         let said = newcomer.said(command).await;
         assert!(said.contains(TRANSCRIPT), "{}: {said}", script.display());

@@ -1,8 +1,8 @@
 //! Recordings in every container: known by content, measured, and sent on under a name that fits.
 
-use crate::form::Form;
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
 
 /// A row of `tests/media/lengths.tsv`.
 struct Recording {
@@ -13,7 +13,7 @@ struct Recording {
 }
 
 fn recordings() -> Vec<Recording> {
-    let table = std::fs::read_to_string(sound::media().join("lengths.tsv")).unwrap();
+    let table = std::fs::read_to_string(audio::media().join("lengths.tsv")).unwrap();
     let row = |line: &str| {
         let cells: Vec<_> = line.split('\t').map(str::to_owned).collect();
         let [file, container, codec, ms] = cells.try_into().unwrap();
@@ -28,7 +28,7 @@ async fn a_recording_is_known_by_its_content_whatever_it_is_called() {
     let recordings = recordings();
     assert!(recordings.len() >= 10);
     for recording in recordings {
-        let audio = sound::recorded(&recording.file);
+        let audio = audio::recorded(&recording.file);
         for (file_name, content_type) in [
             (recording.file.as_str(), "application/octet-stream"),
             ("upload", "application/octet-stream"),
@@ -56,20 +56,20 @@ async fn a_recording_is_known_by_its_content_whatever_it_is_called() {
 #[tokio::test]
 async fn a_recording_too_long_or_too_short_for_its_model_is_refused_before_anything_is_spent() {
     let toml = "[models.\"gpt-4o-transcribe\"]\nmax_seconds = 1\n";
-    let gateway = crate::gateway::Setup::new().config(toml).start().await;
+    let gateway = crate::support::gateway::Setup::new().config(toml).start().await;
     for (ms, code) in [(1500, "audio_too_long"), (50, "audio_too_short")] {
-        let form = Form::new().field("model", "gpt-4o-transcribe").file(&sound::wav(ms));
+        let form = Form::new().field("model", "gpt-4o-transcribe").file(&audio::wav(ms));
         gateway.transcribe(form).await.is_error(400, code, Some("file"));
     }
     assert_eq!(gateway.provider.requests(), 0);
-    let form = Form::new().field("model", "gpt-4o-transcribe").file(&sound::wav(900));
+    let form = Form::new().field("model", "gpt-4o-transcribe").file(&audio::wav(900));
     assert_eq!(gateway.transcribe(form).await.status, 200);
 }
 
 #[tokio::test]
 async fn the_largest_recording_passes_and_one_byte_more_does_not() {
     let gateway = Gateway::start().await;
-    let largest = sound::wav_of_bytes(26_214_400);
+    let largest = audio::wav_of_bytes(26_214_400);
     let raw = |audio: &[u8]| gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(audio.to_vec());
     let got = gateway.send(raw(&largest)).await;
     assert_eq!(got.status, 200, "{}", got.text());
@@ -77,10 +77,10 @@ async fn the_largest_recording_passes_and_one_byte_more_does_not() {
     let form = Form::new().file(&largest);
     assert_eq!(gateway.transcribe(form).await.status, 200);
 
-    let larger = sound::wav_of_bytes(26_214_401);
+    let larger = audio::wav_of_bytes(26_214_401);
     gateway.send(raw(&larger)).await.is_error(413, "file_too_large", Some("file"));
     gateway.transcribe(Form::new().file(&larger)).await.is_error(413, "file_too_large", Some("file"));
-    let chunked = crate::form::chunked(&larger, 1 << 16);
+    let chunked = crate::support::form::chunked(&larger, 1 << 16);
     let request = gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(chunked);
     gateway.send(request).await.is_error(413, "file_too_large", Some("file"));
     assert_eq!(gateway.provider.requests(), 2);

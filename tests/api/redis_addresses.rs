@@ -4,9 +4,9 @@ use std::net::TcpListener;
 
 use tempfile::TempDir;
 
-use crate::account::Account;
-use crate::gateway::{Gateway, Setup};
-use crate::redis_server::{Cluster, Server};
+use crate::support::account::Account;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::redis_server::{Cluster, Server};
 
 /// That a gateway keeps its limits at this address.
 async fn keeps_limits(setup: Setup) -> Gateway {

@@ -1,14 +1,13 @@
 //! A connection to Redis that is lost is not a Redis that is lost.
 
-use std::time::{Duration, Instant};
-
 use futures_util::future::join_all;
 
-use crate::account::Account;
-use crate::gateway::{Gateway, Setup};
-use crate::redis_line::Line;
-use crate::redis_server::Cluster;
-use crate::store_failure::durable;
+use crate::support::account::Account;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::poll::until;
+use crate::support::redis_proxy::RedisProxy;
+use crate::support::redis_server::Cluster;
+use crate::support::stores::{durable_redis, wait_for_store};
 
 /// A gateway that lets nobody in without Redis.
 async fn strict(url: &str) -> Gateway {
@@ -27,7 +26,7 @@ async fn is_charged(gateway: &Gateway, account: &Account, requests: u64) {
 
 #[tokio::test]
 async fn a_redis_that_closes_every_connection_after_each_request_is_there() {
-    let server = durable();
+    let server = durable_redis();
     let gateway = strict(&server.url()).await;
     let alice = Account::of("alice", "default");
     for _ in 0..20 {
@@ -44,7 +43,7 @@ async fn a_redis_that_closes_every_connection_after_each_request_is_there() {
 
 #[tokio::test]
 async fn a_redis_that_closes_idle_connections_is_there() {
-    let server = durable();
+    let server = durable_redis();
     let gateway = strict(&server.url()).await;
     let alice = Account::of("alice", "default");
     // Both workers and the one that looks after it have a connection.
@@ -55,14 +54,13 @@ async fn a_redis_that_closes_idle_connections_is_there() {
     for round in 1..=3 {
         server.run(&["CONFIG", "SET", "timeout", "0"]);
         join_all((0..8).map(|_| alice.transcribe(&gateway, 300))).await;
-        let before = connections();
         server.run(&["CONFIG", "SET", "timeout", "1"]);
-        let deadline = Instant::now() + Duration::from_secs(20);
         // That of the watch is never idle.
-        while connections() > 1 {
-            assert!(before > 1 && Instant::now() < deadline, "{before} connections, and none is closed");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("idle connections are closed", async || {
+            let left = connections();
+            if left <= 1 { Ok(()) } else { Err(left) }
+        })
+        .await;
         for _ in 0..4 {
             assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
         }
@@ -72,15 +70,15 @@ async fn a_redis_that_closes_idle_connections_is_there() {
 
 #[tokio::test]
 async fn what_was_decided_when_the_connection_broke_is_charged_once() {
-    let server = durable();
-    let line = Line::to(&server).await;
-    let gateway = strict(&line.url()).await;
+    let server = durable_redis();
+    let proxy = RedisProxy::to(&server).await;
+    let gateway = strict(&proxy.url()).await;
     let alice = Account::of("alice", "default");
     for round in 1..=6_u64 {
         // A decision is a list of nine; a settlement is answered with a time, as is the look of the watch.
-        line.lose_answers(2, if round % 2 == 0 { b":" } else { b"*9\r\n" });
+        proxy.lose_answers(2, if round % 2 == 0 { b":" } else { b"*9\r\n" });
         assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
-        line.has_lost(usize::try_from(round).unwrap() * 2).await;
+        proxy.has_lost(usize::try_from(round).unwrap() * 2).await;
         is_charged(&gateway, &alice, round).await;
     }
 }
@@ -101,13 +99,13 @@ async fn a_cluster_that_closes_every_connection_is_there() {
 
 #[tokio::test]
 async fn a_redis_that_cannot_be_reached_is_away_at_once() {
-    let mut server = durable();
+    let mut server = durable_redis();
     let gateway = strict(&server.url()).await;
     let alice = Account::of("alice", "default");
     assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
     server.kill();
     alice.transcribe(&gateway, 300).await.is_error(503, "store_unavailable", None);
     server.start_again();
-    crate::store_failure::store_is(&gateway, "ready").await;
+    wait_for_store(&gateway, "ready").await;
     assert_eq!(alice.transcribe(&gateway, 300).await.status, 200);
 }

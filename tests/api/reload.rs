@@ -7,11 +7,11 @@ use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup};
-use crate::provider::{Gate, Provider, Reply, answer, key};
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::provider::{Gate, Provider, Reply, answer, key};
+use crate::support::{audio, token};
 
 const TAKEN: &str = "the settings were read again and are in force";
 const REFUSED: &str = "the settings were not taken over; the old ones stay in force";
@@ -25,7 +25,7 @@ async fn statuses(gateway: &Gateway) -> [u16; 2] {
     let alice = Account::of("alice", "default");
     let mut statuses = [0; 2];
     for (status, model) in statuses.iter_mut().zip(["gpt-transcribe", "whisper-1"]) {
-        let form = Form::new().field("model", model).file(&sound::wav(300));
+        let form = Form::new().field("model", model).file(&audio::wav(300));
         *status = alice.send(gateway, form).await.status;
     }
     statuses
@@ -110,7 +110,7 @@ async fn a_request_in_flight_ends_with_the_provider_that_it_began_with() {
     let gate = Gate::closed();
     let (content_type, body) = answer("json");
     old.answer(Reply::whole(200, content_type, body).held_by(&gate));
-    let ask = || gateway.transcribe(Form::new().field("model", "m").file(&sound::wav(300)));
+    let ask = || gateway.transcribe(Form::new().field("model", "m").file(&audio::wav(300)));
     let meanwhile = async {
         old.asked(1).await;
         gateway.configure(&providers(&new, "new"));
@@ -170,7 +170,7 @@ async fn what_only_a_start_takes_over_is_named_and_the_rest_is_taken_over() {
 
 #[tokio::test]
 async fn what_is_known_of_a_provider_outlives_settings_that_do_not_concern_it() {
-    let setup = Setup::new().one_try().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1");
+    let setup = Setup::new().single_attempt().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1");
     let gateway = setup.env("VOXGATE_UPSTREAM__BREAKER_PAUSE", "1h").start().await;
     let alice = Account::of("alice", "default");
     gateway.provider.answer(Reply::error(500));

@@ -5,13 +5,13 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::account::Account;
-use crate::before_the_body::head;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS};
-use crate::ledger::{GPT_TRANSCRIBE, nanos};
-use crate::provider::{Framing, Gate, Reply, answer, events};
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS};
+use crate::support::money::{GPT_TRANSCRIBE, nano_usd};
+use crate::support::provider::{Framing, Gate, Reply, answer, events};
+use crate::support::wire::request_head;
+use crate::support::{audio, token};
 
 const HTML: &str = "<html><body>Bad gateway</body></html>";
 
@@ -37,7 +37,7 @@ impl Fault {
     }
 
     fn form(&self) -> Form {
-        Form::new().field("stream", if self.streamed { "true" } else { "false" }).file(&sound::wav(3000))
+        Form::new().field("stream", if self.streamed { "true" } else { "false" }).file(&audio::wav(3000))
     }
 }
 
@@ -105,7 +105,7 @@ async fn gateway(fault: &Fault) -> Gateway {
         "a trickle" | "no answer" => ("1500ms", "1m"),
         _ => ("1m", "1m"),
     };
-    let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
+    let setup = Setup::new().short_backoff().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "0");
     let setup = setup.env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", times.0).env("VOXGATE_UPSTREAM__IDLE_TIMEOUT", times.1);
     setup.env("VOXGATE_UPSTREAM__MAX_ANSWER_BYTES", "100000").start().await
 }
@@ -131,7 +131,7 @@ async fn each_fault_is_tried_as_often_as_it_may_help_and_costs_nothing() {
 
 #[tokio::test]
 async fn a_fault_that_passes_is_never_seen_and_the_work_is_charged_once() {
-    let audio = sound::wav(3000);
+    let audio = audio::wav(3000);
     for fault in faults().into_iter().filter(|fault| fault.tries == 3) {
         let (gateway, alice) = (gateway(&fault).await, Account::of("alice", "default"));
         gateway.provider.answer(fault.reply.clone());
@@ -142,7 +142,7 @@ async fn a_fault_that_passes_is_never_seen_and_the_work_is_charged_once() {
         // It is the same recording, from its beginning.
         assert!(gateway.provider.all().iter().all(|seen| seen.file().body == audio), "{name}");
         let usage = alice.settled(&gateway).await;
-        assert_eq!(nanos(&usage["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE, "{name}");
+        assert_eq!(nano_usd(&usage["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE, "{name}");
         assert_eq!(usage["total"]["requests"], 1, "{name}");
     }
 }
@@ -152,21 +152,21 @@ async fn a_provider_that_is_not_there_is_tried_again() {
     // A port that was free a moment ago and that nobody listens on.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("http://127.0.0.1:{port}/v1");
-    let gateway = Setup::new().impatient().env("OPENAI_BASE_URL", &address).start().await;
+    let gateway = Setup::new().short_backoff().env("OPENAI_BASE_URL", &address).start().await;
     let alice = Account::of("alice", "default");
     let got = alice.transcribe(&gateway, 3000).await;
     got.is_error(502, "provider_unreachable", None);
     assert_eq!(got.served(), ("openai", 3));
-    assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 0);
+    assert_eq!(nano_usd(&alice.settled(&gateway).await["total"]["spent_usd"]), 0);
 }
 
 #[tokio::test]
 async fn how_often_is_a_setting() {
     for tries in [1, 2, 5] {
-        let setup = Setup::new().impatient().env("VOXGATE_UPSTREAM__MAX_ATTEMPTS", &tries.to_string());
+        let setup = Setup::new().short_backoff().env("VOXGATE_UPSTREAM__MAX_ATTEMPTS", &tries.to_string());
         let gateway = setup.start().await;
         gateway.provider.answer_always(Reply::error(503));
-        let got = gateway.transcribe(Form::new().file(&sound::wav(300))).await;
+        let got = gateway.transcribe(Form::new().file(&audio::wav(300))).await;
         assert_eq!((got.status, got.served()), (503, ("openai", tries)));
         assert_eq!(gateway.provider.tries(), tries);
     }
@@ -174,23 +174,23 @@ async fn how_often_is_a_setting() {
 
 #[tokio::test]
 async fn nothing_is_tried_again_once_the_client_has_the_first_event() {
-    let gateway = Setup::new().impatient().start().await;
+    let gateway = Setup::new().short_backoff().start().await;
     let alice = Account::of("alice", "default");
     let first = Framing::PLAIN.event(&events()[0]);
     gateway.provider.answer(Reply::stream().send(first.clone()).close());
-    let form = Form::new().field("stream", "true").file(&sound::wav(3000));
+    let form = Form::new().field("stream", "true").file(&audio::wav(3000));
     let got = alice.send(&gateway, form).await;
     assert!(got.text().starts_with(&first) && got.text().contains("provider_stream_broken"), "{}", got.text());
     assert_eq!((got.served(), gateway.provider.tries()), (("openai", 1), 1));
-    assert_eq!(nanos(&alice.settled(&gateway).await["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE);
+    assert_eq!(nano_usd(&alice.settled(&gateway).await["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE);
 }
 
 #[tokio::test]
 async fn a_stream_that_began_with_a_keep_alive_goes_on_with_whoever_answers() {
-    let gateway = Setup::new().impatient().env("VOXGATE_RELAY__KEEP_ALIVE", "50ms").start().await;
+    let gateway = Setup::new().short_backoff().env("VOXGATE_RELAY__KEEP_ALIVE", "50ms").start().await;
     let gate = Gate::closed();
     gateway.provider.answer(Reply::error(500).held_by(&gate));
-    let form = Form::new().field("stream", "true").file(&sound::wav(300));
+    let form = Form::new().field("stream", "true").file(&audio::wav(300));
     let response = form.on(gateway.post(TRANSCRIPTIONS)).send().await.unwrap();
     // Nobody knows yet who will serve it, nor after how many tries.
     for name in ["x-voxgate-provider", "x-voxgate-attempts"] {
@@ -205,11 +205,11 @@ async fn a_stream_that_began_with_a_keep_alive_goes_on_with_whoever_answers() {
 }
 
 /// A client that has sent its whole request on a bare connection.
-async fn client(gateway: &Gateway, subject: &str) -> crate::wire::Wire {
-    let bytes = Form::new().file(&sound::wav(3000)).bytes();
+async fn client(gateway: &Gateway, subject: &str) -> crate::support::wire::Wire {
+    let bytes = Form::new().file(&audio::wav(3000)).bytes();
     let mut wire = gateway.wire().await;
     let token = token::with(&json!({ "sub": subject }));
-    wire.send(head(&token, &Form::content_type(), bytes.len(), "")).await;
+    wire.send(request_head(&token, &Form::content_type(), bytes.len(), "")).await;
     wire.send(&bytes).await;
     wire
 }
@@ -225,12 +225,12 @@ async fn when_the_client_goes_between_two_tries_nothing_is_sent_again_and_nothin
     assert_eq!(gateway.log.requests()[0]["outcome"], "client_gone");
     assert_eq!(gateway.provider.tries(), 1);
     let usage = Account::of("alice", "default").settled(&gateway).await;
-    assert_eq!((&usage["total"]["requests"], nanos(&usage["total"]["spent_usd"])), (&json!(1), 0));
+    assert_eq!((&usage["total"]["requests"], nano_usd(&usage["total"]["spent_usd"])), (&json!(1), 0));
 }
 
 #[tokio::test]
 async fn when_the_client_goes_during_a_later_try_it_pays_for_what_that_provider_has() {
-    let gateway = Setup::new().impatient().start().await;
+    let gateway = Setup::new().short_backoff().start().await;
     let never = Gate::closed();
     gateway.provider.answer(Reply::error(503));
     gateway.provider.answer(Reply::stream().held_by(&never));
@@ -239,14 +239,14 @@ async fn when_the_client_goes_during_a_later_try_it_pays_for_what_that_provider_
     drop(wire);
     gateway.provider.hung_up(1).await;
     let usage = Account::of("alice", "default").settled(&gateway).await;
-    assert_eq!(nanos(&usage["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE);
+    assert_eq!(nano_usd(&usage["total"]["spent_usd"]), 3 * GPT_TRANSCRIBE);
     assert_eq!(gateway.provider.tries(), 2);
 }
 
 #[tokio::test]
 async fn a_connection_that_was_closed_while_it_was_idle_is_no_failure() {
-    let gateway = Setup::new().one_try().env("VOXGATE_SERVER__WORKERS", "1").start().await;
-    let ask = || gateway.transcribe(Form::new().file(&sound::wav(300)));
+    let gateway = Setup::new().single_attempt().env("VOXGATE_SERVER__WORKERS", "1").start().await;
+    let ask = || gateway.transcribe(Form::new().file(&audio::wav(300)));
     assert_eq!(ask().await.status, 200);
     // The provider closes it at the moment at which the next request comes over it.
     gateway.provider.answer(Reply::hang_up());
@@ -254,9 +254,9 @@ async fn a_connection_that_was_closed_while_it_was_idle_is_no_failure() {
     assert_eq!((got.status, got.served()), (200, ("openai", 1)), "{}", got.text());
     assert_eq!(gateway.provider.tries(), 3);
     // On a connection of its own it is a failure.
-    let gateway = Setup::new().one_try().start().await;
+    let gateway = Setup::new().single_attempt().start().await;
     gateway.provider.answer(Reply::hang_up());
-    let got = gateway.transcribe(Form::new().file(&sound::wav(300))).await;
+    let got = gateway.transcribe(Form::new().file(&audio::wav(300))).await;
     got.is_error(502, "provider_error", None);
     assert_eq!((got.served(), gateway.provider.tries()), (("openai", 1), 1));
 }
@@ -264,7 +264,7 @@ async fn a_connection_that_was_closed_while_it_was_idle_is_no_failure() {
 #[tokio::test]
 async fn an_answer_for_which_nobody_was_asked_names_nobody() {
     let gateway = Gateway::start().await;
-    let refused = gateway.transcribe(Form::new().field("temperature", "7").file(&sound::wav(300))).await;
+    let refused = gateway.transcribe(Form::new().field("temperature", "7").file(&audio::wav(300))).await;
     let models = gateway.send(gateway.request(Method::GET, "/v1/models").bearer_auth(token::good())).await;
     for answer in [refused, models] {
         assert_eq!((answer.header("x-voxgate-provider"), answer.header("x-voxgate-attempts")), (None, None));

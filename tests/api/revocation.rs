@@ -3,44 +3,13 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::redis_server::Server;
-use crate::{sound, token};
-
-pub(crate) async fn transcribe(gateway: &Gateway, token: &str) -> Answer {
-    let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
-    gateway.send(Form::new().file(&sound::wav(300)).on(request)).await
-}
-
-/// Everything that a token can be used for.
-async fn answers(gateway: &Gateway, token: &str) -> Vec<Answer> {
-    let get = async |path| gateway.send(gateway.request(Method::GET, path).bearer_auth(token)).await;
-    vec![transcribe(gateway, token).await, get("/v1/models").await, get("/v1/usage").await]
-}
-
-pub(crate) async fn is_refused(gateway: &Gateway, token: &str) {
-    for answer in answers(gateway, token).await {
-        answer.is_error(401, "invalid_token", None);
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
-        assert!(answer.text().contains("revoked"), "{}", answer.text());
-    }
-}
-
-pub(crate) async fn is_taken(gateway: &Gateway, token: &str) {
-    for answer in answers(gateway, token).await {
-        assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-}
-
-pub(crate) fn revoke(gateway: &Gateway, arguments: &[&str]) -> String {
-    let done = gateway.command(&[&["revoke"], arguments].concat());
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
-}
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::redis_server::Server;
+use crate::support::revocation::{assert_accepted, assert_refused, revoke};
+use crate::support::token;
 
 /// Two gateways that share a Redis, and one that is alone.
-async fn houses() -> Vec<(Gateway, Gateway, Option<Server>)> {
+async fn pairs() -> Vec<(Gateway, Gateway, Option<Server>)> {
     let server = Server::start();
     let shared = async || Setup::new().env("REDIS_URL", &server.url()).start().await;
     let (first, second) = (shared().await, shared().await);
@@ -49,10 +18,10 @@ async fn houses() -> Vec<(Gateway, Gateway, Option<Server>)> {
 
 #[tokio::test]
 async fn a_revoked_token_is_refused_on_every_replica() {
-    for (first, second, redis) in houses().await {
+    for (first, second, redis) in pairs().await {
         let named = |jti: &str| token::with(&json!({ "jti": jti }));
         let (one, two) = (named("one"), named("two"));
-        is_taken(&first, &one).await;
+        assert_accepted(&first, &one).await;
         let said = revoke(&first, &["--sub", "alice", "--jti", "one"]);
         assert!(said.starts_with("alice: the token with the id one is refused until 20"), "{said}");
         assert!(said.contains("Issued ids are not recorded") && said.contains("no open session"), "{said}");
@@ -60,11 +29,11 @@ async fn a_revoked_token_is_refused_on_every_replica() {
         let audited: serde_json::Value = serde_json::from_slice(&done.stderr).unwrap();
         assert_eq!(audited["target"], "voxgate::audit");
         assert_eq!([&audited["subject"], &audited["token"]], ["alice", "one"]);
-        is_refused(&first, &one).await;
-        is_taken(&first, &two).await;
+        assert_refused(&first, &one).await;
+        assert_accepted(&first, &two).await;
         if redis.is_some() {
-            is_refused(&second, &one).await;
-            is_taken(&second, &two).await;
+            assert_refused(&second, &one).await;
+            assert_accepted(&second, &two).await;
         }
         // The provider was not asked for what was refused.
         assert_eq!(first.provider.requests(), 2);
@@ -73,21 +42,21 @@ async fn a_revoked_token_is_refused_on_every_replica() {
 
 #[tokio::test]
 async fn all_tokens_of_a_subject_can_be_revoked_and_new_ones_hold() {
-    for (first, second, redis) in houses().await {
+    for (first, second, redis) in pairs().await {
         let issued = |seconds_ago: u64| token::with(&json!({ "iat": token::now() - seconds_ago }));
         let (old, bobs) = (issued(60), token::with(&json!({ "sub": "bob", "iat": token::now() - 60 })));
         let undated = token::with(&json!({ "iat": null }));
-        is_taken(&first, &undated).await;
+        assert_accepted(&first, &undated).await;
         revoke(&first, &["--sub", "alice", "--all"]);
-        is_refused(&first, &old).await;
-        is_refused(&first, &undated).await;
-        is_taken(&first, &bobs).await;
+        assert_refused(&first, &old).await;
+        assert_refused(&first, &undated).await;
+        assert_accepted(&first, &bobs).await;
         // Clocks may differ by some seconds, so this is what comes next.
         let new = token::with(&json!({ "iat": token::now() + 2 }));
-        is_taken(&first, &new).await;
+        assert_accepted(&first, &new).await;
         if redis.is_some() {
-            is_refused(&second, &old).await;
-            is_taken(&second, &new).await;
+            assert_refused(&second, &old).await;
+            assert_accepted(&second, &new).await;
         }
     }
 }
@@ -96,17 +65,17 @@ async fn all_tokens_of_a_subject_can_be_revoked_and_new_ones_hold() {
 async fn a_revocation_outlives_the_gateway_and_ends_with_the_tokens() {
     let gateway = Gateway::start().await;
     let (kept, brief) = (token::with(&json!({ "jti": "kept" })), token::with(&json!({ "jti": "brief" })));
-    is_taken(&gateway, &kept).await;
+    assert_accepted(&gateway, &kept).await;
     revoke(&gateway, &["--sub", "alice", "--jti", "kept"]);
     revoke(&gateway, &["--sub", "alice", "--jti", "brief", "--keep", "1ms"]);
     let gateway = gateway.killed_and_started_again().await;
-    is_refused(&gateway, &kept).await;
-    is_taken(&gateway, &brief).await;
+    assert_refused(&gateway, &kept).await;
+    assert_accepted(&gateway, &brief).await;
 }
 
 #[tokio::test]
 async fn of_a_sessions_token_it_is_said_whose_it_is() {
-    for (gateway, _other, _redis) in houses().await {
+    for (gateway, _other, _redis) in pairs().await {
         let backend = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe" }));
         let request = gateway
             .request(Method::POST, "/v1/sessions")

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::gateway::{Gateway, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS, TRANSLATIONS};
 
 #[tokio::test]
 async fn an_unknown_path_is_a_json_error() {

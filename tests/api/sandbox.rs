@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::form::{BodyForm, Form};
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS, run};
-use crate::redis_server::Server;
-use crate::{sound, token};
+use crate::support::form::{BodyForm, Form};
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS, run};
+use crate::support::redis_server::Server;
+use crate::support::{audio, token};
 
 /// The settings of a gateway without a provider's key.
 fn without_a_key(setup: Setup) -> Setup {
@@ -39,7 +39,7 @@ fn claims(token: &str) -> Value {
 async fn the_printed_token_gets_an_answer_of_what_was_measured() {
     let (gateway, token) = start().await;
     let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(&token);
-    let got = gateway.send(Form::new().field("model", "gpt-transcribe").file(&sound::wav(1500)).on(request)).await;
+    let got = gateway.send(Form::new().field("model", "gpt-transcribe").file(&audio::wav(1500)).on(request)).await;
     assert_eq!(got.status, 200, "{}", got.text());
     assert_eq!(got.header("x-voxgate-provider"), Some("sandbox"));
     let text = got.json()["text"].as_str().unwrap().to_owned();
@@ -82,7 +82,7 @@ async fn the_sandbox_speaks_every_format_and_streams() {
         for stream in ["false", "true"] {
             let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(&token);
             let options = [("model", model), ("response_format", format), ("stream", stream)];
-            let got = gateway.send(BodyForm::RawAudio.on(request, &options, &sound::wav(300))).await;
+            let got = gateway.send(BodyForm::RawAudio.on(request, &options, &audio::wav(300))).await;
             assert_eq!(got.status, 200, "{model} {format}: {}", got.text());
             assert!(got.text().contains("sandbox"), "{model} {format}: {}", got.text());
             if stream == "true" {
@@ -91,7 +91,7 @@ async fn the_sandbox_speaks_every_format_and_streams() {
         }
     }
     let request = gateway.request(Method::POST, TRANSLATIONS).bearer_auth(&token);
-    let got = gateway.send(Form::new().field("model", "whisper-1").file(&sound::wav(300)).on(request)).await;
+    let got = gateway.send(Form::new().field("model", "whisper-1").file(&audio::wav(300)).on(request)).await;
     assert_eq!((got.status, got.header("x-voxgate-provider")), (200, Some("sandbox")));
 }
 
@@ -120,7 +120,7 @@ async fn a_person_at_a_terminal_gets_a_token_for_an_hour_whatever_secrets_are_se
         assert_eq!(said["scope"], "transcribe translate usage", "no more than a first try needs");
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 3600);
         let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(&token);
-        let got = gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+        let got = gateway.send(Form::new().file(&audio::wav(300)).on(request)).await;
         assert_eq!(got.status, 200, "{}", got.text());
         gateway.banner().find("how to stop", |line| line.contains("Ctrl-C").then_some(())).await;
     }
@@ -161,7 +161,7 @@ async fn a_secret_that_ends_with_the_run_is_said_to_where_no_token_can_be_printe
 async fn what_the_sandbox_counts_is_in_books_of_its_own() {
     let real = Setup::new();
     let mut sandbox = without_a_key(real.clone()).start().await;
-    assert_eq!(sandbox.transcribe(Form::new().file(&sound::wav(1000))).await.status, 200);
+    assert_eq!(sandbox.transcribe(Form::new().file(&audio::wav(1000))).await.status, 200);
     let data = real.data().to_owned();
     assert!(data.join("sandbox.sqlite3").exists() && !data.join("voxgate.sqlite3").exists());
     sandbox.terminate();
@@ -176,7 +176,7 @@ async fn what_the_sandbox_counts_in_redis_has_names_of_its_own() {
     let server = Server::start();
     let real = Setup::new().env("REDIS_URL", &server.url());
     let sandbox = without_a_key(real.clone()).start().await;
-    assert_eq!(sandbox.transcribe(Form::new().file(&sound::wav(1000))).await.status, 200);
+    assert_eq!(sandbox.transcribe(Form::new().file(&audio::wav(1000))).await.status, 200);
     let keys: Vec<String> = redis::from_redis_value(server.run(&["KEYS", "*"])).unwrap();
     assert!(keys.iter().any(|key| key.contains(":alice:")), "{keys:?}");
     for key in keys {

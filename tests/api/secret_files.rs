@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::form::Form;
-use crate::gateway::{Setup, TRANSCRIPTIONS, run};
-use crate::provider::KEY;
-use crate::{sound, token};
+use crate::support::form::Form;
+use crate::support::gateway::{Setup, TRANSCRIPTIONS, run};
+use crate::support::provider::KEY;
+use crate::support::{audio, token};
 
 const MARK: &str = "\u{feff}";
 
@@ -33,7 +33,7 @@ async fn a_byte_order_mark_and_line_breaks_are_no_part_of_a_secret() {
         let gateway = setup.env("VOXGATE_JWT_SECRET_FILE", &secret).env("OPENAI_API_KEY_FILE", &key).start().await;
         // The provider refuses every other key.
         let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token::good());
-        let got = gateway.send(Form::new().file(&sound::wav(300)).on(request)).await;
+        let got = gateway.send(Form::new().file(&audio::wav(300)).on(request)).await;
         assert_eq!(got.status, 200, "{ending:?}: {}", got.text());
     }
     let marked = format!("{MARK}{}", token::SECRET);

@@ -1,17 +1,17 @@
 //! A backend opens sessions for its pages: short-lived tokens for named end users, with no more than it may itself.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::account::Account;
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::ledger::{GPT_TRANSCRIBE, nanos};
-use crate::overlap::{half, in_order};
-use crate::redis_server::Server;
-use crate::sender::Sender;
-use crate::store_failure::{durable, store_is};
-use crate::{sound, token};
+use crate::support::account::Account;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::money::{GPT_TRANSCRIBE, nano_usd};
+use crate::support::scrape::Scrape;
+use crate::support::sender::{Sender, send_half};
+use crate::support::sessions::{self, backend};
+use crate::support::stores::{durable_redis, wait_for_store, with_each_store_and_replica};
+use crate::support::{audio, token};
 
 const PLANS: &str = r#"
 [plans.pro]
@@ -22,47 +22,15 @@ monthly_usd = "1"
 [plans.rich]
 "#;
 
-/// A backend's token, of the plan `pro`.
-fn backend(name: &str) -> String {
-    token::with(&json!({ "sub": name, "plan": "pro", "scope": "sessions transcribe usage" }))
-}
-
-async fn open(gateway: &Gateway, token: &str, wish: &Value) -> Answer {
-    let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(token);
-    gateway.send(request.header("content-type", "application/json").body(wish.to_string())).await
-}
-
-/// The token and the id of a session.
-pub(crate) async fn opened(gateway: &Gateway, token: &str, wish: &Value) -> (String, String) {
-    let answer = open(gateway, token, wish).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let session = answer.json();
-    let text = |name: &str| session[name].as_str().unwrap().to_owned();
-    (text("token"), text("id"))
-}
-
-async fn transcribe(gateway: &Gateway, token: &str, ms: usize) -> Answer {
-    let request = gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token);
-    gateway.send(Form::new().file(&sound::wav(ms)).on(request)).await
-}
-
 async fn get(gateway: &Gateway, token: &str, path: &str) -> Answer {
     gateway.send(gateway.request(Method::GET, path).bearer_auth(token)).await
 }
 
-/// Two gateways on one Redis; one by itself, twice.
-async fn houses() -> Vec<(Gateway, Option<Gateway>, Option<Server>)> {
-    let server = Server::start();
-    let shared = async || Setup::new().config(PLANS).env("REDIS_URL", &server.url()).start().await;
-    let (first, second) = (shared().await, shared().await);
-    vec![(first, Some(second), Some(server)), (Setup::new().config(PLANS).start().await, None, None)]
-}
-
 #[tokio::test]
 async fn a_page_transcribes_with_the_token_that_its_backend_got_for_it() {
-    for (gateway, other, _redis) in houses().await {
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(PLANS)).await {
         let wish = json!({ "subject": "carol", "ttl_seconds": 60, "scope": "transcribe usage", "plan": "free" });
-        let answer = open(&gateway, &backend("shop"), &wish).await;
+        let answer = sessions::create(&gateway, &backend("shop", "pro"), &wish).await;
         assert_eq!((answer.status, answer.header("cache-control")), (201, Some("no-store")));
         let session = answer.json();
         let now = token::now();
@@ -71,11 +39,11 @@ async fn a_page_transcribes_with_the_token_that_its_backend_got_for_it() {
         assert_eq!(facts, [&json!("carol"), &json!("free"), &json!("transcribe usage")]);
         let token = session["token"].as_str().unwrap();
         let second = other.as_ref().unwrap_or(&gateway);
-        assert_eq!(transcribe(second, token, 1000).await.status, 200);
+        assert_eq!(Account::with(token).transcribe(second, 1000).await.status, 200);
         // It is hers, by her plan, and not the backend's.
         let usage = get(&gateway, token, "/v1/usage").await.json();
         assert_eq!((&usage["subject"], &usage["plan"]), (&json!("carol"), &json!("free")));
-        assert_eq!(get(&gateway, &backend("shop"), "/v1/usage").await.json()["total"]["requests"], 0);
+        assert_eq!(get(&gateway, &backend("shop", "pro"), "/v1/usage").await.json()["total"]["requests"], 0);
         let opened = gateway.log.event("a session was opened").await;
         assert_eq!((&opened["target"], &opened["by"]), (&json!("voxgate::audit"), &json!("shop")));
         assert_eq!((&opened["subject"], &opened["session"]), (&json!("carol"), &session["id"]));
@@ -86,7 +54,7 @@ async fn a_page_transcribes_with_the_token_that_its_backend_got_for_it() {
 #[tokio::test]
 async fn a_session_is_never_more_than_its_maker_may() {
     let gateway = Setup::new().config(PLANS).start().await;
-    let shop = backend("shop");
+    let shop = backend("shop", "pro");
     let bad = [
         (json!({}), 400, "missing_required_parameter", Some("subject")),
         (json!({ "subject": "" }), 400, "invalid_value", Some("subject")),
@@ -116,7 +84,7 @@ async fn a_session_is_never_more_than_its_maker_may() {
         (json!(["c"]), 400, "invalid_json", None),
     ];
     for (wish, status, code, param) in bad {
-        let answer = open(&gateway, &shop, &wish).await;
+        let answer = sessions::create(&gateway, &shop, &wish).await;
         assert_eq!(answer.status, status, "{wish}: {}", answer.text());
         answer.is_error(status, code, param);
     }
@@ -130,48 +98,48 @@ async fn a_session_is_never_more_than_its_maker_may() {
         answer.is_error(400, "invalid_value", Some(name));
     }
     let without = token::with(&json!({ "scope": "transcribe translate usage" }));
-    open(&gateway, &without, &json!({ "subject": "c" })).await.is_error(403, "insufficient_scope", None);
+    sessions::create(&gateway, &without, &json!({ "subject": "c" })).await.is_error(403, "insufficient_scope", None);
     // It ends with the token that it was made with, and makes no other.
     let brief = token::with(&json!({ "sub": "shop", "scope": "sessions transcribe", "exp": token::now() + 30 }));
-    let answer = open(&gateway, &brief, &json!({ "subject": "c", "ttl_seconds": 3600 })).await;
+    let answer = sessions::create(&gateway, &brief, &json!({ "subject": "c", "ttl_seconds": 3600 })).await;
     assert!(answer.json()["expires_at"].as_u64().unwrap() <= token::now() + 31, "{}", answer.text());
     let session = answer.json()["token"].as_str().unwrap().to_owned();
-    open(&gateway, &session, &json!({ "subject": "d" })).await.is_error(403, "insufficient_scope", None);
+    sessions::create(&gateway, &session, &json!({ "subject": "d" })).await.is_error(403, "insufficient_scope", None);
     let large = gateway.request(Method::POST, "/v1/sessions").bearer_auth(&shop).body("x".repeat(20_000));
     gateway.send(large).await.is_error(400, "invalid_json", None);
 }
 
 #[tokio::test]
 async fn a_session_uses_no_more_than_its_caps() {
-    for (gateway, other, _redis) in houses().await {
-        let shop = backend("shop");
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(PLANS)).await {
+        let shop = backend("shop", "pro");
         let second = other.as_ref().unwrap_or(&gateway);
         // Two and a half recordings of a second each.
         let usd = format!("0.{:09}", GPT_TRANSCRIBE * 5 / 2);
         for caps in [json!({ "max_usd": usd }), json!({ "max_audio_seconds": 2 })] {
             let mut wish = json!({ "subject": "carol" });
             wish.as_object_mut().unwrap().extend(caps.as_object().unwrap().clone());
-            let (token, _) = opened(&gateway, &shop, &wish).await;
-            assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
-            assert_eq!(transcribe(second, &token, 1000).await.status, 200);
-            let answer = transcribe(&gateway, &token, 1000).await;
+            let (token, _) = sessions::open(&gateway, &shop, &wish).await;
+            assert_eq!(Account::with(&token).transcribe(&gateway, 1000).await.status, 200);
+            assert_eq!(Account::with(&token).transcribe(second, 1000).await.status, 200);
+            let answer = Account::with(&token).transcribe(&gateway, 1000).await;
             answer.is_error(429, "insufficient_quota", None);
             assert_eq!(answer.header("x-should-retry"), Some("false"));
             assert!(answer.text().contains("your session, which allows"), "{}", answer.text());
             // Another session of hers is another.
-            let (token, _) = opened(&gateway, &shop, &wish).await;
-            assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
+            let (token, _) = sessions::open(&gateway, &shop, &wish).await;
+            assert_eq!(Account::with(&token).transcribe(&gateway, 1000).await.status, 200);
         }
     }
 }
 
 #[tokio::test]
 async fn a_session_that_is_ended_is_refused_on_every_replica_and_no_longer_listed() {
-    for (gateway, other, _redis) in houses().await {
-        let (shop, mall) = (backend("shop"), backend("mall"));
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(PLANS)).await {
+        let (shop, mall) = (backend("shop", "pro"), backend("mall", "pro"));
         let second = other.as_ref().unwrap_or(&gateway);
-        let (one, one_id) = opened(&gateway, &shop, &json!({ "subject": "carol", "max_usd": 0.5 })).await;
-        let (two, two_id) = opened(second, &shop, &json!({ "subject": "dave", "max_audio_seconds": 60 })).await;
+        let (one, one_id) = sessions::open(&gateway, &shop, &json!({ "subject": "carol", "max_usd": 0.5 })).await;
+        let (two, two_id) = sessions::open(second, &shop, &json!({ "subject": "dave", "max_audio_seconds": 60 })).await;
         let list = get(second, &shop, "/v1/sessions").await.json();
         let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|session| session["id"].clone()).collect();
         assert_eq!(ids, [json!(one_id), json!(two_id)], "{list}");
@@ -183,11 +151,11 @@ async fn a_session_that_is_ended_is_refused_on_every_replica_and_no_longer_liste
             gateway.send(request).await
         };
         end(&mall, &one_id).await.is_error(404, "session_not_found", None);
-        assert_eq!(transcribe(second, &one, 300).await.status, 200);
+        assert_eq!(Account::with(&one).transcribe(second, 300).await.status, 200);
         assert_eq!(end(&shop, &one_id).await.status, 204);
-        transcribe(second, &one, 300).await.is_error(401, "invalid_token", None);
-        transcribe(&gateway, &one, 300).await.is_error(401, "invalid_token", None);
-        assert_eq!(transcribe(&gateway, &two, 300).await.status, 200);
+        Account::with(&one).transcribe(second, 300).await.is_error(401, "invalid_token", None);
+        Account::with(&one).transcribe(&gateway, 300).await.is_error(401, "invalid_token", None);
+        assert_eq!(Account::with(&two).transcribe(&gateway, 300).await.status, 200);
         end(&shop, &one_id).await.is_error(404, "session_not_found", None);
         let left = get(&gateway, &shop, "/v1/sessions").await.json();
         assert_eq!(left["data"].as_array().unwrap().len(), 1);
@@ -198,20 +166,22 @@ async fn a_session_that_is_ended_is_refused_on_every_replica_and_no_longer_liste
 #[tokio::test]
 async fn what_a_session_costs_is_its_subjects_and_comes_off_the_caps_as_it_was() {
     let gateway = Setup::new().config(PLANS).start().await;
-    let (token, _) = opened(&gateway, &backend("shop"), &json!({ "subject": "carol", "max_audio_seconds": 10 })).await;
+    let (token, _) =
+        sessions::open(&gateway, &backend("shop", "pro"), &json!({ "subject": "carol", "max_audio_seconds": 10 }))
+            .await;
     // The provider refuses it, so nothing is used.
-    gateway.provider.answer(crate::provider::Reply::error(400));
-    assert_eq!(transcribe(&gateway, &token, 9000).await.status, 400);
+    gateway.provider.answer(crate::support::provider::Reply::error(400));
+    assert_eq!(Account::with(&token).transcribe(&gateway, 9000).await.status, 400);
     let carol = token::with(&json!({ "sub": "carol", "plan": "pro" }));
     loop {
         let usage = get(&gateway, &carol, "/v1/usage").await.json();
         if usage["open"]["requests"] == 0 {
-            assert_eq!(nanos(&usage["total"]["spent_usd"]), 0);
+            assert_eq!(nano_usd(&usage["total"]["spent_usd"]), 0);
             break;
         }
     }
-    assert_eq!(transcribe(&gateway, &token, 9000).await.status, 200);
-    transcribe(&gateway, &token, 2000).await.is_error(429, "insufficient_quota", None);
+    assert_eq!(Account::with(&token).transcribe(&gateway, 9000).await.status, 200);
+    Account::with(&token).transcribe(&gateway, 2000).await.is_error(429, "insufficient_quota", None);
 }
 
 #[tokio::test]
@@ -221,7 +191,7 @@ async fn without_a_secret_to_sign_with_there_are_no_sessions() {
     let gateway = Setup::new().without("VOXGATE_JWT_SECRET").config(&config).start().await;
     let claims = token::claims_with(&json!({ "scope": "sessions transcribe" }));
     let token = token::signed(jsonwebtoken::Algorithm::HS256, secret, &claims);
-    open(&gateway, &token, &json!({ "subject": "c" })).await.is_error(501, "sessions_unavailable", None);
+    sessions::create(&gateway, &token, &json!({ "subject": "c" })).await.is_error(501, "sessions_unavailable", None);
 }
 
 #[tokio::test]
@@ -230,7 +200,9 @@ async fn a_small_amount_may_be_a_number() {
     for (number, shown) in
         [(json!(0.000_000_5), "0.0000005"), (json!(0.1), "0.10"), (json!(2), "2.00"), (json!(1e3), "1000.00")]
     {
-        let answer = open(&gateway, &backend("shop"), &json!({ "subject": "carol", "max_usd": number })).await;
+        let answer =
+            sessions::create(&gateway, &backend("shop", "pro"), &json!({ "subject": "carol", "max_usd": number }))
+                .await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         assert_eq!(answer.json()["max_usd"], shown);
     }
@@ -240,36 +212,36 @@ async fn a_small_amount_may_be_a_number() {
 async fn a_token_with_caps_makes_none_without_them() {
     let gateway = Setup::new().config(PLANS).start().await;
     let claims = json!({ "scope": "sessions transcribe", "jti": "capped", "voxgate_caps": { "usd": "0.10" } });
-    let answer = open(&gateway, &token::with(&claims), &json!({ "subject": "carol" })).await;
+    let answer = sessions::create(&gateway, &token::with(&claims), &json!({ "subject": "carol" })).await;
     answer.is_error(403, "insufficient_scope", None);
 }
 
 #[tokio::test]
 async fn what_is_used_without_redis_comes_off_the_caps_when_it_is_back() {
-    let mut server = durable();
+    let mut server = durable_redis();
     let gateway = Setup::new().config(PLANS).env("REDIS_URL", &server.url()).start().await;
     let wish = json!({ "subject": "carol", "max_audio_seconds": 2 });
-    let (token, _) = opened(&gateway, &backend("shop"), &wish).await;
+    let (token, _) = sessions::open(&gateway, &backend("shop", "pro"), &wish).await;
     server.kill();
     for _ in 0..2 {
-        assert_eq!(transcribe(&gateway, &token, 1000).await.status, 200);
+        assert_eq!(Account::with(&token).transcribe(&gateway, 1000).await.status, 200);
     }
     server.start_again();
-    store_is(&gateway, "ready").await;
+    wait_for_store(&gateway, "ready").await;
     let carol = Account::of("carol", "pro");
     carol.usage_when(&gateway, |usage| usage["total"]["requests"] == 2 && usage["open"]["requests"] == 0).await;
-    transcribe(&gateway, &token, 1000).await.is_error(429, "insufficient_quota", None);
+    Account::with(&token).transcribe(&gateway, 1000).await.is_error(429, "insufficient_quota", None);
 }
 
 #[tokio::test]
 async fn a_recording_that_claims_too_much_keeps_no_other_out_of_its_session() {
     let gateway = Setup::new().config(PLANS).start().await;
     // Its header does not say how long it is, so all that is known is the bound for so many bytes.
-    let audio = sound::flac(40, 0);
+    let audio = audio::flac(40, 0);
     let half_sent = async |account: &Account| {
-        let mut sender = Sender::form(&gateway, account, in_order(&audio)).await;
+        let mut sender = Sender::form(&gateway, account, Form::model_then_file(&audio)).await;
         let sent = gateway.provider.uploads().len();
-        half(&gateway, &mut sender, &audio, sent).await;
+        send_half(&gateway, &mut sender, &audio, sent).await;
         sender
     };
     // What it could be, by what has arrived of it, is more than it is.
@@ -280,12 +252,13 @@ async fn a_recording_that_claims_too_much_keeps_no_other_out_of_its_session() {
     sender.finish().await.is_served(1);
     assert!(claimed > 10 + 4, "{claimed}");
     let wish = json!({ "subject": "carol", "max_audio_seconds": claimed + 1 });
-    let (token, _) = opened(&gateway, &backend("shop"), &wish).await;
+    let (token, _) = sessions::open(&gateway, &backend("shop", "pro"), &wish).await;
     let carol = Account::with(&token);
-    let mut sender = Sender::form(&gateway, &carol, in_order(&audio)).await;
+    let mut sender = Sender::form(&gateway, &carol, Form::model_then_file(&audio)).await;
     sender.up_to(audio.len() / 2).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert_eq!(transcribe(&gateway, &token, 4000).await.status, 200);
+    let half = u64::try_from(audio.len() / 2).unwrap();
+    Scrape::when(&gateway, |scrape| scrape.count("voxgate_spool_bytes", &[]) > half * 9 / 10).await;
+    assert_eq!(Account::with(&token).transcribe(&gateway, 4000).await.status, 200);
     sender.finish().await.is_served(1);
 }
 
@@ -293,7 +266,7 @@ async fn a_recording_that_claims_too_much_keeps_no_other_out_of_its_session() {
 async fn a_wish_that_does_not_arrive_is_not_waited_for() {
     let gateway = Setup::new().config(PLANS).env("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms").start().await;
     let mut wire = gateway.wire().await;
-    let token = backend("web");
+    let token = backend("web", "pro");
     wire.send(format!(
         "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"subject\":"

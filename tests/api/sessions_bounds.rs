@@ -2,13 +2,13 @@
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::account::Account;
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::redis_server::Server;
-use crate::store_failure::{durable, store_is};
-use crate::token;
+use crate::support::account::Account;
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::sessions::{self, backend};
+use crate::support::stores::{durable_redis, wait_for_store, with_each_store_and_replica};
+use crate::support::token;
 
 const SETTINGS: &str = "
 [plans.slow]
@@ -19,29 +19,8 @@ burst = 3
 max_open = 3
 ";
 
-/// Two gateways on one Redis; one by itself.
-async fn houses() -> Vec<(Gateway, Option<Gateway>, Option<Server>)> {
-    let server = Server::start();
-    let shared = async || Setup::new().config(SETTINGS).env("REDIS_URL", &server.url()).start().await;
-    let (first, second) = (shared().await, shared().await);
-    vec![(first, Some(second), Some(server)), (Setup::new().config(SETTINGS).start().await, None, None)]
-}
-
-fn backend(name: &str, plan: &str) -> String {
-    token::with(&json!({ "sub": name, "plan": plan, "scope": "sessions transcribe" }))
-}
-
-async fn open(gateway: &Gateway, token: &str, wish: &Value) -> Answer {
-    let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(token);
-    gateway.send(request.header("content-type", "application/json").body(wish.to_string())).await
-}
-
 async fn list(gateway: &Gateway, token: &str) -> Answer {
     gateway.send(gateway.request(Method::GET, "/v1/sessions").bearer_auth(token)).await
-}
-
-async fn end(gateway: &Gateway, token: &str, id: &str) -> Answer {
-    gateway.send(gateway.request(Method::DELETE, &format!("/v1/sessions/{id}")).bearer_auth(token)).await
 }
 
 fn id(answer: &Answer) -> String {
@@ -60,37 +39,41 @@ fn is_over_the_rate(answer: &Answer) {
 
 #[tokio::test]
 async fn a_backend_opens_no_more_sessions_a_minute_than_its_plan_allows_requests() {
-    for (gateway, other, _redis) in houses().await {
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let second = other.as_ref().unwrap_or(&gateway);
         let (shop, wish) = (backend("shop", "slow"), json!({ "subject": "carol" }));
-        let first = open(&gateway, &shop, &wish).await;
+        let first = sessions::create(&gateway, &shop, &wish).await;
         assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("2"));
         let one = id(&first);
-        id(&open(second, &shop, &wish).await);
+        id(&sessions::create(second, &shop, &wish).await);
         // What is refused for something else takes nothing.
-        open(&gateway, &shop, &json!({ "subject": 5 })).await.is_error(400, "invalid_value", Some("subject"));
+        sessions::create(&gateway, &shop, &json!({ "subject": 5 })).await.is_error(
+            400,
+            "invalid_value",
+            Some("subject"),
+        );
         // A recording of the backend's own is a request like any other.
         assert_eq!(Account::with(&shop).transcribe(&gateway, 300).await.status, 200);
         for gateway in [&gateway, second] {
-            is_over_the_rate(&open(gateway, &shop, &wish).await);
+            is_over_the_rate(&sessions::create(gateway, &shop, &wish).await);
             Account::with(&shop).transcribe(gateway, 300).await.is_error(429, "rate_limit_exceeded", None);
         }
         // It is refused before its body is looked at, and nothing was written.
-        is_over_the_rate(&open(&gateway, &shop, &json!({ "subject": 5 })).await);
+        is_over_the_rate(&sessions::create(&gateway, &shop, &json!({ "subject": 5 })).await);
         assert_eq!(list(&gateway, &shop).await.json()["data"].as_array().unwrap().len(), 2);
         // A session that got into wrong hands can be ended all the same, and others have rates of their own.
-        assert_eq!(end(second, &shop, &one).await.status, 204);
-        id(&open(&gateway, &backend("mall", "slow"), &wish).await);
+        assert_eq!(sessions::end(second, &shop, &one).await.status, 204);
+        id(&sessions::create(&gateway, &backend("mall", "slow"), &wish).await);
     }
 }
 
 #[tokio::test]
 async fn sessions_that_are_opened_at_once_pass_no_bound() {
-    for (gateway, other, _redis) in houses().await {
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let second = other.as_ref().unwrap_or(&gateway);
         for (plan, code) in [("slow", "rate_limit_exceeded"), ("wide", "session_limit_exceeded")] {
             let (shop, wish) = (backend(&format!("shop of the plan {plan}"), plan), json!({ "subject": "carol" }));
-            let asked = (0..12).map(|at| open(if at % 2 == 0 { &gateway } else { second }, &shop, &wish));
+            let asked = (0..12).map(|at| sessions::create(if at % 2 == 0 { &gateway } else { second }, &shop, &wish));
             let answers = join_all(asked).await;
             let (opened, refused): (Vec<&Answer>, Vec<&Answer>) =
                 answers.iter().partition(|answer| answer.status == 201);
@@ -105,43 +88,44 @@ async fn sessions_that_are_opened_at_once_pass_no_bound() {
 
 #[tokio::test]
 async fn a_backend_has_as_many_sessions_open_as_it_may_and_another_when_one_has_ended() {
-    for (gateway, other, _redis) in houses().await {
+    for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let second = other.as_ref().unwrap_or(&gateway);
         let (shop, wish) = (backend("shop", "wide"), json!({ "subject": "carol" }));
-        let ids = [id(&open(&gateway, &shop, &wish).await), id(&open(second, &shop, &wish).await)];
-        id(&open(&gateway, &shop, &json!({ "subject": "dave" })).await);
+        let ids =
+            [id(&sessions::create(&gateway, &shop, &wish).await), id(&sessions::create(second, &shop, &wish).await)];
+        id(&sessions::create(&gateway, &shop, &json!({ "subject": "dave" })).await);
         for gateway in [&gateway, second] {
-            let answer = open(gateway, &shop, &json!({ "subject": "erin" })).await;
+            let answer = sessions::create(gateway, &shop, &json!({ "subject": "erin" })).await;
             answer.is_error(429, "session_limit_exceeded", None);
             assert_eq!(answer.error()["type"], "rate_limit_error");
             assert!(answer.text().contains("3 open sessions"), "{}", answer.text());
         }
-        id(&open(&gateway, &backend("mall", "wide"), &wish).await);
+        id(&sessions::create(&gateway, &backend("mall", "wide"), &wish).await);
         for id in &ids {
-            assert_eq!(end(&gateway, &shop, id).await.status, 204);
+            assert_eq!(sessions::end(&gateway, &shop, id).await.status, 204);
             // Ended twice, it makes no room twice.
-            end(second, &shop, id).await.is_error(404, "session_not_found", None);
+            sessions::end(second, &shop, id).await.is_error(404, "session_not_found", None);
         }
         for _ in 0..2 {
-            id(&open(second, &shop, &wish).await);
+            id(&sessions::create(second, &shop, &wish).await);
         }
-        open(&gateway, &shop, &wish).await.is_error(429, "session_limit_exceeded", None);
+        sessions::create(&gateway, &shop, &wish).await.is_error(429, "session_limit_exceeded", None);
     }
 }
 
 #[tokio::test]
 async fn what_the_tokens_of_one_maker_open_counts_as_the_makers() {
-    for (gateway, _, _redis) in houses().await {
+    for (gateway, _, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let page = |name: &str, plan: &str| {
             let claims = json!({ "sub": name, "plan": plan, "scope": "sessions transcribe", "voxgate_maker": "shop" });
             token::with(&claims)
         };
         for at in 0..3 {
-            id(&open(&gateway, &page(&format!("page-{at}"), "wide"), &json!({ "subject": "carol" })).await);
+            id(&sessions::create(&gateway, &page(&format!("page-{at}"), "wide"), &json!({ "subject": "carol" })).await);
         }
         let wish = json!({ "subject": "carol" });
-        open(&gateway, &page("page-4", "wide"), &wish).await.is_error(429, "session_limit_exceeded", None);
-        open(&gateway, &backend("shop", "wide"), &wish).await.is_error(429, "session_limit_exceeded", None);
+        sessions::create(&gateway, &page("page-4", "wide"), &wish).await.is_error(429, "session_limit_exceeded", None);
+        sessions::create(&gateway, &backend("shop", "wide"), &wish).await.is_error(429, "session_limit_exceeded", None);
         assert_eq!(list(&gateway, &backend("shop", "wide")).await.json()["data"].as_array().unwrap().len(), 3);
         // Nor does a rate begin anew with each.
         for at in 0..3 {
@@ -153,13 +137,13 @@ async fn what_the_tokens_of_one_maker_open_counts_as_the_makers() {
 
 #[tokio::test]
 async fn a_backend_lists_no_more_often_than_its_plan_allows_and_that_uses_up_no_requests() {
-    for (gateway, _, _redis) in houses().await {
+    for (gateway, _, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let shop = backend("shop", "slow");
         for _ in 0..3 {
             assert_eq!(list(&gateway, &shop).await.status, 200);
         }
         is_over_the_rate(&list(&gateway, &shop).await);
-        id(&open(&gateway, &shop, &json!({ "subject": "carol" })).await);
+        id(&sessions::create(&gateway, &shop, &json!({ "subject": "carol" })).await);
         assert_eq!(list(&gateway, &backend("mall", "slow")).await.status, 200);
         // Without a rate there is no end to it.
         for _ in 0..10 {
@@ -171,25 +155,25 @@ async fn a_backend_lists_no_more_often_than_its_plan_allows_and_that_uses_up_no_
 #[tokio::test]
 async fn while_redis_is_away_no_session_is_opened_or_listed_and_no_request_is_used_up_by_that() {
     for on_failure in ["local", "deny"] {
-        let mut server = durable();
+        let mut server = durable_redis();
         let settings = Setup::new().config(SETTINGS).env("REDIS_URL", &server.url());
         let gateway = settings.env("VOXGATE_ON_STORE_FAILURE", on_failure).start().await;
         let (shop, wish) = (backend("shop", "slow"), json!({ "subject": "carol" }));
-        let one = id(&open(&gateway, &shop, &wish).await);
+        let one = id(&sessions::create(&gateway, &shop, &wish).await);
         server.kill();
         for _ in 0..5 {
-            open(&gateway, &shop, &wish).await.is_error(503, "store_unavailable", None);
+            sessions::create(&gateway, &shop, &wish).await.is_error(503, "store_unavailable", None);
         }
         list(&gateway, &shop).await.is_error(503, "store_unavailable", None);
-        end(&gateway, &shop, &one).await.is_error(503, "store_unavailable", None);
-        store_is(&gateway, "away").await;
-        open(&gateway, &shop, &wish).await.is_error(503, "store_unavailable", None);
+        sessions::end(&gateway, &shop, &one).await.is_error(503, "store_unavailable", None);
+        wait_for_store(&gateway, "away").await;
+        sessions::create(&gateway, &shop, &wish).await.is_error(503, "store_unavailable", None);
         server.start_again();
-        store_is(&gateway, "ready").await;
+        wait_for_store(&gateway, "ready").await;
         for _ in 0..2 {
-            id(&open(&gateway, &shop, &wish).await);
+            id(&sessions::create(&gateway, &shop, &wish).await);
         }
-        is_over_the_rate(&open(&gateway, &shop, &wish).await);
+        is_over_the_rate(&sessions::create(&gateway, &shop, &wish).await);
         assert_eq!(list(&gateway, &shop).await.json()["data"].as_array().unwrap().len(), 3);
     }
 }

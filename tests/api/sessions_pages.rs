@@ -3,30 +3,20 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::gateway::{Answer, Gateway, Setup};
-use crate::redis_server::Server;
-use crate::token;
-
-async fn houses() -> Vec<(Gateway, Option<Server>)> {
-    let server = Server::start();
-    let shared = Setup::new().env("REDIS_URL", &server.url()).start().await;
-    vec![(Setup::new().start().await, None), (shared, Some(server))]
-}
+use crate::support::gateway::{Answer, Gateway, Setup};
+use crate::support::stores::with_each_store;
+use crate::support::{sessions, token};
 
 fn shop() -> String {
     token::with(&json!({ "sub": "shop", "scope": "sessions transcribe" }))
 }
 
 async fn open(gateway: &Gateway, subject: &str) -> String {
-    let request = gateway.request(Method::POST, "/v1/sessions").bearer_auth(shop());
-    let answer = gateway.send(request.body(json!({ "subject": subject }).to_string())).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    answer.json()["id"].as_str().unwrap().to_owned()
+    sessions::open(gateway, &shop(), &json!({ "subject": subject })).await.1
 }
 
 async fn end(gateway: &Gateway, id: &str) {
-    let request = gateway.request(Method::DELETE, &format!("/v1/sessions/{id}")).bearer_auth(shop());
-    assert_eq!(gateway.send(request).await.status, 204);
+    assert_eq!(sessions::end(gateway, &shop(), id).await.status, 204);
 }
 
 async fn get(gateway: &Gateway, query: &str) -> Answer {
@@ -63,7 +53,7 @@ async fn walk(gateway: &Gateway, limit: usize) -> (Vec<String>, usize) {
 
 #[tokio::test]
 async fn pages_walk_every_session_once_the_oldest_first() {
-    for (gateway, _redis) in houses().await {
+    for (gateway, _redis) in with_each_store(Setup::new).await {
         assert_eq!(page(&gateway, "").await, (Vec::new(), String::new(), false));
         let mut opened = Vec::new();
         for at in 0..103 {
@@ -86,7 +76,7 @@ async fn pages_walk_every_session_once_the_oldest_first() {
 
 #[tokio::test]
 async fn sessions_that_stay_are_found_while_others_come_and_go() {
-    for (gateway, _redis) in houses().await {
+    for (gateway, _redis) in with_each_store(Setup::new).await {
         let mut opened = Vec::new();
         for at in 0..6 {
             opened.push(open(&gateway, &format!("user {at}")).await);
@@ -109,7 +99,7 @@ async fn sessions_that_stay_are_found_while_others_come_and_go() {
 
 #[tokio::test]
 async fn a_page_that_makes_no_sense_is_refused_with_what_is_allowed() {
-    let (gateway, _) = houses().await.swap_remove(0);
+    let (gateway, _) = with_each_store(Setup::new).await.swap_remove(0);
     for (query, got) in [
         ("limit=0", "got '0'"),
         ("limit=101", "got '101'"),

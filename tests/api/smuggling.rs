@@ -1,7 +1,7 @@
 //! Requests that two servers would read differently are read by neither: they are refused, and their connection ends.
 
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::{sound, token};
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
+use crate::support::{audio, token};
 
 /// What a smuggler would like to have answered.
 const HIDDEN: &str = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -115,7 +115,7 @@ async fn what_an_old_or_an_odd_head_says_of_its_body_is_not_guessed_at() {
 #[tokio::test]
 async fn what_comes_after_a_body_that_is_clear_is_a_request_of_its_own() {
     let gateway = Gateway::with(&[("VOXGATE_SERVER__KEEP_ALIVE", "1s")]).await;
-    let audio = sound::wav(20);
+    let audio = audio::wav(20);
     let mut wire = gateway.wire().await;
     let (head, hidden) = (request(&format!("Content-Length: {}\r\n", audio.len()), ""), HIDDEN.as_bytes());
     wire.send([head.strip_suffix(HIDDEN).unwrap().as_bytes(), &audio, hidden].concat()).await;

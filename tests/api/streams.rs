@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::form::Form;
-use crate::gateway::{Gateway, TRANSCRIPTIONS};
-use crate::provider::{Framing, Gate, Reply, TRANSCRIPT, events};
-use crate::sound;
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, TRANSCRIPTIONS};
+use crate::support::provider::{Framing, Gate, Reply, TRANSCRIPT, events};
 
 fn streamed() -> Form {
-    Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300))
+    Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300))
 }
 
 const DONE: &str = "data: [DONE]\n\n";
@@ -109,7 +109,7 @@ async fn a_client_is_kept_waiting_with_comments_while_the_provider_thinks() {
             _ => Reply::stream().send(Framing::PLAIN.all(&events())),
         };
         gateway.provider.answer(reply.held_by(&gate));
-        let form = Form::new().fields(&[("model", model), ("stream", "true")]).file(&sound::wav(300));
+        let form = Form::new().fields(&[("model", model), ("stream", "true")]).file(&audio::wav(300));
         let mut stream = gateway.open(form.on(gateway.post(TRANSCRIPTIONS))).await;
         for _ in 0..2 {
             let comment = stream.until("\n\n").await;
@@ -141,10 +141,10 @@ async fn a_stream_is_made_for_no_cache_and_no_buffer() {
 #[tokio::test]
 async fn a_diarized_answer_becomes_a_segment_event_for_each_speaker() {
     let toml = "[models.\"gpt-4o-transcribe-diarize\"]\nstreams = false\n";
-    let gateway = crate::gateway::Setup::new().config(toml).start().await;
+    let gateway = crate::support::gateway::Setup::new().config(toml).start().await;
     let form = Form::new()
         .fields(&[("model", "gpt-4o-transcribe-diarize"), ("response_format", "diarized_json"), ("stream", "true")])
-        .file(&sound::wav(300));
+        .file(&audio::wav(300));
     let got = gateway.transcribe(form).await;
     let kinds: Vec<_> = got
         .events()
@@ -162,7 +162,7 @@ async fn a_stream_under_another_type_is_a_stream_and_is_metered() {
     let gateway = Gateway::start().await;
     let bytes = Framing::PLAIN.all(&events()) + "data: [DONE]\n\n";
     gateway.provider.answer(Reply::whole(200, "text/plain", bytes.clone()));
-    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300));
     assert_eq!(gateway.transcribe(form).await.text(), bytes);
     gateway.log.recorded(1).await;
     assert!(gateway.log.requests()[0].get("usage_output_tokens").is_some());

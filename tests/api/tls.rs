@@ -6,12 +6,12 @@ use std::sync::Arc;
 use reqwest::tls::TlsInfo;
 use reqwest::{Method, Version};
 
-use crate::authority::Authority;
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup, TRANSCRIPTIONS, run};
-use crate::provider::{Framing, Gate, Reply, TRANSCRIPT, events};
-use crate::scrape::Scrape;
-use crate::{sound, token};
+use crate::support::authority::Authority;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup, TRANSCRIPTIONS, run};
+use crate::support::provider::{Framing, Gate, Reply, TRANSCRIPT, events};
+use crate::support::scrape::Scrape;
+use crate::support::{audio, token};
 
 const TAKEN: &str = "the settings were read again and are in force";
 const REFUSED: &str = "the settings were not taken over; the old ones stay in force";
@@ -44,7 +44,7 @@ async fn shown(gateway: &Gateway) -> Vec<u8> {
 async fn curl_is_served_when_it_trusts_the_authority_and_leaves_when_it_does_not() {
     let (authority, gateway) = start().await;
     let audio = authority.root_file().with_file_name("speech.wav");
-    std::fs::write(&audio, sound::wav(300)).unwrap();
+    std::fs::write(&audio, audio::wav(300)).unwrap();
     let curl = |options: &[&str]| {
         let mut command = Command::new("curl");
         command.args(["-sS", "--max-time", "20", "-w", "\n%{http_version} %{http_code}"]).args(options);
@@ -100,7 +100,7 @@ async fn a_stream_comes_as_it_is_made_over_either_protocol() {
             reply.fold(Reply::stream(), |reply, (event, gate)| reply.send(Framing::PLAIN.event(event)).wait(gate));
         gateway.provider.answer(reply);
         let request = client.post(gateway.url(TRANSCRIPTIONS)).bearer_auth(token::good());
-        let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+        let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300));
         let mut answer = form.on(request).send().await.unwrap();
         assert_eq!((answer.version(), answer.status().as_u16()), (version, 200));
         for (event, gate) in events.iter().zip(&gates) {
@@ -118,7 +118,7 @@ async fn a_stream_comes_as_it_is_made_over_either_protocol() {
 #[tokio::test]
 async fn a_large_recording_arrives_whole_over_either_protocol() {
     let (_authority, gateway) = start().await;
-    let audio = sound::wav_of_bytes(20_000_000);
+    let audio = audio::wav_of_bytes(20_000_000);
     for (version, client) in clients(&gateway) {
         let request = client.post(gateway.url(TRANSCRIPTIONS)).bearer_auth(token::good());
         let answer = Form::new().file(&audio).on(request).send().await.unwrap();
@@ -149,7 +149,7 @@ async fn a_renewed_certificate_is_shown_from_the_next_connection_on_and_what_is_
     let all = Framing::PLAIN.all(&events());
     let (begun, rest) = all.split_at(Framing::PLAIN.event(&events()[0]).len());
     gateway.provider.answer(Reply::stream().send(begun).wait(&gate).send(rest));
-    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300));
+    let form = Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300));
     let mut stream = gateway.open(form.on(gateway.post(TRANSCRIPTIONS))).await;
     stream.until("\n\n").await;
     // The key comes first: for a moment the two do not fit, which is no reason to change anything.

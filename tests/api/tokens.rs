@@ -6,15 +6,15 @@ use jsonwebtoken::Algorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
-use crate::sound;
-use crate::token::{self, SECRET, claims, now, signed};
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, TRANSLATIONS};
+use crate::support::token::{self, SECRET, claims, now, signed};
 
 async fn call(gateway: &Gateway, path: &str, authorization: Option<&str>) -> Answer {
     let request = gateway.request(reqwest::Method::POST, path);
     let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
-    gateway.send(Form::new().field("model", "whisper-1").file(&sound::wav(300)).on(request)).await
+    gateway.send(Form::new().field("model", "whisper-1").file(&audio::wav(300)).on(request)).await
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn each_route_needs_its_scope() {
 async fn a_key_is_replaced_without_a_gap() {
     let next = "the next secret of the tests, also long enough";
     let toml = format!("[[identity.keys]]\nkid = \"next\"\nalgorithm = \"HS256\"\nsecret = \"{next}\"\n");
-    let gateway = crate::gateway::Setup::new().config(&toml).start().await;
+    let gateway = crate::support::gateway::Setup::new().config(&toml).start().await;
     for token in [token::good(), signed(Algorithm::HS256, next, &claims())] {
         assert_eq!(call(&gateway, TRANSCRIPTIONS, bearer(&token).as_deref()).await.status, 200);
     }

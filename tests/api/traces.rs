@@ -4,15 +4,14 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::account::Account;
-use crate::collector::Collector;
-use crate::form::Form;
-use crate::gateway::{Gateway, PROMPT, TRANSCRIPTIONS};
-use crate::overlap::{half, in_order};
-use crate::provider::{Framing, Gate, Reply, events};
-use crate::sender::Sender;
-use crate::sound;
-use crate::steps::{STEPS, Steps, nanos_now, traced};
+use crate::support::account::Account;
+use crate::support::audio;
+use crate::support::collector::Collector;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, PROMPT, TRANSCRIPTIONS};
+use crate::support::provider::{Framing, Gate, Reply, events};
+use crate::support::sender::{Sender, send_half};
+use crate::support::spans::{RequestSpans, STEPS, nanos_now, traced};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -23,11 +22,11 @@ fn from_client(request: RequestBuilder) -> RequestBuilder {
 
 fn form() -> Form {
     let form = Form::new().fields(&[("model", "gpt-transcribe"), ("prompt", PROMPT)]);
-    form.named_file("my-diary.wav", "audio/wav", &sound::wav(300))
+    form.named_file("my-diary.wav", "audio/wav", &audio::wav(300))
 }
 
 fn streamed() -> Form {
-    Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(300))
+    Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(300))
 }
 
 #[tokio::test]
@@ -40,7 +39,7 @@ async fn the_seven_steps_of_a_request_are_spans_of_its_clients_trace() {
     assert_eq!(record["trace_id"], TRACE);
     let traceparent = gateway.provider.last().header("traceparent").unwrap().to_owned();
 
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     assert_eq!(steps.names(), STEPS);
     let root = &steps.root;
     assert_eq!((root.trace.as_str(), root.parent.as_str(), root.state.as_str()), (TRACE, PARENT, "theirs=1"));
@@ -85,7 +84,7 @@ async fn a_stream_is_forwarded_until_its_first_event_and_relayed_until_its_last(
     gate.open();
     stream.rest().await;
 
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     steps.are_seven();
     assert!(steps.step("forward").end <= steps.step("relay").start && steps.step("relay").start < between);
     assert!(steps.step("relay").end > between && steps.step("settle").start > between && steps.root.end > between);
@@ -97,13 +96,13 @@ async fn a_stream_is_forwarded_until_its_first_event_and_relayed_until_its_last(
 async fn a_recording_that_is_forwarded_while_it_arrives_shows_both_at_once() {
     let collector = Collector::start();
     let gateway = traced(&collector).start().await;
-    let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
-    let mut sender = Sender::form(&gateway, &alice, in_order(&audio)).await;
-    half(&gateway, &mut sender, &audio, 0).await;
+    let (alice, audio) = (Account::of("alice", "default"), audio::wav(10_000));
+    let mut sender = Sender::form(&gateway, &alice, Form::model_then_file(&audio)).await;
+    send_half(&gateway, &mut sender, &audio, 0).await;
     let between = nanos_now();
     sender.finish().await.is_served(1);
 
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     steps.are_seven();
     for (name, begun, over) in [
         ("identify", true, true),
@@ -123,14 +122,14 @@ async fn a_recording_that_is_forwarded_while_it_arrives_shows_both_at_once() {
 async fn what_was_begun_by_a_claim_that_did_not_hold_is_a_step_too() {
     let collector = Collector::start();
     let gateway = traced(&collector).start().await;
-    let (alice, audio) = (Account::of("alice", "default"), sound::wav(10_000));
+    let (alice, audio) = (Account::of("alice", "default"), audio::wav(10_000));
     // Nobody could know of the field after the recording.
-    let mut sender = Sender::form(&gateway, &alice, in_order(&audio).field("prompt", PROMPT)).await;
-    half(&gateway, &mut sender, &audio, 0).await;
+    let mut sender = Sender::form(&gateway, &alice, Form::model_then_file(&audio).field("prompt", PROMPT)).await;
+    send_half(&gateway, &mut sender, &audio, 0).await;
     sender.finish().await.is_served(1);
     let traceparent = gateway.provider.last().header("traceparent").unwrap().to_owned();
 
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     let forwards = steps.all("forward");
     assert_eq!((forwards.len(), steps.all("take in").len()), (2, 1));
     // The first is given up, or finds out by itself that it cannot be finished.
@@ -141,13 +140,13 @@ async fn what_was_begun_by_a_claim_that_did_not_hold_is_a_step_too() {
 #[tokio::test]
 async fn tries_that_fail_are_events_of_the_step_in_which_they_are_made() {
     let collector = Collector::start();
-    let gateway = traced(&collector).impatient().start().await;
+    let gateway = traced(&collector).short_backoff().start().await;
     gateway.provider.answer(Reply::error(500));
     assert_eq!(gateway.transcribe(form()).await.served(), ("openai", 2));
     let parents: Vec<_> =
         gateway.provider.all().iter().map(|seen| seen.header("traceparent").unwrap().to_owned()).collect();
     assert_eq!(parents[0], parents[1]);
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     assert_eq!(steps.step("forward").events, ["a try failed"]);
     assert_eq!(steps.root.attributes["voxgate.attempts"], 2);
     assert!(!steps.root.failed && steps.failed().is_empty());
@@ -175,7 +174,7 @@ async fn a_traceparent_that_makes_no_sense_is_not_one() {
     }
     let twice = from_client(from_client(gateway.post(TRANSCRIPTIONS)));
     assert_eq!(gateway.send(form().on(twice)).await.status, 200);
-    let all = Steps::of(&collector, gateway).await;
+    let all = RequestSpans::of(&collector, gateway).await;
     assert_eq!(all.len(), 6);
     for one in all {
         one.are_seven();
@@ -187,12 +186,12 @@ async fn a_traceparent_that_makes_no_sense_is_not_one() {
 async fn what_a_client_makes_up_is_in_no_span() {
     let collector = Collector::start();
     let gateway = traced(&collector).config("[plans.default]\nmodels = [\"*\"]\n").start().await;
-    let form = Form::new().field("model", "my-diary").named_file("my-diary.wav", "audio/wav", &sound::wav(300));
+    let form = Form::new().field("model", "my-diary").named_file("my-diary.wav", "audio/wav", &audio::wav(300));
     let request = gateway.post(&format!("{TRANSCRIPTIONS}?prompt=my-diary"));
     let request = request.header("traceparent", format!("00-{TRACE}-{PARENT}-01"));
     let long = format!("theirs={}", "1".repeat(600));
     assert_eq!(gateway.send(form.on(request.header("tracestate", long))).await.status, 200);
-    let steps = Steps::only(&collector, gateway).await;
+    let steps = RequestSpans::only(&collector, gateway).await;
     steps.are_seven();
     assert_eq!(steps.root.attributes["voxgate.model"], "other");
     assert_eq!((steps.root.trace.as_str(), steps.root.state.as_str()), (TRACE, ""));
@@ -228,7 +227,7 @@ async fn the_gateway_says_who_it_is_and_shows_the_collector_its_own_key() {
         let setup = traced(&collector).env("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=of-the-collector");
         let gateway = variables.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).start().await;
         gateway.transcribe(form()).await;
-        Steps::only(&collector, gateway).await.are_seven();
+        RequestSpans::only(&collector, gateway).await.are_seven();
         let resource = collector.resource();
         assert_eq!(resource["service.name"], name);
         assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
@@ -244,7 +243,7 @@ async fn routes_without_audio_have_the_steps_that_they_have_and_probes_have_no_t
     gateway.send(gateway.get("/v1/models")).await;
     gateway.send(gateway.get("/health/ready")).await;
     gateway.send(gateway.get("/v1/my-diary?prompt=my-diary")).await;
-    let all = Steps::of(&collector, gateway).await;
+    let all = RequestSpans::of(&collector, gateway).await;
     let seen: Vec<_> = all.iter().map(|one| (one.root.name.as_str(), one.names(), one.root.message.as_str())).collect();
     let expected = [("GET /v1/models", vec!["receive", "identify"], ""), ("GET unknown", vec!["receive"], "not_found")];
     assert_eq!(seen, expected);

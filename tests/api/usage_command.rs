@@ -1,25 +1,14 @@
 //! `voxgate usage`: what the operator is told of what callers used, from either store.
 
 use std::process::Output;
-use std::time::{Duration, Instant};
 
-use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::form::Form;
-use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS, run, run_into};
-use crate::provider::{Gate, Reply};
-use crate::redis_server::{Cluster, Server};
-use crate::{sound, token};
-
-/// What a command printed that did what it was asked.
-#[track_caller]
-fn printed(output: Output) -> String {
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && said.is_empty(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::support::gateway::{Gateway, Setup, run, run_into};
+use crate::support::provider::{Gate, Reply};
+use crate::support::redis_server::{Cluster, Server};
+use crate::support::usage_command::{csv_usage, form, json_usage, of, settled, transcribed, usage};
 
 /// The one line that a command said beside what was asked for.
 #[track_caller]
@@ -27,48 +16,6 @@ fn said(output: &Output) -> &str {
     let said = std::str::from_utf8(&output.stderr).unwrap();
     assert!(said.starts_with("voxgate: ") && said.lines().count() == 1, "{said}");
     said
-}
-
-pub(crate) fn usage(gateway: &Gateway, arguments: &[&str]) -> String {
-    printed(gateway.command(&[&["usage"], arguments].concat()))
-}
-
-pub(crate) fn json_usage(gateway: &Gateway, arguments: &[&str]) -> Value {
-    serde_json::from_str(&usage(gateway, &[&["--format", "json"], arguments].concat())).unwrap()
-}
-
-pub(crate) fn csv_usage(gateway: &Gateway, arguments: &[&str]) -> String {
-    usage(gateway, &[&["--format", "csv"], arguments].concat())
-}
-
-/// A request to be transcribed, by someone.
-pub(crate) fn of(gateway: &Gateway, subject: &str, form: Form) -> RequestBuilder {
-    let token = token::with(&json!({ "sub": subject }));
-    form.on(gateway.request(Method::POST, TRANSCRIPTIONS).bearer_auth(token))
-}
-
-pub(crate) fn form(model: &str, ms: usize) -> Form {
-    Form::new().field("model", model).file(&sound::wav(ms))
-}
-
-/// Has something transcribed for someone.
-pub(crate) async fn transcribed(gateway: &Gateway, subject: &str, form: Form) -> Answer {
-    let answer = gateway.send(of(gateway, subject, form)).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer
-}
-
-/// Waits until all but `open` of `requests` are settled, which they are a moment after their answers.
-pub(crate) async fn settled(gateway: &Gateway, requests: u64, open: u64) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let now = json_usage(gateway, &[]);
-        if now["total"]["requests"] == requests && now["open"]["requests"] == open {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{now}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// A gateway that alice used three times and bob once.
@@ -85,10 +32,6 @@ async fn used(setup: Setup) -> Gateway {
     }
     settled(&gateway, 4, 0).await;
     gateway
-}
-
-pub(crate) fn on_redis(server: &Server) -> Setup {
-    Setup::new().env("REDIS_URL", &server.url())
 }
 
 /// What is told of it, whatever the store. A minute of gpt-transcribe is $0.0045, and the provider says that it used 14
@@ -127,7 +70,7 @@ async fn the_embedded_store_tells_everything() {
 #[tokio::test]
 async fn redis_tells_everything() {
     let server = Server::start();
-    everything_is_told(on_redis(&server)).await;
+    everything_is_told(Setup::new().env("REDIS_URL", &server.url())).await;
 }
 
 #[tokio::test]
@@ -222,7 +165,7 @@ fn where_nothing_was_used_nothing_is_shown_and_nothing_is_made() {
 #[tokio::test]
 async fn another_month_has_nothing_of_this_one() {
     let server = Server::start();
-    for setup in [Setup::new(), on_redis(&server)] {
+    for setup in [Setup::new(), Setup::new().env("REDIS_URL", &server.url())] {
         let gateway = setup.start().await;
         transcribed(&gateway, "alice", form("gpt-transcribe", 1000)).await;
         settled(&gateway, 1, 0).await;

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::form::Form;
-use crate::gateway::{Gateway, Setup};
-use crate::provider::{Framing, Gate, Reply, events};
-use crate::redis_server::Server;
-use crate::sound;
-use crate::usage_command::{csv_usage, form, json_usage, of, on_redis, settled, transcribed, usage};
+use crate::support::audio;
+use crate::support::form::Form;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::provider::{Framing, Gate, Reply, events};
+use crate::support::redis_server::Server;
+use crate::support::usage_command::{csv_usage, form, json_usage, of, settled, transcribed, usage};
 
 #[tokio::test]
 async fn records_say_how_each_request_ended() {
     let gateway = Gateway::start().await;
-    let streamed = || Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&sound::wav(1000));
+    let streamed = || Form::new().fields(&[("model", "gpt-transcribe"), ("stream", "true")]).file(&audio::wav(1000));
     let never = Gate::closed();
 
     let answered = transcribed(&gateway, "answered", form("gpt-4o-transcribe", 1000)).await;
@@ -89,5 +89,5 @@ async fn what_a_killed_gateway_left_is_told_from_its_data_directory() {
 #[tokio::test]
 async fn what_a_killed_gateway_left_is_told_from_redis() {
     let server = Server::start();
-    what_a_killed_gateway_left_is_told(on_redis(&server)).await;
+    what_a_killed_gateway_left_is_told(Setup::new().env("REDIS_URL", &server.url())).await;
 }

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+#[path = "../lengths/cache.rs"]
+mod cache;
 mod client;
 mod damage;
 #[path = "../lengths/disguises.rs"]
@@ -18,10 +20,9 @@ mod ffmpeg;
 #[allow(dead_code, reason = "nothing is judged here")]
 mod formats;
 mod gateway;
-#[path = "../lengths/remembered.rs"]
-mod remembered;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ struct Found {
 fn no_damaged_recording_stops_or_slows_or_fattens_the_gateway() {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let Some(count) = number("VOXGATE_FUZZ") else {
-        eprintln!("VOXGATE_FUZZ is not set: nothing is sent");
+        // Not by `eprintln!`: the test harness hides what a test prints that succeeds.
+        let _ = writeln!(std::io::stderr(), "skipped: fuzz: VOXGATE_FUZZ is not set; `make fuzz` sets it");
         return;
     };
     let Some(ffmpeg) = Ffmpeg::find() else { panic!("ffmpeg is needed, which makes the seeds") };

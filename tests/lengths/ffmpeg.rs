@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use super::cache::Cache;
 use super::formats::Format;
-use super::remembered::Remembered;
 
 /// Six seconds of noise that comes and goes like speech, always the same.
 const SOUND: &str = "anoisesrc=d=6:c=pink:a=0.4:seed=7:r=48000,tremolo=f=3:d=0.9,aformat=channel_layouts=stereo";
@@ -16,15 +16,15 @@ const PICTURE: &str = "testsrc=d=6:s=160x120:r=10";
 pub(crate) struct Ffmpeg {
     folder: TempDir,
     files: AtomicUsize,
-    remembered: Remembered,
+    cache: Cache,
 }
 
 impl Ffmpeg {
     pub(crate) fn find() -> Option<Self> {
         let found = Command::new("ffmpeg").arg("-version").stderr(Stdio::null()).output().ok()?;
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let remembered = Remembered::of([&found.stdout[..], include_bytes!("ffmpeg.rs")].concat());
-        found.status.success().then(|| Self { folder, files: AtomicUsize::new(0), remembered })
+        let cache = Cache::of([&found.stdout[..], include_bytes!("ffmpeg.rs")].concat());
+        found.status.success().then(|| Self { folder, files: AtomicUsize::new(0), cache })
     }
 
     fn fresh(&self, ending: &str) -> PathBuf {
@@ -45,7 +45,7 @@ impl Ffmpeg {
         let seconds = seconds.to_string();
         arguments.extend(format.arguments.split_whitespace().chain(["-bitexact", "-strict", "-2", "-t", &seconds]));
         let destination = if format.piped { "-" } else { format.ending };
-        self.remembered.recorded(&[&arguments[..], &[destination]].concat(), || self.record(format, &arguments))
+        self.cache.recorded(&[&arguments[..], &[destination]].concat(), || self.record(format, &arguments))
     }
 
     fn record(&self, format: &Format, arguments: &[&str]) -> Vec<u8> {
@@ -64,7 +64,7 @@ impl Ffmpeg {
 
     /// How many milliseconds of sound ffmpeg plays: the audio track of which there is most.
     pub(crate) fn plays(&self, bytes: &[u8]) -> u64 {
-        self.remembered.played(bytes, || self.play(bytes))
+        self.cache.played(bytes, || self.play(bytes))
     }
 
     fn play(&self, bytes: &[u8]) -> u64 {

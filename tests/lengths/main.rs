@@ -4,17 +4,20 @@
 //! 0.1 s; it may be refused. *Never long*: what real encoders and muxers write, cut, joined and tagged as people have it, is
 //! taken, and measured no longer than ffmpeg plays it by more than 2 % or 0.3 s.
 //!
-//! Where ffmpeg is missing the tests say so and pass, unless `VOXGATE_REQUIRE_TOOLS` is set, as `make test` does.
+//! Where ffmpeg is missing the tests are skipped, unless `REQUIRE_TOOLS=1`, as `make test` sets it.
 //! `VOXGATE_LENGTHS=full` looks at many more lies, `VOXGATE_LENGTHS_ONLY=webm` at the formats with that in their names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+mod cache;
 mod disguises;
+mod edited;
+mod false_lengths;
 mod ffmpeg;
 mod formats;
-mod lies;
-mod oddities;
-mod remembered;
+#[path = "../support/tools.rs"]
+#[allow(dead_code, reason = "the tests of the browser use the rest")]
+mod tools;
 
 use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +28,7 @@ use voxgate::intake::media::{MediaError, MediaInfo, inspect};
 
 use ffmpeg::Ffmpeg;
 use formats::{FORMATS, Format};
+use tools::{TOOLS, require_tool};
 
 /// A recording and where it comes from, in words.
 struct Case {
@@ -102,11 +106,8 @@ impl Studio {
     }
 
     fn make() -> Option<Self> {
-        let Some(ffmpeg) = Ffmpeg::find() else {
-            assert!(std::env::var_os("VOXGATE_REQUIRE_TOOLS").is_none(), "ffmpeg is not installed");
-            eprintln!("SKIPPED: ffmpeg is not installed, so no length was held against it");
-            return None;
-        };
+        require_tool("ffmpeg", TOOLS)?;
+        let ffmpeg = Ffmpeg::find().expect("ffmpeg -version fails");
         let only = std::env::var("VOXGATE_LENGTHS_ONLY").unwrap_or_default();
         let looked_at: Vec<_> = FORMATS.iter().filter(|format| format.name.contains(&only)).collect();
         let recordings = on_all_cores(&looked_at, |format| (*format, ffmpeg.make(format)));
@@ -151,14 +152,14 @@ fn a_codec_that_cannot_be_counted_is_refused_by_its_name() {
 #[test]
 fn what_people_do_to_recordings_does_not_change_their_length() {
     let Some(studio) = Studio::open() else { return };
-    let cases: Vec<_> = studio.handled().flat_map(|(format, bytes)| oddities::of(format, bytes)).collect();
+    let cases: Vec<_> = studio.handled().flat_map(|(format, bytes)| edited::of(format, bytes)).collect();
     judge_all(&studio.ffmpeg, &cases);
 }
 
 #[test]
 fn no_lie_makes_a_recording_shorter_than_it_plays() {
     let Some(studio) = Studio::open() else { return };
-    let cases: Vec<_> = studio.handled().flat_map(|(format, bytes)| lies::of(format, bytes)).collect();
+    let cases: Vec<_> = studio.handled().flat_map(|(format, bytes)| false_lengths::of(format, bytes)).collect();
     judge_all(&studio.ffmpeg, &cases);
 }
 

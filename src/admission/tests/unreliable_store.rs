@@ -205,7 +205,7 @@ impl Run {
         let InFlight { caller, mut permit, id, estimate } = ending;
         let cost = estimate * percent / 100;
         permit.answered();
-        permit.reported(Report { usage: Some(Usage::Length(AudioMs::new(cost))), duration: None });
+        permit.record_usage(Report { usage: Some(Usage::Length(AudioMs::new(cost))), duration: None });
         self.ended.insert(id, (caller, cost, false));
     }
 

@@ -20,11 +20,11 @@ impl ApiError {
     fn from_upstream(error: &UpstreamError) -> Self {
         let code = match error {
             UpstreamError::Refused(refused) => return Self::from_refused(refused),
-            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal_because(error.to_string()),
+            UpstreamError::BadSettings => return Self::internal_because(error.to_string()),
             UpstreamError::RecordingLost => {
                 return Self::internal_because("the spool failed while a recording was sent".to_owned());
             }
-            UpstreamError::Unavailable { hindrance, wait } => return Self::unavailable(*hindrance, *wait, error),
+            UpstreamError::Unavailable { reason, wait } => return Self::unavailable(*reason, *wait, error),
             UpstreamError::ErrorAsAnswer { message: Some(message) } => {
                 return Self::new(ErrorCode::ProviderError, format!("{error} It says: {message}"));
             }
@@ -41,12 +41,12 @@ impl ApiError {
     }
 
     /// Builds the error for a request that no provider could take.
-    fn unavailable(hindrance: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
+    fn unavailable(reason: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
         let unavailable = Self::new(ErrorCode::ProviderUnavailable, error.to_string());
-        let error = match hindrance {
-            CandidateUnavailable::Out => Self::credentials(),
-            CandidateUnavailable::Rests => unavailable.status(StatusCode::TOO_MANY_REQUESTS),
-            CandidateUnavailable::Broken => unavailable,
+        let error = match reason {
+            CandidateUnavailable::KeyRejected => Self::credentials(),
+            CandidateUnavailable::KeyRateLimited => unavailable.status(StatusCode::TOO_MANY_REQUESTS),
+            CandidateUnavailable::ProviderFailing => unavailable,
         };
         error.retry_after(wait)
     }

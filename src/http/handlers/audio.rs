@@ -75,8 +75,7 @@ async fn audio(
         format: work.format,
         settings: &state.settings.relay,
         describe: ApiError::describe_in_stream,
-        permit: work.permit,
-        record: record.clone(),
+        exchange: work.exchange,
     };
     let relayed = relay::relay(work.forwarding, manner).await?;
     Ok(answer(relayed))

@@ -31,8 +31,8 @@ pub(in crate::http) async fn show(state: PinnedState) -> HttpResponse {
         .body(page.finish())
 }
 
-/// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
-/// failures, [`Providers::states`](crate::upstream::Providers::states) does this.
+/// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. Those of the
+/// providers start with [`Providers`](crate::upstream::Providers).
 fn begin_at_zero(state: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {

@@ -1,0 +1,50 @@
+//! A permit of which a test gets the settlement.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::Permit;
+use super::permit::PendingCharge;
+use crate::config::Model;
+use crate::domain::{AudioMs, Length, NanoUsd, UnixMs};
+use crate::ledger::{Charge, PermitId, RequestInfo};
+use crate::limits::Settlement;
+use crate::limits::clock::Clock;
+use crate::limits::leases::Leases;
+use crate::settlement::{Backlog, Settler};
+use crate::store::tests::bench::Bench;
+
+/// The settlement of a permit, once it is dropped.
+pub(crate) struct Settlements {
+    inbox: mpsc::UnboundedReceiver<Settlement>,
+    _store: Bench,
+}
+
+impl Settlements {
+    /// Returns the settlement; `None` while the permit is in use.
+    pub(crate) fn next(&mut self) -> Option<Settlement> {
+        self.inbox.try_recv().ok()
+    }
+}
+
+/// Returns a permit for a recording of `length`, granted without the store, so that its settlement is not written.
+pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
+    let (outbox, inbox) = mpsc::unbounded_channel();
+    let bench = Bench::embedded();
+    let settler = Settler::new(Arc::clone(&bench.store), outbox, Arc::new(Backlog::default()), 10);
+    let name = model.to_owned();
+    let account = PendingCharge {
+        id: PermitId::new(),
+        subject: "alice".to_owned().try_into().unwrap(),
+        session: None,
+        at: UnixMs::new(0),
+        memo: RequestInfo { request_id: String::new(), plan: String::new(), model: name, provider: String::new() },
+        estimate: Charge { usd: NanoUsd::default(), audio: length },
+        text: 0,
+        without_store: true,
+    };
+    let leases = Arc::new(Leases::new(Clock::system()));
+    let permit = Permit::new(Arc::new(Model::unknown(model)), account, Length::Measured(length), settler, leases);
+    (permit, Settlements { inbox, _store: bench })
+}

@@ -1,0 +1,186 @@
+//! The record of each request: one log event when the last byte of its answer is out or the client is gone. The metrics
+//! are counted and the trace ends at the same time.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::facts::{Facts, Outcome};
+
+use crate::config::Model;
+use crate::identity::Caller;
+use crate::intake::Job;
+use crate::ledger::Usage;
+use crate::models::Attempts;
+use crate::telemetry::metrics::Label;
+use crate::telemetry::traces::{Span, Step, Trace};
+
+/// The facts of one request, gathered along its path. Each holder adds the facts that it learns. The last holder to
+/// drop it writes the event, so a request that is dropped anywhere is recorded too.
+#[derive(Clone)]
+pub struct Record(Rc<Held>);
+
+struct Held(RefCell<Facts>);
+
+impl Record {
+    /// Creates the record of a request that starts now.
+    pub fn start(request_id: String, method: &str, route: &'static str) -> Self {
+        let mut facts = Facts::default();
+        (facts.started, facts.request_id) = (Some(Instant::now()), request_id);
+        (facts.method, facts.route) = (method.to_owned(), route);
+        Self(Rc::new(Held(RefCell::new(facts))))
+    }
+
+    /// Returns the time at which the request came.
+    pub fn started(&self) -> std::time::Instant {
+        self.facts().started.unwrap_or_else(Instant::now).into_std()
+    }
+
+    pub(super) fn facts(&self) -> Ref<'_, Facts> {
+        self.0.0.borrow()
+    }
+
+    fn facts_mut(&self) -> RefMut<'_, Facts> {
+        self.0.0.borrow_mut()
+    }
+
+    /// Returns the request id.
+    pub fn request_id(&self) -> String {
+        self.facts().request_id.clone()
+    }
+
+    /// Records the caller.
+    pub fn caller(&self, caller: &Caller) {
+        let mut facts = self.facts_mut();
+        facts.subject = Some(caller.subject.as_str().to_owned());
+        facts.plan = Some(caller.plan.clone());
+    }
+
+    /// Records the job's media and options.
+    pub fn job(&self, job: &Job) {
+        let mut facts = self.facts_mut();
+        facts.container = Some(job.media.container.name());
+        facts.codec = job.media.codec.as_ref().map(ToString::to_string);
+        facts.audio_ms = job.media.length.measured().map(crate::domain::AudioMs::get);
+        // While the body arrives, its size is only the client's claim.
+        facts.bytes = (!job.audio.is_arriving()).then_some(job.media.bytes);
+        facts.stream = job.options.streams();
+    }
+
+    /// Records the model entry that the client asked for.
+    pub fn model(&self, model: &Model) {
+        let mut facts = self.facts_mut();
+        facts.model = Some(model.name.clone());
+        facts.counted_as = Some(Label::model(model));
+    }
+
+    /// Records that the gateway begins to forward the job; `attempts` counts the attempts from now on.
+    pub(super) fn forwarding(&self, attempts: Attempts) {
+        let mut facts = self.facts_mut();
+        facts.attempts = Some(attempts);
+        facts.forwarded = Some(Instant::now());
+    }
+
+    /// Returns the provider that served the request or failed last, and the number of attempts; `None` while that is
+    /// open, and if no provider was asked.
+    pub fn served(&self) -> Option<(String, u32)> {
+        let facts = self.facts();
+        let attempts = facts.attempts.as_ref().filter(|attempts| attempts.are_over())?;
+        Some((attempts.last_target()?.provider, attempts.count()))
+    }
+
+    /// Records the provider's own request id.
+    pub(super) fn provider_request_id(&self, id: Option<&str>) {
+        self.facts_mut().provider_request_id = id.map(str::to_owned);
+    }
+
+    /// Records a provider's refusal: its status, and its own type and code of the error. The message stays out, since
+    /// it may quote the request.
+    pub(super) fn provider_refused(&self, status: u16, kind: Option<&str>, code: Option<&str>) {
+        let mut facts = self.facts_mut();
+        facts.provider_status = Some(status);
+        facts.provider_error_type = kind.map(str::to_owned);
+        facts.provider_error_code = code.map(str::to_owned);
+    }
+
+    /// Records the time of a stream's first event.
+    pub(super) fn first_event(&self) {
+        self.facts_mut().first_event.get_or_insert_with(Instant::now);
+    }
+
+    /// Records the end of the provider's answer.
+    pub(super) fn provider_finished(&self) {
+        let mut facts = self.facts_mut();
+        facts.provider_time = facts.forwarded.map(|since| since.elapsed());
+    }
+
+    /// Records the usage that the provider reports.
+    pub(super) fn usage(&self, usage: Option<Usage>) {
+        let mut facts = self.facts_mut();
+        facts.usage = usage.or(facts.usage);
+    }
+
+    /// Attaches the request's trace, which began at `since`.
+    pub fn traced(&self, trace: Trace, since: SystemTime) {
+        let mut facts = self.facts_mut();
+        facts.receiving = trace.since(Step::Receive, since);
+        facts.trace = trace;
+    }
+
+    /// Returns the request's trace, which is inactive if traces are not configured.
+    pub fn trace(&self) -> Trace {
+        self.facts().trace.clone()
+    }
+
+    /// Takes the span of the first step, to be held until the whole body has arrived.
+    pub fn receiving(&self) -> Span {
+        std::mem::take(&mut self.facts_mut().receiving)
+    }
+
+    /// Begins the span for relaying. Called when a provider has answered, or when the client gets its first keep-alive.
+    pub(super) fn relaying(&self) {
+        let mut facts = self.facts_mut();
+        facts.relaying = facts.trace.begin(Step::Relay);
+    }
+
+    /// Records the status sent to the client.
+    pub fn status(&self, status: u16) {
+        self.facts_mut().status = Some(status);
+    }
+
+    /// Records the code of the error sent to the client.
+    pub fn error(&self, code: &'static str) {
+        let mut facts = self.facts_mut();
+        facts.error = Some(code);
+        // The refusal came before the body was read.
+        facts.receiving.failed();
+    }
+
+    /// Records the outcome. Without it, the outcome is that the client has gone.
+    pub fn outcome(&self, outcome: Outcome) {
+        let mut facts = self.facts_mut();
+        if facts.outcome != Outcome::StreamBroken {
+            facts.outcome = outcome;
+        }
+        if outcome == Outcome::StreamBroken {
+            facts.relaying.failed();
+        }
+    }
+}
+
+/// Hands the facts to a task that writes the event, so that the client does not wait for it.
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut facts = std::mem::take(self.0.get_mut());
+        (facts.receiving, facts.relaying) = (Span::default(), Span::default());
+        facts.ended = Some((Instant::now(), SystemTime::now()));
+        // While the runtime shuts down, it drops the task, which writes the event then.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { drop(facts) }.in_current_span());
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A request to forward a job.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::providers::Providers;
+use crate::intake::Job;
+use crate::models::{AttemptLog, TargetChain};
+use crate::telemetry::traces::Span;
+
+/// The deadline of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// The time by which the whole answer must have arrived.
+    pub whole: Instant,
+    /// The time by which the beginning of the answer must have arrived: the first event of a stream, or the whole of any
+    /// other answer. Not after `whole`; earlier if the client sets a shorter deadline.
+    pub beginning: Instant,
+}
+
+/// A job to be forwarded, with the state that forwarding needs.
+#[derive(Debug)]
+pub struct ForwardRequest {
+    /// The job.
+    pub job: Job,
+    /// The model entries that can do it.
+    pub targets: TargetChain,
+    /// The providers.
+    pub providers: Arc<Providers>,
+    /// The request id that providers receive.
+    pub request_id: String,
+    /// The deadline.
+    pub deadline: Deadline,
+    /// The log of the attempts.
+    pub log: AttemptLog,
+    /// The trace span of this step; it ends when this value is dropped.
+    pub span: Span,
+}
