@@ -4,8 +4,8 @@
 mod body;
 mod control_frames;
 mod convert;
-mod exchange;
 mod serve;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control_frames::{CountedFrames, FrameBudget};
-use super::exchange::{Exchange, MAX_WRITE_BYTES};
+use super::stream::{MAX_WRITE_BYTES, StreamHandler};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::limits::{DRAIN_GRACE, TimeLimits};
 use crate::transport::open_connections::OpenConnection;
@@ -74,7 +74,8 @@ where
     let stream = CountedFrames::new(stream, Rc::clone(&budget));
     let mut connection =
         timeout(limits.head, builder.handshake::<_, Bytes>(stream)).await?.map_err(io::Error::other)?;
-    let mut exchanges = FuturesUnordered::new();
+    let handler = StreamHandler { peer: client.peer, application, write_timeout: limits.write, budget: &budget };
+    let mut streams = FuturesUnordered::new();
     // The idle time limit, which applies while no request is in progress.
     let mut idle = pin!(sleep(limits.head));
     let mut is_draining = false;
@@ -87,14 +88,13 @@ where
                 let Some(accepted) = accepted else { break };
                 let Some(accepted) = accepted else { return Ok(()) };
                 let (request, respond) = accepted.map_err(io::Error::other)?;
-                if exchanges.is_empty() && !client.open.request_begins() {
+                if streams.is_empty() && !client.open.request_begins() {
                     return Ok(());
                 }
-                let exchange = Exchange { peer: client.peer, application, write_timeout: limits.write, budget: &budget };
-                exchanges.push(exchange.run(request, respond));
+                streams.push(handler.handle(request, respond));
             }
-            Some(()) = exchanges.next(), if !exchanges.is_empty() => {
-                if exchanges.is_empty() {
+            Some(()) = streams.next(), if !streams.is_empty() => {
+                if streams.is_empty() {
                     client.open.becomes_idle();
                 }
                 let left = if is_draining { DRAIN_GRACE } else { limits.keep_alive };
@@ -105,7 +105,7 @@ where
                 connection.graceful_shutdown();
                 idle.as_mut().reset(Instant::now() + DRAIN_GRACE);
             }
-            () = &mut idle, if exchanges.is_empty() => {
+            () = &mut idle, if streams.is_empty() => {
                 if is_draining {
                     return Ok(());
                 }
@@ -116,7 +116,7 @@ where
         }
     }
     // The client exceeded its frame budget (RFC 9113 §10.5): drop its requests, send GOAWAY and close.
-    drop(exchanges);
+    drop(streams);
     CloseReason::ControlFrames.count();
     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     timeout(DRAIN_GRACE, poll_fn(|cx| connection.poll_closed(cx))).await?.map_err(io::Error::other)

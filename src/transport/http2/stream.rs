@@ -1,4 +1,4 @@
-//! One request over HTTP/2 and its answer.
+//! One stream of HTTP/2: a request and its answer.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use super::convert::{to_actix_request, to_h2_head};
 /// The maximum number of bytes in one write.
 pub(super) const MAX_WRITE_BYTES: usize = 16 * 1024;
 
-/// What a request on a connection needs of it.
-pub(super) struct Exchange<'a, S> {
+/// The handler of the streams of one connection.
+pub(super) struct StreamHandler<'a, S> {
     pub(super) peer: Option<SocketAddr>,
     pub(super) application: &'a Rc<S>,
     /// The time limit for the client to grant a window for an answer that waits for it.
@@ -33,10 +33,10 @@ pub(super) struct Exchange<'a, S> {
     pub(super) budget: &'a FrameBudget,
 }
 
-impl<S> Exchange<'_, S> {
+impl<S> StreamHandler<'_, S> {
     /// Handles one request and its answer. Ends early, and drops the request, if the client resets the stream; lingers
     /// if the answer is complete before the client has sent its whole body.
-    pub(super) async fn run<B>(self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>)
+    pub(super) async fn handle<B>(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>)
     where
         S: Service<Request, Response = ServiceResponse<B>, Error = Response<BoxBody>>,
         B: MessageBody,
