@@ -27,11 +27,11 @@ pub fn build_state(
 ) -> Result<AppState, BuildError> {
     let verifier = build_verifier(&settings.identity, previous.map(|previous| &previous.verifier))?;
     let sandbox = shared.sandbox.as_ref();
-    let wanted =
+    let configured =
         sandbox.map_or_else(|| settings.providers.clone(), |sandbox| sandbox.in_place_of_openai(&settings.providers));
     let providers = match previous {
-        Some(previous) => previous.providers.renewed(&wanted, &settings.upstream),
-        None => Providers::new(&wanted, &settings.upstream),
+        Some(previous) => previous.providers.renewed(&configured, &settings.upstream),
+        None => Providers::new(&configured, &settings.upstream),
     };
     Ok(AppState::new(settings, verifier, providers.into(), shared))
 }

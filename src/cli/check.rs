@@ -17,37 +17,37 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Failure> {
     let settings = settings?;
-    say("settings", "ok")?;
-    tell_what_was_found(&settings)?;
+    print_line("settings", "ok")?;
+    print_summary(&settings)?;
     let mut failed = 0;
     if let Some(tls) = &settings.tls {
-        failed += verdict("tls", try_tls(tls))?;
+        failed += report("tls", try_tls(tls))?;
     }
     for provider in settings.providers.values() {
         let name = format!("provider {}", provider.name);
         match provider.keys.as_slice() {
             [] if provider.name == OPENAI => {
-                say(&name, "no key is set (OPENAI_API_KEY); the sandbox stands in: no speech is recognised")?;
+                print_line(&name, "no key is set (OPENAI_API_KEY); the sandbox stands in: no speech is recognised")?;
             }
-            [] => failed += verdict(&name, try_provider(provider, None).await)?,
-            [key] => failed += verdict(&name, try_provider(provider, Some(key)).await)?,
+            [] => failed += report(&name, try_provider(provider, None).await)?,
+            [key] => failed += report(&name, try_provider(provider, Some(key)).await)?,
             keys => {
                 for key in keys {
                     let name = format!("{name}, key {}", key.name);
-                    failed += verdict(&name, try_provider(provider, Some(key)).await)?;
+                    failed += report(&name, try_provider(provider, Some(key)).await)?;
                 }
             }
         }
     }
     if let Some(jwks) = &settings.identity.jwks {
-        failed += verdict("issuer's keys", try_issuer(jwks).await)?;
+        failed += report("issuer's keys", try_issuer(jwks).await)?;
     }
     match &settings.fixed.store.redis {
-        Some(redis) => failed += verdict("redis", try_redis(redis).await)?,
-        None => say("redis", "not set: this gateway keeps its limits by itself")?,
+        Some(redis) => failed += report("redis", try_redis(redis).await)?,
+        None => print_line("redis", "not set: this gateway keeps its limits by itself")?,
     }
-    failed += verdict("data directory", try_directory(&settings.fixed.store))?;
-    failed += verdict("spool directory", try_spool(&settings.fixed.spool))?;
+    failed += report("data directory", try_directory(&settings.fixed.store))?;
+    failed += report("spool directory", try_spool(&settings.fixed.spool))?;
     match failed {
         0 => Ok(()),
         1 => Err(Failure::Other("1 check failed".to_owned())),
@@ -56,24 +56,24 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
 }
 
 /// Prints a summary of the settings, to show that the right file and the right variables were read.
-fn tell_what_was_found(settings: &Settings) -> Result<(), Failure> {
+fn print_summary(settings: &Settings) -> Result<(), Failure> {
     let server = &settings.fixed.server;
     let listeners = format!("clients {}, probes and metrics {}", server.bind, server.ops_bind);
-    say("listeners", &listeners)?;
-    say("providers", &counted(settings.providers.keys(), None))?;
-    say("models", &counted(settings.models.keys(), Some(&settings.default_model)))?;
-    say("plans", &counted(settings.plans.keys(), None))?;
-    say("tokens", &keys_found(settings))?;
+    print_line("listeners", &listeners)?;
+    print_line("providers", &counted(settings.providers.keys(), None))?;
+    print_line("models", &counted(settings.models.keys(), Some(&settings.default_model)))?;
+    print_line("plans", &counted(settings.plans.keys(), None))?;
+    print_line("tokens", &describe_keys(settings))?;
     let store = &settings.fixed.store;
-    let books = match store.namespace {
+    let namespace = match store.namespace {
         Namespace::Production => "",
-        Namespace::Sandbox => ", in the sandbox's own books",
+        Namespace::Sandbox => ", in the sandbox's own ledger",
     };
     let place = match &store.redis {
-        Some(_) => format!("Redis, keys {}:…{books}", store.namespace.key_prefix()),
-        None => format!("{}{books}", store.data_dir.join(store.namespace.database()).display()),
+        Some(_) => format!("Redis, keys {}:…{namespace}", store.namespace.key_prefix()),
+        None => format!("{}{namespace}", store.data_dir.join(store.namespace.database()).display()),
     };
-    say("store", &place)
+    print_line("store", &place)
 }
 
 /// Formats names as `3: a (default), b, c`.
@@ -87,7 +87,7 @@ fn counted<'a>(names: impl ExactSizeIterator<Item = &'a String>, default: Option
 }
 
 /// Describes the keys for checking tokens; never prints a secret, not even in part.
-fn keys_found(settings: &Settings) -> String {
+fn describe_keys(settings: &Settings) -> String {
     let identity = &settings.identity;
     let mut found = Vec::new();
     if let Some(key) = &identity.secret {
@@ -142,7 +142,7 @@ async fn try_provider(provider: &Provider, key: Option<&ProviderKey>) -> Result<
 }
 
 async fn try_issuer(jwks: &JwksSettings) -> Result<String, String> {
-    match identity::try_out(jwks).await.map_err(|error| error.to_string())? {
+    match identity::probe_issuer(jwks).await.map_err(|error| error.to_string())? {
         (0, _) => Err(format!("{} publishes no key that can be used", jwks.source)),
         (used, 0) => Ok(format!("{} publishes {used} that can be used", jwks.source)),
         (used, others) => Ok(format!("{} publishes {used} that can be used, and {others} that cannot", jwks.source)),
@@ -178,12 +178,12 @@ fn try_spool(spool: &config::Spool) -> Result<String, String> {
     Ok(format!("{} can be used", directory.display()))
 }
 
-fn verdict(what: &str, tried: Result<String, String>) -> Result<u32, Failure> {
+fn report(what: &str, tried: Result<String, String>) -> Result<u32, Failure> {
     let failed = u32::from(tried.is_err());
-    say(what, &tried.unwrap_or_else(|error| format!("FAILS: {error}")))?;
+    print_line(what, &tried.unwrap_or_else(|error| format!("FAILS: {error}")))?;
     Ok(failed)
 }
 
-fn say(what: &str, verdict: &str) -> Result<(), Failure> {
+fn print_line(what: &str, verdict: &str) -> Result<(), Failure> {
     print(|out| writeln!(out, "{what:<20} {verdict}"))
 }

@@ -38,8 +38,8 @@ impl Health {
             // The certificate names the host that clients use, not this address. The request holds no secret.
             .tls_danger_accept_invalid_certs(true)
             .build();
-        let asked = client.map_err(Failure::other)?.get(format!("{url}/health/ready")).send().await;
-        match asked {
+        let answer = client.map_err(Failure::other)?.get(format!("{url}/health/ready")).send().await;
+        match answer {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(Failure::Other(format!("{url} is not ready: {}", response.status()))),
             Err(_) => Err(Failure::Other(format!("{url} does not answer"))),

@@ -120,7 +120,7 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 }
 
 /// Prints a remark to standard error, apart from the command's output.
-fn tell(text: &str) {
+fn print_remark(text: &str) {
     // A closed standard error does not affect the result.
     let _ = writeln!(io::stderr(), "voxgate: {text}");
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Failure, print, tell};
+use super::{Failure, print, print_remark};
 use crate::app::build::build_verifier;
 use crate::config::Settings;
 use crate::domain::UnixMs;
@@ -46,7 +46,7 @@ fn no_key() -> Failure {
 /// Reads the token from standard input; accepts a whole header line too.
 fn read() -> Result<String, Failure> {
     if stdin().is_terminal() {
-        tell("paste a token, then press Enter and Ctrl-D");
+        print_remark("paste a token, then press Enter and Ctrl-D");
     }
     let mut input = String::new();
     let read = stdin().take(MAX_INPUT_BYTES).read_to_string(&mut input);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Failure, own_command, print, show, tell};
+use super::{Failure, own_command, print, print_remark, show};
 use crate::config::{Problems, Settings};
 use crate::domain::Subject;
 use crate::identity::{Caps, Grant, MintError, Minter, Scope, Scopes};
@@ -53,7 +53,7 @@ fn make(settings: &Settings, subject: Subject, plan: String, ttl: Duration, scop
         return Err(Failure::Other(format!("--plan {plan}: no such plan; the settings have {}", known.join(", "))));
     }
     let (id, caps) = (new_id(), Caps::default());
-    let said = format!(
+    let remark = format!(
         "token id {id}, valid for {}. To revoke it: {} revoke --sub '{subject}' --jti {id}",
         humantime::format_duration(ttl),
         own_command(None)
@@ -61,7 +61,7 @@ fn make(settings: &Settings, subject: Subject, plan: String, ttl: Duration, scop
     let grant = Grant { subject, plan: Some(plan), scopes, ttl, token_id: Some(id), caps, maker: None };
     let token = mint(settings, &grant)?;
     print(|out| writeln!(out, "{}", token.expose_secret()))?;
-    tell(&said);
+    print_remark(&remark);
     Ok(())
 }
 

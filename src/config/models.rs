@@ -33,9 +33,9 @@ pub struct Model {
     /// The options that it accepts, among those that the gateway knows; `None`: any.
     pub options: Option<BTreeSet<OptionName>>,
     /// The longest audio.
-    pub longest: Option<AudioMs>,
+    pub max_audio: Option<AudioMs>,
     /// The shortest audio.
-    pub shortest: Option<AudioMs>,
+    pub min_audio: Option<AudioMs>,
     /// True if the settings have an entry for it.
     pub configured: bool,
     /// The price; `None` if it is unknown, in which case the model cannot be used with a budget of money.
@@ -103,8 +103,8 @@ impl Model {
             formats: None,
             streams: true,
             options: None,
-            longest: None,
-            shortest: None,
+            max_audio: None,
+            min_audio: None,
             configured: false,
             price: None,
             weight: NonZeroU32::MIN,
@@ -132,8 +132,8 @@ impl Model {
             formats: words(&mut section, "formats"),
             streams: section.value("streams", true),
             options: read_options(&mut section),
-            longest: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
-            shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
+            max_audio: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
+            min_audio: section.optional::<u64>("min_ms").map(AudioMs::new),
             configured: true,
             price: read_price(&mut section),
             weight: section.weight("weight").unwrap_or(NonZeroU32::MIN),

@@ -42,10 +42,12 @@ pub struct AudioRate {
     pub burst: AudioMs,
 }
 
-const MOST: u64 = 1_000_000;
+/// The largest rate, burst and number of requests in flight.
+const MAX_RATE: u64 = 1_000_000;
 /// The largest monthly budget in minutes, some 1900 years: in milliseconds it is still exact as a double.
-const MOST_MINUTES: u64 = 1_000_000_000;
-const MINUTES_OF_BURST: u64 = 60;
+const MAX_MONTHLY_MINUTES: u64 = 1_000_000_000;
+/// The longest burst of audio, in minutes of the rate.
+const MAX_BURST_MINUTES: u64 = 60;
 
 impl Plan {
     fn read(mut section: Section, known: &BTreeMap<String, Model>) -> Self {
@@ -59,7 +61,9 @@ impl Plan {
             audio: read_audio(&mut section),
             concurrent: count(&mut section, "max_concurrent"),
             monthly_usd: section.optional("monthly_usd"),
-            monthly_audio: section.ranged("monthly_audio_minutes", 0..=MOST_MINUTES).map(|m| AudioMs::new(m * 60_000)),
+            monthly_audio: section
+                .ranged("monthly_audio_minutes", 0..=MAX_MONTHLY_MINUTES)
+                .map(|m| AudioMs::new(m * 60_000)),
         };
         section.finish();
         plan
@@ -73,7 +77,7 @@ impl Plan {
     /// True if the plan allows nothing beyond `other`, neither in kind nor in amount.
     pub fn is_within(&self, other: &Self) -> bool {
         fn fits<T: PartialOrd>(mine: Option<T>, others: Option<T>) -> bool {
-            others.is_none_or(|most| mine.is_some_and(|mine| mine <= most))
+            others.is_none_or(|limit| mine.is_some_and(|mine| mine <= limit))
         }
         let models = match (&self.models, &other.models) {
             (Some(mine), Some(others)) => mine.iter().all(|name| others.contains(name) || others.contains("*")),
@@ -103,7 +107,7 @@ impl Plan {
 }
 
 fn count(section: &mut Section, key: &'static str) -> Option<NonZeroU32> {
-    NonZeroU32::new(u32::try_from(section.ranged(key, 1..=MOST)?).ok()?)
+    NonZeroU32::new(u32::try_from(section.ranged(key, 1..=MAX_RATE)?).ok()?)
 }
 
 fn read_requests(section: &mut Section) -> Option<RequestRate> {
@@ -119,16 +123,16 @@ fn read_requests(section: &mut Section) -> Option<RequestRate> {
 
 fn read_audio(section: &mut Section) -> Option<AudioRate> {
     let given = section.contains("audio_seconds_per_minute");
-    let per_minute = section.ranged("audio_seconds_per_minute", 1..=MOST);
-    let burst = section.ranged("audio_burst_seconds", 1..=MOST * MINUTES_OF_BURST);
+    let per_minute = section.ranged("audio_seconds_per_minute", 1..=MAX_RATE);
+    let burst = section.ranged("audio_burst_seconds", 1..=MAX_RATE * MAX_BURST_MINUTES);
     if !given && burst.is_some() {
         section.problem("audio_burst_seconds", "needs audio_seconds_per_minute beside it");
     }
     let per_minute = per_minute?;
     let burst = burst.unwrap_or(per_minute);
-    if burst > per_minute * MINUTES_OF_BURST {
-        let most = per_minute * MINUTES_OF_BURST;
-        section.problem("audio_burst_seconds", format!("got {burst}; takes {most} at most, what an hour allows"));
+    if burst > per_minute * MAX_BURST_MINUTES {
+        let max = per_minute * MAX_BURST_MINUTES;
+        section.problem("audio_burst_seconds", format!("got {burst}; takes {max} at most, what an hour allows"));
     }
     Some(AudioRate { per_minute: AudioMs::new(per_minute * 1000), burst: AudioMs::new(burst * 1000) })
 }

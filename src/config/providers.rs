@@ -36,7 +36,7 @@ pub struct Provider {
 
 impl Provider {
     /// True if this provider and `other` have the same connection settings and key names, whatever the secrets are.
-    pub fn is_asked_like(&self, other: &Self) -> bool {
+    pub fn connects_like(&self, other: &Self) -> bool {
         let keys = |provider: &Self| provider.keys.iter().map(|key| (key.name.clone(), key.weight)).collect::<Vec<_>>();
         let without = |provider: &Self| Self { keys: Vec::new(), ..provider.clone() };
         let (mine, others) = (without(self), without(other));

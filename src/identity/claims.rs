@@ -46,14 +46,14 @@ pub(super) const CAPS_CLAIM: &str = "voxgate_caps";
 pub(super) const MAKER_CLAIM: &str = "voxgate_maker";
 
 /// Lists the names of all claims that these rules read.
-pub(super) fn wanted(rules: &Rules) -> Vec<&str> {
+pub(super) fn claim_names(rules: &Rules) -> Vec<&str> {
     let mapping = &rules.mapping;
     let mapped = [&mapping.subject, &mapping.plan, &mapping.scope].map(ClaimPath::claim);
     REGISTERED.into_iter().chain([CAPS_CLAIM, MAKER_CLAIM]).chain(mapped).collect()
 }
 
 /// Returns the caller that the claims describe, if they are valid at `now`.
-pub(super) fn judge(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -> Result<Caller, IdentityError> {
+pub(super) fn authorize(claims: &BTreeMap<String, Value>, rules: &Rules, now: u64) -> Result<Caller, IdentityError> {
     let registered = |name: &'static str| Claim { name, value: claims.get(name) };
     let expires_at = registered("exp").time()?.ok_or(IdentityError::MissingClaim("exp".into()))?;
     let issued_at = registered("iat").time()?;
@@ -94,8 +94,8 @@ impl<'a> Claim<'a> {
 
     /// Treats `null` as absent: an issuer that copies its user data into its own claims writes `null` for an unknown
     /// value.
-    fn or_absent_if_null(self, ours: &str) -> Self {
-        if self.name == ours { self } else { Self { value: self.value.filter(|value| !value.is_null()), ..self } }
+    fn or_absent_if_null(self, own_name: &str) -> Self {
+        if self.name == own_name { self } else { Self { value: self.value.filter(|value| !value.is_null()), ..self } }
     }
 
     fn invalid(&self, rule: &'static str) -> IdentityError {
@@ -182,6 +182,6 @@ fn check_audience(aud: &Claim<'_>, rules: &Rules) -> Result<(), IdentityError> {
         Some(Value::Array(list)) => aud.texts(list, AUDIENCE)?,
         Some(_) => return Err(aud.invalid(AUDIENCE)),
     };
-    let ours = named.iter().any(|name| rules.audience.iter().any(|ours| ours == name));
-    if ours { Ok(()) } else { Err(IdentityError::WrongAudience) }
+    let is_for_us = named.iter().any(|name| rules.audience.iter().any(|own| own == name));
+    if is_for_us { Ok(()) } else { Err(IdentityError::WrongAudience) }
 }

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
+use super::Scope;
 use super::time::utc;
-use super::{MAX_TOKEN_BYTES, Scope};
+
+/// The longest token that the gateway reads, in bytes. Real ones are well under 2 KiB; the cap bounds the work for an
+/// unknown client.
+pub const MAX_TOKEN_BYTES: usize = 8192;
 
 /// A refusal by this module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +31,7 @@ pub enum IdentityError {
     },
     /// The text is not a signed token.
     #[error("The token is not a JWT: {0}.")]
-    Malformed(Flaw),
+    Malformed(Malformed),
     /// The token demands an extension of the format (`crit`, RFC 7515 §4.1.11), and the gateway knows none.
     #[error("The token's header has a `crit` parameter, and none of its extensions is understood here.")]
     CriticalHeader,
@@ -103,21 +107,21 @@ pub enum IdentityError {
 
 /// The place where a text differs from a signed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum Malformed {
     /// The text is not `header.payload.signature`.
     #[error("it must be three parts with a dot between them")]
     NotThreeParts,
     /// A part is not encoded as RFC 7515 §2 demands.
     #[error("its {0} is not base64url without padding")]
-    NotBase64Url(Part),
+    NotBase64Url(Segment),
     /// A part is not JSON of the right form.
     #[error("its {0} is not a JSON object in which each name is given once and has the right type")]
-    NotAnObject(Part),
+    NotAnObject(Segment),
 }
 
 /// A part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Segment {
     /// The header, which names the algorithm.
     Header,
     /// The claims.
@@ -126,7 +130,7 @@ pub enum Part {
     Signature,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Header => "header",

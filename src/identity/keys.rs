@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::token::Token;
-use super::{Flaw, IdentityError, Part};
+use super::{IdentityError, Malformed, Segment};
 
 /// The shortest secret that is fit for HMAC with SHA-256, in bytes (RFC 7518 §3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -162,7 +162,7 @@ impl Key {
         // The algorithm is that of the key, never that of the token. It fits the key, so the only possible error is the
         // encoding of the signature.
         crypto::verify(token.signature, token.signed.as_bytes(), &self.decoding, self.algorithm)
-            .map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(Part::Signature)))
+            .map_err(|_| IdentityError::Malformed(Malformed::NotBase64Url(Segment::Signature)))
     }
 }
 

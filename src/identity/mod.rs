@@ -24,13 +24,12 @@ mod verifier;
 pub use algorithm::{algorithm_names, hmac_algorithm_names, parse_algorithm};
 pub use caller::{Caller, Caps};
 pub use claims::{DEFAULT_PLAN, Rules};
-pub use error::{Flaw, IdentityError, Part};
-pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeySource, try_out};
+pub use error::{IdentityError, MAX_TOKEN_BYTES, Malformed, Segment};
+pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeySource, probe_issuer};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
 pub use mapping::{ClaimMapping, ClaimPath, ClaimPathError};
 pub use mint::{Grant, MintError, Minter};
 pub use scope::{Scope, Scopes, UnknownScope};
-pub use token::MAX_TOKEN_BYTES;
 pub use verifier::{Verifier, check_keys};
 
 #[cfg(test)]

@@ -43,13 +43,13 @@ struct UniqueValue(Value);
 
 impl<'de> Deserialize<'de> for UniqueValue {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        value.deserialize_any(OnceVisitor).map(Self)
+        value.deserialize_any(UniqueValueVisitor).map(Self)
     }
 }
 
-struct OnceVisitor;
+struct UniqueValueVisitor;
 
-impl<'de> Visitor<'de> for OnceVisitor {
+impl<'de> Visitor<'de> for UniqueValueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

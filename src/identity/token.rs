@@ -12,11 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::payload::SelectedClaims;
-use super::{Flaw, IdentityError, Part, parse_algorithm};
-
-/// The longest token that the gateway reads, in bytes. Real ones are well under 2 KiB; the cap bounds the work for an
-/// unknown client.
-pub const MAX_TOKEN_BYTES: usize = 8192;
+use super::{IdentityError, MAX_TOKEN_BYTES, Malformed, Segment, parse_algorithm};
 
 /// The parts of a token whose header is valid. The payload is still encoded.
 pub(super) struct Token<'a> {
@@ -45,11 +41,11 @@ impl<'a> Token<'a> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(IdentityError::TooLong { bytes: text.len() });
         }
-        let not_three = || IdentityError::Malformed(Flaw::NotThreeParts);
+        let not_three = || IdentityError::Malformed(Malformed::NotThreeParts);
         let (signed, signature) = text.rsplit_once('.').ok_or_else(not_three)?;
         let two = signed.split_once('.').filter(|(_, payload)| !payload.contains('.'));
         let (header, payload) = two.ok_or_else(not_three)?;
-        let Header { alg, kid, crit } = read_object(header, Part::Header, PhantomData)?;
+        let Header { alg, kid, crit } = read_object(header, Segment::Header, PhantomData)?;
         if crit {
             return Err(IdentityError::CriticalHeader);
         }
@@ -59,20 +55,20 @@ impl<'a> Token<'a> {
 
     /// Decodes the payload and reads the claims of these names. Call it only after the signature has been verified.
     pub(super) fn payload(&self, wanted: &[&str]) -> Result<BTreeMap<String, Value>, IdentityError> {
-        read_object(self.payload, Part::Payload, SelectedClaims(wanted))
+        read_object(self.payload, Segment::Payload, SelectedClaims(wanted))
     }
 }
 
 fn read_object<T>(
     encoded: &str,
-    part: Part,
+    part: Segment,
     reader: impl for<'de> DeserializeSeed<'de, Value = T>,
 ) -> Result<T, IdentityError> {
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| IdentityError::Malformed(Flaw::NotBase64Url(part)))?;
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| IdentityError::Malformed(Malformed::NotBase64Url(part)))?;
     let json = str::from_utf8(&bytes).unwrap_or_default();
     // serde would also fill a struct from an array, field by field.
     let object = json.trim_ascii_start().starts_with('{').then(|| read_whole(json, reader).ok()).flatten();
-    object.ok_or(IdentityError::Malformed(Flaw::NotAnObject(part)))
+    object.ok_or(IdentityError::Malformed(Malformed::NotAnObject(part)))
 }
 
 fn read_whole<'de, S: DeserializeSeed<'de>>(json: &'de str, reader: S) -> serde_json::Result<S::Value> {

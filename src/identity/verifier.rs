@@ -46,14 +46,14 @@ impl Verifier {
     pub async fn identify(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         let text = bearer(authorization)?;
         let known = self.fetched();
-        let caller = self.judge(text, known.as_deref(), time::now());
+        let caller = self.verify_with(text, known.as_deref(), time::now());
         let (Err(error), Some(jwks)) = (&caller, &self.jwks) else { return caller };
         if !error.is_about_keys() || !self.may_be_new(&Token::parse(text)?, known.as_deref()) {
             return caller;
         }
         jwks.refresh().await;
         let known = self.fetched();
-        match self.judge(text, known.as_deref(), time::now()) {
+        match self.verify_with(text, known.as_deref(), time::now()) {
             Err(error) if error.is_about_keys() && known.is_none() => {
                 Err(IdentityError::KeysUnavailable { wait: jwks.next_try() })
             }
@@ -73,7 +73,7 @@ impl Verifier {
 
     /// Returns the caller that `token` stands for at `now`, in seconds since 1970.
     pub fn verify_at(&self, token: &str, now: u64) -> Result<Caller, IdentityError> {
-        self.judge(token, self.fetched().as_deref(), now)
+        self.verify_with(token, self.fetched().as_deref(), now)
     }
 
     /// Returns the issuer's keys that are in memory.
@@ -81,10 +81,10 @@ impl Verifier {
         self.jwks.as_ref().and_then(|jwks| jwks.keys())
     }
 
-    fn judge(&self, token: &str, published: Option<&[Key]>, now: u64) -> Result<Caller, IdentityError> {
+    fn verify_with(&self, token: &str, published: Option<&[Key]>, now: u64) -> Result<Caller, IdentityError> {
         let token = Token::parse(token)?;
         self.check_signature(&token, published.unwrap_or_default())?;
-        claims::judge(&token.payload(&claims::wanted(&self.rules))?, &self.rules, now)
+        claims::authorize(&token.payload(&claims::claim_names(&self.rules))?, &self.rules, now)
     }
 
     fn check_signature(&self, token: &Token<'_>, published: &[Key]) -> Result<(), IdentityError> {

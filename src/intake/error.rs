@@ -8,7 +8,7 @@ use actix_web::error::PayloadError;
 use super::body::BelowMinRate;
 use super::json::JsonError;
 use super::media::MediaError;
-use super::options::OptionError;
+use super::option_error::OptionError;
 use super::spool::SpoolError;
 use crate::fair_share::Refused;
 

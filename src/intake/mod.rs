@@ -13,6 +13,7 @@ pub mod json;
 mod measuring;
 pub mod media;
 mod multipart;
+mod option_error;
 mod options;
 mod recording;
 mod references;
@@ -25,7 +26,8 @@ mod values;
 pub use body::BodyForm;
 pub use error::IntakeError;
 pub use measuring::{MeasuringLoad, MeasuringPool};
-pub use options::{Chunking, OptionError, Options};
+pub use option_error::OptionError;
+pub use options::{Chunking, Options};
 pub use spool::{Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolWriter, probe_directory};
 pub use upload::{First, Upload};
 

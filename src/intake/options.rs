@@ -3,10 +3,10 @@
 //! Options that the gateway knows are parsed and checked here as far as possible without knowing the model. Unknown
 //! options are kept as they came and sent on: OpenAI adds fields.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use super::fields::base_name;
+use super::option_error::OptionError;
 use super::values::{
     check_member, is_word, one_line, parse_format, parse_granularity, parse_keyword, parse_language, parse_reference,
     parse_stream, parse_temperature, shown,
@@ -64,44 +64,6 @@ pub enum Chunking {
     Named(String),
     /// The members of an object such as `{"type": "server_vad", …}`, each with its name and its text.
     Object(Vec<(String, String)>),
-}
-
-/// An error in an option.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum OptionError {
-    /// The value is not allowed.
-    #[error("Invalid value for '{name}': {got}. {allowed}")]
-    Invalid {
-        /// The option's name.
-        name: &'static str,
-        /// The received value, for people.
-        got: String,
-        /// The allowed values, as a sentence.
-        allowed: Cow<'static, str>,
-    },
-    /// An option that may be given only once came again.
-    #[error("'{name}' was given more than once.")]
-    Repeated {
-        /// The option's name.
-        name: &'static str,
-    },
-    /// Two options that exclude each other.
-    #[error("'{name}' cannot be used together with '{with}'.")]
-    Conflict {
-        /// The option to leave out.
-        name: &'static str,
-        /// The other option.
-        with: &'static str,
-    },
-}
-
-impl OptionError {
-    /// Returns the name of the invalid option.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Invalid { name, .. } | Self::Repeated { name } | Self::Conflict { name, .. } => name,
-        }
-    }
 }
 
 impl Options {

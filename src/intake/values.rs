@@ -1,7 +1,7 @@
 //! The rules for the value of each option. A rule that depends on other options is in [`options`](super::options); a
 //! rule that depends on the model is in admission.
 
-use super::options::OptionError;
+use super::option_error::OptionError;
 use crate::domain::terms::Format;
 
 pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {

@@ -30,8 +30,8 @@ struct Answer {
 }
 
 /// The maximum of a credible report: a week of audio, or more tokens than any model accepts.
-const MOST_MS: u64 = 7 * 24 * 3_600_000;
-const MOST_TOKENS: u64 = 100_000_000;
+const MAX_MS: u64 = 7 * 24 * 3_600_000;
+const MAX_TOKENS: u64 = 100_000_000;
 
 /// The members of `usage`. Each is parsed separately, so that an invalid one does not invalidate the others.
 type Reported = serde_json::Map<String, Value>;
@@ -97,14 +97,14 @@ fn usage(reported: &Reported) -> Option<Usage> {
     let rest = || count(reported, "total_tokens").map(|total| total.saturating_sub(output));
     // The members decide, not `type`, which providers that copy the format leave out.
     if let Some(input) = count(reported, "input_tokens").or_else(rest) {
-        return (input.max(output) <= MOST_TOKENS).then_some(Usage::Tokens { input, output });
+        return (input.max(output) <= MAX_TOKENS).then_some(Usage::Tokens { input, output });
     }
     length(reported.get("seconds")?.as_f64()?).map(Usage::Length)
 }
 
 fn length(seconds: f64) -> Option<AudioMs> {
     let length = Duration::try_from_secs_f64(seconds).ok()?;
-    let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MOST_MS)?;
+    let ms = length.as_millis().try_into().ok().filter(|ms| *ms <= MAX_MS)?;
     Some(AudioMs::new(ms))
 }
 

@@ -37,7 +37,7 @@ pub enum Unfit {
     },
     /// The audio is too long for the model.
     #[error(
-        "audio duration {length} seconds is longer than {longest} seconds which is the maximum for model '{model}'."
+        "audio duration {length} seconds is longer than {max_audio} seconds which is the maximum for model '{model}'."
     )]
     TooLong {
         /// The model.
@@ -45,11 +45,11 @@ pub enum Unfit {
         /// The measured audio.
         length: AudioMs,
         /// The model's maximum.
-        longest: AudioMs,
+        max_audio: AudioMs,
     },
     /// The audio is too short for the model.
     #[error(
-        "audio duration {length} seconds is shorter than {shortest} seconds which is the minimum for model '{model}'."
+        "audio duration {length} seconds is shorter than {min_audio} seconds which is the minimum for model '{model}'."
     )]
     TooShort {
         /// The model.
@@ -57,7 +57,7 @@ pub enum Unfit {
         /// The measured audio.
         length: AudioMs,
         /// The model's minimum.
-        shortest: AudioMs,
+        min_audio: AudioMs,
     },
 }
 
@@ -79,9 +79,9 @@ pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
     }
     // Only a measured length can refuse a job; a bound derived from the size cannot.
     let Some(length) = job.media.length.measured() else { return Ok(()) };
-    match (model.shortest, model.longest) {
-        (_, Some(longest)) if length > longest => Err(Unfit::TooLong { model: name(), length, longest }),
-        (Some(shortest), _) if length < shortest => Err(Unfit::TooShort { model: name(), length, shortest }),
+    match (model.min_audio, model.max_audio) {
+        (_, Some(max_audio)) if length > max_audio => Err(Unfit::TooLong { model: name(), length, max_audio }),
+        (Some(min_audio), _) if length < min_audio => Err(Unfit::TooShort { model: name(), length, min_audio }),
         _ => Ok(()),
     }
 }

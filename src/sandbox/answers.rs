@@ -23,7 +23,7 @@ pub(super) fn answer(job: &Job, event_delay: Duration) -> HttpResponse {
     let length = job.media.length.upper_bound();
     if job.options.streams() {
         let events = events(&text, length, job.options.format());
-        let delay = event_delay.min(longest_delay(events.len()));
+        let delay = event_delay.min(max_delay(events.len()));
         return HttpResponse::Ok().content_type("text/event-stream").streaming(paced(events, delay));
     }
     match job.options.format() {
@@ -110,7 +110,7 @@ fn events(text: &str, length: AudioMs, format: Format) -> Vec<String> {
 }
 
 /// Returns the longest delay before each of `events` events that keeps within [`MAX_STREAM_TIME`].
-fn longest_delay(events: usize) -> Duration {
+fn max_delay(events: usize) -> Duration {
     MAX_STREAM_TIME / u32::try_from(events).unwrap_or(u32::MAX).max(1)
 }
 
@@ -158,7 +158,7 @@ mod tests {
             (5000, Duration::from_millis(120), MAX_STREAM_TIME),
         ] {
             let events = events(&"word ".repeat(words), AudioMs::new(1000), Format::Json);
-            let (count, delay) = (events.len(), event_delay.min(longest_delay(events.len())));
+            let (count, delay) = (events.len(), event_delay.min(max_delay(events.len())));
             let (start, mut stream) = (Instant::now(), Box::pin(paced(events, delay)));
             for number in 1..=u32::try_from(count).unwrap() {
                 assert!(stream.next().await.is_some());

@@ -106,14 +106,14 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn transcribe(request: HttpRequest, body: Payload, state: Data<SandboxState>) -> HttpResponse {
-    work(Task::Transcribe, &request, body, &state).await
+    handle(Task::Transcribe, &request, body, &state).await
 }
 
 async fn translate(request: HttpRequest, body: Payload, state: Data<SandboxState>) -> HttpResponse {
-    work(Task::Translate, &request, body, &state).await
+    handle(Task::Translate, &request, body, &state).await
 }
 
-async fn work(task: Task, request: &HttpRequest, body: Payload, state: &SandboxState) -> HttpResponse {
+async fn handle(task: Task, request: &HttpRequest, body: Payload, state: &SandboxState) -> HttpResponse {
     let expected = format!("Bearer {}", state.key.expose_secret());
     let given = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
     if given != Some(expected.as_bytes()) {

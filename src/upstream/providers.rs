@@ -73,7 +73,7 @@ impl Providers {
             == (settings.breaker, settings.backoff, settings.max_backoff);
         let mut new = Self::new(providers, settings);
         for (name, provider) in &mut new.all {
-            let same = self.all.get(name).filter(|old| same_rules && old.settings.is_asked_like(&provider.settings));
+            let same = self.all.get(name).filter(|old| same_rules && old.settings.connects_like(&provider.settings));
             if let Some(old) = same {
                 old.replace_keys(&provider.settings.keys);
                 *provider = Arc::clone(old);

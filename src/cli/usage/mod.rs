@@ -10,7 +10,7 @@ use std::path::absolute;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print, tell};
+use super::{Failure, print, print_remark};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::{Month, Subject, UnixMs};
 use crate::store::{LedgerReader, StoreError};
@@ -63,20 +63,20 @@ impl Usage {
             };
             Failure::Other(format!("{place} cannot be read: {failure}"))
         };
-        let books = LedgerReader::open(&settings).map_err(unreadable)?;
+        let ledger = LedgerReader::open(&settings).map_err(unreadable)?;
         let month = self.month.unwrap_or_else(|| Month::of(UnixMs::now()));
-        let report = Report::read(&books, month, self.subject, self.records).await.map_err(unreadable)?;
+        let report = Report::read(&ledger, month, self.subject, self.records).await.map_err(unreadable)?;
         // Without the gateway's key in this terminal, an operator may read another namespace's ledger.
-        let books_of = match settings.namespace {
-            Namespace::Sandbox => Some("these are the books of the sandbox, since no OPENAI_API_KEY is set"),
+        let namespace_note = match settings.namespace {
+            Namespace::Sandbox => Some("this is the ledger of the sandbox, since no OPENAI_API_KEY is set"),
             Namespace::Production => None,
         };
-        match (report.nothing(), books_of) {
-            (Some(nothing), books_of) => {
-                let books_of = books_of.map(|books| format!("; {books}")).unwrap_or_default();
-                tell(&(nothing + &reason(&report, &books, &settings) + &books_of));
+        match (report.nothing(), namespace_note) {
+            (Some(nothing), namespace_note) => {
+                let namespace_note = namespace_note.map(|ledger| format!("; {ledger}")).unwrap_or_default();
+                print_remark(&(nothing + &reason(&report, &ledger, &settings) + &namespace_note));
             }
-            (None, Some(books)) => tell(books),
+            (None, Some(ledger)) => print_remark(ledger),
             (None, None) => {}
         }
         print(|out| match self.format {
@@ -88,8 +88,8 @@ impl Usage {
 }
 
 /// Returns the reason why the report may be empty, if the user cannot know it.
-fn reason(report: &Report, books: &LedgerReader, settings: &config::Store) -> String {
-    if books.is_new() {
+fn reason(report: &Report, ledger: &LedgerReader, settings: &config::Store) -> String {
+    if ledger.is_new() {
         // Show the full path: a command from another folder than the gateway's reads another directory.
         let directory = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
         return format!("; no gateway has written to {} (VOXGATE_DATA_DIR) yet", directory.display());

@@ -22,21 +22,21 @@ pub(super) enum Report {
 impl Report {
     /// Reads the report from the ledger.
     pub(super) async fn read(
-        books: &LedgerReader,
+        ledger: &LedgerReader,
         month: Month,
         subject: Option<Subject>,
         records: bool,
     ) -> Result<Self, StoreError> {
         match (subject, records) {
             (None, false) => {
-                let subjects = books.subjects(month).await?;
-                let ask = |subject| async move { books.statement(&subject, month).await };
+                let subjects = ledger.subjects(month).await?;
+                let ask = |subject| async move { ledger.statement(&subject, month).await };
                 let statements = stream::iter(subjects).map(ask).buffered(AT_ONCE).try_collect().await?;
                 Ok(Self::Everyone { month, statements })
             }
-            (Some(subject), false) => Ok(Self::One(books.statement(&subject, month).await?)),
+            (Some(subject), false) => Ok(Self::One(ledger.statement(&subject, month).await?)),
             (subject, true) => {
-                let entries = books.entries(subject.as_ref(), month).await?;
+                let entries = ledger.entries(subject.as_ref(), month).await?;
                 Ok(Self::Records { month, subject, entries })
             }
         }

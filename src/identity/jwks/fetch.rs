@@ -1,6 +1,5 @@
 //! The fetch of an issuer's keys, with short timeouts and without redirects.
 
-use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
@@ -9,31 +8,11 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{IssuerUrl, JwksSettings, Reading, read};
+use super::settings::{JwksSettings, KeySource};
+use super::{IssuerUrl, Reading, read};
 
 /// The largest document, in bytes. Real sets are a few KiB, with certificates some more.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-
-/// The source of an issuer's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// The address of the key set.
-    Jwks(IssuerUrl),
-    /// The configuration of the issuer of this name, which holds the address of the keys (`OpenID` Connect Discovery
-    /// 1.0).
-    Discovery {
-        /// The issuer's name, exactly as in its tokens.
-        issuer: String,
-        /// The issuer's name as an address.
-        address: IssuerUrl,
-    },
-}
-
-impl fmt::Display for KeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address().fmt(f)
-    }
-}
 
 /// The reason why an issuer's keys cannot be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -81,14 +60,6 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-impl KeySource {
-    const fn address(&self) -> &IssuerUrl {
-        match self {
-            Self::Jwks(address) | Self::Discovery { address, .. } => address,
-        }
-    }
-}
-
 pub(super) fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
     // Minutes pass between two fetches, which is too long to keep a connection.
     let client = Client::builder().redirect(redirect::Policy::none()).pool_max_idle_per_host(0);
@@ -98,7 +69,7 @@ pub(super) fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
 }
 
 /// Fetches once, and returns the number of usable keys and of unusable ones.
-pub async fn try_out(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
+pub async fn probe_issuer(settings: &JwksSettings) -> Result<(usize, usize), FetchError> {
     let Fetched { reading, .. } = fetch(&client(&settings.source).map_err(FetchError::Client)?, settings).await?;
     Ok((reading.used, reading.skipped.len()))
 }

@@ -6,6 +6,7 @@
 mod address;
 mod fetch;
 mod read;
+mod settings;
 
 use std::fmt;
 use std::pin::pin;
@@ -17,24 +18,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use address::{IssuerUrl, IssuerUrlError};
-pub use fetch::{FetchError, KeySource, try_out};
+pub use fetch::{FetchError, probe_issuer};
 pub(super) use read::{Reading, read};
+pub use settings::{JwksSettings, KeySource};
 
 use super::keys::Key;
 use fetch::Fetched;
-
-/// The source of an issuer's keys, and the times between fetches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JwksSettings {
-    /// The source.
-    pub source: KeySource,
-    /// The longest time between two fetches.
-    pub refresh: Duration,
-    /// The shortest time between two fetches, whatever causes them.
-    pub cooldown: Duration,
-    /// The longest time of a fetch, and of a request that waits for one.
-    pub timeout: Duration,
-}
 
 /// The current keys of one issuer. They outlive the [`Verifier`](super::Verifier)s that use them.
 pub struct JwksCache {
@@ -46,7 +35,7 @@ struct Shared {
     settings: JwksSettings,
     client: reqwest::Client,
     state: watch::Sender<State>,
-    wanted: Notify,
+    fetch_requested: Notify,
 }
 
 #[derive(Default)]
@@ -54,7 +43,7 @@ struct State {
     /// The keys; `None` before the first successful fetch.
     keys: Option<Arc<[Key]>>,
     /// The start of the last fetch.
-    asked_at: Option<Instant>,
+    fetch_began: Option<Instant>,
     fetching: bool,
     /// The number of fetches that have ended, with or without success.
     ended: u64,
@@ -68,7 +57,7 @@ impl JwksCache {
         let client = fetch::client(&settings.source)?;
         let same = before.filter(|before| before.shared.settings.source == settings.source);
         let state = watch::Sender::new(State { keys: same.and_then(Self::keys), ..State::default() });
-        let shared = Arc::new(Shared { settings, client, state, wanted: Notify::new() });
+        let shared = Arc::new(Shared { settings, client, state, fetch_requested: Notify::new() });
         let task = tokio::spawn(keep(Arc::clone(&shared)));
         Ok(Arc::new(Self { shared, task }))
     }
@@ -92,10 +81,10 @@ impl JwksCache {
             (now.ended, now.fetching)
         };
         if !fetching {
-            if !self.shared.may_ask() {
+            if !self.shared.may_fetch() {
                 return;
             }
-            self.shared.wanted.notify_one();
+            self.shared.fetch_requested.notify_one();
         }
         // After a timeout the request is judged by the known keys.
         let _ = timeout(self.shared.settings.timeout, state.wait_for(|state| state.ended > ended)).await;
@@ -122,7 +111,7 @@ impl fmt::Debug for JwksCache {
 /// Fetches the keys for as long as the task runs.
 async fn keep(shared: Arc<Shared>) {
     loop {
-        shared.state.send_modify(|state| (state.fetching, state.asked_at) = (true, Some(Instant::now())));
+        shared.state.send_modify(|state| (state.fetching, state.fetch_began) = (true, Some(Instant::now())));
         let outcome = fetch::fetch(&shared.client, &shared.settings).await;
         let pause = shared.take(outcome);
         shared.pause(pause).await;
@@ -177,18 +166,18 @@ impl Shared {
         loop {
             tokio::select! {
                 () = &mut over => return,
-                () = self.wanted.notified() => if self.may_ask() { return },
+                () = self.fetch_requested.notified() => if self.may_fetch() { return },
             }
         }
     }
 
-    fn may_ask(&self) -> bool {
+    fn may_fetch(&self) -> bool {
         self.cooldown_left().is_zero()
     }
 
     fn cooldown_left(&self) -> Duration {
-        let asked_at = self.state.borrow().asked_at;
-        asked_at.map_or(Duration::ZERO, |at| self.settings.cooldown.saturating_sub(at.elapsed()))
+        let fetch_began = self.state.borrow().fetch_began;
+        fetch_began.map_or(Duration::ZERO, |at| self.settings.cooldown.saturating_sub(at.elapsed()))
     }
 }
 

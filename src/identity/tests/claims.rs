@@ -243,6 +243,6 @@ fn a_mapped_claim_may_be_given_once_at_every_depth() {
     for app in [r#""app":{"plan":"a","plan":"b"}"#, r#""app":{"plan":"a"},"app":{"plan":"b"}"#] {
         let payload = format!(r#"{{"sub":"alice","exp":1800000060,{app}}}"#);
         let refusal = gateway.verify_at(&with_payload(&payload), NOW);
-        assert_eq!(refusal, Err(IdentityError::Malformed(Flaw::NotAnObject(Part::Payload))), "{app}");
+        assert_eq!(refusal, Err(IdentityError::Malformed(Malformed::NotAnObject(Segment::Payload))), "{app}");
     }
 }

@@ -1,9 +1,9 @@
 //! Tests of texts that are not a JWT: each refusal names the fault.
 
 use super::*;
-use Flaw::{NotAnObject, NotBase64Url, NotThreeParts};
+use Malformed::{NotAnObject, NotBase64Url, NotThreeParts};
 
-fn flaw(token: &str) -> Option<Flaw> {
+fn flaw(token: &str) -> Option<Malformed> {
     match gateway().verify_at(token, NOW) {
         Err(IdentityError::Malformed(flaw)) => Some(flaw),
         _ => None,
@@ -18,7 +18,7 @@ fn a_token_is_three_parts() {
     {
         assert_eq!(flaw(token), Some(NotThreeParts), "{token:?}");
     }
-    assert_eq!(flaw(".."), Some(NotAnObject(Part::Header)));
+    assert_eq!(flaw(".."), Some(NotAnObject(Segment::Header)));
     assert!(gateway().verify_at(&good, NOW).is_ok());
 }
 
@@ -28,18 +28,18 @@ fn each_part_is_base64url_without_padding() {
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     for spoilt in ["*", "=", "+", "/", " ", "\n", "é"] {
         let token = format!("{header}{spoilt}.{payload}.{signature}");
-        assert!(matches!(flaw(&token), Some(NotBase64Url(Part::Header) | NotAnObject(_))), "{token}");
+        assert!(matches!(flaw(&token), Some(NotBase64Url(Segment::Header) | NotAnObject(_))), "{token}");
         let token = format!("{header}.{payload}.{signature}{spoilt}");
-        assert_eq!(flaw(&token), Some(NotBase64Url(Part::Signature)), "{token}");
+        assert_eq!(flaw(&token), Some(NotBase64Url(Segment::Signature)), "{token}");
     }
     // The last of 43 characters carries two unused bits. If they could vary, one token could be written in four ways.
     let last = signature.chars().next_back().map(|last| char::from(u8::try_from(last).unwrap() + 1)).unwrap();
     let token = format!("{header}.{payload}.{}{last}", &signature[..signature.len() - 1]);
-    assert_eq!(flaw(&token), Some(NotBase64Url(Part::Signature)), "{token}");
+    assert_eq!(flaw(&token), Some(NotBase64Url(Segment::Signature)), "{token}");
     // A payload that is not base64url can be signed all the same.
     let message = format!("{header}.{payload}=");
     let signature = crypto::sign(message.as_bytes(), &private_key(Algorithm::HS256), Algorithm::HS256).unwrap();
-    assert_eq!(flaw(&format!("{message}.{signature}")), Some(NotBase64Url(Part::Payload)));
+    assert_eq!(flaw(&format!("{message}.{signature}")), Some(NotBase64Url(Segment::Payload)));
 }
 
 #[test]
@@ -54,11 +54,11 @@ fn the_header_is_an_object_with_an_algorithm() {
         json!({"alg": "HS256", "kid": 7}),
         json!({"alg": "HS256", "kid": ["a"]}),
     ] {
-        assert_eq!(flaw(&with_header(&header)), Some(NotAnObject(Part::Header)), "{header}");
+        assert_eq!(flaw(&with_header(&header)), Some(NotAnObject(Segment::Header)), "{header}");
     }
     let twice = r#"{"alg":"none","alg":"HS256"}"#;
     let token = sign(twice, &claims().to_string(), &private_key(Algorithm::HS256), Algorithm::HS256);
-    assert_eq!(flaw(&token), Some(NotAnObject(Part::Header)));
+    assert_eq!(flaw(&token), Some(NotAnObject(Segment::Header)));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_payload_is_an_object() {
         "{\"sub\":\"al\nice\",\"exp\":1800000060}",
         r#"{"sub":"\ud800","exp":1800000060}"#,
     ] {
-        assert_eq!(flaw(&with_payload(payload)), Some(NotAnObject(Part::Payload)), "{payload}");
+        assert_eq!(flaw(&with_payload(payload)), Some(NotAnObject(Segment::Payload)), "{payload}");
     }
     assert!(gateway().verify_at(&with_payload(&format!(" \t\r\n{}\n", claims())), NOW).is_ok());
 }
@@ -109,7 +109,7 @@ fn a_payload_that_is_not_utf8_is_refused() {
     for bytes in payload {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(bytes));
         let signature = crypto::sign(message.as_bytes(), &private_key(Algorithm::HS256), Algorithm::HS256).unwrap();
-        assert_eq!(flaw(&format!("{message}.{signature}")), Some(NotAnObject(Part::Payload)));
+        assert_eq!(flaw(&format!("{message}.{signature}")), Some(NotAnObject(Segment::Payload)));
     }
 }
 
@@ -117,11 +117,11 @@ fn a_payload_that_is_not_utf8_is_refused() {
 fn a_claim_may_be_given_once() {
     for name in ["sub", "exp", "nbf", "iat", "iss", "aud", "jti", "scope", "plan"] {
         let payload = format!(r#"{{"sub":"alice","exp":1800000060,"{name}":"x","{name}":"x"}}"#);
-        assert_eq!(flaw(&with_payload(&payload)), Some(NotAnObject(Part::Payload)), "{name}");
+        assert_eq!(flaw(&with_payload(&payload)), Some(NotAnObject(Segment::Payload)), "{name}");
     }
     // The escaped name is the same name. A repeated claim that the gateway does not read does not matter.
     let escaped = r#"{"sub":"alice","s\u0075b":"bob","exp":1800000060}"#;
-    assert_eq!(flaw(&with_payload(escaped)), Some(NotAnObject(Part::Payload)));
+    assert_eq!(flaw(&with_payload(escaped)), Some(NotAnObject(Segment::Payload)));
     assert!(gateway().verify_at(&with_payload(r#"{"sub":"alice","exp":1800000060,"x":1,"x":2}"#), NOW).is_ok());
 }
 
@@ -143,6 +143,6 @@ fn a_huge_token_is_refused_unread() {
 fn a_deep_payload_is_no_danger() {
     let deep =
         |name: &str| format!(r#"{{"sub":"a","exp":1800000060,"{name}":{}{}}}"#, "[".repeat(2900), "]".repeat(2900));
-    assert_eq!(flaw(&with_payload(&deep("plan"))), Some(NotAnObject(Part::Payload)));
+    assert_eq!(flaw(&with_payload(&deep("plan"))), Some(NotAnObject(Segment::Payload)));
     assert!(gateway().verify_at(&with_payload(&deep("x")), NOW).is_ok());
 }

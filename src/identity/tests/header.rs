@@ -20,9 +20,12 @@ fn the_token_stands_behind_the_word_bearer() {
         (Some(format!("Token {token}")), IdentityError::NotBearer),
         (Some(format!("Bearer:{token}")), IdentityError::NotBearer),
         (Some(format!("Bearer\t{token}")), IdentityError::NotBearer),
-        (Some("Bearer sk-proj-0123".to_owned()), IdentityError::Malformed(Flaw::NotThreeParts)),
-        (Some(format!("Bearer {token} {token}")), IdentityError::Malformed(Flaw::NotThreeParts)),
-        (Some(format!("Bearer {token}, Basic x")), IdentityError::Malformed(Flaw::NotBase64Url(Part::Signature))),
+        (Some("Bearer sk-proj-0123".to_owned()), IdentityError::Malformed(Malformed::NotThreeParts)),
+        (Some(format!("Bearer {token} {token}")), IdentityError::Malformed(Malformed::NotThreeParts)),
+        (
+            Some(format!("Bearer {token}, Basic x")),
+            IdentityError::Malformed(Malformed::NotBase64Url(Segment::Signature)),
+        ),
     ] {
         let refusal = gateway().from_header(header.as_deref()).unwrap_err();
         assert_eq!(refusal, expected, "{header:?}");

@@ -141,11 +141,11 @@ fn a_token_has_no_say_in_what_it_is_checked_with() {
         (json!({"kid": "a; curl https://mallory.example.com"}), unknown.clone()),
         (json!({"kid": url}), unknown.clone()),
         (json!({"kid": "x".repeat(4000)}), unknown),
-        (json!({"kid": ["a"]}), IdentityError::Malformed(Flaw::NotAnObject(Part::Header))),
-        (json!({"kid": {"a": 1}}), IdentityError::Malformed(Flaw::NotAnObject(Part::Header))),
+        (json!({"kid": ["a"]}), IdentityError::Malformed(Malformed::NotAnObject(Segment::Header))),
+        (json!({"kid": {"a": 1}}), IdentityError::Malformed(Malformed::NotAnObject(Segment::Header))),
         (json!({"crit": ["jwk"], "jwk": own}), IdentityError::CriticalHeader),
         (json!({"alg": "none"}), IdentityError::UnknownAlgorithm),
-        (json!({"alg": ["ES256"]}), IdentityError::Malformed(Flaw::NotAnObject(Part::Header))),
+        (json!({"alg": ["ES256"]}), IdentityError::Malformed(Malformed::NotAnObject(Segment::Header))),
     ] {
         let mut header = json!({"alg": "ES256", "typ": "JWT"});
         header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -22,7 +22,8 @@ use futures_util::{Stream, StreamExt};
 
 use super::fields::{Fields, base_name};
 use super::forms::Parts;
-use super::options::{OptionError, is_option};
+use super::option_error::OptionError;
+use super::options::is_option;
 use super::recording::{IntakeContext, Recording};
 use super::{BodyForm, IntakeError};
 use crate::config;

@@ -21,7 +21,7 @@ macro_rules! families {
 
         /// Every metric family.
         pub fn families() -> Vec<Descriptor> {
-            vec![$($family.described()),+]
+            vec![$($family.descriptor()),+]
         }
     };
 }

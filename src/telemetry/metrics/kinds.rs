@@ -55,7 +55,7 @@ struct Head<const N: usize> {
 }
 
 impl<const N: usize> Head<N> {
-    const fn described(&'static self, kind: Kind, buckets: &'static [f64]) -> Descriptor {
+    const fn descriptor(&'static self, kind: Kind, buckets: &'static [f64]) -> Descriptor {
         Descriptor { name: self.name, help: self.help, labels: &self.labels, kind, buckets }
     }
 
@@ -101,8 +101,8 @@ impl<const N: usize> Counter<N> {
         self.series.with(labels, || recorder::counter(&self.head.key(&labels)), |counter| counter.increment(n));
     }
 
-    pub(super) const fn described(&'static self) -> Descriptor {
-        self.head.described(Kind::Counter, &[])
+    pub(super) const fn descriptor(&'static self) -> Descriptor {
+        self.head.descriptor(Kind::Counter, &[])
     }
 }
 
@@ -130,8 +130,8 @@ impl<const N: usize> Histogram<N> {
         self.series.with(labels, make, |histogram| histogram.record(span.as_secs_f64()));
     }
 
-    pub(super) const fn described(&'static self) -> Descriptor {
-        self.head.described(Kind::Histogram, self.buckets)
+    pub(super) const fn descriptor(&'static self) -> Descriptor {
+        self.head.descriptor(Kind::Histogram, self.buckets)
     }
 }
 
@@ -157,8 +157,8 @@ impl<const N: usize> Sum<N> {
         });
     }
 
-    pub(super) const fn described(&'static self) -> Descriptor {
-        self.head.described(Kind::Counter, &[])
+    pub(super) const fn descriptor(&'static self) -> Descriptor {
+        self.head.descriptor(Kind::Counter, &[])
     }
 
     /// Returns the sums so far, in large units.
@@ -189,8 +189,8 @@ impl<const N: usize> Gauge<N> {
         Self(Head { name, help, labels })
     }
 
-    pub(super) const fn described(&'static self) -> Descriptor {
-        self.0.described(Kind::Gauge, &[])
+    pub(super) const fn descriptor(&'static self) -> Descriptor {
+        self.0.descriptor(Kind::Gauge, &[])
     }
 }
 

@@ -21,7 +21,7 @@ impl Page {
     }
 
     fn sum<const N: usize>(&mut self, sum: &'static Sum<N>) {
-        self.write(&sum.described(), sum.samples());
+        self.write(&sum.descriptor(), sum.samples());
     }
 
     /// Writes a gauge, one sample for each set of label values. Keeps only the last of several samples with equal
@@ -31,7 +31,7 @@ impl Page {
         gauge: &'static Gauge<N>,
         samples: impl IntoIterator<Item = ([&'a str; N], u64)>,
     ) {
-        self.write(&gauge.described(), samples.into_iter().collect());
+        self.write(&gauge.descriptor(), samples.into_iter().collect());
     }
 
     /// Returns the page.

@@ -16,7 +16,7 @@ use url::Url;
 use crate::config;
 
 /// The time limit for the collector to accept one batch.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for the last export at shutdown.
 const FLUSH: Duration = Duration::from_secs(2);
 /// The maximum number of bytes read from an answer, so that its connection can be reused. The content is ignored.
@@ -45,7 +45,7 @@ impl Traces {
     pub fn start(settings: &config::Telemetry) -> Result<Option<Self>, TracesError> {
         let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
         let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-        let exporter = exporter.with_endpoint(of_traces(endpoint)).with_http_client(Collector::new()?).build()?;
+        let exporter = exporter.with_endpoint(traces_address(endpoint)).with_http_client(Collector::new()?).build()?;
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
         let tracer = provider.tracer("voxgate");
         Ok(Some(Self { provider, tracer }))
@@ -64,7 +64,7 @@ impl Traces {
 
 /// Returns the address for traces, which is below that of the collector.
 /// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp>
-fn of_traces(endpoint: &Url) -> String {
+fn traces_address(endpoint: &Url) -> String {
     let mut url = endpoint.clone();
     url.set_path(&format!("{}/v1/traces", endpoint.path().trim_end_matches('/')));
     url.into()
@@ -94,7 +94,7 @@ impl Collector {
     fn new() -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
+            .timeout(EXPORT_TIMEOUT)
             // A redirect would carry the headers, which may hold a key, to an address that is not configured.
             .redirect(reqwest::redirect::Policy::none());
         Ok(Self { client: client.build()?, runtime: Handle::current(), failing: AtomicBool::new(false) })
@@ -155,7 +155,7 @@ mod tests {
             ("http://localhost:4318/", "http://localhost:4318/v1/traces"),
             ("https://traces.example.com/otlp?key=1", "https://traces.example.com/otlp/v1/traces?key=1"),
         ] {
-            assert_eq!(of_traces(&endpoint.parse().unwrap()), traces);
+            assert_eq!(traces_address(&endpoint.parse().unwrap()), traces);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::span::{Span, Step};
 
 /// The maximum length of a `tracestate`. A longer one is left out: every span carries it, and many spans may be queued.
 /// The standard requires no more than this. <https://www.w3.org/TR/trace-context/#tracestate-limits>
-const STATE: usize = 512;
+const MAX_STATE_BYTES: usize = 512;
 
 /// The parent of a request's trace, as sent by its client.
 pub struct RemoteParent<'a> {
@@ -28,7 +28,7 @@ impl Extractor for RemoteParent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
             "traceparent" => self.parent.filter(|parent| is_well_formed(parent)),
-            "tracestate" => self.state.filter(|state| state.len() <= STATE),
+            "tracestate" => self.state.filter(|state| state.len() <= MAX_STATE_BYTES),
             _ => None,
         }
     }
@@ -60,12 +60,12 @@ impl Traces {
     /// pattern.
     pub fn begin(
         &self,
-        whence: &RemoteParent<'_>,
+        remote: &RemoteParent<'_>,
         method: &'static str,
         route: &'static str,
         since: SystemTime,
     ) -> Trace {
-        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), whence);
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), remote);
         let tracer = self.tracer.clone();
         let span = tracer.span_builder(format!("{method} {route}")).with_kind(SpanKind::Server).with_start_time(since);
         let attributes = [KeyValue::new("http.request.method", method), KeyValue::new("http.route", route)];
