@@ -34,7 +34,7 @@ async fn until_it_is_tried(gateway: &Gateway) -> Answer {
 }
 
 #[tokio::test]
-async fn after_so_many_failures_in_a_row_nobody_is_asked_and_the_client_hears_when_to_come_back() {
+async fn repeated_failures_open_the_breaker_and_set_retry_after() {
     let gateway = setup("3", "1h").start().await;
     let alice = Account::of("alice", "default");
     let half = Reply::cut_short("application/json", "{");
@@ -72,7 +72,7 @@ async fn a_success_in_between_starts_the_count_anew_and_refusals_are_not_counted
 }
 
 #[tokio::test]
-async fn one_request_tries_it_and_if_that_is_served_all_are() {
+async fn one_successful_probe_closes_the_breaker() {
     let gateway = setup("1", "200ms").start().await;
     gateway.provider.answer_always(Reply::error(500));
     assert_eq!(ask(&gateway).await.status, 500);
@@ -100,7 +100,7 @@ async fn one_request_tries_it_and_if_that_is_served_all_are() {
 }
 
 #[tokio::test]
-async fn while_one_tries_it_the_others_wait_for_what_becomes_of_that() {
+async fn while_one_request_probes_the_others_are_refused() {
     // The others wait as long again before one of them tries it too: long enough for some requests on a busy machine.
     let gateway = setup("1", "4s").start().await;
     gateway.provider.answer(Reply::error(500));
@@ -123,7 +123,7 @@ async fn while_one_tries_it_the_others_wait_for_what_becomes_of_that() {
 }
 
 #[tokio::test]
-async fn who_leaves_in_the_middle_of_a_trial_makes_room_for_the_next() {
+async fn a_cancelled_probe_lets_the_next_request_probe() {
     let gateway = setup("1", "200ms").start().await;
     gateway.provider.answer(Reply::error(500));
     assert_eq!(ask(&gateway).await.status, 500);
@@ -148,7 +148,7 @@ async fn a_stream_that_breaks_is_a_failure_too() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_left_alone_costs_its_stand_in_no_time() {
+async fn an_open_breaker_goes_straight_to_the_fallback() {
     let second = Provider::start();
     let toml = "[models.gpt-transcribe]\nfallbacks = [\"stand-in\"]\n[models.stand-in]\nprovider = \"second\"";
     let setup = setup("1", "1h").env("VOXGATE_UPSTREAM__MAX_ATTEMPTS", "3");

@@ -154,7 +154,7 @@ fn the_profile_local_needs_no_key_of_a_provider_and_the_rest_does() {
 }
 
 #[tokio::test]
-async fn the_settings_of_the_profile_local_ask_the_speech_server_for_the_model_that_it_was_told_to_fetch() {
+async fn the_local_profile_uses_the_model_that_it_fetches() {
     let compose = compose();
     let errand = &compose["services"]["speech-model"];
     let address = list(&errand["command"])[0].as_str().unwrap();
@@ -237,7 +237,7 @@ fn services_wait_for_what_is_there_and_can_come_about() {
 }
 
 #[test]
-fn the_profiles_are_the_known_ones_and_without_one_there_are_the_gateway_and_redis() {
+fn without_a_profile_compose_starts_gateway_and_redis() {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, service) in entries(&compose()["services"]) {
         let profiles = list(&service["profiles"]).iter().map(|profile| profile.as_str().unwrap().to_owned());

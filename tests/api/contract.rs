@@ -40,7 +40,7 @@ async fn every_route_of_the_contract_is_there_and_no_other_method() {
 }
 
 #[tokio::test]
-async fn the_contract_is_served_as_it_is_written_and_as_a_page_that_loads_nothing_from_elsewhere() {
+async fn the_contract_is_served_as_yaml_and_as_a_page() {
     let gateway = Gateway::start().await;
     let served = gateway.send(gateway.request(Method::GET, "/openapi.yaml")).await;
     assert_eq!(served.text(), voxgate::http::OPENAPI);

@@ -43,7 +43,7 @@ async fn a_client_can_say_how_long_it_waits() {
 }
 
 #[tokio::test]
-async fn what_an_sdk_says_without_sense_is_passed_over_and_what_a_client_says_is_refused() {
+async fn an_invalid_timeout_is_ignored_from_an_sdk_and_refused_from_a_client() {
     let gateway = Gateway::start().await;
     for nonsense in ["0", "-1", "never", "1e300", "NaN"] {
         assert_eq!(ask(&gateway, false, &[("x-stainless-timeout", nonsense)]).await.status, 200, "{nonsense}");
@@ -56,7 +56,7 @@ async fn what_an_sdk_says_without_sense_is_passed_over_and_what_a_client_says_is
 }
 
 #[tokio::test]
-async fn all_tries_share_one_deadline_and_a_wait_that_does_not_fit_is_not_begun() {
+async fn attempts_share_one_deadline_and_no_wait_exceeds_it() {
     let gateway = Gateway::start().await;
     // The second wait would fit into the time that there is for all, and not into what is left of it.
     gateway.provider.answer(Reply::error(503).header("retry-after-ms", "1500"));
@@ -87,7 +87,7 @@ async fn a_later_try_has_only_what_is_left_of_the_time() {
 }
 
 #[tokio::test]
-async fn a_stream_that_has_begun_may_take_longer_than_its_client_waits_for_it_to_begin() {
+async fn a_client_timeout_does_not_bound_a_stream_that_has_begun() {
     let gateway = Gateway::start().await;
     let all = Framing::PLAIN.all(&events());
     let (first, rest) = all.split_at(Framing::PLAIN.event(&events()[0]).len());

@@ -181,7 +181,7 @@ fn a_pod_is_given_the_time_and_the_room_that_its_settings_ask_for() {
 }
 
 #[test]
-fn every_file_that_a_variable_or_a_setting_names_is_mounted_and_every_key_is_in_the_secret() {
+fn every_file_that_kubernetes_needs_is_mounted() {
     let (pod, container) = (pod()["spec"].clone(), container());
     let mounts = list(&container, "/volumeMounts");
     let volumes = list(&pod, "/volumes");

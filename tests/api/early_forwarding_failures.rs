@@ -143,7 +143,7 @@ async fn what_a_provider_refuses_in_mid_upload_the_client_is_told_in_mid_upload(
 }
 
 #[tokio::test]
-async fn a_provider_that_breaks_off_in_mid_upload_is_sent_it_again_when_it_is_whole() {
+async fn an_upload_that_the_provider_breaks_off_is_repeated_whole() {
     for (gateway, _redis) in with_each_store(narrow).await {
         let (alice, audio) = (Account::of("alice", "default"), audio::wav(20_000));
         gateway.provider.answer(Reply::hang_up_in_mid_upload(50_000));
@@ -174,7 +174,7 @@ async fn a_provider_that_fails_when_it_has_the_whole_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_all_the_time_for_its_upload_says_nothing_of_the_provider() {
+async fn a_slow_upload_does_not_count_against_the_provider() {
     let setup = narrow().single_attempt().env("VOXGATE_UPSTREAM__RESPONSE_TIMEOUT", "3s");
     let gateway = setup.env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1").start().await;
     let (alice, audio) = (Account::of("alice", "default"), audio::wav(10_000));

@@ -119,7 +119,7 @@ async fn recordings_of_any_size_are_measured_on_threads_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_caller_who_waits_often_leaves_the_queue_to_others_and_the_next_place_too() {
+async fn the_queue_is_shared_fairly_between_callers() {
     let setup =
         Setup::new().single_attempt().concurrency(5, 5).config(UNLIMITED).env("VOXGATE_SERVER__QUEUE_TIMEOUT", "30s");
     let gateway = setup.start().await;
@@ -163,7 +163,7 @@ async fn a_size_that_is_only_announced_takes_no_room() {
 }
 
 #[tokio::test]
-async fn a_recording_that_grows_beyond_its_callers_share_of_the_room_is_refused_and_not_charged() {
+async fn a_recording_beyond_the_callers_share_of_the_spool_is_refused() {
     const SIZE: usize = 44 + 28_000 * 32;
     let setup = Setup::new().single_attempt().config(UNLIMITED).env("VOXGATE_INTAKE__MAX_SPOOL_MEMORY_BYTES", "0");
     let setup = setup.env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "1000000");

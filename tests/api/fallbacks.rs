@@ -51,7 +51,7 @@ async fn ask(gateway: &Gateway) -> Answer {
 }
 
 #[tokio::test]
-async fn they_are_asked_in_order_each_for_its_own_model_and_the_answer_says_who_served() {
+async fn fallbacks_are_tried_in_order_and_the_answer_names_the_one() {
     let others = Others::start();
     let gateway = others.setup(ROWS).start().await;
     assert_eq!(ask(&gateway).await.served(), ("openai", 1));
@@ -70,7 +70,7 @@ async fn they_are_asked_in_order_each_for_its_own_model_and_the_answer_says_who_
 }
 
 #[tokio::test]
-async fn the_one_that_served_is_paid_and_named_in_the_record_of_the_model_that_was_asked_for() {
+async fn the_fallback_that_served_is_charged_and_recorded() {
     let others = Others::start();
     let gateway = others.setup(ROWS).start().await;
     let failed = || Reply::error(500);

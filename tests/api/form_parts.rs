@@ -72,7 +72,7 @@ async fn a_text_in_the_charset_that_its_part_names_arrives_as_utf_8() {
 }
 
 #[tokio::test]
-async fn a_form_names_the_charset_of_its_texts_in_a_field_that_goes_no_further() {
+async fn the_charset_field_of_a_form_is_applied_and_not_forwarded() {
     let gateway = Gateway::start().await;
     let audio = audio::wav(300);
     let named = |form: Form| form.field("_charset_", "iso-8859-1");

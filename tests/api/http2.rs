@@ -72,7 +72,7 @@ async fn rest(mut body: RecvStream) -> Result<String, h2::Error> {
 }
 
 #[tokio::test]
-async fn a_client_that_makes_no_room_for_one_stream_loses_that_one_and_the_provider_is_let_go() {
+async fn a_stalled_http2_stream_is_reset_and_its_provider_released() {
     let (authority, gateway) = start_with_tls(&[("VOXGATE_SERVER__WRITE_TIMEOUT", "300ms")]).await;
     let never = Gate::closed();
     gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0]).repeat(1000)).wait(&never));
@@ -91,7 +91,7 @@ async fn a_client_that_makes_no_room_for_one_stream_loses_that_one_and_the_provi
 }
 
 #[tokio::test]
-async fn a_client_that_lets_go_of_a_stream_takes_its_request_with_it_and_no_other() {
+async fn a_reset_http2_stream_cancels_only_its_own_request() {
     let (authority, gateway) = start_with_tls(&[]).await;
     let (never, later) = (Gate::closed(), Gate::closed());
     let mut client = connect(&gateway, &authority, 100_000).await;

@@ -88,7 +88,7 @@ async fn is_well(gateway: &Gateway) {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_frames_for_their_own_sake_is_told_to_calm_down_and_is_gone() {
+async fn a_flood_of_empty_frames_ends_the_connection() {
     let (authority, gateway) = start_with_tls(&[]).await;
     let one = 1_u32.to_be_bytes();
     let floods = [

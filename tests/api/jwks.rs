@@ -201,7 +201,7 @@ async fn an_issuer_that_is_down_at_the_start_keeps_only_its_own_callers_waiting(
 }
 
 #[tokio::test]
-async fn keys_that_are_here_outlive_a_change_of_the_settings_but_not_one_of_where_they_come_from() {
+async fn issuer_keys_survive_a_reload_unless_their_address_changes() {
     let pair = Pair::p256("one");
     let issuer = Issuer::of(&[&pair]);
     let settings = |path: &str, timeout: &str, requests: u32| {

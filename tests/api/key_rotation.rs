@@ -30,7 +30,7 @@ const KEPT: &str = "the settings were not taken over; the old ones stay in force
 const CHANGED: &str = "a key has changed; requests use the new one from now on";
 
 #[tokio::test]
-async fn a_changed_file_is_used_from_the_next_request_on_and_what_is_in_flight_is_finished() {
+async fn changed_settings_apply_to_new_requests_only() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("key");
     write(&file, "old");
@@ -96,7 +96,7 @@ async fn a_file_that_holds_no_key_is_reported_and_the_old_key_stays() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_taken_out_is_back_as_soon_as_its_file_has_another() {
+async fn a_rejected_key_returns_when_its_file_changes() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("key");
     write(&file, "old");

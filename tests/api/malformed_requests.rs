@@ -46,7 +46,7 @@ fn with(line: &str, fields: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_head_that_can_be_read_in_two_ways_is_refused_with_its_reason_and_is_in_the_log_once() {
+async fn an_ambiguous_head_is_refused_and_logged_once() {
     let gateway = Gateway::start().await;
     let get = "GET /v1/models HTTP/1.1";
     let mut ids = Vec::new();
@@ -110,7 +110,7 @@ async fn a_head_that_is_too_large_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_slow_is_told_so_and_a_connection_without_one_just_ends() {
+async fn a_slow_head_gets_408_and_an_empty_connection_is_closed() {
     // What is sent in time has to be so on a busy machine too.
     let limits = [("VOXGATE_SERVER__HEADER_TIMEOUT", "1500ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "1500ms")];
     let gateway = Gateway::with(&limits).await;
@@ -191,7 +191,7 @@ async fn a_header_that_has_one_value_and_comes_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_with_a_coding_is_refused_by_its_name_before_it_is_sent_on_every_route_that_has_one() {
+async fn every_route_refuses_a_content_encoding_before_the_body() {
     let gateway = Gateway::start().await;
     let token = token::with(&serde_json::json!({ "scope": "transcribe translate sessions usage" }));
     let posts = voxgate::http::ROUTES.iter().filter(|(method, _)| matches!(*method, "POST" | "PUT" | "PATCH"));

@@ -133,7 +133,7 @@ async fn no_client_can_make_up_a_series() {
 }
 
 #[tokio::test]
-async fn who_asks_before_sending_and_is_refused_is_counted_once() {
+async fn a_refusal_before_100_continue_is_counted_once() {
     let gateway = Gateway::start().await;
     let mut wire = gateway.wire().await;
     wire.send(request_head(&token::altered(), &Form::content_type(), 1000, "Expect: 100-continue\r\n")).await;

@@ -59,7 +59,7 @@ async fn what_is_in_flight_and_what_waits_is_seen_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_left_alone_and_a_key_that_is_not_accepted_are_seen() {
+async fn gauges_show_an_open_breaker_and_a_rejected_key() {
     let setup = Setup::new().env("VOXGATE_UPSTREAM__MAX_ATTEMPTS", "1").env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "2");
     let gateway = setup.env("VOXGATE_UPSTREAM__BREAKER_PAUSE", "1h").start().await;
     let (provider, key) = ([("provider", "openai")], [("provider", "openai"), ("key", "default")]);
@@ -89,7 +89,7 @@ async fn a_provider_that_is_left_alone_and_a_key_that_is_not_accepted_are_seen()
 }
 
 #[tokio::test]
-async fn a_stream_that_a_provider_breaks_off_is_one_of_its_failures_and_so_counted() {
+async fn a_broken_stream_counts_as_a_provider_failure() {
     let gateway = Setup::new().single_attempt().start().await;
     gateway.provider.answer(Reply::stream().send(Framing::PLAIN.event(&events()[0])).close());
     gateway.transcribe(Form::new().field("stream", "true").file(&audio::wav(300))).await;

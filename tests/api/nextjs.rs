@@ -187,7 +187,7 @@ async fn a_page_of_somebody_else_gets_nothing() {
 }
 
 #[tokio::test]
-async fn the_page_says_in_words_that_nobody_is_logged_in_or_that_its_address_is_another() {
+async fn the_page_explains_a_missing_login_and_a_wrong_address() {
     let gateway = Gateway::start().await;
     let Some(nobody) = Server::with(&gateway, &[("VOXGATE_DEMO_USER", "")]).await else { return };
     let Some(production) = Server::with(&gateway, &[("NODE_ENV", "production")]).await else { return };

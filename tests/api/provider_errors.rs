@@ -187,7 +187,7 @@ async fn what_is_neither_a_transcript_nor_an_error_is_the_providers_fault() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_hidden_by_an_escape_is_found_and_so_is_one_in_a_good_answer() {
+async fn a_key_is_redacted_even_if_escaped_or_in_a_good_answer() {
     let gateway = Gateway::start().await;
     let (first, rest) = KEY.split_at(1);
     let hidden = format!("\\u{:04x}{rest}", u32::from(first.as_bytes()[0]));

@@ -62,7 +62,7 @@ async fn a_client_that_is_slow_does_not_keep_a_provider_from_the_others() {
 }
 
 #[tokio::test]
-async fn who_has_no_time_pays_for_the_work_as_one_who_leaves() {
+async fn a_client_whose_deadline_passes_pays_like_one_who_leaves() {
     let gateway = Gateway::start().await;
     gateway.provider.answer(Reply::stream().held_by(&Gate::closed()));
     let alice = Account::of("alice", "default");
@@ -105,7 +105,7 @@ async fn a_limit_on_silence_does_not_run_while_the_client_is_sending() {
 }
 
 #[tokio::test]
-async fn a_provider_that_loses_patience_with_a_slow_client_is_not_broken() {
+async fn a_provider_that_gives_up_on_a_slow_client_has_not_failed() {
     let gateway = Setup::new().single_attempt().env("VOXGATE_UPSTREAM__BREAKER_FAILURES", "1").start().await;
     let (alice, audio) = (Account::of("alice", "default"), audio::wav(10_000));
     gateway.provider.answer(Reply::hang_up_in_mid_upload(50_000));

@@ -80,7 +80,7 @@ async fn with_all_keys_out_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_key_over_its_limit_rests_as_long_as_it_is_told_and_the_others_go_on() {
+async fn a_rate_limited_key_pauses_and_other_keys_serve() {
     let gateway = setup(&[("busy", 1), ("free", 1)]).start().await;
     gateway.provider.answer_key(&key("busy"), Some(Reply::error(429).header("retry-after", "3600")));
     assert_eq!(until_used(&gateway, "busy", 1).await.served(), ("openai", 2));

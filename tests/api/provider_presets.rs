@@ -65,7 +65,7 @@ async fn refuses(gateway: &Gateway, model: &str, fields: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn azure_has_the_deployment_in_the_path_and_the_key_in_a_header_of_its_own() {
+async fn azure_gets_its_deployment_in_the_path_and_its_key_in_api_key() {
     let terms = Expectations { auth_header: "api-key", ..keyed("azure") };
     let gateway = gateway("Azure OpenAI", "https://YOUR-RESOURCE.openai.azure.com", "", terms).await;
     let seen = sent(&gateway, TRANSCRIPTIONS, "azure-whisper", &[("response_format", "srt")]).await;

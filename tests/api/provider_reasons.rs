@@ -21,7 +21,7 @@ fn message(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_model_that_the_account_does_not_have_is_said_as_the_provider_says_it() {
+async fn an_unavailable_model_is_reported_in_the_providers_words() {
     let gateway = Setup::new().single_attempt().start().await;
     let error = json!({ "error": {
         "message": "Project `proj_1` does not have access to model `gpt-transcribe`",

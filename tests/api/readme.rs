@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::gateway::{Gateway, Log, Setup};
 use crate::support::provider::TRANSCRIPT;
-use crate::support::repository::{readme_block, readme_blocks};
+use crate::support::repository::{self, readme_block, readme_blocks};
 use crate::support::token;
 use crate::support::tools::{TOOLS, require_tool};
 
@@ -203,6 +203,17 @@ fn every_link_leads_somewhere() {
 }
 
 /// A second time a block is pasted is one more start, and no other secret: every token would be refused.
+#[test]
+fn every_file_that_the_page_for_contributors_names_is_there() {
+    let page = repository::text("CONTRIBUTING.md");
+    let names = page.split('`').skip(1).step_by(2).filter(|name| {
+        ["src/", "tests/", "docs/"].iter().any(|folder| name.starts_with(folder)) && !name.contains(' ')
+    });
+    let missing: Vec<_> = names.filter(|name| !repository::path(name).exists()).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+    assert!(page.matches("`src/").count() > 10, "the tables are not read");
+}
+
 #[tokio::test]
 async fn a_secret_that_is_there_is_kept_by_every_block() {
     for beginning in [WITH_A_KEY, CONTAINERS, CONTAINERS_WITHOUT_A_KEY] {

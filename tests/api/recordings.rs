@@ -54,7 +54,7 @@ async fn a_recording_is_known_by_its_content_whatever_it_is_called() {
 }
 
 #[tokio::test]
-async fn a_recording_too_long_or_too_short_for_its_model_is_refused_before_anything_is_spent() {
+async fn a_recording_that_its_model_cannot_take_costs_nothing() {
     let toml = "[models.\"gpt-4o-transcribe\"]\nmax_seconds = 1\n";
     let gateway = crate::support::gateway::Setup::new().config(toml).start().await;
     for (ms, code) in [(1500, "audio_too_long"), (50, "audio_too_short")] {

@@ -82,7 +82,7 @@ async fn a_file_that_was_missing_is_noticed_when_it_comes() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_replaced_secret_is_refused_and_one_of_the_new_is_not() {
+async fn a_replaced_secret_refuses_old_tokens() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, token::SECRET).unwrap();
@@ -152,7 +152,7 @@ async fn settings_that_change_under_load_fail_no_request() {
 }
 
 #[tokio::test]
-async fn what_only_a_start_takes_over_is_named_and_the_rest_is_taken_over() {
+async fn a_reload_names_the_settings_that_need_a_restart() {
     let gateway = Setup::new().start().await;
     let changed = format!("[server]\nkeep_alive = \"7s\"\n[ledger]\nkeep_days = 40\n{}", only("whisper-1"));
     gateway.configure(&changed);

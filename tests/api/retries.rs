@@ -215,7 +215,7 @@ async fn client(gateway: &Gateway, subject: &str) -> crate::support::wire::Wire 
 }
 
 #[tokio::test]
-async fn when_the_client_goes_between_two_tries_nothing_is_sent_again_and_nothing_is_charged() {
+async fn a_client_that_leaves_between_attempts_pays_nothing() {
     let gateway = Gateway::start().await;
     gateway.provider.answer_always(Reply::error(503).header("retry-after", "20"));
     let wire = client(&gateway, "alice").await;
@@ -229,7 +229,7 @@ async fn when_the_client_goes_between_two_tries_nothing_is_sent_again_and_nothin
 }
 
 #[tokio::test]
-async fn when_the_client_goes_during_a_later_try_it_pays_for_what_that_provider_has() {
+async fn a_client_that_leaves_a_later_attempt_pays_for_that_attempt() {
     let gateway = Setup::new().short_backoff().start().await;
     let never = Gate::closed();
     gateway.provider.answer(Reply::error(503));

@@ -81,7 +81,7 @@ async fn what_a_gateway_has_seen_refused_it_refuses_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn revocations_that_redis_forgets_are_given_back_to_it_and_to_gateways_that_start_later() {
+async fn revocations_that_redis_loses_are_restored() {
     let server = Server::start();
     let gateways = two(&server).await;
     let (one, two) = (named("one"), named("two"));

@@ -106,7 +106,7 @@ async fn a_secret_that_was_made_up_is_good_for_this_run_only() {
 }
 
 #[tokio::test]
-async fn a_person_at_a_terminal_gets_a_token_for_an_hour_whatever_secrets_are_set() {
+async fn a_terminal_gets_a_token_for_an_hour() {
     let every = [
         Setup::new(),
         Setup::new().without("VOXGATE_JWT_SECRET"),
@@ -128,7 +128,7 @@ async fn a_person_at_a_terminal_gets_a_token_for_an_hour_whatever_secrets_are_se
 
 /// What a start prints that is to be kept: by a journal, a file, the engine of a container.
 #[tokio::test]
-async fn no_token_is_printed_to_what_may_keep_it_but_the_command_that_makes_one() {
+async fn only_the_token_command_prints_a_token_to_a_file() {
     let open = |setup: Setup| setup.env("VOXGATE_BIND", "0.0.0.0:0");
     // Not a terminal; or a terminal, but others than this machine can connect.
     for setup in [Setup::new(), without_a_key(Setup::new()), open(Setup::new()), open(Setup::new()).on_a_terminal()] {
@@ -149,7 +149,7 @@ async fn no_token_is_printed_to_what_may_keep_it_but_the_command_that_makes_one(
 }
 
 #[tokio::test]
-async fn a_secret_that_ends_with_the_run_is_said_to_where_no_token_can_be_printed() {
+async fn a_generated_secret_is_reported_where_no_token_is_printed() {
     let gateway = without_a_key(Setup::new()).without("VOXGATE_JWT_SECRET").start().await;
     let set_it = |line: &str| line.contains("VOXGATE_JWT_SECRET is not set").then_some(());
     gateway.banner().find("what to set", set_it).await;

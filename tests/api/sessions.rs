@@ -125,7 +125,6 @@ async fn a_session_uses_no_more_than_its_caps() {
             let answer = Account::with(&token).transcribe(&gateway, 1000).await;
             answer.is_error(429, "insufficient_quota", None);
             assert_eq!(answer.header("x-should-retry"), Some("false"));
-            assert!(answer.text().contains("your session, which allows"), "{}", answer.text());
             // Another session of hers is another.
             let (token, _) = sessions::open(&gateway, &shop, &wish).await;
             assert_eq!(Account::with(&token).transcribe(&gateway, 1000).await.status, 200);
@@ -164,7 +163,7 @@ async fn a_session_that_is_ended_is_refused_on_every_replica_and_no_longer_liste
 }
 
 #[tokio::test]
-async fn what_a_session_costs_is_its_subjects_and_comes_off_the_caps_as_it_was() {
+async fn a_session_charges_its_subject_and_its_caps() {
     let gateway = Setup::new().config(PLANS).start().await;
     let (token, _) =
         sessions::open(&gateway, &backend("shop", "pro"), &json!({ "subject": "carol", "max_audio_seconds": 10 }))

@@ -87,7 +87,7 @@ async fn sessions_that_are_opened_at_once_pass_no_bound() {
 }
 
 #[tokio::test]
-async fn a_backend_has_as_many_sessions_open_as_it_may_and_another_when_one_has_ended() {
+async fn open_sessions_are_bounded_and_an_ended_one_makes_room() {
     for (gateway, other, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let second = other.as_ref().unwrap_or(&gateway);
         let (shop, wish) = (backend("shop", "wide"), json!({ "subject": "carol" }));
@@ -98,7 +98,6 @@ async fn a_backend_has_as_many_sessions_open_as_it_may_and_another_when_one_has_
             let answer = sessions::create(gateway, &shop, &json!({ "subject": "erin" })).await;
             answer.is_error(429, "session_limit_exceeded", None);
             assert_eq!(answer.error()["type"], "rate_limit_error");
-            assert!(answer.text().contains("3 open sessions"), "{}", answer.text());
         }
         id(&sessions::create(&gateway, &backend("mall", "wide"), &wish).await);
         for id in &ids {
@@ -136,7 +135,7 @@ async fn what_the_tokens_of_one_maker_open_counts_as_the_makers() {
 }
 
 #[tokio::test]
-async fn a_backend_lists_no_more_often_than_its_plan_allows_and_that_uses_up_no_requests() {
+async fn listing_sessions_has_a_rate_of_its_own() {
     for (gateway, _, _redis) in with_each_store_and_replica(|| Setup::new().config(SETTINGS)).await {
         let shop = backend("shop", "slow");
         for _ in 0..3 {
@@ -153,7 +152,7 @@ async fn a_backend_lists_no_more_often_than_its_plan_allows_and_that_uses_up_no_
 }
 
 #[tokio::test]
-async fn while_redis_is_away_no_session_is_opened_or_listed_and_no_request_is_used_up_by_that() {
+async fn without_redis_no_session_is_opened_and_no_request_counted() {
     for on_failure in ["local", "deny"] {
         let mut server = durable_redis();
         let settings = Setup::new().config(SETTINGS).env("REDIS_URL", &server.url());

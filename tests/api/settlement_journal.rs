@@ -42,7 +42,7 @@ async fn what_a_gateway_could_not_settle_the_next_one_does_once() {
 }
 
 #[tokio::test]
-async fn when_no_more_settlements_can_be_kept_nobody_is_let_in_without_the_store() {
+async fn a_full_settlement_backlog_admits_nobody_without_the_store() {
     let mut server = durable_redis();
     let setup = Setup::new().config("[store]\nmax_pending = 2").env("REDIS_URL", &server.url());
     let gateway = setup.start().await;

@@ -24,7 +24,7 @@ async fn answers(gateway: &Gateway, bytes: &str) -> (usize, String) {
 }
 
 #[tokio::test]
-async fn a_body_whose_end_can_be_read_in_two_ways_is_refused_with_its_connection() {
+async fn an_ambiguous_body_length_ends_the_connection() {
     let gateway =
         Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "300ms")]).await;
     for (lines, body) in [
@@ -77,7 +77,7 @@ async fn a_body_whose_end_can_be_read_in_two_ways_is_refused_with_its_connection
 }
 
 #[tokio::test]
-async fn what_an_old_or_an_odd_head_says_of_its_body_is_not_guessed_at() {
+async fn an_unclear_body_length_is_refused() {
     let gateway =
         Gateway::with(&[("VOXGATE_SERVER__HEADER_TIMEOUT", "300ms"), ("VOXGATE_SERVER__KEEP_ALIVE", "300ms")]).await;
     let head = |line: &str, lines: &str| {

@@ -161,7 +161,7 @@ async fn a_gateway_starts_without_redis_and_finds_it_later() {
 }
 
 #[tokio::test]
-async fn an_embedded_store_that_cannot_be_written_to_is_gone_on_without_or_not_as_chosen() {
+async fn without_the_embedded_store_the_setting_decides() {
     for policy in ["local", "deny"] {
         let gateway = Gateway::with(&[("VOXGATE_ON_STORE_FAILURE", policy)]).await;
         let alice = Account::of("alice", "default");

@@ -17,7 +17,7 @@ monthly_usd = "0.0001"      # one recording of a second
 "#;
 
 #[tokio::test]
-async fn a_request_that_is_refused_while_redis_answers_late_is_charged_nothing_and_keeps_no_place() {
+async fn a_request_refused_while_redis_is_late_costs_nothing() {
     let server = durable_redis();
     let proxy = RedisProxy::to(&server).await;
     let setup = Setup::new().config(PLANS).env("REDIS_URL", &proxy.url()).env("VOXGATE_REDIS__TIMEOUT", "2s");
@@ -69,7 +69,7 @@ async fn a_request_that_is_denied_while_redis_answers_late_is_charged_nothing() 
 const MANY: usize = 16;
 
 #[tokio::test]
-async fn requests_that_are_refused_while_the_file_is_locked_are_charged_nothing_and_keep_no_place() {
+async fn requests_refused_while_the_file_is_locked_cost_nothing() {
     let gateway = Setup::new().config("[plans.narrow]\nmax_concurrent = 1").start().await;
     let narrow: Vec<_> = (0..MANY / 2).map(|at| Account::of(&format!("narrow-{at}"), "narrow")).collect();
     for account in &narrow {

@@ -106,7 +106,7 @@ async fn when_the_client_hangs_up_in_mid_stream_the_provider_is_let_go() {
 }
 
 #[tokio::test]
-async fn when_the_client_hangs_up_while_the_provider_thinks_the_provider_is_let_go() {
+async fn a_client_that_hangs_up_early_releases_the_provider() {
     let gateway = Gateway::start().await;
     for (asked, stream) in [(1, "false"), (2, "true")] {
         let never = Gate::closed();
@@ -157,7 +157,7 @@ async fn an_error_on_many_lines_is_one_event_when_the_stream_has_begun() {
 }
 
 #[tokio::test]
-async fn nothing_follows_the_mark_of_the_end_or_an_error_and_the_client_is_not_kept_waiting() {
+async fn a_stream_ends_at_done_or_at_an_error() {
     let gateway = Gateway::start().await;
     let never = Gate::closed();
     let late = Framing::PLAIN.event(&json!({ "type": "transcript.text.delta", "delta": "too late" }));

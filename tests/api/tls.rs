@@ -142,7 +142,7 @@ async fn browsers_are_told_to_stay_with_https() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_shown_from_the_next_connection_on_and_what_is_in_flight_is_finished() {
+async fn a_renewed_certificate_serves_new_connections_only() {
     let (authority, gateway) = start().await;
     let (first, until) = (shown(&gateway).await, ends(&gateway).await);
     let gate = Gate::closed();
@@ -233,7 +233,7 @@ async fn the_commands_know_of_it() {
 }
 
 #[tokio::test]
-async fn who_speaks_plain_http_to_it_is_told_to_use_https() {
+async fn plain_http_on_the_tls_port_is_answered_with_400() {
     let (_authority, gateway) = start().await;
     let mut wire = gateway.wire().await;
     wire.send(format!("GET /health/live HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address)).await;

@@ -145,7 +145,7 @@ async fn a_stream_that_breaks_is_a_relay_that_fails() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_or_hangs_fails_no_request_and_holds_up_no_end() {
+async fn an_unreachable_collector_delays_neither_requests_nor_the_end() {
     let collector = Collector::that(Conduct::Hangs);
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in [collector.endpoint(), format!("http://{nobody}")] {
@@ -161,7 +161,7 @@ async fn a_collector_that_is_away_or_hangs_fails_no_request_and_holds_up_no_end(
 }
 
 #[tokio::test]
-async fn a_collector_that_fails_is_a_line_of_the_log_and_another_when_it_is_back() {
+async fn a_failing_collector_is_logged_once_and_its_return_once() {
     let collector = Collector::that(Conduct::Refuses);
     let gateway = traced(&collector).env("OTEL_BSP_SCHEDULE_DELAY", "1").start().await;
     let batches = async |gateway: &Gateway, more: usize| {

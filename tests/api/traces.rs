@@ -119,7 +119,7 @@ async fn a_recording_that_is_forwarded_while_it_arrives_shows_both_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_begun_by_a_claim_that_did_not_hold_is_a_step_too() {
+async fn a_restarted_early_upload_is_a_span_too() {
     let collector = Collector::start();
     let gateway = traced(&collector).start().await;
     let (alice, audio) = (Account::of("alice", "default"), audio::wav(10_000));

@@ -43,15 +43,15 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Modules that have a place among the layers and are still to be written.
-const PLANNED: &[&str] = &["jobs", "live", "speech", "split", "transport"];
+const PLANNED: &[&str] = &["jobs", "live", "speech", "split"];
 
 /// How many files of a module are in loops. These numbers only go down: cut a loop, then lower the number.
 const FILES_IN_LOOPS: &[(&str, usize)] = &[
     ("cli", 9),
     ("fair_share", 2),
-    ("http", 14),
+    ("http", 7),
     ("identity", 4),
-    ("intake", 62),
+    ("intake", 50),
     ("limits", 2),
     ("relay", 2),
     ("store", 16),

@@ -70,7 +70,7 @@ fn what_is_no_use_is_not_taken_for_one() {
 }
 
 #[test]
-fn a_child_that_uses_its_parent_is_in_a_loop_with_it_if_that_uses_the_child() {
+fn a_parent_and_a_child_that_use_each_other_are_a_loop() {
     let child = ("a::b", "use super::A; pub struct B;");
     let uses_child = ("a", "mod b; pub use b::B; pub struct A; fn f() -> B { B }");
     let hands_child_on = ("a", "mod b; pub use b::B; pub struct A;");
