@@ -9,10 +9,11 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connection::Fault;
 use super::error::ApiError;
+use super::headers::common::CommonHeaders;
 use super::middleware::https::RequestScheme;
-use super::middleware::request_log::write_headers;
+use super::middleware::request_log::record_refusal;
 use super::state::AppState;
-use crate::exchange::{Outcome, Record};
+use crate::exchange::Record;
 use crate::telemetry::new_request_id;
 
 /// The method and route, in log and metrics, of a request that could not be parsed.
@@ -22,12 +23,10 @@ const UNKNOWN: &str = "unknown";
 pub fn refuse(state: &AppState, fault: Fault, is_secure: bool) -> Vec<u8> {
     let error = ApiError::from(fault);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
-    record.status(error.status_code().as_u16());
-    record.error(error.code());
-    record.outcome(Outcome::Answered);
+    record_refusal(&record, &error);
     let mut headers = HeaderMap::new();
-    let way = RequestScheme::of(&state.settings.server, is_secure, None, &headers);
-    write_headers(&mut headers, &record, (state, way), None);
+    let scheme = RequestScheme::new(&state.settings.server, is_secure, None, &headers);
+    CommonHeaders { state, scheme, record: &record, caller: None }.write(&mut headers);
     written(&error, &headers)
 }
 

@@ -5,8 +5,10 @@
 mod answer;
 mod concurrency;
 mod connection;
+mod context;
 mod create_session;
 mod dispatch;
+mod early;
 mod error;
 mod expect;
 mod fd_limit;
@@ -20,15 +22,14 @@ mod routes;
 mod state;
 
 pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
+pub use handlers::docs::OPENAPI;
 pub use malformed::{refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;
-pub use routes::{OPENAPI, ROUTES, operational, public};
+pub use routes::{ApiRoute, operational, public, public_routes};
 pub use state::{AppState, CurrentState, SharedState};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-
-use state::PinnedState;
 
 /// Converts a header of the provider's answer: the client and the server side each have their own types.
 fn answer_header(

@@ -1,19 +1,13 @@
 //! State shared by the handlers of every worker: the part that follows the settings, and the part that outlives them.
 
-use std::future::{Ready, ready};
 use std::io;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::dev::Payload;
-use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
 use super::concurrency::ConcurrencyLimit;
 use super::connection::{OpenConnections, Tls};
-use super::error::ApiError;
 use super::fd_limit;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
@@ -48,7 +42,7 @@ pub struct SharedState {
     /// The spool of recordings, and the threads that measure them.
     pub intake: intake::Shared,
     /// The limit on requests with audio in flight.
-    pub(super) places: ConcurrencyLimit,
+    pub(super) concurrency: ConcurrencyLimit,
     /// The open connections of clients.
     pub connections: Arc<OpenConnections>,
     /// The open connections of probes.
@@ -62,14 +56,14 @@ pub struct SharedState {
 impl SharedState {
     /// Creates the state from the settings at the start. Later settings do not change it.
     pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
-        let (intake, places) = (intake::Shared::new(&settings.intake)?, ConcurrencyLimit::new(&settings.server));
+        let (intake, concurrency) = (intake::Shared::new(&settings.intake)?, ConcurrencyLimit::new(&settings.server));
         let server = &settings.server;
-        let in_flight = usize::try_from(places.taken().1).unwrap_or(usize::MAX);
+        let in_flight = usize::try_from(concurrency.in_flight().capacity).unwrap_or(usize::MAX);
         let max_connections = fd_limit::connections(server.max_connections, in_flight, server.worker_threads());
         let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
         let ops_connections = OpenConnections::new(fd_limit::OPS_CONNECTIONS, None);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
-        Ok(Self { limiter, intake, places, connections, ops_connections, traces, stopping })
+        Ok(Self { limiter, intake, concurrency, connections, ops_connections, traces, stopping })
     }
 
     /// Returns true if new requests should go to another replica.
@@ -93,7 +87,7 @@ impl AppState {
         shared: Arc<SharedState>,
     ) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
-        shared.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
+        shared.intake.quota.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
         Self { settings, verifier, minter, admission, tls, providers, shared }
@@ -122,38 +116,5 @@ impl CurrentState {
     /// Replaces the state in force.
     pub fn replace(&self, state: AppState) {
         self.0.store(Arc::new(state));
-    }
-}
-
-/// The state that a request began with.
-#[derive(Clone)]
-pub(super) struct PinnedState(pub(super) Arc<AppState>);
-
-impl Deref for PinnedState {
-    type Target = AppState;
-
-    fn deref(&self) -> &AppState {
-        &self.0
-    }
-}
-
-impl PinnedState {
-    /// Returns the state in force and keeps it for the rest of the request.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
-        if let Some(state) = request.extensions().get::<Self>() {
-            return Some(state.clone());
-        }
-        let state = Self(request.app_data::<Data<CurrentState>>()?.current());
-        request.extensions_mut().insert(state.clone());
-        Some(state)
-    }
-}
-
-impl FromRequest for PinnedState {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request).ok_or_else(ApiError::internal))
     }
 }

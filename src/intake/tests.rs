@@ -10,6 +10,7 @@ use futures_util::{TryStreamExt, stream};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::media::MediaInfo;
 use super::*;
 use crate::domain::Length;
 
@@ -56,7 +57,7 @@ fn alice() -> ShareKey {
 /// Creates a spool quota for one test and the threads that all tests share.
 fn shared(settings: &config::Intake) -> Shared {
     static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
-    Shared { room: SpoolQuota::new(settings), measuring: Arc::clone(&MEASURING) }
+    Shared { quota: SpoolQuota::new(settings), measuring: Arc::clone(&MEASURING) }
 }
 
 async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job, IntakeError> {
@@ -66,7 +67,8 @@ async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job
     let body = stream::iter(chunks.into_iter().map(Ok));
     let (settings, declared) = (settings(), None);
     let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, key: alice(), body };
-    take_in(&settings, &shared(&settings), incoming).whole().await
+    let shared = shared(&settings);
+    take_in(&settings, &shared, incoming).whole().await
 }
 
 fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {

@@ -159,7 +159,7 @@ impl ApiError {
         if kind == code {
             error = error.header(HeaderName::from_static("x-should-retry"), "false");
         }
-        let rates = rate_limit::pairs(&limited.allowance);
+        let rates = rate_limit::header_values(&limited.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
     }
 

@@ -4,12 +4,12 @@ use std::time::UNIX_EPOCH;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::Data;
 
 use super::health;
 use crate::admission::Limiter;
-use crate::http::PinnedState;
 use crate::http::connection::{CloseReason, Tls};
-use crate::http::state::AppState;
+use crate::http::state::{AppState, CurrentState};
 use crate::relay;
 use crate::store::{Availability, Operation, StoreError};
 use crate::telemetry::metrics::{self as families, Label, Page};
@@ -18,15 +18,16 @@ use crate::upstream::{BreakerState, KeyState, ProviderState};
 /// The text format that every Prometheus version reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(in crate::http) async fn show(state: PinnedState) -> HttpResponse {
+pub(in crate::http) async fn show(current: Data<CurrentState>) -> HttpResponse {
+    let state = current.current();
     let states = state.providers.states();
-    begin_at_zero(&state);
+    start_at_zero(&state);
     let mut page = Page::begin();
     providers(&mut page, &states);
     store(&mut page, &state.shared.limiter);
     load(&mut page, &state);
     page.gauge(&families::TLS_ENDS, state.tls.iter().map(|tls| ([], ends(tls))));
-    page.gauge(&families::READY, [([], u64::from(health::wants_requests(&state)))]);
+    page.gauge(&families::READY, [([], u64::from(health::is_ready(&state)))]);
     page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, TEXT))
@@ -40,7 +41,7 @@ fn ends(tls: &Tls) -> u64 {
 
 /// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
 /// failures, [`Providers::states`](crate::upstream::Providers::states) does this.
-fn begin_at_zero(state: &AppState) {
+fn start_at_zero(state: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
@@ -55,8 +56,8 @@ fn begin_at_zero(state: &AppState) {
         families::AUDIO_SECONDS.add([label], 0);
         families::AUDIO_BYTES.add([label], 0);
         let fallbacks = model.fallbacks.iter().filter_map(|fallback| models.get(&fallback.model));
-        for row in std::iter::once(model).chain(fallbacks) {
-            families::SPEND.add([label, Label::configured(state.provider_name(row))], 0);
+        for entry in std::iter::once(model).chain(fallbacks) {
+            families::SPEND.add([label, Label::configured(state.provider_name(entry))], 0);
         }
     }
 }
@@ -88,17 +89,17 @@ fn store(page: &mut Page, limiter: &Limiter) {
 }
 
 fn load(page: &mut Page, state: &AppState) {
-    let ((taken, places), (queued, most_queued)) = (state.shared.places.taken(), state.shared.places.queue());
-    page.gauge(&families::IN_FLIGHT, [([], taken)]);
-    page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);
-    page.gauge(&families::QUEUED, [([], queued)]);
-    page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
+    let (in_flight, queue) = (state.shared.concurrency.in_flight(), state.shared.concurrency.queue());
+    page.gauge(&families::IN_FLIGHT, [([], in_flight.held)]);
+    page.gauge(&families::IN_FLIGHT_LIMIT, [([], in_flight.capacity)]);
+    page.gauge(&families::QUEUED, [([], queue.held)]);
+    page.gauge(&families::QUEUED_LIMIT, [([], queue.capacity)]);
     let listeners = [("public", &state.shared.connections), ("ops", &state.shared.ops_connections)];
     page.gauge(&families::CONNECTIONS, listeners.map(|(name, open)| ([name], number(open.count()))));
     page.gauge(&families::CONNECTIONS_LIMIT, listeners.map(|(name, open)| ([name], number(open.max()))));
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (state.shared.intake.room.taken(), &state.settings.intake);
-    page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
+    let (spool, limits) = (state.shared.intake.quota.used(), &state.settings.intake);
+    page.gauge(&families::SPOOL_BYTES, [(["memory"], spool.memory), (["disk"], spool.disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);
     let measuring = state.shared.intake.measuring.load();

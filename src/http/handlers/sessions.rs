@@ -12,12 +12,10 @@ use uuid::Uuid;
 use crate::admission::Refusal;
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
+use crate::http::context::RequestContext;
 use crate::http::create_session::CreateSession;
 use crate::http::error::ApiError;
-use crate::http::headers::rate_limit;
-use crate::http::middleware::request_log;
-use crate::http::state::AppState;
-use crate::http::{PinnedState, answer, preflight, query};
+use crate::http::{answer, preflight, query};
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
@@ -32,9 +30,10 @@ const MAX_PAGE: usize = 100;
 pub(in crate::http) async fn open(
     request: HttpRequest,
     body: Payload,
-    state: PinnedState,
+    context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |maker| state.admission.before_session(maker)).await?;
+    let state = context.state();
+    let caller = maker(&request, &context, |maker| state.admission.before_session(maker)).await?;
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // A body this small must arrive within the time allowed for a head.
@@ -72,7 +71,7 @@ pub(in crate::http) async fn open(
         caps: wish.caps,
     };
     let opened = state.admission.open_session(&caller, session.clone()).await.map_err(|failure| away(&failure))?;
-    rate_limit::tell(&request, &caller);
+    context.report_rates_of(&caller);
     opened?;
     let (by, session_of) = (caller.subject.as_str(), session.subject.as_str());
     tracing::info!(target: AUDIT, by, subject = session_of, session = session.id, plan = session.plan,
@@ -87,8 +86,9 @@ pub(in crate::http) async fn open(
 }
 
 /// Handles `GET`: lists the caller's sessions that have not ended, oldest first, in OpenAI's pages.
-pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |maker| state.admission.take_read(maker)).await?;
+pub(in crate::http) async fn list(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
+    let state = context.state();
+    let caller = maker(&request, &context, |maker| state.admission.take_read(maker)).await?;
     let asked_for = page(request.query_string())?;
     let page = state.admission.sessions(&caller, asked_for).await.map_err(|failure| away(&failure))?;
     let id = |session: Option<&Session>| session.map(|session| session.id.clone());
@@ -128,9 +128,10 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
 pub(in crate::http) async fn end(
     request: HttpRequest,
     id: Path<String>,
-    state: PinnedState,
+    context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = maker(&request, &state, |_| Ok(())).await?;
+    let state = context.state();
+    let caller = maker(&request, &context, |_| Ok(())).await?;
     let ended = state.admission.end_session(&caller, &id).await.map_err(|failure| away(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
     let (by, subject) = (caller.subject.as_str(), session.subject.as_str());
@@ -141,12 +142,10 @@ pub(in crate::http) async fn end(
 /// Identifies the caller as a maker of sessions, and returns it if `check` accepts it.
 async fn maker(
     request: &HttpRequest,
-    state: &AppState,
+    context: &RequestContext,
     check: impl FnOnce(&Caller) -> Result<(), Refusal>,
 ) -> Result<Caller, ApiError> {
-    let record = request_log::of(request);
-    let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
-    record.caller(&caller);
+    let (caller, state) = (context.identify(request.headers()).await?, context.state());
     caller.require(Scope::Sessions)?;
     state.admission.plan(&caller)?;
     let maker = caller.acting_as_maker();

@@ -2,17 +2,17 @@
 
 use actix_cors::{Cors, CorsError};
 use actix_web::HttpRequest;
-use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
 use crate::config;
 use crate::http::error::ApiError;
+use crate::http::routes;
 use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.
-const SEEN: [&str; 9] = [
+const EXPOSED: [&str; 9] = [
     "x-request-id",
     "x-voxgate-provider",
     "x-voxgate-attempts",
@@ -24,15 +24,18 @@ const SEEN: [&str; 9] = [
     "www-authenticate",
 ];
 
+/// The maximum length of an origin in an error, in characters.
+const MAX_SHOWN_ORIGIN: usize = 200;
+
 /// Allows calls from pages of the configured origins only. Any request header is allowed: the token comes in a header,
 /// never in a cookie, so a browser sends none unless the page does.
 pub fn cors(settings: &config::Cors) -> Condition<Cors> {
     let max_age = usize::try_from(settings.max_age.as_secs()).unwrap_or(usize::MAX);
     let cors = settings.origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     let cors = cors
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+        .allowed_methods(routes::methods())
         .allow_any_header()
-        .expose_headers(SEEN.into_iter().chain(upstream::ALLOWED))
+        .expose_headers(EXPOSED.into_iter().chain(upstream::ALLOWED))
         .max_age(max_age);
     Condition::new(!settings.origins.is_empty(), cors)
 }
@@ -42,7 +45,7 @@ pub(in crate::http) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiE
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     match (error, origin) {
         (CorsError::OriginNotAllowed, Some(origin)) => {
-            let shown: String = origin.chars().filter(|c| !c.is_control()).take(200).collect();
+            let shown: String = origin.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_ORIGIN).collect();
             let message =
                 format!("Pages of '{shown}' may not call this gateway. The setting cors.origins lists those that may.");
             ApiError::forbidden("origin_not_allowed", message)

@@ -64,7 +64,7 @@ async fn spool(bytes: usize) -> Spool {
     let settings = crate::config::Settings::load(Some(file.path())).unwrap().intake;
     let mut writer = SpoolWriter::new(&SpoolQuota::new(&settings), caller("anybody"), None).unwrap();
     writer.append(&vec![0; bytes]).await.unwrap();
-    writer.finish()
+    writer.finish().release()
 }
 
 fn caller(name: &str) -> ShareKey {
