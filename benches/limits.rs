@@ -86,7 +86,7 @@ fn embedded(folder: &tempfile::TempDir) -> Arc<Store> {
 }
 
 fn redis(url: &str) -> Arc<Store> {
-    let (url, timeout) = (RedisUrl::parse(url).unwrap(), Duration::from_secs(5));
+    let (url, timeout) = (url.parse::<RedisUrl>().unwrap(), Duration::from_secs(5));
     let settings = config::Redis { url, timeout, namespace: Namespace::default() };
     let (inbox, _) = mpsc::unbounded_channel();
     Arc::new(Store::Redis(Redis::new(&settings, KEEP, Clock::system(), inbox).unwrap()))

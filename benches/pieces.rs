@@ -25,6 +25,7 @@ use criterion::{Criterion, Throughput};
 use futures_util::stream;
 use tokio::runtime::Runtime;
 use voxgate::admission::{Admission, Limiter};
+use voxgate::app::build::build_verifier;
 use voxgate::config::{self, Settings};
 use voxgate::domain::terms::Task;
 use voxgate::domain::{AudioMs, Subject};
@@ -52,7 +53,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let settings = settings();
-    whole_bodies(&mut criterion, &runtime, &settings.intake);
+    whole_bodies(&mut criterion, &runtime, &settings);
     json(&mut criterion);
     events(&mut criterion);
     tokens(&mut criterion, &settings);
@@ -70,9 +71,10 @@ fn settings() -> Settings {
 }
 
 /// Bodies of each form, from the first byte to a job that is measured and ready to be forwarded.
-fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &config::Intake) {
+fn whole_bodies(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) {
     let mut group = criterion.benchmark_group("take_in");
-    let shared = intake::Shared::new(settings).unwrap();
+    let shared = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes).unwrap();
+    let settings = &settings.intake;
     let tokens = uploads::tokens();
     let cases = [
         ("multipart, 40 kB", Upload::form(&tokens, 40_000)),
@@ -173,7 +175,7 @@ fn events(criterion: &mut Criterion) {
 }
 
 fn tokens(criterion: &mut Criterion, settings: &Settings) {
-    let verifier = settings.identity.verifier().unwrap();
+    let verifier = build_verifier(&settings.identity, None).unwrap();
     let header = format!("Bearer {}", uploads::tokens()[0]);
     criterion.bench_function("token, HS256", |bencher| {
         bencher.iter(|| verifier.from_header(Some(&header)).unwrap());
@@ -202,17 +204,17 @@ fn limits(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) {
 
 /// One request after the other: the store's one thread takes each settlement before the next request, so both are in it.
 fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Settings) {
-    let verifier: Verifier = settings.identity.verifier().unwrap();
+    let verifier: Verifier = build_verifier(&settings.identity, None).unwrap();
     let tokens = uploads::tokens();
     let callers = tokens.iter().map(|token| verifier.verify(token).unwrap()).collect::<Vec<_>>();
     let upload = Upload::form(&tokens, 40_000);
-    let shared = intake::Shared::new(&settings.intake).unwrap();
+    let shared = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes).unwrap();
     let job = runtime.block_on(take_in(&settings.intake, &shared, &headers(&upload), &upload.body));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings.clone();
-    folder.path().clone_into(&mut settings.store.data_dir);
+    folder.path().clone_into(&mut settings.fixed.store.data_dir);
     let (admission, desk) = runtime.block_on(async {
-        let (limiter, desk) = Limiter::open(&settings.store, &Clock::system()).unwrap();
+        let (limiter, desk) = Limiter::open(&settings.fixed.store, &Clock::system()).unwrap();
         (Admission::new(&settings, Arc::new(limiter)), desk)
     });
     let mut callers = callers.iter().cycle();

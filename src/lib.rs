@@ -6,7 +6,8 @@
 //!
 //! > receive → identify → take in → admit → forward → relay → settle
 //!
-//! - [`http`]: bytes to types and back: routes, handlers, middleware, headers, errors
+//! - [`transport`]: a client's bytes become requests, over TLS, HTTP/1 and HTTP/2
+//! - [`http`]: requests to types and back: routes, handlers, middleware, headers, errors
 //! - [`identity`]: a token becomes a [`Caller`](identity::Caller)
 //! - [`intake`]: a body in one of three forms becomes a [`Job`](intake::Job)
 //! - [`admission`]: caller and job become a [`Permit`](admission::Permit), or a refusal
@@ -21,7 +22,7 @@
 //!
 //! Around them: [`app`] (start, serve, reload), [`cli`] (commands), [`sandbox`] (a provider in the process for a first try).
 //!
-//! Only `app`, `http`, `intake`, `sandbox` and the request's span in `telemetry` know actix-web. All other modules are tested
+//! Only `app`, `transport`, `http`, `intake`, `sandbox` and the request's span in `telemetry` know actix-web. All other modules are tested
 //! without a server. A module imports only modules of lower layers, which `tests/layers.rs` checks.
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
@@ -46,4 +47,5 @@ pub mod sandbox;
 pub mod settlement;
 pub mod store;
 pub mod telemetry;
+pub mod transport;
 pub mod upstream;

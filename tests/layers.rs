@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
-    &["http"],
+    &["http", "transport"],
     &["relay"],
     &["exchange"],
     &["sandbox"],

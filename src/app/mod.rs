@@ -1,4 +1,7 @@
 //! The application: built from its settings, served, reloaded, and stopped.
 
+pub mod build;
+mod connections;
+mod fd_limit;
 pub mod reload;
 pub mod server;

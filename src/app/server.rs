@@ -14,18 +14,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
-use super::reload::{Origin, Reloader};
+use super::build::{BuildError, build_state};
+use super::connections::Connections;
+use super::fd_limit::Shares;
+use super::reload::{Reloader, SettingsSource};
 use crate::admission::{Limiter, LimiterError};
 use crate::config::Settings;
 use crate::http;
-use crate::http::{Acceptor, AppState, CurrentState, SharedState, Tls, TlsError};
-use crate::identity::Verifier;
+use crate::http::{CurrentState, SharedState};
+use crate::intake::{SpoolDirectoryError, probe_directory};
 use crate::limits::clock::Clock;
-use crate::sandbox::{Sandbox, SandboxProvider};
+use crate::sandbox::Sandbox;
 use crate::settlement::SettlementQueue;
 use crate::telemetry::traces::{Traces, TracesError};
 use crate::telemetry::{RequestSpan, metrics};
-use crate::upstream::{Providers, Upstream};
+use crate::transport;
+use crate::transport::{Tls, TlsError};
+use crate::upstream::{ClientTls, Upstream};
 
 /// The reason why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,15 @@ pub enum StartError {
     /// An HTTP client that cannot be created, for example for lack of trusted certificates.
     #[error("the client for the providers cannot be made: {0}")]
     Client(#[from] reqwest::Error),
+    /// Trusted certificates of the system that cannot be loaded.
+    #[error("the system's trusted certificates cannot be loaded: {0}")]
+    TrustedCertificates(#[from] rustls::Error),
+    /// A directory in which no recording can be kept.
+    #[error(transparent)]
+    SpoolDirectory(#[from] SpoolDirectoryError),
+    /// Settings that no state can be built from.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// A trace exporter that cannot be created.
     #[error(transparent)]
     Traces(#[from] TracesError),
@@ -62,8 +76,9 @@ pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
     live: Data<CurrentState>,
-    origin: Origin,
-    desk: SettlementQueue,
+    connections: Connections,
+    source: SettingsSource,
+    settlements: SettlementQueue,
     public: Server,
     operational: Server,
     sandbox: Option<Sandbox>,
@@ -78,32 +93,41 @@ pub struct Application {
 
 impl Application {
     /// Opens the listeners. From then on the system accepts connections; the gateway answers them once
-    /// [`Application::run`] is polled. Call it on a tokio runtime. A reload reads the settings from `origin`.
-    pub fn build(settings: Settings, verifier: Verifier, origin: Origin) -> Result<Self, StartError> {
-        let public_socket = listen("server.bind", settings.server.bind)?;
-        let ops_socket = listen("server.ops_bind", settings.server.ops_bind)?;
+    /// [`Application::run`] is polled. Call it on a tokio runtime. A reload reads the settings from `source`.
+    pub fn build(settings: Settings, source: SettingsSource) -> Result<Self, StartError> {
+        let public_socket = listen("server.bind", settings.fixed.server.bind)?;
+        let ops_socket = listen("server.ops_bind", settings.fixed.server.ops_bind)?;
         let address = public_socket.local_addr()?;
         let ops_address = ops_socket.local_addr()?;
+        probe_directory(&settings.fixed.spool.spool_dir)?;
         let sandbox = if settings.uses_sandbox() { Some(Sandbox::start(&settings)?) } else { None };
-        let stand_in = sandbox.as_ref().map(Sandbox::stand_in);
-        let wanted = stand_in.map(|stand_in: SandboxProvider| stand_in.in_place_of_openai(&settings.providers));
-        let providers = Providers::new(wanted.as_ref().unwrap_or(&settings.providers), &settings.upstream);
+        let client_tls = ClientTls::load()?;
         // Check once here, so that an error stops the start; each worker creates its own.
-        Upstream::new(&settings)?;
-        let tls = settings.server.tls.as_ref().map(Tls::new).transpose()?;
-        let (limiter, desk) = Limiter::open(&settings.store, &Clock::system())?;
-        let traces = Traces::start(&settings.telemetry)?;
-        let shared = Arc::new(SharedState::new(&settings, limiter, traces)?);
-        let live = Data::new(CurrentState::new(AppState::new(settings, (verifier, tls), providers.into(), shared)));
+        Upstream::new(&settings, &client_tls)?;
+        let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
+        let (limiter, settlements) = Limiter::open(&settings.fixed.store, &Clock::system())?;
+        let traces = Traces::start(&settings.fixed.telemetry)?;
+        let shares = Shares::of(&settings.fixed.server);
+        let connections = Connections::new(shares.connections, &settings.fixed.server, tls);
+        let shared = SharedState::new(
+            &settings,
+            shares.in_flight,
+            limiter,
+            traces,
+            sandbox.as_ref().map(Sandbox::provider),
+            connections.metrics(),
+        )?;
+        let live = Data::new(CurrentState::new(build_state(settings, Arc::new(shared), None)?));
         let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
             ops_address,
-            public: public(public_socket, &live, &is_closing)?,
-            operational: operational(ops_socket, &live, ops_is_closing)?,
+            public: public(public_socket, &live, &client_tls, &connections, is_closing)?,
+            operational: operational(ops_socket, &live, &connections, ops_is_closing)?,
             live,
-            origin,
-            desk,
+            connections,
+            source,
+            settlements,
             sandbox,
             closing,
             ops_closing,
@@ -125,12 +149,13 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { live, origin, desk, public, operational, sandbox, closing, ops_closing, .. } = self;
+        let Self { live, connections, source, settlements, public, operational, sandbox, closing, ops_closing, .. } =
+            self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
-        let reloader = Reloader::new(live.clone(), origin, sandbox.as_ref().map(Sandbox::stand_in));
+        let reloader = Reloader::new(live.clone(), connections.tls, source);
         let reloading = tokio::spawn(reloader.watch(self.hangup));
         let upkeep = tokio::spawn(metrics::upkeep());
-        let doors = (public.handle(), operational.handle());
+        let (public_handle, ops_handle) = (public.handle(), operational.handle());
         let public = tokio::spawn(public);
         let operational = tokio::spawn(operational);
         tokio::select! {
@@ -139,17 +164,17 @@ impl Application {
         }
         let state = live.current();
         state.shared.stop();
-        tracing::info!(at_most = ?state.settings.server.shutdown_timeout, "stopping: finishing requests in flight");
+        tracing::info!(at_most = ?state.settings.fixed.server.shutdown_timeout, "stopping: finishing requests in flight");
         closing.send_replace(true);
         let finish = async {
-            stop(&doors.0, public).await?;
+            stop(&public_handle, public).await?;
             // Keep the operational listener until last, so that probes see the gateway stop. The sandbox must serve
             // requests in flight.
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
             ops_closing.send_replace(true);
-            doors.1.stop(false).await;
+            ops_handle.stop(false).await;
             operational.await.map_err(io::Error::other)?
         };
         tokio::select! {
@@ -160,7 +185,7 @@ impl Application {
         reloading.abort();
         upkeep.abort();
         // No request is in flight any more; the costs of all are in the store or in the journal on disk.
-        desk.close().await;
+        settlements.close().await;
         if let Some(traces) = &state.shared.traces {
             traces.close().await;
         }
@@ -182,59 +207,62 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartEr
 /// The connections that a worker may accept beyond its share: they wait to be counted, or to be closed.
 const WORKER_SLACK: usize = 4;
 
-fn public(socket: TcpListener, live: &Data<CurrentState>, closing: &watch::Receiver<bool>) -> io::Result<Server> {
+fn public(
+    socket: TcpListener,
+    live: &Data<CurrentState>,
+    client_tls: &ClientTls,
+    connections: &Connections,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<Server> {
     let state = live.current();
-    let settings = &state.settings.server;
+    let settings = &state.settings.fixed.server;
     let workers = settings.worker_threads();
-    let share = state.shared.connections.max().div_ceil(workers);
-    let entrance = Acceptor {
-        live: live.clone(),
-        connections: Arc::clone(&state.shared.connections),
-        closing: closing.clone(),
-        has_tls: true,
-        refuse: http::refuse,
-    };
+    let share = connections.public.max().div_ceil(workers);
+    let acceptor = connections.public_acceptor(live, shutdown);
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
         .workers(workers)
         // A busy worker must not accept an unlimited number of connections, since each takes a file descriptor.
         .max_concurrent_connections(share + WORKER_SLACK);
-    let live = live.clone();
+    let (live, client_tls) = (live.clone(), client_tls.clone());
     let server = server.listen("voxgate", socket, move || {
-        let (own, cors) = (live.clone(), http::cors(&live.current().settings.cors));
+        let (own, client_tls, cors) =
+            (live.clone(), client_tls.clone(), http::cors(&live.current().settings.fixed.cors));
         let application = App::new()
             .app_data(live.clone())
             .data_factory(move || {
                 let state = own.current();
-                async move { Upstream::new(&state.settings).map(Rc::new) }
+                let upstream = Upstream::new(&state.settings, &client_tls);
+                async move { upstream.map(Rc::new) }
             })
             .wrap(cors)
             .wrap(from_fn(http::record_requests))
             .wrap(TracingLogger::<RequestSpan>::new())
             .configure(http::public);
-        http::door(application.into_factory(), entrance.clone())
+        transport::accept(application.into_factory(), acceptor.clone())
     })?;
     Ok(server.run())
 }
 
 /// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
 /// its own thread and its own connections, so it answers even when the public listener cannot.
-fn operational(socket: TcpListener, live: &Data<CurrentState>, closing: watch::Receiver<bool>) -> io::Result<Server> {
-    let connections = Arc::clone(&live.current().shared.ops_connections);
-    let max = connections.max();
-    let live = live.clone();
-    let entrance =
-        Acceptor { live: live.clone(), connections, closing, has_tls: false, refuse: http::refuse_unrecorded };
+fn operational(
+    socket: TcpListener,
+    live: &Data<CurrentState>,
+    connections: &Connections,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<Server> {
+    let max = connections.ops.max();
+    let (live, acceptor) = (live.clone(), connections.ops_acceptor(live, shutdown));
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(1)
         .workers(1)
         .max_concurrent_connections(max + WORKER_SLACK)
         .listen("voxgate-ops", socket, move || {
-            let application =
-                App::new().app_data(live.clone()).wrap(from_fn(http::hold_connection)).configure(http::operational);
-            http::door(application.into_factory(), entrance.clone())
+            let application = App::new().app_data(live.clone()).configure(http::operational);
+            transport::accept(application.into_factory(), acceptor.clone())
         })?;
     Ok(server.run())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{own_command, token};
-use crate::config::{Server, Settings};
+use crate::config::Settings;
 use crate::identity::{KeyMaterial, is_short_secret};
 
 /// The recording in the example request, relative to the repository's root.
@@ -28,9 +28,9 @@ pub(super) struct Banner {
 
 /// The ways for the reader to get a token.
 enum Access {
-    /// A token in the banner, for a person at a terminal of this machine. `made_up` is true if the secret was generated
+    /// A token in the banner, for a person at a terminal of this machine. `is_generated` is true if the secret was generated
     /// for this run.
-    Printed { token: SecretString, made_up: bool },
+    Printed { token: SecretString, is_generated: bool },
     /// `voxgate token` makes one with the same secret.
     ByCommand,
     /// The secret was generated for this run, and there is no terminal to print a token to: set a secret.
@@ -53,12 +53,16 @@ enum Https {
 }
 
 impl Https {
-    fn of(server: &Server) -> Self {
-        match server {
-            Server { tls: Some(_), .. } => Self::Spoken,
-            Server { require_https: true, .. } => Self::Required,
-            server if server.is_loopback() => Self::Needless,
-            _ => Self::Missing,
+    fn from_settings(settings: &Settings) -> Self {
+        let server = &settings.fixed.server;
+        if settings.tls.is_some() {
+            Self::Spoken
+        } else if server.require_https {
+            Self::Required
+        } else if server.is_loopback() {
+            Self::Needless
+        } else {
+            Self::Missing
         }
     }
 }
@@ -66,34 +70,34 @@ impl Https {
 impl Access {
     /// Chooses the way to get a token. The banner contains one only on a terminal and for a loopback address, where a
     /// person reads it and no other machine can use it. Any other standard output, such as a journal, may be stored.
-    fn for_reader(settings: &Settings, made_up: bool) -> Self {
+    fn for_reader(settings: &Settings, is_generated: bool) -> Self {
         if settings.identity.secret.is_none() {
             return Self::Issuer;
         }
-        let person = settings.server.is_loopback() && std::io::stdout().is_terminal();
+        let person = settings.fixed.server.is_loopback() && std::io::stdout().is_terminal();
         match token::for_trying(settings) {
-            Ok(token) if person => Self::Printed { token, made_up },
-            _ if made_up => Self::NeedsSecret,
+            Ok(token) if person => Self::Printed { token, is_generated },
+            _ if is_generated => Self::NeedsSecret,
             _ => Self::ByCommand,
         }
     }
 }
 
 impl Banner {
-    /// Builds the banner for `settings`, which `file` holds in part. `made_up` is true if the secret was generated for
+    /// Builds the banner for `settings`, which `file` holds in part. `is_generated` is true if the secret was generated for
     /// this run.
-    pub(super) fn of(settings: &Settings, made_up: bool, file: Option<&Path>) -> Self {
-        let store = &settings.store;
+    pub(super) fn new(settings: &Settings, is_generated: bool, file: Option<&Path>) -> Self {
+        let store = &settings.fixed.store;
         let database = || store.data_dir.join(store.namespace.database()).display().to_string();
         Self {
             sandbox: settings.uses_sandbox(),
-            https: Https::of(&settings.server),
+            https: Https::from_settings(settings),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
                 Some(KeyMaterial::Secret(secret)) if is_short_secret(secret)
             ),
             database: store.redis.is_none().then(database),
-            access: Access::for_reader(settings, made_up),
+            access: Access::for_reader(settings, is_generated),
             default_model: settings.default_model.clone(),
             command: own_command(file),
         }
@@ -144,8 +148,8 @@ impl Banner {
     fn access(&self, url: &str) -> String {
         let command = &self.command;
         match &self.access {
-            Access::Printed { token, made_up } => {
-                let more = if *made_up {
+            Access::Printed { token, is_generated } => {
+                let more = if *is_generated {
                     "VOXGATE_JWT_SECRET is not set: this token and the secret behind it end with this run.".to_owned()
                 } else {
                     format!("With the same VOXGATE_JWT_SECRET, `{command} token --sub alice` prints more.")

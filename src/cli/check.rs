@@ -7,9 +7,10 @@ use secrecy::ExposeSecret;
 use super::reach::unreachable;
 use super::{Failure, print};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
-use crate::http::Tls;
 use crate::identity::{self, JwksSettings, KeyMaterial};
+use crate::intake::probe_directory;
 use crate::store::{Embedded, Found, Redis, try_directory as try_folder};
+use crate::transport::Tls;
 use crate::upstream;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     say("settings", "ok")?;
     tell_what_was_found(&settings)?;
     let mut failed = 0;
-    if let Some(tls) = &settings.server.tls {
+    if let Some(tls) = &settings.tls {
         failed += verdict("tls", try_tls(tls))?;
     }
     for provider in settings.providers.values() {
@@ -41,11 +42,12 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
     if let Some(jwks) = &settings.identity.jwks {
         failed += verdict("issuer's keys", try_issuer(jwks).await)?;
     }
-    match &settings.store.redis {
+    match &settings.fixed.store.redis {
         Some(redis) => failed += verdict("redis", try_redis(redis).await)?,
         None => say("redis", "not set: this gateway keeps its limits by itself")?,
     }
-    failed += verdict("data directory", try_directory(&settings.store))?;
+    failed += verdict("data directory", try_directory(&settings.fixed.store))?;
+    failed += verdict("spool directory", try_spool(&settings.fixed.spool))?;
     match failed {
         0 => Ok(()),
         1 => Err(Failure::Other("1 check failed".to_owned())),
@@ -55,14 +57,14 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
 
 /// Prints a summary of the settings, to show that the right file and the right variables were read.
 fn tell_what_was_found(settings: &Settings) -> Result<(), Failure> {
-    let server = &settings.server;
+    let server = &settings.fixed.server;
     let listeners = format!("clients {}, probes and metrics {}", server.bind, server.ops_bind);
     say("listeners", &listeners)?;
     say("providers", &counted(settings.providers.keys(), None))?;
     say("models", &counted(settings.models.keys(), Some(&settings.default_model)))?;
     say("plans", &counted(settings.plans.keys(), None))?;
     say("tokens", &keys_found(settings))?;
-    let store = &settings.store;
+    let store = &settings.fixed.store;
     let books = match store.namespace {
         Namespace::Production => "",
         Namespace::Sandbox => ", in the sandbox's own books",
@@ -112,9 +114,9 @@ fn keys_found(settings: &Settings) -> String {
 /// Loads the TLS certificate and key, and reports until when the certificate is valid.
 fn try_tls(files: &config::TlsFiles) -> Result<String, String> {
     let tls = Tls::new(files).map_err(|error| error.to_string())?;
-    let ends = tls.ends();
-    let day = humantime::format_rfc3339_seconds(ends);
-    if ends <= SystemTime::now() {
+    let expires = tls.expires();
+    let day = humantime::format_rfc3339_seconds(expires);
+    if expires <= SystemTime::now() {
         Err(format!("the certificate expired at {day}"))
     } else {
         Ok(format!("the certificate is valid until {day}"))
@@ -167,6 +169,13 @@ fn try_directory(store: &config::Store) -> Result<String, String> {
         Found::Free => Ok(format!("{directory} can be used")),
         Found::InUse { holder } => Ok(format!("{directory} is in use by a running gateway (process {holder})")),
     }
+}
+
+/// Checks the directory of large recordings.
+fn try_spool(spool: &config::Spool) -> Result<String, String> {
+    let directory = &spool.spool_dir;
+    probe_directory(directory).map_err(|error| error.to_string())?;
+    Ok(format!("{} can be used", directory.display()))
 }
 
 fn verdict(what: &str, tried: Result<String, String>) -> Result<u32, Failure> {

@@ -19,11 +19,10 @@ pub(super) struct Health {
 impl Health {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
         // Without readable settings, assume plain HTTP, the default.
-        let scheme =
-            if settings.as_ref().is_ok_and(|settings| settings.server.tls.is_some()) { "https" } else { "http" };
+        let scheme = if settings.as_ref().is_ok_and(|settings| settings.tls.is_some()) { "https" } else { "http" };
         let mut address = match self.address {
             Some(address) => address,
-            None => settings?.server.bind,
+            None => settings?.fixed.server.bind,
         };
         // An unspecified address such as 0.0.0.0 is for listening, not for connecting.
         if address.ip().is_unspecified() {

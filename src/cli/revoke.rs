@@ -50,8 +50,8 @@ struct Which {
 impl Revoke {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
         let settings = settings?;
-        telemetry::start_logs(settings.log_format).map_err(Failure::other)?;
-        let (settings, now) = (settings.store, UnixMs::now());
+        telemetry::start_logs(settings.fixed.log_format).map_err(Failure::other)?;
+        let (settings, now) = (settings.fixed.store, UnixMs::now());
         let tokens = self.which.jti.map_or(RevokedTokens::IssuedUpTo(now.get() / 1000), RevokedTokens::Named);
         let revocation = Revocation { subject: self.sub, tokens, until: now.plus(self.keep) };
         LedgerReader::revoke(&settings, &revocation).await.map_err(|failure| not_revoked(&failure))?;

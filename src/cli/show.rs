@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Failure, print, tell};
+use crate::app::build::build_verifier;
 use crate::config::Settings;
 use crate::domain::UnixMs;
 use crate::identity::{Caller, MAX_TOKEN_BYTES};
@@ -21,9 +22,11 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     let text = read()?;
     // Print neither the token nor its signature: the user may show the output to others.
     let mut lines = header(&text)?;
-    let verifier = settings.identity.verifier().map_err(|_| no_key())?;
-    let published = settings.identity.published(None).map_err(Failure::other)?;
-    match verifier.beside(published).identify(Some(&format!("Bearer {text}"))).await {
+    if settings.identity.is_empty() {
+        return Err(no_key());
+    }
+    let verifier = build_verifier(&settings.identity, None).map_err(Failure::other)?;
+    match verifier.identify(Some(&format!("Bearer {text}"))).await {
         Ok(caller) => {
             lines += &accepted(&caller, settings);
             print(|out| out.write_all(lines.as_bytes()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::reader::Section;
+use crate::domain::loopback::is_loopback;
 
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,8 @@ impl Cors {
     pub(super) fn read(mut section: Section) -> Self {
         let origins: Vec<String> = section.value("origins", Vec::new());
         for origin in &origins {
-            if let Err(what) = check(origin) {
-                section.problem("origins", format!("got \"{origin}\"; {what}"));
+            if let Err(error) = check(origin) {
+                section.problem("origins", format!("got \"{origin}\"; {error}"));
             }
         }
         let max_age = section.value("max_age", Duration::from_mins(10));
@@ -33,31 +34,47 @@ impl Cors {
 /// The schemes of addresses that no page is loaded from, or whose pages get no separate origin from browsers.
 const NO_ORIGIN: [&str; 4] = ["file", "ftp", "ws", "wss"];
 
+/// The reason why a text is not an origin as browsers write it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum OriginError {
+    #[error("{TAKES}, each by its name")]
+    Wildcard,
+    #[error("{TAKES}, with https:// or http:// or the scheme of an app")]
+    NoScheme,
+    #[error("{TAKES}; browsers give pages of {0}:// no origin of their own")]
+    NoOrigin(String),
+    #[error("{TAKES}; this is no origin")]
+    Invalid,
+    #[error("{TAKES}; browsers would write \"{0}\"")]
+    WrittenOtherwise(String),
+    #[error("what comes over plain http can be anybody's; takes https:// unless it is this machine")]
+    PlainHttp,
+}
+
+const TAKES: &str = "takes origins such as \"https://app.example.com\" or \"capacitor://localhost\"";
+
 /// Checks that an origin is written as browsers write it (RFC 6454 §6.2), since it is compared with theirs. Besides
 /// `https`, the scheme of an app or a browser extension is allowed: only that app loads pages by it.
-fn check(origin: &str) -> Result<(), String> {
-    const TAKES: &str = "takes origins such as \"https://app.example.com\" or \"capacitor://localhost\"";
+fn check(origin: &str) -> Result<(), OriginError> {
     if origin.contains('*') || origin == "null" {
         // Every sandboxed frame has the origin `null`, whatever its author.
-        return Err(format!("{TAKES}, each by its name"));
+        return Err(OriginError::Wildcard);
     }
-    let Some((scheme, rest)) = origin.split_once("://") else {
-        return Err(format!("{TAKES}, with https:// or http:// or the scheme of an app"));
-    };
-    if NO_ORIGIN.contains(&scheme.to_ascii_lowercase().as_str()) {
-        return Err(format!("{TAKES}; browsers give pages of {scheme}:// no origin of their own"));
+    let (scheme, rest) = origin.split_once("://").ok_or(OriginError::NoScheme)?;
+    let lower = scheme.to_ascii_lowercase();
+    if NO_ORIGIN.contains(&lower.as_str()) {
+        return Err(OriginError::NoOrigin(scheme.to_owned()));
     }
-    let written = match scheme.to_ascii_lowercase().as_str() {
+    let written = match lower.as_str() {
         "https" | "http" => Url::parse(origin).ok().map(|url| url.origin().ascii_serialization()),
         other => written_by_an_app(other, rest),
     };
-    match written {
-        None => return Err(format!("{TAKES}; this is no origin")),
-        Some(written) if written != origin => return Err(format!("{TAKES}; browsers would write \"{written}\"")),
-        Some(_) => {}
+    let written = written.ok_or(OriginError::Invalid)?;
+    if written != origin {
+        return Err(OriginError::WrittenOtherwise(written));
     }
     if scheme == "http" && !Url::parse(origin).is_ok_and(|url| is_local(&url)) {
-        return Err("what comes over plain http can be anybody's; takes https:// unless it is this machine".to_owned());
+        return Err(OriginError::PlainHttp);
     }
     Ok(())
 }
@@ -83,13 +100,10 @@ fn written_by_an_app(scheme: &str, rest: &str) -> Option<String> {
     Some(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
+/// True for this machine. Browsers, unlike other resolvers, never ask anyone for a name below `localhost`.
 fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    url.host()
+        .is_some_and(|host| is_loopback(&host) || matches!(host, Host::Domain(name) if name.ends_with(".localhost")))
 }
 
 #[cfg(test)]
@@ -136,7 +150,7 @@ mod tests {
             ("wss://app.example.com", "no origin of their own"),
             ("chrome-extension://*", "each by its name"),
         ] {
-            let refused = check(origin).unwrap_err();
+            let refused = check(origin).unwrap_err().to_string();
             assert!(refused.contains(what), "{origin}: {refused}");
         }
     }

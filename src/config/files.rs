@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::domain::text::without_byte_order_mark;
+
 /// The files, each with a digest of its content, since the content may be secret. Only the content decides, not the time
 /// or the name: Kubernetes swaps a link to a folder of new files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Files {
 
     /// Reads the same files again.
     #[must_use]
-    pub fn look_again(&self) -> Self {
+    pub fn read_again(&self) -> Self {
         let mut now = Self::default();
         for (path, content) in &self.0 {
             if *content == Content::Gone {
@@ -64,7 +66,6 @@ impl Files {
 /// Decodes the text of a file without a byte order mark, which some editors write before UTF-8: in a secret it would be
 /// invisible.
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
     let not_text = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     // PowerShell's `>` and Notepad's "Unicode" write UTF-16 with a mark; without one, every other byte of plain text is
     // zero.
@@ -72,8 +73,8 @@ fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     if is_utf_16 || bytes.get(..4.min(bytes.len())).is_some_and(|first| first.contains(&0)) {
         return Err(not_text("it is UTF-16 or no text at all; save it as UTF-8"));
     }
-    let text = bytes.strip_prefix(MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
-    String::from_utf8(text).map_err(|_| not_text("it is not UTF-8; save it as UTF-8"))
+    String::from_utf8(without_byte_order_mark(&bytes).to_vec())
+        .map_err(|_| not_text("it is not UTF-8; save it as UTF-8"))
 }
 
 fn digest(text: &str) -> u64 {
@@ -110,11 +111,11 @@ mod tests {
         let mut files = Files::default();
         assert!(files.read(&here).is_ok() && files.read(&missing).is_err());
         std::fs::write(&here, "one").unwrap();
-        assert_eq!(files.look_again(), files, "written again, and the same");
+        assert_eq!(files.read_again(), files, "written again, and the same");
         std::fs::write(&here, "two").unwrap();
-        assert_ne!(files.look_again(), files);
+        assert_ne!(files.read_again(), files);
         std::fs::write(&here, "one").unwrap();
         std::fs::write(&missing, "").unwrap();
-        assert_ne!(files.look_again(), files);
+        assert_ne!(files.read_again(), files);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::str::FromStr;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -11,10 +11,12 @@ use toml::Value;
 
 use super::reader::Section;
 use super::secret;
-use super::value::Setting;
+use super::value::{Setting, TextError, parse_text, text_settings};
+use crate::domain::UnknownVariant;
 use crate::identity::{
-    ClaimMapping, ClaimPath, IssuerUrl, JwksCache, JwksSettings, KeyMaterial, KeySource, KeySpec, MIN_SECRET_BYTES,
-    Rules, Scopes, Verifier, VerifierError, is_short_secret, parse_algorithm,
+    ClaimMapping, ClaimPath, IssuerUrl, IssuerUrlError, JwksSettings, KeyMaterial, KeySource, KeySpec,
+    MIN_SECRET_BYTES, Rules, Scopes, algorithm_names, check_keys, hmac_algorithm_names, is_short_secret,
+    parse_algorithm,
 };
 
 /// `[identity]`
@@ -48,10 +50,8 @@ impl Identity {
         let tables = section.listed_sections("keys");
         let keys = tables.into_iter().filter_map(|table| read_key(table, loopback)).collect();
         let settings = Self { secret, keys, jwks, rules };
-        if !settings.is_empty() {
-            for error in settings.verifier().err().into_iter().flatten() {
-                section.problem("keys", error.to_string());
-            }
+        for error in check_keys(settings.own_keys()).err().into_iter().flatten() {
+            section.problem("keys", error.to_string());
         }
         section.finish();
         settings
@@ -62,19 +62,9 @@ impl Identity {
         self.secret.is_none() && self.keys.is_empty() && self.jwks.is_none()
     }
 
-    /// Creates the verifier of these settings, still without the keys of [`Identity::published`].
-    pub fn verifier(&self) -> Result<Verifier, Vec<VerifierError>> {
-        let keys = self.secret.iter().chain(&self.keys).cloned().collect();
-        let new = if self.jwks.is_some() { Verifier::with_few_keys } else { Verifier::new };
-        new(keys, self.rules.clone())
-    }
-
-    /// Returns the published keys of the issuer in these settings: `old` if the source is the same, or else a new cache
-    /// that starts to fetch.
-    pub fn published(&self, old: Option<&Arc<JwksCache>>) -> Result<Option<Arc<JwksCache>>, reqwest::Error> {
-        let Some(jwks) = &self.jwks else { return Ok(None) };
-        let kept = old.filter(|old| old.is_for(jwks)).map(Arc::clone);
-        kept.map_or_else(|| JwksCache::start(jwks.clone(), old.map(Arc::as_ref)), Ok).map(Some)
+    /// Returns the keys that the settings hold themselves: the secret and `[[identity.keys]]`.
+    pub fn own_keys(&self) -> Vec<KeySpec> {
+        self.secret.iter().chain(&self.keys).cloned().collect()
     }
 }
 
@@ -89,7 +79,7 @@ fn read_key(mut section: Section, loopback: bool) -> Option<KeySpec> {
         check_length(&section, "secret", secret, loopback);
     }
     if algorithm.is_none() {
-        section.problem("algorithm", format!("is required; takes {}", KeyAlgorithm::TAKES));
+        section.problem("algorithm", format!("is required; {}", UnknownVariant::among(algorithm_names())));
     }
     let material = match (secret, public) {
         (Some(secret), None) => Some(KeyMaterial::Secret(secret)),
@@ -155,20 +145,19 @@ fn read_jwks(section: &mut Section, rules: &Rules) -> Option<JwksSettings> {
 fn discovered(section: &Section, rules: &Rules) -> Option<KeySource> {
     let address = rules.issuer.as_deref().map(str::parse);
     let (Some(issuer), Some(Ok(address))) = (&rules.issuer, address) else {
-        section.problem("issuer", format!("is required for discovery; takes {}", IssuerUrl::TAKES));
+        section.problem("issuer", format!("is required for discovery; {IssuerUrlError}"));
         return None;
     };
     Some(KeySource::Discovery { issuer: issuer.clone(), address })
 }
 
 impl Setting for IssuerUrl {
-    const TAKES: &'static str =
-        "an address that starts with https:// (http:// only on this machine), without a password";
+    type Err = TextError<IssuerUrlError>;
     /// The address may hold a password all the same.
     const SECRET: bool = true;
 
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.trim().parse().ok()
+    fn parse(value: &Value) -> Result<Self, Self::Err> {
+        parse_text(value)
     }
 }
 
@@ -195,40 +184,27 @@ fn read_mapping(section: &mut Section) -> ClaimMapping {
     mapping
 }
 
-impl Setting for ClaimPath {
-    const TAKES: &'static str = "the name of a claim, or a JSON pointer such as \"/realm_access/roles\"";
+text_settings!(ClaimPath, Scopes, KeyAlgorithm, HmacAlgorithm);
 
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok()
-    }
-}
-
-impl Setting for Scopes {
-    const TAKES: &'static str = "any of \"transcribe translate usage sessions\", with spaces between them";
-
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok()
-    }
-}
-
-struct HmacAlgorithm(Algorithm);
-
-impl Setting for HmacAlgorithm {
-    const TAKES: &'static str = "\"HS256\", \"HS384\" or \"HS512\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        let algorithm = KeyAlgorithm::parse(value)?.0;
-        matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512).then_some(Self(algorithm))
-    }
-}
-
+/// The algorithm of a key.
 struct KeyAlgorithm(Algorithm);
 
-impl Setting for KeyAlgorithm {
-    const TAKES: &'static str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA (also \
-         written Ed25519)";
+impl FromStr for KeyAlgorithm {
+    type Err = UnknownVariant;
 
-    fn parse(value: &Value) -> Option<Self> {
-        parse_algorithm(value.as_str()?).map(Self)
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
+        parse_algorithm(name).map(Self).ok_or_else(|| UnknownVariant::among(algorithm_names()))
+    }
+}
+
+/// The algorithm of a secret.
+struct HmacAlgorithm(Algorithm);
+
+impl FromStr for HmacAlgorithm {
+    type Err = UnknownVariant;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
+        let found = hmac_algorithm_names().find(|known| *known == name).and_then(parse_algorithm);
+        found.map(Self).ok_or_else(|| UnknownVariant::among(hmac_algorithm_names()))
     }
 }

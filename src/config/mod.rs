@@ -5,10 +5,12 @@
 
 mod cors;
 mod files;
+mod fixed;
 mod identity;
 mod intake;
 mod models;
 mod plans;
+mod presets;
 mod providers;
 mod reader;
 mod sandbox;
@@ -30,8 +32,9 @@ use std::path::Path;
 
 pub use cors::Cors;
 pub use files::Files;
+pub use fixed::Fixed;
 pub use identity::Identity;
-pub use intake::Intake;
+pub use intake::{Intake, Spool};
 pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
 pub use providers::{OPENAI, Provider, ProviderKey};
@@ -39,10 +42,10 @@ pub use reader::Problems;
 pub use sandbox::Sandbox;
 pub use server::{LogFormat, Server};
 pub use sessions::Sessions;
-pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, Store};
+pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, RedisUrlError, Store};
 pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
-pub use upstream::{Breaker, Relay, Upstream};
+pub use upstream::{Breaker, ProviderConnections, Relay, Upstream};
 pub use wire::ProviderApi;
 
 use reader::Section;
@@ -50,26 +53,18 @@ use reader::Section;
 /// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `[server]`
-    pub server: Server,
-    /// `[cors]`
-    pub cors: Cors,
+    /// The settings that only a restart changes.
+    pub fixed: Fixed,
+    /// `server.tls_cert` and `server.tls_key`: the certificate and key for HTTPS; without them, plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// `[identity]`
     pub identity: Identity,
-    /// `[intake]`
+    /// The part of `[intake]` that limits an upload.
     pub intake: Intake,
     /// `[upstream]`
     pub upstream: Upstream,
     /// `[relay]`
     pub relay: Relay,
-    /// `log.format`
-    pub log_format: LogFormat,
-    /// `[telemetry]`
-    pub telemetry: Telemetry,
-    /// `[store]`, `[redis]`, `[ledger]`, `on_store_failure`
-    pub store: Store,
-    /// `[sandbox]`
-    pub sandbox: Sandbox,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
@@ -83,6 +78,15 @@ pub struct Settings {
     pub default_model: String,
     /// The files that the settings were read from.
     pub files: Files,
+}
+
+/// Settings for a gateway that already runs.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// The new settings, with the fixed part of the running gateway.
+    pub settings: Settings,
+    /// The names of the settings that differ and need a restart.
+    pub need_restart: Vec<&'static str>,
 }
 
 impl Settings {
@@ -101,76 +105,57 @@ impl Settings {
         let mut source = source::read(file, environment)?;
         models::merge_built_in(&mut source.table);
         let mut root = Section::root(source.table, source.origins, source.files);
-        let server = Server::read(root.section("server"));
-        let identity = Identity::read(root.section("identity"), server.is_loopback());
-        let providers = providers::read_providers(&mut root);
-        let models = models::read_models(&mut root, &providers);
-        let mut settings = Self {
-            cors: Cors::read(root.section("cors")),
-            intake: Intake::read(root.section("intake")),
-            upstream: Upstream::read(root.section("upstream")),
-            relay: Relay::read(root.section("relay")),
-            log_format: server::read_log(root.section("log")),
-            telemetry: Telemetry::read(root.section("telemetry")),
-            sandbox: Sandbox::read(root.section("sandbox")),
-            sessions: Sessions::read(root.section("sessions")),
-            store: Store::read(&mut root),
-            plans: plans::read_plans(&mut root, &models),
-            default_model: root.value("default_model", "gpt-transcribe".to_owned()),
-            server,
-            identity,
-            providers,
-            models,
-            files: Files::default(),
-        };
+        let settings = Self::read(&mut root);
         settings.check_default_model(&root);
         settings.check_secrets(&root);
-        if settings.serves_from_sandbox_alone() {
-            settings.store = settings.store.with_namespace(Namespace::Sandbox);
-        }
         let notes = root.notes();
         root.finish();
         let problems = notes.problems();
         if !problems.is_empty() {
             return Err(problems);
         }
-        problems.files().clone_into(&mut settings.files);
-        Ok(settings)
+        let files = problems.files().clone();
+        Ok(Self { files, ..settings.with_usable_models().with_namespace() })
     }
 
-    /// Returns these settings for a gateway that already runs with `old`: settings that need a restart keep their old
-    /// values. Also returns the names of those that differ.
+    fn read(root: &mut Section) -> Self {
+        let (mut server, mut intake, mut upstream) =
+            (root.section("server"), root.section("intake"), root.section("upstream"));
+        let tls = TlsFiles::read(&mut server);
+        let fixed = Fixed {
+            server: Server::read(server, tls.is_some()),
+            cors: Cors::read(root.section("cors")),
+            log_format: server::read_log(root.section("log")),
+            telemetry: Telemetry::read(root.section("telemetry")),
+            sandbox: Sandbox::read(root.section("sandbox")),
+            store: Store::read(root),
+            spool: Spool::read(&mut intake),
+            connections: ProviderConnections::read(&mut upstream),
+        };
+        let identity = Identity::read(root.section("identity"), fixed.server.is_loopback());
+        let providers = providers::read_providers(root);
+        let models = models::read_models(root, &providers);
+        Self {
+            tls,
+            identity,
+            intake: Intake::read(intake, &fixed.spool),
+            upstream: Upstream::read(upstream),
+            relay: Relay::read(root.section("relay")),
+            sessions: Sessions::read(root.section("sessions")),
+            plans: plans::read_plans(root, &models),
+            default_model: root.value("default_model", "gpt-transcribe".to_owned()),
+            providers,
+            models,
+            fixed,
+            files: Files::default(),
+        }
+    }
+
+    /// Returns these settings for a gateway that runs with `old`.
     #[must_use]
-    pub fn for_running(mut self, old: &Self) -> (Self, Vec<&'static str>) {
-        let intake = Intake {
-            spool_memory_bytes: old.intake.spool_memory_bytes,
-            max_spool_memory_bytes: old.intake.max_spool_memory_bytes,
-            max_spool_disk_bytes: old.intake.max_spool_disk_bytes,
-            spool_dir: old.intake.spool_dir.clone(),
-            ..self.intake.clone()
-        };
-        let upstream = Upstream {
-            connect_timeout: old.upstream.connect_timeout,
-            pool_idle_timeout: old.upstream.pool_idle_timeout,
-            ..self.upstream.clone()
-        };
-        let server = Server { tls: self.server.tls.clone(), ..old.server.clone() };
-        let differs = [
-            ("server", self.server != server),
-            ("cors", self.cors != old.cors),
-            ("log", self.log_format != old.log_format),
-            ("telemetry", self.telemetry != old.telemetry),
-            ("sandbox", self.sandbox != old.sandbox),
-            ("store, redis, ledger", self.store != old.store),
-            ("intake.spool_dir, intake.*spool*_bytes", self.intake != intake),
-            ("upstream.connect_timeout, upstream.pool_idle_timeout", self.upstream != upstream),
-        ];
-        (self.intake, self.upstream) = (intake, upstream);
-        (self.server, self.cors) = (server, old.cors.clone());
-        (self.log_format, self.telemetry) = (old.log_format, old.telemetry.clone());
-        self.sandbox = old.sandbox.clone();
-        self.store = old.store.clone();
-        (self, differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect())
+    pub fn for_running(self, old: &Self) -> Reloaded {
+        let need_restart = self.fixed.changed_since(&old.fixed);
+        Reloaded { settings: Self { fixed: old.fixed.clone(), ..self }, need_restart }
     }
 
     /// True if the sandbox serves OpenAI's models because there is no key.
@@ -193,28 +178,43 @@ impl Settings {
     }
 
     /// Reports missing secrets: the gateway may generate them only if no other machine can connect.
-    fn check_secrets(&mut self, root: &Section) {
-        if self.server.is_loopback() {
+    fn check_secrets(&self, root: &Section) {
+        let server = &self.fixed.server;
+        if server.is_loopback() {
             return;
         }
-        let address = self.server.bind;
+        let address = server.bind;
         if self.identity.is_empty() {
             let what = format!("is required to listen on {address}; set VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE");
             root.problem("identity.jwt_secret", what);
         }
-        if self.uses_sandbox() {
-            if self.models.get(&self.default_model).is_some_and(|model| model.provider == OPENAI) {
-                let what = format!("is required to listen on {address}; set OPENAI_API_KEY or OPENAI_API_KEY_FILE");
-                root.problem("providers.openai.api_key", what);
-            }
-            // The operator uses another provider, so models of OpenAI alone are not offered.
-            self.models.retain(|_, model| model.provider != OPENAI);
-            let left: BTreeSet<_> = self.models.keys().cloned().collect();
-            for model in self.models.values_mut() {
-                model.fallbacks.retain(|fallback| left.contains(&fallback.model));
-            }
-            // Models that are not configured must not be sent there either.
-            self.providers.remove(OPENAI);
+        if self.uses_sandbox() && self.models.get(&self.default_model).is_some_and(|model| model.provider == OPENAI) {
+            let what = format!("is required to listen on {address}; set OPENAI_API_KEY or OPENAI_API_KEY_FILE");
+            root.problem("providers.openai.api_key", what);
         }
+    }
+
+    /// Returns these settings without OpenAI if it would be the sandbox and other machines can connect: the operator uses
+    /// another provider, so the gateway does not offer the models of OpenAI alone.
+    fn with_usable_models(mut self) -> Self {
+        if self.fixed.server.is_loopback() || !self.uses_sandbox() {
+            return self;
+        }
+        self.models.retain(|_, model| model.provider != OPENAI);
+        let left: BTreeSet<_> = self.models.keys().cloned().collect();
+        for model in self.models.values_mut() {
+            model.fallbacks.retain(|fallback| left.contains(&fallback.model));
+        }
+        // Models that are not configured must not be sent there either.
+        self.providers.remove(OPENAI);
+        self
+    }
+
+    /// Returns these settings with the namespace in the store that goes with the providers.
+    fn with_namespace(mut self) -> Self {
+        if self.serves_from_sandbox_alone() {
+            self.fixed.store = self.fixed.store.with_namespace(Namespace::Sandbox);
+        }
+        self
     }
 }

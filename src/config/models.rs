@@ -8,26 +8,12 @@ use toml::{Table, Value};
 
 use super::providers::{OPENAI, Provider};
 use super::reader::Section;
-use super::value::Setting;
+use super::value::{Expected, Setting};
 use crate::domain::terms::{Format, Task};
-use crate::domain::{AudioMs, NanoUsd};
+use crate::domain::{AudioMs, NanoUsd, OptionName, UnknownVariant};
 use crate::ledger::{Price, TokenPrice};
 
 const BUILT_IN: &str = include_str!("models.toml");
-
-/// The options that a model entry can name.
-const OPTIONS: [&str; 10] = [
-    "language",
-    "languages",
-    "keywords",
-    "prompt",
-    "temperature",
-    "include",
-    "timestamp_granularities",
-    "chunking_strategy",
-    "known_speaker_names",
-    "known_speaker_references",
-];
 
 /// A model entry: `[models.NAME]`.
 #[derive(Debug, Clone)]
@@ -45,7 +31,7 @@ pub struct Model {
     /// True if the provider can stream it.
     pub streams: bool,
     /// The options that it accepts, among those that the gateway knows; `None`: any.
-    pub options: Option<BTreeSet<String>>,
+    pub options: Option<BTreeSet<OptionName>>,
     /// The longest audio.
     pub longest: Option<AudioMs>,
     /// The shortest audio.
@@ -71,27 +57,35 @@ pub struct Fallback {
 
 /// A list of names, or of tables with a weight.
 impl Setting for Vec<Fallback> {
-    const TAKES: &'static str =
-        "a list of models, such as [\"a\", { model = \"b\", weight = 2 }], with weights from 1 to 1000";
+    type Err = Expected;
 
-    fn parse(value: &Value) -> Option<Self> {
-        let Value::Array(items) = value else {
-            let names = Vec::<String>::parse(value)?;
-            return Some(names.into_iter().map(|model| Fallback { model, weight: None }).collect());
-        };
-        let fallback = |item: &Value| match item {
-            Value::Table(table) => {
-                let weight = table.get("weight").map(|weight| {
-                    let weight = u64::parse(weight).filter(|weight| *weight <= 1000)?;
-                    NonZeroU32::new(u32::try_from(weight).ok()?)
-                });
-                let known = table.keys().all(|key| key == "model" || key == "weight");
-                let model = String::parse(table.get("model")?)?;
-                (known && weight != Some(None)).then_some(Fallback { model, weight: weight.flatten() })
+    fn parse(value: &Value) -> Result<Self, Expected> {
+        let fallbacks = match value {
+            Value::Array(items) => items.iter().map(parse_fallback).collect(),
+            names => {
+                Vec::<String>::parse(names).ok().map(|names| names.into_iter().map(Fallback::unweighted).collect())
             }
-            name => Some(Fallback { model: String::parse(name)?, weight: None }),
         };
-        items.iter().map(fallback).collect()
+        fallbacks.ok_or(Expected(
+            "a list of models, such as [\"a\", { model = \"b\", weight = 2 }], with weights from 1 to 1000",
+        ))
+    }
+}
+
+fn parse_fallback(item: &Value) -> Option<Fallback> {
+    let Value::Table(table) = item else { return String::parse(item).ok().map(Fallback::unweighted) };
+    if table.keys().any(|key| key != "model" && key != "weight") {
+        return None;
+    }
+    let fallback = Fallback::unweighted(String::parse(table.get("model")?).ok()?);
+    let Some(weight) = table.get("weight") else { return Some(fallback) };
+    let weight = u64::parse(weight).ok().filter(|weight| *weight <= 1000)?;
+    Some(Fallback { weight: Some(NonZeroU32::new(u32::try_from(weight).ok()?)?), ..fallback })
+}
+
+impl Fallback {
+    fn unweighted(model: String) -> Self {
+        Self { model, weight: None }
     }
 }
 
@@ -105,7 +99,7 @@ impl Model {
             name: name.to_owned(),
             provider: OPENAI.to_owned(),
             upstream_model: name.to_owned(),
-            tasks: vec![Task::Transcribe, Task::Translate],
+            tasks: Task::ALL.to_vec(),
             formats: None,
             streams: true,
             options: None,
@@ -130,14 +124,14 @@ impl Model {
             let known: Vec<_> = providers.keys().map(String::as_str).collect();
             section.problem("provider", format!("got \"{provider}\"; takes one of: {}", known.join(", ")));
         }
-        let tasks = words(&mut section, "tasks").unwrap_or_else(|| vec![Task::Transcribe, Task::Translate]);
+        let tasks = words(&mut section, "tasks").unwrap_or_else(|| Task::ALL.to_vec());
         let model = Self {
             upstream_model: section.value("upstream_model", name.clone()),
             provider,
             tasks,
             formats: words(&mut section, "formats"),
             streams: section.value("streams", true),
-            options: section.optional::<Vec<String>>("options").map(|names| names.into_iter().collect()),
+            options: read_options(&mut section),
             longest: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
             shortest: section.optional::<u64>("min_ms").map(AudioMs::new),
             configured: true,
@@ -152,9 +146,6 @@ impl Model {
             if empty {
                 section.problem(key, "is empty, so that the model could do nothing; leave it out for all");
             }
-        }
-        for option in model.options.iter().flatten().filter(|option| !OPTIONS.contains(&option.as_str())) {
-            section.problem("options", format!("\"{option}\" is not one of {}", OPTIONS.join(", ")));
         }
         section.finish();
         model
@@ -178,10 +169,28 @@ fn read_price(section: &mut Section) -> Option<Price> {
     Some(Price { per_minute: per_minute?, tokens })
 }
 
+/// Reads `options`: those that not every model supports.
+fn read_options(section: &mut Section) -> Option<BTreeSet<OptionName>> {
+    let listable = || OptionName::ALL.iter().filter(|option| option.depends_on_model());
+    let names: Vec<String> = section.optional("options")?;
+    let mut options = BTreeSet::new();
+    for name in names {
+        match listable().find(|option| option.as_str() == name) {
+            Some(option) => drop(options.insert(*option)),
+            None => {
+                let error = UnknownVariant::among(listable().map(|option| option.as_str()));
+                section.problem("options", format!("got \"{name}\"; {error}"));
+            }
+        }
+    }
+    Some(options)
+}
+
 /// Reads a list of words, each of which names one `T`.
 fn words<T: FromStr<Err: std::fmt::Display>>(section: &mut Section, key: &'static str) -> Option<Vec<T>> {
     let names: Vec<String> = section.optional(key)?;
-    let parse = |name: String| name.parse().map_err(|error| section.problem(key, format!("\"{name}\" {error}"))).ok();
+    let parse =
+        |name: String| name.parse().map_err(|error| section.problem(key, format!("got \"{name}\"; {error}"))).ok();
     Some(names.into_iter().filter_map(parse).collect())
 }
 

@@ -6,15 +6,16 @@ use std::num::NonZeroU32;
 use secrecy::SecretString;
 use url::Url;
 
+use super::presets::Preset;
 use super::reader::Section;
-use super::secret;
-use super::wire::{Preset, ProviderApi};
+use super::wire::ProviderApi;
+use super::{presets, secret};
 
 /// The name of the provider that exists without being configured.
 pub const OPENAI: &str = "openai";
 
 /// The name of a key that is given without one, as `api_key` or `api_key_file`.
-const THE_KEY: &str = "default";
+const ONLY_KEY: &str = "default";
 
 /// A provider with OpenAI's protocol: `[providers.NAME]`.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ pub struct ProviderKey {
 impl ProviderKey {
     /// Creates a key that has no name and is the only one.
     pub fn only(secret: SecretString) -> Self {
-        Self { name: THE_KEY.to_owned(), secret, weight: NonZeroU32::MIN }
+        Self { name: ONLY_KEY.to_owned(), secret, weight: NonZeroU32::MIN }
     }
 }
 
@@ -78,10 +79,10 @@ pub(super) fn read_providers(root: &mut Section) -> BTreeMap<String, Provider> {
 }
 
 fn read_provider(name: String, mut section: Section) -> Option<Provider> {
-    let given = section.optional::<Preset>("preset");
-    let preset = given.unwrap_or_default();
+    let given = section.optional::<&Preset>("preset");
+    let preset = given.unwrap_or(&presets::OPENAI);
     // The address of a preset applies only if the operator chose the preset; the one exception is OpenAI's own.
-    let known = if given.is_some() || name == OPENAI { preset.base_url() } else { None };
+    let known = if given.is_some() || name == OPENAI { preset.base_url } else { None };
     let wire = ProviderApi::read(&mut section, preset);
     let base_url = read_base_url(&mut section, known, &wire);
     let keys = read_keys(&mut section);
@@ -108,7 +109,7 @@ fn read_base_url(section: &mut Section, known: Option<&str>, wire: &ProviderApi)
         section.problem("base_url", "takes an address without user, password, query or fragment");
     }
     // If the settings change the path, the address may have none.
-    if base_url.as_ref().is_some_and(|url| url.path() == "/") && wire.has_usual_path() {
+    if base_url.as_ref().is_some_and(|url| url.path() == "/") && wire.has_openai_path() {
         section.problem("base_url", "has no path; it usually ends in /v1");
     }
     base_url

@@ -106,21 +106,21 @@ impl Section {
         self.known.push(key);
         let value = self.table.remove(key)?;
         let parsed = T::parse(&value);
-        if parsed.is_none() {
+        let wrong = |error| {
             let got = if T::SECRET { "a value that is not shown".to_owned() } else { shown(&value) };
-            self.problem(key, format!("got {got}; takes {}", T::TAKES));
-        }
-        parsed
+            self.problem(key, format!("got {got}; {error}"));
+        };
+        parsed.map_err(wrong).ok()
     }
 
     /// Returns the number at `key`, if it is there and within `range`.
     pub(super) fn ranged(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         self.known.push(key);
         let value = self.table.remove(key)?;
-        let number = u64::parse(&value).filter(|number| range.contains(number));
+        let number = u64::parse(&value).ok().filter(|number| range.contains(number));
         if number.is_none() {
-            let (least, most) = (range.start(), range.end());
-            self.problem(key, format!("got {}; takes a whole number from {least} to {most}", shown(&value)));
+            let (min, max) = (range.start(), range.end());
+            self.problem(key, format!("got {}; takes a whole number from {min} to {max}", shown(&value)));
         }
         number
     }
@@ -142,7 +142,7 @@ impl Section {
             Value::String(text) => Some((name.clone(), text.clone())),
             Value::Integer(_) | Value::Boolean(_) => Some((name.clone(), value.to_string())),
             other => {
-                texts.problem(name, format!("got a {}; takes a text", other.type_str()));
+                texts.problem(name, format!("got a {}; takes a string", other.type_str()));
                 None
             }
         };

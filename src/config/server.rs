@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use toml::Value;
 
 use super::reader::Section;
-use super::tls::TlsFiles;
-use super::value::Setting;
+use super::value::{Expected, Setting, text_settings};
+use crate::domain::words::words;
 
-/// `[server]`
+/// `[server]`, except the certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// The address for clients. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
@@ -39,8 +39,6 @@ pub struct Server {
     /// The largest number of connections of one address at once; unbounded, since behind a proxy all have the same
     /// address.
     pub max_connections_per_address: Option<usize>,
-    /// The certificate and key for HTTPS; without them, plain HTTP.
-    pub tls: Option<TlsFiles>,
     /// True if the gateway refuses requests that did not come over HTTPS, to it or to a trusted proxy; false.
     pub require_https: bool,
     /// The proxies that may state how a request came to them; none.
@@ -53,7 +51,8 @@ pub struct Server {
 const A_YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Server {
-    pub(super) fn read(mut section: Section) -> Self {
+    /// Reads the section after its certificate and key, which are there if `has_tls`.
+    pub(super) fn read(mut section: Section, has_tls: bool) -> Self {
         let in_flight = section.ranged("max_in_flight", 1..=1_000_000);
         let connections = section.ranged("max_connections", 1..=1_000_000);
         let per_address = section.ranged("max_connections_per_address", 0..=1_000_000);
@@ -65,17 +64,16 @@ impl Server {
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),
             keep_alive: section.value("keep_alive", Duration::from_secs(75)),
             shutdown_timeout: section.value("shutdown_timeout", Duration::from_secs(30)),
-            max_in_flight: in_flight.and_then(|most| most.try_into().ok()).unwrap_or(4096),
+            max_in_flight: in_flight.and_then(|max| max.try_into().ok()).unwrap_or(4096),
             max_queue: section.value("max_queue", 256),
             queue_timeout: section.value("queue_timeout", Duration::from_secs(1)),
             max_connections: connections.and_then(|max| max.try_into().ok()).unwrap_or(10_000),
             max_connections_per_address: per_address.filter(|max| *max > 0).and_then(|max| max.try_into().ok()),
-            tls: TlsFiles::read(&mut section),
             require_https: section.value("require_https", false),
             trusted_proxies: section.value("trusted_proxies", Vec::new()),
             hsts: section.value("hsts", Hsts(Some(A_YEAR))).0,
         };
-        if settings.require_https && settings.tls.is_none() && settings.trusted_proxies.is_empty() {
+        if settings.require_https && !has_tls && settings.trusted_proxies.is_empty() {
             let what = "no request could come over HTTPS: set tls_cert and tls_key, or trusted_proxies";
             section.problem("require_https", what);
         }
@@ -101,12 +99,13 @@ impl Server {
 struct Hsts(Option<Duration>);
 
 impl Setting for Hsts {
-    const TAKES: &'static str = "a duration such as \"365days\", or \"off\"";
+    type Err = Expected;
 
-    fn parse(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "off" => Some(Self(None)),
-            text => humantime::parse_duration(text).ok().map(|span| Self(Some(span))),
+    fn parse(value: &Value) -> Result<Self, Expected> {
+        let expected = Expected("a duration such as \"365days\", or \"off\"");
+        match value.as_str().ok_or(expected)? {
+            "off" => Ok(Self(None)),
+            text => humantime::parse_duration(text).map(|span| Self(Some(span))).map_err(|_| expected),
         }
     }
 }
@@ -123,18 +122,8 @@ pub enum LogFormat {
     Pretty,
 }
 
-impl Setting for LogFormat {
-    const TAKES: &'static str = "\"auto\", \"json\" or \"pretty\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "auto" => Some(Self::Auto),
-            "json" => Some(Self::Json),
-            "pretty" => Some(Self::Pretty),
-            _ => None,
-        }
-    }
-}
+words!(LogFormat { Auto = "auto", Json = "json", Pretty = "pretty" });
+text_settings!(LogFormat);
 
 pub(super) fn read_log(mut section: Section) -> LogFormat {
     let format = section.value("format", LogFormat::default());

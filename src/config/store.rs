@@ -2,13 +2,15 @@
 //! failure.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
 use super::reader::Section;
-use super::value::Setting;
+use super::value::{Setting, TextError, parse_text, text_settings};
+use crate::domain::words::words;
 
 /// The store of limits, budgets and the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,17 +91,8 @@ pub enum OnStoreFailure {
     Deny,
 }
 
-impl Setting for OnStoreFailure {
-    const TAKES: &'static str = "\"local\" or \"deny\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "local" => Some(Self::Local),
-            "deny" => Some(Self::Deny),
-            _ => None,
-        }
-    }
-}
+words!(OnStoreFailure { Local = "local", Deny = "deny" });
+text_settings!(OnStoreFailure);
 
 /// The address of Redis. It is secret, since it may hold a password.
 #[derive(Debug, Clone)]
@@ -118,16 +111,6 @@ const SCHEMES: [&str; 6] =
     ["redis://", "rediss://", "redis+unix://", "unix://", "redis+cluster://", "rediss+cluster://"];
 
 impl RedisUrl {
-    /// Parses an address of Redis.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let known = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
-        let url = Self(text.to_owned().into());
-        let nodes = url.cluster_nodes().unwrap_or_else(|| vec![text.to_owned()]);
-        let readable = nodes.iter().all(|node| redis::Client::open(node.as_str()).is_ok());
-        (known && readable).then_some(url)
-    }
-
     /// Returns the address with its password.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -144,13 +127,33 @@ impl RedisUrl {
     }
 }
 
+/// The error of a text that is not an address of Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "takes redis://host:port/database, rediss://…, redis+unix:///path, redis+cluster://host:port,host:port or \
+     rediss+cluster://…"
+)]
+pub struct RedisUrlError;
+
+impl FromStr for RedisUrl {
+    type Err = RedisUrlError;
+
+    fn from_str(text: &str) -> Result<Self, RedisUrlError> {
+        let text = text.trim();
+        let is_known = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+        let url = Self(text.to_owned().into());
+        let nodes = url.cluster_nodes().unwrap_or_else(|| vec![text.to_owned()]);
+        let is_readable = nodes.iter().all(|node| redis::Client::open(node.as_str()).is_ok());
+        if is_known && is_readable { Ok(url) } else { Err(RedisUrlError) }
+    }
+}
+
 impl Setting for RedisUrl {
-    const TAKES: &'static str = "redis://host:port/database, rediss://…, redis+unix:///path, redis+cluster://host:port,host:port or \
-         rediss+cluster://…";
+    type Err = TextError<RedisUrlError>;
     const SECRET: bool = true;
 
-    fn parse(value: &Value) -> Option<Self> {
-        Self::parse(value.as_str()?)
+    fn parse(value: &Value) -> Result<Self, Self::Err> {
+        parse_text(value)
     }
 }
 

@@ -22,7 +22,7 @@ fn problems(toml: &str, environment: &[(&str, &str)]) -> String {
 fn nothing_set_is_a_sandbox_on_loopback() {
     let settings = load("", &[]).unwrap();
     assert!(settings.uses_sandbox());
-    assert!(settings.server.is_loopback());
+    assert!(settings.fixed.server.is_loopback());
     assert!(settings.identity.is_empty());
     assert_eq!(settings.default_model, "gpt-transcribe");
     assert_eq!(settings.intake.max_audio_bytes, 26_214_400);
@@ -38,14 +38,14 @@ fn a_list_in_a_variable_has_commas_or_is_json() {
         " [\"https://a.example\",\n\"https://b.example\"] ",
     ] {
         let settings = load("", &[("VOXGATE_CORS__ORIGINS", text)]).unwrap();
-        assert_eq!(settings.cors.origins, origins, "{text}");
+        assert_eq!(settings.fixed.cors.origins, origins, "{text}");
     }
     for text in ["10.0.0.0/8,::1", r#"["10.0.0.0/8", "::1"]"#] {
         let settings = load("", &[("VOXGATE_SERVER__TRUSTED_PROXIES", text)]).unwrap();
-        assert_eq!(settings.server.trusted_proxies.len(), 2, "{text}");
+        assert_eq!(settings.fixed.server.trusted_proxies.len(), 2, "{text}");
     }
     let settings = load("", &[("VOXGATE_CORS__ORIGINS", "[]")]).unwrap();
-    assert!(settings.cors.origins.is_empty());
+    assert!(settings.fixed.cors.origins.is_empty());
     for text in ["[\"https://a.example\"", "[1, 2]", "[\"\"]", "https://a.example,,", "{\"a\": 1}"] {
         let said = problems("", &[("VOXGATE_CORS__ORIGINS", text)]);
         assert!(said.contains("VOXGATE_CORS__ORIGINS"), "{text}: {said}");
@@ -64,7 +64,7 @@ fn the_books_of_the_sandbox_are_those_of_a_gateway_that_has_nothing_else() {
         // The work of the other provider costs money.
         (other, vec![redis], Namespace::Production),
     ] {
-        let store = load(toml, &environment).unwrap().store;
+        let store = load(toml, &environment).unwrap().fixed.store;
         assert_eq!(store.namespace, namespace, "{toml}{environment:?}");
         assert!(store.redis.is_none_or(|redis| redis.namespace == namespace));
     }
@@ -98,7 +98,7 @@ fn the_environment_wins_over_the_file_and_an_empty_variable_is_unset() {
     let toml = "[server]\nbind = \"127.0.0.1:1\"\n[intake]\nmax_fields = 5\n[relay]\nkeep_alive = \"3s\"";
     let environment = [("VOXGATE_BIND", "127.0.0.1:2"), ("VOXGATE_INTAKE__MAX_FIELDS", "7"), ("OPENAI_API_KEY", "")];
     let settings = load(toml, &environment).unwrap();
-    assert_eq!(settings.server.bind.port(), 2);
+    assert_eq!(settings.fixed.server.bind.port(), 2);
     assert_eq!(settings.intake.max_fields, 7);
     assert_eq!(settings.relay.keep_alive.as_secs(), 3);
     assert!(settings.uses_sandbox());
@@ -131,7 +131,7 @@ fn every_mistake_is_reported_at_once_with_its_key_what_came_and_what_is_taken() 
         "identity.jwt_algorithm: got \"none\"; takes \"HS256\"",
         "providers.openai.base_url: got a value that is not shown; takes an address that starts with https://",
         "models.mine.provider: got \"nobody\"; takes one of: openai",
-        "models.mine.formats: \"xml\" is not one of json, text",
+        "models.mine.formats: got \"xml\"; takes \"json\", \"text\"",
         "plans.free.models: \"unheard-of\" is not a model",
         "relay.keep_alive (VOXGATE_RELAY__KEEP_ALIVE): got \"soon\"",
     ] {
@@ -262,9 +262,9 @@ fn a_limit_that_makes_no_sense_is_named_with_what_is_taken() {
             "audio_burst_seconds: got 3601; takes 3600 at most, what an hour allows",
         ),
         ("max_concurrent = 0", "max_concurrent: got 0; takes a whole number from 1 to 1000000"),
-        ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a text, from \"0\""),
-        ("monthly_usd = \"-1\"", "monthly_usd: got \"-1\"; takes US dollars as a text"),
-        ("monthly_usd = \"$5\"", "monthly_usd: got \"$5\"; takes US dollars as a text"),
+        ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a string, from \"0\""),
+        ("monthly_usd = \"-1\"", "monthly_usd: got \"-1\"; takes US dollars as a string"),
+        ("monthly_usd = \"$5\"", "monthly_usd: got \"$5\"; takes US dollars as a string"),
         ("monthly_usd = \"0.0000000001\"", "with up to 9 decimals, such as \"0.0045\""),
         ("monthly_usd = \"9000000.01\"", "from \"0\" to \"9000000\""),
         ("monthly_audio_minutes = -1", "monthly_audio_minutes: got -1; takes a whole number from 0 to 1000000000"),
@@ -298,7 +298,7 @@ fn a_price_is_exact_and_whole_or_not_there() {
     assert_eq!(price("by-tokens"), Some((1_000_000_000, true)));
     assert_eq!(price("gpt-4o-transcribe"), Some((6_000_000, true)), "the list prices are built in");
     let cases = [
-        ("usd_per_minute = 0.006", "usd_per_minute: got 0.006; takes US dollars as a text"),
+        ("usd_per_minute = 0.006", "usd_per_minute: got 0.006; takes US dollars as a string"),
         (
             "usd_per_million_input_tokens = \"2.50\"\nusd_per_million_output_tokens = \"10.00\"",
             "usd_per_minute: is missing; it is what is charged before the work is done",
@@ -316,7 +316,7 @@ fn a_price_is_exact_and_whole_or_not_there() {
 
 #[test]
 fn the_store_is_embedded_unless_redis_is_named() {
-    let store = load("", &[]).unwrap().store;
+    let store = load("", &[]).unwrap().fixed.store;
     assert_eq!((store.data_dir.to_str(), store.redis.is_none()), (Some("voxgate-data"), true));
     assert_eq!((store.max_pending, store.on_failure), (100_000, OnStoreFailure::Local));
     assert_eq!(store.keep_records.as_secs(), 62 * 24 * 3600);
@@ -328,7 +328,7 @@ fn the_store_is_embedded_unless_redis_is_named() {
         ("VOXGATE_LEDGER__KEEP_DAYS", "90"),
     ];
     let settings = load("on_store_failure = \"local\"\n[store]\ndata_dir = \"elsewhere\"", &environment).unwrap();
-    let (store, redis) = (&settings.store, settings.store.redis.as_ref().unwrap());
+    let (store, redis) = (&settings.fixed.store, settings.fixed.store.redis.as_ref().unwrap());
     assert_eq!((store.data_dir.to_str(), store.on_failure), (Some("/var/lib/voxgate"), OnStoreFailure::Deny));
     assert_eq!((redis.timeout.as_secs(), store.keep_records.as_secs()), (1, 90 * 24 * 3600));
     assert!(!format!("{settings:?}").contains("hunter2"));
@@ -336,7 +336,7 @@ fn the_store_is_embedded_unless_redis_is_named() {
 
 #[test]
 fn redis_is_one_server_or_the_nodes_of_a_cluster() {
-    let nodes = |url: &str| load("", &[("REDIS_URL", url)]).unwrap().store.redis.unwrap().url.cluster_nodes();
+    let nodes = |url: &str| load("", &[("REDIS_URL", url)]).unwrap().fixed.store.redis.unwrap().url.cluster_nodes();
     for one in
         ["redis://h", "redis://h:1/0", "rediss://user:pass@h:1/0", "redis+unix:///run/redis.sock", "unix:///run/r"]
     {
@@ -373,7 +373,7 @@ fn what_could_only_fail_later_is_reported_at_start() {
     let cases = [
         ("[providers.openai]\nbase_url = \"http://127.0.0.1:1\"", "base_url: has no path"),
         ("[providers.openai]\napi_key = \"two\\nlines\"", "api_key: takes one word"),
-        ("[models.whisper-1]\noptions = [\"promt\"]", "options: \"promt\" is not one of language"),
+        ("[models.whisper-1]\noptions = [\"promt\"]", "options: got \"promt\"; takes \"language\""),
         ("[models.whisper-1]\ntasks = []", "tasks: is empty"),
         ("[intake]\nmax_fields = 0", "max_fields: got 0; takes a number from 1"),
         ("[intake]\nmax_reference_bytes = 9000000000000000000", "max_reference_bytes: it and"),

@@ -8,15 +8,11 @@ use super::reader::Section;
 /// `[upstream]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// The time to connect to the provider; 5s.
-    pub connect_timeout: Duration,
     /// The time until the whole answer has arrived, counted from the arrival of the request, for all attempts together;
     /// 10m.
     pub response_timeout: Duration,
     /// The longest silence while the answer arrives; 2m.
     pub idle_timeout: Duration,
-    /// The time that an idle connection is kept; 90s.
-    pub pool_idle_timeout: Duration,
     /// The largest answer that is not a stream, in bytes; 16777216.
     pub max_answer_bytes: usize,
     /// The largest number of attempts of one request, at all providers together; 3.
@@ -38,7 +34,26 @@ pub struct Breaker {
     pub pause: Duration,
 }
 
+/// The part of `[upstream]` that says how to connect to providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderConnections {
+    /// The time to connect to the provider; 5s.
+    pub connect_timeout: Duration,
+    /// The time that an idle connection is kept; 90s.
+    pub pool_idle_timeout: Duration,
+}
+
+impl ProviderConnections {
+    pub(super) fn read(section: &mut Section) -> Self {
+        Self {
+            connect_timeout: section.value("connect_timeout", Duration::from_secs(5)),
+            pool_idle_timeout: section.value("pool_idle_timeout", Duration::from_secs(90)),
+        }
+    }
+}
+
 impl Upstream {
+    /// Reads the rest of the section after [`ProviderConnections`].
     pub(super) fn read(mut section: Section) -> Self {
         let mut number = |key, range, default: u32| {
             section.ranged(key, range).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
@@ -47,10 +62,8 @@ impl Upstream {
         let answer = number("max_answer_bytes", 1..=1 << 30, 16_777_216);
         let failures = NonZeroU32::new(number("breaker_failures", 0..=1000, 5));
         let settings = Self {
-            connect_timeout: section.value("connect_timeout", Duration::from_secs(5)),
             response_timeout: section.value("response_timeout", Duration::from_mins(10)),
             idle_timeout: section.value("idle_timeout", Duration::from_mins(2)),
-            pool_idle_timeout: section.value("pool_idle_timeout", Duration::from_secs(90)),
             max_answer_bytes: usize::try_from(answer).unwrap_or(usize::MAX),
             max_attempts,
             backoff: section.value("backoff", Duration::from_millis(250)),
@@ -79,7 +92,7 @@ impl Relay {
         let event = section.ranged("max_event_bytes", 1..=1 << 30);
         let settings = Self {
             keep_alive: section.value("keep_alive", Duration::from_secs(15)),
-            max_event_bytes: event.and_then(|most| most.try_into().ok()).unwrap_or(8_388_608),
+            max_event_bytes: event.and_then(|max| max.try_into().ok()).unwrap_or(8_388_608),
         };
         section.finish();
         settings

@@ -1,13 +1,13 @@
-//! The differences of providers from OpenAI on the wire, and presets for known providers. docs/providers.md has the
-//! sources.
+//! The differences of providers from OpenAI on the wire.
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{AUTHORIZATION, HeaderName};
+use reqwest::header::HeaderName;
 use toml::Value;
 
+use super::presets::{OPENAI, OPENAI_PATH, Preset};
 use super::reader::Section;
-use super::value::Setting;
+use super::value::{Expected, Setting};
 
 /// The differences of a provider from OpenAI on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,8 @@ pub struct ProviderApi {
     pub translation_fields: BTreeMap<String, String>,
 }
 
-const USUAL_PATH: &str = "/audio/{task}";
-
 /// The headers that the gateway or HTTP needs for another purpose.
-const TAKEN: [&str; 8] = [
+const RESERVED_HEADERS: [&str; 8] = [
     "accept",
     "accept-encoding",
     "content-length",
@@ -45,107 +43,43 @@ const TAKEN: [&str; 8] = [
     "transfer-encoding",
 ];
 
-/// A provider whose differences are known: `preset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Preset {
-    #[default]
-    OpenAi,
-    Azure,
-    Groq,
-    Mistral,
-    Speaches,
-    LocalAi,
-    Vllm,
-    WhisperCpp,
-}
-
-const PRESETS: [(&str, Preset); 8] = [
-    ("openai", Preset::OpenAi),
-    ("azure", Preset::Azure),
-    ("groq", Preset::Groq),
-    ("mistral", Preset::Mistral),
-    ("speaches", Preset::Speaches),
-    ("localai", Preset::LocalAi),
-    ("vllm", Preset::Vllm),
-    ("whisper.cpp", Preset::WhisperCpp),
-];
-
-impl Setting for Preset {
-    const TAKES: &'static str =
-        "one of \"openai\", \"azure\", \"groq\", \"mistral\", \"speaches\", \"localai\", \"vllm\", \"whisper.cpp\"";
-
-    fn parse(value: &Value) -> Option<Self> {
-        let word = value.as_str()?;
-        PRESETS.into_iter().find(|(name, _)| *name == word).map(|(_, preset)| preset)
-    }
-}
-
 impl Setting for HeaderName {
-    const TAKES: &'static str = "the name of a header, such as \"api-key\"";
+    type Err = Expected;
 
-    fn parse(value: &Value) -> Option<Self> {
-        value.as_str()?.parse().ok()
+    fn parse(value: &Value) -> Result<Self, Expected> {
+        let name = value.as_str().and_then(|name| name.parse().ok());
+        name.ok_or(Expected("the name of a header, such as \"api-key\""))
     }
 }
 
 /// The API of OpenAI.
 impl Default for ProviderApi {
     fn default() -> Self {
-        Self {
-            auth_header: AUTHORIZATION,
-            path: USUAL_PATH.to_owned(),
-            query: None,
-            check_path: "/models".to_owned(),
-            list_brackets: true,
-            omit: Vec::new(),
-            fields: BTreeMap::new(),
-            translation_fields: BTreeMap::new(),
-        }
-    }
-}
-
-impl Preset {
-    /// Returns the address, if it is the same for all customers.
-    pub(super) const fn base_url(self) -> Option<&'static str> {
-        match self {
-            Self::OpenAi => Some("https://api.openai.com/v1"),
-            Self::Groq => Some("https://api.groq.com/openai/v1"),
-            Self::Mistral => Some("https://api.mistral.ai/v1"),
-            Self::Azure | Self::Speaches | Self::LocalAi | Self::Vllm | Self::WhisperCpp => None,
-        }
-    }
-
-    fn wire(self) -> ProviderApi {
-        let usual = ProviderApi::default();
-        match self {
-            Self::OpenAi | Self::Groq | Self::Speaches | Self::LocalAi | Self::Vllm => usual,
-            // The model is a deployment, named in the path.
-            Self::Azure => ProviderApi {
-                auth_header: HeaderName::from_static("api-key"),
-                path: "/openai/deployments/{model}/audio/{task}".to_owned(),
-                query: Some("api-version=2024-10-21".to_owned()),
-                check_path: "/openai/models".to_owned(),
-                ..usual
-            },
-            // Its documentation has no response_format: the answer is always JSON.
-            Self::Mistral => ProviderApi { list_brackets: false, omit: vec!["response_format".to_owned()], ..usual },
-            // One path serves both tasks, and the model is fixed when the server starts.
-            Self::WhisperCpp => ProviderApi {
-                path: "/inference".to_owned(),
-                check_path: "/health".to_owned(),
-                omit: vec!["model".to_owned()],
-                translation_fields: BTreeMap::from([("translate".to_owned(), "true".to_owned())]),
-                ..usual
-            },
-        }
+        Self::from_preset(&OPENAI)
     }
 }
 
 impl ProviderApi {
+    fn from_preset(preset: &Preset) -> Self {
+        let texts = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        Self {
+            auth_header: HeaderName::from_static(preset.auth_header),
+            path: preset.path.to_owned(),
+            query: preset.query.map(str::to_owned),
+            check_path: preset.check_path.to_owned(),
+            list_brackets: preset.list_brackets,
+            omit: preset.omit.iter().map(|name| (*name).to_owned()).collect(),
+            fields: BTreeMap::new(),
+            translation_fields: texts(preset.translation_fields),
+        }
+    }
+
     /// Reads the settings over those of the preset.
-    pub(super) fn read(section: &mut Section, preset: Preset) -> Self {
-        let preset = preset.wire();
-        let wire = Self {
+    pub(super) fn read(section: &mut Section, preset: &Preset) -> Self {
+        let preset = Self::from_preset(preset);
+        let api = Self {
             auth_header: section.value("auth_header", preset.auth_header),
             path: section.value("path", preset.path),
             query: section.optional("query").or(preset.query),
@@ -155,8 +89,8 @@ impl ProviderApi {
             fields: section.texts("fields").unwrap_or(preset.fields),
             translation_fields: section.texts("translation_fields").unwrap_or(preset.translation_fields),
         };
-        wire.check(section);
-        wire
+        api.check(section);
+        api
     }
 
     fn check(&self, section: &Section) {
@@ -185,13 +119,13 @@ impl ProviderApi {
         if self.omit.iter().any(|name| name == "file") {
             section.problem("omit", "names the file, without which there is nothing to do");
         }
-        if TAKEN.contains(&self.auth_header.as_str()) {
+        if RESERVED_HEADERS.contains(&self.auth_header.as_str()) {
             section.problem("auth_header", format!("\"{}\" is sent for another purpose", self.auth_header));
         }
     }
 
     /// True if requests go to OpenAI's paths, below `/v1`.
-    pub(super) fn has_usual_path(&self) -> bool {
-        self.path == USUAL_PATH
+    pub(super) fn has_openai_path(&self) -> bool {
+        self.path == OPENAI_PATH
     }
 }

@@ -1,13 +1,21 @@
 //! Terms and quantities that every module uses, each with its own type so that none is mistaken for another.
 
 mod audio;
+pub mod loopback;
 mod money;
+mod option_name;
+mod scheme;
 mod subject;
 pub mod terms;
+pub mod text;
 mod time;
+pub(crate) mod words;
 
 pub use audio::{AudioMs, Length};
 pub use money::{MoneyError, NanoUsd};
+pub use option_name::OptionName;
+pub use scheme::Scheme;
 pub(crate) use subject::is_name;
 pub use subject::{Subject, SubjectError};
 pub use time::{Month, MonthError, UnixMs};
+pub use words::UnknownVariant;

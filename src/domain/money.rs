@@ -16,7 +16,7 @@ pub struct NanoUsd(u64);
 
 /// The error of a text that is not an amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("takes US dollars from 0 to 9000000 with up to 9 decimals, such as \"0.0045\" or \"5.00\"")]
+#[error("takes US dollars as a string, from \"0\" to \"9000000\" with up to 9 decimals, such as \"0.0045\"")]
 pub struct MoneyError;
 
 impl NanoUsd {

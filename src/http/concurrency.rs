@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use super::fd_limit;
 use crate::config;
 use crate::fair_share::{Refused, ShareKey, Shares};
 
@@ -69,10 +68,9 @@ enum Requested<'a> {
 }
 
 impl ConcurrencyLimit {
-    /// Creates the limit: `server.max_in_flight`, or fewer if the limit on open files allows fewer.
-    pub(super) fn new(settings: &config::Server) -> Self {
-        let capacity = fd_limit::in_flight(settings.max_in_flight);
-        Self::with_capacity(capacity, settings.max_queue, settings.queue_timeout)
+    /// Creates the limit with `max_in_flight` places, and the queue of the settings.
+    pub(super) fn new(settings: &config::Server, max_in_flight: usize) -> Self {
+        Self::with_capacity(max_in_flight, settings.max_queue, settings.queue_timeout)
     }
 
     fn with_capacity(places: usize, queue: usize, queue_timeout: Duration) -> Self {

@@ -11,7 +11,6 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::concurrency::InFlightGuard;
-use super::connection::RequestGuard;
 use super::error::ApiError;
 use super::headers::common::CommonHeaders;
 use super::middleware::https::RequestScheme;
@@ -23,15 +22,13 @@ use crate::identity::Caller;
 use crate::telemetry::traces::Trace;
 
 /// The context of one request. The middleware creates it, handlers extract it, and the body of the answer holds it
-/// until the answer is sent: then the record is written, and the connection and the place are free.
+/// until the answer is sent: then the record is written, and the place is free.
 #[derive(Clone)]
 pub(super) struct RequestContext(Rc<Inner>);
 
 struct Inner {
     // The fields are dropped in this order: the record is written first.
     record: Record,
-    /// Marks the connection as busy.
-    _connection: Option<RequestGuard>,
     held: RefCell<Held>,
     scheme: RequestScheme,
     state: Arc<AppState>,
@@ -54,11 +51,10 @@ impl RequestContext {
         state: Arc<AppState>,
         record: Record,
         scheme: RequestScheme,
-        connection: Option<RequestGuard>,
         preflight: Option<Preflight>,
     ) -> Self {
         let held = RefCell::new(Held { preflight, ..Held::default() });
-        Self(Rc::new(Inner { record, _connection: connection, held, scheme, state }))
+        Self(Rc::new(Inner { record, held, scheme, state }))
     }
 
     /// Returns the state that the request began with. A reload does not change it.
@@ -78,7 +74,7 @@ impl RequestContext {
 
     /// Refuses plain HTTP where the settings require HTTPS.
     pub(super) fn check_scheme(&self, path: &str) -> Result<(), ApiError> {
-        self.0.scheme.check(&self.0.state.settings.server, path)
+        self.0.scheme.check(&self.0.state.settings.fixed.server, path)
     }
 
     /// Verifies the token and records the caller.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorCode};
 use crate::config::Plan;
+use crate::domain::text::printable;
 use crate::domain::{AudioMs, NanoUsd, Subject};
 use crate::identity::{Caller, Caps, Scope, Scopes};
 use crate::limits::session::LONGEST;
@@ -50,10 +51,8 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Shortens a client's name for a member and removes control characters.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
-}
+/// The longest part of an unknown member's name in a message, in characters.
+const MAX_SHOWN_NAME: usize = 40;
 
 /// The parameters of a session to create.
 #[derive(Debug)]
@@ -70,15 +69,16 @@ const TAKES: [&str; 6] = ["subject", "ttl_seconds", "scope", "plan", "max_audio_
 impl CreateSession {
     /// Parses a body. The defaults grant little: the scope to transcribe, ten minutes, and the caller's plan.
     pub(super) fn of(body: &[u8], caller: &Caller) -> Result<Self, ApiError> {
-        let members: Members = serde_json::from_slice(body)
-            .map_err(|error| ApiError::invalid_json(format!("The body must be a JSON object: {error}.")))?;
+        let members: Members = serde_json::from_slice(body).map_err(|error| {
+            ApiError::new(ErrorCode::InvalidJson, format!("The body must be a JSON object: {error}."))
+        })?;
         if let Some(repeated) = &members.repeated {
-            let shown = printable(repeated);
+            let shown = printable(repeated, MAX_SHOWN_NAME);
             return Err(ApiError::invalid_parameter(&shown, "it is there more than once"));
         }
         let members = members.values;
         if let Some(unknown) = members.keys().find(|name| !TAKES.contains(&name.as_str())) {
-            let shown = printable(unknown);
+            let shown = printable(unknown, MAX_SHOWN_NAME);
             return Err(ApiError::invalid_parameter(&shown, &format!("it is none of {}", TAKES.join(", "))));
         }
         // No member accepts `null`: a cap of `null` would be no cap.
@@ -136,19 +136,19 @@ impl CreateSession {
         if !caller.caps.are_none() {
             // Only the store knows how much of the caps is left, and each session would get that much again.
             let message = "A token with caps of its own cannot open sessions.";
-            return Err(ApiError::forbidden("insufficient_scope", message));
+            return Err(ApiError::new(ErrorCode::InsufficientScope, message));
         }
         let beyond = self.scopes.without(caller.scopes);
         if !beyond.is_empty() {
             let message = format!("You cannot give what your own token does not allow: its `scope` lacks `{beyond}`.");
-            return Err(ApiError::forbidden("insufficient_scope", message));
+            return Err(ApiError::new(ErrorCode::InsufficientScope, message));
         }
         let plan = plans.get(&self.plan);
         let plan = plan.ok_or_else(|| ApiError::invalid_parameter("plan", "there is no such plan"))?;
         let is_own = self.plan == caller.plan;
         if !is_own && !plans.get(&caller.plan).is_some_and(|own| plan.is_within(own)) {
             let message = format!("You cannot give the plan '{}', which allows more than your own.", self.plan);
-            return Err(ApiError::forbidden("plan_not_allowed", message));
+            return Err(ApiError::new(ErrorCode::PlanNotAllowed, message));
         }
         Ok(self)
     }

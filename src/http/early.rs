@@ -55,7 +55,8 @@ impl Dispatch<'_> {
         match early.compare(&whole)? {
             Comparison::AsClaimed => Ok(early.confirm(whole)),
             Comparison::Covered(targets) => Ok(early.restart(whole, targets)),
-            Comparison::NotCovered(targets) => early.readmit(whole, targets).await,
+            // Boxed, here and where the handler calls this: a future is as large as its largest branch.
+            Comparison::NotCovered(targets) => Box::pin(early.readmit(whole, targets)).await,
         }
     }
 }
@@ -164,3 +165,6 @@ impl Dispatch<'_> {
         job
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,14 +4,12 @@
 
 mod answer;
 mod concurrency;
-mod connection;
 mod context;
 mod create_session;
 mod dispatch;
 mod early;
 mod error;
 mod expect;
-mod fd_limit;
 mod handlers;
 mod headers;
 mod malformed;
@@ -21,13 +19,14 @@ mod query;
 mod routes;
 mod state;
 
-pub use connection::{Acceptor, OpenConnections, Tls, TlsError, door, hold_connection};
+pub use error::{ErrorCode, ErrorKind};
+pub use expect::before_continue;
 pub use handlers::docs::OPENAPI;
-pub use malformed::{refuse, refuse_unrecorded};
+pub use malformed::{HeadProblem, MalformedHead, refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;
 pub use routes::{ApiRoute, operational, public, public_routes};
-pub use state::{AppState, CurrentState, SharedState};
+pub use state::{AppState, CurrentState, SharedState, WriteMetrics};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 

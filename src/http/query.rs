@@ -1,6 +1,7 @@
 //! Query parameters of read requests. Unknown parameters are ignored.
 
 use super::error::ApiError;
+use crate::domain::text::printable;
 
 /// The maximum length of a value in an error, in characters.
 const MAX_SHOWN_VALUE: usize = 40;
@@ -18,6 +19,6 @@ pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, ApiError
 
 /// Builds the error for an invalid value: the value, and the values allowed.
 pub(super) fn invalid(name: &str, value: &str, what: &str) -> ApiError {
-    let shown: String = value.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_VALUE).collect();
+    let shown = printable(value, MAX_SHOWN_VALUE);
     ApiError::invalid_parameter(name, &format!("got '{shown}'; it {what}"))
 }

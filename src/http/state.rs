@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 
 use super::concurrency::ConcurrencyLimit;
-use super::connection::{OpenConnections, Tls};
-use super::fd_limit;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake;
+use crate::sandbox::SandboxProvider;
+use crate::telemetry::metrics::Page;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
 
@@ -27,13 +27,14 @@ pub struct AppState {
     pub(super) minter: Option<Minter>,
     /// The checks of plans, limits and budgets.
     pub admission: Admission,
-    /// The TLS acceptor; `None` if the gateway serves plain HTTP.
-    pub(super) tls: Option<Tls>,
     /// The configured providers, or the sandbox in place of OpenAI.
     pub providers: Arc<Providers>,
     /// State that a reload keeps.
     pub shared: Arc<SharedState>,
 }
+
+/// A function that writes the metrics of connections, which this module does not know.
+pub type WriteMetrics = Box<dyn Fn(&mut Page) + Send + Sync>;
 
 /// State that outlives a reload: the limits, and everything that requests in flight hold.
 pub struct SharedState {
@@ -43,10 +44,10 @@ pub struct SharedState {
     pub intake: intake::Shared,
     /// The limit on requests with audio in flight.
     pub(super) concurrency: ConcurrencyLimit,
-    /// The open connections of clients.
-    pub connections: Arc<OpenConnections>,
-    /// The open connections of probes.
-    pub ops_connections: Arc<OpenConnections>,
+    /// Writes the metrics of what serves this module.
+    pub(super) write_metrics: WriteMetrics,
+    /// The sandbox that stands in for OpenAI, if it does.
+    pub sandbox: Option<SandboxProvider>,
     /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
     /// True once the gateway no longer takes requests.
@@ -54,16 +55,20 @@ pub struct SharedState {
 }
 
 impl SharedState {
-    /// Creates the state from the settings at the start. Later settings do not change it.
-    pub fn new(settings: &Settings, limiter: Limiter, traces: Option<Traces>) -> io::Result<Self> {
-        let (intake, concurrency) = (intake::Shared::new(&settings.intake)?, ConcurrencyLimit::new(&settings.server));
-        let server = &settings.server;
-        let in_flight = usize::try_from(concurrency.in_flight().capacity).unwrap_or(usize::MAX);
-        let max_connections = fd_limit::connections(server.max_connections, in_flight, server.worker_threads());
-        let connections = OpenConnections::new(max_connections, server.max_connections_per_address);
-        let ops_connections = OpenConnections::new(fd_limit::OPS_CONNECTIONS, None);
-        let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
-        Ok(Self { limiter, intake, concurrency, connections, ops_connections, traces, stopping })
+    /// Creates the state from the settings at the start, with `max_in_flight` places for requests with audio. Later
+    /// settings do not change it.
+    pub fn new(
+        settings: &Settings,
+        max_in_flight: usize,
+        limiter: Limiter,
+        traces: Option<Traces>,
+        sandbox: Option<SandboxProvider>,
+        write_metrics: WriteMetrics,
+    ) -> io::Result<Self> {
+        let concurrency = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
+        let (intake, stopping) =
+            (intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?, AtomicBool::new(false));
+        Ok(Self { limiter: Arc::new(limiter), intake, concurrency, write_metrics, traces, sandbox, stopping })
     }
 
     /// Returns true if new requests should go to another replica.
@@ -78,19 +83,14 @@ impl SharedState {
 }
 
 impl AppState {
-    /// Builds the state from these settings, with their `verifier` and `tls`. `providers` are those of the settings, or
+    /// Builds the state from these settings, with their `verifier`. `providers` are those of the settings, or
     /// the sandbox in their place.
-    pub fn new(
-        settings: Settings,
-        (verifier, tls): (Verifier, Option<Tls>),
-        providers: Arc<Providers>,
-        shared: Arc<SharedState>,
-    ) -> Self {
+    pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, shared: Arc<SharedState>) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
         shared.intake.quota.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
-        Self { settings, verifier, minter, admission, tls, providers, shared }
+        Self { settings, verifier, minter, admission, providers, shared }
     }
 
     /// Returns the name of the provider that serves `model`.

@@ -136,42 +136,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The remedy for a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// Send another token, or one at all.
-    InvalidToken,
-    /// Get a new token of the same kind.
-    TokenExpired,
-    /// Request a token with more scopes.
-    InsufficientScope,
-    /// Retry with the same token later.
-    IssuerUnavailable,
-}
-
-impl Code {
-    /// Returns the code as an error's JSON has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidToken => "invalid_token",
-            Self::TokenExpired => "token_expired",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::IssuerUnavailable => "issuer_unavailable",
-        }
-    }
-}
-
 impl IdentityError {
-    /// Returns the code of the refusal.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Expired { .. } => Code::TokenExpired,
-            Self::InsufficientScope { .. } => Code::InsufficientScope,
-            Self::KeysUnavailable { .. } => Code::IssuerUnavailable,
-            _ => Code::InvalidToken,
-        }
-    }
-
     /// True if another key might have verified the token.
     pub(super) const fn is_about_keys(&self) -> bool {
         matches!(self, Self::UnknownKey | Self::WrongAlgorithm(_) | Self::BadSignature)

@@ -56,7 +56,7 @@ pub struct ClaimPath {
 
 /// A text that is not the place of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a claim, or a JSON pointer such as \"/realm_access/roles\"")]
+#[error("takes the name of a claim, or a JSON pointer such as \"/realm_access/roles\"")]
 pub struct ClaimPathError;
 
 impl ClaimPath {

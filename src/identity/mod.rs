@@ -21,17 +21,17 @@ mod time;
 mod token;
 mod verifier;
 
-pub use algorithm::parse_algorithm;
+pub use algorithm::{algorithm_names, hmac_algorithm_names, parse_algorithm};
 pub use caller::{Caller, Caps};
 pub use claims::{DEFAULT_PLAN, Rules};
-pub use error::{Code, Flaw, IdentityError, Part};
+pub use error::{Flaw, IdentityError, Part};
 pub use jwks::{FetchError, IssuerUrl, IssuerUrlError, JwksCache, JwksSettings, KeySource, try_out};
 pub use keys::{KeyFault, KeyLabel, KeyMaterial, KeySpec, MIN_SECRET_BYTES, VerifierError, is_short_secret};
 pub use mapping::{ClaimMapping, ClaimPath, ClaimPathError};
 pub use mint::{Grant, MintError, Minter};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use token::MAX_TOKEN_BYTES;
-pub use verifier::Verifier;
+pub use verifier::{Verifier, check_keys};
 
 #[cfg(test)]
 mod tests;

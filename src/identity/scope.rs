@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::BitOr;
 use std::str::FromStr;
 
+use crate::domain::words::words;
+
 /// A permission of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -22,20 +24,9 @@ pub enum Scope {
 #[error("{0:?} is not a scope; the scopes are {all}", all = Scopes::ALL)]
 pub struct UnknownScope(String);
 
+words!(Scope { Transcribe = "transcribe", Translate = "translate", Usage = "usage", Sessions = "sessions" });
+
 impl Scope {
-    /// Every scope, in the order in which they are written.
-    pub const ALL: [Self; 4] = [Self::Transcribe, Self::Translate, Self::Usage, Self::Sessions];
-
-    /// Returns the word for the scope in a token.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transcribe => "transcribe",
-            Self::Translate => "translate",
-            Self::Usage => "usage",
-            Self::Sessions => "sessions",
-        }
-    }
-
     const fn bit(self) -> u8 {
         match self {
             Self::Transcribe => 1,
@@ -43,20 +34,6 @@ impl Scope {
             Self::Usage => 1 << 2,
             Self::Sessions => 1 << 3,
         }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = UnknownScope;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word).ok_or_else(|| UnknownScope(word.to_owned()))
     }
 }
 
@@ -93,7 +70,7 @@ impl Scopes {
 
     /// Lists the scopes in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+        Scope::ALL.iter().copied().filter(move |scope| self.contains(*scope))
     }
 }
 
@@ -102,7 +79,7 @@ impl FromStr for Scopes {
     type Err = UnknownScope;
 
     fn from_str(words: &str) -> Result<Self, Self::Err> {
-        words.split_ascii_whitespace().map(str::parse).collect()
+        words.split_ascii_whitespace().map(|word| word.parse().map_err(|_| UnknownScope(word.to_owned()))).collect()
     }
 }
 

@@ -13,52 +13,32 @@ use super::{Caller, IdentityError, JwksCache, KeyLabel, KeySpec, Rules, Verifier
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
-    published: Option<Arc<JwksCache>>,
+    jwks: Option<Arc<JwksCache>>,
     rules: Rules,
 }
 
 impl Verifier {
-    /// Reads the keys. On failure it returns all faults, not only the first.
+    /// Creates a verifier of these keys. On failure it returns all faults, not only the first.
     pub fn new(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
-        if specs.is_empty() { Err(vec![VerifierError::NoKeys]) } else { Self::with_few_keys(specs, rules) }
+        if specs.is_empty() {
+            return Err(vec![VerifierError::NoKeys]);
+        }
+        Ok(Self { keys: read_keys(specs)?, jwks: None, rules })
     }
 
-    /// Like `new`, but also accepts no keys at all, for an issuer that publishes them.
-    pub fn with_few_keys(specs: Vec<KeySpec>, rules: Rules) -> Result<Self, Vec<VerifierError>> {
-        let mut keys = Vec::with_capacity(specs.len());
-        let mut errors = Vec::new();
-        let mut named = HashMap::new();
-        for (position, spec) in specs.into_iter().enumerate() {
-            let label = KeyLabel { position, kid: spec.kid.clone() };
-            if let Some(kid) = &spec.kid {
-                if let Some(first) = named.get(kid) {
-                    errors.push(VerifierError::SameKid { first: KeyLabel::clone(first), second: label.clone() });
-                } else {
-                    named.insert(kid.clone(), label.clone());
-                }
-            }
-            match Key::load(spec) {
-                Ok(key) => keys.push(key),
-                Err(fault) => errors.push(VerifierError::Key { key: label, fault }),
-            }
-        }
-        if errors.is_empty() { Ok(Self { keys, published: None, rules }) } else { Err(errors) }
+    /// Creates a verifier of an issuer's keys, and of these, of which there may be none.
+    pub fn with_jwks(specs: Vec<KeySpec>, rules: Rules, jwks: Arc<JwksCache>) -> Result<Self, Vec<VerifierError>> {
+        Ok(Self { keys: read_keys(specs)?, jwks: Some(jwks), rules })
     }
 
     #[cfg(test)]
     pub(super) fn of_keys(keys: Vec<Key>) -> Self {
-        Self { keys, published: None, rules: Rules::default() }
+        Self { keys, jwks: None, rules: Rules::default() }
     }
 
-    /// Adds the keys of an issuer to the verifier's own.
-    #[must_use]
-    pub fn beside(self, published: Option<Arc<JwksCache>>) -> Self {
-        Self { published, ..self }
-    }
-
-    /// Returns the issuer's key cache, for the next verifier.
-    pub fn published(&self) -> Option<&Arc<JwksCache>> {
-        self.published.as_ref()
+    /// Returns the issuer's keys, for the next verifier.
+    pub fn jwks(&self) -> Option<&Arc<JwksCache>> {
+        self.jwks.as_ref()
     }
 
     /// Identifies the caller by the value of the `Authorization` header. Waits only for an issuer whose keys may have
@@ -66,18 +46,18 @@ impl Verifier {
     pub async fn identify(&self, authorization: Option<&str>) -> Result<Caller, IdentityError> {
         let text = bearer(authorization)?;
         let known = self.fetched();
-        let judged = self.judge(text, known.as_deref(), time::now());
-        let (Err(error), Some(published)) = (&judged, &self.published) else { return judged };
-        if !error.is_about_keys() || !self.may_be_news(&Token::parse(text)?, known.as_deref()) {
-            return judged;
+        let caller = self.judge(text, known.as_deref(), time::now());
+        let (Err(error), Some(jwks)) = (&caller, &self.jwks) else { return caller };
+        if !error.is_about_keys() || !self.may_be_new(&Token::parse(text)?, known.as_deref()) {
+            return caller;
         }
-        published.look_again().await;
+        jwks.refresh().await;
         let known = self.fetched();
         match self.judge(text, known.as_deref(), time::now()) {
             Err(error) if error.is_about_keys() && known.is_none() => {
-                Err(IdentityError::KeysUnavailable { wait: published.next_try() })
+                Err(IdentityError::KeysUnavailable { wait: jwks.next_try() })
             }
-            judged => judged,
+            caller => caller,
         }
     }
 
@@ -98,7 +78,7 @@ impl Verifier {
 
     /// Returns the issuer's keys that are in memory.
     fn fetched(&self) -> Option<Arc<[Key]>> {
-        self.published.as_ref().and_then(|published| published.keys())
+        self.jwks.as_ref().and_then(|jwks| jwks.keys())
     }
 
     fn judge(&self, token: &str, published: Option<&[Key]>, now: u64) -> Result<Caller, IdentityError> {
@@ -144,12 +124,38 @@ impl Verifier {
 
     /// True if the issuer may have a key for `token` that is not `known`: one whose name is not known for this algorithm,
     /// or any key if none was fetched yet. The issuer has none for HMAC, whatever the name.
-    fn may_be_news(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
+    fn may_be_new(&self, token: &Token<'_>, known: Option<&[Key]>) -> bool {
         let is_it = |key: &Key, kid: &String| key.kid.as_ref() == Some(kid) && key.algorithm == token.algorithm;
         let named = |kid: &String, known: &[Key]| self.keys.iter().chain(known).any(|key| is_it(key, kid));
         let unknown = |known| token.kid.as_ref().is_some_and(|kid| !named(kid, known));
         token.algorithm.family() != AlgorithmFamily::Hmac && known.is_none_or(unknown)
     }
+}
+
+/// Checks keys from the settings. On failure it returns all faults, not only the first.
+pub fn check_keys(specs: Vec<KeySpec>) -> Result<(), Vec<VerifierError>> {
+    read_keys(specs).map(drop)
+}
+
+fn read_keys(specs: Vec<KeySpec>) -> Result<Vec<Key>, Vec<VerifierError>> {
+    let mut keys = Vec::with_capacity(specs.len());
+    let mut errors = Vec::new();
+    let mut named = HashMap::new();
+    for (position, spec) in specs.into_iter().enumerate() {
+        let label = KeyLabel { position, kid: spec.kid.clone() };
+        if let Some(kid) = &spec.kid {
+            if let Some(first) = named.get(kid) {
+                errors.push(VerifierError::SameKid { first: KeyLabel::clone(first), second: label.clone() });
+            } else {
+                named.insert(kid.clone(), label.clone());
+            }
+        }
+        match Key::load(spec) {
+            Ok(key) => keys.push(key),
+            Err(fault) => errors.push(VerifierError::Key { key: label, fault }),
+        }
+    }
+    if errors.is_empty() { Ok(keys) } else { Err(errors) }
 }
 
 /// Reads the token in an `Authorization` header: `Bearer`, in any case (RFC 9110 §11.1), then spaces, then the token.

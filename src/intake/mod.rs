@@ -28,7 +28,10 @@ pub use error::IntakeError;
 pub use job::Job;
 pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use options::{Chunking, OptionError, Options};
-pub use spool::{HeldSpool, Spool, SpoolError, SpoolQuota, SpoolSource, SpoolUsage, SpoolWriter};
+pub use spool::{
+    HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage, SpoolWriter,
+    probe_directory,
+};
 pub use upload::{EarlyJob, HeldJob, Upload, UploadRest, UploadStart};
 
 use std::sync::Arc;
@@ -73,8 +76,8 @@ pub struct Shared {
 
 impl Shared {
     /// Creates unused resources from the settings.
-    pub fn new(settings: &config::Intake) -> std::io::Result<Self> {
-        Ok(Self { quota: SpoolQuota::new(settings), measuring: Arc::new(MeasuringPool::new()?) })
+    pub fn new(spool: &config::Spool, max_audio_bytes: u64) -> std::io::Result<Self> {
+        Ok(Self { quota: SpoolQuota::new(spool, max_audio_bytes), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Options that the gateway knows are parsed and checked here as far as possible without knowing the model. Unknown
 //! options are kept as they came and sent on: OpenAI adds fields.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::fields::base_name;
@@ -10,7 +11,13 @@ use super::values::{
     check_member, is_word, one_line, parse_format, parse_granularity, parse_keyword, parse_language, parse_reference,
     parse_stream, parse_temperature, shown,
 };
+use crate::domain::OptionName;
 use crate::domain::terms::Format;
+
+/// The bounds of options that are one line.
+const MAX_MODEL_BYTES: usize = 256;
+const MAX_INCLUDE_BYTES: usize = 64;
+const MAX_SPEAKER_NAME_BYTES: usize = 256;
 
 /// The options of a request. `openapi.yaml` documents their values.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -45,27 +52,9 @@ pub struct Options {
     pub others: Vec<(String, String)>,
 }
 
-/// The options with a single value.
-const SINGLE: [&str; 6] = ["model", "response_format", "stream", "language", "prompt", "temperature"];
-
-/// The options that are lists or objects.
-const COMPOUND: [&str; 7] = [
-    "languages",
-    "keywords",
-    "include",
-    "timestamp_granularities",
-    "chunking_strategy",
-    "known_speaker_names",
-    "known_speaker_references",
-];
-
-/// The lists whose items belong together by their positions. An empty item counts: without it the following items would
-/// go to other speakers.
-const PAIRED: [&str; 2] = ["known_speaker_names", "known_speaker_references"];
-
 /// Returns true if the gateway knows an option of this name.
 pub(super) fn is_option(base: &str) -> bool {
-    SINGLE.contains(&base) || COMPOUND.contains(&base)
+    base.parse::<OptionName>().is_ok()
 }
 
 /// `chunking_strategy`
@@ -88,7 +77,7 @@ pub enum OptionError {
         /// The received value, for people.
         got: String,
         /// The allowed values, as a sentence.
-        allowed: &'static str,
+        allowed: Cow<'static, str>,
     },
     /// An option that may be given only once came again.
     #[error("'{name}' was given more than once.")]
@@ -120,30 +109,39 @@ impl Options {
     pub fn parse(pairs: Vec<(String, String)>) -> Result<Self, OptionError> {
         let mut options = Self::default();
         for (name, value) in without_blank(pairs) {
-            let base = base_name(&name);
-            if let Some(single) = SINGLE.into_iter().find(|single| *single == base && name != base) {
+            let Ok(option) = base_name(&name).parse::<OptionName>() else {
+                options.others.push((name, value));
+                continue;
+            };
+            if option.is_single() && name != option.as_str() {
                 let got = "a list or an object".to_owned();
-                return Err(OptionError::Invalid { name: single, got, allowed: "It is one value." });
+                return Err(OptionError::Invalid { name: option.as_str(), got, allowed: "It is one value.".into() });
             }
-            match base {
-                "model" => once(&mut options.model, "model", one_line("model", value, 256)?)?,
-                "response_format" => once(&mut options.format, "response_format", parse_format(&value)?)?,
-                "stream" => once(&mut options.stream, "stream", parse_stream(&value)?)?,
-                "language" => once(&mut options.language, "language", parse_language("language", value)?)?,
-                "languages" => options.languages.push(parse_language("languages", value)?),
-                "keywords" => options.keywords.push(parse_keyword(value)?),
-                "prompt" => once(&mut options.prompt, "prompt", value)?,
-                "temperature" => once(&mut options.temperature, "temperature", parse_temperature(&value)?)?,
-                "include" => options.include.push(one_line("include", value, 64)?),
-                "timestamp_granularities" => options.granularities.push(parse_granularity(value)?),
-                "chunking_strategy" => options.add_chunking(&name, value)?,
-                "known_speaker_names" => options.speaker_names.push(one_line("known_speaker_names", value, 256)?),
-                "known_speaker_references" => options.speaker_references.push(parse_reference(&value)?),
-                _ => options.others.push((name, value)),
-            }
+            options.add(option, &name, value)?;
         }
         options.check()?;
         Ok(options)
+    }
+
+    /// Adds a value of an option, which came under `name`.
+    fn add(&mut self, option: OptionName, name: &str, value: String) -> Result<(), OptionError> {
+        use OptionName as O;
+        let base = option.as_str();
+        match option {
+            O::Model => once(&mut self.model, base, one_line(base, value, MAX_MODEL_BYTES)?),
+            O::ResponseFormat => once(&mut self.format, base, parse_format(&value)?),
+            O::Stream => once(&mut self.stream, base, parse_stream(&value)?),
+            O::Language => once(&mut self.language, base, parse_language(base, value)?),
+            O::Prompt => once(&mut self.prompt, base, value),
+            O::Temperature => once(&mut self.temperature, base, parse_temperature(&value)?),
+            O::ChunkingStrategy => self.add_chunking(name, value),
+            O::Languages => push(&mut self.languages, parse_language(base, value)?),
+            O::Keywords => push(&mut self.keywords, parse_keyword(value)?),
+            O::Include => push(&mut self.include, one_line(base, value, MAX_INCLUDE_BYTES)?),
+            O::TimestampGranularities => push(&mut self.granularities, parse_granularity(value)?),
+            O::KnownSpeakerNames => push(&mut self.speaker_names, one_line(base, value, MAX_SPEAKER_NAME_BYTES)?),
+            O::KnownSpeakerReferences => push(&mut self.speaker_references, parse_reference(&value)?),
+        }
     }
 
     /// Returns true if the client wants the response as a stream of events.
@@ -156,22 +154,30 @@ impl Options {
         self.format.unwrap_or(Format::Json)
     }
 
-    /// Returns the names of the given options that not every model supports.
-    pub fn given(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("language", self.language.is_some()),
-            ("languages", !self.languages.is_empty()),
-            ("keywords", !self.keywords.is_empty()),
-            ("prompt", self.prompt.is_some()),
-            ("temperature", self.temperature.is_some()),
-            ("include", !self.include.is_empty()),
-            ("timestamp_granularities", !self.granularities.is_empty()),
-            ("chunking_strategy", self.chunking.is_some()),
-            ("known_speaker_names", !self.speaker_names.is_empty()),
-            ("known_speaker_references", !self.speaker_references.is_empty()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
+    /// Returns the given options that not every model supports.
+    pub fn given(&self) -> impl Iterator<Item = OptionName> {
+        let all = OptionName::ALL.iter().copied();
+        all.filter(|option| option.depends_on_model() && self.has(*option))
+    }
+
+    /// Returns true if the option was given.
+    fn has(&self, option: OptionName) -> bool {
+        use OptionName as O;
+        match option {
+            O::Model => self.model.is_some(),
+            O::ResponseFormat => self.format.is_some(),
+            O::Stream => self.stream.is_some(),
+            O::Language => self.language.is_some(),
+            O::Languages => !self.languages.is_empty(),
+            O::Keywords => !self.keywords.is_empty(),
+            O::Prompt => self.prompt.is_some(),
+            O::Temperature => self.temperature.is_some(),
+            O::Include => !self.include.is_empty(),
+            O::TimestampGranularities => !self.granularities.is_empty(),
+            O::ChunkingStrategy => self.chunking.is_some(),
+            O::KnownSpeakerNames => !self.speaker_names.is_empty(),
+            O::KnownSpeakerReferences => !self.speaker_references.is_empty(),
+        }
     }
 
     /// Returns the bytes of text that a provider may bill: the prompt, the hints, and unknown options.
@@ -184,28 +190,30 @@ impl Options {
 
     /// Returns all options except the model and `stream`, as the fields of OpenAI's form.
     pub fn form_fields(&self) -> Vec<(String, String)> {
+        use OptionName as O;
         let mut fields = Vec::new();
-        let mut one = |name: &str, value: &Option<String>| {
-            fields.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+        let mut one = |option: OptionName, value: Option<&str>| {
+            fields.extend(value.map(|value| (option.to_string(), value.to_owned())));
         };
-        one("response_format", &self.format.map(|format| format.to_string()));
-        one("language", &self.language);
-        one("prompt", &self.prompt);
-        one("temperature", &self.temperature);
-        let mut many = |name: &str, values: &[String]| {
-            fields.extend(values.iter().map(|value| (name.to_owned(), value.clone())));
+        one(O::ResponseFormat, self.format.map(Format::as_str));
+        one(O::Language, self.language.as_deref());
+        one(O::Prompt, self.prompt.as_deref());
+        one(O::Temperature, self.temperature.as_deref());
+        let mut many = |option: OptionName, values: &[String]| {
+            fields.extend(values.iter().map(|value| (format!("{option}[]"), value.clone())));
         };
-        many("languages[]", &self.languages);
-        many("keywords[]", &self.keywords);
-        many("include[]", &self.include);
-        many("timestamp_granularities[]", &self.granularities);
-        many("known_speaker_names[]", &self.speaker_names);
-        many("known_speaker_references[]", &self.speaker_references);
+        many(O::Languages, &self.languages);
+        many(O::Keywords, &self.keywords);
+        many(O::Include, &self.include);
+        many(O::TimestampGranularities, &self.granularities);
+        many(O::KnownSpeakerNames, &self.speaker_names);
+        many(O::KnownSpeakerReferences, &self.speaker_references);
+        let chunking = O::ChunkingStrategy;
         match &self.chunking {
             None => {}
-            Some(Chunking::Named(name)) => fields.push(("chunking_strategy".to_owned(), name.clone())),
+            Some(Chunking::Named(name)) => fields.push((chunking.to_string(), name.clone())),
             Some(Chunking::Object(members)) => {
-                let member = |(name, value): &(String, String)| (format!("chunking_strategy[{name}]"), value.clone());
+                let member = |(name, value): &(String, String)| (format!("{chunking}[{name}]"), value.clone());
                 fields.extend(members.iter().map(member));
             }
         }
@@ -219,7 +227,7 @@ impl Options {
         const NAME: &str = "chunking_strategy";
         const ALLOWED: &str =
             "Use \"auto\" or {\"type\": \"server_vad\"} with prefix_padding_ms, silence_duration_ms or threshold.";
-        let invalid = || OptionError::Invalid { name: NAME, got: shown(&value), allowed: ALLOWED };
+        let invalid = || OptionError::Invalid { name: NAME, got: shown(&value), allowed: ALLOWED.into() };
         if let Some(member) = name.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('[')) {
             let member = member.strip_suffix(']').filter(|member| is_word(member)).ok_or_else(invalid)?;
             check_member(member, &value).ok_or_else(invalid)?;
@@ -267,30 +275,38 @@ impl Options {
         }
         if !self.granularities.is_empty() && self.format() != Format::VerboseJson {
             let got = format!("it came with response_format '{}'", self.format());
-            let allowed = "It needs response_format 'verbose_json'.";
+            let allowed = "It needs response_format 'verbose_json'.".into();
             return Err(OptionError::Invalid { name: "timestamp_granularities", got, allowed });
         }
         if self.include.iter().any(|item| item == "logprobs") && self.format() != Format::Json {
             let got = format!("'logprobs' came with response_format '{}'", self.format());
-            return Err(OptionError::Invalid { name: "include", got, allowed: "It needs response_format 'json'." });
+            return Err(OptionError::Invalid {
+                name: "include",
+                got,
+                allowed: "It needs response_format 'json'.".into(),
+            });
         }
         if let Some(Chunking::Object(members)) = &self.chunking
             && !members.iter().any(|(name, _)| name == "type")
         {
             let got = "an object without 'type'".to_owned();
-            return Err(OptionError::Invalid { name: "chunking_strategy", got, allowed: "Its type is 'server_vad'." });
+            return Err(OptionError::Invalid {
+                name: "chunking_strategy",
+                got,
+                allowed: "Its type is 'server_vad'.".into(),
+            });
         }
         for (name, count) in [
             ("known_speaker_names", self.speaker_names.len()),
             ("known_speaker_references", self.speaker_references.len()),
         ] {
             if count > 4 {
-                return Err(OptionError::Invalid { name, got: format!("{count} of them"), allowed: SPEAKERS });
+                return Err(OptionError::Invalid { name, got: format!("{count} of them"), allowed: SPEAKERS.into() });
             }
         }
         if self.speaker_names.len() != self.speaker_references.len() {
             let got = format!("{} names, {} references", self.speaker_names.len(), self.speaker_references.len());
-            return Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: SPEAKERS });
+            return Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: SPEAKERS.into() });
         }
         Ok(())
     }
@@ -309,17 +325,22 @@ impl fmt::Debug for Options {
 /// empty variable. The rule holds for every option that the gateway knows, alone, in a list or in an object; an unknown
 /// option stays as it came.
 fn without_blank(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
-    let says = |option: &str| pairs.iter().any(|(name, value)| base_name(name) == option && !is_blank(value));
-    let paired = PAIRED.map(|option| (option, says(option)));
-    pairs.into_iter().filter(move |(name, value)| {
-        let base = base_name(name);
-        let has_a_place = paired.iter().any(|(option, says)| *option == base && *says);
-        !is_blank(value) || !is_option(base) || has_a_place
-    })
+    let known = |name: &str| base_name(name).parse::<OptionName>().ok();
+    // Of a paired list that has any item, an empty item counts: without it the following items would go to other speakers.
+    let paired = pairs.iter().filter(|(_, value)| !is_blank(value)).filter_map(|(name, _)| known(name));
+    let paired: Vec<_> = paired.filter(|option| option.is_paired()).collect();
+    pairs
+        .into_iter()
+        .filter(move |(name, value)| !is_blank(value) || known(name).is_none_or(|option| paired.contains(&option)))
 }
 
 fn is_blank(value: &str) -> bool {
     value.trim().is_empty()
+}
+
+fn push<T>(list: &mut Vec<T>, value: T) -> Result<(), OptionError> {
+    list.push(value);
+    Ok(())
 }
 
 fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), OptionError> {

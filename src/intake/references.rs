@@ -50,7 +50,7 @@ fn decode(reference: &str) -> Result<Vec<u8>, OptionError> {
 
 fn invalid(got: String) -> OptionError {
     const ALLOWED: &str = "Each is a data: URL of audio in base64, as in data:audio/wav;base64,UklGR…";
-    OptionError::Invalid { name: NAME, got, allowed: ALLOWED }
+    OptionError::Invalid { name: NAME, got, allowed: ALLOWED.into() }
 }
 
 #[cfg(test)]

@@ -21,11 +21,11 @@ const BOUNDARY: &str = "----voxgate-boundary";
 /// The compared values: the fields as forwarded, the audio, and its measured properties.
 type Seen = (Vec<(String, String)>, Option<String>, bool, Vec<u8>, MediaInfo);
 
-fn settings() -> config::Intake {
+fn settings() -> config::Settings {
     let toml = "[intake]\nspool_memory_bytes = 1000";
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), toml).unwrap();
-    config::Settings::load(Some(file.path())).unwrap().intake
+    config::Settings::load(Some(file.path())).unwrap()
 }
 
 /// Builds one second of 8-bit mono at `rate`. The sound is not silent, so that a misplaced byte shows.
@@ -55,9 +55,12 @@ fn alice() -> ShareKey {
 }
 
 /// Creates a spool quota for one test and the threads that all tests share.
-fn shared(settings: &config::Intake) -> Shared {
+fn shared(settings: &config::Settings) -> Shared {
     static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
-    Shared { quota: SpoolQuota::new(settings), measuring: Arc::clone(&MEASURING) }
+    Shared {
+        quota: SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes),
+        measuring: Arc::clone(&MEASURING),
+    }
 }
 
 async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job, IntakeError> {
@@ -68,7 +71,7 @@ async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job
     let (settings, declared) = (settings(), None);
     let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, key: alice(), body };
     let shared = shared(&settings);
-    take_in(&settings, &shared, incoming).whole().await
+    take_in(&settings.intake, &shared, incoming).whole().await
 }
 
 fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {

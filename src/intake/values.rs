@@ -8,7 +8,11 @@ pub(super) fn parse_format(value: &str) -> Result<Format, OptionError> {
     value.parse().map_err(|_| OptionError::Invalid {
         name: "response_format",
         got: shown(value),
-        allowed: "Use one of json, text, srt, verbose_json, vtt, diarized_json.",
+        allowed: format!(
+            "Use one of {}.",
+            Format::ALL.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(", ")
+        )
+        .into(),
     })
 }
 
@@ -17,7 +21,7 @@ pub(super) fn parse_stream(value: &str) -> Result<bool, OptionError> {
     match value {
         "true" | "True" | "1" => Ok(true),
         "false" | "False" | "0" | "null" => Ok(false),
-        _ => Err(OptionError::Invalid { name: "stream", got: shown(value), allowed: "Use true or false." }),
+        _ => Err(OptionError::Invalid { name: "stream", got: shown(value), allowed: "Use true or false.".into() }),
     }
 }
 
@@ -28,13 +32,13 @@ pub(super) fn parse_language(name: &'static str, value: String) -> Result<String
     if (2..=35).contains(&value.len()) && value.bytes().all(plain) {
         Ok(value)
     } else {
-        Err(OptionError::Invalid { name, got: shown(&value), allowed: "Use an ISO 639-1 code such as 'en'." })
+        Err(OptionError::Invalid { name, got: shown(&value), allowed: "Use an ISO 639-1 code such as 'en'.".into() })
     }
 }
 
 pub(super) fn parse_keyword(value: String) -> Result<String, OptionError> {
     if value.trim().is_empty() || value.contains(['<', '>', '\r', '\n']) {
-        let allowed = "Each keyword is one line without '<' and '>'.";
+        let allowed = "Each keyword is one line without '<' and '>'.".into();
         Err(OptionError::Invalid { name: "keywords", got: shown(&value), allowed })
     } else {
         Ok(value)
@@ -45,7 +49,7 @@ pub(super) fn parse_temperature(value: &str) -> Result<String, OptionError> {
     match value.trim().parse::<f64>() {
         Ok(number) if (0.0..=1.0).contains(&number) => Ok(value.trim().to_owned()),
         _ => {
-            let allowed = "Use a number from 0 to 1.";
+            let allowed = "Use a number from 0 to 1.".into();
             Err(OptionError::Invalid { name: "temperature", got: shown(value), allowed })
         }
     }
@@ -55,7 +59,7 @@ pub(super) fn parse_granularity(value: String) -> Result<String, OptionError> {
     if matches!(value.as_str(), "word" | "segment") {
         return Ok(value);
     }
-    let allowed = "Use 'word' or 'segment'.";
+    let allowed = "Use 'word' or 'segment'.".into();
     Err(OptionError::Invalid { name: "timestamp_granularities", got: shown(&value), allowed })
 }
 
@@ -67,14 +71,14 @@ pub(super) fn parse_reference(value: &str) -> Result<String, OptionError> {
         return Ok(url.to_owned());
     }
     let got = "something else".to_owned();
-    Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: "Each is a data: URL of audio." })
+    Err(OptionError::Invalid { name: "known_speaker_references", got, allowed: "Each is a data: URL of audio.".into() })
 }
 
-pub(super) fn one_line(name: &'static str, value: String, longest: usize) -> Result<String, OptionError> {
-    if !value.is_empty() && value.len() <= longest && !value.chars().any(char::is_control) {
+pub(super) fn one_line(name: &'static str, value: String, max_bytes: usize) -> Result<String, OptionError> {
+    if !value.is_empty() && value.len() <= max_bytes && !value.chars().any(char::is_control) {
         return Ok(value);
     }
-    let allowed = "It is a short text on one line.";
+    let allowed = "It is a short text on one line.".into();
     Err(OptionError::Invalid { name, got: shown(&value), allowed })
 }
 

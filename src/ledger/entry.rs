@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Usage;
-use crate::domain::terms::UnknownVariant;
+use crate::domain::words::words;
 use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 
 /// The id of a permit. It ensures that a settlement is written once, even after several attempts.
@@ -93,37 +93,14 @@ pub enum Ending {
     Abandoned,
 }
 
-impl Ending {
-    /// Every ending.
-    pub const ALL: [Self; 6] = [Self::Open, Self::Answered, Self::Refunded, Self::Left, Self::Broken, Self::Abandoned];
-
-    /// Returns the ending's name in a record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Answered => "answered",
-            Self::Refunded => "refunded",
-            Self::Left => "left",
-            Self::Broken => "broken",
-            Self::Abandoned => "abandoned",
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Ending {
-    type Err = UnknownVariant;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str = "open, answered, refunded, left, broken, abandoned";
-        Self::ALL.into_iter().find(|ending| ending.as_str() == word).ok_or(UnknownVariant { allowed: ALLOWED })
-    }
-}
+words!(Ending {
+    Open = "open",
+    Answered = "answered",
+    Refunded = "refunded",
+    Left = "left",
+    Broken = "broken",
+    Abandoned = "abandoned",
+});
 
 /// A record of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

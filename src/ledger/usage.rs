@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::text::without_byte_order_mark;
 use crate::domain::{AudioMs, Length};
 
 /// Usage as the provider reports it.
@@ -54,7 +55,7 @@ pub struct Report {
 impl Report {
     /// Parses the report in a JSON answer or event.
     pub fn of_json(json: &[u8]) -> Self {
-        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+        let json = without_byte_order_mark(json);
         let Ok(answer) = serde_json::from_slice::<Answer>(json) else { return Self::default() };
         let duration = answer.duration.and_then(|duration| match duration {
             Value::String(text) => text.parse().ok(),

@@ -1,8 +1,9 @@
 //! Checks of a job against a model's entry. The provider decides on all that the entry leaves open.
 
 use crate::config::Model;
-use crate::domain::AudioMs;
 use crate::domain::terms::{Format, Task};
+use crate::domain::text::alternatives;
+use crate::domain::{AudioMs, OptionName};
 use crate::intake::Job;
 
 /// The reasons why a model cannot do a job.
@@ -32,7 +33,7 @@ pub enum Unfit {
         /// The model.
         model: String,
         /// The option.
-        option: &'static str,
+        option: OptionName,
     },
     /// The audio is too long for the model.
     #[error(
@@ -69,10 +70,10 @@ pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
     if let Some(formats) = &model.formats
         && !formats.contains(&format)
     {
-        return Err(Unfit::Format { model: name(), format, allowed: listed(formats) });
+        return Err(Unfit::Format { model: name(), format, allowed: alternatives(formats, '\'') });
     }
     if let Some(options) = &model.options
-        && let Some(option) = job.options.given().find(|option| !options.contains(*option))
+        && let Some(option) = job.options.given().find(|option| !options.contains(option))
     {
         return Err(Unfit::Option { model: name(), option });
     }
@@ -82,14 +83,5 @@ pub(crate) fn check(job: &Job, model: &Model) -> Result<(), Unfit> {
         (_, Some(longest)) if length > longest => Err(Unfit::TooLong { model: name(), length, longest }),
         (Some(shortest), _) if length < shortest => Err(Unfit::TooShort { model: name(), length, shortest }),
         _ => Ok(()),
-    }
-}
-
-/// Lists formats for a message: `'json', 'text' or 'srt'`.
-fn listed(formats: &[Format]) -> String {
-    let quoted: Vec<_> = formats.iter().map(|format| format!("'{format}'")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
     }
 }

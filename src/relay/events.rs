@@ -9,7 +9,7 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+use crate::domain::text::BYTE_ORDER_MARK;
 
 /// The error for a provider's event that is larger than the gateway holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -69,13 +69,13 @@ impl Sandbox {
         let key = SecretString::from(format!("sandbox-{}", uuid::Uuid::new_v4().simple()));
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let base_url = format!("http://{}/v1", socket.local_addr()?);
-        let desk = Data::new(SandboxState {
+        let state = Data::new(SandboxState {
             key: key.clone(),
             intake: settings.intake.clone(),
-            shared: intake::Shared::new(&settings.intake)?,
-            event_delay: settings.sandbox.event_delay,
+            shared: intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?,
+            event_delay: settings.fixed.sandbox.event_delay,
         });
-        let server = HttpServer::new(move || App::new().app_data(desk.clone()).configure(routes));
+        let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(routes));
         let server: Server = server.workers(1).disable_signals().shutdown_timeout(1).listen(socket)?.run();
         Ok(Self {
             base_url: Url::parse(&base_url).map_err(io::Error::other)?,
@@ -86,7 +86,7 @@ impl Sandbox {
     }
 
     /// Returns the sandbox's address and key.
-    pub fn stand_in(&self) -> SandboxProvider {
+    pub fn provider(&self) -> SandboxProvider {
         SandboxProvider { base_url: self.base_url.clone(), key: self.key.clone() }
     }
 
@@ -105,16 +105,16 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/audio/translations", web::post().to(translate));
 }
 
-async fn transcribe(request: HttpRequest, body: Payload, desk: Data<SandboxState>) -> HttpResponse {
-    work(Task::Transcribe, &request, body, &desk).await
+async fn transcribe(request: HttpRequest, body: Payload, state: Data<SandboxState>) -> HttpResponse {
+    work(Task::Transcribe, &request, body, &state).await
 }
 
-async fn translate(request: HttpRequest, body: Payload, desk: Data<SandboxState>) -> HttpResponse {
-    work(Task::Translate, &request, body, &desk).await
+async fn translate(request: HttpRequest, body: Payload, state: Data<SandboxState>) -> HttpResponse {
+    work(Task::Translate, &request, body, &state).await
 }
 
-async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &SandboxState) -> HttpResponse {
-    let expected = format!("Bearer {}", desk.key.expose_secret());
+async fn work(task: Task, request: &HttpRequest, body: Payload, state: &SandboxState) -> HttpResponse {
+    let expected = format!("Bearer {}", state.key.expose_secret());
     let given = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
     if given != Some(expected.as_bytes()) {
         return HttpResponse::Unauthorized().json(error("Incorrect API key provided.", "invalid_api_key"));
@@ -129,8 +129,8 @@ async fn work(task: Task, request: &HttpRequest, body: Payload, desk: &SandboxSt
         key: ShareKey::unique(),
         body,
     };
-    match intake::take_in(&desk.intake, &desk.shared, incoming).whole().await {
-        Ok(job) => answers::answer(&job, desk.event_delay),
+    match intake::take_in(&state.intake, &state.shared, incoming).whole().await {
+        Ok(job) => answers::answer(&job, state.event_delay),
         Err(problem) => HttpResponse::BadRequest().json(error(&problem.to_string(), "invalid_value")),
     }
 }

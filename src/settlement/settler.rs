@@ -148,7 +148,7 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
-    use crate::config::{self, RedisUrl};
+    use crate::config;
     use crate::limits::clock::Clock;
     use crate::settlement::journal::tests::settlement;
     use crate::store::Redis;
@@ -157,7 +157,7 @@ mod tests {
     fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_counts_as_tried() {
         // This server accepts connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = RedisUrl::parse(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
+        let url = format!("redis://{}", silent.local_addr().unwrap()).parse().unwrap();
         let redis = config::Redis { url, timeout: Duration::from_mins(1), namespace: config::Namespace::default() };
         let (inbox, mut incoming) = mpsc::unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

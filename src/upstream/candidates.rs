@@ -193,10 +193,8 @@ mod tests {
 
     fn settings() -> config::Upstream {
         config::Upstream {
-            connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
-            pool_idle_timeout: Duration::from_secs(1),
             max_answer_bytes: 1,
             max_attempts: 3,
             backoff: Duration::from_millis(250),

@@ -16,6 +16,7 @@ mod backoff;
 mod breaker;
 mod candidates;
 mod chunks;
+mod client_tls;
 mod cooldown;
 mod error;
 mod form;
@@ -31,6 +32,7 @@ mod reuse;
 mod snapshot;
 mod wire;
 
+pub use client_tls::ClientTls;
 pub use error::UpstreamError;
 pub use forward::{Deadline, ForwardRequest};
 pub use keyring::CandidateUnavailable;
@@ -57,13 +59,14 @@ pub struct Upstream {
 
 impl Upstream {
     /// Creates a client for providers. The settings that it reads need a restart to change.
-    pub fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
-        let limits = &settings.upstream;
+    pub fn new(settings: &Settings, tls: &ClientTls) -> Result<Self, reqwest::Error> {
+        let limits = &settings.fixed.connections;
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect_timeout)
             .pool_idle_timeout(limits.pool_idle_timeout)
             .tcp_nodelay(true)
+            .tls_backend_preconfigured(tls.config())
             .connector_layer(reuse::TrackReuseLayer)
             // This module decides on all retries.
             .retry(reqwest::retry::never())

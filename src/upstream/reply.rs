@@ -17,6 +17,7 @@ use super::reason::Reason;
 use super::redact::{json_without_key, without_key};
 use super::{UpstreamError, backoff};
 use crate::domain::terms::Format;
+use crate::domain::text::without_byte_order_mark;
 
 /// The only provider headers that the gateway passes on to clients.
 pub const ALLOWED: [&str; 5] =
@@ -211,7 +212,7 @@ fn is_json_object(body: &[u8]) -> bool {
 
 /// Removes a byte order mark. It belongs neither to JSON nor to the first line of a stream, but some servers write one.
 pub fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+    without_byte_order_mark(body)
 }
 
 /// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result.

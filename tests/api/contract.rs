@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use jsonschema::Validator;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use voxgate::http::ErrorCode;
 
 use crate::form::Form;
 use crate::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
@@ -243,20 +244,50 @@ async fn refusals_by_limits_and_usage_are_as_the_contract_has_them() {
     assert_eq!(gateway.send(gateway.get("/health/ready")).await.json(), json!({ "status": "ready", "store": "ready" }));
 }
 
+/// The cells of the rows of Markdown tables in `text`.
+fn table_rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.trim().strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").collect())
+}
+
+/// The codes that a cell names, each between backticks.
+fn codes_in(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
 #[test]
-fn every_code_that_the_gateway_can_give_is_in_the_contract_and_in_the_list_of_errors() {
-    let source = concat!(include_str!("../../src/http/error/mod.rs"), include_str!("../../src/http/error/provider.rs"));
-    let list = include_str!("../../docs/errors.md");
-    let described = serde_json::to_string(&CONTRACT.document["components"]["schemas"]["Error"]).unwrap();
-    let word = |text: &&str| text.len() > 6 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let types =
-        ["invalid_request_error", "server_error", "permission_error", "authentication_error", "rate_limit_error"];
-    // `insufficient_quota` is a type and a code.
-    let codes = source.split('"').filter(word).filter(|text| text.contains('_') && !types.contains(text));
-    let codes: BTreeSet<_> = codes.filter(|text| !matches!(*text, "input_audio" | "response_format")).collect();
-    assert!(codes.len() > 20, "{codes:?}");
-    for code in codes {
-        assert!(described.contains(code), "{code} is not in openapi.yaml");
-        assert!(list.contains(code), "{code} is not in docs/errors.md");
+fn the_contract_has_each_error_code_with_its_status_and_type_and_no_other() {
+    let schema = &CONTRACT.document["components"]["schemas"]["Error"];
+    let mut described = BTreeSet::new();
+    for cells in table_rows(schema["description"].as_str().unwrap()) {
+        // The rows of a provider's own statuses, and of events in a stream, come after a word.
+        let statuses: Vec<u16> = cells[0].split(", ").filter_map(|status| status.parse().ok()).collect();
+        for code in codes_in(cells[2]).filter(|_| !cells[1].contains("provider")) {
+            described.insert((code, cells[1], statuses.clone()));
+        }
     }
+    for code in ErrorCode::ALL {
+        let of_code: Vec<_> = described.iter().filter(|(described, ..)| *described == code.as_str()).collect();
+        let usual = of_code.iter().find(|(_, kind, statuses)| {
+            *kind == code.kind().as_str() && (statuses.is_empty() || statuses.contains(&code.status().as_u16()))
+        });
+        assert!(usual.is_some(), "{code}: openapi.yaml has {of_code:?}");
+    }
+    let known: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    let described: BTreeSet<_> = described.iter().map(|(code, ..)| *code).collect();
+    assert_eq!(described, known);
+}
+
+#[test]
+fn the_list_of_errors_has_each_error_code_and_no_other() {
+    let list = include_str!("../../docs/errors.md");
+    let mut listed = BTreeSet::new();
+    for block in list.split("\n\n") {
+        let mut rows = table_rows(block);
+        let code_column = rows.next().and_then(|head| head.iter().position(|cell| *cell == "code"));
+        if let Some(column) = code_column {
+            listed.extend(rows.flat_map(|cells| codes_in(cells[column])));
+        }
+    }
+    assert_eq!(listed, ErrorCode::ALL.iter().map(|code| code.as_str()).collect());
 }

@@ -187,7 +187,7 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
         data_dir: "unused".into(),
         max_pending: 1,
         redis: Some(Redis {
-            url: RedisUrl::parse(&server.url()).unwrap(),
+            url: server.url().parse::<RedisUrl>().unwrap(),
             timeout: Duration::from_secs(5),
             namespace: Namespace::default(),
         }),

@@ -55,7 +55,7 @@ enum Format {
 
 impl Usage {
     pub(super) async fn run(self, settings: Result<Settings, Problems>) -> Result<(), Failure> {
-        let settings = settings?.store;
+        let settings = settings?.fixed.store;
         let unreadable = |failure: StoreError| {
             let place = match settings.redis {
                 Some(_) => "REDIS_URL: Redis".to_owned(),

@@ -101,7 +101,7 @@ fn a_preset_fills_in_what_is_not_given() {
     assert!(wire("g").list_brackets && !wire("m").list_brackets);
     assert_eq!((wire("w").path.as_str(), wire("w").omit), ("/v1/audio/transcriptions", vec!["model".to_owned()]));
     let cases = [
-        ("preset = \"aws\"", "preset: got \"aws\"; takes one of \"openai\", \"azure\""),
+        ("preset = \"aws\"", "preset: got \"aws\"; takes \"openai\", \"azure\""),
         ("preset = \"azure\"", "base_url: is required"),
         ("path = \"audio\"", "path: takes a path that starts with a slash"),
         ("path = \"/{deployment}\"", "path: has braces around something else"),
@@ -112,7 +112,7 @@ fn a_preset_fills_in_what_is_not_given() {
         ("omit = [\"file\"]", "omit: names the file"),
         ("fields = { model = \"x\" }", "fields: \"model\" is not a field that can be set here"),
         ("fields = { \"a b\" = \"x\" }", "fields: \"a b\" is not a field"),
-        ("fields = { a = [1] }", "fields.a: got a array; takes a text"),
+        ("fields = { a = [1] }", "fields.a: got a array; takes a string"),
         ("translation_fields = 7", "translation_fields: got a integer; takes a table"),
     ];
     for (key, said) in cases {

@@ -4,99 +4,87 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 
-use super::{ApiError, Body, INVALID, SERVER};
+use super::api_error::ApiError;
+use super::code::ErrorCode;
 use crate::http::answer_header;
 use crate::upstream::{CandidateUnavailable, Refused, RefusedBody, UpstreamError};
 
 impl ApiError {
     /// Returns an error as JSON for the middle of a stream, where no status can be sent any more.
     pub(in crate::http) fn describe_in_stream(error: &UpstreamError) -> String {
-        let mut error = Self::from_upstream(error);
-        if let Body::Ours(object) = &mut error.body
-            && object.code == "provider_error"
-        {
-            object.code = "provider_stream_broken";
-        }
-        error.json()
+        let error = Self::from_upstream(error);
+        error.log_internal();
+        error.replace_code(ErrorCode::ProviderError, ErrorCode::ProviderStreamBroken).json()
     }
 
     fn from_upstream(error: &UpstreamError) -> Self {
-        let (status, code) = match error {
+        let code = match error {
             UpstreamError::Refused(refused) => return Self::from_refused(refused),
-            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal(),
+            UpstreamError::NoProvider | UpstreamError::BadSettings => return Self::internal_because(error.to_string()),
             UpstreamError::RecordingLost => {
-                tracing::error!("the spool failed while a recording was sent");
-                return Self::internal();
+                return Self::internal_because("the spool failed while a recording was sent".to_owned());
             }
             UpstreamError::Unavailable { hindrance, wait } => return Self::unavailable(*hindrance, *wait, error),
-            UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
-            UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
+            UpstreamError::ErrorAsAnswer { message: Some(message) } => {
+                return Self::new(ErrorCode::ProviderError, format!("{error} It says: {message}"));
+            }
+            UpstreamError::Unreachable => ErrorCode::ProviderUnreachable,
+            UpstreamError::Timeout => ErrorCode::ProviderTimeout,
             UpstreamError::Broken
             | UpstreamError::TooLarge { .. }
             | UpstreamError::Page
             | UpstreamError::Compressed
             | UpstreamError::NoTranscript
-            | UpstreamError::ErrorAsAnswer { message: None } => (StatusCode::BAD_GATEWAY, "provider_error"),
-            UpstreamError::ErrorAsAnswer { message: Some(message) } => {
-                return Self::new(
-                    StatusCode::BAD_GATEWAY,
-                    SERVER,
-                    "provider_error",
-                    format!("{error} It says: {message}"),
-                );
-            }
+            | UpstreamError::ErrorAsAnswer { message: None } => ErrorCode::ProviderError,
         };
-        Self::new(status, SERVER, code, error.to_string())
+        Self::new(code, error.to_string())
     }
 
     /// Builds the error for a request that no provider could take.
     fn unavailable(hindrance: CandidateUnavailable, wait: Duration, error: &UpstreamError) -> Self {
-        let (status, kind) = match hindrance {
-            CandidateUnavailable::Out => return Self::credentials().retry_after(wait),
-            CandidateUnavailable::Rests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
-            CandidateUnavailable::Broken => (StatusCode::SERVICE_UNAVAILABLE, SERVER),
+        let unavailable = Self::new(ErrorCode::ProviderUnavailable, error.to_string());
+        let error = match hindrance {
+            CandidateUnavailable::Out => Self::credentials(),
+            CandidateUnavailable::Rests => unavailable.status(StatusCode::TOO_MANY_REQUESTS),
+            CandidateUnavailable::Broken => unavailable,
         };
-        Self::new(status, kind, "provider_unavailable", error.to_string()).retry_after(wait)
+        error.retry_after(wait)
     }
 
     /// Builds the error for a provider that refuses the gateway's key. A 401 would send the client to log in again,
     /// although its own token is valid.
     fn credentials() -> Self {
         let message = "The transcription provider did not accept the gateway's credentials.";
-        Self::new(StatusCode::BAD_GATEWAY, SERVER, "provider_auth_failed", message)
+        Self::new(ErrorCode::ProviderAuthFailed, message)
     }
 
     fn from_refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut error = match &refused.body {
+        let error = match &refused.body {
             // The client must not follow a redirect, and a status that is no error does not fit OpenAI's errors.
-            _ if !(400..=599).contains(&status.as_u16()) => Self::of_status(status, None),
-            RefusedBody::OpenAi(json) => Self { status, body: Body::Provider(json.clone()), headers: Vec::new() },
+            _ if !(400..=599).contains(&status.as_u16()) => Self::from_status(status, None),
+            RefusedBody::OpenAi(json) => Self::from_provider(status, json.clone()),
             RefusedBody::Credentials => Self::credentials(),
-            RefusedBody::Message(message) => Self::of_status(status, Some(message)),
-            RefusedBody::Opaque => Self::of_status(status, None),
+            RefusedBody::Message(message) => Self::from_status(status, Some(message)),
+            RefusedBody::Opaque => Self::from_status(status, None),
         };
-        let pairs = refused.headers.iter().filter_map(|(name, value)| answer_header(name, value));
-        error.headers.extend(pairs);
-        error
+        error.headers(refused.headers.iter().filter_map(|(name, value)| answer_header(name, value)))
     }
 
-    /// Builds an error from a provider's status alone, such as for a proxy's HTML page.
-    fn of_status(given: StatusCode, said: Option<&str>) -> Self {
-        let (status, kind, code) = match given.as_u16() {
-            413 => (given, INVALID, "file_too_large"),
-            429 => (given, "rate_limit_error", "provider_error"),
-            503 => (given, SERVER, "provider_unavailable"),
-            504 => (given, SERVER, "provider_timeout"),
-            400..=499 => (given, INVALID, "provider_error"),
-            500..=599 => (given, SERVER, "provider_error"),
-            _ => (StatusCode::BAD_GATEWAY, SERVER, "provider_error"),
+    /// Builds an error from a provider's status, such as for a proxy's HTML page, and its message if it has one.
+    fn from_status(given: StatusCode, message: Option<&str>) -> Self {
+        let (status, code) = match given.as_u16() {
+            413 => (given, ErrorCode::FileTooLarge),
+            503 => (given, ErrorCode::ProviderUnavailable),
+            504 => (given, ErrorCode::ProviderTimeout),
+            400..=599 => (given, ErrorCode::ProviderError),
+            _ => (StatusCode::BAD_GATEWAY, ErrorCode::ProviderError),
         };
-        let message = said.map_or_else(
+        let message = message.map_or_else(
             || format!("The transcription provider answered with status {}.", given.as_u16()),
             ToOwned::to_owned,
         );
-        Self::new(status, kind, code, message)
+        Self::new(code, message).status(status)
     }
 }
 

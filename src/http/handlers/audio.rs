@@ -83,7 +83,7 @@ async fn take_in_and_forward(
     };
     match upload.start().await? {
         UploadStart::Complete(job) => dispatch.dispatch(job).await,
-        UploadStart::Early(early, rest) => dispatch.dispatch_early(early, rest).await,
+        UploadStart::Early(early, rest) => Box::pin(dispatch.dispatch_early(early, rest)).await,
     }
 }
 

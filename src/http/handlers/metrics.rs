@@ -1,14 +1,11 @@
 //! `GET /metrics`, on the operational listener only: counters and current gauges.
 
-use std::time::UNIX_EPOCH;
-
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
 
 use super::health;
 use crate::admission::Limiter;
-use crate::http::connection::{CloseReason, Tls};
 use crate::http::state::{AppState, CurrentState};
 use crate::relay;
 use crate::store::{Availability, Operation, StoreError};
@@ -26,17 +23,13 @@ pub(in crate::http) async fn show(current: Data<CurrentState>) -> HttpResponse {
     providers(&mut page, &states);
     store(&mut page, &state.shared.limiter);
     load(&mut page, &state);
-    page.gauge(&families::TLS_ENDS, state.tls.iter().map(|tls| ([], ends(tls))));
+    (state.shared.write_metrics)(&mut page);
     page.gauge(&families::READY, [([], u64::from(health::is_ready(&state)))]);
     page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, TEXT))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(page.finish())
-}
-
-fn ends(tls: &Tls) -> u64 {
-    tls.ends().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. For provider
@@ -46,9 +39,6 @@ fn start_at_zero(state: &AppState) {
         for reason in StoreError::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
         }
-    }
-    for reason in CloseReason::ALL {
-        families::CONNECTIONS_CLOSED.add([reason.label()], 0);
     }
     let models = &state.settings.models;
     for model in models.values() {
@@ -94,11 +84,8 @@ fn load(page: &mut Page, state: &AppState) {
     page.gauge(&families::IN_FLIGHT_LIMIT, [([], in_flight.capacity)]);
     page.gauge(&families::QUEUED, [([], queue.held)]);
     page.gauge(&families::QUEUED_LIMIT, [([], queue.capacity)]);
-    let listeners = [("public", &state.shared.connections), ("ops", &state.shared.ops_connections)];
-    page.gauge(&families::CONNECTIONS, listeners.map(|(name, open)| ([name], number(open.count()))));
-    page.gauge(&families::CONNECTIONS_LIMIT, listeners.map(|(name, open)| ([name], number(open.max()))));
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let (spool, limits) = (state.shared.intake.quota.used(), &state.settings.intake);
+    let (spool, limits) = (state.shared.intake.quota.used(), &state.settings.fixed.spool);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], spool.memory), (["disk"], spool.disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::admission::Refusal;
 use crate::config::Model;
+use crate::domain::text::printable;
 use crate::http::answer;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
@@ -31,7 +32,7 @@ pub(in crate::http) async fn retrieve(
     let (caller, state) = (identify(&request, &context).await?, context.state());
     let model = state.admission.models(&caller)?.find(|model| model.name == *name);
     // The error must not reveal that others may use such a model.
-    let shown = || name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_NAME).collect();
+    let shown = || printable(&name, MAX_SHOWN_NAME);
     let model = model.ok_or_else(|| Refusal::ModelNotFound { model: shown() })?;
     Ok(answer::json(HttpResponse::Ok(), &object(state, model)))
 }

@@ -14,7 +14,7 @@ use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
 use crate::http::context::RequestContext;
 use crate::http::create_session::CreateSession;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::http::{answer, preflight, query};
 use crate::identity::{Caller, Grant, MintError, Scope};
 use crate::intake::IntakeError;
@@ -37,10 +37,10 @@ pub(in crate::http) async fn open(
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     // A body this small must arrive within the time allowed for a head.
-    let body = timeout(state.settings.server.header_timeout, body.to_bytes_limited(MOST)).await;
+    let body = timeout(state.settings.fixed.server.header_timeout, body.to_bytes_limited(MOST)).await;
     let body = body.map_err(|_| IntakeError::TooSlow)?;
-    let body = body.map_err(|_| ApiError::invalid_json("The body is over 16 KiB."))?;
-    let body = body.map_err(|_| ApiError::invalid_json("The body could not be read."))?;
+    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
+    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))?;
     let wish = CreateSession::of(&body, &caller)?.within(&caller, &state.settings.plans)?;
     let now = UnixMs::now();
     // A session must not outlive the token that created it.

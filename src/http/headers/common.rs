@@ -27,7 +27,7 @@ impl CommonHeaders<'_> {
     /// Writes the headers.
     pub(in crate::http) fn write(&self, headers: &mut HeaderMap) {
         let Self { state, scheme, record, caller } = self;
-        scheme.write_hsts(&state.settings.server, headers);
+        scheme.write_hsts(&state.settings.fixed.server, headers);
         // Browsers must not guess another type: a transcript may look like a page.
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(id) = HeaderValue::from_str(&record.request_id()) {

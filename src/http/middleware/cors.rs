@@ -6,7 +6,8 @@ use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
 use crate::config;
-use crate::http::error::ApiError;
+use crate::domain::text::printable;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::http::routes;
 use crate::upstream;
 
@@ -45,11 +46,11 @@ pub(in crate::http) fn refusal(request: &HttpRequest, error: &CorsError) -> ApiE
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     match (error, origin) {
         (CorsError::OriginNotAllowed, Some(origin)) => {
-            let shown: String = origin.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_ORIGIN).collect();
+            let shown = printable(origin, MAX_SHOWN_ORIGIN);
             let message =
                 format!("Pages of '{shown}' may not call this gateway. The setting cors.origins lists those that may.");
-            ApiError::forbidden("origin_not_allowed", message)
+            ApiError::new(ErrorCode::OriginNotAllowed, message)
         }
-        _ => ApiError::forbidden("origin_not_allowed", format!("A page may not ask for this: {error}")),
+        _ => ApiError::new(ErrorCode::OriginNotAllowed, format!("A page may not ask for this: {error}")),
     }
 }

@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
@@ -21,7 +20,6 @@ use tracing_actix_web::RequestId;
 use super::cors;
 use super::https::RequestScheme;
 use crate::exchange::{Outcome, Record};
-use crate::http::connection::{Connection, settle, watch_body};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::headers::common::REQUEST_ID;
@@ -34,10 +32,9 @@ use crate::telemetry::new_request_id;
 /// Records a request, and turns a panic in its handler into an error.
 pub async fn record_requests(
     current: Data<CurrentState>,
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    watch_body(&mut request);
     let context = begin(&request, &current);
     request.extensions_mut().insert(context.clone());
     if let Err(error) = context.check_scheme(request.path()) {
@@ -73,9 +70,8 @@ fn begin(request: &ServiceRequest, current: &CurrentState) -> RequestContext {
         record.traced(trace_context::begin(&state, request.method(), route, request.headers(), since), since);
         (state, None)
     };
-    let scheme = RequestScheme::of_request(&state.settings.server, request.request());
-    let connection = request.request().conn_data::<Rc<Connection>>().map(Connection::hold);
-    RequestContext::new(state, record, scheme, connection, preflight)
+    let scheme = RequestScheme::of_request(&state.settings.fixed.server, request.request());
+    RequestContext::new(state, record, scheme, preflight)
 }
 
 /// Records a request that ends with an error before or instead of its handler's answer.
@@ -87,15 +83,14 @@ pub(in crate::http) fn record_refusal(record: &Record, error: &ApiError) {
 
 /// Adds the common headers to an answer and keeps its context until the body has been sent.
 fn recorded(mut response: ServiceResponse<BoxBody>, context: RequestContext) -> ServiceResponse<BoxBody> {
-    let (request, size) = (response.request().clone(), response.response().body().size());
-    let record = context.record();
+    let (record, size) = (context.record(), response.response().body().size());
     // The server never polls a body that it does not send.
-    if request.method() == Method::HEAD || matches!(size, BodySize::None | BodySize::Sized(0)) {
+    if response.request().method() == Method::HEAD || matches!(size, BodySize::None | BodySize::Sized(0)) {
         record.outcome(Outcome::Answered);
     }
-    settle(&request, response.response_mut().head_mut(), size);
     record.status(response.status().as_u16());
     if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
+        error.log_internal();
         record.error(error.code());
     }
     context.write_headers(response.headers_mut());

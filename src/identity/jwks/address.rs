@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::domain::loopback::is_loopback;
 
 /// An address with HTTPS, or with plain HTTP on this machine.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub struct IssuerUrl(Url);
 
 /// A text that is not such an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be an address that starts with https:// (http:// only on this machine), without a password")]
+#[error("takes an address that starts with https:// (http:// only on this machine), without a password")]
 pub struct IssuerUrlError;
 
 impl IssuerUrl {
@@ -38,11 +40,7 @@ impl FromStr for IssuerUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = Url::parse(text).map_err(|_| IssuerUrlError)?;
-        let here = match url.host().ok_or(IssuerUrlError)? {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
+        let here = is_loopback(&url.host().ok_or(IssuerUrlError)?);
         let safe = url.scheme() == "https" || (url.scheme() == "http" && here);
         let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         (safe && plain).then_some(Self(url)).ok_or(IssuerUrlError)

@@ -85,7 +85,7 @@ impl JwksCache {
 
     /// Fetches the keys again, unless that happened just now, and waits for the result. All requests that wait at the
     /// same time share one fetch.
-    pub(super) async fn look_again(&self) {
+    pub(super) async fn refresh(&self) {
         let mut state = self.shared.state.subscribe();
         let (ended, fetching) = {
             let now = state.borrow();
@@ -115,7 +115,7 @@ impl Drop for JwksCache {
 
 impl fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Published({:?})", self.shared.settings.source)
+        write!(f, "JwksCache({:?})", self.shared.settings.source)
     }
 }
 

@@ -26,7 +26,6 @@ fn the_token_stands_behind_the_word_bearer() {
     ] {
         let refusal = gateway().from_header(header.as_deref()).unwrap_err();
         assert_eq!(refusal, expected, "{header:?}");
-        assert_eq!(refusal.code().as_str(), "invalid_token");
     }
 }
 

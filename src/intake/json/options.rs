@@ -7,16 +7,16 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::{JsonError, kind_of_value};
+use crate::domain::text::{printable, without_byte_order_mark};
 
 /// The byte order mark of UTF-8. Some editors and .NET's encoders write it; RFC 8259 §8.1 lets a reader ignore it.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The length beyond which a message shortens a name.
 const SHOWN_NAME: usize = 64;
 
 /// Returns the options in a body whose audio was removed, without the empty string in its place.
 pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    let text = skeleton.strip_prefix(BYTE_ORDER_MARK).unwrap_or(skeleton);
+    let text = without_byte_order_mark(skeleton);
     let Some(&first) = text.trim_ascii_start().first() else { return Err(JsonError::Empty) };
 
     let mut repeated = None;
@@ -40,7 +40,7 @@ pub(super) fn read(skeleton: &[u8]) -> Result<Map<String, Value>, JsonError> {
 pub(super) fn misplaced_audio(options: &Map<String, Value>) -> Option<String> {
     let is_it = |name: &str| ["file", "audio"].iter().any(|word| name.to_ascii_lowercase().contains(word));
     let (name, _) = options.iter().find(|(name, value)| value.is_string() && is_it(name) && *name != "filename")?;
-    Some(name.chars().filter(|c| !c.is_control()).take(SHOWN_NAME).collect())
+    Some(printable(name, SHOWN_NAME))
 }
 
 /// A reader of the body's members that leaves out `audio`. Of two members with the same name `serde_json` would

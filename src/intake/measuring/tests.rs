@@ -61,8 +61,9 @@ impl Held {
 
 async fn spool(bytes: usize) -> Spool {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let settings = crate::config::Settings::load(Some(file.path())).unwrap().intake;
-    let mut writer = SpoolWriter::new(&SpoolQuota::new(&settings), caller("anybody"), None).unwrap();
+    let settings = crate::config::Settings::load(Some(file.path())).unwrap();
+    let quota = SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes);
+    let mut writer = SpoolWriter::new(&quota, caller("anybody"), None).unwrap();
     writer.append(&vec![0; bytes]).await.unwrap();
     writer.finish().release()
 }

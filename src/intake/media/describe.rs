@@ -1,5 +1,7 @@
 //! Names of formats that the gateway refuses, for the error message to the client.
 
+use crate::domain::text::without_byte_order_mark;
+
 /// Names the format of a refused file, if that is cheap to detect.
 pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
     const PREFIXES: &[(&[u8], &str)] = &[
@@ -44,7 +46,7 @@ pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
 
 /// Names a kind of text.
 fn text(head: &[u8]) -> Option<&'static str> {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let head = without_byte_order_mark(head);
     // The window may end inside the last character.
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::buffer::Buffer;
 use super::codec::{TrackParams, suspicion, table};
 use super::demux::{Demuxer, Elementary, Flac, Matroska, Ogg, Wav};
 use super::describe::describe;
@@ -9,18 +10,20 @@ use super::players::{MAX_PROBED, MIN_PROBED, is_surely_mp4, other_format};
 use super::{Container, MediaError};
 
 /// The number of bytes examined: enough to skip any bytes between a tag and the first MPEG frame.
-const WINDOW: u64 = 64 * 1024;
+const WINDOW: usize = 64 * 1024;
 /// The number of bytes that identify most containers.
-const SIGNATURE: u64 = 12;
+const SIGNATURE: usize = 12;
 /// The maximum number of `ID3v2` tags. Some files carry a second tag after the first; no file carries many.
 const MAX_TAGS: usize = 8;
 
 /// A container and the offset of its first byte in the file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Detected {
     pub(super) container: Container,
     pub(super) start: u64,
     pub(super) certainty: Certainty,
+    /// The bytes from `start` that were read to detect the container.
+    pub(super) head: Buffer,
 }
 
 /// The certainty with which players recognise a format.
@@ -55,15 +58,23 @@ impl Detected {
     }
 }
 
+/// Returns true if the file begins with the mark of WAV.
+pub(super) fn begins_as_wav<S: Read + Seek>(source: &mut S) -> io::Result<bool> {
+    let mut head = Buffer::new();
+    read_head(source, 0, SIGNATURE, &mut head)?;
+    Ok(is_wav(&head))
+}
+
 pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detected, MediaError> {
     let (mut start, mut tags) = (0, 0);
     // Read only the signature first: it settles some formats without the rest.
-    let mut head = window(source, start, SIGNATURE)?;
+    let mut head = Buffer::new();
+    read_head(source, start, SIGNATURE, &mut head)?;
     for _ in 0..MAX_TAGS {
         let Some(tag) = id3v2_bytes(&head) else { break };
         start = tag.saturating_add(start);
         tags += 1;
-        head = window(source, start, SIGNATURE)?;
+        read_head(source, start, SIGNATURE, &mut head)?;
     }
     // Players skip one tag, if it is not too large, before they probe the format.
     let passed_over = tags < 2 && start.saturating_add(16) < MAX_PROBED;
@@ -71,9 +82,9 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
     let probed = if start == 0 { MIN_PROBED } else { MAX_PROBED };
     if is_wav(&head) {
         refuse_other_formats(source, (Container::Wav, start), probed)?;
-        return known(Container::Wav, start, passed_over);
+        return known(Container::Wav, start, passed_over, head);
     }
-    head = window(source, start, WINDOW)?;
+    read_head(source, start, WINDOW, &mut head)?;
     match by_signature(&head)? {
         // The offsets in its tables count from the file's first byte, but the encoder wrote them before the tag was added.
         Some(Container::Mp4) if start > 0 => {
@@ -88,7 +99,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
             if container == Container::Flac && !has_stream_info(&head) && suspicion::of_pcm(&head).is_some() {
                 return Err(MediaError::Unsupported { found: "frames of another kind behind a damaged head of FLAC" });
             }
-            return known(container, start, passed_over);
+            return known(container, start, passed_over, head);
         }
         None => {}
     }
@@ -96,7 +107,7 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
     if let Some(found) = describe(&head) {
         return Err(MediaError::Unsupported { found });
     }
-    let ends = start.saturating_add(WINDOW) >= bytes;
+    let ends = start.saturating_add(length(&head)) >= bytes;
     if suspicion::find_mpeg(&head, ends).is_none() {
         return Err(MediaError::NotAudio { bytes });
     }
@@ -119,13 +130,13 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         Some(_) if passed_over => Certainty::Known,
         Some(_) => Certainty::OneOfSome,
     };
-    Ok(Detected { container: Container::Mp3, start, certainty })
+    Ok(Detected { container: Container::Mp3, start, certainty, head })
 }
 
 /// Returns a container known by its first bytes, or an error if players do not examine those bytes.
-fn known(container: Container, start: u64, passed_over: bool) -> Result<Detected, MediaError> {
+fn known(container: Container, start: u64, passed_over: bool, head: Buffer) -> Result<Detected, MediaError> {
     if passed_over {
-        Ok(Detected { container, start, certainty: Certainty::Known })
+        Ok(Detected { container, start, certainty: Certainty::Known, head })
     } else {
         Err(MediaError::Unsupported { found: "a recording behind several ID3 tags or one of more than 1 MiB" })
     }
@@ -167,12 +178,16 @@ pub(super) fn beginning(head: &[u8]) -> Option<(Container, &[u8])> {
     (tag == 0 || container != Container::Mp4).then_some((container, audio))
 }
 
-fn window<S: Read + Seek>(source: &mut S, at: u64, size: u64) -> io::Result<Vec<u8>> {
-    // Allocated at once: growing a vector to the size of a window copies it four times.
-    let mut head = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+/// Replaces `head` by the first `size` bytes from `at`.
+fn read_head<S: Read + Seek>(source: &mut S, at: u64, size: usize, head: &mut Buffer) -> io::Result<()> {
+    head.clear();
     source.seek(SeekFrom::Start(at))?;
-    source.by_ref().take(size).read_to_end(&mut head)?;
-    Ok(head)
+    head.fill(source, size)?;
+    Ok(())
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// Returns the size of the `ID3v2` tag at the start of `head`: header, content and, if flagged, footer (`ID3v2.4` §3.1).

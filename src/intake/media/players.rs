@@ -9,8 +9,9 @@
 //! up to 1 MiB (`av_probe_input_buffer2`).
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::Container;
 
@@ -73,11 +74,12 @@ pub(super) fn other_format<S: Read + Seek>(
     probed: u64,
 ) -> io::Result<Option<&'static str>> {
     // If the tag is larger than the bytes that players probe, they probe the tag.
-    let looks_at = if start.saturating_add(16) < MAX_PROBED { start } else { 0 };
-    source.seek(SeekFrom::Start(looks_at))?;
+    let probed_from = if start.saturating_add(16) < MAX_PROBED { start } else { 0 };
+    source.seek(SeekFrom::Start(probed_from))?;
     let mut rest = source.by_ref().take(probed);
-    let mut piece = Vec::new();
-    let mut marks = Marks { bare_frames: matches!(container, Container::Mp3 | Container::Flac), times: Vec::new() };
+    let mut piece = Vec::with_capacity(usize::try_from(probed).unwrap_or(PIECE).min(PIECE));
+    let bare_frames = matches!(container, Container::Mp3 | Container::Flac);
+    let mut marks = MarkCounts { bare_frames, counts: Default::default() };
     loop {
         let kept = piece.len();
         let wanted = u64::try_from(PIECE.saturating_sub(kept)).unwrap_or(u64::MAX);
@@ -88,11 +90,11 @@ pub(super) fn other_format<S: Read + Seek>(
         }
         // A mark that begins in the overlap is examined together with the bytes that follow it.
         let fresh = if at_end { piece.len() } else { piece.len().saturating_sub(OVERLAP) };
-        if let Some(found) = marks.look(&piece, fresh) {
+        if let Some(found) = marks.add(&piece, fresh) {
             return Ok(Some(found));
         }
         // Behind a tag, ffmpeg may probe enough bytes for the packets of a transport stream to outscore WAV.
-        if (marks.bare_frames || start > 0) && has_transport_packets(&piece) {
+        if (bare_frames || start > 0) && has_transport_packets(&piece) {
             return Ok(Some("an MPEG transport stream"));
         }
         if at_end {
@@ -109,22 +111,24 @@ pub(super) fn is_surely_mp4<S: Read + Seek>(source: &mut S) -> io::Result<bool> 
     leads_to_box(source, (0, MIN_PROBED), &[SURE_BOXES])
 }
 
+/// The searches for the marks of [`ANYWHERE`] and, after those, of [`BESIDE_FRAMES`].
+static FINDERS: LazyLock<Vec<Finder<'static>>> =
+    LazyLock::new(|| ANYWHERE.iter().chain(BESIDE_FRAMES).map(|(mark, ..)| Finder::new(*mark)).collect());
+
 /// The number of occurrences of each mark so far.
-struct Marks {
+struct MarkCounts {
     bare_frames: bool,
-    times: Vec<usize>,
+    counts: [usize; ANYWHERE.len() + BESIDE_FRAMES.len()],
 }
 
-impl Marks {
+impl MarkCounts {
     /// Counts the marks that begin in the first `fresh` bytes of `piece`, and returns the name of a format with enough of them.
-    fn look(&mut self, piece: &[u8], fresh: usize) -> Option<&'static str> {
+    fn add(&mut self, piece: &[u8], fresh: usize) -> Option<&'static str> {
         let more = if self.bare_frames { BESIDE_FRAMES } else { &[] };
-        let marks = ANYWHERE.iter().chain(more);
-        self.times.resize(ANYWHERE.len() + more.len(), 0);
         let mut found = None;
-        for ((mark, enough, name), times) in marks.zip(&mut self.times) {
-            *times += memmem::find_iter(piece, mark).take_while(|at| *at < fresh).take(*enough).count();
-            if *times >= *enough {
+        for (((_, needed, name), finder), count) in ANYWHERE.iter().chain(more).zip(&*FINDERS).zip(&mut self.counts) {
+            *count += finder.find_iter(piece).take_while(|at| *at < fresh).take(*needed).count();
+            if *count >= *needed {
                 found = found.or(Some(*name));
             }
         }
@@ -187,13 +191,13 @@ fn leads_to_box<S: Read + Seek>(
         let (Some(&[a, b, c, d, code @ ..]), large) = (header.first_chunk::<8>(), header.get(8..16)) else {
             return Ok(false);
         };
-        let (size, least) = match (u32::from_be_bytes([a, b, c, d]), large.and_then(<[u8]>::first_chunk)) {
+        let (size, min_size) = match (u32::from_be_bytes([a, b, c, d]), large.and_then(<[u8]>::first_chunk)) {
             (1, Some(large)) => (u64::from_be_bytes(*large), 16),
             // The box extends to the end of the file.
             (0, _) => (u64::MAX, 8),
             (size, _) => (u64::from(size), 8),
         };
-        if size < least {
+        if size < min_size {
             at += 4;
             continue;
         }

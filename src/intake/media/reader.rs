@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::MediaError;
 use super::budget::Budget;
+use super::buffer::Buffer;
 use super::demux::{Demuxer, MAX_WINDOW, PacketSink, Step};
 
 /// The minimum number of bytes read at once.
@@ -15,7 +16,7 @@ pub(super) struct Reader<S> {
     /// The offset of the window in the source.
     position: u64,
     end: u64,
-    window: Vec<u8>,
+    window: Buffer,
     /// The number of bytes at the front of the window that are already processed.
     used: usize,
 }
@@ -30,9 +31,14 @@ pub(super) enum Ended {
 }
 
 impl<S: Read + Seek> Reader<S> {
-    pub(super) fn new(mut source: S, start: u64, end: u64) -> io::Result<Self> {
-        source.seek(SeekFrom::Start(start))?;
-        Ok(Self { source, position: start, end, window: Vec::with_capacity(BLOCK), used: 0 })
+    pub(super) fn new(source: S, start: u64, end: u64) -> io::Result<Self> {
+        Self::with_window(source, start, end, Buffer::new())
+    }
+
+    /// Creates a reader whose first bytes from `start` are already in `window`.
+    pub(super) fn with_window(mut source: S, start: u64, end: u64, window: Buffer) -> io::Result<Self> {
+        source.seek(SeekFrom::Start(start.saturating_add(length(&window))))?;
+        Ok(Self { source, position: start, end, window, used: 0 })
     }
 
     /// Shows the recording to `demuxer`, from the current position to the end.
@@ -88,7 +94,8 @@ impl<S: Read + Seek> Reader<S> {
                 self.used = 0;
             }
             let more = needed.saturating_sub(self.window.len()).max(BLOCK);
-            let read = self.source.by_ref().take(left.min(length_of(more))).read_to_end(&mut self.window)?;
+            let more = usize::try_from(left).unwrap_or(usize::MAX).min(more);
+            let read = self.window.fill(&mut self.source, more)?;
             if read == 0 {
                 // The source is shorter than stated.
                 self.end = self.position.saturating_add(length(&self.window));

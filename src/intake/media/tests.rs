@@ -54,6 +54,27 @@ fn every_container_is_recognised_and_measured() {
 }
 
 #[test]
+fn a_small_wav_is_measured_at_once_as_it_would_be_otherwise() {
+    let at_once = |bytes: &[u8]| inspect_at_once(Cursor::new(bytes.to_vec()), u64::try_from(bytes.len()).unwrap());
+    let wav = file("sample.wav");
+    let data = memchr::memmem::find(&wav, b"data").unwrap() + 8;
+    let small = &wav[..60_000];
+    assert_eq!(at_once(small), Some(look(small).unwrap()));
+    // Cut anywhere, with another chunk behind the sound, without any sound.
+    for bytes in [&wav[..data + 999], &[small, b"LIST\x02\0\0\0ab"].concat(), &wav[..data], &wav[..data - 9], &wav[..9]]
+    {
+        assert!(at_once(bytes).is_none_or(|info| info == look(bytes).unwrap()));
+    }
+    // Too large, compressed, or of another container.
+    let frames = [&wav[..data], &[&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat().repeat(99)].concat();
+    assert!(look(&frames).is_ok() && at_once(&frames).is_none());
+    for name in ["sample.wav", "mulaw.wav", "opus.webm", "cbr.mp3", "aac.m4a"] {
+        assert!(at_once(&file(name)).is_none(), "{name}");
+    }
+    assert_eq!(at_once(b""), None);
+}
+
+#[test]
 fn what_is_not_taken_is_named() {
     for (bytes, said) in [
         (&b"These are only words, renamed speech.mp3."[..], "plain text"),

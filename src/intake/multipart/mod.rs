@@ -24,6 +24,7 @@ use super::options::{OptionError, is_option};
 use super::recording::{IntakeContext, Recording};
 use super::{BodyForm, IntakeError};
 use crate::config;
+use crate::domain::text::printable;
 use head::PartHead;
 use sieve::Sieve;
 use text::Texts;
@@ -89,9 +90,9 @@ fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
     }
     if base == "known_speaker_references" {
         let (name, got) = ("known_speaker_references", "a file".to_owned());
-        return Err(OptionError::Invalid { name, got, allowed: "Each is a data: URL of audio." }.into());
+        return Err(OptionError::Invalid { name, got, allowed: "Each is a data: URL of audio.".into() }.into());
     }
-    let name = head.name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_NAME).collect();
+    let name = printable(&head.name, MAX_SHOWN_NAME);
     Err(IntakeError::MisplacedFile { name })
 }
 

@@ -2,6 +2,7 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use crate::domain::text::printable;
 use crate::intake::IntakeError;
 use crate::intake::fields::Fields;
 
@@ -89,7 +90,7 @@ impl Texts {
 /// mark is little-endian.
 fn find(label: &str, name: &str) -> Result<&'static Encoding, IntakeError> {
     Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| {
-        let shown = label.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_LABEL).collect();
+        let shown = printable(label, MAX_SHOWN_LABEL);
         IntakeError::Charset { name: name.to_owned(), charset: shown }
     })
 }

@@ -13,6 +13,7 @@
 //! - `state`: the state that writer and readers share
 
 mod handle;
+mod probe;
 mod quota;
 mod reader;
 mod state;
@@ -21,6 +22,7 @@ mod tests;
 mod writer;
 
 pub use handle::{HeldSpool, Spool};
+pub use probe::{SpoolDirectoryError, probe_directory};
 pub use quota::{SpoolQuota, SpoolUsage};
 pub use reader::SpoolSource;
 pub use writer::{SpoolError, SpoolWriter};

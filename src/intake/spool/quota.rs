@@ -35,13 +35,13 @@ pub struct SpoolQuota {
 }
 
 impl SpoolQuota {
-    /// Creates the quota from the settings.
-    pub fn new(settings: &config::Intake) -> Arc<Self> {
+    /// Creates the quota from the spool.
+    pub fn new(spool: &config::Spool, max_audio_bytes: u64) -> Arc<Self> {
         Arc::new(Self {
-            memory: Arc::new(Budget::new(settings.max_spool_memory_bytes)),
-            disk: FairShare::new(Shares::new(settings.max_spool_disk_bytes).with_min_share(settings.max_audio_bytes)),
-            threshold: u64::try_from(settings.spool_memory_bytes).unwrap_or(u64::MAX),
-            directory: settings.spool_dir.clone(),
+            memory: Arc::new(Budget::new(spool.max_spool_memory_bytes)),
+            disk: FairShare::new(Shares::new(spool.max_spool_disk_bytes).with_min_share(max_audio_bytes)),
+            threshold: u64::try_from(spool.spool_memory_bytes).unwrap_or(u64::MAX),
+            directory: spool.spool_dir.clone(),
         })
     }
 

@@ -15,7 +15,8 @@ async fn arriving(
     chunks: Vec<Bytes>,
     overlap: bool,
 ) -> (Result<Seen, String>, Option<bool>) {
-    let settings = config::Intake { overlap, ..settings() };
+    let mut settings = settings();
+    settings.intake.overlap = overlap;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
     let declared = u64::try_from(chunks.iter().map(Bytes::len).sum::<usize>()).ok();
@@ -26,7 +27,7 @@ async fn arriving(
     let form = BodyForm::of(Some(content_type)).unwrap();
     let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
     let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
-    let (early, rest) = match take_in(&settings, &shared, incoming).start().await {
+    let (early, rest) = match take_in(&settings.intake, &shared, incoming).start().await {
         Ok(UploadStart::Complete(job)) => return (Ok(seen_of(job).await), None),
         Ok(UploadStart::Early(early, rest)) => (early.job, rest),
         Err(error) => return (Err(error.to_string()), None),

@@ -140,7 +140,7 @@ pub(crate) fn clock_of(subject: &Subject) -> String {
 
 /// Returns `[redis]` settings with longer time limits than a gateway's: these tests check answers, not speed.
 pub(crate) fn settings(url: &str) -> config::Redis {
-    let url = config::RedisUrl::parse(url).unwrap();
+    let url = url.parse::<config::RedisUrl>().unwrap();
     config::Redis { url, timeout: Duration::from_secs(5), namespace: config::Namespace::default() }
 }
 

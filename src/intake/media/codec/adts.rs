@@ -16,21 +16,32 @@ pub(in super::super) struct AdtsChain {
     /// The number of bytes of the current frame that are still to come.
     left: u64,
     frames: u64,
-    /// The number of frames before the first bytes outside a frame.
-    first: Option<u64>,
 }
 
 impl Default for AdtsChain {
     fn default() -> Self {
-        Self { aac: Aac::of_rate(44_100), held: Vec::with_capacity(HEAD), left: 0, frames: 0, first: None }
+        Self { aac: Aac::of_rate(44_100), held: Vec::with_capacity(HEAD), left: 0, frames: 0 }
     }
 }
 
-/// Returns the first position in `bytes` at which an ADTS head could begin: twelve one bits and, after the next bit,
-/// two zero bits.
+/// Returns true if an ADTS head could begin with these bytes: twelve one bits and, after the next bit, two zero bits.
+pub(super) fn is_adts(first: u8, second: u8) -> bool {
+    first == 0xff && second & 0xf6 == 0xf0
+}
+
+/// Returns true if a LOAS head could begin with these bytes: its eleven sync bits.
+fn is_loas(first: u8, second: u8) -> bool {
+    first == 0x56 && second >= 0xe0
+}
+
+/// Returns the size in bytes of the LOAS frame that begins with `head`, if one does.
+pub(super) fn loas_bytes([first, high, low]: [u8; 3]) -> Option<u64> {
+    is_loas(first, high).then(|| u64::from(u16::from_be_bytes([high & 0x1f, low])) + 3)
+}
+
+/// Returns the first position in `bytes` at which an ADTS head could begin.
 fn find_head(bytes: &[u8]) -> usize {
-    let pair = |_, second| second & 0xf6 == 0xf0;
-    find_pair(bytes, memchr::memchr_iter(0xff, bytes), pair).unwrap_or(bytes.len())
+    find_pair(bytes, memchr::memchr_iter(0xff, bytes), is_adts).unwrap_or(bytes.len())
 }
 
 impl AdtsChain {
@@ -50,9 +61,6 @@ impl AdtsChain {
             }
             if self.held.is_empty() {
                 let start = find_head(bytes);
-                if start > 0 {
-                    self.first.get_or_insert(self.frames);
-                }
                 bytes = bytes.get(start..).unwrap_or_default();
             }
             let count = bytes.len().min(HEAD.saturating_sub(self.held.len()));
@@ -71,7 +79,6 @@ impl AdtsChain {
             let rest = self.held.get(1..).unwrap_or_default();
             let start = find_head(rest);
             self.held.drain(..=start);
-            self.first.get_or_insert(self.frames);
             return;
         };
         self.frames += 1;
@@ -92,11 +99,6 @@ impl AdtsChain {
     /// Returns the number of frames found.
     pub(in super::super) fn frames(&self) -> u64 {
         self.frames
-    }
-
-    /// Returns the number of frames before the first bytes outside a frame.
-    pub(in super::super) fn first_frames(&self) -> u64 {
-        self.first.unwrap_or(self.frames)
     }
 }
 
@@ -127,6 +129,23 @@ impl Count for AdtsStream {
     }
 }
 
+/// The heads of ADTS frames. A frame's duration depends on its content, which [`AdtsChain`] reads: this type only detects ADTS.
+#[derive(Debug, Default)]
+pub(super) struct AdtsFrames;
+
+impl Frames for AdtsFrames {
+    const HEAD: usize = HEAD;
+
+    fn find(bytes: &[u8]) -> Option<usize> {
+        find_pair(bytes, memchr::memchr_iter(0xff, bytes), is_adts)
+    }
+
+    fn read(&mut self, head: &[u8], _next: bool) -> Option<FrameHead> {
+        let bytes = Adts::parse(head)?.frame_bytes?;
+        Some(FrameHead { bytes, samples: 1024, rate: 44_100 })
+    }
+}
+
 /// The heads of LOAS frames. They do not state a frame's duration: this type only detects LOAS.
 #[derive(Debug, Default)]
 pub(in super::super) struct LoasFrames;
@@ -135,12 +154,11 @@ impl Frames for LoasFrames {
     const HEAD: usize = 3;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        find_pair(bytes, memchr::memchr_iter(0x56, bytes), |_, second| second >= 0xe0)
+        find_pair(bytes, memchr::memchr_iter(0x56, bytes), is_loas)
     }
 
     fn read(&mut self, head: &[u8], _next: bool) -> Option<FrameHead> {
-        let &[0x56, high @ 0xe0..=0xff, low] = head.first_chunk()? else { return None };
-        let bytes = u64::from(u16::from_be_bytes([high & 0x1f, low])) + 3;
+        let bytes = loas_bytes(*head.first_chunk()?)?;
         Some(FrameHead { bytes, samples: 1024, rate: 44_100 })
     }
 }

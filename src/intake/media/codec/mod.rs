@@ -25,6 +25,7 @@ pub(super) mod mpeg;
 mod opus;
 mod pcm;
 mod played;
+mod screen;
 mod speex;
 pub(super) mod suspicion;
 pub(super) mod table;

@@ -5,31 +5,29 @@
 //! longest duration counts.
 
 use super::ac3::{Ac3Chain, Ac3Frames};
-use super::adts::{AdtsChain, LoasChain};
+use super::adts::{AdtsChain, AdtsFrames, LoasChain, LoasFrames};
 use super::chain::Chain;
 use super::dts::{DtsChain, DtsFrames, EXTENSION};
 use super::mpeg::{Frame, MpegChain};
+use super::screen::{FRAMES, SCATTERED, TRUEHD, is_plain};
 use super::table::{self, Codec};
 use super::{Count, Wants};
 use crate::intake::media::players::IEC_61937;
 
-/// The number of consecutive frames that is no coincidence.
-const FRAMES: u64 = 3;
-/// The number of frame heads that is no coincidence at any positions, for kinds that chance produces every few
-/// kilobytes.
-const SCATTERED: u64 = 80;
-/// The sync word that some `TrueHD` units have after four bytes.
-const TRUEHD: &[u8] = &[0xf8, 0x72, 0x6f, 0xba];
-
-/// Returns the codec that the `beginning` of alleged PCM looks like; `None` if it looks like PCM.
+/// Returns the codec that the `beginning` of declared PCM looks like; `None` if it looks like PCM.
 pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
+    if is_plain(beginning) { None } else { examine(beginning) }
+}
+
+/// Follows the chain of each kind of frames through `beginning`.
+fn examine(beginning: &[u8]) -> Option<Codec> {
     let marks = |mark: &[u8]| memchr::memmem::find_iter(beginning, mark).count();
     if is_s_pdif(beginning) {
         return Some(table::IEC_61937);
     }
     let mut dts = Chain::new(DtsFrames);
     dts.feed(beginning);
-    let mut loas = LoasChain::new(super::adts::LoasFrames);
+    let mut loas = LoasChain::new(LoasFrames);
     loas.feed(beginning);
     if loas.first_frames() >= FRAMES || loas.frames() >= SCATTERED && loas.frame_bytes() * 2 > length(beginning) {
         return Some(table::AAC_LATM);
@@ -44,15 +42,15 @@ pub(in super::super) fn of_pcm(beginning: &[u8]) -> Option<Codec> {
     mpeg.feed(beginning);
     let mut ac3 = Chain::new(Ac3Frames::default());
     ac3.feed(beginning);
-    let mut adts = AdtsChain::default();
+    let mut adts = Chain::new(AdtsFrames);
     adts.feed(beginning);
-    let looks = mpeg.frames() >= FRAMES
+    let is_suspect = mpeg.frames() >= FRAMES
         || dts.frames() >= FRAMES
         || ac3.first_frames() >= FRAMES
         || ac3.frames() >= SCATTERED
         || adts.first_frames() >= FRAMES
         || adts.frames() >= SCATTERED;
-    looks.then_some(table::DISGUISED)
+    is_suspect.then_some(table::DISGUISED)
 }
 
 /// Returns true if the samples are bursts of compressed sound, as S/PDIF carries them in place of PCM.
@@ -64,7 +62,7 @@ fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// A counter for alleged PCM that counts the frames in it, of the kind with the longest duration.
+/// A counter for declared PCM that counts the frames in it, of the kind with the longest duration.
 #[derive(Debug)]
 pub(super) struct Disguised {
     mpeg: MpegChain,
@@ -138,9 +136,9 @@ impl Count for AmongOthers {
 /// Returns the length of the start of `bytes` that every player reads as MPEG frames: seven frames or, if the file
 /// `ends` with `bytes`, nothing but frames. Zeros before the frames do not matter.
 pub(in super::super) fn leading_mpeg(bytes: &[u8], ends: bool) -> Option<u64> {
-    const ENOUGH: usize = 7;
+    const SETTLED_BY: usize = 7;
     let mut next = bytes.iter().take_while(|byte| **byte == 0).count();
-    for seen in 0..ENOUGH {
+    for seen in 0..SETTLED_BY {
         let header = bytes.get(next..).and_then(<[u8]>::first_chunk).copied();
         let Some(frame) = header.and_then(Frame::parse) else {
             let rest = bytes.get(next..).unwrap_or_default();
@@ -174,6 +172,8 @@ pub(in super::super) fn find_mpeg(bytes: &[u8], ends: bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Builds a frame of AC-3: 256 bytes, 32 ms.
@@ -231,15 +231,51 @@ mod tests {
         assert_eq!(of_pcm(&burst), None);
     }
 
-    #[test]
-    fn noise_is_pcm() {
+    fn noise() -> Vec<u8> {
         let mut random = 7_u32;
         let mut byte = || {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             random.to_be_bytes()[0]
         };
-        let noise: Vec<u8> = (0..128 * 1024).map(|_| byte()).collect();
-        assert_eq!((of_pcm(&noise), of_pcm(&[0; 9_999]), of_pcm(&[0xff; 9_999])), (None, None, None));
+        (0..128 * 1024).map(|_| byte()).collect()
+    }
+
+    #[test]
+    fn noise_is_pcm() {
+        for bytes in [noise(), vec![0; 9_999], vec![0xff; 9_999], Vec::new()] {
+            assert_eq!(examine(&bytes), None);
+            assert!(is_plain(&bytes), "at the first look");
+        }
+    }
+
+    /// The beginnings of frames of every kind, and what may come between frames.
+    fn snippet() -> impl Strategy<Value = Vec<u8>> {
+        let mpeg = [&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat();
+        let adts = vec![0xff, 0xf1, 0x60, 0x40, 0x01, 0x7f, 0xfc, 0, 0, 0, 7];
+        let dts = [&[0x7f, 0xfe, 0x80, 0x01, 0xfc, 0x3c, 0x3f, 0xf0, 0xb5, 0xe0, 0, 0][..], &[0; 84]].concat();
+        let narrow = vec![0x1f, 0xff, 0xe8, 0x00, 0x07, 0xf0, 0, 0, 0, 0, 0, 0];
+        let loas = vec![0x56, 0xe0, 2, 9, 9];
+        let marks = [IEC_61937, TRUEHD, &EXTENSION, &[0x77, 0x0b], &[0x0b, 0x77], &[0xff], &[0x56]].map(<[u8]>::to_vec);
+        let frames = [mpeg.clone(), mpeg[..4].to_vec(), adts.clone(), adts[..7].to_vec(), dts, narrow, loas, ac3()];
+        prop_oneof![
+            4 => proptest::sample::select([&frames[..], &marks].concat()),
+            1 => (0..99_usize).prop_map(|count| vec![0; count]),
+            1 => proptest::collection::vec(any::<u8>(), 0..99),
+        ]
+    }
+
+    proptest! {
+        /// Nothing passes the screen that the closer look would suspect.
+        #[test]
+        fn what_is_plain_is_never_suspected(
+            parts in proptest::collection::vec((snippet(), 1..5_usize, 0..3_u8), 0..40), many in 1..4_usize,
+        ) {
+            let repeated = |(part, times, scale): &(Vec<u8>, usize, u8)| part.repeat(if *scale == 0 { times * 25 } else { *times });
+            let bytes = parts.iter().flat_map(repeated).collect::<Vec<_>>().repeat(many);
+            if is_plain(&bytes) {
+                prop_assert_eq!(examine(&bytes), None);
+            }
+        }
     }
 
     #[test]

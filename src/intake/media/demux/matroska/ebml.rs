@@ -53,12 +53,13 @@ pub(super) mod id {
     pub(in super::super) const CODEC_STATE: u32 = 0xa4;
 }
 
+/// The ids of a segment's children.
+pub(super) const TOP_LEVEL: [u32; 8] =
+    [id::CLUSTER, id::TRACKS, id::INFO, id::CUES, id::TAGS, id::SEEK_HEAD, id::ATTACHMENTS, id::CHAPTERS];
+
 /// Returns true if `id` is a child of a segment.
 pub(super) fn is_top_level(id: u32) -> bool {
-    matches!(
-        id,
-        id::CLUSTER | id::TRACKS | id::INFO | id::CUES | id::TAGS | id::SEEK_HEAD | id::ATTACHMENTS | id::CHAPTERS
-    )
+    TOP_LEVEL.contains(&id)
 }
 
 /// The maximum size of an element header: an id of four bytes and a size of eight.

@@ -5,7 +5,17 @@
 //! careful demuxer takes for a packet, an index or padding. The same bytes can even play several times, with one cluster in
 //! the packet of another.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+
 use super::ebml::{self, Read, id};
+
+/// The search for all ids of a segment's children at once. No id begins within another.
+static IDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let ids = ebml::TOP_LEVEL.map(u32::to_be_bytes);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(ids).ok()
+});
 
 /// A search for ids in a stream of bytes, by the last four bytes.
 #[derive(Debug, Default)]
@@ -16,6 +26,23 @@ pub(super) struct Watch {
 impl Watch {
     /// Returns the first id that ends in `bytes`, and its end. The id may begin in earlier bytes.
     pub(super) fn find(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
+        let Some(ids) = &*IDS else { return self.find_bytewise(bytes) };
+        // Only an id that begins in earlier bytes ends in the first three.
+        let (first, rest) = bytes.split_at_checked(ID - 1).unwrap_or((bytes, &[]));
+        if let Some(found) = self.find_bytewise(first) {
+            return Some(found);
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let found = ids.find(Input::new(bytes));
+        let end = found.map_or(bytes.len(), |found| found.end());
+        let last = bytes.get(..end).and_then(<[u8]>::last_chunk).copied().unwrap_or_default();
+        self.last = u32::from_be_bytes(last);
+        found.map(|_| (self.last, end))
+    }
+
+    fn find_bytewise(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
         let mut last = self.last;
         for (at, byte) in bytes.iter().enumerate() {
             last = last << 8 | u32::from(*byte);
@@ -28,6 +55,9 @@ impl Watch {
         None
     }
 }
+
+/// The size of an id of a segment's child.
+const ID: usize = 4;
 
 /// The number of bytes examined after an id for a plausible cluster.
 pub(super) const LOOKAHEAD: usize = 1024;
@@ -94,6 +124,33 @@ mod tests {
         assert_eq!(watch.find(&[0xb6, 0x75, 0x80]), Some((id::CLUSTER, 2)));
         assert_eq!(watch.find(&[0x80, 0x16, 0x54, 0xae, 0x6b]), Some((id::TRACKS, 5)));
         assert_eq!(watch.find(&[0x18, 0x53, 0x80, 0x67]), None);
+    }
+
+    #[test]
+    fn every_id_is_found_wherever_the_pieces_are_cut() {
+        let gaps = [0, 1, 3, 5, 40].map(|size| vec![0x1f; size]);
+        let stream: Vec<u8> = (0..ebml::TOP_LEVEL.len() * gaps.len())
+            .flat_map(|n| {
+                let id = ebml::TOP_LEVEL[n % ebml::TOP_LEVEL.len()].to_be_bytes();
+                [&gaps[n / ebml::TOP_LEVEL.len()][..], &id].concat()
+            })
+            .collect();
+        let all = |size: usize, find: fn(&mut Watch, &[u8]) -> Option<(u32, usize)>| {
+            let (mut watch, mut found) = (Watch::default(), Vec::new());
+            for (n, piece) in stream.chunks(size).enumerate() {
+                let mut from = 0;
+                while let Some((id, end)) = find(&mut watch, &piece[from..]) {
+                    from += end;
+                    found.push((id, n * size + from));
+                }
+            }
+            found
+        };
+        let expected = all(stream.len(), Watch::find_bytewise);
+        assert_eq!(expected.len(), ebml::TOP_LEVEL.len() * gaps.len());
+        for size in [1, 2, 3, 4, 5, 7, 64, stream.len()] {
+            assert_eq!(all(size, Watch::find), expected, "{size}");
+        }
     }
 
     #[test]
