@@ -87,7 +87,8 @@ impl Gateway {
         let directory = folder.path().join("data");
         write!(
             file,
-            "default_model = \"m\"\n[store]\ndata_dir = \"{}\"\n[providers.openai]\napi_key = \"sk-test\"\n[models.m]\n\
+            "default_model = \"m\"\n[store]\ndata_dir = \"{}\"\n[providers.openai]\napi_key = \"sk-test\"\n[models.m]\n[identity]\n\
+             jwt_secret = \"0123456789abcdef0123456789abcdef0123\"\n\
              [plans.default]\n{plan}\n",
             directory.display()
         )
@@ -95,7 +96,7 @@ impl Gateway {
         let settings = Settings::load(Some(file.path())).unwrap();
         let (limiter, queue) = Limiter::open(&settings.fixed.store, &Clock::system()).unwrap();
         let shared = Arc::new(SharedState::new(&settings, 10, limiter, None, None, Box::new(|_| {})).unwrap());
-        let verifier = Verifier::with_few_keys(Vec::new(), settings.identity.rules.clone()).unwrap();
+        let verifier = Verifier::new(settings.identity.own_keys(), settings.identity.rules.clone()).unwrap();
         let providers = Arc::new(Providers::new(&settings.providers, &settings.upstream));
         let state = Arc::new(AppState::new(settings, verifier, providers, shared));
         Self { state, _queue: queue, _folder: folder }
