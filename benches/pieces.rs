@@ -125,9 +125,9 @@ fn measuring(criterion: &mut Criterion, runtime: &Runtime, settings: &Settings) 
         for (format, file) in [("wav", uploads::wav(bytes)), ("mp3", mp3(bytes)), ("webm", webm(bytes))] {
             let spool = runtime.block_on(async {
                 let length = u64::try_from(file.len()).ok();
-                let mut writer = SpoolWriter::new(&shared.room, ShareKey::of_caller("caller"), length).unwrap();
+                let mut writer = SpoolWriter::new(&shared.quota, ShareKey::of_caller("caller"), length).unwrap();
                 writer.append(&file).await.unwrap();
-                writer.finish()
+                writer.finish().release()
             });
             group.throughput(Throughput::Bytes(spool.length()));
             group.bench_function(format!("{format}, {size}"), |bencher| {

@@ -36,8 +36,8 @@ impl Record {
     }
 
     /// Returns the time at which the request came.
-    pub fn started(&self) -> std::time::Instant {
-        self.facts().started.unwrap_or_else(Instant::now).into_std()
+    pub fn started(&self) -> Instant {
+        self.facts().started.unwrap_or_else(Instant::now)
     }
 
     pub(super) fn facts(&self) -> Ref<'_, Facts> {
@@ -137,7 +137,7 @@ impl Record {
     }
 
     /// Takes the span of the first step, to be held until the whole body has arrived.
-    pub fn receiving(&self) -> Span {
+    pub fn take_receiving(&self) -> Span {
         std::mem::take(&mut self.facts_mut().receiving)
     }
 

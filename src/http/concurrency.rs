@@ -17,7 +17,20 @@ use crate::fair_share::{Refused, ShareKey, Shares};
 /// The places for requests in flight, and the queue for them.
 pub(super) struct ConcurrencyLimit {
     shared: Arc<Shared>,
-    patience: Duration,
+    queue_timeout: Duration,
+}
+
+/// The number of places or of waiting requests, and its maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Occupancy {
+    pub(super) held: u64,
+    pub(super) capacity: u64,
+}
+
+impl Occupancy {
+    fn of(shares: &Shares) -> Self {
+        Self { held: shares.held(), capacity: shares.capacity() }
+    }
 }
 
 /// A place that one request holds; dropping it frees the place.
@@ -48,52 +61,50 @@ struct Entry {
     grant: oneshot::Sender<InFlightGuard>,
 }
 
-/// The outcome of asking for a place.
-enum Begun<'a> {
-    InFlightGuard(InFlightGuard),
-    Waits(Waiting<'a>),
+/// The outcome of a request for a place.
+enum Requested<'a> {
+    Granted(InFlightGuard),
+    Queued(QueueSlot<'a>),
 }
 
 impl ConcurrencyLimit {
     /// Creates the limit with `max_in_flight` places, and the queue of the settings.
     pub(super) fn new(settings: &config::Server, max_in_flight: usize) -> Self {
-        Self::of(max_in_flight, settings.max_queue, settings.queue_timeout)
+        Self::with_capacity(max_in_flight, settings.max_queue, settings.queue_timeout)
     }
 
-    fn of(places: usize, queue: usize, patience: Duration) -> Self {
+    fn with_capacity(places: usize, queue: usize, queue_timeout: Duration) -> Self {
         let shares = |count: usize| Shares::new(u64::try_from(count).unwrap_or(u64::MAX));
         let state = State { places: shares(places), queue: shares(queue), waiting: VecDeque::new(), next_id: 0 };
-        Self { shared: Arc::new(Shared(Mutex::new(state))), patience }
+        Self { shared: Arc::new(Shared(Mutex::new(state))), queue_timeout }
     }
 
-    /// Returns the number of places taken, and the number of places.
-    pub(super) fn taken(&self) -> (u64, u64) {
-        let places = &self.shared.lock().places;
-        (places.held(), places.capacity())
+    /// Returns the places of requests in flight.
+    pub(super) fn in_flight(&self) -> Occupancy {
+        Occupancy::of(&self.shared.lock().places)
     }
 
-    /// Returns the number of waiting requests, and the capacity of the queue.
-    pub(super) fn queue(&self) -> (u64, u64) {
-        let queue = &self.shared.lock().queue;
-        (queue.held(), queue.capacity())
+    /// Returns the places in the queue.
+    pub(super) fn queue(&self) -> Occupancy {
+        Occupancy::of(&self.shared.lock().queue)
     }
 
     /// Returns an error if the caller can have neither a place nor a wait in the queue.
-    pub(super) fn look(&self, key: ShareKey) -> Result<(), Overloaded> {
+    pub(super) fn check(&self, key: ShareKey) -> Result<(), Overloaded> {
         let state = self.shared.lock();
         let checked = state.places.check(key, 1);
         checked.or_else(|refused| state.queue.check(key, 1).map_err(|_| Overloaded(refused)))
     }
 
-    /// Takes a place, at once or after a short wait.
-    pub(super) async fn take(&self, key: ShareKey) -> Result<InFlightGuard, Overloaded> {
-        let mut waiting = match self.shared.begin(key)? {
-            Begun::InFlightGuard(place) => return Ok(place),
-            Begun::Waits(waiting) => waiting,
+    /// Acquires a place, at once or after a short wait.
+    pub(super) async fn acquire(&self, key: ShareKey) -> Result<InFlightGuard, Overloaded> {
+        let mut slot = match self.shared.request(key)? {
+            Requested::Granted(place) => return Ok(place),
+            Requested::Queued(slot) => slot,
         };
-        match timeout(self.patience, &mut waiting.granted).await {
+        match timeout(self.queue_timeout, &mut slot.granted).await {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(Overloaded(waiting.refused)),
+            _ => Err(Overloaded(slot.refused)),
         }
     }
 }
@@ -103,17 +114,17 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, key: ShareKey) -> Result<Begun<'_>, Overloaded> {
+    fn request(self: &Arc<Self>, key: ShareKey) -> Result<Requested<'_>, Overloaded> {
         let mut state = self.lock();
         let refused = match state.places.take(key, 1) {
-            Ok(()) => return Ok(Begun::InFlightGuard(InFlightGuard { shared: Arc::clone(self), key })),
+            Ok(()) => return Ok(Requested::Granted(InFlightGuard { shared: Arc::clone(self), key })),
             Err(refused) => refused,
         };
         state.queue.take(key, 1).map_err(|_| Overloaded(refused))?;
         let (id, (grant, granted)) = (state.next_id, oneshot::channel());
         state.next_id += 1;
         state.waiting.push_back(Entry { id, key, grant });
-        Ok(Begun::Waits(Waiting { shared: self, id, refused, granted }))
+        Ok(Requested::Queued(QueueSlot { shared: self, id, refused, granted }))
     }
 
     /// Frees a place and grants all available places to waiting requests.
@@ -136,8 +147,8 @@ impl Shared {
 impl State {
     /// Removes the next request that may have a place from the queue, and takes the place for it.
     fn next(&mut self) -> Option<Entry> {
-        let may_have = |(_, entry): &(usize, &Entry)| self.places.check(entry.key, 1).is_ok();
-        let entries = self.waiting.iter().enumerate().filter(may_have);
+        let may_enter = |(_, entry): &(usize, &Entry)| self.places.check(entry.key, 1).is_ok();
+        let entries = self.waiting.iter().enumerate().filter(may_enter);
         let (index, _) = entries.min_by_key(|(index, entry)| (self.places.held_by(entry.key), *index))?;
         let entry = self.waiting.remove(index)?;
         self.queue.give_back(entry.key, 1);
@@ -153,7 +164,7 @@ impl Drop for InFlightGuard {
 }
 
 /// A request in the queue, until it has a place or is dropped.
-struct Waiting<'a> {
+struct QueueSlot<'a> {
     shared: &'a Arc<Shared>,
     id: u64,
     /// The reason why no place was free at first.
@@ -161,7 +172,7 @@ struct Waiting<'a> {
     granted: oneshot::Receiver<InFlightGuard>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         if let Some(index) = state.waiting.iter().position(|entry| entry.id == self.id)
@@ -190,7 +201,11 @@ mod tests {
     use super::*;
 
     fn places(free: usize, queue: usize) -> ConcurrencyLimit {
-        ConcurrencyLimit::of(free, queue, Duration::from_secs(1))
+        ConcurrencyLimit::with_capacity(free, queue, Duration::from_secs(1))
+    }
+
+    fn of(held: u64, capacity: u64) -> Occupancy {
+        Occupancy { held, capacity }
     }
 
     fn alice() -> ShareKey {
@@ -207,65 +222,65 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_gets_the_next_place_and_whoever_finds_the_queue_full_does_not_wait() {
         let places = places(1, 1);
-        let first = places.take(alice()).await.ok().unwrap();
-        assert_eq!(places.look(alice()), Ok(()), "there is room in the queue");
-        let mut second = Box::pin(places.take(alice()));
+        let first = places.acquire(alice()).await.ok().unwrap();
+        assert_eq!(places.check(alice()), Ok(()), "there is room in the queue");
+        let mut second = Box::pin(places.acquire(alice()));
         assert!(second.as_mut().now_or_never().is_none());
-        assert_eq!(places.look(alice()), Err(FULL));
-        assert_eq!(places.take(alice()).now_or_never().and_then(Result::err), Some(FULL));
-        assert_eq!((places.taken(), places.queue()), ((1, 1), (1, 1)));
+        assert_eq!(places.check(alice()), Err(FULL));
+        assert_eq!(places.acquire(alice()).now_or_never().and_then(Result::err), Some(FULL));
+        assert_eq!((places.in_flight(), places.queue()), (of(1, 1), of(1, 1)));
         drop(first);
         let second = second.await.ok().unwrap();
-        assert_eq!(places.look(alice()), Ok(()), "the queue is empty");
+        assert_eq!(places.check(alice()), Ok(()), "the queue is empty");
         drop(second);
-        assert!(places.take(alice()).now_or_never().is_some_and(|place| place.is_ok()));
-        assert_eq!((places.taken(), places.queue()), ((0, 1), (0, 1)));
+        assert!(places.acquire(alice()).now_or_never().is_some_and(|place| place.is_ok()));
+        assert_eq!((places.in_flight(), places.queue()), (of(0, 1), of(0, 1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_or_goes_leaves_the_queue() {
         let places = places(1, 1);
-        let first = places.take(alice()).await.ok().unwrap();
-        assert_eq!(places.take(alice()).await.err(), Some(FULL));
-        assert_eq!(places.look(alice()), Ok(()));
-        assert!(places.take(alice()).now_or_never().is_none(), "it waits, and goes");
-        assert_eq!(places.look(alice()), Ok(()));
+        let first = places.acquire(alice()).await.ok().unwrap();
+        assert_eq!(places.acquire(alice()).await.err(), Some(FULL));
+        assert_eq!(places.check(alice()), Ok(()));
+        assert!(places.acquire(alice()).now_or_never().is_none(), "it waits, and goes");
+        assert_eq!(places.check(alice()), Ok(()));
         drop(first);
-        assert!(places.take(alice()).now_or_never().is_some_and(|place| place.is_ok()));
+        assert!(places.acquire(alice()).now_or_never().is_some_and(|place| place.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_that_was_given_to_a_request_that_has_gone_is_free_again() {
         let places = places(1, 2);
-        let first = places.take(alice()).await.ok().unwrap();
-        let mut gone = Box::pin(places.take(alice()));
-        let mut next = Box::pin(places.take(bob()));
+        let first = places.acquire(alice()).await.ok().unwrap();
+        let mut gone = Box::pin(places.acquire(alice()));
+        let mut next = Box::pin(places.acquire(bob()));
         assert!(gone.as_mut().now_or_never().is_none() && next.as_mut().now_or_never().is_none());
         drop(first);
         // The dropped request already holds the place, though it never received it.
         drop(gone);
         let next = next.now_or_never().unwrap().ok().unwrap();
         drop(next);
-        assert_eq!((places.taken(), places.queue()), ((0, 1), (0, 2)));
+        assert_eq!((places.in_flight(), places.queue()), (of(0, 1), of(0, 2)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_caller_leaves_places_and_the_queue_to_others() {
         let places = places(10, 10);
         let mut hers = Vec::new();
-        while let Some(place) = places.take(alice()).now_or_never() {
+        while let Some(place) = places.acquire(alice()).now_or_never() {
             hers.push(place.ok().unwrap());
         }
         assert_eq!(hers.len(), 8);
         let mut waiting = Vec::new();
-        while places.look(alice()).is_ok() {
-            let mut waits = Box::pin(places.take(alice()));
+        while places.check(alice()).is_ok() {
+            let mut waits = Box::pin(places.acquire(alice()));
             assert!(waits.as_mut().now_or_never().is_none());
             waiting.push(waits);
         }
-        assert_eq!((waiting.len(), places.look(alice())), (8, Err(OVER)));
-        let his: Vec<_> = (0..2).map(|_| places.take(bob()).now_or_never().unwrap().ok().unwrap()).collect();
-        let mut third = Box::pin(places.take(bob()));
+        assert_eq!((waiting.len(), places.check(alice())), (8, Err(OVER)));
+        let his: Vec<_> = (0..2).map(|_| places.acquire(bob()).now_or_never().unwrap().ok().unwrap()).collect();
+        let mut third = Box::pin(places.acquire(bob()));
         assert!(third.as_mut().now_or_never().is_none(), "there is none left, and he may wait");
         // Bob came last, and holds fewer places.
         hers.pop();
@@ -274,6 +289,6 @@ mod tests {
         assert!(waiting.iter_mut().all(|waits| waits.as_mut().now_or_never().is_none()), "she has more than her share");
         drop((his, hers));
         assert_eq!(waiting.into_iter().filter_map(FutureExt::now_or_never).flatten().count(), 8);
-        assert_eq!((places.taken(), places.queue()), ((0, 10), (0, 10)));
+        assert_eq!((places.in_flight(), places.queue()), (of(0, 10), of(0, 10)));
     }
 }

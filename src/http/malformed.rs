@@ -8,11 +8,12 @@ use actix_web::ResponseError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::ApiError;
+use super::headers::common::CommonHeaders;
 use super::middleware::https::RequestScheme;
-use super::middleware::request_log::write_headers;
+use super::middleware::request_log::record_refusal;
 use super::state::AppState;
 use crate::domain::Scheme;
-use crate::exchange::{Outcome, Record};
+use crate::exchange::Record;
 use crate::telemetry::new_request_id;
 
 /// The method and route, in log and metrics, of a request that could not be parsed.
@@ -44,12 +45,10 @@ pub enum HeadProblem {
 pub fn refuse(state: &AppState, head: MalformedHead, scheme: Scheme) -> Vec<u8> {
     let error = ApiError::from(head);
     let record = Record::start(new_request_id(), UNKNOWN, UNKNOWN);
-    record.status(error.status_code().as_u16());
-    record.error(error.code());
-    record.outcome(Outcome::Answered);
+    record_refusal(&record, &error);
     let mut headers = HeaderMap::new();
-    let way = RequestScheme::of(&state.settings.fixed.server, scheme, None, &headers);
-    write_headers(&mut headers, &record, (state, way), None);
+    let scheme = RequestScheme::new(&state.settings.fixed.server, scheme, None, &headers);
+    CommonHeaders { state, scheme, record: &record, caller: None }.write(&mut headers);
     written(&error, &headers)
 }
 

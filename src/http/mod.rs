@@ -4,7 +4,9 @@
 
 mod answer;
 mod concurrency;
+mod context;
 mod dispatch;
+mod early;
 mod error;
 mod expect;
 mod handlers;
@@ -18,15 +20,14 @@ mod state;
 
 pub use error::{ErrorCode, ErrorKind};
 pub use expect::before_continue;
+pub use handlers::docs::OPENAPI;
 pub use malformed::{HeadProblem, MalformedHead, refuse, refuse_unrecorded};
 pub use middleware::cors::cors;
 pub use middleware::request_log::record_requests;
-pub use routes::{OPENAPI, ROUTES, operational, public};
+pub use routes::{ApiRoute, operational, public, public_routes};
 pub use state::{AppState, CurrentState, SharedState, WriteMetrics};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-
-use state::PinnedState;
 
 /// Converts a header of the provider's answer: the client and the server side each have their own types.
 fn answer_header(

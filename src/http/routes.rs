@@ -1,105 +1,156 @@
-//! All routes.
+//! All routes, in one table. The router, the answers to other methods, the names in log and metrics, CORS and the
+//! contract's test derive from it.
 
 use std::future::ready;
 
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::error::ApiError;
 use super::handlers::{audio, docs, health, metrics, models, sessions, usage};
+use crate::domain::terms::Task;
 
-/// The API contract, served at `/openapi.yaml`.
-pub const OPENAPI: &str = include_str!("../../openapi.yaml");
+/// A route: a method on a path, and its handler. `GET` includes `HEAD`.
+pub struct ApiRoute {
+    /// The method.
+    pub method: Method,
+    /// The path as `openapi.yaml`, the log and the metrics name it.
+    pub path: &'static str,
+    /// The path as actix matches it.
+    pattern: &'static str,
+    endpoint: Endpoint,
+    listeners: Listeners,
+}
 
-/// Method and path of each public route, as `openapi.yaml` names them.
-pub const ROUTES: [(&str, &str); 13] = [
-    ("POST", "/v1/audio/transcriptions"),
-    ("POST", "/v1/audio/translations"),
-    ("GET", "/v1/models"),
-    ("GET", "/v1/models/{model}"),
-    ("GET", "/v1/usage"),
-    ("POST", "/v1/sessions"),
-    ("GET", "/v1/sessions"),
-    ("DELETE", "/v1/sessions/{id}"),
-    ("GET", "/health/live"),
-    ("GET", "/health/ready"),
-    ("GET", "/openapi.yaml"),
-    ("GET", "/docs"),
-    ("GET", "/docs/{asset}"),
+enum Endpoint {
+    /// A task on a recording in the body, checked before `100 Continue`.
+    Audio(Task),
+    /// Any other handler, as a function that attaches it.
+    Handler(fn(Route) -> Route),
+}
+
+/// The listeners that serve a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listeners {
+    Public,
+    Operational,
+    Both,
+}
+
+use Listeners::{Both, Operational, Public};
+
+static ROUTES: [ApiRoute; 14] = [
+    audio_route("/v1/audio/transcriptions", Task::Transcribe),
+    audio_route("/v1/audio/translations", Task::Translate),
+    route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
+    // Model names may contain slashes (`Systran/faster-whisper-small`).
+    route(Public, Method::GET, "/v1/models/{model}", |route| route.to(models::retrieve))
+        .with_pattern("/v1/models/{model:.+}"),
+    route(Public, Method::GET, "/v1/usage", |route| route.to(usage::show)),
+    route(Public, Method::POST, "/v1/sessions", |route| route.to(sessions::open)),
+    route(Public, Method::GET, "/v1/sessions", |route| route.to(sessions::list)),
+    route(Public, Method::DELETE, "/v1/sessions/{id}", |route| route.to(sessions::end)),
+    route(Both, Method::GET, "/health/live", |route| route.to(health::live)),
+    route(Both, Method::GET, "/health/ready", |route| route.to(health::ready)),
+    route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
+    route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
+    route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),
+    route(Operational, Method::GET, "/metrics", |route| route.to(metrics::show)),
 ];
 
-/// The pattern of `/v1/models/{model}`: model names may contain slashes (`Systran/faster-whisper-small`).
-const MODEL: &str = "/v1/models/{model:.+}";
+const fn route(listeners: Listeners, method: Method, path: &'static str, handler: fn(Route) -> Route) -> ApiRoute {
+    ApiRoute { method, path, pattern: path, endpoint: Endpoint::Handler(handler), listeners }
+}
 
-/// Returns a route by its pattern, for the log and the metrics.
-pub(super) fn named(pattern: Option<&str>) -> &'static str {
-    let pattern = pattern.map(|pattern| if pattern == MODEL { "/v1/models/{model}" } else { pattern });
-    ROUTES.iter().map(|(_, path)| *path).find(|path| Some(*path) == pattern).unwrap_or("unknown")
+const fn audio_route(path: &'static str, task: Task) -> ApiRoute {
+    ApiRoute { method: Method::POST, path, pattern: path, endpoint: Endpoint::Audio(task), listeners: Public }
+}
+
+impl ApiRoute {
+    const fn with_pattern(mut self, pattern: &'static str) -> Self {
+        self.pattern = pattern;
+        self
+    }
+
+    fn is_on(&self, listener: Listeners) -> bool {
+        self.listeners == listener || self.listeners == Both
+    }
+
+    /// Returns the methods that the route answers.
+    fn methods(&self) -> impl Iterator<Item = Method> {
+        let head = (self.method == Method::GET).then_some(Method::HEAD);
+        std::iter::once(self.method.clone()).chain(head)
+    }
+
+    /// Adds the handler to the resource of its path.
+    fn attach(&self, resource: Resource) -> Resource {
+        self.methods().fold(resource, |resource, method| {
+            let route = web::method(method);
+            resource.route(match self.endpoint {
+                Endpoint::Audio(task) => route.to(audio::handler(task)),
+                Endpoint::Handler(attach) => attach(route),
+            })
+        })
+    }
+}
+
+/// An audio route.
+pub(super) struct AudioRoute {
+    pub(super) task: Task,
+    pub(super) path: &'static str,
+}
+
+/// Returns the audio route of a request, if it is for one.
+pub(super) fn audio(method: &Method, path: &str) -> Option<AudioRoute> {
+    let route = ROUTES.iter().find(|route| route.method == *method && route.path == path)?;
+    match route.endpoint {
+        Endpoint::Audio(task) => Some(AudioRoute { task, path: route.path }),
+        Endpoint::Handler(_) => None,
+    }
+}
+
+/// Returns the routes of the public listener, which `openapi.yaml` describes.
+pub fn public_routes() -> impl Iterator<Item = &'static ApiRoute> {
+    ROUTES.iter().filter(|route| route.is_on(Public))
+}
+
+/// Returns the name of a route by its pattern, for the log and the metrics.
+pub(super) fn name_of(pattern: Option<&str>) -> &'static str {
+    public_routes().find(|route| Some(route.pattern) == pattern).map_or("unknown", |route| route.path)
+}
+
+/// Returns the methods of the public listener.
+pub(super) fn methods() -> impl Iterator<Item = Method> {
+    public_routes().flat_map(ApiRoute::methods)
 }
 
 /// Configures the routes of the public listener.
 pub fn public(config: &mut ServiceConfig) {
-    config
-        .service(post("/v1/audio/transcriptions", audio::transcriptions))
-        .service(post("/v1/audio/translations", audio::translations))
-        .service(get("/v1/models", models::list))
-        .service(get(MODEL, models::retrieve))
-        .service(get("/v1/usage", usage::show))
-        .service(
-            web::resource("/v1/sessions")
-                .route(web::post().to(sessions::open))
-                .route(web::get().to(sessions::list))
-                .route(web::head().to(sessions::list))
-                .default_service(wrong_method("GET, HEAD, POST")),
-        )
-        .service(
-            web::resource("/v1/sessions/{id}")
-                .route(web::delete().to(sessions::end))
-                .default_service(wrong_method("DELETE")),
-        )
-        .service(get("/openapi.yaml", docs::openapi))
-        .service(get("/docs", docs::page))
-        .service(get("/docs/{asset}", docs::asset));
-    probes(config);
+    configure(config, Public);
 }
 
 /// Configures the routes of the operational listener.
 pub fn operational(config: &mut ServiceConfig) {
-    config.service(get("/metrics", metrics::show));
-    probes(config);
+    configure(config, Operational);
 }
 
-/// Configures the routes of both listeners.
-fn probes(config: &mut ServiceConfig) {
-    config
-        .service(get("/health/live", health::live))
-        .service(get("/health/ready", health::ready))
-        .default_service(web::to(unknown_path));
+fn configure(config: &mut ServiceConfig, listener: Listeners) {
+    let mut routes: Vec<_> = ROUTES.iter().filter(|route| route.is_on(listener)).collect();
+    while let Some(first) = routes.first() {
+        let pattern = first.pattern;
+        let of_path: Vec<_> = routes.extract_if(.., |route| route.pattern == pattern).collect();
+        let mut allowed: Vec<_> = of_path.iter().flat_map(|route| route.methods()).map(|it| it.to_string()).collect();
+        allowed.sort_unstable();
+        let resource = of_path.iter().fold(web::resource(pattern), |resource, route| route.attach(resource));
+        config.service(resource.default_service(wrong_method(allowed.join(", "))));
+    }
+    config.default_service(web::to(unknown_path));
 }
 
-fn get<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let resource = web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler));
-    resource.default_service(wrong_method("GET, HEAD"))
-}
-
-fn post<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let resource = web::resource(path).route(web::post().to(handler));
-    resource.default_service(wrong_method("POST"))
-}
-
-fn wrong_method(allowed: &'static str) -> Route {
+fn wrong_method(allowed: String) -> Route {
     web::to(move |request: HttpRequest| {
-        let error = ApiError::method_not_allowed(request.method().as_str(), allowed);
+        let error = ApiError::method_not_allowed(request.method().as_str(), &allowed);
         ready(Err::<HttpResponse, _>(error))
     })
 }

@@ -1,18 +1,12 @@
 //! State shared by the handlers of every worker: the part that follows the settings, and the part that outlives them.
 
-use std::future::{Ready, ready};
 use std::io;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::dev::Payload;
-use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use arc_swap::ArcSwap;
 
 use super::concurrency::ConcurrencyLimit;
-use super::error::ApiError;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
@@ -52,7 +46,7 @@ pub struct SharedState {
     /// The spool of recordings, and the threads that measure them.
     pub intake: intake::Shared,
     /// The limit on requests with audio in flight.
-    pub(super) places: ConcurrencyLimit,
+    pub(super) concurrency: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
     pub(super) write_metrics: WriteMetrics,
     /// The sandbox that stands in for OpenAI, if it does.
@@ -74,10 +68,10 @@ impl SharedState {
         sandbox: Option<SandboxProvider>,
         write_metrics: WriteMetrics,
     ) -> io::Result<Self> {
-        let places = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
+        let concurrency = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
         let (intake, stopping) =
             (intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?, AtomicBool::new(false));
-        Ok(Self { limiter: Arc::new(limiter), intake, places, write_metrics, traces, sandbox, stopping })
+        Ok(Self { limiter: Arc::new(limiter), intake, concurrency, write_metrics, traces, sandbox, stopping })
     }
 
     /// Returns true if new requests should go to another replica.
@@ -97,7 +91,7 @@ impl AppState {
     pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, shared: Arc<SharedState>) -> Self {
         let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
         let sessions = shared.limiter.sessions(&settings);
-        shared.intake.room.set_largest_recording(settings.intake.max_audio_bytes);
+        shared.intake.quota.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;
         let minter = identity.secret.as_ref().and_then(|key| Minter::new(key, &identity.rules).ok());
         Self { settings, verifier, minter, admission, sessions, providers, shared }
@@ -126,38 +120,5 @@ impl CurrentState {
     /// Replaces the state in force.
     pub fn replace(&self, state: AppState) {
         self.0.store(Arc::new(state));
-    }
-}
-
-/// The state that a request began with.
-#[derive(Clone)]
-pub(super) struct PinnedState(pub(super) Arc<AppState>);
-
-impl Deref for PinnedState {
-    type Target = AppState;
-
-    fn deref(&self) -> &AppState {
-        &self.0
-    }
-}
-
-impl PinnedState {
-    /// Returns the state in force and keeps it for the rest of the request.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
-        if let Some(state) = request.extensions().get::<Self>() {
-            return Some(state.clone());
-        }
-        let state = Self(request.app_data::<Data<CurrentState>>()?.current());
-        request.extensions_mut().insert(state.clone());
-        Some(state)
-    }
-}
-
-impl FromRequest for PinnedState {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request).ok_or_else(ApiError::internal))
     }
 }

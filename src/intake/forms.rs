@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::json::Sieve;
 use super::recording::{IntakeContext, Recording};
-use super::{BodyForm, IntakeError, Spool};
+use super::{BodyForm, HeldSpool, IntakeError};
 
 /// The fields and the recording of one request.
 pub(super) struct Parts {
     pub(super) fields: Vec<(String, String)>,
-    pub(super) audio: Spool,
+    pub(super) audio: HeldSpool,
 }
 
 /// Reads options like those of OpenAI's form as members of a JSON object, and decodes the base64 audio as it arrives.
@@ -82,7 +82,7 @@ where
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| IntakeError::from_payload(&error, settings.max_audio_bytes))?;
         recording.append(&chunk).await?;
-        table.offer(|| fields.pairs().to_vec(), &recording);
+        table.publish_early(|| fields.pairs().to_vec(), &recording);
     }
     Ok(Parts { fields: fields.into_pairs(), audio: recording.finish() })
 }

@@ -9,6 +9,7 @@ mod body;
 mod error;
 mod fields;
 mod forms;
+mod job;
 pub mod json;
 mod measuring;
 pub mod media;
@@ -25,11 +26,15 @@ mod values;
 
 pub use body::BodyForm;
 pub use error::IntakeError;
+pub use job::Job;
 pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use option_error::OptionError;
 pub use options::{Chunking, Options};
-pub use spool::{Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolWriter, probe_directory};
-pub use upload::{First, Upload};
+pub use spool::{
+    HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage, SpoolWriter,
+    probe_directory,
+};
+pub use upload::{EarlyJob, HeldJob, Upload, UploadRest, UploadStart};
 
 use std::sync::Arc;
 
@@ -41,30 +46,7 @@ use futures_util::Stream;
 use crate::config;
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
-use media::{Length, MediaInfo};
-use recording::{Early, IntakeContext};
-
-/// A job: the task, its options and its audio.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The task: transcribe or translate.
-    pub task: Task,
-    /// The options of the request.
-    pub options: Options,
-    /// The recording.
-    pub audio: Spool,
-    /// The container, codec, length and size of the recording.
-    pub media: MediaInfo,
-    /// The total length of the known speakers' samples, which a provider processes too.
-    pub references: Length,
-}
-
-impl Job {
-    /// Returns the length that a provider would process, which is charged and held against limits.
-    pub fn billed_length(&self) -> Length {
-        self.media.length.plus(self.references)
-    }
-}
+use recording::{EarlySlot, IntakeContext};
 
 /// A request whose body has not been read.
 #[derive(Debug)]
@@ -89,7 +71,7 @@ pub struct Incoming<'a, S> {
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// The quota for the recordings in the spool.
-    pub room: Arc<SpoolQuota>,
+    pub quota: Arc<SpoolQuota>,
     /// The threads that measure recordings.
     pub measuring: Arc<MeasuringPool>,
 }
@@ -97,7 +79,7 @@ pub struct Shared {
 impl Shared {
     /// Creates unused resources from the settings.
     pub fn new(spool: &config::Spool, max_audio_bytes: u64) -> std::io::Result<Self> {
-        Ok(Self { room: SpoolQuota::new(spool, max_audio_bytes), measuring: Arc::new(MeasuringPool::new()?) })
+        Ok(Self { quota: SpoolQuota::new(spool, max_audio_bytes), measuring: Arc::new(MeasuringPool::new()?) })
     }
 }
 
@@ -106,30 +88,30 @@ pub fn take_in<'a, S>(settings: &'a config::Intake, shared: &'a Shared, incoming
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
-    let early = Early::default();
+    let early = EarlySlot::default();
     let Incoming { task, declared, key, .. } = incoming;
-    let table = IntakeContext { task, settings, room: &shared.room, key, declared, early: early.clone() };
-    Upload::new(whole(table, &shared.measuring, incoming), early)
+    let context = IntakeContext { task, settings, quota: &shared.quota, key, declared, early: early.clone() };
+    Upload::new(read_whole(context, &shared.measuring, incoming), early)
 }
 
-async fn whole<S>(
-    table: IntakeContext<'_>,
+async fn read_whole<S>(
+    context: IntakeContext<'_>,
     measuring: &MeasuringPool,
     incoming: Incoming<'_, S>,
-) -> Result<Job, IntakeError>
+) -> Result<HeldJob, IntakeError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
     let Incoming { task, form, headers, query, body, .. } = incoming;
-    let settings = table.settings;
-    let body = body::BodyTimeouts::new(settings, table.declared).hold(body, form.max_body_bytes(settings));
+    let settings = context.settings;
+    let body = body::BodyTimeouts::new(settings, context.declared).hold(body, form.max_body_bytes(settings));
     let parts = match form {
-        BodyForm::Multipart => multipart::multipart(&table, headers, body).await?,
-        BodyForm::Json => forms::json(&table, body).await?,
-        BodyForm::Raw => forms::raw(&table, query, body).await?,
+        BodyForm::Multipart => multipart::multipart(&context, headers, body).await?,
+        BodyForm::Json => forms::json(&context, body).await?,
+        BodyForm::Raw => forms::raw(&context, query, body).await?,
     };
     let options = Options::parse(parts.fields)?;
-    let media = measuring.measure(table.key, &parts.audio).await?;
-    let references = references::measure(&table, measuring, &options.speaker_references).await?;
-    Ok(Job { task, options, audio: parts.audio, media, references })
+    let media = measuring.measure(context.key, parts.audio.to_measure()).await?;
+    let references = references::measure(&context, measuring, &options.speaker_references).await?;
+    Ok(HeldJob::new(task, options, parts.audio, media, references))
 }

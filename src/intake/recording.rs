@@ -5,50 +5,52 @@ use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::media::{Claim, MediaInfo};
-use super::spool::{SpoolQuota, SpoolWriter};
-use super::{IntakeError, Job, Options, Spool, media, references};
+use super::media::MediaInfo;
+use super::spool::{HeldSpool, SpoolQuota, SpoolWriter};
+use super::upload::EarlyJob;
+use super::{IntakeError, Job, Options, media, references};
 use crate::config;
 use crate::domain::Length;
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
 
 /// The minimum size in bytes for early forwarding: a smaller recording is complete before the gain matters.
-const WORTH_IT: u64 = 256 * 1024;
+const MIN_EARLY_BYTES: u64 = 256 * 1024;
 /// The number of bytes at the start that usually identify a format.
-const BEGINNING: usize = 16 * 1024;
+const HEAD_BYTES: usize = 16 * 1024;
 
 /// The data that the three body forms share while they are read.
 pub(super) struct IntakeContext<'a> {
     pub(super) task: Task,
     pub(super) settings: &'a config::Intake,
-    pub(super) room: &'a Arc<SpoolQuota>,
+    pub(super) quota: &'a Arc<SpoolQuota>,
     /// The caller and session whose share of the spool quota the recording takes.
     pub(super) key: ShareKey,
     /// The size of the whole body, if the client announced it.
     pub(super) declared: Option<u64>,
-    pub(super) early: Early,
+    pub(super) early: EarlySlot,
 }
 
-/// A slot for a job whose recording is still arriving, and for the claim about its media.
+/// A slot for a job whose recording is still arriving. It is filled once at most.
 #[derive(Clone, Default)]
-pub(super) struct Early(Rc<RefCell<Slot>>);
+pub(super) struct EarlySlot(Rc<RefCell<Slot>>);
 
 #[derive(Default)]
 enum Slot {
     #[default]
     Empty,
-    Offered(Box<(Job, Claim)>),
-    /// The offer was taken, or none will be made.
+    Published(Box<EarlyJob>),
+    /// The job was taken, or none will be published.
     Closed,
 }
 
-impl Early {
-    pub(super) fn take(&self) -> Option<(Job, Claim)> {
-        match self.0.replace(Slot::Closed) {
-            Slot::Offered(offer) => Some(*offer),
+impl EarlySlot {
+    pub(super) fn take(&self) -> Option<EarlyJob> {
+        let mut slot = self.0.borrow_mut();
+        match std::mem::replace(&mut *slot, Slot::Closed) {
+            Slot::Published(early) => Some(*early),
             Slot::Empty => {
-                self.0.replace(Slot::Empty);
+                *slot = Slot::Empty;
                 None
             }
             Slot::Closed => None,
@@ -57,17 +59,18 @@ impl Early {
 }
 
 impl IntakeContext<'_> {
-    /// Offers a job from the data known so far, once its recording has begun. The complete job later confirms or
+    /// Publishes a job from the data known so far, once its recording has begun. The complete job later confirms or
     /// refutes it.
-    pub(super) fn offer(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
+    pub(super) fn publish_early(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
         let mut slot = self.early.0.borrow_mut();
-        let Some(expected) = recording.expected.filter(|&bytes| bytes >= WORTH_IT && self.settings.overlap) else {
+        let Some(expected) = recording.expected.filter(|&bytes| bytes >= MIN_EARLY_BYTES && self.settings.overlap)
+        else {
             return;
         };
-        if !matches!(*slot, Slot::Empty) || recording.spool.shown() < BEGINNING.try_into().unwrap_or(u64::MAX) {
+        if !matches!(*slot, Slot::Empty) || recording.spool.readable() < HEAD_BYTES.try_into().unwrap_or(u64::MAX) {
             return;
         }
-        let mut head = [0; BEGINNING];
+        let mut head = [0; HEAD_BYTES];
         // The last small pieces may not be readable yet.
         if recording.spool.so_far().source().read_exact(&mut head).is_err() {
             return;
@@ -87,8 +90,8 @@ impl IntakeContext<'_> {
             bytes: expected,
         };
         let audio = recording.spool.early(expected);
-        let references = references::NONE;
-        *slot = Slot::Offered(Box::new((Job { task: self.task, options, audio, media, references }, claim)));
+        let job = Job { task: self.task, options, audio, media, references: references::NONE };
+        *slot = Slot::Published(Box::new(EarlyJob { job, claim }));
     }
 }
 
@@ -101,12 +104,12 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Creates the spool. `expected` is the recording's size, as far as it is known.
-    pub(super) fn new(table: &IntakeContext<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
-        let allowed = table.settings.max_audio_bytes;
+    pub(super) fn new(context: &IntakeContext<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
+        let allowed = context.settings.max_audio_bytes;
         if expected.is_some_and(|expected| expected > allowed) {
             return Self::too_large(allowed);
         }
-        let spool = SpoolWriter::new(table.room, table.key, expected).map_err(IntakeError::NoRoom)?;
+        let spool = SpoolWriter::new(context.quota, context.key, expected).map_err(IntakeError::NoRoom)?;
         Ok(Self { spool, expected, allowed })
     }
 
@@ -118,7 +121,7 @@ impl Recording {
         Ok(self.spool.append(chunk).await?)
     }
 
-    pub(super) fn finish(self) -> Spool {
+    pub(super) fn finish(self) -> HeldSpool {
         self.spool.finish()
     }
 

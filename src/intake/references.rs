@@ -24,7 +24,7 @@ pub(super) async fn measure(
         let audio = decode(reference)?;
         let mut recording = Recording::new(table, u64::try_from(audio.len()).ok())?;
         recording.append(&audio).await?;
-        let info = match measuring.measure(table.key, &recording.finish()).await {
+        let info = match measuring.measure(table.key, recording.finish().to_measure()).await {
             Err(IntakeError::Media(error)) => return Err(invalid(error.to_string()).into()),
             info => info?,
         };

@@ -10,6 +10,7 @@ use futures_util::{TryStreamExt, stream};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::media::MediaInfo;
 use super::*;
 use crate::domain::Length;
 
@@ -57,7 +58,7 @@ fn alice() -> ShareKey {
 fn shared(settings: &config::Settings) -> Shared {
     static MEASURING: LazyLock<Arc<MeasuringPool>> = LazyLock::new(|| Arc::new(MeasuringPool::new().unwrap()));
     Shared {
-        room: SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes),
+        quota: SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes),
         measuring: Arc::clone(&MEASURING),
     }
 }
@@ -69,7 +70,8 @@ async fn take(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Result<Job
     let body = stream::iter(chunks.into_iter().map(Ok));
     let (settings, declared) = (settings(), None);
     let incoming = Incoming { task: Task::Transcribe, form, declared, headers: &headers, query, key: alice(), body };
-    take_in(&settings.intake, &shared(&settings), incoming).whole().await
+    let shared = shared(&settings);
+    take_in(&settings.intake, &shared, incoming).whole().await
 }
 
 fn seen(content_type: &str, query: &str, chunks: Vec<Bytes>) -> Seen {

@@ -4,31 +4,53 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::media::Claim;
-use super::recording::Early;
-use super::{IntakeError, Job};
+use super::media::{Claim, Length, MediaInfo};
+use super::recording::EarlySlot;
+use super::spool::HeldSpool;
+use super::{IntakeError, Job, Options};
+use crate::domain::terms::Task;
 use crate::telemetry::traces::{Step, Trace};
 
-/// A request whose body is being read. The body arrives while the caller awaits it.
+/// A request whose body is being read. The body arrives while the caller awaits the result.
 pub struct Upload<'a> {
-    whole: Pin<Box<dyn Future<Output = Result<Job, IntakeError>> + 'a>>,
-    early: Early,
+    whole: Whole<'a>,
+    early: EarlySlot,
 }
 
+type Whole<'a> = Pin<Box<dyn Future<Output = Result<HeldJob, IntakeError>> + 'a>>;
+
 /// The first result of an upload.
-#[derive(Debug)]
-pub enum First {
+pub enum UploadStart<'a> {
     /// The complete job.
-    Whole(Job),
-    /// A job whose recording is still arriving. Its options are those received so far, its size is as the client
-    /// announced it, and its container and length are as its first bytes claim. Its readers get all but the last byte
-    /// until [`Spool::release`](super::Spool::release), so no provider can begin before the gateway has seen the whole
-    /// recording.
-    Early(Job, Claim),
+    Complete(Job),
+    /// A job whose recording is still arriving, and the rest of its upload.
+    Early(EarlyJob, UploadRest<'a>),
+}
+
+/// A job whose recording is still arriving. Its options are those received so far, its size is as the client announced
+/// it, and its container and length are as its first bytes claim. Its readers get all but the last byte until
+/// [`HeldJob::release`], so no provider can begin before the gateway has seen the whole recording.
+#[derive(Debug)]
+pub struct EarlyJob {
+    /// The job as it seems to be.
+    pub job: Job,
+    /// The claim of the recording's first bytes.
+    pub claim: Claim,
+}
+
+/// The rest of an upload whose job has begun early.
+pub struct UploadRest<'a>(Whole<'a>);
+
+/// A complete job whose recording is still held back: early readers lack its last byte. Dropping it withholds that byte
+/// for good.
+#[derive(Debug)]
+pub struct HeldJob {
+    job: Job,
+    audio: HeldSpool,
 }
 
 impl<'a> Upload<'a> {
-    pub(super) fn new(whole: impl Future<Output = Result<Job, IntakeError>> + 'a, early: Early) -> Self {
+    pub(super) fn new(whole: impl Future<Output = Result<HeldJob, IntakeError>> + 'a, early: EarlySlot) -> Self {
         Self { whole: Box::pin(whole), early }
     }
 
@@ -39,32 +61,44 @@ impl<'a> Upload<'a> {
         Self { whole: Box::pin(async move { trace.during(Step::TakeIn, whole).await }), early }
     }
 
-    /// Reads until a job is ready, complete or early. The caller calls this once, before [`Upload::whole`].
-    pub async fn first(&mut self) -> Result<First, IntakeError> {
-        poll_fn(|cx| match self.whole.as_mut().poll(cx) {
-            Poll::Ready(whole) => Poll::Ready(whole.map(First::Whole)),
-            Poll::Pending => match self.early.take() {
-                Some((job, claim)) => Poll::Ready(Ok(First::Early(job, claim))),
-                None => Poll::Pending,
-            },
-        })
-        .await
+    /// Reads to the end, without an early job.
+    pub async fn whole(self) -> Result<Job, IntakeError> {
+        Ok(self.whole.await?.release())
     }
 
-    /// Reads to the end.
-    pub async fn whole(mut self) -> Result<Job, IntakeError> {
-        self.whole.as_mut().await
+    /// Reads until a job is ready, complete or early.
+    pub async fn start(mut self) -> Result<UploadStart<'a>, IntakeError> {
+        let early = poll_fn(|cx| match self.whole.as_mut().poll(cx) {
+            Poll::Ready(whole) => Poll::Ready(whole.map(Err)),
+            Poll::Pending => self.early.take().map_or(Poll::Pending, |early| Poll::Ready(Ok(Ok(early)))),
+        });
+        Ok(match early.await? {
+            Ok(early) => UploadStart::Early(early, UploadRest(self.whole)),
+            Err(whole) => UploadStart::Complete(whole.release()),
+        })
     }
 }
 
-impl Job {
-    /// Returns true if this complete job matches `early`: same task, options, size and container, and no longer than
-    /// `early` claimed.
-    pub fn fulfils(&self, early: &Self) -> bool {
-        let Self { task, options, audio, media, references: _ } = self;
-        (task, options, audio.length(), media.container)
-            == (&early.task, &early.options, early.audio.length(), early.media.container)
-            && self.billed_length().upper_bound() <= early.billed_length().upper_bound()
-            && media.length.upper_bound() <= early.media.length.upper_bound()
+impl UploadRest<'_> {
+    /// Reads to the end.
+    pub async fn finish(self) -> Result<HeldJob, IntakeError> {
+        self.0.await
+    }
+}
+
+impl HeldJob {
+    pub(super) fn new(task: Task, options: Options, audio: HeldSpool, media: MediaInfo, references: Length) -> Self {
+        let job = Job { task, options, audio: audio.to_measure().clone(), media, references };
+        Self { job, audio }
+    }
+
+    /// Returns the job, to be compared and checked; only a released job can be forwarded.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Lets readers have the last byte, and returns the job.
+    pub fn release(self) -> Job {
+        Job { audio: self.audio.release(), ..self.job }
     }
 }

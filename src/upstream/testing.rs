@@ -182,7 +182,7 @@ pub(super) async fn arriving() -> (SpoolWriter, Spool) {
 pub(super) async fn recording() -> Spool {
     let mut writer = SpoolWriter::new(&quota(), ShareKey::unique(), None).unwrap();
     writer.append(b"a recording").await.unwrap();
-    writer.finish()
+    writer.finish().release()
 }
 
 /// A request for a transcript by the first of these providers, or by the others if that fails.

@@ -45,7 +45,7 @@ impl From<Box<LimitReached>> for ApiError {
             Limit::MonthlyUsd { .. } | Limit::MonthlyAudio { .. } | Limit::SessionCaps { .. } => Self::quota(message),
             Limit::OpenSessions { .. } => Self::new(ErrorCode::SessionLimitExceeded, message),
         };
-        let rates = rate_limit::pairs(&reached.allowance);
+        let rates = rate_limit::header_values(&reached.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
     }
 }

@@ -6,79 +6,84 @@ use std::rc::Rc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{Handler, HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
 use crate::domain::terms::Task;
-use crate::http::dispatch::Dispatch;
+use crate::http::answer_header;
+use crate::http::context::RequestContext;
+use crate::http::dispatch::{Dispatch, InFlight};
 use crate::http::error::ApiError;
-use crate::http::headers::{accept, rate_limit, trace_context};
-use crate::http::middleware::request_log;
-use crate::http::preflight::Preflight;
-use crate::http::state::AppState;
-use crate::http::{PinnedState, answer_header, preflight};
+use crate::http::headers::{accept, trace_context};
+use crate::http::preflight::{BodyHead, Preflight};
 use crate::intake;
-use crate::intake::{First, Incoming};
+use crate::intake::{Incoming, UploadStart};
 use crate::relay::{self, RelayContext, Relayed};
 use crate::upstream::Upstream;
 
-pub(in crate::http) async fn transcriptions(
-    request: HttpRequest,
-    body: Payload,
-    state: PinnedState,
-    upstream: Data<Rc<Upstream>>,
-) -> Result<HttpResponse, ApiError> {
-    audio(Task::Transcribe, &request, body, &state, &upstream).await
+/// Returns the handler of a task.
+pub(in crate::http) fn handler(
+    task: Task,
+) -> impl Handler<Arguments, Output = Result<HttpResponse, ApiError>, Future = impl Future> {
+    move |request: HttpRequest, body: Payload, context: RequestContext, upstream: Data<Rc<Upstream>>| async move {
+        audio(task, request, body, context, Rc::clone(&upstream)).await
+    }
 }
 
-pub(in crate::http) async fn translations(
-    request: HttpRequest,
-    body: Payload,
-    state: PinnedState,
-    upstream: Data<Rc<Upstream>>,
-) -> Result<HttpResponse, ApiError> {
-    audio(Task::Translate, &request, body, &state, &upstream).await
-}
+type Arguments = (HttpRequest, Payload, RequestContext, Data<Rc<Upstream>>);
 
 async fn audio(
     task: Task,
+    request: HttpRequest,
+    body: Payload,
+    context: RequestContext,
+    upstream: Rc<Upstream>,
+) -> Result<HttpResponse, ApiError> {
+    let preflight = context.preflight(task, request.headers()).await?;
+    let place = context.state().shared.concurrency.acquire(preflight.caller.share_key()).await?;
+    context.hold_place(place);
+    let InFlight { events, format, exchange, forwarding } =
+        take_in_and_forward(&request, body, &context, preflight, upstream).await?;
+    let relay_context = RelayContext {
+        events,
+        format,
+        settings: &context.state().settings.relay,
+        describe: ApiError::describe_in_stream,
+        exchange,
+    };
+    Ok(answer(relay::relay(forwarding, relay_context).await?))
+}
+
+/// Reads the body and forwards its job, as soon as enough of it is known.
+async fn take_in_and_forward(
     request: &HttpRequest,
     body: Payload,
-    state: &AppState,
-    upstream: &Rc<Upstream>,
-) -> Result<HttpResponse, ApiError> {
-    let record = request_log::of(request);
-    let Preflight { caller, form, declared, limit } =
-        preflight::check(state, task, request.headers(), &record.trace(), |caller| {
-            record.caller(caller);
-            rate_limit::tell(request, caller);
-        })
-        .await?;
-    let key = caller.share_key();
-    request_log::hold(request, state.shared.places.take(key).await?);
-    let arriving = state.admission.start_upload(&caller)?;
-
-    let body = trace_context::receiving(body, record.receiving());
-    let (headers, query) = (request.headers(), request.query_string());
-    let incoming = Incoming { task, form, declared, headers, query, key, body };
-    let mut arrival = intake::take_in(&state.settings.intake, &state.shared.intake, incoming).traced(record.trace());
-    let events = accept::prefers_events(request.headers());
-    let order = Dispatch { state, upstream, caller: &caller, record: &record, limit, events };
-    let work = match arrival.first().await? {
-        First::Whole(job) => order.begin(job).await?,
-        First::Early(job, claim) => order.begin_early(job, claim, arrival).await?,
+    context: &RequestContext,
+    preflight: Preflight,
+    upstream: Rc<Upstream>,
+) -> Result<InFlight, ApiError> {
+    let Preflight { task, caller, body: BodyHead { form, declared, limit } } = preflight;
+    let (state, headers) = (context.state(), request.headers());
+    // The request counts as arriving until its job is on its way.
+    let _arriving = state.admission.start_upload(&caller)?;
+    let body = trace_context::receiving(body, context.record().take_receiving());
+    let incoming =
+        Incoming { task, form, declared, headers, query: request.query_string(), key: caller.share_key(), body };
+    let upload = intake::take_in(&state.settings.intake, &state.shared.intake, incoming).traced(context.trace());
+    let dispatch = Dispatch {
+        context,
+        caller: &caller,
+        limit,
+        prefers_events: accept::prefers_events(headers),
+        forward: &move |request| {
+            let upstream = Rc::clone(&upstream);
+            Box::pin(async move { upstream.forward(&request).await })
+        },
     };
-    drop(arriving);
-
-    let manner = RelayContext {
-        events: work.events,
-        format: work.format,
-        settings: &state.settings.relay,
-        describe: ApiError::describe_in_stream,
-        exchange: work.exchange,
-    };
-    let relayed = relay::relay(work.forwarding, manner).await?;
-    Ok(answer(relayed))
+    match upload.start().await? {
+        UploadStart::Complete(job) => dispatch.dispatch(job).await,
+        UploadStart::Early(early, rest) => Box::pin(dispatch.dispatch_early(early, rest)).await,
+    }
 }
 
 fn answer(relayed: Relayed) -> HttpResponse {

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use actix_web::web::Path;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
 use crate::http::error::ApiError;
-use crate::http::routes::OPENAPI;
+
+/// The API contract, served at `/openapi.yaml`.
+pub const OPENAPI: &str = include_str!("../../../openapi.yaml");
 
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.yaml").try_it_out_enabled(true).use_base_layout()));
@@ -50,7 +52,7 @@ fn file(name: &str) -> Result<SwaggerFile<'static>, ApiError> {
     serve(name, Arc::clone(&CONFIG)).ok().flatten().ok_or_else(missing)
 }
 
-fn document(content_type: &str) -> actix_web::HttpResponseBuilder {
+fn document(content_type: &str) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, content_type))

@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
 use serde_json::json;
 
-use crate::http::state::AppState;
-use crate::http::{PinnedState, answer};
+use crate::http::answer;
+use crate::http::state::{AppState, CurrentState};
 use crate::store::Availability;
 
 pub(in crate::http) async fn live() -> HttpResponse {
@@ -15,13 +16,14 @@ pub(in crate::http) async fn live() -> HttpResponse {
 }
 
 /// Returns true if [`ready`] answers with success.
-pub(in crate::http) fn wants_requests(state: &AppState) -> bool {
+pub(in crate::http) fn is_ready(state: &AppState) -> bool {
     !state.shared.is_stopping() && !state.shared.limiter.is_unavailable()
 }
 
 /// Answers the readiness probe. Fails while the gateway stops and finishes requests in flight, and while the store is
 /// unreachable and no request may pass without it. A load balancer then uses another replica.
-pub(in crate::http) async fn ready(state: PinnedState) -> HttpResponse {
+pub(in crate::http) async fn ready(current: Data<CurrentState>) -> HttpResponse {
+    let state = current.current();
     let limiter = &state.shared.limiter;
     let (mut response, status) = if state.shared.is_stopping() {
         (HttpResponse::ServiceUnavailable(), "stopping")

@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::Data;
 
 use super::health;
 use crate::admission::Limiter;
-use crate::http::PinnedState;
-use crate::http::state::AppState;
+use crate::http::state::{AppState, CurrentState};
 use crate::relay;
 use crate::store::{Availability, Operation, StoreError};
 use crate::telemetry::metrics::{self as families, Label, Page};
@@ -15,15 +15,16 @@ use crate::upstream::{BreakerState, KeyState, ProviderState};
 /// The text format that every Prometheus version reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(in crate::http) async fn show(state: PinnedState) -> HttpResponse {
+pub(in crate::http) async fn show(current: Data<CurrentState>) -> HttpResponse {
+    let state = current.current();
     let states = state.providers.states();
-    begin_at_zero(&state);
+    start_at_zero(&state);
     let mut page = Page::begin();
     providers(&mut page, &states);
     store(&mut page, &state.shared.limiter);
     load(&mut page, &state);
     (state.shared.write_metrics)(&mut page);
-    page.gauge(&families::READY, [([], u64::from(health::wants_requests(&state)))]);
+    page.gauge(&families::READY, [([], u64::from(health::is_ready(&state)))]);
     page.gauge(&families::BUILD, [([env!("CARGO_PKG_VERSION")], 1)]);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, TEXT))
@@ -33,7 +34,7 @@ pub(in crate::http) async fn show(state: PinnedState) -> HttpResponse {
 
 /// Starts all series with known labels at zero, so that Prometheus sees the first event as an increase. Those of the
 /// providers start with [`Providers`](crate::upstream::Providers).
-fn begin_at_zero(state: &AppState) {
+fn start_at_zero(state: &AppState) {
     for operation in Operation::ALL.map(|operation| Label::fixed(operation.as_str())) {
         for reason in StoreError::REASONS.map(Label::fixed) {
             families::STORE_FAILURES.add([operation, reason], 0);
@@ -45,8 +46,8 @@ fn begin_at_zero(state: &AppState) {
         families::AUDIO_SECONDS.add([label], 0);
         families::AUDIO_BYTES.add([label], 0);
         let fallbacks = model.fallbacks.iter().filter_map(|fallback| models.get(&fallback.model));
-        for row in std::iter::once(model).chain(fallbacks) {
-            families::SPEND.add([label, Label::configured(state.provider_name(row))], 0);
+        for entry in std::iter::once(model).chain(fallbacks) {
+            families::SPEND.add([label, Label::configured(state.provider_name(entry))], 0);
         }
     }
 }
@@ -77,14 +78,14 @@ fn store(page: &mut Page, limiter: &Limiter) {
 }
 
 fn load(page: &mut Page, state: &AppState) {
-    let ((taken, places), (queued, most_queued)) = (state.shared.places.taken(), state.shared.places.queue());
-    page.gauge(&families::IN_FLIGHT, [([], taken)]);
-    page.gauge(&families::IN_FLIGHT_LIMIT, [([], places)]);
-    page.gauge(&families::QUEUED, [([], queued)]);
-    page.gauge(&families::QUEUED_LIMIT, [([], most_queued)]);
+    let (in_flight, queue) = (state.shared.concurrency.in_flight(), state.shared.concurrency.queue());
+    page.gauge(&families::IN_FLIGHT, [([], in_flight.held)]);
+    page.gauge(&families::IN_FLIGHT_LIMIT, [([], in_flight.capacity)]);
+    page.gauge(&families::QUEUED, [([], queue.held)]);
+    page.gauge(&families::QUEUED_LIMIT, [([], queue.capacity)]);
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
-    let ((memory, disk), limits) = (state.shared.intake.room.taken(), &state.settings.fixed.spool);
-    page.gauge(&families::SPOOL_BYTES, [(["memory"], memory), (["disk"], disk)]);
+    let (spool, limits) = (state.shared.intake.quota.used(), &state.settings.fixed.spool);
+    page.gauge(&families::SPOOL_BYTES, [(["memory"], spool.memory), (["disk"], spool.disk)]);
     let limits = [(["memory"], limits.max_spool_memory_bytes), (["disk"], limits.max_spool_disk_bytes)];
     page.gauge(&families::SPOOL_LIMIT, limits);
     let measuring = state.shared.intake.measuring.load();

@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use crate::admission::Refusal;
 use crate::config::Model;
 use crate::domain::text::printable;
+use crate::http::answer;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::middleware::request_log;
 use crate::http::state::AppState;
-use crate::http::{PinnedState, answer, preflight};
 use crate::identity::Caller;
 
 /// The maximum length of a model name in an error, in characters.
 const MAX_SHOWN_NAME: usize = 128;
 
 /// Lists all models of the caller.
-pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &state).await?;
-    let data: Vec<_> = state.admission.models(&caller)?.map(|model| object(&state, model)).collect();
+pub(in crate::http) async fn list(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
+    let (caller, state) = (identify(&request, &context).await?, context.state());
+    let data: Vec<_> = state.admission.models(&caller)?.map(|model| object(state, model)).collect();
     Ok(answer::json(HttpResponse::Ok(), &json!({ "object": "list", "data": data })))
 }
 
@@ -27,21 +27,19 @@ pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> R
 pub(in crate::http) async fn retrieve(
     request: HttpRequest,
     name: Path<String>,
-    state: PinnedState,
+    context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = known(&request, &state).await?;
+    let (caller, state) = (identify(&request, &context).await?, context.state());
     let model = state.admission.models(&caller)?.find(|model| model.name == *name);
     // The error must not reveal that others may use such a model.
     let shown = || printable(&name, MAX_SHOWN_NAME);
     let model = model.ok_or_else(|| Refusal::ModelNotFound { model: shown() })?;
-    Ok(answer::json(HttpResponse::Ok(), &object(&state, model)))
+    Ok(answer::json(HttpResponse::Ok(), &object(state, model)))
 }
 
-async fn known(request: &HttpRequest, state: &PinnedState) -> Result<Caller, ApiError> {
-    let record = request_log::of(request);
-    let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
-    record.caller(&caller);
-    state.admission.check_token(&caller).await?;
+async fn identify(request: &HttpRequest, context: &RequestContext) -> Result<Caller, ApiError> {
+    let caller = context.identify(request.headers()).await?;
+    context.state().admission.check_token(&caller).await?;
     Ok(caller)
 }
 

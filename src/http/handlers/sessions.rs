@@ -11,11 +11,9 @@ use uuid::Uuid;
 
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
+use crate::http::context::RequestContext;
 use crate::http::error::{ApiError, ErrorCode};
-use crate::http::headers::rate_limit;
-use crate::http::middleware::request_log;
-use crate::http::state::AppState;
-use crate::http::{PinnedState, answer, preflight, query};
+use crate::http::{answer, preflight, query};
 use crate::identity::{Grant, MintError, Scope};
 use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
@@ -30,9 +28,10 @@ const MAX_PAGE: usize = 100;
 pub(in crate::http) async fn open(
     request: HttpRequest,
     body: Payload,
-    state: PinnedState,
+    context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let maker = maker(&request, &state, |maker| Ok(state.admission.check_requests(&maker.caller)?)).await?;
+    let state = context.state();
+    let maker = maker(&request, &context, |maker| Ok(state.admission.check_requests(&maker.caller)?)).await?;
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
     let body = read_body(body, state.settings.fixed.server.header_timeout).await?;
@@ -47,7 +46,7 @@ pub(in crate::http) async fn open(
     })?;
     let opened = state.sessions.open(&maker, session.clone()).await;
     if !matches!(opened, Err(OpenSessionError::Store(_))) {
-        rate_limit::tell(&request, &maker.caller);
+        context.report_rates_of(&maker.caller);
     }
     opened?;
     let (by, session_of) = (maker.caller.subject.as_str(), session.subject.as_str());
@@ -85,8 +84,9 @@ fn grant(wanted: &CreateSession, session: &Session, maker: &Maker<'_>) -> Grant 
 }
 
 /// Handles `GET`: lists the caller's sessions that have not ended, oldest first, in OpenAI's pages.
-pub(in crate::http) async fn list(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
-    let maker = maker(&request, &state, |maker| Ok(state.sessions.take_read(maker)?)).await?;
+pub(in crate::http) async fn list(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
+    let state = context.state();
+    let maker = maker(&request, &context, |maker| Ok(state.sessions.take_read(maker)?)).await?;
     let asked_for = page(request.query_string())?;
     let page = state.sessions.list(&maker.caller.subject, asked_for).await;
     let page = page.map_err(|failure| ApiError::no_session_store(&failure))?;
@@ -127,9 +127,10 @@ fn page(query: &str) -> Result<PageRequest, ApiError> {
 pub(in crate::http) async fn end(
     request: HttpRequest,
     id: Path<String>,
-    state: PinnedState,
+    context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let maker = maker(&request, &state, |_| Ok(())).await?.caller.subject;
+    let state = context.state();
+    let maker = maker(&request, &context, |_| Ok(())).await?.caller.subject;
     let ended = state.sessions.end(&maker, &id).await.map_err(|failure| ApiError::no_session_store(&failure))?;
     let session = ended.ok_or_else(|| ApiError::no_session(&id))?;
     let (by, subject) = (maker.as_str(), session.subject.as_str());
@@ -140,12 +141,10 @@ pub(in crate::http) async fn end(
 /// Identifies the caller as a maker of sessions, and returns it if `check` accepts it.
 async fn maker<'a>(
     request: &HttpRequest,
-    state: &'a AppState,
+    context: &'a RequestContext,
     check: impl FnOnce(&Maker<'a>) -> Result<(), ApiError>,
 ) -> Result<Maker<'a>, ApiError> {
-    let record = request_log::of(request);
-    let caller = preflight::identify(state, request.headers(), &record.trace()).await?;
-    record.caller(&caller);
+    let (caller, state) = (context.identify(request.headers()).await?, context.state());
     caller.require(Scope::Sessions)?;
     let maker = Maker { caller: caller.acting_as_maker(), plan: state.admission.plan(&caller)? };
     state.admission.check_known_revocations(&caller)?;

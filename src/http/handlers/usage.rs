@@ -6,37 +6,35 @@ use serde_json::{Value, json};
 
 use crate::config::Plan;
 use crate::domain::Month;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::middleware::request_log;
-use crate::http::{PinnedState, answer, preflight, query};
+use crate::http::{answer, query};
 use crate::identity::{Caller, Scope};
 use crate::ledger::{Statement, Tally};
 
-pub(in crate::http) async fn show(request: HttpRequest, state: PinnedState) -> Result<HttpResponse, ApiError> {
-    let record = request_log::of(&request);
-    let caller = preflight::identify(&state, request.headers(), &record.trace()).await?;
+pub(in crate::http) async fn show(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
+    let (caller, state) = (context.identify(request.headers()).await?, context.state());
     caller.require(Scope::Usage)?;
-    record.caller(&caller);
     state.admission.check_token(&caller).await?;
     let plan = state.admission.plan(&caller)?;
-    let month = asked_for(request.query_string())?;
+    let month = requested_month(request.query_string())?;
     let statement = state.admission.statement(&caller, month).await.map_err(|failure| {
         tracing::debug!(%failure, "the usage of a caller could not be read");
         ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
     })?;
     let in_flight = state.shared.limiter.in_flight(&caller.subject);
-    let body = body(&caller, plan, &statement, in_flight);
+    let body = statement_body(&caller, plan, &statement, in_flight);
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(answer::json(response, &body))
 }
 
-fn asked_for(query: &str) -> Result<Option<Month>, ApiError> {
+fn requested_month(query: &str) -> Result<Option<Month>, ApiError> {
     let Some(text) = query::single(query, "month")? else { return Ok(None) };
     text.parse().map(Some).map_err(|error| query::invalid("month", &text, &format!("{error}")))
 }
 
-fn body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight: u32) -> Value {
+fn statement_body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight: u32) -> Value {
     let spent = statement.total.charge();
     let limits = json!({
         "requests_per_minute": plan.requests.map(|rate| rate.per_minute),

@@ -4,23 +4,12 @@
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpMessage, HttpRequest};
 
-use crate::identity::Caller;
 use crate::limits::{Allowance, RateWindow};
-
-/// The caller whose rates appear in the answer to a request.
-#[derive(Clone)]
-pub(in crate::http) struct RateLimitedCaller(pub(in crate::http) Caller);
-
-/// Marks `request` so that its answer states the caller's remaining rates.
-pub(in crate::http) fn tell(request: &HttpRequest, caller: &Caller) {
-    request.extensions_mut().insert(RateLimitedCaller(caller.clone()));
-}
 
 /// Writes the headers of `allowance`.
 pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
-    for (name, value) in pairs(allowance) {
+    for (name, value) in header_values(allowance) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
         }
@@ -28,12 +17,12 @@ pub(in crate::http) fn write(allowance: &Allowance, headers: &mut HeaderMap) {
 }
 
 /// Returns the headers as names and values. An unlimited rate has none.
-pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String)> {
+pub(in crate::http) fn header_values(allowance: &Allowance) -> Vec<(&'static str, String)> {
     let mut pairs = Vec::new();
     if let Some(RateWindow { limit, remaining, reset }) = allowance.requests {
         pairs.push(("x-ratelimit-limit-requests", limit.to_string()));
         pairs.push(("x-ratelimit-remaining-requests", remaining.to_string()));
-        pairs.push(("x-ratelimit-reset-requests", spoken(reset)));
+        pairs.push(("x-ratelimit-reset-requests", openai_duration(reset)));
     }
     let shares = [("requests", "", allowance.requests), ("audio", ";qu=\"seconds\"", allowance.audio)];
     let shares = || shares.iter().filter_map(|(name, unit, share)| Some((name, unit, (*share)?)));
@@ -51,7 +40,7 @@ pub(in crate::http) fn pairs(allowance: &Allowance) -> Vec<(&'static str, String
 }
 
 /// Formats a duration as OpenAI's headers do: `20ms`, `1s`, `8.64s`, `6m0s`. Rounds up.
-fn spoken(span: Duration) -> String {
+fn openai_duration(span: Duration) -> String {
     let ms = span.as_micros().div_ceil(1000);
     let (minutes, rest) = (ms / 60_000, ms % 60_000);
     let fraction = format!("{:03}", rest % 1000);
@@ -76,22 +65,22 @@ mod tests {
         for (ms, text) in
             [(0, "0s"), (20, "20ms"), (1000, "1s"), (8640, "8.64s"), (360_000, "6m0s"), (61_005, "1m1.005s")]
         {
-            assert_eq!(spoken(Duration::from_millis(ms)), text);
+            assert_eq!(openai_duration(Duration::from_millis(ms)), text);
         }
-        assert_eq!(spoken(Duration::from_micros(1)), "1ms");
+        assert_eq!(openai_duration(Duration::from_micros(1)), "1ms");
     }
 
     #[test]
     fn each_rate_has_its_policy_and_its_state() {
         let share = |limit, remaining, ms| Some(RateWindow { limit, remaining, reset: Duration::from_millis(ms) });
         let allowance = Allowance { requests: share(60, 9, 1500), audio: share(600, 580, 2000) };
-        let pairs = pairs(&allowance);
+        let pairs = header_values(&allowance);
         let value = |name| pairs.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str());
         assert_eq!(value("x-ratelimit-limit-requests"), Some("60"));
         assert_eq!(value("x-ratelimit-remaining-requests"), Some("9"));
         assert_eq!(value("x-ratelimit-reset-requests"), Some("1.5s"));
         assert_eq!(value("ratelimit-policy"), Some("\"requests\";q=60;w=60, \"audio\";q=600;w=60;qu=\"seconds\""));
         assert_eq!(value("ratelimit"), Some("\"requests\";r=9;t=2, \"audio\";r=580;t=2"));
-        assert_eq!(super::pairs(&Allowance::default()), []);
+        assert_eq!(header_values(&Allowance::default()), []);
     }
 }

@@ -6,31 +6,32 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use futures_util::{Stream, StreamExt};
 
-use crate::exchange::Record;
 use crate::http::state::AppState;
-use crate::telemetry::traces::{RemoteParent, Span};
+use crate::telemetry::traces::{RemoteParent, Span, Trace};
 
-/// Attaches a trace to the record of a request that came at `since`, if traces are configured. Health probes get none:
-/// they are frequent and lead nowhere.
+/// Begins the trace of a request that came at `since`. It is empty if traces are not configured, and for health probes,
+/// which are frequent and lead nowhere.
 pub(in crate::http) fn begin(
     state: &AppState,
-    record: &Record,
-    (method, route): (&Method, &'static str),
+    method: &Method,
+    route: &'static str,
     headers: &HeaderMap,
     since: SystemTime,
-) {
-    let Some(traces) = state.shared.traces.as_ref().filter(|_| !route.starts_with("/health/")) else { return };
-    let states: Vec<_> = headers.get_all("tracestate").filter_map(|value| value.to_str().ok()).collect();
-    let state = states.join(",");
+) -> Trace {
+    let Some(traces) = state.shared.traces.as_ref().filter(|_| !route.starts_with("/health/")) else {
+        return Trace::default();
+    };
+    let trace_states: Vec<_> = headers.get_all("tracestate").filter_map(|value| value.to_str().ok()).collect();
+    let trace_state = trace_states.join(",");
     let mut parents = headers.get_all("traceparent");
     // Two `traceparent` headers are ambiguous, so neither counts.
     let parent = parents.next().filter(|_| parents.next().is_none()).and_then(|value| value.to_str().ok());
-    let whence = RemoteParent { parent, state: Some(state.as_str()) };
-    record.traced(traces.begin(&whence, named(method), route, since), since);
+    let parent = RemoteParent { parent, state: Some(trace_state.as_str()) };
+    traces.begin(&parent, known_name(method), route, since)
 }
 
 /// Returns a known method's name, or a fixed name for any other: clients can invent any number of them.
-fn named(method: &Method) -> &'static str {
+fn known_name(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }

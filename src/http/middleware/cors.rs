@@ -2,18 +2,18 @@
 
 use actix_cors::{Cors, CorsError};
 use actix_web::HttpRequest;
-use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
 use actix_web::middleware::Condition;
 
 use crate::config;
 use crate::domain::text::printable;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::routes;
 use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.
-const SEEN: [&str; 9] = [
+const EXPOSED: [&str; 9] = [
     "x-request-id",
     "x-voxgate-provider",
     "x-voxgate-attempts",
@@ -25,7 +25,7 @@ const SEEN: [&str; 9] = [
     "www-authenticate",
 ];
 
-/// The longest part of an origin in a message, in characters.
+/// The maximum length of an origin in an error, in characters.
 const MAX_SHOWN_ORIGIN: usize = 200;
 
 /// Allows calls from pages of the configured origins only. Any request header is allowed: the token comes in a header,
@@ -34,9 +34,9 @@ pub fn cors(settings: &config::Cors) -> Condition<Cors> {
     let max_age = usize::try_from(settings.max_age.as_secs()).unwrap_or(usize::MAX);
     let cors = settings.origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     let cors = cors
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+        .allowed_methods(routes::methods())
         .allow_any_header()
-        .expose_headers(SEEN.into_iter().chain(upstream::ALLOWED))
+        .expose_headers(EXPOSED.into_iter().chain(upstream::ALLOWED))
         .max_age(max_age);
     Condition::new(!settings.origins.is_empty(), cors)
 }

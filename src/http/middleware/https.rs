@@ -10,21 +10,6 @@ use crate::config::Server;
 use crate::domain::Scheme;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::headers::forwarded::came_to_proxies_securely;
-use crate::http::state::AppState;
-
-/// Returns the scheme of a request.
-pub(in crate::http) fn way(state: &AppState, request: &HttpRequest) -> RequestScheme {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    RequestScheme::of(&state.settings.fixed.server, scheme_of(request), peer, request.headers())
-}
-
-/// Returns the scheme of a request's connection. HTTP/2 always uses TLS here.
-fn scheme_of(request: &HttpRequest) -> Scheme {
-    if request.version() == Version::HTTP_2 {
-        return Scheme::Https;
-    }
-    request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http)
-}
 
 /// The scheme of a request.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +18,19 @@ pub(in crate::http) struct RequestScheme {
 }
 
 impl RequestScheme {
+    /// Returns the scheme of a request.
+    pub(in crate::http) fn of_request(server: &Server, request: &HttpRequest) -> Self {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        // HTTP/2 always uses TLS here.
+        let is_http2 = request.version() == Version::HTTP_2;
+        let scheme = request.conn_data::<Scheme>().copied().unwrap_or(Scheme::Http);
+        let scheme = if is_http2 { Scheme::Https } else { scheme };
+        Self::new(server, scheme, peer, request.headers())
+    }
+
     /// Returns the scheme of a request from `peer`: HTTPS if the gateway itself speaks TLS on this connection, or if a
     /// trusted proxy says so.
-    pub(in crate::http) fn of(server: &Server, scheme: Scheme, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
+    pub(in crate::http) fn new(server: &Server, scheme: Scheme, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let is_trusted = || {
             // A listener on `::` sees IPv4 addresses as IPv4-mapped IPv6 addresses.
             let peer = peer.map(|peer| peer.to_canonical());
@@ -56,7 +51,7 @@ impl RequestScheme {
     }
 
     /// Sets `Strict-Transport-Security`, over HTTPS only (RFC 6797 §7.2: not to be sent over plain HTTP).
-    pub(in crate::http) fn tell(self, server: &Server, headers: &mut HeaderMap) {
+    pub(in crate::http) fn write_hsts(self, server: &Server, headers: &mut HeaderMap) {
         let span = server.hsts.filter(|_| self.is_https).map(|span| format!("max-age={}", span.as_secs()));
         if let Some(Ok(value)) = span.map(HeaderValue::try_from) {
             headers.insert(STRICT_TRANSPORT_SECURITY, value);

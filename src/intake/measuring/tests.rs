@@ -65,7 +65,7 @@ async fn spool(bytes: usize) -> Spool {
     let quota = SpoolQuota::new(&settings.fixed.spool, settings.intake.max_audio_bytes);
     let mut writer = SpoolWriter::new(&quota, caller("anybody"), None).unwrap();
     writer.append(&vec![0; bytes]).await.unwrap();
-    writer.finish()
+    writer.finish().release()
 }
 
 fn caller(name: &str) -> ShareKey {

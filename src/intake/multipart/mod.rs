@@ -99,7 +99,7 @@ fn holds_no_recording(head: &PartHead) -> Result<(), IntakeError> {
     Err(IntakeError::MisplacedFile { name })
 }
 
-/// Spools the recording. Offers it for early forwarding if it seems to be the last part and its model is known.
+/// Spools the recording. Publishes it for early forwarding if it seems to be the last part and its model is known.
 async fn recording<S>(
     table: &IntakeContext<'_>,
     sieve: &Sieve<S>,
@@ -117,7 +117,7 @@ where
     while let Some(chunk) = sieve.recording().await {
         recording.append(&chunk.map_err(|error| IntakeError::from_payload(&error, max_bytes))?).await?;
         if fields.has("model") {
-            table.offer(|| fields.pairs().to_vec(), &recording);
+            table.publish_early(|| fields.pairs().to_vec(), &recording);
         }
     }
     // Only the end of the part is left for the parser, and it may be missing.

@@ -13,12 +13,21 @@ use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
 /// The error for exhausted memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) struct BudgetExceeded;
+
+/// The bytes that recordings take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolUsage {
+    /// In memory.
+    pub memory: u64,
+    /// On disk.
+    pub disk: u64,
+}
 
 /// The memory and disk that all recordings of this process share.
 #[derive(Debug)]
 pub struct SpoolQuota {
-    pub(super) memory: Arc<Bound>,
+    pub(super) memory: Arc<Budget>,
     pub(super) disk: Arc<FairShare>,
     /// The size in bytes above which a recording goes to a file.
     pub(super) threshold: u64,
@@ -29,7 +38,7 @@ impl SpoolQuota {
     /// Creates the quota from the spool.
     pub fn new(spool: &config::Spool, max_audio_bytes: u64) -> Arc<Self> {
         Arc::new(Self {
-            memory: Arc::new(Bound::new(spool.max_spool_memory_bytes)),
+            memory: Arc::new(Budget::new(spool.max_spool_memory_bytes)),
             disk: FairShare::new(Shares::new(spool.max_spool_disk_bytes).with_min_share(max_audio_bytes)),
             threshold: u64::try_from(spool.spool_memory_bytes).unwrap_or(u64::MAX),
             directory: spool.spool_dir.clone(),
@@ -42,78 +51,78 @@ impl SpoolQuota {
     }
 
     /// Returns the bytes that recordings take up in memory and on disk.
-    pub fn taken(&self) -> (u64, u64) {
-        (self.memory.taken(), self.disk.held())
+    pub fn used(&self) -> SpoolUsage {
+        SpoolUsage { memory: self.memory.used(), disk: self.disk.held() }
     }
 
     /// Checks that the quota has space for a recording of `bytes` now. Recordings that are still arriving count with
     /// the bytes that have come.
-    pub fn has_room_for(&self, key: ShareKey, bytes: u64) -> Result<(), Refused> {
-        let in_memory = bytes <= self.threshold && self.memory.has_room_for(bytes);
+    pub fn check(&self, key: ShareKey, bytes: u64) -> Result<(), Refused> {
+        let in_memory = bytes <= self.threshold && self.memory.fits(bytes);
         if in_memory { Ok(()) } else { self.disk.check(key, bytes) }
     }
 }
 
 /// A maximum number of bytes, and the number taken.
 #[derive(Debug)]
-pub(super) struct Bound {
-    most: u64,
+pub(super) struct Budget {
+    max: u64,
     taken: AtomicU64,
 }
 
-impl Bound {
-    pub(super) fn new(most: u64) -> Self {
-        Self { most, taken: AtomicU64::new(0) }
+impl Budget {
+    pub(super) fn new(max: u64) -> Self {
+        Self { max, taken: AtomicU64::new(0) }
     }
 
-    fn taken(&self) -> u64 {
+    fn used(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    fn has_room_for(&self, bytes: u64) -> bool {
-        self.taken().saturating_add(bytes) <= self.most
+    fn fits(&self, bytes: u64) -> bool {
+        self.used().saturating_add(bytes) <= self.max
     }
 
     fn take(&self, bytes: u64) -> bool {
         let taken = self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-            taken.checked_add(bytes).filter(|&taken| taken <= self.most)
+            taken.checked_add(bytes).filter(|&taken| taken <= self.max)
         });
         taken.is_ok()
     }
 }
 
-/// One recording's part of a [`Bound`]. Dropping it gives the bytes back.
+/// One recording's part of a [`Budget`]. Dropping it gives the bytes back.
 #[derive(Debug)]
-pub(super) struct Share {
-    bound: Arc<Bound>,
+pub(super) struct MemoryReservation {
+    budget: Arc<Budget>,
     bytes: u64,
 }
 
-impl Share {
-    /// Creates an empty share.
-    pub(super) fn of(bound: &Arc<Bound>) -> Self {
-        Self { bound: Arc::clone(bound), bytes: 0 }
+impl MemoryReservation {
+    /// Creates an empty reservation.
+    pub(super) fn empty(budget: &Arc<Budget>) -> Self {
+        Self { budget: Arc::clone(budget), bytes: 0 }
     }
 
-    /// Grows the share to at least `bytes`. If that would exceed the bound, the share stays unchanged.
-    pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), Full> {
+    /// Grows the reservation to at least `bytes`. If that would exceed the budget, the reservation stays unchanged.
+    pub(super) fn grow_to(&mut self, bytes: u64) -> Result<(), BudgetExceeded> {
         let more = bytes.saturating_sub(self.bytes);
-        if more > 0 && !self.bound.take(more) {
-            return Err(Full);
+        if more > 0 && !self.budget.take(more) {
+            return Err(BudgetExceeded);
         }
         self.bytes += more;
         Ok(())
     }
 
-    /// Shrinks the share to at most `bytes`.
+    /// Shrinks the reservation to at max `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: u64) {
         let less = self.bytes.saturating_sub(bytes);
-        self.bound.taken.fetch_sub(less, Ordering::Relaxed);
+        self.budget.taken.fetch_sub(less, Ordering::Relaxed);
         self.bytes -= less;
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.shrink_to(0);
     }
@@ -124,18 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_never_exceed_their_bound_and_give_back_what_they_took() {
-        let bound = Arc::new(Bound::new(100));
-        let (mut one, mut other) = (Share::of(&bound), Share::of(&bound));
+    fn reservations_never_exceed_their_budget_and_give_back_what_they_took() {
+        let budget = Arc::new(Budget::new(100));
+        let (mut one, mut other) = (MemoryReservation::empty(&budget), MemoryReservation::empty(&budget));
         assert_eq!(one.grow_to(60), Ok(()));
-        assert_eq!(other.grow_to(41), Err(Full));
+        assert_eq!(other.grow_to(41), Err(BudgetExceeded));
         assert_eq!(other.grow_to(40), Ok(()));
         assert_eq!(one.grow_to(10), Ok(()), "it has more already");
         one.shrink_to(20);
         assert_eq!(other.grow_to(80), Ok(()));
         drop(one);
-        assert!(bound.has_room_for(20) && !bound.has_room_for(21));
+        assert!(budget.fits(20) && !budget.fits(21));
         drop(other);
-        assert!(bound.has_room_for(100));
+        assert!(budget.fits(100));
     }
 }

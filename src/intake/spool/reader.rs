@@ -10,29 +10,30 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::task::spawn_blocking;
 
-use super::state::{Look, Shared, length_of};
-use super::writer::{BLOCK, PIECE, bytes};
+use super::state::{BLOCK, PIECE, ReadState, Shared, bytes, length_of};
 
-/// Returns a stream of the bytes of a spool that has, or will have, `expected` bytes. `follows`: the stream is a live
+/// Returns a stream of the bytes of a spool that has, or will have, `expected` bytes. `is_live`: the stream is a live
 /// reader, which reads while the recording arrives.
 pub(super) fn chunks(
     shared: Arc<Shared>,
     expected: u64,
-    follows: bool,
+    is_live: bool,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::try_unfold((shared, 0_u64), move |(shared, place)| async move {
         let chunk = loop {
-            // The future is created before the look, so that no later change is missed.
+            // The future is created before the read, so that no later change is missed.
             let changed = shared.change();
-            if follows {
-                shared.follow(place);
+            if is_live {
+                shared.live_reader_at(place);
             }
-            match shared.look(place, expected) {
-                Look::Bytes(bytes) => break bytes,
-                Look::InFile(file, length) => break read_block(file, place, length.min(block_of(&shared))).await?,
-                Look::Wait => changed.await,
-                Look::End => return Ok(None),
-                Look::Broken => return Err(broken()),
+            match shared.read_state(place, expected) {
+                ReadState::Bytes(bytes) => break bytes,
+                ReadState::InFile(file, length) => {
+                    break read_block(file, place, length.min(block_of(&shared))).await?;
+                }
+                ReadState::Wait => changed.await,
+                ReadState::End => return Ok(None),
+                ReadState::Broken => return Err(broken()),
             }
         };
         let place = place.saturating_add(length_of(&chunk));
@@ -84,13 +85,13 @@ impl Read for SpoolSource {
         // Pieces in memory are small compared with the buffer.
         while !buffer.is_empty() {
             let read = match self.shared.arrived(self.position) {
-                Look::Bytes(bytes) => bytes.as_ref().read(buffer)?,
-                Look::InFile(file, length) => {
-                    let most = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
-                    file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.position)?
+                ReadState::Bytes(bytes) => bytes.as_ref().read(buffer)?,
+                ReadState::InFile(file, length) => {
+                    let max = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
+                    file.read_at(buffer.get_mut(..max).unwrap_or_default(), self.position)?
                 }
-                Look::Wait | Look::End => break,
-                Look::Broken => return Err(broken()),
+                ReadState::Wait | ReadState::End => break,
+                ReadState::Broken => return Err(broken()),
             };
             if read == 0 {
                 break;

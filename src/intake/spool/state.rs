@@ -9,14 +9,20 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::quota::Share;
+use super::quota::MemoryReservation;
 use crate::fair_share::Reservation;
+
+/// The number of bytes read from the file at once, and usually written to it at once.
+pub(super) const BLOCK: usize = 256 * 1024;
+/// The size of the pieces that arriving bytes are copied into. Keeping the received buffers would pin them, so that
+/// each read would need a new buffer.
+pub(super) const PIECE: usize = 32 * 1024;
 
 /// The bytes of one recording, and the signals for its readers and its writer.
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Notify,
-    followed: Notify,
+    live_reader_moved: Notify,
 }
 
 pub(super) struct State {
@@ -29,15 +35,15 @@ pub(super) struct State {
     /// The offset at which readers must stop.
     held_from: Option<u64>,
     /// The offset that the live reader has reached.
-    follower: Option<u64>,
-    end: End,
+    live_reader: Option<u64>,
+    writer: WriterState,
     /// The memory that the recording takes up, until the last handle is dropped.
-    pub(super) memory: Share,
+    pub(super) memory: MemoryReservation,
     pub(super) disk: Reservation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum WriterState {
     /// More bytes may come.
     Open,
     /// The recording is complete.
@@ -46,8 +52,8 @@ enum End {
     Abandoned,
 }
 
-/// The result of a look at an offset for a reader.
-pub(super) enum Look {
+/// The content at an offset, for a reader.
+pub(super) enum ReadState {
     Bytes(Bytes),
     /// The file, and the number of bytes available in it.
     InFile(Arc<File>, u64),
@@ -60,19 +66,19 @@ pub(super) enum Look {
 }
 
 impl Shared {
-    pub(super) fn new(memory: Share, disk: Reservation) -> Self {
+    pub(super) fn new(memory: MemoryReservation, disk: Reservation) -> Self {
         let state = State {
             recent: VecDeque::new(),
             file: None,
             written: 0,
             length: 0,
             held_from: None,
-            follower: None,
-            end: End::Open,
+            live_reader: None,
+            writer: WriterState::Open,
             memory,
             disk,
         };
-        Self { state: Mutex::new(state), changed: Notify::new(), followed: Notify::new() }
+        Self { state: Mutex::new(state), changed: Notify::new(), live_reader_moved: Notify::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,28 +112,28 @@ impl Shared {
         state.file = Some(file);
         state.written = state.written.saturating_add(bytes);
         let kept = state.written.saturating_sub(keep);
-        let from = state.follower.map_or(state.written, |place| place.clamp(kept, state.written));
+        let from = state.live_reader.map_or(state.written, |place| place.clamp(kept, state.written));
         let gone = state.recent.partition_point(|(at, piece)| at.saturating_add(length_of(piece)) <= from);
         state.recent.drain(..gone);
     }
 
-    /// Waits until the live reader is within `near` bytes of the end. A reader more than `far` bytes behind is a retry
+    /// Waits until the live reader is within `max_lag` bytes of the end. A reader more than `retry_lag` bytes behind is a retry
     /// from the start, so the writer does not wait for it.
-    pub(super) async fn followed(&self, near: u64, far: u64) {
+    pub(super) async fn wait_for_live_reader(&self, max_lag: u64, retry_lag: u64) {
         loop {
-            let followed = self.followed.notified();
-            let behind = self.lock().behind();
-            if behind <= near || behind > far {
+            let moved = self.live_reader_moved.notified();
+            let lag = self.lock().lag();
+            if lag <= max_lag || lag > retry_lag {
                 return;
             }
-            followed.await;
+            moved.await;
         }
     }
 
     /// Records that the live reader has reached `place`.
-    pub(super) fn follow(&self, place: u64) {
-        self.lock().follower = Some(place);
-        self.followed.notify_waiters();
+    pub(super) fn live_reader_at(&self, place: u64) {
+        self.lock().live_reader = Some(place);
+        self.live_reader_moved.notify_waiters();
     }
 
     pub(super) fn hold_from(&self, place: u64) {
@@ -140,15 +146,15 @@ impl Shared {
     }
 
     pub(super) fn finish(&self) {
-        self.lock().end = End::Whole;
+        self.lock().writer = WriterState::Whole;
         self.changed.notify_waiters();
     }
 
     /// Marks the recording as abandoned unless it is complete.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        if state.end == End::Open {
-            state.end = End::Abandoned;
+        if state.writer == WriterState::Open {
+            state.writer = WriterState::Abandoned;
             drop(state);
             self.changed.notify_waiters();
         }
@@ -156,31 +162,31 @@ impl Shared {
 
     /// Returns true if more bytes may come.
     pub(super) fn is_open(&self) -> bool {
-        self.lock().end == End::Open
+        self.lock().writer == WriterState::Open
     }
 
     pub(super) fn is_in_memory(&self) -> bool {
         self.lock().written == 0
     }
 
-    /// Looks at `place` for a reader that expects `expected` bytes in all.
-    pub(super) fn look(&self, place: u64, expected: u64) -> Look {
+    /// Returns the content at `place` for a reader that expects `expected` bytes in all.
+    pub(super) fn read_state(&self, place: u64, expected: u64) -> ReadState {
         let state = self.lock();
         let there = state.length.min(state.held_from.unwrap_or(u64::MAX)).min(expected);
-        match state.end {
-            End::Abandoned => return Look::Broken,
-            End::Whole if state.length != expected => return Look::Broken,
+        match state.writer {
+            WriterState::Abandoned => return ReadState::Broken,
+            WriterState::Whole if state.length != expected => return ReadState::Broken,
             _ if place < there => {}
-            End::Whole if place == expected => return Look::End,
-            _ => return Look::Wait,
+            WriterState::Whole if place == expected => return ReadState::End,
+            _ => return ReadState::Wait,
         }
         state.at(place, there)
     }
 
-    /// Looks at the bytes that have arrived at `place`, including those held back from readers.
-    pub(super) fn arrived(&self, place: u64) -> Look {
+    /// Returns the content that has arrived at `place`, including those held back from readers.
+    pub(super) fn arrived(&self, place: u64) -> ReadState {
         let state = self.lock();
-        if place < state.length { state.at(place, state.length) } else { Look::End }
+        if place < state.length { state.at(place, state.length) } else { ReadState::End }
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -190,8 +196,8 @@ impl Shared {
 
 impl State {
     /// Returns the number of bytes by which the live reader is behind.
-    fn behind(&self) -> u64 {
-        self.follower.map_or(0, |place| self.length.saturating_sub(place))
+    fn lag(&self) -> u64 {
+        self.live_reader.map_or(0, |place| self.length.saturating_sub(place))
     }
 
     /// Returns the number of bytes that are not in the file.
@@ -208,17 +214,17 @@ impl State {
     }
 
     /// Returns the bytes from `place` up to `until`, as far as they are contiguous.
-    fn at(&self, place: u64, until: u64) -> Look {
+    fn at(&self, place: u64, until: u64) -> ReadState {
         let next = self.recent.partition_point(|(at, _)| *at <= place);
         let piece = next.checked_sub(1).and_then(|index| self.recent.get(index));
         if let Some((at, bytes)) = piece {
             let from = usize::try_from(place - at).unwrap_or(usize::MAX).min(bytes.len());
             let to = usize::try_from(until - at).unwrap_or(usize::MAX).min(bytes.len());
-            return Look::Bytes(bytes.slice(from..to));
+            return ReadState::Bytes(bytes.slice(from..to));
         }
         match &self.file {
-            Some(file) => Look::InFile(Arc::clone(file), until.min(self.written).saturating_sub(place)),
-            None => Look::Broken,
+            Some(file) => ReadState::InFile(Arc::clone(file), until.min(self.written).saturating_sub(place)),
+            None => ReadState::Broken,
         }
     }
 }
@@ -228,6 +234,10 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("bytes", &self.length()).finish_non_exhaustive()
     }
+}
+
+pub(super) fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 pub(super) fn length_of(bytes: &[u8]) -> u64 {

@@ -1,16 +1,17 @@
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use proptest::prelude::*;
 
-use super::quota::Bound;
-use super::writer::{BLOCK, SpoolError};
+use super::quota::Budget;
+use super::state::BLOCK;
 use super::*;
 use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
 fn room(threshold: u64, memory: u64, disk: u64) -> Arc<SpoolQuota> {
-    let (memory, disk) = (Arc::new(Bound::new(memory)), FairShare::new(Shares::new(disk).with_min_share(disk)));
+    let (memory, disk) = (Arc::new(Budget::new(memory)), FairShare::new(Shares::new(disk).with_min_share(disk)));
     Arc::new(SpoolQuota { memory, disk, threshold, directory: std::env::temp_dir() })
 }
 
@@ -27,7 +28,7 @@ async fn write(room: &Arc<SpoolQuota>, chunks: &[&[u8]]) -> Result<Spool, SpoolE
     for chunk in chunks {
         writer.append(chunk).await?;
     }
-    Ok(writer.finish())
+    Ok(writer.finish().release())
 }
 
 async fn read_all(spool: &Spool) -> Vec<u8> {
@@ -76,11 +77,11 @@ async fn a_reader_follows_the_writer_and_gets_the_last_byte_when_it_is_released(
     assert_eq!(next(), Some(Some(vec![1; PIECE].into())));
     assert_eq!(next(), None);
     writer.append(&vec![2; 80_000 - PIECE]).await.unwrap();
-    let whole = writer.finish();
+    let held = writer.finish();
     assert_eq!(next(), Some(Some(vec![2; PIECE].into())));
     assert_eq!(next(), Some(Some(vec![2; 80_000 - 2 * PIECE - 1].into())));
     assert_eq!(next(), None, "the last byte is held back");
-    whole.release();
+    let whole = held.release();
     assert_eq!(next(), Some(Some(vec![2].into())));
     assert_eq!(next(), Some(None));
     assert_eq!(read_all(&whole).await.len(), 80_000);
@@ -116,16 +117,16 @@ async fn what_finds_no_room_in_memory_goes_to_a_file() {
 #[tokio::test]
 async fn what_finds_no_room_at_all_is_refused_and_takes_none() {
     let room = room(0, 0, 1 << 20);
-    assert_eq!(room.has_room_for(alice(), 1 << 20), Ok(()));
-    assert_eq!(room.has_room_for(alice(), (1 << 20) + 1), Err(Refused::Exhausted));
+    assert_eq!(room.check(alice(), 1 << 20), Ok(()));
+    assert_eq!(room.check(alice(), (1 << 20) + 1), Err(Refused::Exhausted));
     let held = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await.unwrap();
-    assert_eq!(room.has_room_for(alice(), 600_000), Err(Refused::Exhausted), "a handle keeps its room");
+    assert_eq!(room.check(alice(), 600_000), Err(Refused::Exhausted), "a handle keeps its room");
     assert_eq!(SpoolWriter::new(&room, alice(), Some(600_000)).err(), Some(Refused::Exhausted));
     let unannounced = write(&room, &[&vec![1; 300_000], &vec![1; 300_000]]).await;
     assert!(matches!(unannounced, Err(SpoolError::NoRoom(Refused::Exhausted))));
     drop(held);
-    assert_eq!(room.taken(), (0, 0));
-    assert_eq!(room.has_room_for(alice(), 1 << 20), Ok(()));
+    assert_eq!(room.used(), SpoolUsage::default());
+    assert_eq!(room.check(alice(), 1 << 20), Ok(()));
 }
 
 #[tokio::test]
@@ -138,14 +139,14 @@ async fn an_announced_size_takes_no_room_before_it_has_come() {
         writer.append(&[1; 1000]).await.unwrap();
         writers.push(writer);
     }
-    let (_, disk) = room.taken();
+    let disk = room.used().disk;
     assert_eq!(disk, 0, "it is in memory until there is a block of it");
     let mut writer = writers.pop().unwrap();
     writer.append(&vec![1; 3 * BLOCK]).await.unwrap();
-    let (_, disk) = room.taken();
+    let disk = room.used().disk;
     assert!((BLOCK..4 * BLOCK).contains(&usize::try_from(disk).unwrap()), "{disk}");
     drop((writers, writer));
-    assert_eq!(room.taken(), (0, 0));
+    assert_eq!(room.used(), SpoolUsage::default());
 }
 
 #[tokio::test]
@@ -165,13 +166,13 @@ async fn one_caller_leaves_room_to_others_and_a_recording_that_grows_is_refused(
     };
     assert!(matches!(refused, SpoolError::NoRoom(Refused::OverShare)), "{refused:?}");
     assert!((7 << 20..=8 << 20).contains(&written), "{written}");
-    assert_eq!(room.has_room_for(alice(), 1 << 20), Err(Refused::OverShare));
+    assert_eq!(room.check(alice(), 1 << 20), Err(Refused::OverShare));
     let bob = ShareKey::of_caller("bob");
-    assert_eq!(room.has_room_for(bob, 1 << 20), Ok(()));
+    assert_eq!(room.check(bob, 1 << 20), Ok(()));
     let mut his = SpoolWriter::new(&room, bob, Some(1 << 20)).unwrap();
     his.append(&vec![2; 1 << 20]).await.unwrap();
     drop(writer);
-    assert_eq!(room.has_room_for(alice(), 7 << 20), Ok(()));
+    assert_eq!(room.check(alice(), 7 << 20), Ok(()));
 }
 
 #[tokio::test]
@@ -212,8 +213,7 @@ proptest! {
                     followed.extend_from_slice(&chunk.unwrap().unwrap());
                 }
             }
-            let spool = writer.finish();
-            spool.release();
+            let spool = writer.finish().release();
             while let Some(chunk) = follower.next().await {
                 followed.extend_from_slice(&chunk.unwrap());
             }

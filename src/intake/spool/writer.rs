@@ -9,26 +9,22 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Spool;
-use super::quota::{Share, SpoolQuota};
-use super::state::{Shared, length_of};
+use super::handle::{HeldSpool, Spool};
+use super::quota::{MemoryReservation, SpoolQuota};
+use super::state::{BLOCK, PIECE, Shared, bytes, length_of};
 use crate::fair_share::{Refused, ShareKey};
 
-/// The number of bytes read from the file at once, and usually written to it at once.
-pub(super) const BLOCK: usize = 256 * 1024;
 /// The number of bytes written at once while memory is plentiful.
 const LARGE_BLOCK: usize = 1024 * 1024;
 /// The number of bytes written at once while memory is short: every recording may have this much, however much the
 /// others take.
 const SMALL_BLOCK: usize = PIECE;
 /// The number of bytes that stay in memory for the live reader after they are in the file.
-const KEPT: u64 = 256 * 1024;
-/// The time to wait for the live reader after each block, and the lag in bytes beyond which the writer does not wait.
-const PATIENCE: Duration = Duration::from_millis(100);
-const FAR: u64 = 4 * 1024 * 1024;
-/// The size of the pieces that arriving bytes are copied into. Keeping the received buffers would pin them, so that
-/// each read would need a new buffer.
-pub(super) const PIECE: usize = 32 * 1024;
+const LIVE_READER_WINDOW: u64 = 256 * 1024;
+/// The longest wait for the live reader after each block.
+const LIVE_READER_WAIT: Duration = Duration::from_millis(100);
+/// The lag in bytes beyond which a reader is a retry from the start, so that the writer does not wait for it.
+const RETRY_LAG: u64 = 4 * 1024 * 1024;
 /// The minimum size of a new piece.
 const SMALL_PIECE: usize = 4 * 1024;
 
@@ -53,7 +49,7 @@ impl From<Refused> for SpoolError {
 /// get an error.
 #[derive(Debug)]
 pub struct SpoolWriter {
-    room: Arc<SpoolQuota>,
+    quota: Arc<SpoolQuota>,
     shared: Arc<Shared>,
     /// The piece that is being filled.
     piece: BytesMut,
@@ -67,20 +63,20 @@ pub struct SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// Creates a spool in `room` that counts against the share of `key`. If a size is `announced`, the quota must have
+    /// Creates a spool within `quota` that counts against the share of `key`. If a size is `announced`, the quota must have
     /// space for it now, and a recording that will be too large for memory goes to a file from the start. Space is
     /// taken as bytes come: an announcement takes none.
-    pub fn new(room: &Arc<SpoolQuota>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
-        let (memory, disk) = (Share::of(&room.memory), room.disk.try_acquire(key, 0)?);
-        let mut threshold = room.threshold;
+    pub fn new(quota: &Arc<SpoolQuota>, key: ShareKey, announced: Option<u64>) -> Result<Self, Refused> {
+        let (memory, disk) = (MemoryReservation::empty(&quota.memory), quota.disk.try_acquire(key, 0)?);
+        let mut threshold = quota.threshold;
         if let Some(announced) = announced.filter(|&announced| announced > threshold) {
-            room.disk.check(key, announced)?;
+            quota.disk.check(key, announced)?;
             threshold = 0;
         }
-        let most = announced.unwrap_or(u64::MAX).min(room.threshold);
-        let size = usize::try_from(most).unwrap_or(PIECE).clamp(SMALL_PIECE, PIECE);
+        let max = announced.unwrap_or(u64::MAX).min(quota.threshold);
+        let size = usize::try_from(max).unwrap_or(PIECE).clamp(SMALL_PIECE, PIECE);
         let shared = Arc::new(Shared::new(memory, disk));
-        Ok(Self { room: Arc::clone(room), shared, piece: BytesMut::new(), size, file: None, threshold, length: 0 })
+        Ok(Self { quota: Arc::clone(quota), shared, piece: BytesMut::new(), size, file: None, threshold, length: 0 })
     }
 
     /// Returns the number of bytes appended.
@@ -89,20 +85,20 @@ impl SpoolWriter {
     }
 
     /// Returns the number of appended bytes that a reader would find.
-    pub fn shown(&self) -> u64 {
+    pub fn readable(&self) -> u64 {
         self.shared.length()
     }
 
     /// Returns a handle to a recording of `expected` bytes that is still arriving. Its readers get all but the last
-    /// byte until [`Spool::release`].
+    /// byte until [`HeldSpool::release`].
     pub fn early(&self, expected: u64) -> Spool {
         self.shared.hold_from(expected.saturating_sub(1));
-        Spool { shared: Arc::clone(&self.shared), length: expected, early: true }
+        Spool::arriving(&self.shared, expected)
     }
 
     /// Returns a handle to the bytes that have arrived, for inspection.
     pub fn so_far(&self) -> Spool {
-        Spool { shared: Arc::clone(&self.shared), length: self.length, early: false }
+        Spool::arrived(&self.shared, self.length)
     }
 
     /// Appends `chunk` at the end.
@@ -131,7 +127,7 @@ impl SpoolWriter {
     }
 
     /// Ends the recording. Bytes that are not in the file by then stay in memory.
-    pub fn finish(mut self) -> Spool {
+    pub fn finish(mut self) -> HeldSpool {
         self.gather();
         if self.file.is_some() {
             let mut state = self.shared.lock();
@@ -139,7 +135,7 @@ impl SpoolWriter {
             state.memory.shrink_to(left);
         }
         self.shared.finish();
-        self.so_far()
+        HeldSpool::new(self.so_far())
     }
 
     fn gather(&mut self) {
@@ -155,11 +151,11 @@ impl SpoolWriter {
         if !state.has_file() {
             // Memory is taken by the block, so that the quota is asked rarely.
             let rounded = unwritten.next_multiple_of(bytes(SMALL_BLOCK)).min(self.threshold.max(unwritten));
-            let has_room = unwritten <= bytes(SMALL_BLOCK) || state.memory.grow_to(rounded).is_ok();
-            return has_room && state.length() <= self.threshold;
+            let fits = unwritten <= bytes(SMALL_BLOCK) || state.memory.grow_to(rounded).is_ok();
+            return fits && state.length() <= self.threshold;
         }
-        let may_have = |block: &u64| state.memory.grow_to(block + KEPT).is_ok();
-        let limit = [bytes(LARGE_BLOCK), bytes(BLOCK)].into_iter().find(may_have).unwrap_or(bytes(SMALL_BLOCK));
+        let fits = |block: &u64| state.memory.grow_to(block + LIVE_READER_WINDOW).is_ok();
+        let limit = [bytes(LARGE_BLOCK), bytes(BLOCK)].into_iter().find(fits).unwrap_or(bytes(SMALL_BLOCK));
         unwritten < limit
     }
 
@@ -172,11 +168,11 @@ impl SpoolWriter {
         }
         let pieces = self.shared.pending();
         let count = pieces.iter().map(|piece| length_of(piece)).sum();
-        let (file, room) = (self.file.take(), Arc::clone(&self.room));
+        let (file, quota) = (self.file.take(), Arc::clone(&self.quota));
         let written = spawn_blocking(move || {
             let file = match file {
                 Some(file) => file,
-                None => Arc::new(tempfile::tempfile_in(&room.directory)?),
+                None => Arc::new(tempfile::tempfile_in(&quota.directory)?),
             };
             write_all(&file, &pieces)?;
             Ok::<_, io::Error>(file)
@@ -184,11 +180,12 @@ impl SpoolWriter {
         let file = written.await.map_err(io::Error::other)??;
         self.file = Some(Arc::clone(&file));
         // If memory is short, no written bytes stay in it.
-        let keep = self.shared.lock().memory.grow_to(bytes(BLOCK) + KEPT).map_or(0, |()| KEPT);
+        let keep =
+            self.shared.lock().memory.grow_to(bytes(BLOCK) + LIVE_READER_WINDOW).map_or(0, |()| LIVE_READER_WINDOW);
         self.shared.wrote(file, count, keep);
         // Waiting for the live reader slows the upload a little, but saves reading back from the file: the bytes must
         // go out in any case.
-        let _ = timeout(PATIENCE, self.shared.followed(keep, FAR)).await;
+        let _ = timeout(LIVE_READER_WAIT, self.shared.wait_for_live_reader(keep, RETRY_LAG)).await;
         Ok(())
     }
 }
@@ -197,10 +194,6 @@ impl Drop for SpoolWriter {
     fn drop(&mut self) {
         self.shared.abandon();
     }
-}
-
-pub(super) fn bytes(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn write_all(mut file: &File, pieces: &[Bytes]) -> io::Result<()> {

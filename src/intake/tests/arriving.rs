@@ -3,12 +3,12 @@
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::media::Container;
+use super::media::{Container, MediaInfo};
 use super::*;
 use crate::domain::AudioMs;
 
 /// Sends a request piece by piece with an announced size. Returns its result, and if there was an early job, true if
-/// the complete job fulfilled it.
+/// the complete job matched it.
 async fn arriving(
     content_type: &str,
     query: &str,
@@ -27,15 +27,14 @@ async fn arriving(
     let form = BodyForm::from_content_type(Some(content_type)).unwrap();
     let (shared, task, key) = (shared(&settings), Task::Transcribe, alice());
     let incoming = Incoming { task, form, declared, headers: &headers, query, key, body };
-    let mut arrival = take_in(&settings.intake, &shared, incoming);
-    let early = match arrival.first().await {
-        Ok(First::Whole(job)) => return (Ok(seen_of(job).await), None),
-        Ok(First::Early(early, _)) => early,
+    let (early, rest) = match take_in(&settings.intake, &shared, incoming).start().await {
+        Ok(UploadStart::Complete(job)) => return (Ok(seen_of(job).await), None),
+        Ok(UploadStart::Early(early, rest)) => (early.job, rest),
         Err(error) => return (Err(error.to_string()), None),
     };
     // The reader stands for a provider that reads while the recording arrives.
     let (mut reader, mut read, mut broken) = (Box::pin(early.audio.chunks()), Vec::new(), false);
-    let mut whole = Box::pin(arrival.whole());
+    let mut whole = Box::pin(rest.finish());
     let whole = loop {
         tokio::select! {
             biased;
@@ -58,15 +57,15 @@ async fn arriving(
             return (Err(error.to_string()), Some(false));
         }
     };
-    let fulfils = whole.fulfils(&early);
-    whole.audio.release();
+    let matches = whole.job().matches_claim(&early);
+    let whole = whole.release();
     let rest = if broken { None } else { reader.map_ok(Vec::from).try_concat().await.ok() };
     let seen = seen_of(whole).await;
     assert_eq!(rest.is_some(), seen.3.len() == expected);
     if let Some(rest) = rest {
         assert!([read, rest].concat() == seen.3, "it was given something else");
     }
-    (Ok(seen), Some(fulfils))
+    (Ok(seen), Some(matches))
 }
 
 /// Builds a recording large enough for early forwarding, and returns true with it if its first bytes are truthful.
@@ -100,14 +99,14 @@ proptest! {
         let (content_type, body) =
             if raw { ("audio/wav", audio) } else { (&*form_type, multipart(&FIELDS, file_at, &audio)) };
         let body = &body[..body.len() - lost];
-        let (together, fulfils) = runtime.block_on(arriving(content_type, &query, chunks(body, &cuts), true));
+        let (together, matches) = runtime.block_on(arriving(content_type, &query, chunks(body, &cuts), true));
         let (apart, never) = runtime.block_on(arriving(content_type, &query, chunks(body, &cuts), false));
         prop_assert_eq!(never, None);
         prop_assert_eq!(&together, &apart);
         // The last of eight fields may follow the recording, since the model comes before it.
         let in_order = raw || file_at == 8;
-        if let Some(fulfils) = fulfils {
-            prop_assert_eq!(fulfils, honest && (raw || file_at == 8 && lost == 0), "{}", which);
+        if let Some(matches) = matches {
+            prop_assert_eq!(matches, honest && (raw || file_at == 8 && lost == 0), "{}", which);
         } else {
             // The first and the last bytes came together, or the first bytes identify no format.
             let middle = 18_000..body.len() - 2000;
@@ -123,20 +122,20 @@ fn a_client_that_sends_in_small_pieces_is_forwarded_early_too() {
     for size in [1000, 1460, 3000, 5000] {
         let (audio, _) = large(0);
         let pieces = audio.chunks(size).map(Bytes::copy_from_slice).collect();
-        let (seen, fulfils) = runtime.block_on(arriving("audio/wav", "", pieces, true));
-        assert_eq!((seen.map(|seen| seen.3 == audio), fulfils), (Ok(true), Some(true)), "in pieces of {size}");
+        let (seen, matches) = runtime.block_on(arriving("audio/wav", "", pieces, true));
+        assert_eq!((seen.map(|seen| seen.3 == audio), matches), (Ok(true), Some(true)), "in pieces of {size}");
     }
 }
 
 #[test]
-fn only_what_was_claimed_fulfils_a_claim() {
+fn only_what_was_claimed_matches_a_claim() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let take =
         |body: &[u8]| runtime.block_on(take("audio/wav", "model=m", vec![Bytes::copy_from_slice(body)])).unwrap();
     let claimed = take(&wav(3000));
-    assert!(claimed.fulfils(&claimed));
+    assert!(claimed.matches_claim(&claimed));
     let longer = Length::AtMost(AudioMs::new(1001));
-    assert!(claimed.fulfils(&Job { media: MediaInfo { length: longer, ..claimed.media }, ..claimed.clone() }));
+    assert!(claimed.matches_claim(&Job { media: MediaInfo { length: longer, ..claimed.media }, ..claimed.clone() }));
     let shorter = MediaInfo { length: Length::AtMost(AudioMs::new(999)), ..claimed.media };
     let other = [
         ("its task", Job { task: Task::Translate, ..claimed.clone() }),
@@ -146,6 +145,6 @@ fn only_what_was_claimed_fulfils_a_claim() {
         ("its length", Job { media: shorter, ..claimed.clone() }),
     ];
     for (what, early) in other {
-        assert!(!claimed.fulfils(&early), "{what}");
+        assert!(!claimed.matches_claim(&early), "{what}");
     }
 }

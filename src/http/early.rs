@@ -1,0 +1,170 @@
+//! Early forwarding: a large recording goes to a provider while it is still arriving.
+//!
+//! The gateway admits the job by the length that the recording's first bytes claim, and sends it on without its last
+//! byte. A provider cannot begin before it has that byte, so the gateway decides with the whole recording in hand:
+//!
+//! - [`EarlyForward::confirm`]: the recording is as claimed. The provider gets the last byte.
+//! - [`EarlyForward::restart`]: the job differs, but its charge covers it. It is sent again, whole.
+//! - [`EarlyForward::readmit`]: the job costs more than was charged. It is admitted anew, and sent again.
+//!
+//! Each consumes the early forward. Dropping it instead, because the upload or the provider fails or the client leaves,
+//! cancels the provider's request: the last byte is never released, so nothing is charged.
+
+use std::future::{poll_fn, ready};
+use std::pin::pin;
+use std::task::Poll;
+
+use super::dispatch::{Admitted, Dispatch, InFlight};
+use super::error::ApiError;
+use crate::exchange::Exchange;
+use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
+use crate::models::TargetChain;
+use crate::relay::Forwarding;
+use crate::upstream::UpstreamError;
+
+/// A job that is being forwarded while its recording arrives.
+pub(super) struct EarlyForward<'a> {
+    dispatch: &'a Dispatch<'a>,
+    in_flight: InFlight,
+    /// The job as its beginning claims it to be.
+    claimed: Job,
+    /// The models that can do the claimed job.
+    targets: TargetChain,
+    /// True if the provider has ended its request before the recording was complete.
+    provider_ended: bool,
+}
+
+/// The result of the comparison of a complete job with its claim.
+enum Comparison {
+    /// The job is as claimed.
+    AsClaimed,
+    /// The job differs, and the permit covers it with these models.
+    Covered(TargetChain),
+    /// The job differs, and the permit does not cover it with these models.
+    NotCovered(TargetChain),
+}
+
+impl Dispatch<'_> {
+    /// Admits a job by its claim and forwards it while its recording arrives. A job that its claim does not admit waits
+    /// for the whole recording.
+    pub(super) async fn dispatch_early(&self, early: EarlyJob, rest: UploadRest<'_>) -> Result<InFlight, ApiError> {
+        let Some(early) = EarlyForward::begin(self, early).await else {
+            return self.dispatch(rest.finish().await?.release()).await;
+        };
+        let (early, whole) = early.receive(rest).await?;
+        match early.compare(&whole)? {
+            Comparison::AsClaimed => Ok(early.confirm(whole)),
+            Comparison::Covered(targets) => Ok(early.restart(whole, targets)),
+            // Boxed, here and where the handler calls this: a future is as large as its largest branch.
+            Comparison::NotCovered(targets) => Box::pin(early.readmit(whole, targets)).await,
+        }
+    }
+}
+
+impl<'a> EarlyForward<'a> {
+    /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it. An exact claim is good
+    /// enough. One that may be far above the length is good enough only for a caller with far more than that left.
+    async fn begin(dispatch: &'a Dispatch<'a>, EarlyJob { job: claimed, claim }: EarlyJob) -> Option<Self> {
+        if !claim.exact && !dispatch.context.state().admission.has_plenty(dispatch.caller, &claimed) {
+            return None;
+        }
+        let mut job = claimed.clone();
+        job.default_stream(dispatch.prefers_events);
+        dispatch.context.record().job(&job);
+        let admitted = dispatch.admit(&job).await.ok()?;
+        let targets = admitted.targets.clone();
+        let in_flight = dispatch.forward(job, admitted);
+        Some(Self { dispatch, in_flight, claimed, targets, provider_ended: false })
+    }
+
+    /// Reads the rest of the upload while the job is being forwarded. Fails if either fails.
+    async fn receive(mut self, rest: UploadRest<'_>) -> Result<(Self, HeldJob), ApiError> {
+        let mut whole = pin!(rest.finish());
+        let mut reply = None;
+        let whole = poll_fn(|cx| {
+            // The upload is polled first, since an upload that breaks off also breaks its forwarding.
+            if let Poll::Ready(whole) = whole.as_mut().poll(cx) {
+                return Poll::Ready(whole.map_err(ApiError::from));
+            }
+            if reply.is_none()
+                && let Poll::Ready(answer) = self.in_flight.forwarding.as_mut().poll(cx)
+            {
+                match answer {
+                    // Early bytes can be mistaken for another format; the whole recording decides.
+                    Ok(_) | Err(UpstreamError::RecordingLost | UpstreamError::Broken) => reply = Some(answer),
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
+            }
+            Poll::Pending
+        })
+        .await?;
+        // A provider that ends slow uploads is asked again with the whole recording.
+        self.provider_ended = matches!(reply, Some(Err(UpstreamError::Broken)));
+        if let Some(answer) = reply {
+            self.in_flight.forwarding = Box::pin(ready(answer));
+        }
+        Ok((self, whole))
+    }
+
+    /// Compares the complete job with its claim. The choice of models depends on the measured length, which is known
+    /// only now.
+    fn compare(&self, whole: &HeldJob) -> Result<Comparison, ApiError> {
+        let admission = &self.dispatch.context.state().admission;
+        let mut job = whole.job().clone();
+        let is_as_claimed = !self.provider_ended && job.matches_claim(&self.claimed);
+        job.default_stream(self.dispatch.prefers_events);
+        self.dispatch.context.record().job(&job);
+        let targets = admission.routes(self.dispatch.caller, &job)?;
+        Ok(if is_as_claimed && targets.are(&self.targets) {
+            Comparison::AsClaimed
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job) {
+            Comparison::Covered(targets)
+        } else {
+            Comparison::NotCovered(targets)
+        })
+    }
+
+    /// Lets the provider have the last byte. Without a report of the provider, the measured length is charged.
+    fn confirm(mut self, whole: HeldJob) -> InFlight {
+        let job = whole.job();
+        self.in_flight.exchange.measured(job.billed_length(), job.options.text_bytes());
+        // The provider's request holds its own handle to the recording.
+        drop(whole.release());
+        self.in_flight
+    }
+
+    /// Sends the whole job anew, under the same permit. The usual reason is a field after the recording.
+    fn restart(self, whole: HeldJob, targets: TargetChain) -> InFlight {
+        let dispatch = self.dispatch;
+        let (mut exchange, job) = (self.cancel(), dispatch.released(whole));
+        exchange.measured(job.billed_length(), job.options.text_bytes());
+        dispatch.forward(job, Admitted { targets, exchange })
+    }
+
+    /// Admits the whole job in place of the claimed one, and sends it anew.
+    async fn readmit(self, whole: HeldJob, targets: TargetChain) -> Result<InFlight, ApiError> {
+        let dispatch = self.dispatch;
+        let (exchange, job) = (self.cancel(), dispatch.released(whole));
+        let admitted = dispatch.readmit(&job, targets, exchange.into_permit()).await?;
+        Ok(dispatch.forward(job, admitted))
+    }
+
+    /// Cancels the provider's request, whose attempt then does not count, and returns the exchange.
+    fn cancel(self) -> Exchange {
+        let InFlight { mut exchange, forwarding, .. } = self.in_flight;
+        drop::<Forwarding>(forwarding);
+        exchange.withdraw();
+        exchange
+    }
+}
+
+impl Dispatch<'_> {
+    fn released(&self, whole: HeldJob) -> Job {
+        let mut job = whole.release();
+        job.default_stream(self.prefers_events);
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests;
