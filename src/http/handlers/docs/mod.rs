@@ -1,21 +1,20 @@
 //! The API contract, as a file and as a page. The binary contains all of the page's assets.
 
-use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+mod swagger_ui;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use actix_web::web::Path;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
+use self::swagger_ui::Asset;
 use crate::http::error::ApiError;
 
 /// The API contract, served at `/openapi.yaml`.
 pub const OPENAPI: &str = include_str!("../../../openapi.yaml");
 
-static CONFIG: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.yaml").try_it_out_enabled(true).use_base_layout()));
+/// The script that opens the contract in Swagger UI.
+const INITIALIZER: &[u8] = include_bytes!("initializer.js");
 
 /// The page's content security policy. Swagger UI sets styles on its elements and draws its icons from data URLs; it
 /// loads nothing from elsewhere.
@@ -28,28 +27,24 @@ pub(in crate::http) async fn openapi() -> HttpResponse {
 
 pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
     // The page refers to its assets by relative URLs.
-    let SwaggerFile { bytes, .. } = file("index.html")?;
+    let Asset { content_type, bytes } = file("index.html")?;
     let page = String::from_utf8_lossy(&bytes)
         .replace("\"./", "\"/docs/")
         .replace("\"index.css", "\"/docs/index.css")
         .replace("Swagger UI", "Voxgate API");
-    Ok(document("text/html; charset=utf-8").body(page))
+    Ok(document(content_type).body(page))
 }
 
 pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let file = file(&name)?;
-    // Do not copy embedded assets: a client that reads nothing could make the gateway hold a copy for each of its
-    // streams.
-    let bytes = match file.bytes {
-        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        Cow::Owned(bytes) => Bytes::from(bytes),
-    };
-    Ok(document(&file.content_type).body(bytes))
+    let Asset { content_type, bytes } = file(&name)?;
+    Ok(document(content_type).body(bytes))
 }
 
-fn file(name: &str) -> Result<SwaggerFile<'static>, ApiError> {
-    let missing = || ApiError::not_found("GET", &format!("/docs/{name}"));
-    serve(name, Arc::clone(&CONFIG)).ok().flatten().ok_or_else(missing)
+fn file(name: &str) -> Result<Asset, ApiError> {
+    if name == "swagger-initializer.js" {
+        return Ok(Asset { content_type: "text/javascript", bytes: Bytes::from_static(INITIALIZER) });
+    }
+    swagger_ui::asset(name).ok_or_else(|| ApiError::not_found("GET", &format!("/docs/{name}")))
 }
 
 fn document(content_type: &str) -> HttpResponseBuilder {
