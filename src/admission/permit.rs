@@ -72,7 +72,7 @@ impl Permit {
         settler: Settler,
         leases: Arc<Leases>,
     ) -> Self {
-        let _held = settler.hold();
+        let held = settler.hold();
         let (attempts, trace) = (Attempts::default(), Trace::default());
         let (report, end) = (Report::default(), None);
         Self {
@@ -87,7 +87,7 @@ impl Permit {
             settler,
             leases,
             trace,
-            _held,
+            _held: held,
         }
     }
 

@@ -107,11 +107,11 @@ impl Application {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, settlements) = Limiter::open(&settings.fixed.store, &Clock::system())?;
         let traces = Traces::start(&settings.fixed.telemetry)?;
-        let shares = Shares::of(&settings.fixed.server);
-        let connections = Connections::new(shares.connections, &settings.fixed.server, tls);
+        let fd_shares = Shares::of(&settings.fixed.server);
+        let connections = Connections::new(fd_shares.connections, &settings.fixed.server, tls);
         let shared = SharedState::new(
             &settings,
-            shares.in_flight,
+            fd_shares.in_flight,
             limiter,
             traces,
             sandbox.as_ref().map(Sandbox::provider),

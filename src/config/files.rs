@@ -25,7 +25,7 @@ impl Files {
     /// Reads a file and records it, even if it is unreadable.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<String> {
         let is_stream = std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir());
-        let text = std::fs::read(path).and_then(text_of);
+        let text = std::fs::read(path).and_then(|bytes| text_of(&bytes));
         let content = match &text {
             Err(_) => Content::Unreadable,
             Ok(_) if is_stream => Content::Gone,
@@ -65,7 +65,7 @@ impl Files {
 
 /// Decodes the text of a file without a byte order mark, which some editors write before UTF-8: in a secret it would be
 /// invisible.
-fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+fn text_of(bytes: &[u8]) -> io::Result<String> {
     let not_text = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     // PowerShell's `>` and Notepad's "Unicode" write UTF-16 with a mark; without one, every other byte of plain text is
     // zero.
@@ -73,7 +73,7 @@ fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     if is_utf_16 || bytes.get(..4.min(bytes.len())).is_some_and(|first| first.contains(&0)) {
         return Err(not_text("it is UTF-16 or no text at all; save it as UTF-8"));
     }
-    String::from_utf8(without_byte_order_mark(&bytes).to_vec())
+    String::from_utf8(without_byte_order_mark(bytes).to_vec())
         .map_err(|_| not_text("it is not UTF-8; save it as UTF-8"))
 }
 

@@ -175,12 +175,11 @@ fn read_options(section: &mut Section) -> Option<BTreeSet<OptionName>> {
     let names: Vec<String> = section.optional("options")?;
     let mut options = BTreeSet::new();
     for name in names {
-        match listable().find(|option| option.as_str() == name) {
-            Some(option) => drop(options.insert(*option)),
-            None => {
-                let error = UnknownVariant::among(listable().map(|option| option.as_str()));
-                section.problem("options", format!("got \"{name}\"; {error}"));
-            }
+        if let Some(option) = listable().find(|option| option.as_str() == name) {
+            options.insert(*option);
+        } else {
+            let error = UnknownVariant::among(listable().map(|option| option.as_str()));
+            section.problem("options", format!("got \"{name}\"; {error}"));
         }
     }
     Some(options)

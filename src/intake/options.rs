@@ -90,20 +90,21 @@ impl Options {
         use OptionName as O;
         let base = option.as_str();
         match option {
-            O::Model => once(&mut self.model, base, one_line(base, value, MAX_MODEL_BYTES)?),
-            O::ResponseFormat => once(&mut self.format, base, parse_format(&value)?),
-            O::Stream => once(&mut self.stream, base, parse_stream(&value)?),
-            O::Language => once(&mut self.language, base, parse_language(base, value)?),
-            O::Prompt => once(&mut self.prompt, base, value),
-            O::Temperature => once(&mut self.temperature, base, parse_temperature(&value)?),
-            O::ChunkingStrategy => self.add_chunking(name, value),
-            O::Languages => push(&mut self.languages, parse_language(base, value)?),
-            O::Keywords => push(&mut self.keywords, parse_keyword(value)?),
-            O::Include => push(&mut self.include, one_line(base, value, MAX_INCLUDE_BYTES)?),
-            O::TimestampGranularities => push(&mut self.granularities, parse_granularity(value)?),
-            O::KnownSpeakerNames => push(&mut self.speaker_names, one_line(base, value, MAX_SPEAKER_NAME_BYTES)?),
-            O::KnownSpeakerReferences => push(&mut self.speaker_references, parse_reference(&value)?),
+            O::Model => once(&mut self.model, base, one_line(base, value, MAX_MODEL_BYTES)?)?,
+            O::ResponseFormat => once(&mut self.format, base, parse_format(&value)?)?,
+            O::Stream => once(&mut self.stream, base, parse_stream(&value)?)?,
+            O::Language => once(&mut self.language, base, parse_language(base, value)?)?,
+            O::Prompt => once(&mut self.prompt, base, value)?,
+            O::Temperature => once(&mut self.temperature, base, parse_temperature(&value)?)?,
+            O::ChunkingStrategy => self.add_chunking(name, value)?,
+            O::Languages => self.languages.push(parse_language(base, value)?),
+            O::Keywords => self.keywords.push(parse_keyword(value)?),
+            O::Include => self.include.push(one_line(base, value, MAX_INCLUDE_BYTES)?),
+            O::TimestampGranularities => self.granularities.push(parse_granularity(value)?),
+            O::KnownSpeakerNames => self.speaker_names.push(one_line(base, value, MAX_SPEAKER_NAME_BYTES)?),
+            O::KnownSpeakerReferences => self.speaker_references.push(parse_reference(&value)?),
         }
+        Ok(())
     }
 
     /// Returns true if the client wants the response as a stream of events.
@@ -298,11 +299,6 @@ fn without_blank(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, 
 
 fn is_blank(value: &str) -> bool {
     value.trim().is_empty()
-}
-
-fn push<T>(list: &mut Vec<T>, value: T) -> Result<(), OptionError> {
-    list.push(value);
-    Ok(())
 }
 
 fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), OptionError> {

@@ -25,7 +25,7 @@ use crate::telemetry::traces::Span;
 /// Longer than the time for which a request waits for the disk.
 const STORE_TIMEOUT: Duration = Duration::from_millis(2100);
 /// Longer than the interval between checks of the store.
-const RECOVERY: Duration = Duration::from_millis(4000);
+const RECOVERY: Duration = Duration::from_secs(4);
 
 type Deciding = JoinHandle<Result<LimiterDecision, Unavailable>>;
 

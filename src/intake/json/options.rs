@@ -9,8 +9,6 @@ use serde_json::{Map, Value};
 use super::{JsonError, kind_of_value};
 use crate::domain::text::{printable, without_byte_order_mark};
 
-/// The byte order mark of UTF-8. Some editors and .NET's encoders write it; RFC 8259 §8.1 lets a reader ignore it.
-
 /// The length beyond which a message shortens a name.
 const SHOWN_NAME: usize = 64;
 

@@ -42,16 +42,13 @@ where
     let container = detected.container;
     let mut budget = Budget::for_bytes(bytes);
     let mut tally = Tally::new(container);
-    let ended = match detected.demuxer(bytes) {
-        Some(mut demuxer) => {
-            let reader = Reader::with_window(&mut source, detected.start, bytes, detected.head);
-            reader?.run(demuxer.as_mut(), &mut tally, &mut budget)?
-        }
-        None => {
-            // The walk over the boxes begins with a window of its own.
-            drop(detected.head);
-            mp4::measure(&mut source, bytes, &mut tally, &mut budget)?
-        }
+    let ended = if let Some(mut demuxer) = detected.demuxer(bytes) {
+        let reader = Reader::with_window(&mut source, detected.start, bytes, detected.head);
+        reader?.run(demuxer.as_mut(), &mut tally, &mut budget)?
+    } else {
+        // The walk over the boxes begins with a window of its own.
+        drop(detected.head);
+        mp4::measure(&mut source, bytes, &mut tally, &mut budget)?
     };
     if let Ended::OverBudget { left } = ended {
         tally.leave_unseen(left, bytes.saturating_sub(left));

@@ -153,7 +153,7 @@ fn post(path: &str, body: &str) -> String {
 
 /// Rounds to the resolution of tokio's timers.
 fn seconds(time: Duration) -> u64 {
-    (time.as_millis() as u64 + 5) / 1000
+    (time + Duration::from_millis(5)).as_secs()
 }
 
 macro_rules! over_http1 {
@@ -194,7 +194,7 @@ over_http1! {
         let mut client = server.connect().await;
         client.write_all(post("/a", "one").as_bytes()).await.unwrap();
         read_until(&mut client, "/a one").await;
-        sleep(LIMITS.keep_alive - Duration::from_secs(1)).await;
+        sleep(LIMITS.keep_alive.saturating_sub(Duration::from_secs(1))).await;
         client.write_all(post("/b", "two").as_bytes()).await.unwrap();
         read_until(&mut client, "/b two").await;
         let (rest, after) = read_to_end(&mut client).await;
@@ -205,9 +205,9 @@ over_http1! {
         let mut client = server.connect().await;
         client.write_all(post("/a", "").as_bytes()).await.unwrap();
         read_until(&mut client, "/a ").await;
-        sleep(LIMITS.keep_alive - Duration::from_secs(1)).await;
+        sleep(LIMITS.keep_alive.saturating_sub(Duration::from_secs(1))).await;
         client.write_all(b"GET /b HTTP").await.unwrap();
-        sleep(LIMITS.head - Duration::from_secs(1)).await;
+        sleep(LIMITS.head.saturating_sub(Duration::from_secs(1))).await;
         client.write_all(b"/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         read_until(&mut client, "/b ").await;
     }
@@ -276,7 +276,7 @@ over_http1! {
     }
 
     async fn large_bodies_pass_whole_in_every_framing(server) {
-        let body: String = (0..40_000).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+        let body: String = (0..40_000_u32).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
         let tenth = body.as_bytes().chunks(4001).map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap()));
         let chunked = format!("POST /b HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n", tenth.collect::<String>());
         let one_chunk = format!("POST /b HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
@@ -316,7 +316,7 @@ over_http1! {
     async fn what_is_sent_ahead_is_bounded(server) {
         let mut client = server.connect().await;
         client.write_all(post("/wait", "").as_bytes()).await.unwrap();
-        client.write_all(&[b'x'; 100_000]).await.unwrap();
+        client.write_all(&vec![b'x'; 100_000]).await.unwrap();
         assert_eq!(read_to_end(&mut client).await.0, "");
         assert!(!server.is_handling.get());
     }

@@ -123,7 +123,7 @@ async fn read_all(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
 }
 
 fn seconds(time: Duration) -> u64 {
-    (time.as_millis() as u64 + 5) / 1000
+    (time + Duration::from_millis(5)).as_secs()
 }
 
 macro_rules! over_http2 {
@@ -132,7 +132,7 @@ macro_rules! over_http2 {
         async fn $name() {
             let $server = TestServer::new();
             LocalSet::new().run_until(async move {
-                #[allow(unused_mut, reason = "not every test sends by itself")]
+                #[allow(unused_mut, clippy::used_underscore_binding, reason = "not every test uses both")]
                 let (mut $requests, $connection) = $server.connect().await;
                 $body
             }).await;
@@ -229,11 +229,11 @@ over_http2! {
     async fn an_idle_connection_is_asked_to_leave_and_then_closed(server, requests, connection) {
         let since = Instant::now();
         read_all(ask(&requests, "/first").await).await.unwrap();
-        sleep(LIMITS.keep_alive - Duration::from_secs(1)).await;
+        sleep(LIMITS.keep_alive.saturating_sub(Duration::from_secs(1))).await;
         read_all(ask(&requests, "/second").await).await.unwrap();
         let _ = timeout(FOREVER, connection).await.expect("the connection stays open");
         let longest = LIMITS.keep_alive * 2 + DRAIN_GRACE;
-        assert!(since.elapsed() >= LIMITS.keep_alive * 2 - Duration::from_secs(2) && since.elapsed() <= longest);
+        assert!(since.elapsed() >= (LIMITS.keep_alive * 2).saturating_sub(Duration::from_secs(2)) && since.elapsed() <= longest);
         assert!(requests.ready().await.is_err());
         assert_eq!(server.called.borrow().len(), 2);
     }

@@ -11,7 +11,7 @@ use self::swagger_ui::Asset;
 use crate::http::error::ApiError;
 
 /// The API contract, served at `/openapi.yaml`.
-pub const OPENAPI: &str = include_str!("../../../openapi.yaml");
+pub const OPENAPI: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml"));
 
 /// The script that opens the contract in Swagger UI.
 const INITIALIZER: &[u8] = include_bytes!("initializer.js");

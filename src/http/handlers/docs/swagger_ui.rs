@@ -66,8 +66,7 @@ fn unpack(archive: &[u8]) -> Result<HashMap<&'static str, Asset>, UnpackError> {
         let bytes = if entry.compression_method() == CompressionMethod::STORE {
             data.to_vec()
         } else {
-            decompress_to_vec_with_limit(data, MAX_ASSET_BYTES)
-                .map_err(|error| UnpackError::Compressed(name, error))?
+            decompress_to_vec_with_limit(data, MAX_ASSET_BYTES).map_err(|error| UnpackError::Compressed(name, error))?
         };
         unpacked.insert(name, Asset { content_type, bytes: bytes.into() });
     }

@@ -126,6 +126,8 @@ mod tests {
         assert_eq!(watch.find(&[0x18, 0x53, 0x80, 0x67]), None);
     }
 
+    type Find = fn(&mut Watch, &[u8]) -> Option<(u32, usize)>;
+
     #[test]
     fn every_id_is_found_wherever_the_pieces_are_cut() {
         let gaps = [0, 1, 3, 5, 40].map(|size| vec![0x1f; size]);
@@ -135,7 +137,7 @@ mod tests {
                 [&gaps[n / ebml::TOP_LEVEL.len()][..], &id].concat()
             })
             .collect();
-        let all = |size: usize, find: fn(&mut Watch, &[u8]) -> Option<(u32, usize)>| {
+        let all = |size: usize, find: Find| {
             let (mut watch, mut found) = (Watch::default(), Vec::new());
             for (n, piece) in stream.chunks(size).enumerate() {
                 let mut from = 0;
