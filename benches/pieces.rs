@@ -147,7 +147,7 @@ fn mp3(bytes: usize) -> Vec<u8> {
     file.truncate(bytes / 192 * 192);
     for frame in file.chunks_exact_mut(192) {
         // No byte of ones, so that only the heads look like heads.
-        for byte in &mut frame {
+        for byte in frame.iter_mut() {
             *byte &= 0x7f;
         }
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0x54, 0xc4]);

@@ -61,7 +61,7 @@ async fn a_refused_request_has_the_steps_that_happened_and_says_which_one_failed
         ("", STEPS.to_vec(), vec![]),
         ("rate_limit_exceeded", up_to("identify"), vec!["receive"]),
         ("provider_error", refunded, vec!["forward"]),
-        ("invalid_token", vec!["receive"], vec!["receive"]),
+        ("invalid_token", up_to("identify"), vec!["identify", "receive"]),
     ];
     let all = RequestSpans::of(&collector, gateway).await;
     assert_eq!(all.len(), expected.len());
