@@ -123,7 +123,7 @@ async fn round(name: &str, store: &Arc<Store>, at_once: usize, server: Option<&S
 
 /// One request, admitted and settled; how long it waited to be admitted.
 async fn request(store: &Store, subject: Subject) -> Duration {
-    let memo = RequestInfo {
+    let info = RequestInfo {
         request_id: PermitId::new().to_string(),
         plan: "default".to_owned(),
         model: "gpt-transcribe".to_owned(),
@@ -139,7 +139,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         limits: limits(),
         estimate,
         lease,
-        memo,
+        info,
     });
     let start = Instant::now();
     let decision = store.admit(Arc::clone(&ask)).await.unwrap();
@@ -150,8 +150,8 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         subject: ask.subject.clone(),
         session: None,
         at: decision.at,
-        memo: ask.memo.clone(),
-        counted_as: ask.memo.model.clone(),
+        info: ask.info.clone(),
+        counted_as: ask.info.model.clone(),
         audio: ask.estimate.audio,
         estimate,
         cost: estimate,

@@ -273,26 +273,26 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings.clone();
     folder.path().clone_into(&mut settings.fixed.store.data_dir);
-    let (admission, desk) = runtime.block_on(async {
-        let (limiter, desk) = Limiter::open(&settings.fixed.store, &Clock::system()).unwrap();
-        (Admission::new(&settings, Arc::new(limiter)), desk)
+    let (admission, queue) = runtime.block_on(async {
+        let (limiter, queue) = Limiter::open(&settings.fixed.store, &Clock::system()).unwrap();
+        (Admission::new(&settings, Arc::new(limiter)), queue)
     });
     let mut callers = callers.iter().cycle();
     bencher.iter(|| {
         runtime.block_on(async {
             let caller = callers.next().unwrap();
-            let routes = admission.routes(caller, &job).unwrap();
+            let targets = admission.targets(caller, &job).unwrap();
             let asked = admission.admit(JobToAdmit {
                 caller,
                 job: &job,
-                routes: &routes,
+                targets: &targets,
                 provider: "openai",
                 request_id: "a-request",
             });
             asked.await.unwrap().answered();
         });
     });
-    runtime.block_on(desk.close());
+    runtime.block_on(queue.close());
 }
 
 /// What a request's end costs where its event is not logged, and what a scrape costs.

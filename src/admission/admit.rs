@@ -22,7 +22,7 @@ use crate::store::StoreError;
 /// The time by which a lease exceeds the longest time that a provider may take.
 const LEASE_MARGIN: Duration = Duration::from_mins(1);
 /// The part of each remaining budget that a job admitted by a mere bound may take: a tenth.
-const PLENTY: u64 = 10;
+const HEADROOM_FACTOR: u64 = 10;
 
 /// Admission by the plans, the model entries and the limits.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct JobToAdmit<'a> {
     /// The job.
     pub job: &'a Job,
     /// The model entries that can do the job.
-    pub routes: &'a TargetChain,
+    pub targets: &'a TargetChain,
     /// The first provider in line.
     pub provider: &'a str,
     /// The id of the request.
@@ -67,7 +67,7 @@ impl Admission {
         }
     }
 
-    /// Charges the job's estimate, by the dearest of its `routes`, and takes its share of the caller's limits: all or
+    /// Charges the job's estimate, by the dearest of its `targets`, and takes its share of the caller's limits: all or
     /// nothing, after every other check.
     pub async fn admit(&self, job: JobToAdmit<'_>) -> Result<Permit, Refusal> {
         self.admit_inner(job, None).await
@@ -85,11 +85,11 @@ impl Admission {
 
     /// Admits a job. `replaced`: the charge of the permit that the new one replaces.
     async fn admit_inner(&self, to_admit: JobToAdmit<'_>, replaced: Option<Charge>) -> Result<Permit, Refusal> {
-        let JobToAdmit { caller, job, routes, .. } = to_admit;
-        let plan = self.check_job(caller, job, routes)?;
+        let JobToAdmit { caller, job, targets, .. } = to_admit;
+        let plan = self.check_job(caller, job, targets)?;
         let length = job.billed_length();
         let request = self.request(to_admit, plan, replaced);
-        let (subject, session, memo) = (request.subject.clone(), request.session.clone(), request.memo.clone());
+        let (subject, session, info) = (request.subject.clone(), request.session.clone(), request.info.clone());
         let estimate = request.estimate;
         let decided = self.limiter.admit(request).await;
         let decided = decided.map_err(|Unavailable| Refusal::StoreUnavailable)?;
@@ -100,19 +100,19 @@ impl Admission {
             return Err(denied(caller, plan, denial, account, estimate, Month::of(decision.at)));
         }
         let (id, decided_by, text) = (decided.id, decided.decided_by, job.options.text_bytes());
-        let charge = PendingCharge { id, subject, session, at: decision.at, memo, estimate, text, decided_by };
+        let charge = PendingCharge { id, subject, session, at: decision.at, info, estimate, text, decided_by };
         let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
-        Ok(Permit::new(Arc::clone(&routes.asked_for), charge, length, settler, leases))
+        Ok(Permit::new(Arc::clone(&targets.requested), charge, length, settler, leases))
     }
 
     /// Refuses a job that no decision of the store could admit, and returns the caller's plan.
-    fn check_job(&self, caller: &Caller, job: &Job, routes: &TargetChain) -> Result<&Plan, Refusal> {
+    fn check_job(&self, caller: &Caller, job: &Job, targets: &TargetChain) -> Result<&Plan, Refusal> {
         let plan = self.plan(caller)?;
         let length = job.billed_length();
         if let Some(rate) = plan.audio.filter(|rate| length.upper_bound() > rate.burst) {
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, max: rate.burst });
         }
-        let model = &routes.asked_for;
+        let model = &targets.requested;
         if model.price.is_none() && plan.monthly_usd.is_some() {
             return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
         }
@@ -120,7 +120,7 @@ impl Admission {
     }
 
     fn request(&self, to_admit: JobToAdmit<'_>, plan: &Plan, replaced: Option<Charge>) -> AdmitRequest {
-        let JobToAdmit { caller, job, routes, provider, request_id } = to_admit;
+        let JobToAdmit { caller, job, targets, provider, request_id } = to_admit;
         let length = job.billed_length().upper_bound();
         let session = self.in_session(caller);
         AdmitRequest {
@@ -132,12 +132,12 @@ impl Admission {
                 Some(charged) => Limits::for_replacement(charged, plan, length),
                 None => Limits::for_recording(plan, length),
             },
-            estimate: dearest(routes, length, job.options.text_bytes()),
+            estimate: dearest(targets, length, job.options.text_bytes()),
             lease: self.lease,
-            memo: RequestInfo {
+            info: RequestInfo {
                 request_id: request_id.to_owned(),
                 plan: caller.plan.clone(),
-                model: routes.asked_for.name.clone(),
+                model: targets.requested.name.clone(),
                 provider: provider.to_owned(),
             },
         }
@@ -145,23 +145,23 @@ impl Admission {
 
     /// Returns true if a permit for the same recording with other options also covers this job: the model is the same,
     /// and the job costs no more than the permit's charge.
-    pub fn covers(&self, permit: &Permit, routes: &TargetChain, job: &Job) -> bool {
+    pub fn covers(&self, permit: &Permit, targets: &TargetChain, job: &Job) -> bool {
         let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
-        permit.covers(&routes.asked_for, dearest(routes, length, text))
+        permit.covers(&targets.requested, dearest(targets, length, text))
     }
 
     /// Returns true if the job's worst-case cost is at most a tenth of every remaining budget, as far as this process
     /// knows: a bound that turns out far too high must not starve the caller's other requests. Audio taken from a rate
     /// is never given back, so a plan with a rate of audio returns false; so does a session with caps, since only the
     /// store knows the rest of its caps.
-    pub fn has_plenty(&self, caller: &Caller, job: &Job) -> bool {
+    pub fn has_budget_headroom(&self, caller: &Caller, job: &Job) -> bool {
         let Ok(plan) = self.plan(caller) else { return false };
         let length = job.billed_length().upper_bound();
         let spent = self.limiter.spent(&caller.subject);
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
         let price = self.models.get(name).and_then(|model| model.price);
         let usd = price.map(|price| price.estimate(length, job.options.text_bytes())).unwrap_or_default();
-        let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / PLENTY >= part;
+        let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / HEADROOM_FACTOR >= part;
         caller.caps.are_none()
             && plan.audio.is_none()
             && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), usd.get()))
@@ -170,7 +170,7 @@ impl Admission {
 
     /// Checks everything that is known before the body is read: the plan exists, the token is not known to be revoked,
     /// the caller has requests left, and another upload may start.
-    pub fn before_body(&self, caller: &Caller) -> Result<(), Refusal> {
+    pub fn check_before_body(&self, caller: &Caller) -> Result<(), Refusal> {
         let plan = self.plan(caller)?;
         self.check_known_revocations(caller)?;
         self.check_requests(caller)?;
@@ -257,8 +257,8 @@ fn denied(
 }
 
 /// Returns the cost of a job by the dearest of its model entries.
-fn dearest(routes: &TargetChain, length: AudioMs, text: u64) -> Charge {
-    let prices = routes.models().filter_map(|model| model.price);
+fn dearest(targets: &TargetChain, length: AudioMs, text: u64) -> Charge {
+    let prices = targets.models().filter_map(|model| model.price);
     let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
     Charge { usd, audio: length }
 }

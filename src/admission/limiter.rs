@@ -31,8 +31,8 @@ pub struct Unavailable;
 pub struct LimiterDecision {
     /// The decision.
     pub decision: Decision,
-    /// The id of the permit, if the request is admitted. It differs from the id of the request if the store was asked
-    /// and did not answer: a settlement under the request's id takes back anything that the store charges for it.
+    /// The id of the permit, if the request is admitted. If the store was asked and did not answer, the permit has a new
+    /// id: a settlement under the request's own id takes back whatever the store may still charge for it.
     pub id: PermitId,
     /// The authority that decided.
     pub decided_by: Granted,
@@ -101,8 +101,8 @@ impl Limiter {
         // Count as spent the estimates that this process admitted without the store and that the store does not know
         // yet.
         request.limits = limits.without(self.budgets.owed(&request.subject));
-        if self.limits_in_front()
-            && let Err(denial) = self.take_in_front(&mut request, &limits)
+        if self.has_local_limits()
+            && let Err(denial) = self.take_local_limits(&mut request, &limits)
         {
             return Ok(self.denied(&request, denial));
         }
@@ -130,7 +130,7 @@ impl Limiter {
                     pending.keep();
                 }
                 if self.requires_store() {
-                    if self.limits_in_front() {
+                    if self.has_local_limits() {
                         self.rates.give_back(&request.subject, &limits);
                     }
                     return Err(Unavailable);
@@ -143,15 +143,15 @@ impl Limiter {
         }
     }
 
-    /// Returns true if the rates and leases of this process stand in front of a shared store's. The embedded store has
-    /// these very rates and leases.
-    fn limits_in_front(&self) -> bool {
+    /// Returns true if this process checks rates and leases of its own before it asks a shared store. The embedded store
+    /// uses the rates and leases of this process itself.
+    fn has_local_limits(&self) -> bool {
         !self.store.owns(&self.rates)
     }
 
-    /// Takes the rates of this process, and leaves the store as much of the limit of requests in flight as this process
-    /// has not given away without it.
-    fn take_in_front(&self, request: &mut AdmitRequest, limits: &Limits) -> Result<(), Denial> {
+    /// Takes the rates of this process. Requests that this process admitted without the store reduce the limit of
+    /// requests in flight that the store is asked to enforce.
+    fn take_local_limits(&self, request: &mut AdmitRequest, limits: &Limits) -> Result<(), Denial> {
         let subject = &request.subject;
         self.rates.take(subject, limits)?;
         // The leases of this process alone may reach the caller's limit, whatever the store knows of them.
@@ -172,7 +172,7 @@ impl Limiter {
             self.revocations.remember(&request.token.revocation(subject));
         }
         self.budgets.update(subject, Month::of(decision.at), account.spent, asked_at);
-        if !self.limits_in_front() {
+        if !self.has_local_limits() {
             return;
         }
         if decision.denial.is_some() {
@@ -185,7 +185,7 @@ impl Limiter {
     /// admitted meanwhile, unknown to the store, have used up the limit.
     fn exceeded_meanwhile(&self, request: &AdmitRequest, limits: &Limits, decision: &Decision) -> Option<Denial> {
         let (subject, id) = (&request.subject, request.id);
-        if self.limits_in_front() {
+        if self.has_local_limits() {
             let added = self.leases.add_below(limits.concurrent, subject, id, request.lease, Granted::ByStore);
             if added == Added::Full {
                 return Some(Denial::Concurrency);
@@ -199,7 +199,7 @@ impl Limiter {
     /// known budgets. In front of a shared store, the request has taken its rates already.
     fn decide_locally(&self, request: &AdmitRequest, id: PermitId, limits: &Limits) -> Decision {
         let subject = &request.subject;
-        if !self.limits_in_front()
+        if !self.has_local_limits()
             && let Err(denial) = self.rates.take(subject, limits)
         {
             return self.local_decision(request, Some(denial));

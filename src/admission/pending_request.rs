@@ -27,8 +27,8 @@ impl<'a> PendingRequest<'a> {
         self.is_open = false;
     }
 
-    /// Takes back anything that the store took for the request, or would still take: even an answer that admits no
-    /// longer counts.
+    /// Takes back everything that the store took for the request. If the store admits it later, that no longer counts
+    /// either.
     pub(super) fn take_back(mut self) {
         self.is_open = false;
         self.void(RateRefund::from_limits(&self.request.limits));

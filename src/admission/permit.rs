@@ -17,10 +17,12 @@ use crate::telemetry::traces::{Step, Trace};
 /// Leave to forward one job. Admission has charged its estimate. Dropping a permit settles it, once, by the outcome
 /// noted on it until then:
 ///
-/// - answered: the usage that the provider reports, or the estimate without a report;
-/// - refused or failed: nothing; but if part of the transcript had been sent to the client, as if answered;
-/// - neither, since the client left or its deadline passed: as if answered, if a provider had the whole recording by
-///   then; else nothing.
+/// - the provider answered: the usage that it reports, or the estimate without a report;
+/// - the provider refused or failed: nothing; but as if answered, if part of the transcript had been sent to the client;
+/// - the client left, or its own deadline passed: as if answered, if a provider had the whole recording by then, or had
+///   sent usage or part of the transcript; else nothing.
+///
+/// `docs/limits.md` has the same rules as a table of endings.
 ///
 /// However many candidates were asked, the job is charged once, at the price of the one that served.
 pub struct Permit {
@@ -50,7 +52,7 @@ pub(super) struct PendingCharge {
     pub(super) subject: Subject,
     pub(super) session: Option<InSession>,
     pub(super) at: UnixMs,
-    pub(super) memo: RequestInfo,
+    pub(super) info: RequestInfo,
     pub(super) estimate: Charge,
     /// The number of bytes of text that a provider may bill.
     pub(super) text: u64,
@@ -147,7 +149,7 @@ impl Permit {
         match self.end {
             Some(End::Answered) => (Ending::Answered, self.cost()),
             Some(End::Failed) if self.delivered => (Ending::Broken, self.cost()),
-            Some(End::Failed) if self.attempts.were_left() => (Ending::Left, self.cost()),
+            Some(End::Failed) if self.attempts.abandoned_by_client() => (Ending::Left, self.cost()),
             None if self.delivered || self.report.usage.is_some() || self.attempts.have_recording() => {
                 (Ending::Left, self.cost())
             }
@@ -188,9 +190,9 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (ending, cost) = self.outcome();
-        let PendingCharge { id, subject, session, at, mut memo, estimate, decided_by, .. } = self.account.clone();
+        let PendingCharge { id, subject, session, at, mut info, estimate, decided_by, .. } = self.account.clone();
         if let Some(target) = self.attempts.last_target() {
-            memo.provider = target.provider;
+            info.provider = target.provider;
         }
         let span = self.trace.begin(Step::Settle);
         span.set("voxgate.ending", ending.as_str());
@@ -199,13 +201,13 @@ impl Drop for Permit {
         if !self.superseded {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
-        SPEND.add([Label::model(&self.model), Label::configured(&memo.provider)], cost.usd.get());
+        SPEND.add([Label::model(&self.model), Label::configured(&info.provider)], cost.usd.get());
         let (audio, usage) = (self.audio.upper_bound(), self.report.usage);
         let settlement = Settlement {
             session,
             counted_as: self.model.counted_as().to_owned(),
             without_store: decided_by == Granted::Locally,
-            ..Settlement::from_entry(Entry { id, at, subject, memo, audio, estimate, cost, usage, ending })
+            ..Settlement::from_entry(Entry { id, at, subject, info, audio, estimate, cost, usage, ending })
         };
         self.settler.settle(settlement, span);
     }

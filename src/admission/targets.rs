@@ -12,8 +12,8 @@ use crate::models::{self, Target, TargetChain};
 impl Admission {
     /// Returns the model entries that can do a job: the requested one, if the caller may use it and it can do the job,
     /// and those of its fallbacks that can do the job.
-    pub fn routes(&self, caller: &Caller, job: &Job) -> Result<TargetChain, Refusal> {
-        let asked_for = self.model(caller, job)?;
+    pub fn targets(&self, caller: &Caller, job: &Job) -> Result<TargetChain, Refusal> {
+        let requested = self.model(caller, job)?;
         let is_priced = self.plan(caller)?.monthly_usd.is_some();
         let fallback = |fallback: &Fallback| {
             let model = self.models.get(&fallback.model)?;
@@ -21,8 +21,8 @@ impl Admission {
             let fits = models::check(job, model).is_ok() && (model.price.is_some() || !is_priced);
             fits.then(|| Target { model: Arc::clone(model), weight: fallback.weight })
         };
-        let fallbacks = asked_for.fallbacks.iter().filter_map(fallback).collect();
-        Ok(TargetChain { asked_for, fallbacks })
+        let fallbacks = requested.fallbacks.iter().filter_map(fallback).collect();
+        Ok(TargetChain { requested, fallbacks })
     }
 
     fn model(&self, caller: &Caller, job: &Job) -> Result<Arc<Model>, Refusal> {

@@ -40,40 +40,44 @@ impl Connections {
     }
 
     /// Returns the acceptor of the public listener.
-    pub(super) fn public_acceptor(&self, live: &Data<CurrentState>, shutdown: watch::Receiver<bool>) -> Acceptor {
-        let refuse = live.clone();
+    pub(super) fn public_acceptor(
+        &self,
+        current_state: &Data<CurrentState>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Acceptor {
+        let refuse = current_state.clone();
         Acceptor {
             connections: Arc::clone(&self.public),
             tls: Some(Arc::clone(&self.tls)),
-            limits: (&live.current().settings.fixed.server).into(),
+            limits: (&current_state.current().settings.fixed.server).into(),
             shutdown,
             hooks: Hooks {
                 refuse: Arc::new(move |fault, scheme| http::refuse(&refuse.current(), malformed(fault), scheme)),
-                ..hooks(live)
+                ..hooks(current_state)
             },
         }
     }
 
     /// Returns the acceptor of the operational listener: plain HTTP, without records.
-    pub(super) fn ops_acceptor(&self, live: &Data<CurrentState>, shutdown: watch::Receiver<bool>) -> Acceptor {
+    pub(super) fn ops_acceptor(&self, current_state: &Data<CurrentState>, shutdown: watch::Receiver<bool>) -> Acceptor {
         Acceptor {
             connections: Arc::clone(&self.ops),
             tls: None,
-            limits: (&live.current().settings.fixed.server).into(),
+            limits: (&current_state.current().settings.fixed.server).into(),
             shutdown,
-            hooks: hooks(live),
+            hooks: hooks(current_state),
         }
     }
 }
 
 /// Returns the hooks of a listener that records no invalid requests.
-fn hooks(live: &Data<CurrentState>) -> Hooks {
-    let live = live.clone();
+fn hooks(current_state: &Data<CurrentState>) -> Hooks {
+    let current_state = current_state.clone();
     Hooks {
         refuse: Arc::new(|fault, _| http::refuse_unrecorded(malformed(fault))),
         before_continue: Arc::new(move |request| {
-            let live = live.clone();
-            Box::pin(async move { http::before_continue(&live.current(), request).await })
+            let current_state = current_state.clone();
+            Box::pin(async move { http::before_continue(&current_state.current(), request).await })
         }),
     }
 }

@@ -67,7 +67,7 @@ enum ReloadError {
 
 /// A task that keeps the state in line with the settings.
 pub struct Reloader {
-    live: Data<CurrentState>,
+    current_state: Data<CurrentState>,
     tls: Arc<CurrentTls>,
     source: SettingsSource,
     watched: FileWatch,
@@ -96,10 +96,10 @@ impl FileWatch {
 }
 
 impl Reloader {
-    /// Creates a reloader of the state at `live`, and of the certificate at `tls`.
-    pub fn new(live: Data<CurrentState>, tls: Arc<CurrentTls>, source: SettingsSource) -> Self {
-        let watched = FileWatch { seen: live.current().settings.files.clone(), changing: None };
-        Self { live, tls, source, watched }
+    /// Creates a reloader of the current state, and of the certificate at `tls`.
+    pub fn new(current_state: Data<CurrentState>, tls: Arc<CurrentTls>, source: SettingsSource) -> Self {
+        let watched = FileWatch { seen: current_state.current().settings.files.clone(), changing: None };
+        Self { current_state, tls, source, watched }
     }
 
     /// Checks the files at intervals until dropped, and reads the settings at once on `hangup`.
@@ -127,7 +127,7 @@ impl Reloader {
     }
 
     async fn try_reload(&mut self, now: Files) -> Result<(), ReloadError> {
-        if let Some(pipe) = self.live.current().settings.files.read_once() {
+        if let Some(pipe) = self.current_state.current().settings.files.read_once() {
             let pipe = pipe.to_owned();
             self.watched = FileWatch { seen: now, changing: None };
             return Err(ReloadError::ReadOnce(pipe));
@@ -149,7 +149,7 @@ impl Reloader {
 
     /// Replaces the state by one with these settings.
     fn replace(&self, settings: Settings) -> Result<(), ReloadError> {
-        let old = self.live.current();
+        let old = self.current_state.current();
         if settings.fixed.server.is_loopback() != old.settings.fixed.server.is_loopback() {
             return Err(ReloadError::Loopback);
         }
@@ -164,7 +164,7 @@ impl Reloader {
             return Err(ReloadError::Sandbox);
         }
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
-        self.live.replace(build_state(settings, Arc::clone(&old.shared), Some(&old))?);
+        self.current_state.replace(build_state(settings, Arc::clone(&old.shared), Some(&old))?);
         self.tls.replace(tls);
         tracing::info!(target: AUDIT, "the settings were read again and are in force");
         for tables in need_restart {

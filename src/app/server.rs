@@ -75,16 +75,16 @@ pub enum StartError {
 pub struct Application {
     address: SocketAddr,
     ops_address: SocketAddr,
-    live: Data<CurrentState>,
+    current_state: Data<CurrentState>,
     connections: Connections,
     source: SettingsSource,
     settlements: SettlementQueue,
     public: Server,
     operational: Server,
     sandbox: Option<Sandbox>,
-    closing: watch::Sender<bool>,
+    shutdown: watch::Sender<bool>,
     /// Closes the operational listener, last of all.
-    ops_closing: watch::Sender<bool>,
+    ops_shutdown: watch::Sender<bool>,
     /// Registered at the start, so that a signal before [`Application::run`] is not lost and does not kill the process.
     terminate: Signal,
     interrupt: Signal,
@@ -117,20 +117,20 @@ impl Application {
             sandbox.as_ref().map(Sandbox::provider),
             connections.metrics(),
         )?;
-        let live = Data::new(CurrentState::new(build_state(settings, Arc::new(shared), None)?));
-        let ((closing, is_closing), (ops_closing, ops_is_closing)) = (watch::channel(false), watch::channel(false));
+        let current_state = Data::new(CurrentState::new(build_state(settings, Arc::new(shared), None)?));
+        let ((shutdown, on_shutdown), (ops_shutdown, ops_on_shutdown)) = (watch::channel(false), watch::channel(false));
         Ok(Self {
             address,
             ops_address,
-            public: public(public_socket, &live, &client_tls, &connections, is_closing)?,
-            operational: operational(ops_socket, &live, &connections, ops_is_closing)?,
-            live,
+            public: public(public_socket, &current_state, &client_tls, &connections, on_shutdown)?,
+            operational: operational(ops_socket, &current_state, &connections, ops_on_shutdown)?,
+            current_state,
             connections,
             source,
             settlements,
             sandbox,
-            closing,
-            ops_closing,
+            shutdown,
+            ops_shutdown,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
@@ -149,10 +149,20 @@ impl Application {
 
     /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once.
     pub async fn run(self) -> io::Result<()> {
-        let Self { live, connections, source, settlements, public, operational, sandbox, closing, ops_closing, .. } =
-            self;
+        let Self {
+            current_state,
+            connections,
+            source,
+            settlements,
+            public,
+            operational,
+            sandbox,
+            shutdown,
+            ops_shutdown,
+            ..
+        } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
-        let reloader = Reloader::new(live.clone(), connections.tls, source);
+        let reloader = Reloader::new(current_state.clone(), connections.tls, source);
         let reloading = tokio::spawn(reloader.watch(self.hangup));
         let upkeep = tokio::spawn(metrics::upkeep());
         let (public_handle, ops_handle) = (public.handle(), operational.handle());
@@ -162,10 +172,10 @@ impl Application {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        let state = live.current();
+        let state = current_state.current();
         state.shared.stop();
         tracing::info!(at_most = ?state.settings.fixed.server.shutdown_timeout, "stopping: finishing requests in flight");
-        closing.send_replace(true);
+        shutdown.send_replace(true);
         let finish = async {
             stop(&public_handle, public).await?;
             // Keep the operational listener until last, so that probes see the gateway stop. The sandbox must serve
@@ -173,7 +183,7 @@ impl Application {
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
-            ops_closing.send_replace(true);
+            ops_shutdown.send_replace(true);
             ops_handle.stop(false).await;
             operational.await.map_err(io::Error::other)?
         };
@@ -209,28 +219,28 @@ const WORKER_SLACK: usize = 4;
 
 fn public(
     socket: TcpListener,
-    live: &Data<CurrentState>,
+    current_state: &Data<CurrentState>,
     client_tls: &ClientTls,
     connections: &Connections,
     shutdown: watch::Receiver<bool>,
 ) -> io::Result<Server> {
-    let state = live.current();
+    let state = current_state.current();
     let settings = &state.settings.fixed.server;
     let workers = settings.worker_threads();
     let share = connections.public.max().div_ceil(workers);
-    let acceptor = connections.public_acceptor(live, shutdown);
+    let acceptor = connections.public_acceptor(current_state, shutdown);
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
         .workers(workers)
         // A busy worker must not accept an unlimited number of connections, since each takes a file descriptor.
         .max_concurrent_connections(share + WORKER_SLACK);
-    let (live, client_tls) = (live.clone(), client_tls.clone());
+    let (current_state, client_tls) = (current_state.clone(), client_tls.clone());
     let server = server.listen("voxgate", socket, move || {
         let (own, client_tls, cors) =
-            (live.clone(), client_tls.clone(), http::cors(&live.current().settings.fixed.cors));
+            (current_state.clone(), client_tls.clone(), http::cors(&current_state.current().settings.fixed.cors));
         let application = App::new()
-            .app_data(live.clone())
+            .app_data(current_state.clone())
             .data_factory(move || {
                 let state = own.current();
                 let upstream = Upstream::new(&state.settings, &client_tls);
@@ -249,19 +259,19 @@ fn public(
 /// its own thread and its own connections, so it answers even when the public listener cannot.
 fn operational(
     socket: TcpListener,
-    live: &Data<CurrentState>,
+    current_state: &Data<CurrentState>,
     connections: &Connections,
     shutdown: watch::Receiver<bool>,
 ) -> io::Result<Server> {
     let max = connections.ops.max();
-    let (live, acceptor) = (live.clone(), connections.ops_acceptor(live, shutdown));
+    let (current_state, acceptor) = (current_state.clone(), connections.ops_acceptor(current_state, shutdown));
     let server = Server::build()
         .disable_signals()
         .shutdown_timeout(1)
         .workers(1)
         .max_concurrent_connections(max + WORKER_SLACK)
         .listen("voxgate-ops", socket, move || {
-            let application = App::new().app_data(live.clone()).configure(http::operational);
+            let application = App::new().app_data(current_state.clone()).configure(http::operational);
             transport::accept(application.into_factory(), acceptor.clone())
         })?;
     Ok(server.run())

@@ -106,7 +106,7 @@ impl Exchange {
     }
 
     /// Records that the provider broke its stream off in a way that only the reader of the stream can tell: with an error
-    /// event, with too large an event, or in good order but with parts missing.
+    /// event, with an event over the size limit, or by a clean end before the last event.
     pub fn broken_off(&mut self, error: &UpstreamError) {
         if let Some(target) = self.attempts.last_target() {
             count_stream_failure(&target.provider, error);

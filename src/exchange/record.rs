@@ -85,8 +85,8 @@ impl Record {
         facts.forwarded = Some(Instant::now());
     }
 
-    /// Returns the provider that served the request or failed last, and the number of attempts; `None` while that is
-    /// open, and if no provider was asked.
+    /// Returns the provider that served the request or failed last, and the number of attempts. Returns `None`
+    /// while an attempt is in progress, and if there was no attempt.
     pub fn served(&self) -> Option<(String, u32)> {
         let facts = self.facts();
         let attempts = facts.attempts.as_ref().filter(|attempts| attempts.are_over())?;

@@ -68,7 +68,7 @@ fn an_exchange_that_is_dropped_is_charged_if_a_provider_has_the_recording() {
         }
         drop(exchange);
         let settlement = settlements.next().unwrap();
-        assert_eq!((settlement.ending, settlement.memo.provider.as_str()), (ending, "p"));
+        assert_eq!((settlement.ending, settlement.info.provider.as_str()), (ending, "p"));
         assert_eq!(record.facts().outcome, Outcome::ClientGone);
     }
 }

@@ -88,7 +88,8 @@ impl<K: Copy + Eq + Hash> Level<K> {
     }
 }
 
-/// Returns true if `held` is less than four fifths of `found`, the units that other holders do not have.
+/// Returns true if a holder of `held` units has less than four fifths of `found`, the units that the other
+/// holders do not hold.
 fn leaves_a_part(held: u64, found: u64) -> bool {
     held < found - reserve(found)
 }

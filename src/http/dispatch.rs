@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use super::context::RequestContext;
 use super::error::ApiError;
-use super::headers::client_timeout::ClientLimit;
+use super::headers::client_timeout::ClientTimeouts;
 use crate::admission::{JobToAdmit, Permit, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::models::TargetChain;
-use crate::relay::Forwarding;
+use crate::relay::ReplyFuture;
 use crate::telemetry::traces::Step;
 use crate::upstream::ForwardRequest;
 
@@ -23,11 +23,11 @@ pub(super) struct Dispatch<'a> {
     pub(super) context: &'a RequestContext,
     pub(super) caller: &'a Caller,
     /// The time limits that the client states.
-    pub(super) limit: ClientLimit,
+    pub(super) limit: ClientTimeouts,
     /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) prefers_events: bool,
     /// Begins to send a job to a provider.
-    pub(super) forward: &'a dyn Fn(ForwardRequest) -> Forwarding,
+    pub(super) forward: &'a dyn Fn(ForwardRequest) -> ReplyFuture,
 }
 
 /// An admitted job's exchange, and the models that can do the job.
@@ -41,7 +41,7 @@ pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
     pub(super) exchange: Exchange,
-    pub(super) forwarding: Forwarding,
+    pub(super) forwarding: ReplyFuture,
 }
 
 impl Dispatch<'_> {
@@ -57,8 +57,8 @@ impl Dispatch<'_> {
     pub(super) async fn admit(&self, job: &Job) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
         let admit = async {
-            let targets = admission.routes(self.caller, job)?;
-            self.context.record().model(&targets.asked_for);
+            let targets = admission.targets(self.caller, job)?;
+            self.context.record().model(&targets.requested);
             let request_id = self.context.record().request_id();
             let permit = admission.admit(self.to_admit(job, &targets, &request_id)).await?;
             Ok::<_, Refusal>(self.admitted(targets, permit))
@@ -82,15 +82,15 @@ impl Dispatch<'_> {
     }
 
     fn to_admit<'b>(&'b self, job: &'b Job, targets: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
-        let provider = self.context.state().provider_name(&targets.asked_for);
-        JobToAdmit { caller: self.caller, job, routes: targets, provider, request_id }
+        let provider = self.context.state().provider_name(&targets.requested);
+        JobToAdmit { caller: self.caller, job, targets, provider, request_id }
     }
 
     /// Forwards an admitted job.
     pub(super) fn forward(&self, job: Job, admitted: Admitted) -> InFlight {
         let Admitted { targets, mut exchange } = admitted;
         let (state, record) = (self.context.state(), self.context.record());
-        let log = exchange.begin_forwarding(&targets.asked_for);
+        let log = exchange.begin_forwarding(&targets.requested);
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let deadline = self.limit.deadline(record.started(), sent, job.options.streams(), &state.settings);
         let (events, format) = (job.options.streams(), job.options.format());

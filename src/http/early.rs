@@ -4,7 +4,8 @@
 //! byte. A provider cannot begin before it has that byte, so the gateway decides with the whole recording in hand:
 //!
 //! - [`EarlyForward::confirm`]: the recording is as claimed. The provider gets the last byte.
-//! - [`EarlyForward::restart`]: the job differs, but its charge covers it. It is sent again, whole.
+//! - [`EarlyForward::restart`]: the job differs, or the provider ended the slow upload, and the charge covers the job. It
+//!   is sent again, whole.
 //! - [`EarlyForward::readmit`]: the job costs more than was charged. It is admitted anew, and sent again.
 //!
 //! Each consumes the early forward. Dropping it instead, because the upload or the provider fails or the client leaves,
@@ -19,7 +20,7 @@ use super::error::ApiError;
 use crate::exchange::Exchange;
 use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
 use crate::models::TargetChain;
-use crate::relay::Forwarding;
+use crate::relay::ReplyFuture;
 use crate::upstream::UpstreamError;
 
 /// A job that is being forwarded while its recording arrives.
@@ -65,7 +66,7 @@ impl<'a> EarlyForward<'a> {
     /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it. An exact claim is good
     /// enough. One that may be far above the length is good enough only for a caller with far more than that left.
     async fn begin(dispatch: &'a Dispatch<'a>, EarlyJob { job: claimed, claim }: EarlyJob) -> Option<Self> {
-        if !claim.exact && !dispatch.context.state().admission.has_plenty(dispatch.caller, &claimed) {
+        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed) {
             return None;
         }
         let mut job = claimed.clone();
@@ -114,7 +115,7 @@ impl<'a> EarlyForward<'a> {
         let is_as_claimed = !self.provider_ended && job.matches_claim(&self.claimed);
         job.default_stream(self.dispatch.prefers_events);
         self.dispatch.context.record().job(&job);
-        let targets = admission.routes(self.dispatch.caller, &job)?;
+        let targets = admission.targets(self.dispatch.caller, &job)?;
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
         } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job) {
@@ -152,7 +153,7 @@ impl<'a> EarlyForward<'a> {
     /// Cancels the provider's request, whose attempt then does not count, and returns the exchange.
     fn cancel(self) -> Exchange {
         let InFlight { mut exchange, forwarding, .. } = self.in_flight;
-        drop::<Forwarding>(forwarding);
+        drop::<ReplyFuture>(forwarding);
         exchange.withdraw();
         exchange
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 
 use super::error::ApiError;
-use super::headers::client_timeout::ClientLimit;
+use super::headers::client_timeout::ClientTimeouts;
 use super::state::AppState;
 use crate::domain::terms::Task;
 use crate::identity::{Caller, Scope};
@@ -28,7 +28,7 @@ pub(super) struct BodyHead {
     /// The body's declared size in bytes (`Content-Length`), if there is one.
     pub(super) declared: Option<u64>,
     /// The time limits that the client states.
-    pub(super) limit: ClientLimit,
+    pub(super) limit: ClientTimeouts,
 }
 
 /// The refusal of a request by its head.
@@ -69,7 +69,7 @@ fn check_known(state: &AppState, task: Task, headers: &HeaderMap, caller: &Calle
         Task::Transcribe => Scope::Transcribe,
         Task::Translate => Scope::Translate,
     })?;
-    state.admission.before_body(caller)?;
+    state.admission.check_before_body(caller)?;
     check_coding(headers)?;
     let form = BodyForm::from_content_type(only(headers, &CONTENT_TYPE)?)?;
     let declared = only(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
@@ -77,7 +77,7 @@ fn check_known(state: &AppState, task: Task, headers: &HeaderMap, caller: &Calle
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
         return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
     }
-    let limit = ClientLimit::parse(headers)?;
+    let limit = ClientTimeouts::parse(headers)?;
     let key = caller.share_key();
     state.shared.concurrency.check(key)?;
     // Only the recording itself counts against the spool quota, not the form around it.

@@ -112,7 +112,8 @@ pub struct Entry {
     /// The caller.
     pub subject: Subject,
     /// The request.
-    pub memo: RequestInfo,
+    #[serde(rename = "memo")]
+    pub info: RequestInfo,
     /// The length of the recording, measured or bounded.
     pub audio: AudioMs,
     /// The estimate that was charged at admission.

@@ -28,7 +28,7 @@ struct CachedBudget {
     spent: Charge,
     /// The charges admitted without the store and not settled yet.
     owed: Charge,
-    /// The charges admitted without the store and settled since: no answer of the store is known to include them.
+    /// The charges admitted without the store and settled since. The store's latest answer may not include them.
     settled: Charge,
     /// The time of the last of these settlements, by the steady clock.
     settled_at: Duration,

@@ -58,9 +58,9 @@ impl Limits {
         Some(Self { concurrent: Some(concurrent), ..self })
     }
 
-    /// Returns the limits of `plan` for a permit that replaces an earlier one of the same request, which was charged
-    /// `charged` and will get that back: the request has been counted, its audio has been taken from the rate, and it
-    /// is still in flight.
+    /// Returns the limits of `plan` for a permit that replaces an earlier one of the same request. The earlier permit will
+    /// give back its charge, `charged`. It has already taken one request and its audio from the rates, and it still counts
+    /// as in flight, so none of that is taken again.
     pub fn for_replacement(charged: Charge, plan: &Plan, length: AudioMs) -> Self {
         let limits = Self::for_recording(plan, length);
         let more = length.saturating_sub(charged.audio);

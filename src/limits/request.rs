@@ -26,7 +26,7 @@ pub struct AdmitRequest {
     /// The time after which the request counts as dead.
     pub lease: Duration,
     /// The description of the request in the ledger.
-    pub memo: RequestInfo,
+    pub info: RequestInfo,
 }
 
 impl AdmitRequest {
@@ -36,7 +36,7 @@ impl AdmitRequest {
             id: self.id,
             at,
             subject: self.subject.clone(),
-            memo: self.memo.clone(),
+            info: self.info.clone(),
             audio: self.estimate.audio,
             estimate: self.estimate,
             cost: self.estimate,

@@ -22,7 +22,8 @@ pub struct Settlement {
     /// The time of admission, which decides the day and the month of the charge.
     pub at: UnixMs,
     /// The description of the request in the ledger.
-    pub memo: RequestInfo,
+    #[serde(rename = "memo")]
+    pub info: RequestInfo,
     /// The model under which the monthly statement counts it.
     pub counted_as: String,
     /// The length of the recording, as measured or bounded.
@@ -41,8 +42,8 @@ pub struct Settlement {
     pub unknown: IfUnknown,
     /// True if an earlier attempt may have written this settlement, although its answer was lost.
     pub tried: bool,
-    /// True if every gateway that may have written this settlement marks the permits that it settles. Earlier gateways
-    /// neither mark them nor write this field.
+    /// For updates: true if this settlement comes from a version that marks settled permits in the store. Earlier versions
+    /// do not mark them, and do not write this field.
     #[serde(default)]
     pub marked: bool,
     /// The refund to the rates, for a settlement that takes everything back.
@@ -84,14 +85,14 @@ impl Settlement {
     /// Creates the settlement that writes the record `entry`. Its permit is from the store and of no session with caps,
     /// and counts under the requested model.
     pub fn from_entry(entry: Entry) -> Self {
-        let Entry { id, at, subject, memo, audio, estimate, cost, usage, ending } = entry;
+        let Entry { id, at, subject, info, audio, estimate, cost, usage, ending } = entry;
         Self {
             id,
             subject,
             session: None,
             at,
-            counted_as: memo.model.clone(),
-            memo,
+            counted_as: info.model.clone(),
+            info,
             audio,
             estimate,
             cost,
@@ -136,7 +137,7 @@ impl Settlement {
             id: self.id,
             at: self.at,
             subject: self.subject.clone(),
-            memo: self.memo.clone(),
+            info: self.info.clone(),
             audio: self.audio,
             estimate: self.estimate,
             cost: self.cost,

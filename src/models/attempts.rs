@@ -24,11 +24,11 @@ impl UploadFlag {
 /// All provider attempts of one request. Accounting and the request log read them when the request ends. A job is
 /// forwarded once, or in pieces side by side: each forwarding writes an [`AttemptLog`] of its own.
 #[derive(Clone, Default)]
-pub struct Attempts(Arc<Mutex<Vec<Forwarding>>>);
+pub struct Attempts(Arc<Mutex<Vec<ForwardState>>>);
 
 /// The state of one forwarding.
 #[derive(Default)]
-struct Forwarding {
+struct ForwardState {
     attempts: u32,
     /// The target of the last attempt.
     target: Option<AttemptTarget>,
@@ -36,7 +36,7 @@ struct Forwarding {
     /// True from the start of an attempt until its provider fails.
     is_open: bool,
     /// True if a provider had the whole recording when the client's own deadline passed.
-    was_left: bool,
+    is_abandoned: bool,
     progress: Progress,
 }
 
@@ -53,7 +53,7 @@ enum Progress {
 /// The target of an attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptTarget {
-    /// The model entry of the model that does the work; its price is charged.
+    /// The entry of the model that does the work. Its price is charged.
     pub model: Arc<Model>,
     /// The provider.
     pub provider: String,
@@ -65,7 +65,7 @@ impl Attempts {
     /// Opens the log of another forwarding.
     pub fn begin_forwarding(&self) -> AttemptLog {
         let mut forwardings = self.lock();
-        forwardings.push(Forwarding::default());
+        forwardings.push(ForwardState::default());
         AttemptLog { attempts: self.clone(), index: forwardings.len() - 1 }
     }
 
@@ -86,8 +86,8 @@ impl Attempts {
 
     /// Returns true if a provider had the whole recording when the client's own deadline passed, and may have done the
     /// work.
-    pub fn were_left(&self) -> bool {
-        self.lock().iter().any(|forwarding| forwarding.was_left)
+    pub fn abandoned_by_client(&self) -> bool {
+        self.lock().iter().any(|forwarding| forwarding.is_abandoned)
     }
 
     /// Returns the target of the last attempt, if there was one.
@@ -107,7 +107,7 @@ impl Attempts {
         current.peek().is_some() && current.all(|forwarding| forwarding.progress == Progress::Finished)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Forwarding>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<ForwardState>> {
         // A panic under the lock cannot leave a partial change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,7 +143,7 @@ impl AttemptLog {
         self.change(|forwarding| forwarding.progress = Progress::Finished);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Forwarding)) {
+    fn change(&self, change: impl FnOnce(&mut ForwardState)) {
         if let Some(forwarding) = self.attempts.lock().get_mut(self.index) {
             change(forwarding);
         }
@@ -165,8 +165,8 @@ pub(crate) enum AttemptFailure {
     Provider,
     /// The client's own deadline passed. If the provider already has the whole recording, the request is charged.
     ClientDeadline,
-    /// The recording could not be read, which is not the provider's failure: if the forwarding is withdrawn, this
-    /// attempt does not count.
+    /// The recording could not be read. That is not the provider's failure, so the attempt stays open: if the forwarding
+    /// is withdrawn next, the attempt does not count.
     Recording,
 }
 
@@ -187,7 +187,7 @@ impl AttemptEntry {
     pub(crate) fn fail(self, failure: AttemptFailure) {
         self.log.change(|forwarding| {
             if failure == AttemptFailure::ClientDeadline {
-                forwarding.was_left = self.upload.is_set();
+                forwarding.is_abandoned = self.upload.is_set();
             }
             if failure != AttemptFailure::Recording {
                 forwarding.is_open = false;
@@ -263,7 +263,7 @@ mod tests {
                 entry.upload().set();
             }
             entry.fail(AttemptFailure::ClientDeadline);
-            assert_eq!((attempts.were_left(), attempts.have_recording()), (has_recording, false));
+            assert_eq!((attempts.abandoned_by_client(), attempts.have_recording()), (has_recording, false));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::Model;
 #[derive(Debug, Clone)]
 pub struct TargetChain {
     /// The requested model entry, which always has a share of the first attempts.
-    pub asked_for: Arc<Model>,
+    pub requested: Arc<Model>,
     /// The fallbacks for it.
     pub fallbacks: Vec<Target>,
 }
@@ -26,7 +26,7 @@ pub struct Target {
 impl TargetChain {
     /// Returns all of the model entries.
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
-        std::iter::once(&self.asked_for).chain(self.fallbacks.iter().map(|route| &route.model))
+        std::iter::once(&self.requested).chain(self.fallbacks.iter().map(|route| &route.model))
     }
 
     /// Returns true if both chains have the same model entries, by name.
@@ -36,6 +36,6 @@ impl TargetChain {
 
     /// Returns each entry's share of the first attempts.
     pub(crate) fn weights(&self) -> impl Iterator<Item = Option<NonZeroU32>> {
-        std::iter::once(Some(self.asked_for.weight)).chain(self.fallbacks.iter().map(|route| route.weight))
+        std::iter::once(Some(self.requested.weight)).chain(self.fallbacks.iter().map(|route| route.weight))
     }
 }

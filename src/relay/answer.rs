@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use super::context::RelayContext;
-use super::stream::{Forwarding, Relay};
+use super::stream::{Relay, ReplyFuture};
 use crate::ledger::Report;
 use crate::upstream::{Answer, Reply, UpstreamError};
 
@@ -34,7 +34,7 @@ pub enum Relayed {
 
 /// Waits for the provider and relays its answer. For a stream, the wait ends with the first keep-alive: the client then
 /// has its head, and a later error becomes an event.
-pub async fn relay(mut forwarding: Forwarding, mut context: RelayContext<'_>) -> Result<Relayed, UpstreamError> {
+pub async fn relay(mut forwarding: ReplyFuture, mut context: RelayContext<'_>) -> Result<Relayed, UpstreamError> {
     // A whole answer has no time limit here.
     let answer = if context.events {
         timeout(context.settings.keep_alive, &mut forwarding).await.ok()

@@ -24,4 +24,4 @@ mod whole;
 pub use answer::{Relayed, relay};
 pub use context::RelayContext;
 pub use open::streams_open;
-pub use stream::Forwarding;
+pub use stream::ReplyFuture;

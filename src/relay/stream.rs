@@ -20,7 +20,7 @@ use crate::ledger::Report;
 use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
 
 /// The provider's reply, still to come.
-pub type Forwarding = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
 
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -31,7 +31,7 @@ const DRAIN_AFTER_DONE: Duration = Duration::from_millis(50);
 /// The source of the next bytes.
 enum Source {
     /// A provider that has not answered yet.
-    Forwarding(Forwarding),
+    Reply(ReplyFuture),
     /// A provider's stream.
     Events { bytes: EventBytes, key: Option<SecretString> },
     /// No source: the stream has ended.
@@ -78,8 +78,8 @@ impl Relay {
     }
 
     /// Creates a relay for an answer that is still to come. Sends keep-alives to the client until then.
-    pub(super) fn of_forwarding(forwarding: Forwarding, context: RelayContext<'_>) -> Self {
-        let mut relay = Self::new(Source::Forwarding(forwarding), context);
+    pub(super) fn of_forwarding(forwarding: ReplyFuture, context: RelayContext<'_>) -> Self {
+        let mut relay = Self::new(Source::Reply(forwarding), context);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
         relay
     }
@@ -113,7 +113,7 @@ impl Relay {
             }
             let waited = match &mut self.source {
                 Source::Ended => return None,
-                Source::Forwarding(forwarding) => {
+                Source::Reply(forwarding) => {
                     timeout(self.keep_alive, forwarding).await.map(|answer| self.provider_answered(answer))
                 }
                 Source::Events { bytes, .. } => timeout(self.keep_alive, bytes.next()).await.map(|chunk| match chunk {

@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Relays the answer, and returns what the client gets and how the request is settled.
-    async fn get(mut self, forwarding: Forwarding) -> (String, Ending, AudioMs) {
+    async fn get(mut self, forwarding: ReplyFuture) -> (String, Ending, AudioMs) {
         let got = match relay(forwarding, self.context).await.unwrap() {
             Relayed::Whole { body, .. } => String::from_utf8(body.into()).unwrap(),
             Relayed::Events { body, .. } => text(&body.collect::<Vec<_>>().await),
@@ -80,11 +80,11 @@ fn events(chunks: &[Option<&'static str>]) -> Reply {
     reply(Answer::Events { bytes: stream::iter(chunks).boxed(), key })
 }
 
-fn at_once(answer: Result<Reply, UpstreamError>) -> Forwarding {
+fn at_once(answer: Result<Reply, UpstreamError>) -> ReplyFuture {
     Box::pin(async { answer })
 }
 
-fn after(seconds: u64, answer: Result<Reply, UpstreamError>) -> Forwarding {
+fn after(seconds: u64, answer: Result<Reply, UpstreamError>) -> ReplyFuture {
     Box::pin(sleep(Duration::from_secs(seconds)).map(|()| answer))
 }
 

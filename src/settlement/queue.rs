@@ -160,7 +160,7 @@ impl SettlementWorker {
             Err(StoreError::Rejected(cause)) if again => {
                 tracing::error!(
                     cause,
-                    request_id = settlement.memo.request_id,
+                    request_id = settlement.info.request_id,
                     "the store does not take a settlement; it stays on disk for the next gateway"
                 );
                 self.journal.set_aside(settlement.id);
@@ -179,8 +179,8 @@ impl SettlementWorker {
         self.last = next.last().map(|settlement| settlement.id);
         next.retain(|settlement| !self.store.is_down_for(&settlement.subject));
         for first in next.iter().filter(|settlement| !settlement.tried) {
-            // Note the attempt on disk before it starts: a gateway that takes over must not mistake its own for the
-            // first.
+            // Note the attempt on disk before it starts. A gateway that takes this journal over must know that its own
+            // attempt is not the first.
             self.journal.add(Settlement { tried: true, ..first.clone() });
         }
         next

@@ -88,7 +88,7 @@ impl Settler {
     fn enqueue(&self, settlement: Settlement, span: &Span) {
         // The time at which the store will take the settlement is unknown, so the step ends here.
         span.set("voxgate.deferred", true);
-        let request_id = settlement.memo.request_id.clone();
+        let request_id = settlement.info.request_id.clone();
         if self.inbox.send(settlement).is_err() {
             tracing::error!(request_id, "the gateway has stopped; a request keeps its estimate");
         }
@@ -166,7 +166,7 @@ mod tests {
     use crate::store::Redis;
 
     #[test]
-    fn what_is_being_settled_when_its_thread_ends_is_the_desks_and_backlog_as_tried() {
+    fn an_abandoned_settlement_goes_to_the_queue_as_tried() {
         // This server accepts connections and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", silent.local_addr().unwrap()).parse().unwrap();

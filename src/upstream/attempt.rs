@@ -94,7 +94,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Reports that the provider works: at once for a whole answer or for a probe, and at its end for any other stream.
+    /// Reports that the provider works. A whole answer is reported at once; a stream at its end, and if the attempt is a
+    /// probe of an open circuit, also at once.
     pub(super) fn succeed(mut self, mut reply: Reply) -> Reply {
         reply.answer = match reply.answer {
             Answer::Events { bytes, key } => {

@@ -30,7 +30,7 @@ struct Candidate {
     key: usize,
     /// The index of the model entry.
     target: usize,
-    /// The order in which model entries are used; those that share the first attempts come first.
+    /// The order in which model entries are used. Entries with weights, among which the first attempt is drawn, rank first.
     rank: usize,
     model_weight: u32,
     key_weight: u32,

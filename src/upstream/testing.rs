@@ -198,7 +198,7 @@ pub(super) fn request(audio: Spool, providers: &Arc<Providers>, names: &[&str]) 
     let whole = Instant::now() + providers.settings.response_timeout;
     let request = ForwardRequest {
         job,
-        targets: TargetChain { asked_for: model(first), fallbacks },
+        targets: TargetChain { requested: model(first), fallbacks },
         providers: Arc::clone(providers),
         request_id: "a-request".to_owned(),
         deadline: Deadline { whole, beginning: whole },

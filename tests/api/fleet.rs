@@ -213,7 +213,7 @@ async fn nobody_gets_more_than_their_plan_from_a_fleet_that_is_being_killed() {
             } else {
                 ledger = ledger.plus(entry.cost);
             }
-            let sent = seen.remove(&entry.memo.request_id);
+            let sent = seen.remove(&entry.info.request_id);
             match entry.ending {
                 Ending::Answered => assert_eq!(entry.cost.usd.get(), sent.unwrap() * PRICE),
                 // Killed: before the provider had it, or after.

@@ -64,7 +64,7 @@ fn records(entries: &[Entry], sheet: &mut Sheet<'_>) -> io::Result<()> {
         "charged_audio_ms",
         "ending",
     ])?;
-    for Entry { at, subject, memo, audio, estimate, cost, usage, ending, .. } in entries {
+    for Entry { at, subject, info, audio, estimate, cost, usage, ending, .. } in entries {
         let [input, output, reported] = match *usage {
             Some(Usage::Tokens { input, output }) => [input.to_string(), output.to_string(), String::new()],
             Some(Usage::Length(length)) => [String::new(), String::new(), ms(length)],
@@ -72,11 +72,11 @@ fn records(entries: &[Entry], sheet: &mut Sheet<'_>) -> io::Result<()> {
         };
         sheet.row([
             at.to_string(),
-            memo.request_id.clone(),
+            info.request_id.clone(),
             subject.to_string(),
-            memo.plan.clone(),
-            memo.model.clone(),
-            memo.provider.clone(),
+            info.plan.clone(),
+            info.model.clone(),
+            info.provider.clone(),
             ms(*audio),
             input,
             output,

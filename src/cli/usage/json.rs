@@ -54,11 +54,11 @@ fn record(entry: &Entry) -> Value {
     });
     json!({
         "at": entry.at.to_string(),
-        "request_id": entry.memo.request_id,
+        "request_id": entry.info.request_id,
         "subject": entry.subject,
-        "plan": entry.memo.plan,
-        "model": entry.memo.model,
-        "provider": entry.memo.provider,
+        "plan": entry.info.plan,
+        "model": entry.info.model,
+        "provider": entry.info.provider,
         "audio_ms": entry.audio,
         "usage": usage,
         "estimate_usd": entry.estimate.usd,

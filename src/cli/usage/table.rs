@@ -102,19 +102,19 @@ fn records(entries: &[Entry]) -> Grid<11> {
         "PROVIDER",
         "REQUEST ID",
     ]);
-    for Entry { at, subject, memo, audio, estimate, cost, usage, ending, .. } in entries {
+    for Entry { at, subject, info, audio, estimate, cost, usage, ending, .. } in entries {
         grid.row([
             at.to_string().chars().take("2026-11-24T21:13:24".len()).map(|c| if c == 'T' { ' ' } else { c }).collect(),
             ending.to_string(),
             subject.to_string(),
-            memo.model.clone(),
+            info.model.clone(),
             audio.to_string(),
             reported(*usage),
             usd(estimate.usd),
             usd(cost.usd),
-            memo.plan.clone(),
-            memo.provider.clone(),
-            memo.request_id.clone(),
+            info.plan.clone(),
+            info.provider.clone(),
+            info.request_id.clone(),
         ]);
     }
     grid

@@ -202,11 +202,14 @@ impl ApiError {
     }
 }
 
-/// Writes the code and the message, and the internal cause, but no text of a provider.
+/// Writes the code, the gateway's own message and the internal cause. A provider's message is left out: it may quote the
+/// transcript.
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        if let Body::Own { message, .. } = &self.body {
+        if let Body::Own { message, .. } = &self.body
+            && self.code != ErrorCode::ProviderError
+        {
             write!(f, ": {message}")?;
         }
         self.internal.iter().try_for_each(|cause| write!(f, " ({cause})"))

@@ -87,8 +87,8 @@ fn grant(wanted: &CreateSession, session: &Session, maker: &Maker<'_>) -> Grant 
 pub(in crate::http) async fn list(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
     let state = context.state();
     let maker = maker(&request, &context, |maker| Ok(state.sessions.take_read(maker)?)).await?;
-    let asked_for = page(request.query_string())?;
-    let page = state.sessions.list(&maker.caller.subject, asked_for).await;
+    let requested = page(request.query_string())?;
+    let page = state.sessions.list(&maker.caller.subject, requested).await;
     let page = page.map_err(|failure| ApiError::no_session_store(&failure))?;
     let id = |session: Option<&Session>| session.map(|session| session.id.clone());
     let list = json!({

@@ -18,13 +18,13 @@ const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
 
 /// The time that a client waits for an answer to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::http) struct ClientLimit {
+pub(in crate::http) struct ClientTimeouts {
     requested: Option<Duration>,
     sdk: Option<Duration>,
     silence: Option<Duration>,
 }
 
-impl ClientLimit {
+impl ClientTimeouts {
     /// Reads the headers. Ignores invalid values from an SDK, since the user did not write them.
     pub(in crate::http) fn parse(headers: &HeaderMap) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
@@ -69,27 +69,27 @@ impl ClientLimit {
 mod tests {
     use super::*;
 
-    fn limit(pairs: &[(&'static str, &'static str)]) -> Option<ClientLimit> {
+    fn limit(pairs: &[(&'static str, &'static str)]) -> Option<ClientTimeouts> {
         let pairs = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        ClientLimit::parse(&pairs.collect()).ok()
+        ClientTimeouts::parse(&pairs.collect()).ok()
     }
 
     #[test]
     fn an_sdks_limit_is_taken_where_it_makes_sense_and_ones_own_must() {
-        let sdk = |ms| Some(ClientLimit { sdk: Some(Duration::from_millis(ms)), ..ClientLimit::default() });
+        let sdk = |ms| Some(ClientTimeouts { sdk: Some(Duration::from_millis(ms)), ..ClientTimeouts::default() });
         assert_eq!(limit(&[("x-stainless-timeout", "600")]), sdk(600_000));
         assert_eq!(limit(&[("x-stainless-timeout", "2.5")]), sdk(2500));
         let silence = Some(Duration::from_secs(3));
         let both = limit(&[("x-stainless-timeout", "9"), ("x-stainless-read-timeout", "3.0")]);
-        assert_eq!(both, sdk(9000).map(|sdk| ClientLimit { silence, ..sdk }));
+        assert_eq!(both, sdk(9000).map(|sdk| ClientTimeouts { silence, ..sdk }));
         for nonsense in ["0", "-1", "never", "NaN", "1e300", ""] {
-            assert_eq!(limit(&[("x-stainless-timeout", nonsense)]), Some(ClientLimit::default()), "{nonsense}");
+            assert_eq!(limit(&[("x-stainless-timeout", nonsense)]), Some(ClientTimeouts::default()), "{nonsense}");
             assert_eq!(limit(&[("x-request-timeout-ms", nonsense)]), None, "{nonsense}");
         }
         let requested = Some(Duration::from_millis(1500));
         assert_eq!(
             limit(&[("x-request-timeout-ms", "1500")]),
-            Some(ClientLimit { requested, ..ClientLimit::default() })
+            Some(ClientTimeouts { requested, ..ClientTimeouts::default() })
         );
         assert_eq!(limit(&[("x-request-timeout-ms", "1.5")]), None);
     }

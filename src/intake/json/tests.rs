@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::{JsonError, Sieve};
 
-const PLENTY: usize = 1 << 20;
+const NO_LIMIT: usize = 1 << 20;
 
 type Read = Result<(Vec<u8>, Map<String, Value>), JsonError>;
 
 fn read_in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Read {
-    let (mut sieve, mut audio) = (Sieve::new(PLENTY), Vec::new());
+    let (mut sieve, mut audio) = (Sieve::new(NO_LIMIT), Vec::new());
     for piece in pieces {
         sieve.push(piece, &mut audio)?;
     }

@@ -16,8 +16,8 @@ pub struct Claim {
     pub container: Container,
     /// The maximum length according to the header, or the bound for the file's size.
     pub length: AudioMs,
-    /// True if `length` is exact, provided that the header is true. Otherwise the recording may be shorter: by the bytes
-    /// that are not sound, or usually by far if `length` is only the bound for the file's size.
+    /// True if `length` is exact, provided that the header is true. Otherwise the recording may be shorter: a little,
+    /// because of bytes that are no audio, or much, if `length` is only the bound for the file's size.
     pub exact: bool,
 }
 

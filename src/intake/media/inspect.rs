@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use super::budget::Budget;
 use super::codec::{Codec, TrackParams, Wants, table};
 use super::container::Container;
-use super::demux::{PacketSink, Timestamp, TrackId};
+use super::demux::{PacketSink, Timestamp, TrackId, Wav};
 use super::error::MediaError;
 use super::reader::{Ended, Reader};
 use super::tally::Tally;
@@ -60,8 +60,8 @@ where
 /// Returns the format and the length of a small WAV file of plain PCM, whose bytes are in memory. `None` for any other
 /// recording, and for one that [`inspect`] could refuse.
 ///
-/// This function takes some microseconds of arithmetic: it looks over the samples once, and does not follow frames of
-/// compressed sound. So it may run on a thread that serves requests.
+/// This function takes some microseconds of arithmetic: it looks over the samples a few times. If they could be another
+/// codec, it returns `None` instead of following that codec's frames. So it may run on a thread that serves requests.
 pub fn inspect_at_once<S>(mut source: S, bytes: u64) -> Option<MediaInfo>
 where
     S: Read + Seek,
@@ -70,11 +70,11 @@ where
         return None;
     }
     let detected = detect::detect(&mut source, bytes).ok()?;
-    let mut demuxer = detected.demuxer(bytes)?;
+    let mut demuxer = Wav::new(Some(bytes.saturating_sub(detected.start))).starting_at(detected.start).plain_only();
     let mut tally = Tally::new(detected.container);
     let mut reader = Reader::with_window(&mut source, detected.start, bytes, detected.head).ok()?;
     let mut budget = Budget::for_bytes(bytes);
-    match reader.run(demuxer.as_mut(), &mut PlainPcm(&mut tally), &mut budget).ok()? {
+    match reader.run(&mut demuxer, &mut PlainPcm(&mut tally), &mut budget).ok()? {
         Ended::OverBudget { .. } => return None,
         Ended::Whole => {}
     }

@@ -68,6 +68,9 @@ fn a_small_wav_is_measured_at_once_as_it_would_be_otherwise() {
     // Too large, compressed, or of another container.
     let frames = [&wav[..data], &[&[0xff, 0xfb, 0x54, 0xc4][..], &[0x55; 188]].concat().repeat(99)].concat();
     assert!(measure(&frames).is_ok() && at_once(&frames).is_none());
+    // Sound that a closer look finds to be plain after all: the closer look takes long, so it is not taken at once.
+    let false_starts = [&wav[..data], &[0x0b, 0x77, 0x1f, 0xff].repeat(9_000), &[0x7f, 0x00].repeat(9_000)].concat();
+    assert!(measure(&false_starts).is_ok() && at_once(&false_starts).is_none());
     for name in ["sample.wav", "mulaw.wav", "opus.webm", "cbr.mp3", "aac.m4a"] {
         assert!(at_once(&file(name)).is_none(), "{name}");
     }

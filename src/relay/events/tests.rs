@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PLENTY: usize = 1 << 20;
+const NO_LIMIT: usize = 1 << 20;
 
 /// Scans a stream in pieces of this size. Returns its events, and the bytes left at its end.
 fn scan(stream: &[u8], piece: usize) -> (Vec<Event>, Option<Event>) {
-    let (mut scanner, mut events) = (Scanner::new(PLENTY), Vec::new());
+    let (mut scanner, mut events) = (Scanner::new(NO_LIMIT), Vec::new());
     for piece in stream.chunks(piece) {
         scanner.push(Bytes::copy_from_slice(piece), &mut events).unwrap();
     }
@@ -59,7 +59,7 @@ fn every_framing_is_understood_and_kept() {
 
 #[test]
 fn an_event_is_out_with_its_blank_line_and_does_not_wait_for_more() {
-    let (mut scanner, mut events) = (Scanner::new(PLENTY), Vec::new());
+    let (mut scanner, mut events) = (Scanner::new(NO_LIMIT), Vec::new());
     scanner.push(Bytes::from_static(b"data: a\r\n\r"), &mut events).unwrap();
     assert_eq!(data_of_all(&events), ["a"]);
     scanner.push(Bytes::from_static(b"\ndata: b\r\n\r\n"), &mut events).unwrap();
@@ -81,7 +81,7 @@ fn data_follows_the_standard() {
         (" data: no\n\n", None),
         ("\n", None),
     ] {
-        let (events, _) = scan(event.as_bytes(), PLENTY);
+        let (events, _) = scan(event.as_bytes(), NO_LIMIT);
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].data(), data.map(Bytes::from), "{event:?}");
     }
@@ -89,7 +89,7 @@ fn data_follows_the_standard() {
 
 #[test]
 fn comments_are_told_from_events() {
-    let (events, _) = scan(b": ping\n\n\n:\n: pong\n\nevent: x\n\ndata: y\n\n", PLENTY);
+    let (events, _) = scan(b": ping\n\n\n:\n: pong\n\nevent: x\n\ndata: y\n\n", NO_LIMIT);
     let comments: Vec<_> = events.iter().map(Event::is_comment_only).collect();
     assert_eq!(comments, [true, true, true, false, false]);
 }
@@ -116,7 +116,7 @@ fn an_event_over_the_limit_is_refused_after_those_before_it() {
 
 #[test]
 fn debug_shows_no_speech() {
-    let (events, _) = scan(b"data: secret\n\n", PLENTY);
+    let (events, _) = scan(b"data: secret\n\n", NO_LIMIT);
     assert_eq!(format!("{:?}", events[0]), "Event { bytes: 14, .. }");
 }
 

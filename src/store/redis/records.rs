@@ -50,10 +50,10 @@ pub(super) fn written(entry: &Entry) -> String {
         Some(Usage::Length(length)) => (None, Some(length.get())),
         None => (None, None),
     };
-    let memo = entry.memo.clone();
+    let info = entry.info.clone();
     let record = Record {
         t: settled.then_some(entry.at.get()),
-        w: (memo.request_id, memo.plan, memo.model, memo.provider),
+        w: (info.request_id, info.plan, info.model, info.provider),
         a: entry.audio.get(),
         e: pair(entry.estimate),
         c: settled.then_some(pair(entry.cost)),
@@ -74,7 +74,7 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
         id: PermitId::from_str(id).map_err(StoreError::corrupt)?,
         at: UnixMs::new(at.or(record.t).unwrap_or_default()),
         subject: subject.clone(),
-        memo: RequestInfo { request_id, plan, model, provider },
+        info: RequestInfo { request_id, plan, model, provider },
         audio: AudioMs::new(record.a),
         estimate,
         cost: record.c.map_or(estimate, charge),

@@ -143,7 +143,7 @@ impl Redis {
         let members: Vec<String> = parsed(self.shared.connections.run(member_of(key, id), BACKGROUND_TIMEOUT).await?)?;
         let Some(member) = members.first() else { return Ok(None) };
         let now = self.shared.time(shard_of(key));
-        // Compare the whole id: a made-up id may match another session's id and a shard of its record.
+        // Compare the whole id: a made-up id may match another session's id and a part of its record.
         Ok(Some(record(member)?).filter(|session| session.id == id && session.expires_at > now))
     }
 }

@@ -150,14 +150,14 @@ pub(crate) fn subject(name: &str) -> Subject {
 
 /// Returns a request of a caller with an expected cost of `estimate`.
 pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitRequest {
-    let memo = RequestInfo {
+    let info = RequestInfo {
         request_id: "a-request".to_owned(),
         plan: "a plan".to_owned(),
         model: "a:model".to_owned(),
         provider: "openai".to_owned(),
     };
     let (id, subject, token) = (PermitId::new(), subject.clone(), TokenRef::default());
-    AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), memo }
+    AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), info }
 }
 
 pub(crate) fn charge(usd: u64, audio: u64) -> Charge {

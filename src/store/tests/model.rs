@@ -74,7 +74,7 @@ impl Model {
         }
         add(&mut month.total, settlement.cost);
         add(month.by_day.entry(settlement.at.day()).or_default(), settlement.cost);
-        add(month.by_model.entry(settlement.memo.model.clone()).or_default(), settlement.cost);
+        add(month.by_model.entry(settlement.info.model.clone()).or_default(), settlement.cost);
     }
 
     pub(super) fn statement(&mut self, subject: &Subject, month: Month) -> Statement {

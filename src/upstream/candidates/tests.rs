@@ -12,13 +12,13 @@ fn candidates(models: &[(usize, Option<u32>)], seed: u64) -> Candidates {
     };
     let weight = |weight: Option<u32>| weight.and_then(NonZeroU32::new);
     let (first, rest) = models.split_first().unwrap();
-    let asked_for = Model { weight: weight(first.1).unwrap(), ..Model::clone(&model(0, first.0)) };
+    let requested = Model { weight: weight(first.1).unwrap(), ..Model::clone(&model(0, first.0)) };
     let fallback = |(at, (provider, share)): (usize, &(usize, Option<u32>))| Target {
         model: model(at + 1, *provider),
         weight: weight(*share),
     };
     let targets =
-        TargetChain { asked_for: asked_for.into(), fallbacks: rest.iter().enumerate().map(fallback).collect() };
+        TargetChain { requested: requested.into(), fallbacks: rest.iter().enumerate().map(fallback).collect() };
     let random = fastrand::Rng::with_seed(seed);
     Candidates::new(&targets, &providers, random).unwrap()
 }

@@ -149,13 +149,16 @@ async fn a_probe_that_fails_opens_the_breaker_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clients_own_deadline_leaves_a_provider_that_may_have_done_the_work() {
-    for (does, was_left) in [(Does::FallSilent, true), (Does::ReadNothing, false)] {
+    for (does, is_abandoned) in [(Does::FallSilent, true), (Does::ReadNothing, false)] {
         let (script, providers) = (Script::new([does]), providers(&[("p", 0)], &settings()));
         let (mut request, attempts) = request(recording().await, &providers, &["p"]);
         request.deadline.beginning = Instant::now() + seconds(2);
         let begun = Instant::now();
         assert!(matches!(script.client(1).forward(&request).await, Err(UpstreamError::Timeout)));
-        assert_eq!((begun.elapsed(), attempts.were_left(), attempts.have_recording()), (seconds(2), was_left, false));
+        assert_eq!(
+            (begun.elapsed(), attempts.abandoned_by_client(), attempts.have_recording()),
+            (seconds(2), is_abandoned, false)
+        );
         assert_eq!(providers.states()[0].failures, 0, "the provider may only be slower than this client allows");
     }
 }
@@ -165,7 +168,7 @@ async fn a_provider_that_is_silent_for_the_whole_time_of_a_request_has_failed() 
     let (script, providers) = (Script::new([Does::FallSilent]), providers(&[("p", 0)], &settings()));
     let (request, attempts) = request(recording().await, &providers, &["p"]);
     assert!(matches!(script.client(1).forward(&request).await, Err(UpstreamError::Timeout)));
-    assert_eq!((providers.states()[0].failures, attempts.were_left(), attempts.count()), (1, false, 1));
+    assert_eq!((providers.states()[0].failures, attempts.abandoned_by_client(), attempts.count()), (1, false, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,14 +22,14 @@ use crate::exchange::Record;
 use crate::http::context::RequestContext;
 use crate::http::dispatch::{Dispatch, InFlight};
 use crate::http::error::ApiError;
-use crate::http::headers::client_timeout::ClientLimit;
+use crate::http::headers::client_timeout::ClientTimeouts;
 use crate::http::middleware::https::RequestScheme;
 use crate::http::state::{AppState, SharedState};
 use crate::identity::{Caller, Caps, Scope, Scopes, Verifier};
 use crate::intake::{self, BodyForm, Incoming, UploadStart};
 use crate::limits::clock::Clock;
 use crate::models::{AttemptFailure, AttemptTarget};
-use crate::relay::Forwarding;
+use crate::relay::ReplyFuture;
 use crate::settlement::SettlementQueue;
 use crate::upstream::{Answer, ForwardRequest, Providers, Reply, UpstreamError};
 
@@ -124,7 +124,7 @@ impl Gateway {
         let dispatch = Dispatch {
             context: &context,
             caller: &caller,
-            limit: ClientLimit::default(),
+            limit: ClientTimeouts::default(),
             prefers_events: false,
             forward: &|request| provider.forward(request),
         };
@@ -252,7 +252,7 @@ impl Provider {
         }
     }
 
-    fn forward(&self, request: ForwardRequest) -> Forwarding {
+    fn forward(&self, request: ForwardRequest) -> ReplyFuture {
         let then = self.next.borrow_mut().pop_front().expect("the job is not to be sent again");
         let received = Rc::clone(&self.received);
         let (provider, model) = ("openai".to_owned(), Arc::new(Model::unknown("m")));

@@ -42,7 +42,8 @@ static UNPACKED: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
 
 /// Returns an asset by its file name, or nothing if the page has no such asset.
 pub(super) fn asset(name: &str) -> Option<Asset> {
-    UNPACKED.get(name).cloned()
+    // Only the name of an asset unpacks the archive.
+    ASSETS.iter().find(|(known, _)| *known == name).and_then(|_| UNPACKED.get(name).cloned())
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! DTS core frames (ETSI TS 102 114 §5.3), in words of 16 bits or with 14 of 16 bits in use, in either byte order.
 
-use super::chain::{Chain, FrameHead, Frames, find_pair};
+use super::chain::{Chain, FrameHead, Frames};
 use super::played::Played;
 use super::{Count, Head, Wants};
 
@@ -23,11 +23,27 @@ impl Frames for DtsFrames {
     const HEAD: usize = 12;
 
     fn find(bytes: &[u8]) -> Option<usize> {
-        // Each of the two sync words begins with two bytes, which may come in either order.
-        let pair = |first, second| matches!((first, second), (0x7f, 0xfe) | (0xfe, 0x7f) | (0x1f, 0xff) | (0xff, 0x1f));
-        let of_16_bits = find_pair(bytes, memchr::memchr2_iter(0x7f, 0xfe, bytes), pair);
-        let before = bytes.get(..of_16_bits.map_or(bytes.len(), |at| at + 1))?;
-        find_pair(before, memchr::memchr2_iter(0x1f, 0xff, before), pair).or(of_16_bits)
+        // Each of the two sync words begins with two bytes, in either order, and one byte of each pair is 7f or 1f. One
+        // search finds them all: a search for each would look at the same bytes again and again, once for every false
+        // start of the other.
+        let is_pair = |at: usize| {
+            let pair = (bytes.get(at), bytes.get(at + 1));
+            matches!(
+                pair,
+                (Some(0x7f), Some(0xfe))
+                    | (Some(0xfe), Some(0x7f))
+                    | (Some(0x1f), Some(0xff))
+                    | (Some(0xff), Some(0x1f))
+            )
+        };
+        let pair = memchr::memchr2_iter(0x7f, 0x1f, bytes).find_map(|at| {
+            let before = at.checked_sub(1).filter(|&before| is_pair(before));
+            before.or_else(|| is_pair(at).then_some(at))
+        });
+        // The next bytes decide whether a head begins with the last one.
+        let last =
+            bytes.len().checked_sub(1).filter(|&last| matches!(bytes.get(last), Some(0x7f | 0xfe | 0x1f | 0xff)));
+        pair.or(last)
     }
 
     fn read(&mut self, head: &[u8], _next: bool) -> Option<FrameHead> {
@@ -112,6 +128,10 @@ impl Count for Dts {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::super::bits::written;
     use super::super::play;
     use super::*;
@@ -136,6 +156,22 @@ mod tests {
             (if value & 0x2000 == 0 { value } else { value | 0xc000 }).to_be_bytes()
         };
         bits.chunks(14).flat_map(word).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_pair_is_found_among_false_starts(
+            bytes in vec(select(vec![0x7f, 0xfe, 0x1f, 0xff, 0x00]), 0..40),
+        ) {
+            let begins = |at: &usize| match bytes[*at..] {
+                [first, second, ..] => {
+                    matches!((first, second), (0x7f, 0xfe) | (0xfe, 0x7f) | (0x1f, 0xff) | (0xff, 0x1f))
+                }
+                [last] => last != 0,
+                [] => false,
+            };
+            prop_assert_eq!(DtsFrames::find(&bytes), (0..bytes.len()).find(begins));
+        }
     }
 
     #[test]

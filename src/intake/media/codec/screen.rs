@@ -54,7 +54,7 @@ static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 
 /// Returns true if `bytes` are plain PCM: they certainly hold nothing for which they would be suspected. False if that needs
 /// a closer look.
-pub(super) fn is_plain(bytes: &[u8]) -> bool {
+pub(in super::super) fn is_plain(bytes: &[u8]) -> bool {
     !has_marks(bytes) && !has_mpeg_or_adts(bytes) && !has_loas(bytes)
 }
 

@@ -42,6 +42,8 @@ pub(in super::super) struct Wav {
     sound: u64,
     /// True if the sound also counts as the codec that it looks like.
     suspected: bool,
+    /// True if declared PCM that could be another codec is refused, without a closer look.
+    plain_only: bool,
     /// The offset of the WAV in its file.
     start: u64,
     /// The offset of the window; `size` is the size of the whole recording, if known.
@@ -81,6 +83,7 @@ impl Wav {
             format: None,
             sound: 0,
             suspected: false,
+            plain_only: false,
             start: 0,
             position: 0,
             size,
@@ -90,6 +93,11 @@ impl Wav {
     /// Sets the offset of the recording in its file.
     pub(in super::super) fn starting_at(self, start: u64) -> Self {
         Self { start, ..self }
+    }
+
+    /// Makes the demuxer refuse declared PCM that could be another codec, instead of following that codec's frames.
+    pub(in super::super) fn plain_only(self) -> Self {
+        Self { plain_only: true, ..self }
     }
 
     fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
@@ -218,6 +226,9 @@ impl Wav {
             // S/PDIF plays from samples of any size, frames only from 16-bit samples. With large blocks, decoders probe beyond
             // this beginning, so it does not settle the codec.
             let is_plain = format.codec == Ok(table::PCM_S16LE);
+            if self.plain_only && is_plain && !suspicion::is_plain(beginning) {
+                return Err(MediaError::NoSound { container: Container::Wav });
+            }
             let looks_like = match () {
                 () if !is_plain => suspicion::is_s_pdif(beginning).then_some(table::IEC_61937),
                 () if format.block_bytes > MAX_PIECE => {

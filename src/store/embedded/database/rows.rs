@@ -50,7 +50,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
         id: parsed(row, 0)?,
         at: UnixMs::new(counted(row, 1)?),
         subject: parsed(row, 2)?,
-        memo: RequestInfo { request_id: row.get(3)?, plan: row.get(4)?, model: row.get(5)?, provider: row.get(6)? },
+        info: RequestInfo { request_id: row.get(3)?, plan: row.get(4)?, model: row.get(5)?, provider: row.get(6)? },
         audio: AudioMs::new(counted(row, 7)?),
         estimate: charge(8, 9)?,
         cost: charge(10, 11)?,

@@ -89,7 +89,7 @@ impl Writer<'_> {
         let abandoned: Vec<Entry> = query.query_map([number(before.get())], entry)?.collect::<Result<_>>()?;
         for mut entry in abandoned {
             entry.ending = Ending::Abandoned;
-            self.tally(&entry, &entry.memo.model)?;
+            self.tally(&entry, &entry.info.model)?;
             self.record(&entry)?;
         }
         Ok(())
@@ -139,10 +139,10 @@ impl Writer<'_> {
             entry.id.to_string(),
             number(entry.at.get()),
             entry.subject.as_str(),
-            entry.memo.request_id,
-            entry.memo.plan,
-            entry.memo.model,
-            entry.memo.provider,
+            entry.info.request_id,
+            entry.info.plan,
+            entry.info.model,
+            entry.info.provider,
             number(entry.audio.get()),
             number(entry.estimate.usd.get()),
             number(entry.estimate.audio.get()),
