@@ -6,7 +6,8 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{own_command, token};
+use super::output::own_command;
+use super::token;
 use crate::config::Settings;
 use crate::identity::{KeyMaterial, is_short_secret};
 

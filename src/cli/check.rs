@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::ExposeSecret;
 
+use super::output::{Failure, print};
 use super::reach::unreachable;
-use super::{Failure, print};
 use crate::config::{self, Namespace, OPENAI, Problems, Provider, ProviderKey, Settings};
 use crate::identity::{self, JwksSettings, KeyMaterial};
 use crate::intake::probe_directory;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Failure;
+use super::output::Failure;
 use crate::config::{Problems, Settings};
 
 /// Arguments of `voxgate health`.

@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod health;
+mod output;
 mod reach;
 mod revoke;
 mod serve;
@@ -10,14 +11,13 @@ mod show;
 mod token;
 mod usage;
 
-use std::fmt::Display;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Problems, Settings};
+use self::output::Failure;
+use crate::config::Settings;
 
 /// Speech-to-text for your product, with the provider's key kept on the server.
 ///
@@ -87,56 +87,10 @@ impl Cli {
     }
 }
 
-/// The reason why a command failed, for the person at the terminal.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Invalid settings.
-    #[error(transparent)]
-    Settings(#[from] Problems),
-    /// Any other error.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl Failure {
-    fn other(error: impl Display) -> Self {
-        Self::Other(error.to_string())
-    }
-}
-
 fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     // The listeners' threads have runtimes of their own; this one waits for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     report(runtime.map_err(Failure::other).and_then(|runtime| runtime.block_on(command)))
-}
-
-/// Writes to standard output. A closed pipe, such as one to `head`, is not a failure.
-fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Failure::Other(format!("the output cannot be written: {error}"))),
-    }
-}
-
-/// Prints a remark to standard error, apart from the command's output.
-fn print_remark(text: &str) {
-    // A closed standard error does not affect the result.
-    let _ = writeln!(io::stderr(), "voxgate: {text}");
-}
-
-/// Returns the command line that runs this program again, as a person would type it.
-fn own_command(settings_file: Option<&Path>) -> String {
-    let quoted = |text: &str| {
-        let plain = text.chars().all(|letter| letter.is_alphanumeric() || "/._-+@%:=".contains(letter));
-        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-    };
-    let program = std::env::args_os().next().unwrap_or_else(|| "voxgate".into());
-    let program = quoted(&program.to_string_lossy());
-    match settings_file {
-        Some(file) => format!("{program} --config {}", quoted(&file.to_string_lossy())),
-        None => program,
-    }
 }
 
 #[allow(clippy::print_stderr)] // A command's error goes to the person at the terminal.

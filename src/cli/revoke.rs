@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, print};
+use super::output::{Failure, print};
 use crate::config::{Problems, Settings};
 use crate::domain::terms::AUDIT;
 use crate::domain::{Subject, UnixMs};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{Failure, banner};
+use super::banner;
+use super::output::Failure;
 use crate::app::reload::SettingsSource;
 use crate::app::server::Application;
 use crate::config::{Problems, Settings};

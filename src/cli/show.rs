@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Failure, print, print_remark};
+use super::output::{Failure, print, print_remark};
 use crate::app::build::build_verifier;
 use crate::config::Settings;
 use crate::domain::UnixMs;

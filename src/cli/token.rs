@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Failure, own_command, print, print_remark, show};
+use super::output::{Failure, own_command, print, print_remark};
+use super::show;
 use crate::config::{Problems, Settings};
 use crate::domain::Subject;
 use crate::identity::{Caps, Grant, MintError, Minter, Scope, Scopes};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use super::Refused;
+use super::refused::Refused;
 
 /// Returns the part of a capacity that is reserved for holders below their equal share.
 pub(super) const fn reserve(capacity: u64) -> u64 {

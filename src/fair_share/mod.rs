@@ -15,8 +15,11 @@
 //! Choudhury, E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches" (1998), here with α = 4.
 
 mod level;
+mod refused;
 #[cfg(test)]
 mod tests;
+
+pub use refused::Refused;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -65,15 +68,6 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 fn hash(subject: &str) -> u64 {
     HASHER.hash_one(subject)
-}
-
-/// The reasons to refuse units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// Fewer units are free than requested.
-    Exhausted,
-    /// The free units are reserved for holders of fewer.
-    OverShare,
 }
 
 /// The units of a capacity that each key holds, for one thread; see [`FairShare`] for several.

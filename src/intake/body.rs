@@ -11,7 +11,7 @@ use futures_util::stream::LocalBoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout};
 
-use super::IntakeError;
+use super::error::{BelowMinRate, IntakeError};
 use crate::config;
 
 /// The packaging of the audio and the options in a request.
@@ -109,11 +109,6 @@ enum Limit {
     Whole,
     MinRate,
 }
-
-/// The error for a body that came more slowly than the contained `min_rate`.
-#[derive(Debug, thiserror::Error)]
-#[error("less than {0} bytes a second")]
-pub(super) struct BelowMinRate(pub(super) u64);
 
 impl BodyTimeouts {
     pub(super) fn new(settings: &config::Intake, announced: Option<u64>) -> Self {

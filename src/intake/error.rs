@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
 
-use super::body::BelowMinRate;
 use super::json::JsonError;
 use super::media::MediaError;
 use super::option_error::OptionError;
@@ -183,3 +182,8 @@ impl IntakeError {
         }
     }
 }
+
+/// The error for a body that came more slowly than the contained `min_rate`.
+#[derive(Debug, thiserror::Error)]
+#[error("less than {0} bytes a second")]
+pub(super) struct BelowMinRate(pub(super) u64);

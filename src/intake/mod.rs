@@ -6,6 +6,7 @@
 
 pub mod base64;
 mod body;
+mod early;
 mod error;
 mod fields;
 mod forms;
@@ -25,6 +26,7 @@ mod upload;
 mod values;
 
 pub use body::BodyForm;
+pub use early::EarlyJob;
 pub use error::IntakeError;
 pub use job::Job;
 pub use measuring::{MeasuringLoad, MeasuringPool};
@@ -34,7 +36,7 @@ pub use spool::{
     HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage, SpoolWriter,
     probe_directory,
 };
-pub use upload::{EarlyJob, HeldJob, Upload, UploadRest, UploadStart};
+pub use upload::{HeldJob, Upload, UploadRest, UploadStart};
 
 use std::sync::Arc;
 
@@ -46,7 +48,8 @@ use futures_util::Stream;
 use crate::config;
 use crate::domain::terms::Task;
 use crate::fair_share::ShareKey;
-use recording::{EarlySlot, IntakeContext};
+use early::EarlySlot;
+use recording::IntakeContext;
 
 /// A request whose body has not been read.
 #[derive(Debug)]

@@ -1,23 +1,24 @@
 //! The recording on its way into the spool, and its offer for early forwarding.
 
-use std::cell::RefCell;
 use std::io::Read;
-use std::rc::Rc;
 use std::sync::Arc;
 
+use super::early::{EarlyJob, EarlySlot};
 use super::media::MediaInfo;
 use super::spool::{HeldSpool, SpoolQuota, SpoolWriter};
-use super::upload::EarlyJob;
-use super::{IntakeError, Job, Options, media, references};
+use super::{IntakeError, Job, Options, media};
 use crate::config;
-use crate::domain::Length;
 use crate::domain::terms::Task;
+use crate::domain::{AudioMs, Length};
 use crate::fair_share::ShareKey;
 
 /// The minimum size in bytes for early forwarding: a smaller recording is complete before the gain matters.
 const MIN_EARLY_BYTES: u64 = 256 * 1024;
 /// The number of bytes at the start that usually identify a format.
 const HEAD_BYTES: usize = 16 * 1024;
+
+/// The length of the samples of known speakers when there are none.
+pub(super) const NO_REFERENCES: Length = Length::Measured(AudioMs::new(0));
 
 /// The data that the three body forms share while they are read.
 pub(super) struct IntakeContext<'a> {
@@ -31,43 +32,15 @@ pub(super) struct IntakeContext<'a> {
     pub(super) early: EarlySlot,
 }
 
-/// A slot for a job whose recording is still arriving. It is filled once at most.
-#[derive(Clone, Default)]
-pub(super) struct EarlySlot(Rc<RefCell<Slot>>);
-
-#[derive(Default)]
-enum Slot {
-    #[default]
-    Empty,
-    Published(Box<EarlyJob>),
-    /// The job was taken, or none will be published.
-    Closed,
-}
-
-impl EarlySlot {
-    pub(super) fn take(&self) -> Option<EarlyJob> {
-        let mut slot = self.0.borrow_mut();
-        match std::mem::replace(&mut *slot, Slot::Closed) {
-            Slot::Published(early) => Some(*early),
-            Slot::Empty => {
-                *slot = Slot::Empty;
-                None
-            }
-            Slot::Closed => None,
-        }
-    }
-}
-
 impl IntakeContext<'_> {
     /// Publishes a job from the data known so far, once its recording has begun. The complete job later confirms or
     /// refutes it.
     pub(super) fn publish_early(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
-        let mut slot = self.early.0.borrow_mut();
         let Some(expected) = recording.expected.filter(|&bytes| bytes >= MIN_EARLY_BYTES && self.settings.overlap)
         else {
             return;
         };
-        if !matches!(*slot, Slot::Empty) || recording.spool.readable() < HEAD_BYTES.try_into().unwrap_or(u64::MAX) {
+        if !self.early.is_empty() || recording.spool.readable() < HEAD_BYTES.try_into().unwrap_or(u64::MAX) {
             return;
         }
         let mut head = [0; HEAD_BYTES];
@@ -75,7 +48,7 @@ impl IntakeContext<'_> {
         if recording.spool.so_far().source().read_exact(&mut head).is_err() {
             return;
         }
-        *slot = Slot::Closed;
+        self.early.close();
         let Some(claim) = media::claim(&head, expected) else { return };
         // Options that are wrong now may be right with a field that is still to come.
         let Ok(options) = Options::parse(fields()) else { return };
@@ -90,8 +63,8 @@ impl IntakeContext<'_> {
             bytes: expected,
         };
         let audio = recording.spool.early(expected);
-        let job = Job { task: self.task, options, audio, media, references: references::NONE };
-        *slot = Slot::Published(Box::new(EarlyJob { job, claim }));
+        let job = Job { task: self.task, options, audio, media, references: NO_REFERENCES };
+        self.early.publish(EarlyJob { job, claim });
     }
 }
 

@@ -4,14 +4,11 @@ use memchr::memchr;
 
 use super::base64::Decoder;
 use super::measuring::MeasuringPool;
-use super::recording::{IntakeContext, Recording};
+use super::recording::{IntakeContext, NO_REFERENCES, Recording};
 use super::{IntakeError, OptionError};
-use crate::domain::{AudioMs, Length};
+use crate::domain::Length;
 
 const NAME: &str = "known_speaker_references";
-
-/// The length when there are no samples.
-pub(super) const NONE: Length = Length::Measured(AudioMs::new(0));
 
 /// Measures all samples and returns their total length. Refuses a sample that is not audio.
 pub(super) async fn measure(
@@ -19,7 +16,7 @@ pub(super) async fn measure(
     measuring: &MeasuringPool,
     references: &[String],
 ) -> Result<Length, IntakeError> {
-    let mut sum = NONE;
+    let mut sum = NO_REFERENCES;
     for reference in references {
         let audio = decode(reference)?;
         let mut recording = Recording::new(table, u64::try_from(audio.len()).ok())?;

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::media::{Claim, Length, MediaInfo};
-use super::recording::EarlySlot;
+use super::early::{EarlyJob, EarlySlot};
+use super::media::{Length, MediaInfo};
 use super::spool::HeldSpool;
 use super::{IntakeError, Job, Options};
 use crate::domain::terms::Task;
@@ -25,17 +25,6 @@ pub enum UploadStart<'a> {
     Complete(Job),
     /// A job whose recording is still arriving, and the rest of its upload.
     Early(EarlyJob, UploadRest<'a>),
-}
-
-/// A job whose recording is still arriving. Its options are those received so far, its size is as the client announced
-/// it, and its container and length are as its first bytes claim. Its readers get all but the last byte until
-/// [`HeldJob::release`], so no provider can begin before the gateway has seen the whole recording.
-#[derive(Debug)]
-pub struct EarlyJob {
-    /// The job as it seems to be.
-    pub job: Job,
-    /// The claim of the recording's first bytes.
-    pub claim: Claim,
 }
 
 /// The rest of an upload whose job has begun early.

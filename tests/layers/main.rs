@@ -47,16 +47,10 @@ const PLANNED: &[&str] = &["jobs", "live", "speech", "split"];
 
 /// How many files of a module are in loops. These numbers only go down: cut a loop, then lower the number.
 const FILES_IN_LOOPS: &[(&str, usize)] = &[
-    ("cli", 9),
-    ("fair_share", 2),
-    ("http", 7),
-    ("identity", 4),
-    ("intake", 50),
-    ("limits", 2),
-    ("relay", 2),
-    ("store", 16),
+    // The methods of one demuxer, `Matroska`, are in several files.
+    ("intake", 5),
+    // The exporter wants all families when it is built, and each family records into it.
     ("telemetry", 3),
-    ("upstream", 8),
 ];
 
 /// Files that belong to no layer: the two roots, and what only tests use.

@@ -10,7 +10,7 @@ use std::path::absolute;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print, print_remark};
+use super::output::{Failure, print, print_remark};
 use crate::config::{self, Namespace, Problems, Settings};
 use crate::domain::{Month, Subject, UnixMs};
 use crate::store::{LedgerReader, StoreError};

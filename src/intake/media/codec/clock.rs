@@ -1,6 +1,7 @@
 //! The clock of one track.
 
 use super::super::{Container, MediaError};
+use super::adpcm_layout::Layout;
 use super::count::{Count, Wants};
 use super::params::TrackParams;
 use super::table::{Codec, Counting};
@@ -72,7 +73,7 @@ fn counter(codec: Codec, params: &TrackParams, container: Container) -> Result<B
         {
             return Err(codec.name().to_owned());
         }
-        Counting::Adpcm(adpcm::Layout::Flash) if container == Container::Wav => return Err(codec.name().to_owned()),
+        Counting::Adpcm(Layout::Flash) if container == Container::Wav => return Err(codec.name().to_owned()),
         Counting::Mpeg => Box::new(mpeg::Mpeg::default()),
         Counting::Aac if container == Container::Wav => Box::new(adts::AdtsStream::default()),
         Counting::Aac => Box::new(aac::Aac::new(params)?),

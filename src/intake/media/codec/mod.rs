@@ -15,6 +15,7 @@
 mod aac;
 pub(super) mod ac3;
 mod adpcm;
+mod adpcm_layout;
 pub(super) mod adts;
 mod alac;
 mod amr;

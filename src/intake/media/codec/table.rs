@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::adpcm::Layout;
+use super::adpcm_layout::Layout;
 
 /// A codec: an entry of the table below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

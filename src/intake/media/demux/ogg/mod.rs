@@ -16,7 +16,7 @@ mod tests;
 use super::super::{Container, MediaError};
 use super::{Demuxer, PacketSink, Step};
 use page::{CAPTURE, Found, MAX_PAGE};
-use streams::Streams;
+use streams::{Streams, to_u64};
 
 /// The maximum number of bytes read in apparent pages that are none, in addition to four times the recording. More is not
 /// damage but an attack.
@@ -69,10 +69,6 @@ impl Ogg {
 
 fn overlapping() -> MediaError {
     MediaError::Overlapping { container: Container::Ogg }
-}
-
-fn to_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 impl Demuxer for Ogg {

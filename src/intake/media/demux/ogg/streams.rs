@@ -2,7 +2,6 @@
 
 use super::heads::{Head, Kind, Packet};
 use super::page::Page;
-use super::to_u64;
 use crate::intake::media::codec::{TrackParams, Wants};
 use crate::intake::media::demux::{MAX_TRACKS, PacketSink, TrackId};
 use crate::intake::media::{Container, MediaError};
@@ -273,4 +272,9 @@ fn id(index: u64, before: bool) -> TrackId {
 
 fn id_before(TrackId(own): TrackId) -> TrackId {
     TrackId(own | 1)
+}
+
+/// Widens a count of bytes or pages.
+pub(super) fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
