@@ -5,13 +5,14 @@
 //! may not use all of it: `#[allow(dead_code, reason = "..")]` belongs at that `mod`.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::{RedisResult, Value};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// What takes longer than this will not happen any more.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -20,6 +21,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     /// `None` once it is killed: its process id may be that of another process by then.
     process: Option<Child>,
+    /// The port while no server has it. It refuses connections, and nobody else is given it.
+    held_port: Option<TcpSocket>,
     port: u16,
     /// Where nodes of a cluster talk to each other. By itself a server does not listen there.
     bus_port: u16,
@@ -39,7 +42,8 @@ impl Server {
         wait_for("a free port for redis-server", || {
             let (port, bus_port) = free_ports();
             let directory = TempDir::with_prefix("redis-").unwrap();
-            let mut server = Self { process: None, port, bus_port, directory, arguments: arguments.clone() };
+            let mut server =
+                Self { process: None, held_port: None, port, bus_port, directory, arguments: arguments.clone() };
             server.launch().map(|()| server)
         })
     }
@@ -86,13 +90,14 @@ impl Server {
             // Errors mean that it has ended already.
             let _ = process.kill();
             let _ = process.wait();
+            self.held_port = hold(self.port);
         }
     }
 
     /// Starts it where it was, with the same arguments. Ends it first if it still runs.
     pub(crate) fn start_again(&mut self) {
         self.kill();
-        // Someone may have been given the port for a moment.
+        // The port may have been given to another process in the moment in which nobody held it.
         wait_for("redis-server on its old port", || self.launch());
     }
 
@@ -109,6 +114,7 @@ impl Server {
 
     /// Returns when it answers; an error means that a port is taken.
     fn launch(&mut self) -> Result<(), String> {
+        self.held_port = None;
         let log = File::create(self.path("log")).unwrap();
         let process = Command::new("redis-server")
             .current_dir(self.directory.path())
@@ -348,6 +354,13 @@ fn is_well(node: &Server) -> Result<(), String> {
 fn text(node: &Server, command: &[&str]) -> Result<String, String> {
     let answer = node.try_run(command).map_err(|error| format!("{} at {}: {error}", command.join(" "), node.url()))?;
     redis::from_redis_value(answer).map_err(|error| error.to_string())
+}
+
+/// Binds a port without listening on it; nothing if it has been given to another process.
+fn hold(port: u16) -> Option<TcpSocket> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, port).into()).ok().map(|()| socket)
 }
 
 /// Two that differ. Others may take them before redis-server does.
