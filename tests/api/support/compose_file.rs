@@ -1,25 +1,14 @@
 //! docker-compose.yml and what lies over it, read as compose reads them: with the variables of an `.env` put in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+pub(crate) use super::repository::{path, text, yaml};
 
 pub(crate) const FILE: &str = "docker-compose.yml";
 
 pub(crate) type Variables = BTreeMap<String, String>;
-
-pub(crate) fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-pub(crate) fn text(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-pub(crate) fn yaml(name: &str) -> Value {
-    serde_norway::from_str(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 /// `${NAME}`, `${NAME:-default}` or `${NAME-default}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
