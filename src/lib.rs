@@ -17,7 +17,8 @@
 //!
 //! These use: [`exchange`] (one request in flight: its log line, counts and trace), [`sessions`] (short-lived tokens for a
 //! page, and revoked tokens), [`store`] (limits, budgets and records, in a file or in Redis), [`limits`] (rates, leases and budgets as numbers),
-//! [`models`] (which model does a job), [`ledger`] (charges, prices, records), [`fair_share`] (how callers divide what is
+//! [`models`] (which model does a job), [`speech`] (the sound: decoded, cut, encoded), [`split`] (a recording in pieces),
+//! [`ledger`] (charges, prices, records), [`fair_share`] (how callers divide what is
 //! bounded), [`telemetry`] (logs, metrics, traces), [`config`] (settings), [`domain`] (the words and quantities of all
 //! modules), [`private_dir`] (files that no other user can write).
 //!
@@ -47,6 +48,8 @@ pub mod relay;
 pub mod sandbox;
 pub mod sessions;
 pub mod settlement;
+pub mod speech;
+pub mod split;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

@@ -1,0 +1,10 @@
+//! The sound itself: decodes a recording, looks for speech in it, cuts it at pauses, and encodes the pieces. This module
+//! knows no HTTP, no provider and no caller.
+//!
+//! Positions and lengths are [`Samples`] of 16 kHz mono, so a sample's index is its time.
+
+mod piece;
+mod samples;
+
+pub use piece::Piece;
+pub use samples::{Samples, Span};

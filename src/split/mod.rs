@@ -1,0 +1,1 @@
+//! A recording that no model takes whole: its pieces are sent one beside the other, and their transcripts joined.
