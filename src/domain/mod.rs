@@ -5,6 +5,7 @@ pub mod loopback;
 mod money;
 mod option_name;
 mod scheme;
+pub mod sse;
 mod subject;
 pub mod terms;
 pub mod text;

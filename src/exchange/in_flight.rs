@@ -5,7 +5,8 @@ use crate::config::Model;
 use crate::domain::Length;
 use crate::ledger::Report;
 use crate::models::{AttemptLog, Attempts};
-use crate::upstream::{Reply, UpstreamError, count_stream_failure};
+use crate::split::{Transcript, TranscriptError};
+use crate::upstream::{UpstreamError, count_stream_failure};
 
 use super::facts::Outcome;
 use super::record::Record;
@@ -65,10 +66,10 @@ impl Exchange {
     }
 
     /// Records the provider's answer: its request id, and the details of a refusal.
-    pub fn provider_answered(&mut self, answer: &Result<Reply, UpstreamError>) {
-        let refused = answer.as_ref().err().and_then(UpstreamError::refused);
+    pub fn provider_answered(&mut self, answer: &Result<Transcript, TranscriptError>) {
+        let refused = answer.as_ref().err().and_then(TranscriptError::refused);
         let id = match answer {
-            Ok(reply) => reply.request_id.as_deref(),
+            Ok(transcript) => transcript.request_id.as_deref(),
             Err(_) => refused.and_then(|refused| refused.request_id.as_deref()),
         };
         self.record.provider_request_id(id);

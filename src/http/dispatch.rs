@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::models::TargetChain;
-use crate::relay::ReplyFuture;
+use crate::relay::TranscriptFuture;
 use crate::telemetry::traces::Step;
 use crate::upstream::ForwardRequest;
 
@@ -27,7 +27,7 @@ pub(super) struct Dispatch<'a> {
     /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) prefers_events: bool,
     /// Begins to send a job to a provider.
-    pub(super) forward: &'a dyn Fn(ForwardRequest) -> ReplyFuture,
+    pub(super) forward: &'a dyn Fn(ForwardRequest) -> TranscriptFuture,
 }
 
 /// An admitted job's exchange, and the models that can do the job.
@@ -41,7 +41,7 @@ pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
     pub(super) exchange: Exchange,
-    pub(super) forwarding: ReplyFuture,
+    pub(super) forwarding: TranscriptFuture,
 }
 
 impl Dispatch<'_> {

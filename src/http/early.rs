@@ -20,7 +20,8 @@ use super::error::ApiError;
 use crate::exchange::Exchange;
 use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
 use crate::models::TargetChain;
-use crate::relay::ReplyFuture;
+use crate::relay::TranscriptFuture;
+use crate::split::TranscriptError;
 use crate::upstream::UpstreamError;
 
 /// A job that is being forwarded while its recording arrives.
@@ -92,7 +93,9 @@ impl<'a> EarlyForward<'a> {
             {
                 match answer {
                     // Early bytes can be mistaken for another format; the whole recording decides.
-                    Ok(_) | Err(UpstreamError::RecordingLost | UpstreamError::Broken) => reply = Some(answer),
+                    Ok(_) | Err(TranscriptError::Provider(UpstreamError::RecordingLost | UpstreamError::Broken)) => {
+                        reply = Some(answer);
+                    }
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
             }
@@ -100,7 +103,7 @@ impl<'a> EarlyForward<'a> {
         })
         .await?;
         // A provider that ends slow uploads is asked again with the whole recording.
-        self.provider_ended = matches!(reply, Some(Err(UpstreamError::Broken)));
+        self.provider_ended = matches!(reply, Some(Err(TranscriptError::Provider(UpstreamError::Broken))));
         if let Some(answer) = reply {
             self.in_flight.forwarding = Box::pin(ready(answer));
         }
@@ -153,7 +156,7 @@ impl<'a> EarlyForward<'a> {
     /// Cancels the provider's request, whose attempt then does not count, and returns the exchange.
     fn cancel(self) -> Exchange {
         let InFlight { mut exchange, forwarding, .. } = self.in_flight;
-        drop::<ReplyFuture>(forwarding);
+        drop::<TranscriptFuture>(forwarding);
         exchange.withdraw();
         exchange
     }
