@@ -26,7 +26,7 @@ const DELTA: &str = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"he\"}
 const FINISHED: &str =
     "data: {\"type\":\"transcript.text.done\",\"text\":\"he\",\"usage\":{\"type\":\"duration\",\"seconds\":3}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
-const PROBLEM: &str = "data: {\"error\":\"Some(Broken)\"}\n\n";
+const PROBLEM: &str = "data: {\"error\":\"Broken\"}\n\n";
 
 static SETTINGS: config::Relay = config::Relay { keep_alive: Duration::from_secs(15), max_event_bytes: 1000 };
 
@@ -44,7 +44,7 @@ impl Client {
         let model = Model::unknown("m");
         let log = exchange.begin_forwarding(&model);
         let target = AttemptTarget { model: Arc::new(model), provider: "p".to_owned(), key: None };
-        let describe = |error: &TranscriptError| format!("{{\"error\":\"{:?}\"}}", error.provider());
+        let describe = |error: &TranscriptError| format!("{{\"error\":\"{:?}\"}}", error.provider().unwrap());
         let format = Format::Json;
         let context = RelayContext { events, format, settings: &SETTINGS, describe, exchange };
         Self { context, attempt: log.begin_attempt(target), settlements }
