@@ -142,6 +142,8 @@ pub(super) fn provider(name: &str, keys: usize) -> config::Provider {
         organization: None,
         project: None,
         wire: ProviderApi::default(),
+        accepts: None,
+        max_bytes: None,
     }
 }
 
