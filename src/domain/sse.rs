@@ -176,3 +176,9 @@ impl Scanner {
         }
     }
 }
+
+/// Frames JSON as one event on one line, for clients that read line by line. In JSON a line break can only stand
+/// between tokens, where a space means the same.
+pub fn framed(data: &str) -> Bytes {
+    format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
+}

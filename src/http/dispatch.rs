@@ -1,6 +1,8 @@
 //! The way of a complete job through admission to a provider. [`early`](super::early) has the way of a job whose
 //! recording is still arriving.
 
+use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -8,15 +10,19 @@ use tokio::time::Instant;
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::headers::client_timeout::ClientTimeouts;
-use crate::admission::{JobToAdmit, Permit, Refusal};
+use super::pieces::{self, RecordingInPieces};
+use crate::admission::{JobToAdmit, Permit, PlannedPieces, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Job;
-use crate::models::TargetChain;
+use crate::models::{Attempts, PiecePlan, Reason, TargetChain};
 use crate::relay::TranscriptFuture;
 use crate::telemetry::traces::Step;
-use crate::upstream::{ForwardRequest, Portion};
+use crate::upstream::{ForwardRequest, Portion, ReplyFuture};
+
+/// A function that begins to send a job to a provider.
+pub(super) type Send = Rc<dyn Fn(ForwardRequest) -> ReplyFuture>;
 
 /// The means to admit and forward the job of one request.
 pub(super) struct Dispatch<'a> {
@@ -27,7 +33,7 @@ pub(super) struct Dispatch<'a> {
     /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) prefers_events: bool,
     /// Begins to send a job to a provider.
-    pub(super) forward: &'a dyn Fn(ForwardRequest) -> TranscriptFuture,
+    pub(super) send: Send,
 }
 
 /// An admitted job's exchange, and the models that can do the job.
@@ -83,18 +89,40 @@ impl Dispatch<'_> {
 
     fn to_admit<'b>(&'b self, job: &'b Job, targets: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
         let provider = self.context.state().provider_name(&targets.requested);
-        JobToAdmit { caller: self.caller, job, targets, provider, request_id, pieces: None }
+        let pieces = self.planned_pieces(job, targets);
+        JobToAdmit { caller: self.caller, job, targets, provider, request_id, pieces }
     }
 
-    /// Forwards an admitted job.
+    /// Returns the pieces that admission charges for; `None` if the recording goes as it is.
+    pub(super) fn planned_pieces(&self, job: &Job, targets: &TargetChain) -> Option<PlannedPieces> {
+        let count = targets.pieces?.count(targets.way, job.media.length.upper_bound());
+        let time = pieces::max_time(&self.context.state().settings, job.media.length);
+        Some(PlannedPieces { count: NonZeroU32::new(count)?, time })
+    }
+
+    /// Forwards an admitted job: as it is, or in pieces.
     pub(super) fn forward(&self, job: Job, admitted: Admitted) -> InFlight {
         let Admitted { targets, mut exchange } = admitted;
+        let (events, format) = (job.options.streams(), job.options.format());
+        let forwarding = match targets.pieces {
+            Some(plan) => {
+                let attempts = exchange.begin_pieces(&targets.requested);
+                let recording = self.recording(job, targets, plan, attempts);
+                recording.transcribe(self.context.state(), Rc::clone(&self.send))
+            }
+            None => self.forward_as_it_is(job, targets, &mut exchange),
+        };
+        InFlight { events, format, exchange, forwarding }
+    }
+
+    fn forward_as_it_is(&self, job: Job, targets: TargetChain, exchange: &mut Exchange) -> TranscriptFuture {
         let (state, record) = (self.context.state(), self.context.record());
         let log = exchange.begin_forwarding(&targets.requested);
         let sent = (!job.audio.is_arriving()).then(Instant::now);
-        let deadline = self.limit.deadline(record.started(), sent, job.options.streams(), &state.settings);
-        let (events, format) = (job.options.streams(), job.options.format());
-        let forwarding = (self.forward)(ForwardRequest {
+        let in_pieces = self.in_pieces_if_refused(&job, exchange);
+        let max = state.settings.upstream.response_timeout;
+        let deadline = self.limit.deadline(record.started(), sent, job.options.streams(), max, state.settings.relay.keep_alive);
+        let reply = (self.send)(ForwardRequest {
             job,
             targets,
             providers: Arc::clone(&state.providers),
@@ -104,6 +132,34 @@ impl Dispatch<'_> {
             log,
             span: record.trace().begin(Step::Forward),
         });
-        InFlight { events, format, exchange, forwarding }
+        Box::pin(async move {
+            match (reply.await, in_pieces) {
+                (Ok(reply), _) => Ok(reply.into()),
+                (Err(error), Some(in_pieces)) if pieces::is_refused_as_too_long(&error) => in_pieces().await,
+                (Err(error), _) => Err(error.into()),
+            }
+        })
+    }
+
+    /// Returns the way on for a recording that its provider refuses as too large or too long: it is split, once. `None`
+    /// if it is short, or cannot be split.
+    fn in_pieces_if_refused(&self, job: &Job, exchange: &Exchange) -> Option<Box<dyn FnOnce() -> TranscriptFuture>> {
+        if job.audio.is_arriving() || !pieces::is_worth_splitting(job) {
+            return None;
+        }
+        let admission = &self.context.state().admission;
+        let targets = admission.targets_after_refusal(self.caller, job, Reason::TooLong).ok().flatten()?;
+        let recording = self.recording(job.clone(), targets.clone(), targets.pieces?, exchange.attempts());
+        let (context, send) = (self.context.clone(), Rc::clone(&self.send));
+        Some(Box::new(move || recording.transcribe(context.state(), send)))
+    }
+
+    fn recording(&self, job: Job, targets: TargetChain, plan: PiecePlan, attempts: Attempts) -> RecordingInPieces {
+        let (state, record) = (self.context.state(), self.context.record());
+        let max = pieces::max_time(&state.settings, job.media.length);
+        let deadline =
+            self.limit.deadline(record.started(), Some(Instant::now()), job.options.streams(), max, state.settings.relay.keep_alive);
+        let (request_id, trace) = (record.request_id(), record.trace());
+        RecordingInPieces { job, targets, plan, key: self.caller.share_key(), deadline, attempts, request_id, trace }
     }
 }

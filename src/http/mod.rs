@@ -13,6 +13,7 @@ mod handlers;
 mod headers;
 mod malformed;
 mod middleware;
+mod pieces;
 mod preflight;
 mod query;
 mod routes;

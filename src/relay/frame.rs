@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -19,10 +18,4 @@ pub(super) struct EventEnvelope<'a> {
 /// Returns true if an event without its blank line is otherwise complete, not cut off in its data.
 pub(super) fn is_whole(event: &Event) -> bool {
     event.is_done_marker() || event.data().is_some_and(|data| serde_json::from_slice::<IgnoredAny>(&data).is_ok())
-}
-
-/// Frames JSON as one event on one line, for clients that read line by line. In JSON a line break can only stand
-/// between tokens, where a space means the same.
-pub(super) fn framed(data: &str) -> Bytes {
-    format!("data: {}\n\n", data.replace(['\r', '\n'], " ")).into()
 }

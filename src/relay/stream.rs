@@ -10,10 +10,10 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::context::RelayContext;
-use super::frame::{EventEnvelope, framed, is_whole};
+use super::frame::{EventEnvelope, is_whole};
 use super::open::OpenStream;
 use super::whole;
-use crate::domain::sse::{Event, Scanner};
+use crate::domain::sse::{Event, Scanner, framed};
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::ledger::Report;

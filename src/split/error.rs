@@ -1,5 +1,7 @@
 //! The reasons why a request has no transcript, or not the whole of it.
 
+use super::join::Partial;
+use crate::speech::{Span, SpeechError};
 use crate::upstream::{Refused, UpstreamError};
 
 /// The reason why there is no whole transcript.
@@ -8,6 +10,32 @@ pub enum TranscriptError {
     /// No provider answered, and no part of the transcript exists.
     #[error(transparent)]
     Provider(#[from] UpstreamError),
+    /// The recording cannot be decoded, and no part of the transcript exists.
+    #[error(transparent)]
+    Sound(#[from] SpeechError),
+    /// Part of the transcript is missing.
+    #[error("The transcript is not complete: part of the recording could not be transcribed. {}", .0.cause)]
+    Incomplete(Box<Incomplete>),
+}
+
+/// A transcript of which part is missing.
+pub struct Incomplete {
+    /// The part that was heard.
+    pub partial: Partial,
+    /// The stretches of the recording that are missing, in order.
+    pub missing: Vec<Span>,
+    /// The failure of the first missing piece.
+    pub cause: TranscriptError,
+}
+
+/// Shows no text: a transcript does not belong in a log.
+impl std::fmt::Debug for Incomplete {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incomplete")
+            .field("missing", &self.missing)
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TranscriptError {
@@ -15,6 +43,8 @@ impl TranscriptError {
     pub fn provider(&self) -> Option<&UpstreamError> {
         match self {
             Self::Provider(error) => Some(error),
+            Self::Sound(_) => None,
+            Self::Incomplete(incomplete) => incomplete.cause.provider(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::LocalBoxFuture;
 use futures_util::{StreamExt, stream};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
@@ -31,6 +32,9 @@ pub struct Reply {
     /// The body of the answer.
     pub answer: Answer,
 }
+
+/// A provider's answer, still to come.
+pub type ReplyFuture = LocalBoxFuture<'static, Result<Reply, UpstreamError>>;
 
 /// The body of a [`Reply`].
 pub enum Answer {

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::code::{ErrorCode, ErrorKind};
 use crate::domain::text::printable;
@@ -28,12 +29,23 @@ enum Body {
         message: String,
         kind: ErrorKind,
         param: Option<String>,
+        /// The part of the transcript that there is.
+        partial: Option<PartialJson>,
     },
     /// A provider's error, already in OpenAI's shape.
     Provider(String),
 }
 
-/// The four members that OpenAI's SDKs read.
+/// `error.partial` as JSON. It is never shown in a log: it has a transcript.
+struct PartialJson(Box<RawValue>);
+
+impl fmt::Debug for PartialJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartialJson").finish_non_exhaustive()
+    }
+}
+
+/// The four members that OpenAI's SDKs read, and the part of a transcript that is not whole.
 #[derive(Serialize)]
 struct ErrorObject<'a> {
     message: &'a str,
@@ -41,6 +53,13 @@ struct ErrorObject<'a> {
     kind: ErrorKind,
     param: Option<&'a str>,
     code: ErrorCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorObject<'a>,
 }
 
 /// The `Retry-After` while the store is unreachable. The gateway checks for the store more often than that.
@@ -59,7 +78,7 @@ const MAX_SHOWN_ID: usize = 80;
 impl ApiError {
     /// Builds an error with the usual status and kind of its code.
     pub(in crate::http) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let body = Body::Own { message: message.into(), kind: code.kind(), param: None };
+        let body = Body::Own { message: message.into(), kind: code.kind(), param: None, partial: None };
         Self { status: code.status(), code, body, headers: Vec::new(), internal: None }
     }
 
@@ -116,7 +135,7 @@ impl ApiError {
 
     /// Builds the error for an exhausted quota, which a retry does not refill.
     pub(super) fn quota(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::InsufficientQuota, message).header(SHOULD_RETRY, "false")
+        Self::new(ErrorCode::InsufficientQuota, message).never_retry()
     }
 
     /// Builds the error for an unreachable store.
@@ -127,6 +146,19 @@ impl ApiError {
     /// Builds the error for a gateway at its capacity.
     pub(in crate::http) fn overloaded(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Overloaded, message).retry_after(OVERLOADED)
+    }
+
+    /// Tells SDKs not to try again by themselves.
+    pub(super) fn never_retry(self) -> Self {
+        self.header(SHOULD_RETRY, "false")
+    }
+
+    /// Adds the part of the transcript that there is.
+    pub(super) fn partial(mut self, json: Box<RawValue>) -> Self {
+        if let Body::Own { partial, .. } = &mut self.body {
+            *partial = Some(PartialJson(json));
+        }
+        self
     }
 
     /// Names the parameter that is wrong.
@@ -193,9 +225,10 @@ impl ApiError {
     /// Returns the JSON for the client.
     pub(in crate::http) fn json(&self) -> String {
         match &self.body {
-            Body::Own { message, kind, param } => {
-                let object = ErrorObject { message, kind: *kind, param: param.as_deref(), code: self.code };
-                serde_json::json!({ "error": object }).to_string()
+            Body::Own { message, kind, param, partial } => {
+                let partial = partial.as_ref().map(|partial| &*partial.0);
+                let object = ErrorObject { message, kind: *kind, param: param.as_deref(), code: self.code, partial };
+                serde_json::to_string(&ErrorBody { error: object }).unwrap_or_default()
             }
             Body::Provider(json) => json.clone(),
         }

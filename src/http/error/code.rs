@@ -124,6 +124,7 @@ error_codes! {
     ProviderUnreachable = "provider_unreachable", BAD_GATEWAY, Server;
     ProviderError = "provider_error", BAD_GATEWAY, Server;
     ProviderAuthFailed = "provider_auth_failed", BAD_GATEWAY, Server;
+    TranscriptIncomplete = "transcript_incomplete", BAD_GATEWAY, Server;
     ProviderStreamBroken = "provider_stream_broken", BAD_GATEWAY, Server;
     ProviderUnavailable = "provider_unavailable", SERVICE_UNAVAILABLE, Server;
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, Server;

@@ -10,6 +10,7 @@ mod identity;
 mod intake;
 mod provider;
 mod sessions;
+mod split;
 
 pub(in crate::http) use api_error::ApiError;
 pub use code::{ErrorCode, ErrorKind};

@@ -18,13 +18,7 @@ impl ApiError {
         error.replace_code(ErrorCode::ProviderError, ErrorCode::ProviderStreamBroken).json()
     }
 
-    fn from_transcript_error(error: &TranscriptError) -> Self {
-        match error {
-            TranscriptError::Provider(error) => Self::from_upstream(error),
-        }
-    }
-
-    fn from_upstream(error: &UpstreamError) -> Self {
+    pub(super) fn from_upstream(error: &UpstreamError) -> Self {
         let code = match error {
             UpstreamError::Refused(refused) => return Self::from_refused(refused),
             UpstreamError::BadSettings => return Self::internal_because(error.to_string()),

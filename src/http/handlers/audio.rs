@@ -75,10 +75,10 @@ async fn take_in_and_forward(
         caller: &caller,
         limit,
         prefers_events: accept::prefers_events(headers),
-        forward: &move |request| {
+        send: Rc::new(move |request| {
             let upstream = Rc::clone(&upstream);
-            Box::pin(async move { Ok(upstream.forward(&request).await?.into()) })
-        },
+            Box::pin(async move { upstream.forward(&request).await })
+        }),
     };
     match upload.start().await? {
         UploadStart::Complete(job) => dispatch.dispatch(job).await,

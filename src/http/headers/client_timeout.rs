@@ -5,7 +5,6 @@ use std::time::Duration;
 use actix_web::http::header::HeaderMap;
 use tokio::time::Instant;
 
-use crate::config::Settings;
 use crate::http::error::ApiError;
 use crate::upstream::Deadline;
 
@@ -41,7 +40,7 @@ impl ClientTimeouts {
         Ok(Self { requested, sdk, silence })
     }
 
-    /// Returns the deadline of a request that came at `arrival` and was complete at `sent`, which is `None` while the
+    /// Returns the deadline of a request that may take `max`, came at `arrival` and was complete at `sent`, which is `None` while the
     /// request is still arriving. An SDK whose stream gets a keep-alive within its limit goes on waiting, so such a
     /// limit does not apply to a stream.
     pub(in crate::http) fn deadline(
@@ -49,10 +48,10 @@ impl ClientTimeouts {
         arrival: Instant,
         sent: Option<Instant>,
         stream: bool,
-        settings: &Settings,
+        max: Duration,
+        keep_alive: Duration,
     ) -> Deadline {
-        let applies = |limit: &Duration| !stream || *limit <= settings.relay.keep_alive;
-        let max = settings.upstream.response_timeout;
+        let applies = |limit: &Duration| !stream || *limit <= keep_alive;
         let limits = [
             self.requested.map(|limit| (arrival, limit)),
             self.sdk.filter(applies).map(|limit| (arrival, limit)),

@@ -1,0 +1,215 @@
+//! The way of an admitted job whose recording goes to providers in pieces.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+
+use super::dispatch::Send;
+use super::state::AppState;
+use crate::config::Settings;
+use crate::domain::{AudioMs, Length};
+use crate::domain::terms::Format;
+use crate::fair_share::ShareKey;
+use crate::intake::media::{Container, MediaInfo};
+use crate::intake::{Job, Options};
+use crate::models::{Attempts, PiecePlan, TargetChain, Way};
+use crate::relay::TranscriptFuture;
+use crate::speech::{CutReport, CutRules, Cutting, PieceLimits, Samples};
+use crate::split::join::{JoinRequest, Joiner, Times};
+use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
+use crate::telemetry::traces::{Step, Trace};
+use crate::upstream::{Deadline, ForwardRequest, Portion, Providers, RefusedBody, UpstreamError};
+use reqwest::StatusCode;
+
+/// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
+/// or two.
+const MAX_CONTEXT_CHARS: usize = 200;
+
+/// The size and the length from which a recording that its provider refuses as too long is split.
+const MIN_BYTES_TO_SPLIT: u64 = 1024 * 1024;
+const MIN_LENGTH_TO_SPLIT: AudioMs = AudioMs::new(60_000);
+
+/// A job whose recording goes to providers in pieces.
+pub(super) struct RecordingInPieces {
+    pub(super) job: Job,
+    pub(super) targets: TargetChain,
+    pub(super) plan: PiecePlan,
+    pub(super) key: ShareKey,
+    pub(super) deadline: Deadline,
+    pub(super) attempts: Attempts,
+    pub(super) request_id: String,
+    pub(super) trace: Trace,
+}
+
+/// What sends the pieces of one job, one after the other.
+struct PieceSender {
+    /// The job, with the options that each piece has.
+    job: Job,
+    targets: TargetChain,
+    providers: Arc<Providers>,
+    attempt_timeout: Duration,
+    deadline: Deadline,
+    attempts: Attempts,
+    request_id: String,
+    trace: Trace,
+    send: Send,
+}
+
+/// Returns the longest time that a recording of this length may take in pieces: that of one answer, and a quarter of its
+/// length.
+pub(super) fn max_time(settings: &Settings, length: Length) -> Duration {
+    settings.upstream.response_timeout.saturating_add(length.upper_bound().duration() / 4)
+}
+
+/// Returns true if a recording may be too large or too long for a provider whose limits are not known.
+pub(super) fn is_worth_splitting(job: &Job) -> bool {
+    job.media.bytes >= MIN_BYTES_TO_SPLIT || job.media.length.upper_bound() >= MIN_LENGTH_TO_SPLIT
+}
+
+/// Returns true if a provider refused a recording because of its size or length.
+pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
+    let Some(refused) = error.refused() else { return false };
+    let says_so = || match &refused.body {
+        RefusedBody::OpenAi(text) | RefusedBody::Message(text) => text.contains("longer than"),
+        RefusedBody::Opaque | RefusedBody::Credentials => false,
+    };
+    refused.status == StatusCode::PAYLOAD_TOO_LARGE || refused.status == StatusCode::BAD_REQUEST && says_so()
+}
+
+impl RecordingInPieces {
+    /// Begins to transcribe the recording.
+    pub(super) fn transcribe(self, state: &AppState, send: Send) -> TranscriptFuture {
+    let Self { job, targets, plan, key, deadline, attempts, request_id, trace } = self;
+    let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
+    let joiner = Joiner::new(join_request(&job, targets.way));
+    let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
+    let report = Rc::new(Cell::new(CutReport::default()));
+    let shared = &state.shared;
+    let cutting = Cutting::start(&shared.speech, key, &shared.intake.quota, job.audio.clone(), job.media, rules);
+    let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
+    let streams_first = streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
+    let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
+    let options = piece_options(&job.options, &joiner);
+    let sender = PieceSender {
+        job: Job { options, ..job },
+        targets,
+        providers: Arc::clone(&state.providers),
+        attempt_timeout: upstream.response_timeout,
+        deadline,
+        attempts,
+        request_id,
+        trace,
+        send,
+    };
+    let request = SplitRequest {
+        pieces: split::pieces_of(cutting, Rc::clone(&report)),
+        send: Box::new(move |piece| sender.send(&piece)),
+        joiner,
+        length,
+        at_once: max_at_once,
+        streams_first,
+        carries_context: speech.carry_context,
+        max_answer_bytes: upstream.max_answer_bytes,
+        max_event_bytes: state.settings.relay.max_event_bytes,
+        report,
+    };
+    Box::pin(split::transcribe(request, streams))
+}
+}
+
+impl PieceSender {
+    fn send(&self, to_send: &PieceToSend<'_>) -> SendingPiece {
+        let piece = to_send.piece;
+        let mut job = Job {
+            audio: piece.audio.clone(),
+            media: MediaInfo {
+                container: Container::Flac,
+                is_fragmented: false,
+                codec: None,
+                length: Length::Measured(piece.span.length().audio_ms()),
+                bytes: piece.audio.length(),
+            },
+            ..self.job.clone()
+        };
+        job.options.stream = Some(to_send.streamed);
+        if let Some(before) = to_send.before {
+            job.options.prompt = Some(with_context(job.options.prompt.as_deref(), before));
+        }
+        let log = self.attempts.begin_piece(job.billed_length().upper_bound(), job.options.text_bytes());
+        let span = self.trace.begin(Step::Forward);
+        span.set("voxgate.piece", i64::from(piece.number));
+        let reply = (self.send)(ForwardRequest {
+            job,
+            targets: self.targets.clone(),
+            providers: Arc::clone(&self.providers),
+            request_id: self.request_id.clone(),
+            deadline: self.deadline,
+            portion: Portion::Piece { attempt_timeout: self.attempt_timeout },
+            log: log.clone(),
+            span,
+        });
+        SendingPiece { log, reply }
+    }
+}
+
+/// Returns the rules by which a recording is cut.
+fn cut_rules(settings: &Settings, targets: &TargetChain, plan: PiecePlan, format: Format) -> CutRules {
+    let samples = |length: AudioMs| Samples::from_ms(length.get());
+    let limits = PieceLimits::new(samples(plan.min), samples(plan.max));
+    let rules = match targets.way {
+        Way::AsIs | Way::Convert(_) => return CutRules::whole(),
+        way @ Way::Split(_) if way.times_by_pieces() => CutRules::subtitles(limits),
+        Way::Split(_) if format == Format::DiarizedJson => CutRules::as_long_as(limits),
+        Way::Split(_) => CutRules::pieces(samples(plan.target), limits),
+    };
+    if settings.speech.skip_silence { rules } else { rules.with_silence() }
+}
+
+fn join_request(job: &Job, way: Way) -> JoinRequest {
+    JoinRequest {
+        format: job.options.format(),
+        times: if way.times_by_pieces() { Times::Pieces } else { Times::Model },
+        task: job.task,
+        language: job.options.language.clone(),
+        known_speakers: job.options.speaker_names.clone(),
+    }
+}
+
+/// Returns the options that each piece has: those of the job, in the format that the pieces need.
+fn piece_options(options: &Options, joiner: &Joiner) -> Options {
+    let mut options = options.clone();
+    let format = joiner.piece_format();
+    if format != options.format() {
+        options.format = Some(format);
+        options.granularities.clear();
+    }
+    options
+}
+
+/// Returns the prompt with the last words of the transcript behind it.
+fn with_context(prompt: Option<&str>, before: &str) -> String {
+    let from = before.char_indices().rev().nth(MAX_CONTEXT_CHARS - 1).map_or(0, |(at, _)| at);
+    let words = before.get(from..).unwrap_or_default();
+    // Not from the middle of a word.
+    let words = if from == 0 { words } else { words.split_once(' ').map_or(words, |(_, rest)| rest) };
+    [prompt.unwrap_or_default(), words].join(" ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_a_few_whole_words() {
+        assert_eq!(with_context(None, "one two"), "one two");
+        assert_eq!(with_context(Some("names: Ada"), "one"), "names: Ada one");
+        assert_eq!(with_context(Some("names"), ""), "names");
+        let long = "word ".repeat(100);
+        let context = with_context(None, &long);
+        assert!(context.starts_with("word") && context.len() < MAX_CONTEXT_CHARS, "{context}");
+        let without_spaces = "語".repeat(300);
+        assert_eq!(with_context(None, &without_spaces).chars().count(), MAX_CONTEXT_CHARS);
+    }
+}

@@ -1,0 +1,91 @@
+//! The first piece of a recording, whose words go to the client as they are recognised.
+
+use std::collections::VecDeque;
+
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::pieces::SentPiece;
+use crate::domain::sse::{Event, Scanner};
+use crate::ledger::Report;
+use crate::upstream::{EventBytes, UpstreamError};
+
+/// The stream of the first piece.
+pub(super) struct FirstPiece {
+    sent: SentPiece,
+    bytes: EventBytes,
+    scanner: Scanner,
+    steps: VecDeque<FirstPieceStep>,
+}
+
+/// What comes next of the first piece.
+pub(super) enum FirstPieceStep {
+    /// More text.
+    Delta { text: String, logprobs: Option<Box<RawValue>> },
+    /// The end, with the data of the event and its report.
+    Done { data: Vec<u8>, report: Report },
+    /// The end of a stream that is not complete.
+    Broken(UpstreamError),
+}
+
+/// The members of an event that matter here.
+#[derive(Deserialize)]
+struct TranscriptEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    delta: String,
+    logprobs: Option<Box<RawValue>>,
+}
+
+impl FirstPiece {
+    pub(super) fn new(sent: SentPiece, bytes: EventBytes, max_event_bytes: usize) -> Self {
+        Self { sent, bytes, scanner: Scanner::new(max_event_bytes), steps: VecDeque::new() }
+    }
+
+    /// Returns the piece.
+    pub(super) fn into_sent(self) -> SentPiece {
+        self.sent
+    }
+
+    /// Returns the next step. After [`FirstPieceStep::Done`] and [`FirstPieceStep::Broken`] nothing follows.
+    ///
+    /// Dropping the future loses nothing: what was read is kept.
+    pub(super) async fn next(&mut self) -> FirstPieceStep {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return step;
+            }
+            let mut events = Vec::new();
+            match self.bytes.next().await {
+                Some(Ok(chunk)) => {
+                    let pushed = self.scanner.push(chunk, &mut events);
+                    self.steps.extend(events.iter().filter_map(read_event));
+                    if let Err(error) = pushed {
+                        self.steps.push_back(FirstPieceStep::Broken(UpstreamError::TooLarge { allowed: error.limit }));
+                    }
+                }
+                Some(Err(error)) => return FirstPieceStep::Broken(error),
+                None => return FirstPieceStep::Broken(UpstreamError::Broken),
+            }
+        }
+    }
+}
+
+/// Reads an event; `None` if it says nothing here.
+fn read_event(event: &Event) -> Option<FirstPieceStep> {
+    let data = event.data().filter(|_| !event.is_done_marker())?;
+    let Ok(read) = serde_json::from_slice::<TranscriptEvent>(&data) else {
+        // An error has no `type`.
+        return Some(FirstPieceStep::Broken(UpstreamError::Broken));
+    };
+    match read.kind.as_str() {
+        "transcript.text.delta" => Some(FirstPieceStep::Delta { text: read.delta, logprobs: read.logprobs }),
+        "transcript.text.done" => {
+            Some(FirstPieceStep::Done { data: data.to_vec(), report: Report::of_json(&data) })
+        }
+        "error" => Some(FirstPieceStep::Broken(UpstreamError::Broken)),
+        _ => None,
+    }
+}

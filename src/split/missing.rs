@@ -1,0 +1,51 @@
+//! The stretches of a recording that its transcript lacks.
+
+use super::pieces::CutPiece;
+use crate::domain::AudioMs;
+use crate::speech::{Samples, Span};
+
+/// Returns the stretches of the pieces that were not heard, joined where one follows on the other. If the recording is not
+/// cut to its end, the rest of its `length` is missing too.
+pub(super) fn missing(cut: &[CutPiece], is_cut: bool, length: AudioMs) -> Vec<Span> {
+    let reached = cut.last().map_or(Samples::default(), |piece| piece.span.end);
+    let end = Samples::from_ms(length.get()).max(reached);
+    let rest = (!is_cut && reached < end).then_some(Span { start: reached, end });
+    let unheard = cut.iter().filter(|piece| !piece.is_heard).map(|piece| piece.span).chain(rest);
+    let mut missing: Vec<Span> = Vec::new();
+    for span in unheard {
+        match missing.last_mut() {
+            Some(last) if last.end == span.start => last.end = span.end,
+            _ => missing.push(span),
+        }
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: u64, end: u64) -> Span {
+        Span { start: Samples::from_ms(start), end: Samples::from_ms(end) }
+    }
+
+    fn cut(pieces: &[(u64, u64, bool)]) -> Vec<CutPiece> {
+        pieces.iter().map(|&(start, end, is_heard)| CutPiece { span: span(start, end), is_heard }).collect()
+    }
+
+    #[test]
+    fn what_was_not_heard_is_missing_and_silence_is_not() {
+        let pieces = cut(&[(0, 10, true), (10, 20, false), (20, 30, false), (50, 60, false), (60, 70, true)]);
+        assert_eq!(missing(&pieces, true, AudioMs::new(100)), [span(10, 30), span(50, 60)]);
+        assert_eq!(missing(&pieces[..1], true, AudioMs::new(100)), []);
+    }
+
+    #[test]
+    fn a_recording_that_is_not_cut_to_its_end_lacks_the_rest() {
+        let pieces = cut(&[(0, 10, true), (10, 20, false)]);
+        assert_eq!(missing(&pieces, false, AudioMs::new(100)), [span(10, 100)]);
+        assert_eq!(missing(&pieces[..1], false, AudioMs::new(100)), [span(10, 100)]);
+        assert_eq!(missing(&[], false, AudioMs::new(100)), [span(0, 100)]);
+        assert_eq!(missing(&pieces[..1], false, AudioMs::new(5)), []);
+    }
+}

@@ -1,0 +1,347 @@
+//! The pieces of one recording on their way: cut, sent side by side, and joined in the order of time.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+
+use super::error::{Incomplete, TranscriptError};
+use super::first::{FirstPiece, FirstPieceStep};
+use super::join::{Joined, PiecePlace};
+use super::missing::missing;
+use super::progress::Progress;
+use super::reading::{PieceAnswer, read_events};
+use super::request::{PieceToSend, SplitRequest};
+use crate::domain::AudioMs;
+use crate::ledger::Report;
+use crate::models::AttemptLog;
+use crate::speech::{Piece, Samples, Span, SpeechError};
+use crate::upstream::{Answer, EventBytes, ReplyFuture, UpstreamError};
+
+/// The pieces of one recording. Dropping them cancels the decoding and every provider's request.
+pub(super) struct Pieces {
+    request: SplitRequest,
+    /// True once the last piece is cut.
+    is_cut: bool,
+    /// A piece that waits for a place.
+    waiting: Option<Piece>,
+    in_flight: FuturesUnordered<LocalBoxFuture<'static, Answered>>,
+    /// The first piece, while its words come as they are recognised.
+    first: Option<FirstPiece>,
+    /// The pieces that were heard and are not joined, by number.
+    heard: BTreeMap<u32, Heard>,
+    /// The pieces that were cut, in order.
+    cut: Vec<CutPiece>,
+    /// The number of pieces that are joined.
+    joined: usize,
+    failure: Option<TranscriptError>,
+    answer_bytes: usize,
+}
+
+/// A piece that was cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CutPiece {
+    pub(super) span: Span,
+    pub(super) is_heard: bool,
+}
+
+/// A piece at a provider.
+pub(super) struct SentPiece {
+    pub(super) piece: Piece,
+    pub(super) log: AttemptLog,
+    /// True if the provider is asked for a stream.
+    streamed: bool,
+}
+
+/// A provider's answer for a piece.
+struct Answered {
+    sent: SentPiece,
+    answer: Result<PieceReply, UpstreamError>,
+}
+
+enum PieceReply {
+    Whole(PieceAnswer),
+    Stream(EventBytes),
+}
+
+/// A piece that was heard.
+struct Heard {
+    span: Span,
+    voice: Vec<Span>,
+    log: AttemptLog,
+    body: Bytes,
+}
+
+impl Pieces {
+    pub(super) fn new(request: SplitRequest) -> Self {
+        Self {
+            request,
+            is_cut: false,
+            waiting: None,
+            in_flight: FuturesUnordered::new(),
+            first: None,
+            heard: BTreeMap::new(),
+            cut: Vec::new(),
+            joined: 0,
+            failure: None,
+            answer_bytes: 0,
+        }
+    }
+
+    /// Goes on until the client can be told more, and returns the data of the events that do so; `None` at the end.
+    pub(super) async fn advance(&mut self) -> Option<Vec<String>> {
+        loop {
+            if let Some(events) = self.join_next() {
+                return Some(events);
+            }
+            tokio::select! {
+                biased;
+                Some(step) = next_step(&mut self.first) => if let Some(events) = self.take_step(step) {
+                    return Some(events);
+                },
+                Some(answered) = self.in_flight.next() => self.take_answer(answered),
+                piece = self.request.pieces.next(), if self.may_cut() => self.take_piece(piece),
+                else => return None,
+            }
+        }
+    }
+
+    /// Returns the joined transcript, or the reason why it is not whole.
+    pub(super) fn finish(mut self) -> Result<Joined, TranscriptError> {
+        let Some(failure) = self.failure.take() else {
+            return Ok(self.request.joiner.finish(self.request.length));
+        };
+        self.request.joiner.abandon_piece();
+        let missing = missing(&self.cut, self.is_cut, self.request.length);
+        for (number, Heard { span, voice, body, .. }) in std::mem::take(&mut self.heard) {
+            // What is behind the hole is heard too. An answer that is no transcript adds nothing.
+            let _ = self.request.joiner.add(&PiecePlace { number, last: false, span, voice: &voice }, &body);
+        }
+        let partial = self.request.joiner.partial();
+        let is_nothing_heard = !self.cut.iter().any(|piece| piece.is_heard) && partial.text.is_empty();
+        if is_nothing_heard {
+            return Err(failure);
+        }
+        Err(TranscriptError::Incomplete(Box::new(Incomplete { partial, missing, cause: failure })))
+    }
+
+    /// Returns the progress so far.
+    pub(super) fn progress(&self) -> Progress {
+        let reached = self.joined.checked_sub(1).and_then(|last| self.cut.get(last));
+        Progress {
+            done: self.cut.iter().filter(|piece| piece.is_heard).count(),
+            pieces: self.is_cut.then_some(self.cut.len()),
+            audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.request.length),
+            total: self.request.length,
+        }
+    }
+
+    /// Returns true if another piece may be cut: while all places are taken, one piece ahead.
+    fn may_cut(&self) -> bool {
+        !self.is_cut && self.waiting.is_none() && self.failure.is_none()
+    }
+
+    fn take_piece(&mut self, piece: Option<Result<Piece, SpeechError>>) {
+        match piece {
+            None => self.is_cut = true,
+            Some(Err(error)) => self.fail(error.into()),
+            Some(Ok(piece)) => {
+                self.cut.push(CutPiece { span: piece.span, is_heard: false });
+                self.waiting = Some(piece);
+                self.send_waiting();
+            }
+        }
+    }
+
+    /// Sends the piece that waits, if there is a place for it.
+    fn send_waiting(&mut self) {
+        let taken = self.in_flight.len() + usize::from(self.first.is_some());
+        if taken >= self.request.at_once || self.failure.is_some() {
+            return;
+        }
+        // With the words before it a piece waits for those before it.
+        let waits = self.request.carries_context && self.joined + 1 < self.cut.len();
+        if !waits && let Some(piece) = self.waiting.take() {
+            let streamed = self.request.streams_first && piece.number == 0;
+            self.send(piece, streamed);
+        }
+    }
+
+    fn send(&mut self, piece: Piece, streamed: bool) {
+        let before = self.request.carries_context.then(|| self.request.joiner.partial().text);
+        let to_send = PieceToSend { piece: &piece, streamed, before: before.as_deref() };
+        let sending = (self.request.send)(to_send);
+        let sent = SentPiece { piece, log: sending.log, streamed };
+        self.wait_for(sent, sending.reply);
+    }
+
+    fn wait_for(&mut self, sent: SentPiece, reply: ReplyFuture) {
+        let max_event_bytes = self.request.max_event_bytes;
+        let answered = async move {
+            let answer = match reply.await.map(|reply| reply.answer) {
+                Err(error) => Err(error),
+                Ok(Answer::Whole { body, .. }) => Ok(PieceReply::Whole(PieceAnswer::of_body(body))),
+                Ok(Answer::Events { bytes, .. }) if sent.streamed => Ok(PieceReply::Stream(bytes)),
+                Ok(Answer::Events { bytes, .. }) => read_events(bytes, max_event_bytes).await.map(PieceReply::Whole),
+            };
+            Answered { sent, answer }
+        };
+        self.in_flight.push(answered.boxed_local());
+    }
+
+    fn take_answer(&mut self, Answered { sent, answer }: Answered) {
+        match answer {
+            Ok(PieceReply::Whole(answer)) => self.hear(sent, answer),
+            Ok(PieceReply::Stream(bytes)) => {
+                self.first = Some(FirstPiece::new(sent, bytes, self.request.max_event_bytes));
+            }
+            Err(error) => {
+                if sent.piece.number == 0 && !self.request.joiner.partial().text.is_empty() {
+                    // The client has the beginning from a stream that broke off.
+                    sent.log.piece_heard(Report::default());
+                }
+                self.fail(error.into());
+            }
+        }
+        self.send_waiting();
+    }
+
+    fn hear(&mut self, sent: SentPiece, PieceAnswer { body, report }: PieceAnswer) {
+        let SentPiece { piece: Piece { number, span, voice, .. }, log, .. } = sent;
+        if !self.has_room_for(body.len()) {
+            return log.piece_failed();
+        }
+        log.piece_heard(report);
+        self.mark_heard(number);
+        self.heard.insert(number, Heard { span, voice, log, body });
+    }
+
+    /// Counts bytes of answers, whose sum is bounded.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        self.answer_bytes = self.answer_bytes.saturating_add(bytes);
+        let allowed = self.request.max_answer_bytes;
+        if self.answer_bytes > allowed {
+            self.fail(UpstreamError::TooLarge { allowed }.into());
+        }
+        self.answer_bytes <= allowed
+    }
+
+    /// Joins the next piece in the order of time, if it was heard.
+    fn join_next(&mut self) -> Option<Vec<String>> {
+        let number = u32::try_from(self.joined).ok()?;
+        // How a speaker is named depends on whether there is a second piece.
+        let is_number_known = self.is_cut || self.cut.len() > self.joined + 1;
+        if !is_number_known && self.failure.is_none() || self.is_behind_a_hole() {
+            return None;
+        }
+        let Heard { span, voice, log, body } = self.heard.remove(&number)?;
+        let place = PiecePlace { number, last: self.is_last(number), span, voice: &voice };
+        match self.request.joiner.add(&place, &body) {
+            Ok(added) => {
+                self.joined += 1;
+                self.send_waiting();
+                Some(added.into_events())
+            }
+            Err(error) => {
+                log.piece_failed();
+                self.mark_failed(number);
+                tracing::warn!(piece = number, %error, "a provider's answer for a piece cannot be joined");
+                self.fail(UpstreamError::NoTranscript.into());
+                None
+            }
+        }
+    }
+
+    /// Returns true if a piece that was not heard, and will not be, is before the next one to join.
+    fn is_behind_a_hole(&self) -> bool {
+        self.failure.is_some() && self.cut.get(self.joined).is_some_and(|piece| !piece.is_heard)
+    }
+
+    fn is_last(&self, number: u32) -> bool {
+        self.is_cut && usize::try_from(number).is_ok_and(|number| number + 1 == self.cut.len())
+    }
+
+    fn take_step(&mut self, step: FirstPieceStep) -> Option<Vec<String>> {
+        let first = self.first.take()?;
+        match step {
+            FirstPieceStep::Delta { text, logprobs } => {
+                self.first = Some(first);
+                if !self.has_room_for(text.len()) {
+                    self.break_first_off();
+                    return None;
+                }
+                self.request.joiner.push_delta(&text, logprobs.as_deref()).map(|event| vec![event])
+            }
+            FirstPieceStep::Done { data, report } => {
+                let SentPiece { piece, log, .. } = first.into_sent();
+                let place =
+                    PiecePlace { number: piece.number, last: false, span: piece.span, voice: &piece.voice };
+                let ended = self.request.joiner.end_streamed(&place, &data);
+                let Ok(added) = ended else {
+                    log.piece_failed();
+                    self.fail(UpstreamError::NoTranscript.into());
+                    return None;
+                };
+                log.piece_heard(report);
+                self.mark_heard(piece.number);
+                self.joined += 1;
+                self.send_waiting();
+                Some(added.into_events())
+            }
+            FirstPieceStep::Broken(error) => {
+                let SentPiece { piece, log, .. } = first.into_sent();
+                tracing::warn!(%error, "the stream of the first piece broke off; it is sent again");
+                log.piece_failed();
+                self.send(piece, false);
+                None
+            }
+        }
+    }
+
+    /// Gives the first piece up. What the client has of it was heard.
+    fn break_first_off(&mut self) {
+        if let Some(first) = self.first.take() {
+            first.into_sent().log.piece_heard(Report::default());
+        }
+    }
+
+    /// Returns the number of pieces that were cut.
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.cut.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the length of all pieces that were cut.
+    pub(super) fn speech(&self) -> AudioMs {
+        let lengths = self.cut.iter().map(|piece| piece.span.length());
+        lengths.fold(Samples::default(), Samples::saturating_add).audio_ms()
+    }
+
+    fn mark_heard(&mut self, number: u32) {
+        self.set_heard(number, true);
+    }
+
+    fn mark_failed(&mut self, number: u32) {
+        self.set_heard(number, false);
+    }
+
+    fn set_heard(&mut self, number: u32, is_heard: bool) {
+        let piece = usize::try_from(number).ok().and_then(|number| self.cut.get_mut(number));
+        if let Some(piece) = piece {
+            piece.is_heard = is_heard;
+        }
+    }
+
+    /// Records the first failure: nothing more is cut or sent, and the pieces in flight are finished.
+    fn fail(&mut self, error: TranscriptError) {
+        self.failure.get_or_insert(error);
+        self.waiting = None;
+        self.request.stop_cutting();
+    }
+}
+
+/// Returns the next step of the first piece's stream; `None` if there is none.
+async fn next_step(first: &mut Option<FirstPiece>) -> Option<FirstPieceStep> {
+    Some(first.as_mut()?.next().await)
+}

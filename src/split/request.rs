@@ -1,0 +1,76 @@
+//! A request to transcribe a recording in pieces.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
+
+use super::join::Joiner;
+use crate::domain::AudioMs;
+use crate::models::AttemptLog;
+use crate::speech::{CutReport, Cutting, Piece, SpeechError};
+use crate::upstream::ReplyFuture;
+
+/// The pieces of a recording, cut as they are asked for.
+pub type PieceStream = LocalBoxStream<'static, Result<Piece, SpeechError>>;
+
+/// A piece to be sent.
+pub struct PieceToSend<'a> {
+    /// The piece.
+    pub piece: &'a Piece,
+    /// True if its words are wanted as they are recognised.
+    pub streamed: bool,
+    /// The transcript before it, if the settings say that its last words go along.
+    pub before: Option<&'a str>,
+}
+
+/// A piece on its way to a provider.
+pub struct SendingPiece {
+    /// The log of its attempts.
+    pub log: AttemptLog,
+    /// The reply.
+    pub reply: ReplyFuture,
+}
+
+/// A recording to be transcribed in pieces, with what that takes.
+pub struct SplitRequest {
+    /// The pieces.
+    pub pieces: PieceStream,
+    /// Begins to send a piece.
+    pub send: Box<dyn Fn(PieceToSend<'_>) -> SendingPiece>,
+    /// The joiner of their transcripts.
+    pub joiner: Joiner,
+    /// The length of the recording.
+    pub length: AudioMs,
+    /// The largest number of pieces at providers at the same time.
+    pub at_once: usize,
+    /// True if the words of the first piece go to the client as they are recognised.
+    pub streams_first: bool,
+    /// True if the last words of a piece go with the next one, which then waits for them.
+    pub carries_context: bool,
+    /// The largest size of the answers for all pieces together, in bytes.
+    pub max_answer_bytes: usize,
+    /// The largest size of one event, in bytes.
+    pub max_event_bytes: usize,
+    /// The account of the cutting, as it stands.
+    pub report: Rc<Cell<CutReport>>,
+}
+
+impl SplitRequest {
+    /// Ends the cutting: no other piece comes.
+    pub(super) fn stop_cutting(&mut self) {
+        self.pieces = stream::empty().boxed_local();
+    }
+}
+
+/// Returns the pieces of a recording as a stream, which writes the account of the cutting to `report`. Dropping it ends
+/// the cutting.
+pub fn pieces_of(cutting: Cutting, report: Rc<Cell<CutReport>>) -> PieceStream {
+    stream::unfold((cutting, report), |(mut cutting, report)| async move {
+        let piece = cutting.next_piece().await;
+        report.set(cutting.progress());
+        Some((piece.transpose()?, (cutting, report)))
+    })
+    .boxed_local()
+}
