@@ -3,8 +3,10 @@
 //!
 //! Positions and lengths are [`Samples`] of 16 kHz mono, so a sample's index is its time.
 
+mod decode;
 mod piece;
 mod samples;
 
+pub use decode::{DecodeReport, Reason, SoundError, SoundReader};
 pub use piece::Piece;
 pub use samples::{Samples, Span};
