@@ -1,6 +1,9 @@
+use std::collections::VecDeque;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::turns::Turns;
 use super::*;
 
 fn caller(number: usize) -> ShareKey {
@@ -172,5 +175,40 @@ proptest! {
         }
         let one_by_one = (0..units).all(|_| in_turn.take(caller(0), 1).is_ok());
         prop_assert_eq!(at_once.take(caller(0), units).is_ok(), one_by_one);
+    }
+
+    #[test]
+    fn turns_lose_nothing_and_no_lane_is_served_twice_before_another_is_once(
+        steps in prop::collection::vec((0..5_u32, 0..3_u32), 0..200),
+    ) {
+        let (mut turns, mut model) = (Turns::<u32, VecDeque<u32>>::default(), Vec::<(u32, u32)>::new());
+        let mut number = 0;
+        for (key, step) in steps {
+            match step {
+                // Most steps add, so lanes become long.
+                0 | 1 => {
+                    turns.add(key, |lane| lane.push_back(number));
+                    model.push((key, number));
+                    number += 1;
+                }
+                _ => {
+                    let removed = turns.remove(key, VecDeque::pop_back, VecDeque::is_empty);
+                    let last = model.iter().rposition(|(other, _)| *other == key);
+                    prop_assert_eq!(removed, last.map(|index| model.remove(index).1));
+                }
+            }
+        }
+        let key_of = |number: u32| model.iter().find(|(_, other)| *other == number).unwrap().0;
+        let mut served = Vec::new();
+        while let Some(number) = turns.serve(VecDeque::pop_front, VecDeque::is_empty) {
+            served.push(number);
+        }
+        prop_assert!(turns.is_empty());
+        let mut all: Vec<_> = served.clone();
+        all.sort_unstable();
+        prop_assert_eq!(all, model.iter().map(|(_, number)| *number).collect::<Vec<_>>());
+        // In round n each lane that has an nth entry is served once, so the rank within a lane never falls.
+        let rank = |number: u32| model.iter().filter(|(key, other)| *key == key_of(number) && *other < number).count();
+        prop_assert!(served.iter().map(|&number| rank(number)).is_sorted());
     }
 }

@@ -33,8 +33,8 @@ pub use measuring::{MeasuringLoad, MeasuringPool};
 pub use option_error::OptionError;
 pub use options::{Chunking, Options};
 pub use spool::{
-    HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage, SpoolWriter,
-    probe_directory,
+    BlockingWriter, HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage,
+    SpoolWriter, probe_directory,
 };
 pub use upload::{HeldJob, Upload, UploadRest, UploadStart};
 

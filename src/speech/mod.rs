@@ -2,9 +2,28 @@
 //! knows no HTTP, no provider and no caller.
 //!
 //! Positions and lengths are [`Samples`] of 16 kHz mono, so a sample's index is its time.
+//!
+//! - [`SpeechPool`]: the threads that do the work; [`Cutting`]: one recording that they work on, [`Piece`] by piece
+//! - `decode`: a recording to samples
+//! - `voice`: samples to frames that are more or less like speech
+//! - `cut`: frames to decisions about where the recording is cut, by [`CutRules`]
+//! - `flac`: samples to a file
 
+mod cut;
+mod cutting;
+mod decode;
+mod error;
+mod flac;
 mod piece;
+mod pool;
 mod samples;
+mod voice;
 
+pub use cut::{CutRules, PieceLimits};
+pub use cutting::{CutReport, Cutting};
+pub use decode::{DecodeReport, Reason, SoundError, SoundReader};
+pub use error::SpeechError;
+pub use flac::FlacError;
 pub use piece::Piece;
+pub use pool::{SpeechLoad, SpeechPool};
 pub use samples::{Samples, Span};

@@ -16,9 +16,7 @@
 
 #[cfg(test)]
 mod tests;
-mod turns;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
@@ -32,8 +30,7 @@ use tokio::sync::oneshot;
 use super::IntakeError;
 use super::media::{self, MediaError, MediaInfo};
 use super::spool::{Spool, SpoolSource};
-use crate::fair_share::{ShareKey, Shares};
-use turns::Turns;
+use crate::fair_share::{FairQueue, ShareKey, Ticket};
 
 /// The maximum number of recordings that wait for a thread. Their bytes are in the spool, which has its own bound; an
 /// entry here takes a few hundred bytes.
@@ -68,18 +65,14 @@ struct Shared {
 }
 
 struct State {
-    shares: Shares,
-    /// The recordings that wait, by caller and session.
-    queue: Turns<u64, Turns<Option<u64>, VecDeque<Recording>>>,
-    next_id: u64,
+    /// The recordings that wait.
+    queue: FairQueue<Recording>,
     busy: usize,
     is_closed: bool,
 }
 
 /// A recording that waits to be measured.
 struct Recording {
-    id: u64,
-    key: ShareKey,
     source: SpoolSource,
     bytes: u64,
     answer: oneshot::Sender<Measured>,
@@ -97,8 +90,7 @@ impl MeasuringPool {
         max_queued: u64,
         measure: impl Fn(SpoolSource, u64) -> Measured + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let state =
-            State { shares: Shares::new(max_queued), queue: Turns::default(), next_id: 0, busy: 0, is_closed: false };
+        let state = State { queue: FairQueue::new(max_queued), busy: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), measure: Box::new(measure) });
         // If a thread cannot be created, dropping the pool ends those before it.
         let pool = Self { shared, threads };
@@ -121,8 +113,8 @@ impl MeasuringPool {
         let cancelled = Arc::new(AtomicBool::new(false));
         let (answer, answered) = oneshot::channel();
         let (source, bytes) = (spool.source_until(&cancelled), spool.length());
-        let id = self.shared.queue(key, |id| Recording { id, key, source, bytes, answer })?;
-        let _waiting = Waiting { shared: &self.shared, key, id, cancelled };
+        let ticket = self.shared.queue(key, Recording { source, bytes, answer })?;
+        let _waiting = Waiting { shared: &self.shared, ticket, cancelled };
         let measured = answered.await.map_err(|_| io::Error::other("the measuring of a recording broke off"))?;
         Ok(measured?)
     }
@@ -130,7 +122,7 @@ impl MeasuringPool {
     /// Returns the current load.
     pub fn load(&self) -> MeasuringLoad {
         let state = self.shared.lock();
-        let (queued, max_queued) = (state.shares.held(), state.shares.capacity());
+        let (queued, max_queued) = (state.queue.len(), state.queue.capacity());
         MeasuringLoad { queued, max_queued, busy: state.busy, threads: self.threads }
     }
 }
@@ -153,21 +145,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn queue(&self, key: ShareKey, recording: impl FnOnce(u64) -> Recording) -> Result<u64, IntakeError> {
-        let mut state = self.lock();
-        state.shares.take(key, 1).map_err(IntakeError::NoTurn)?;
-        let id = state.next_id;
-        state.next_id += 1;
-        let recording = recording(id);
-        state.queue.add(key.caller(), |sessions| sessions.add(key.session(), |lane| lane.push_back(recording)));
-        drop(state);
+    fn queue(&self, key: ShareKey, recording: Recording) -> Result<Ticket, IntakeError> {
+        let ticket = self.lock().queue.push(key, recording).map_err(IntakeError::NoTurn)?;
         self.changed.notify_one();
-        Ok(id)
+        Ok(ticket)
     }
 
     /// Measures one recording after another until the pool is closed. Each thread runs this.
     fn work(&self) {
-        while let Some(Recording { source, bytes, answer, .. }) = self.next() {
+        while let Some(Recording { source, bytes, answer }) = self.next() {
             // After a panic the sender is dropped, which answers the request, and the thread continues.
             let measured = catch_unwind(AssertUnwindSafe(|| (self.measure)(source, bytes)));
             self.lock().busy -= 1;
@@ -180,17 +166,15 @@ impl Shared {
 
     /// Waits for the next recording in turn, and returns it; `None` once the pool is closed.
     fn next(&self) -> Option<Recording> {
-        let waits = |state: &mut State| !state.is_closed && state.shares.held() == 0;
+        let waits = |state: &mut State| !state.is_closed && state.queue.len() == 0;
         let state = self.changed.wait_while(self.lock(), waits);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if state.is_closed {
             // Dropping the senders tells the waiting requests that no answer will come.
-            state.queue = Turns::default();
+            state.queue.clear();
             return None;
         }
-        let of_caller = |sessions: &mut Turns<_, VecDeque<_>>| sessions.serve(VecDeque::pop_front, VecDeque::is_empty);
-        let recording = state.queue.serve(of_caller, Turns::is_empty)?;
-        state.shares.give_back(recording.key, 1);
+        let (_, recording) = state.queue.pop()?;
         state.busy += 1;
         Some(recording)
     }
@@ -199,25 +183,14 @@ impl Shared {
 /// A request that waits for its recording to be measured. Dropping it removes the recording from the queue.
 struct Waiting<'a> {
     shared: &'a Shared,
-    key: ShareKey,
-    id: u64,
+    ticket: Ticket,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
-        let of_lane = |lane: &mut VecDeque<Recording>| {
-            let index = lane.iter().position(|recording| recording.id == self.id)?;
-            lane.remove(index)
-        };
-        let of_caller = |sessions: &mut Turns<_, _>| sessions.remove(self.key.session(), of_lane, VecDeque::is_empty);
-        let mut state = self.shared.lock();
-        let left = state.queue.remove(self.key.caller(), of_caller, Turns::is_empty);
-        if left.is_some() {
-            state.shares.give_back(self.key, 1);
-        }
-        drop(state);
+        let left = self.shared.lock().queue.remove(self.ticket);
         // The recording may hold the last handle of a file, so it is dropped after the lock.
         drop(left);
     }

@@ -3,7 +3,6 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{AudioMs, Length};
@@ -150,41 +149,4 @@ async fn nothing_is_measured_on_the_thread_that_asks_and_its_errors_are_the_call
         assert!(matches!(measured, Err(IntakeError::Media(MediaError::Empty))), "{measured:?}");
     }
     assert!(MeasuringPool::new().unwrap().load().threads >= 1);
-}
-
-proptest! {
-    #[test]
-    fn turns_lose_nothing_and_no_lane_is_served_twice_before_another_is_once(
-        steps in prop::collection::vec((0..5_u32, 0..3_u32), 0..200),
-    ) {
-        let (mut turns, mut model) = (Turns::<u32, VecDeque<u32>>::default(), Vec::<(u32, u32)>::new());
-        let mut number = 0;
-        for (key, step) in steps {
-            match step {
-                // Most steps add, so lanes become long.
-                0 | 1 => {
-                    turns.add(key, |lane| lane.push_back(number));
-                    model.push((key, number));
-                    number += 1;
-                }
-                _ => {
-                    let removed = turns.remove(key, VecDeque::pop_back, VecDeque::is_empty);
-                    let last = model.iter().rposition(|(other, _)| *other == key);
-                    prop_assert_eq!(removed, last.map(|index| model.remove(index).1));
-                }
-            }
-        }
-        let key_of = |number: u32| model.iter().find(|(_, other)| *other == number).unwrap().0;
-        let mut served = Vec::new();
-        while let Some(number) = turns.serve(VecDeque::pop_front, VecDeque::is_empty) {
-            served.push(number);
-        }
-        prop_assert!(turns.is_empty());
-        let mut all: Vec<_> = served.clone();
-        all.sort_unstable();
-        prop_assert_eq!(all, model.iter().map(|(_, number)| *number).collect::<Vec<_>>());
-        // In round n each lane that has an nth entry is served once, so the rank within a lane never falls.
-        let rank = |number: u32| model.iter().filter(|(key, other)| *key == key_of(number) && *other < number).count();
-        prop_assert!(served.iter().map(|&number| rank(number)).is_sorted());
-    }
 }

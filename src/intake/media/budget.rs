@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use crate::domain::thread_time;
 
 /// The processor time allowed for any recording, however small.
 const BASE: Duration = Duration::from_millis(50);
@@ -36,9 +36,4 @@ impl Budget {
         }
         !self.spent
     }
-}
-
-/// Returns the processor time that this thread has used, or zero if the clock cannot be read.
-fn thread_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

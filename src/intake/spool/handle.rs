@@ -20,8 +20,8 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Creates a handle to a recording of which `length` bytes have arrived.
-    pub(super) fn arrived(shared: &Arc<Shared>, length: u64) -> Self {
+    /// Creates a handle to the `length` bytes that have arrived.
+    pub(super) fn complete(shared: &Arc<Shared>, length: u64) -> Self {
         Self { shared: Arc::clone(shared), length, early: false }
     }
 
@@ -47,8 +47,25 @@ impl Spool {
     }
 
     /// Returns the bytes that have arrived, like [`Spool::source`]; reads fail once `cancelled` is set.
-    pub(in crate::intake) fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
+    pub fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
         SpoolSource::new(Arc::clone(&self.shared), Some(Arc::clone(cancelled)))
+    }
+
+    /// Waits until more than `length` bytes have arrived, or no more will come.
+    pub async fn wait_beyond(&self, length: u64) {
+        loop {
+            // The future is created before the look, so that no later change is missed.
+            let changed = self.shared.change();
+            if self.shared.length() > length || !self.shared.is_open() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Returns the number of bytes that have arrived.
+    pub fn arrived(&self) -> u64 {
+        self.shared.length()
     }
 
     /// Returns true if more bytes may come.

@@ -7,11 +7,13 @@
 //! the file.
 //!
 //! - [`SpoolQuota`]: the memory and disk that all recordings may take
-//! - [`SpoolWriter`]: takes bytes as they arrive
+//! - [`SpoolWriter`]: takes bytes as they arrive; [`BlockingWriter`]: takes bytes that this process makes
 //! - [`Spool`]: a handle for reading, as often as a retry needs; [`HeldSpool`]: a complete recording whose last byte is
 //!   still held back from early readers
 //! - `state`: the state that writer and readers share
 
+mod blocking;
+mod error;
 mod handle;
 mod probe;
 mod quota;
@@ -21,8 +23,10 @@ mod state;
 mod tests;
 mod writer;
 
+pub use blocking::BlockingWriter;
+pub use error::SpoolError;
 pub use handle::{HeldSpool, Spool};
 pub use probe::{SpoolDirectoryError, probe_directory};
 pub use quota::{SpoolQuota, SpoolUsage};
 pub use reader::SpoolSource;
-pub use writer::{SpoolError, SpoolWriter};
+pub use writer::SpoolWriter;

@@ -81,6 +81,17 @@ impl Shared {
         Self { state: Mutex::new(state), changed: Notify::new(), live_reader_moved: Notify::new() }
     }
 
+    /// Creates the state of a complete recording: the `length` bytes of `file`.
+    pub(super) fn in_file(file: File, length: u64, memory: MemoryReservation, disk: Reservation) -> Self {
+        let shared = Self::new(memory, disk);
+        {
+            let mut state = shared.lock();
+            (state.file, state.written, state.length) = (Some(Arc::new(file)), length, length);
+            state.writer = WriterState::Whole;
+        }
+        shared
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::error::SpoolError;
 use super::handle::{HeldSpool, Spool};
 use super::quota::{MemoryReservation, SpoolQuota};
 use super::state::{BLOCK, PIECE, Shared, bytes, length_of};
@@ -27,23 +28,6 @@ const LIVE_READER_WAIT: Duration = Duration::from_millis(100);
 const RETRY_LAG: u64 = 4 * 1024 * 1024;
 /// The minimum size of a new piece.
 const SMALL_PIECE: usize = 4 * 1024;
-
-/// The reason why bytes could not be appended.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// The spool quota has no space for more of this caller's recordings.
-    #[error("there is no room for another recording")]
-    NoRoom(Refused),
-    /// The file cannot be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl From<Refused> for SpoolError {
-    fn from(refused: Refused) -> Self {
-        Self::NoRoom(refused)
-    }
-}
 
 /// A writer for the bytes of one recording as they arrive. If it is dropped before [`SpoolWriter::finish`], its readers
 /// get an error.
@@ -98,7 +82,7 @@ impl SpoolWriter {
 
     /// Returns a handle to the bytes that have arrived, for inspection.
     pub fn so_far(&self) -> Spool {
-        Spool::arrived(&self.shared, self.length)
+        Spool::complete(&self.shared, self.length)
     }
 
     /// Appends `chunk` at the end.

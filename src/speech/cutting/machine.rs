@@ -1,0 +1,209 @@
+//! The work of cutting one recording, which a thread of the pool continues turn by turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::held::HeldSamples;
+use super::piece_file::PieceFile;
+use super::report::CutReport;
+use crate::domain::thread_time;
+use crate::fair_share::ShareKey;
+use crate::intake::media::MediaInfo;
+use crate::intake::{Spool, SpoolQuota};
+use crate::speech::cut::{CutRules, Cutter, Decision, PieceFacts};
+use crate::speech::decode::{SoundError, SoundReader};
+use crate::speech::error::SpeechError;
+use crate::speech::piece::Piece;
+use crate::speech::pool::Turn;
+use crate::speech::samples::Samples;
+use crate::speech::voice::VoiceDetector;
+
+/// The samples that are encoded between two looks at the clock.
+const STEP: usize = 32 * 1024;
+
+/// What the work needs.
+pub(super) struct Order {
+    pub(super) key: ShareKey,
+    pub(super) quota: Arc<SpoolQuota>,
+    pub(super) audio: Spool,
+    pub(super) info: MediaInfo,
+    pub(super) rules: CutRules,
+    /// The flag that is set when nobody waits for the pieces.
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+/// The state of the work between two turns.
+pub(super) struct Machine {
+    order: Order,
+    sound: Sound,
+    cutter: Cutter,
+    held: HeldSamples,
+    /// The decision that is being carried out.
+    decision: Option<Decision>,
+    piece: Option<PieceFile>,
+    /// The samples of the last block.
+    block: Vec<i16>,
+    pub(super) report: CutReport,
+}
+
+/// The source of the samples.
+enum Sound {
+    Unopened,
+    Open(Box<SoundReader>, VoiceDetector),
+    Ended,
+}
+
+/// The result of some turns.
+pub(super) enum Outcome {
+    /// A piece is complete.
+    Piece(Piece),
+    /// The recording has no more pieces.
+    End,
+    /// No more than `arrived` bytes of the recording had arrived, and the next are needed.
+    NotArrived { arrived: u64 },
+}
+
+impl Machine {
+    pub(super) fn new(order: Order) -> Self {
+        Self {
+            cutter: Cutter::new(order.rules),
+            order,
+            sound: Sound::Unopened,
+            held: HeldSamples::default(),
+            decision: None,
+            piece: None,
+            block: Vec::new(),
+            report: CutReport::default(),
+        }
+    }
+
+    /// Works for one turn. Returns `None` if it is over before there is a result.
+    pub(super) fn turn(&mut self, turn: &Turn) -> Option<Result<Outcome, SpeechError>> {
+        let began = thread_time();
+        let outcome = self.work(turn).transpose();
+        self.report.processor_time += thread_time().saturating_sub(began);
+        let (length, allowed) = (self.order.info.length.upper_bound(), self.allowed());
+        let is_spent = self.report.processor_time > allowed;
+        outcome.or_else(|| is_spent.then_some(Err(SpeechError::TooExpensive { length, allowed })))
+    }
+
+    /// Returns the processor time that the recording may take: a twentieth of its length, and a second.
+    fn allowed(&self) -> Duration {
+        self.order.info.length.upper_bound().duration() / 20 + Duration::from_secs(1)
+    }
+
+    fn work(&mut self, turn: &Turn) -> Result<Option<Outcome>, SpeechError> {
+        loop {
+            if self.order.cancelled.load(Ordering::Relaxed) {
+                return Err(SpeechError::BrokeOff);
+            }
+            if let Some(piece) = self.carry_out()? {
+                return Ok(Some(Outcome::Piece(piece)));
+            }
+            if self.decision.is_none() {
+                if matches!(self.sound, Sound::Ended) {
+                    return Ok(Some(Outcome::End));
+                }
+                let arrived = self.order.audio.arrived();
+                match self.decode() {
+                    Err(SoundError::NotArrived) => return Ok(Some(Outcome::NotArrived { arrived })),
+                    Err(SoundError::Io(error)) => return Err(SpeechError::Io(error)),
+                    decoded => decoded.map_err(SpeechError::Sound)?,
+                }
+            }
+            if turn.is_over() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Carries out the decisions of the cutter, up to [`STEP`] samples of a piece or its end.
+    fn carry_out(&mut self) -> Result<Option<Piece>, SpeechError> {
+        while let Some(decision) = self.decision.take().or_else(|| self.cutter.next_decision()) {
+            match decision {
+                Decision::Skip { until } => {
+                    let skipped = until.saturating_sub(self.held.start());
+                    self.report.skipped = self.report.skipped.saturating_add(skipped);
+                    self.held.forget_until(until);
+                }
+                Decision::Send { until } => {
+                    self.encode(until)?;
+                    if self.held.start() < until {
+                        self.decision = Some(Decision::Send { until });
+                        return Ok(None);
+                    }
+                }
+                Decision::End(facts) => return self.finish_piece(facts),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Encodes up to [`STEP`] of the samples before `until`.
+    fn encode(&mut self, until: Samples) -> Result<(), SpeechError> {
+        let piece = match &mut self.piece {
+            Some(piece) => piece,
+            none => none.insert(PieceFile::new(&self.order.quota, self.order.key)?),
+        };
+        let mut left = STEP;
+        while left > 0 {
+            let samples = self.held.first(until, left);
+            if samples.is_empty() {
+                break;
+            }
+            let count = samples.len();
+            piece.push(samples)?;
+            self.held.forget(count);
+            left -= count;
+        }
+        Ok(())
+    }
+
+    fn finish_piece(&mut self, PieceFacts { span, voice }: PieceFacts) -> Result<Option<Piece>, SpeechError> {
+        let Some(piece) = self.piece.take() else { return Ok(None) };
+        let audio = piece.finish(self.order.rules.min())?;
+        let number = self.report.pieces;
+        self.report.pieces += 1;
+        self.report.sent = self.report.sent.saturating_add(span.length());
+        self.report.speech =
+            voice.iter().fold(self.report.speech, |speech, voice| speech.saturating_add(voice.length()));
+        Ok(Some(Piece { number, span, voice, audio }))
+    }
+
+    /// Decodes the next block, and looks for voice in it.
+    fn decode(&mut self) -> Result<(), SoundError> {
+        let (reader, voice) = match &mut self.sound {
+            Sound::Open(reader, voice) => (reader, voice),
+            Sound::Ended => return Ok(()),
+            Sound::Unopened => {
+                let source = self.order.audio.source_until(&self.order.cancelled);
+                let reader = SoundReader::open(source, &self.order.info)?;
+                self.sound = Sound::Open(Box::new(reader), VoiceDetector::new());
+                return Ok(());
+            }
+        };
+        let block = reader.next()?;
+        let is_end = block.is_none();
+        self.block.clear();
+        self.block.extend(block.unwrap_or_default().iter().map(|&sample| to_i16(sample)));
+        self.report.decoding = reader.report();
+        self.held.push(&self.block);
+        voice.push(&self.block, |frame| self.cutter.push(frame));
+        if is_end && let Sound::Open(_, voice) = std::mem::replace(&mut self.sound, Sound::Ended) {
+            voice.finish(|frame| self.cutter.push(frame));
+            self.cutter.finish(self.held.end());
+        }
+        Ok(())
+    }
+}
+
+/// Returns the nearest sample of 16 bits. What is beyond the scale is clipped.
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "the conversion goes to the nearest bound, and from NaN to zero"
+)]
+fn to_i16(sample: f32) -> i16 {
+    (sample * 32_768.0).round() as i16
+}

@@ -1,0 +1,145 @@
+//! The cutting of one recording into pieces, on the threads of the [`SpeechPool`].
+//!
+//! - [`Cutting`]: hands out one piece after another
+//! - `machine`: the work that a thread does, turn by turn
+//! - `held`: the samples that wait for a decision; `piece_file`: the piece that is being encoded
+//! - [`CutReport`]: what was done
+
+mod held;
+mod machine;
+mod piece_file;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::cut::CutRules;
+use super::error::SpeechError;
+use super::piece::Piece;
+use super::pool::{Place, Running, SpeechPool};
+use crate::fair_share::ShareKey;
+use crate::intake::media::MediaInfo;
+use crate::intake::{Spool, SpoolQuota};
+use machine::{Machine, Order, Outcome};
+pub use report::CutReport;
+
+/// A recording that is decoded and cut, one piece at a time. Dropping it ends the work at once, and deletes what is
+/// encoded of the current piece.
+pub struct Cutting {
+    pool: Arc<SpeechPool>,
+    audio: Spool,
+    place: Place,
+    work: Work,
+    cancelled: Arc<AtomicBool>,
+    report: CutReport,
+}
+
+/// The state of the work.
+enum Work {
+    /// It waits for a call of [`Cutting::next_piece`].
+    Idle(Box<Machine>),
+    /// It is in the pool.
+    Running(Running<Turned>),
+    /// It waits until more than `arrived` bytes of the recording have arrived.
+    Starved { machine: Box<Machine>, arrived: u64 },
+    /// The last piece was handed out.
+    Finished,
+    /// An error was returned.
+    Failed,
+}
+
+/// What comes back from the pool.
+struct Turned {
+    machine: Box<Machine>,
+    outcome: Result<Outcome, SpeechError>,
+}
+
+impl Cutting {
+    /// Prepares the cutting of the recording in `audio`, which intake measured as `info`. The pieces count against the
+    /// share of `key` in `quota`, and the work against its share of the pool.
+    pub fn start(
+        pool: &Arc<SpeechPool>,
+        key: ShareKey,
+        quota: &Arc<SpoolQuota>,
+        audio: Spool,
+        info: MediaInfo,
+        rules: CutRules,
+    ) -> Self {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let order = Order {
+            key,
+            quota: Arc::clone(quota),
+            audio: audio.clone(),
+            info,
+            rules,
+            cancelled: Arc::clone(&cancelled),
+        };
+        let work = Work::Idle(Box::new(Machine::new(order)));
+        Self { pool: Arc::clone(pool), audio, place: Place::New(key), work, cancelled, report: CutReport::default() }
+    }
+
+    /// Decodes until the next piece is complete, and returns it; `None` at the end. Nothing is decoded before the call.
+    /// If the wait is given up, the next call goes on with it. After an error, all later calls fail.
+    pub async fn next_piece(&mut self) -> Result<Option<Piece>, SpeechError> {
+        loop {
+            match &mut self.work {
+                Work::Finished => return Ok(None),
+                Work::Failed => return Err(SpeechError::BrokeOff),
+                Work::Starved { arrived, .. } => self.audio.wait_beyond(*arrived).await,
+                Work::Running(running) => {
+                    let turned = running.wait().await;
+                    self.place = running.place();
+                    self.work = Work::Failed;
+                    let Turned { machine, outcome } = turned?;
+                    self.report = machine.report;
+                    match outcome? {
+                        Outcome::Piece(piece) => {
+                            self.work = Work::Idle(machine);
+                            return Ok(Some(piece));
+                        }
+                        Outcome::End => self.work = Work::Finished,
+                        Outcome::NotArrived { arrived } => self.work = Work::Starved { machine, arrived },
+                    }
+                    continue;
+                }
+                Work::Idle(_) => {}
+            }
+            self.queue()?;
+        }
+    }
+
+    /// Returns the account of what was done when the last call of [`Cutting::next_piece`] returned.
+    pub fn progress(&self) -> CutReport {
+        self.report
+    }
+
+    /// Gives the work to the pool.
+    fn queue(&mut self) -> Result<(), SpeechError> {
+        let (Work::Idle(machine) | Work::Starved { machine, .. }) = std::mem::replace(&mut self.work, Work::Failed)
+        else {
+            return Err(SpeechError::BrokeOff);
+        };
+        let mut machine = Some(machine);
+        let running = self.pool.run(self.place, move |turn| {
+            let outcome = machine.as_mut()?.turn(turn)?;
+            machine.take().map(|machine| Turned { machine, outcome })
+        })?;
+        self.work = Work::Running(running);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Cutting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cutting").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cutting {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
