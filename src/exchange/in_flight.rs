@@ -56,6 +56,12 @@ impl Exchange {
         }
     }
 
+    /// Returns the attempts of this exchange, in which a recording goes on in pieces after its provider refused it as it
+    /// is.
+    pub fn attempts(&self) -> Attempts {
+        self.attempts.clone()
+    }
+
     /// Records that every forwarding was cancelled before its upload was complete, so that no provider has done any work.
     pub fn withdraw(&mut self) {
         self.is_forwarding = false;

@@ -61,9 +61,13 @@ impl Dispatch<'_> {
 
     /// Admits a job by its length.
     pub(super) async fn admit(&self, job: &Job) -> Result<Admitted, ApiError> {
+        self.admit_to(job, self.context.state().admission.targets(self.caller, job)?).await
+    }
+
+    /// Admits a job that these model entries can do.
+    pub(super) async fn admit_to(&self, job: &Job, targets: TargetChain) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
         let admit = async {
-            let targets = admission.targets(self.caller, job)?;
             self.context.record().model(&targets.requested);
             let request_id = self.context.record().request_id();
             let permit = admission.admit(self.to_admit(job, &targets, &request_id)).await?;
@@ -121,7 +125,8 @@ impl Dispatch<'_> {
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let in_pieces = self.in_pieces_if_refused(&job, exchange);
         let max = state.settings.upstream.response_timeout;
-        let deadline = self.limit.deadline(record.started(), sent, job.options.streams(), max, state.settings.relay.keep_alive);
+        let deadline =
+            self.limit.deadline(record.started(), sent, job.options.streams(), max, state.settings.relay.keep_alive);
         let reply = (self.send)(ForwardRequest {
             job,
             targets,
@@ -157,8 +162,13 @@ impl Dispatch<'_> {
     fn recording(&self, job: Job, targets: TargetChain, plan: PiecePlan, attempts: Attempts) -> RecordingInPieces {
         let (state, record) = (self.context.state(), self.context.record());
         let max = pieces::max_time(&state.settings, job.media.length);
-        let deadline =
-            self.limit.deadline(record.started(), Some(Instant::now()), job.options.streams(), max, state.settings.relay.keep_alive);
+        let deadline = self.limit.deadline(
+            record.started(),
+            Some(Instant::now()),
+            job.options.streams(),
+            max,
+            state.settings.relay.keep_alive,
+        );
         let (request_id, trace) = (record.request_id(), record.trace());
         RecordingInPieces { job, targets, plan, key: self.caller.share_key(), deadline, attempts, request_id, trace }
     }

@@ -73,7 +73,12 @@ impl<'a> EarlyForward<'a> {
         let mut job = claimed.clone();
         job.default_stream(dispatch.prefers_events);
         dispatch.context.record().job(&job);
-        let admitted = dispatch.admit(&job).await.ok()?;
+        // A recording that goes in pieces is cut when it is whole.
+        let targets = dispatch.context.state().admission.targets(dispatch.caller, &job).ok()?;
+        if targets.pieces.is_some() {
+            return None;
+        }
+        let admitted = dispatch.admit_to(&job, targets).await.ok()?;
         let targets = admitted.targets.clone();
         let in_flight = dispatch.forward(job, admitted);
         Some(Self { dispatch, in_flight, claimed, targets, provider_ended: false })
@@ -119,9 +124,10 @@ impl<'a> EarlyForward<'a> {
         job.default_stream(self.dispatch.prefers_events);
         self.dispatch.context.record().job(&job);
         let targets = admission.targets(self.dispatch.caller, &job)?;
+        let pieces = self.dispatch.planned_pieces(&job, &targets);
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
-        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, None) {
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, pieces) {
             Comparison::Covered(targets)
         } else {
             Comparison::NotCovered(targets)

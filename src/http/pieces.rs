@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use super::dispatch::Send;
 use super::state::AppState;
 use crate::config::Settings;
-use crate::domain::{AudioMs, Length};
 use crate::domain::terms::Format;
+use crate::domain::{AudioMs, Length};
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{Job, Options};
@@ -81,42 +80,43 @@ pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
 impl RecordingInPieces {
     /// Begins to transcribe the recording.
     pub(super) fn transcribe(self, state: &AppState, send: Send) -> TranscriptFuture {
-    let Self { job, targets, plan, key, deadline, attempts, request_id, trace } = self;
-    let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
-    let joiner = Joiner::new(join_request(&job, targets.way));
-    let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
-    let report = Rc::new(Cell::new(CutReport::default()));
-    let shared = &state.shared;
-    let cutting = Cutting::start(&shared.speech, key, &shared.intake.quota, job.audio.clone(), job.media, rules);
-    let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
-    let streams_first = streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
-    let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
-    let options = piece_options(&job.options, &joiner);
-    let sender = PieceSender {
-        job: Job { options, ..job },
-        targets,
-        providers: Arc::clone(&state.providers),
-        attempt_timeout: upstream.response_timeout,
-        deadline,
-        attempts,
-        request_id,
-        trace,
-        send,
-    };
-    let request = SplitRequest {
-        pieces: split::pieces_of(cutting, Rc::clone(&report)),
-        send: Box::new(move |piece| sender.send(&piece)),
-        joiner,
-        length,
-        at_once: max_at_once,
-        streams_first,
-        carries_context: speech.carry_context,
-        max_answer_bytes: upstream.max_answer_bytes,
-        max_event_bytes: state.settings.relay.max_event_bytes,
-        report,
-    };
-    Box::pin(split::transcribe(request, streams))
-}
+        let Self { job, targets, plan, key, deadline, attempts, request_id, trace } = self;
+        let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
+        let joiner = Joiner::new(join_request(&job, targets.way));
+        let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
+        let report = Rc::new(Cell::new(CutReport::default()));
+        let shared = &state.shared;
+        let cutting = Cutting::start(&shared.speech, key, &shared.intake.quota, job.audio.clone(), job.media, rules);
+        let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
+        let streams_first =
+            streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
+        let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
+        let options = piece_options(&job.options, &joiner);
+        let sender = PieceSender {
+            job: Job { options, ..job },
+            targets,
+            providers: Arc::clone(&state.providers),
+            attempt_timeout: upstream.response_timeout,
+            deadline,
+            attempts,
+            request_id,
+            trace,
+            send,
+        };
+        let request = SplitRequest {
+            pieces: split::pieces_of(cutting, Rc::clone(&report)),
+            send: Box::new(move |piece| sender.send(&piece)),
+            joiner,
+            length,
+            at_once: max_at_once,
+            streams_first,
+            carries_context: speech.carry_context,
+            max_answer_bytes: upstream.max_answer_bytes,
+            max_event_bytes: state.settings.relay.max_event_bytes,
+            report,
+        };
+        Box::pin(split::transcribe(request, streams))
+    }
 }
 
 impl PieceSender {

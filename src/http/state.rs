@@ -13,6 +13,7 @@ use crate::identity::{Minter, Verifier};
 use crate::intake;
 use crate::sandbox::SandboxProvider;
 use crate::sessions::Sessions;
+use crate::speech::SpeechPool;
 use crate::telemetry::metrics::Page;
 use crate::telemetry::traces::Traces;
 use crate::upstream::Providers;
@@ -45,6 +46,8 @@ pub struct SharedState {
     pub limiter: Arc<Limiter>,
     /// The spool of recordings, and the threads that measure them.
     pub intake: intake::Shared,
+    /// The threads that decode, cut and encode recordings.
+    pub(super) speech: Arc<SpeechPool>,
     /// The limit on requests with audio in flight.
     pub(super) concurrency: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
@@ -69,9 +72,10 @@ impl SharedState {
         write_metrics: WriteMetrics,
     ) -> io::Result<Self> {
         let concurrency = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
-        let (intake, stopping) =
-            (intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?, AtomicBool::new(false));
-        Ok(Self { limiter: Arc::new(limiter), intake, concurrency, write_metrics, traces, sandbox, stopping })
+        let intake = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?;
+        let speech = Arc::new(SpeechPool::new(settings.fixed.speech.threads)?);
+        let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
+        Ok(Self { limiter, intake, speech, concurrency, write_metrics, traces, sandbox, stopping })
     }
 
     /// Returns true if new requests should go to another replica.

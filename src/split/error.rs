@@ -31,10 +31,7 @@ pub struct Incomplete {
 /// Shows no text: a transcript does not belong in a log.
 impl std::fmt::Debug for Incomplete {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Incomplete")
-            .field("missing", &self.missing)
-            .field("cause", &self.cause)
-            .finish_non_exhaustive()
+        f.debug_struct("Incomplete").field("missing", &self.missing).field("cause", &self.cause).finish_non_exhaustive()
     }
 }
 

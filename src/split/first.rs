@@ -82,9 +82,7 @@ fn read_event(event: &Event) -> Option<FirstPieceStep> {
     };
     match read.kind.as_str() {
         "transcript.text.delta" => Some(FirstPieceStep::Delta { text: read.delta, logprobs: read.logprobs }),
-        "transcript.text.done" => {
-            Some(FirstPieceStep::Done { data: data.to_vec(), report: Report::of_json(&data) })
-        }
+        "transcript.text.done" => Some(FirstPieceStep::Done { data: data.to_vec(), report: Report::of_json(&data) }),
         "error" => Some(FirstPieceStep::Broken(UpstreamError::Broken)),
         _ => None,
     }

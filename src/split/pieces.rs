@@ -276,8 +276,7 @@ impl Pieces {
             }
             FirstPieceStep::Done { data, report } => {
                 let SentPiece { piece, log, .. } = first.into_sent();
-                let place =
-                    PiecePlace { number: piece.number, last: false, span: piece.span, voice: &piece.voice };
+                let place = PiecePlace { number: piece.number, last: false, span: piece.span, voice: &piece.voice };
                 let ended = self.request.joiner.end_streamed(&place, &data);
                 let Ok(added) = ended else {
                     log.piece_failed();

@@ -52,10 +52,11 @@ impl ApiError {
 
     fn from_speech(error: &SpeechError) -> Self {
         match error {
-            SpeechError::Sound(SoundError::NotUnderstood { .. }) | SpeechError::TooExpensive { .. } => {
-                Self::new(ErrorCode::InvalidAudio, format!("This recording can only be transcribed in pieces: {error}."))
-                    .param("file")
-            }
+            SpeechError::Sound(SoundError::NotUnderstood { .. }) | SpeechError::TooExpensive { .. } => Self::new(
+                ErrorCode::InvalidAudio,
+                format!("This recording can only be transcribed in pieces: {error}."),
+            )
+            .param("file"),
             SpeechError::NoTurn(_) | SpeechError::NoRoom(_) => {
                 Self::overloaded("The gateway is transcribing as many recordings as it can. Please try again.")
             }

@@ -42,6 +42,7 @@ pub(crate) mod sender;
 pub(crate) mod sessions;
 pub(crate) mod spans;
 pub(crate) mod stores;
+pub(crate) mod talk;
 pub(crate) mod token;
 #[path = "../../support/tools.rs"]
 pub(crate) mod tools;

@@ -35,12 +35,17 @@ pub(crate) fn key(name: &str) -> String {
     format!("{name}-{OF_EVERY_KEY}")
 }
 
+/// Chooses the answer to a request.
+type Judge = Box<dyn FnMut(&Seen) -> Reply + Send>;
+
 /// What the tests and the provider's thread share.
 struct State {
     expectations: Expectations,
     script: Mutex<VecDeque<Reply>>,
     /// What it says once the script is at its end, to requests with a key or to all.
     always: Mutex<HashMap<Option<String>, Reply>>,
+    /// What it says then, by the request.
+    by_request: Mutex<Option<Judge>>,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<String>>,
     /// How far each request has come, in the order of their heads.
@@ -57,7 +62,8 @@ impl State {
         let always = self.always.lock().unwrap();
         let by_key = self.expectations.key_of(asked).and_then(|key| always.get(&Some(key.to_owned())));
         let scripted = || self.script.lock().unwrap().pop_front();
-        by_key.cloned().or_else(scripted).or_else(|| always.get(&None).cloned())
+        let by_request = || self.by_request.lock().unwrap().as_mut().map(|judge| judge(asked));
+        by_key.cloned().or_else(scripted).or_else(by_request).or_else(|| always.get(&None).cloned())
     }
 }
 
@@ -87,6 +93,7 @@ impl Provider {
             expectations,
             script: Mutex::default(),
             always: Mutex::default(),
+            by_request: Mutex::default(),
             seen: Mutex::default(),
             faults: Mutex::default(),
             uploads: watch::Sender::new(Vec::new()),
@@ -126,6 +133,11 @@ impl Provider {
     /// Answers every request like this that the script has no answer for.
     pub(crate) fn answer_always(&self, reply: Reply) {
         self.state.always.lock().unwrap().insert(None, reply);
+    }
+
+    /// Answers every request that the script has no answer for as `judge` says.
+    pub(crate) fn answer_by(&self, judge: impl FnMut(&Seen) -> Reply + Send + 'static) {
+        *self.state.by_request.lock().unwrap() = Some(Box::new(judge));
     }
 
     /// Answers every request with this key like this; `None`: as usual again.
