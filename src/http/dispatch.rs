@@ -13,7 +13,7 @@ use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Job;
-use crate::models::TargetChain;
+use crate::models::{self, TargetChain, Way};
 use crate::relay::TranscriptFuture;
 use crate::telemetry::traces::Step;
 use crate::upstream::{ForwardRequest, Portion};
@@ -57,7 +57,7 @@ impl Dispatch<'_> {
     pub(super) async fn admit(&self, job: &Job) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
         let admit = async {
-            let targets = admission.targets(self.caller, job)?;
+            let targets = self.targets(job)?;
             self.context.record().model(&targets.requested);
             let request_id = self.context.record().request_id();
             let permit = admission.admit(self.to_admit(job, &targets, &request_id)).await?;
@@ -75,6 +75,15 @@ impl Dispatch<'_> {
             Ok::<_, Refusal>(self.admitted(targets, permit))
         };
         Ok(self.context.trace().during(Step::Admit, admit).await?)
+    }
+
+    /// Returns the model entries that can do a job as it is.
+    pub(super) fn targets(&self, job: &Job) -> Result<TargetChain, Refusal> {
+        let targets = self.context.state().admission.targets(self.caller, job)?;
+        match targets.way {
+            Way::AsIs => Ok(targets),
+            Way::Convert(reason) | Way::Split(reason) => Err(models::unfit(job, &targets.requested, reason).into()),
+        }
     }
 
     fn admitted(&self, targets: TargetChain, permit: Permit) -> Admitted {

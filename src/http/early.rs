@@ -118,7 +118,7 @@ impl<'a> EarlyForward<'a> {
         let is_as_claimed = !self.provider_ended && job.matches_claim(&self.claimed);
         job.default_stream(self.dispatch.prefers_events);
         self.dispatch.context.record().job(&job);
-        let targets = admission.targets(self.dispatch.caller, &job)?;
+        let targets = self.dispatch.targets(&job)?;
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
         } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job) {

@@ -1,11 +1,18 @@
-//! Models for a job: their fitness for it, the targets of one request, and its attempts so far.
+//! Models for a job: their fitness for it, the way of its recording to them, the targets of one request, and its attempts so far.
 
 mod attempts;
 mod fit;
+mod pieces;
 mod targets;
+#[cfg(test)]
+mod tests;
+mod unfit;
+mod way;
 
 pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
 pub use attempts::{AttemptLog, AttemptTarget, Attempts};
-pub use fit::Unfit;
-pub(crate) use fit::check;
+pub(crate) use fit::{does_pieces, pieces, unfit, way};
+pub use pieces::PiecePlan;
 pub use targets::{Target, TargetChain};
+pub use unfit::Unfit;
+pub use way::{Reason, Way};
