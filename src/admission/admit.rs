@@ -9,7 +9,7 @@ use super::limiter::{Limiter, Unavailable};
 use super::permit::{PendingCharge, Permit};
 use super::refusal::Refusal;
 use super::uploads::UploadGuard;
-use crate::config::{Model, OPENAI, Plan, Settings};
+use crate::config::{Model, OPENAI, Plan, Settings, Speech};
 use crate::domain::{Length, Month, UnixMs};
 use crate::identity::Caller;
 use crate::identity::revocation::TokenRef;
@@ -33,6 +33,7 @@ pub struct Admission {
     plans: BTreeMap<String, Plan>,
     pub(super) models: BTreeMap<String, Arc<Model>>,
     pub(super) default_model: String,
+    pub(super) speech: Speech,
     /// True if the provider of models that are not configured is available.
     pub(super) serves_unknown: bool,
     limiter: Arc<Limiter>,
@@ -48,6 +49,7 @@ impl Admission {
             plans: settings.plans.clone(),
             models: settings.models.iter().map(|(name, model)| (name.clone(), Arc::new(model.clone()))).collect(),
             default_model: settings.default_model.clone(),
+            speech: settings.speech,
             serves_unknown: settings.providers.contains_key(OPENAI),
             limiter,
             lease: settings.upstream.response_timeout + LEASE_MARGIN,

@@ -38,6 +38,24 @@ pub enum Refusal {
         /// The requested model.
         model: String,
     },
+    /// The recording is longer than the plan allows.
+    #[error("audio duration {} longer than the {max} seconds that your plan '{plan}' allows.", lasts(*length))]
+    LongerThanPlan {
+        /// The caller's plan.
+        plan: String,
+        /// The recording.
+        length: Length,
+        /// The maximum length.
+        max: AudioMs,
+    },
+    /// The recording is longer than this gateway allows.
+    #[error("audio duration {length} seconds is longer than the {max} seconds that this gateway allows.")]
+    LongerThanAllowed {
+        /// The recording.
+        length: AudioMs,
+        /// The maximum length.
+        max: AudioMs,
+    },
     /// The recording is longer than the plan can ever admit.
     #[error(
         "audio duration {} longer than the {max} seconds that your plan '{plan}' allows at once.", lasts(*length)

@@ -75,7 +75,7 @@ fn check_known(state: &AppState, task: Task, headers: &HeaderMap, caller: &Calle
     let declared = only(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
     let settings = &state.settings.intake;
     if declared.is_some_and(|length| length > form.max_body_bytes(settings)) {
-        return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes }.into());
+        return Err(IntakeError::TooLarge { allowed: settings.max_audio_bytes, announced: declared }.into());
     }
     let limit = ClientTimeouts::parse(headers)?;
     let key = caller.share_key();

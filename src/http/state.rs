@@ -73,7 +73,7 @@ impl SharedState {
     ) -> io::Result<Self> {
         let concurrency = ConcurrencyLimit::new(&settings.fixed.server, max_in_flight);
         let intake = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?;
-        let speech = Arc::new(SpeechPool::new(settings.fixed.speech.threads)?);
+        let speech = Arc::new(SpeechPool::new(settings.fixed.speech_pool.threads)?);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
         Ok(Self { limiter, intake, speech, concurrency, write_metrics, traces, sandbox, stopping })
     }

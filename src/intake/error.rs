@@ -28,10 +28,12 @@ pub enum IntakeError {
         got: String,
     },
     /// The recording, or the body that contains it, is too large.
-    #[error("Maximum content size limit ({allowed}) exceeded.")]
+    #[error("Maximum content size limit ({allowed}) exceeded{}.", announcement(*.announced))]
     TooLarge {
         /// The maximum size of a recording in bytes.
         allowed: u64,
+        /// The size that the client announced, of the recording or of the body that contains it.
+        announced: Option<u64>,
     },
     /// The client was silent for too long, or exceeded the total time.
     #[error("The request body did not arrive in time.")]
@@ -133,6 +135,11 @@ pub enum IntakeError {
     Spool(#[from] io::Error),
 }
 
+/// Returns the end of a sentence that says which size was announced.
+fn announcement(announced: Option<u64>) -> String {
+    announced.map(|bytes| format!(": {bytes} bytes were announced")).unwrap_or_default()
+}
+
 impl From<SpoolError> for IntakeError {
     fn from(error: SpoolError) -> Self {
         match error {
@@ -151,7 +158,9 @@ impl IntakeError {
     /// Converts an error of the body's stream. `allowed` is the maximum size of a recording.
     pub(super) fn from_payload(error: &PayloadError, allowed: u64) -> Self {
         match error {
-            PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge { allowed },
+            PayloadError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Self::TooLarge { allowed, announced: None }
+            }
             PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
                 let below = error.get_ref().and_then(|cause| cause.downcast_ref::<BelowMinRate>());
                 below.map_or(Self::TooSlow, |below| Self::BelowMinRate { min_rate: below.0 })

@@ -58,6 +58,8 @@ impl IntakeContext<'_> {
         }
         let media = MediaInfo {
             container: claim.container,
+            // Known only with the whole recording.
+            is_fragmented: false,
             codec: None,
             length: Length::AtMost(claim.length),
             bytes: expected,
@@ -80,7 +82,7 @@ impl Recording {
     pub(super) fn new(context: &IntakeContext<'_>, expected: Option<u64>) -> Result<Self, IntakeError> {
         let allowed = context.settings.max_audio_bytes;
         if expected.is_some_and(|expected| expected > allowed) {
-            return Self::too_large(allowed);
+            return Err(IntakeError::TooLarge { allowed, announced: expected });
         }
         let spool = SpoolWriter::new(context.quota, context.key, expected).map_err(IntakeError::NoRoom)?;
         Ok(Self { spool, expected, allowed })
@@ -89,16 +91,12 @@ impl Recording {
     pub(super) async fn append(&mut self, chunk: &[u8]) -> Result<(), IntakeError> {
         let more = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if self.spool.length().saturating_add(more) > self.allowed {
-            return Self::too_large(self.allowed);
+            return Err(IntakeError::TooLarge { allowed: self.allowed, announced: None });
         }
         Ok(self.spool.append(chunk).await?)
     }
 
     pub(super) fn finish(self) -> HeldSpool {
         self.spool.finish()
-    }
-
-    fn too_large<T>(allowed: u64) -> Result<T, IntakeError> {
-        Err(IntakeError::TooLarge { allowed })
     }
 }

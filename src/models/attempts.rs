@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::attempt_target::AttemptTarget;
-use super::piece::{PieceState, SentPiece};
+use super::sent_piece::{PieceState, SentPiece};
 use crate::domain::AudioMs;
 use crate::ledger::Report;
 

@@ -1,17 +1,28 @@
-//! Models for a job: their fitness for it, the targets of one request, and its attempts so far.
+//! Models for a job: their fitness for it, the way of its recording to them, the targets of one request, and its attempts
+//! so far.
+//!
+//! - `fit`: the way of a job to a model, or the reason why there is none (`unfit`); `way`: the ways; `piece_plan`: the
+//!   pieces that a model takes
+//! - `targets`: the model entries that can do one job
+//! - `attempts`: the attempts of a request, each at a target (`attempt_target`); `sent_piece`: the state of a piece
 
 mod attempt_target;
 mod attempts;
 mod fit;
-mod piece;
-
+mod piece_plan;
+mod sent_piece;
 mod targets;
+#[cfg(test)]
+mod tests;
+mod unfit;
+mod way;
 
 pub use attempt_target::AttemptTarget;
 pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
 pub use attempts::{AttemptLog, Attempts};
-pub use fit::Unfit;
-pub(crate) use fit::check;
-pub use piece::{PieceProgress, SentPiece};
-
+pub(crate) use fit::{does_pieces, pieces, way};
+pub use piece_plan::PiecePlan;
+pub use sent_piece::{PieceProgress, SentPiece};
 pub use targets::{Target, TargetChain};
+pub use unfit::Unfit;
+pub use way::{Reason, Way};

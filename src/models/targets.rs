@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::piece_plan::PiecePlan;
+use super::way::Way;
 use crate::config::Model;
 
 /// The model entries that can do one job.
@@ -12,6 +14,10 @@ pub struct TargetChain {
     pub requested: Arc<Model>,
     /// The fallbacks for it.
     pub fallbacks: Vec<Target>,
+    /// The way of the recording to all of them.
+    pub way: Way,
+    /// The plan for the pieces, unless the recording goes as it is.
+    pub pieces: Option<PiecePlan>,
 }
 
 /// A fallback model entry.
@@ -29,9 +35,10 @@ impl TargetChain {
         std::iter::once(&self.requested).chain(self.fallbacks.iter().map(|route| &route.model))
     }
 
-    /// Returns true if both chains have the same model entries, by name.
+    /// Returns true if both chains have the same model entries, by name, and the recording goes to them by the same way.
     pub fn are(&self, others: &Self) -> bool {
-        self.models().map(|model| &model.name).eq(others.models().map(|model| &model.name))
+        (self.way, self.pieces) == (others.way, others.pieces)
+            && self.models().map(|model| &model.name).eq(others.models().map(|model| &model.name))
     }
 
     /// Returns each entry's share of the first attempts.

@@ -27,7 +27,7 @@ use crate::domain::{AudioMs, Length};
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{Job, Options, Spool, SpoolQuota, SpoolWriter};
-use crate::models::{Attempts, Target, TargetChain};
+use crate::models::{Attempts, Target, TargetChain, Way};
 use crate::telemetry::traces::Span;
 
 /// What a provider does with a request.
@@ -190,7 +190,8 @@ pub(super) async fn recording() -> Spool {
 /// A request for a transcript by the first of these providers, or by the others if that fails.
 pub(super) fn request(audio: Spool, providers: &Arc<Providers>, names: &[&str]) -> (ForwardRequest, Attempts) {
     let length = Length::Measured(AudioMs::new(1000));
-    let media = MediaInfo { container: Container::Wav, codec: None, length, bytes: audio.length() };
+    let media =
+        MediaInfo { container: Container::Wav, is_fragmented: false, codec: None, length, bytes: audio.length() };
     let references = Length::Measured(AudioMs::default());
     let job = Job { task: Task::Transcribe, options: Options::default(), audio, media, references };
     let model = |name: &&str| Arc::new(Model { provider: (*name).to_owned(), ..Model::unknown(name) });
@@ -201,7 +202,7 @@ pub(super) fn request(audio: Spool, providers: &Arc<Providers>, names: &[&str]) 
     let request = ForwardRequest {
         portion: Portion::Whole,
         job,
-        targets: TargetChain { requested: model(first), fallbacks },
+        targets: TargetChain { requested: model(first), fallbacks, way: Way::AsIs, pieces: None },
         providers: Arc::clone(providers),
         request_id: "a-request".to_owned(),
         deadline: Deadline { whole, beginning: whole },

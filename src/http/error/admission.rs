@@ -21,10 +21,13 @@ impl From<Refusal> for ApiError {
             Refusal::Unfit(Unfit::Task { .. }) => with(ErrorCode::UnsupportedValue).param("model"),
             Refusal::Unfit(Unfit::Format { .. }) => with(ErrorCode::UnsupportedValue).param("response_format"),
             Refusal::Unfit(Unfit::Option { option, .. }) => with(ErrorCode::UnsupportedValue).param(option.as_str()),
+            Refusal::Unfit(Unfit::FileFormat { .. }) => with(ErrorCode::UnsupportedValue).param("file"),
+            Refusal::Unfit(Unfit::TooLarge { .. }) => with(ErrorCode::FileTooLarge).param("file"),
             Refusal::Unfit(Unfit::TooShort { .. }) => with(ErrorCode::AudioTooShort).param("file"),
-            Refusal::Unfit(Unfit::TooLong { .. }) | Refusal::LongerThanBurst { .. } => {
-                with(ErrorCode::AudioTooLong).param("file")
-            }
+            Refusal::Unfit(Unfit::TooLong { .. })
+            | Refusal::LongerThanBurst { .. }
+            | Refusal::LongerThanPlan { .. }
+            | Refusal::LongerThanAllowed { .. } => with(ErrorCode::AudioTooLong).param("file"),
             Refusal::Unpriced { .. } => with(ErrorCode::ModelNotPriced).param("model"),
             Refusal::Limit(reached) => reached.into(),
             Refusal::Revoked => IdentityError::Revoked.into(),

@@ -22,7 +22,13 @@ struct Held {
 }
 
 fn info(bytes: u64) -> MediaInfo {
-    MediaInfo { container: Container::Wav, codec: None, length: Length::Measured(AudioMs::new(bytes)), bytes }
+    MediaInfo {
+        container: Container::Wav,
+        is_fragmented: false,
+        codec: None,
+        length: Length::Measured(AudioMs::new(bytes)),
+        bytes,
+    }
 }
 
 fn held(threads: usize, max_queued: u64) -> Held {

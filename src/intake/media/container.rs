@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::FileFormat;
+
 /// The containers that the gateway accepts: those that the provider lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Container {
@@ -53,6 +55,19 @@ impl Container {
             Self::Ogg => "audio/ogg",
             Self::Mp4 => "audio/mp4",
             Self::Webm => "audio/webm",
+        }
+    }
+
+    /// Returns the file format; `is_fragmented` tells two kinds of MP4 apart.
+    pub(super) fn file_format(self, is_fragmented: bool) -> FileFormat {
+        match self {
+            Self::Wav => FileFormat::Wav,
+            Self::Mp3 => FileFormat::Mp3,
+            Self::Flac => FileFormat::Flac,
+            Self::Ogg => FileFormat::Ogg,
+            Self::Mp4 if is_fragmented => FileFormat::FragmentedMp4,
+            Self::Mp4 => FileFormat::Mp4,
+            Self::Webm => FileFormat::Webm,
         }
     }
 

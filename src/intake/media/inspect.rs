@@ -10,7 +10,7 @@ use super::error::MediaError;
 use super::reader::{Ended, Reader};
 use super::tally::Tally;
 use super::{detect, mp4};
-use crate::domain::Length;
+use crate::domain::{FileFormat, Length};
 
 /// The size in bytes up to which [`inspect_at_once`] measures a recording.
 pub const MAX_AT_ONCE: u64 = 64 * 1024;
@@ -20,12 +20,21 @@ pub const MAX_AT_ONCE: u64 = 64 * 1024;
 pub struct MediaInfo {
     /// The container of the audio.
     pub container: Container,
+    /// True if it is MP4 in fragments, as Safari records it.
+    pub is_fragmented: bool,
     /// The codec, if it could be read.
     pub codec: Option<Codec>,
     /// The length of the longest audio track.
     pub length: Length,
     /// The size of the whole file.
     pub bytes: u64,
+}
+
+impl MediaInfo {
+    /// Returns the file format.
+    pub fn file_format(&self) -> FileFormat {
+        self.container.file_format(self.is_fragmented)
+    }
 }
 
 /// Returns the format and the length of a recording of `bytes` bytes. Reading starts at its first byte.
@@ -42,19 +51,22 @@ where
     let container = detected.container;
     let mut budget = Budget::for_bytes(bytes);
     let mut tally = Tally::new(container);
+    let mut is_fragmented = false;
     let ended = if let Some(mut demuxer) = detected.demuxer(bytes) {
         let reader = Reader::with_window(&mut source, detected.start, bytes, detected.head);
         reader?.run(demuxer.as_mut(), &mut tally, &mut budget)?
     } else {
         // The walk over the boxes begins with a window of its own.
         drop(detected.head);
-        mp4::measure(&mut source, bytes, &mut tally, &mut budget)?
+        let measured = mp4::measure(&mut source, bytes, &mut tally, &mut budget)?;
+        is_fragmented = measured.is_fragmented;
+        measured.ended
     };
     if let Ended::OverBudget { left } = ended {
         tally.leave_unseen(left, bytes.saturating_sub(left));
     }
     let (codec, length) = tally.conclude()?;
-    Ok(MediaInfo { container, codec, length, bytes })
+    Ok(MediaInfo { container, is_fragmented, codec, length, bytes })
 }
 
 /// Returns the format and the length of a small WAV file of plain PCM, whose bytes are in memory. `None` for any other
@@ -79,7 +91,7 @@ where
         Ended::Whole => {}
     }
     let (codec, length) = tally.conclude().ok()?;
-    Some(MediaInfo { container: detected.container, codec, length, bytes })
+    Some(MediaInfo { container: detected.container, is_fragmented: false, codec, length, bytes })
 }
 
 /// A tally that refuses every track but one of plain PCM, whose length follows from its size.

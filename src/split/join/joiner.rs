@@ -159,6 +159,14 @@ impl Joiner {
         Joined { format, answer, text, rest, usage }
     }
 
+    /// Gives up the piece whose stream broke off. What it brought stays; the next piece may be given.
+    pub fn abandon_piece(&mut self) {
+        if !self.streamed.text.is_empty() || self.streamed.has_segments {
+            self.first = None;
+            self.end_piece();
+        }
+    }
+
     fn end_piece(&mut self) {
         self.text.end_piece();
         self.streamed = Streamed::default();

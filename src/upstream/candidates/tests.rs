@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::models::Target;
+use crate::models::{Target, Way};
 use crate::upstream::testing::{providers, settings};
 
 /// Model entries of two keys each, at the providers of these numbers; with a weight if there is one.
@@ -17,8 +17,12 @@ fn candidates(models: &[(usize, Option<u32>)], seed: u64) -> Candidates {
         model: model(at + 1, *provider),
         weight: weight(*share),
     };
-    let targets =
-        TargetChain { requested: requested.into(), fallbacks: rest.iter().enumerate().map(fallback).collect() };
+    let targets = TargetChain {
+        requested: requested.into(),
+        fallbacks: rest.iter().enumerate().map(fallback).collect(),
+        way: Way::AsIs,
+        pieces: None,
+    };
     let random = fastrand::Rng::with_seed(seed);
     Candidates::new(&targets, &providers, random).unwrap()
 }

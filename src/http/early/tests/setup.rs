@@ -29,9 +29,8 @@ use crate::identity::{Caller, Caps, Scope, Scopes, Verifier};
 use crate::intake::{self, BodyForm, Incoming, UploadStart};
 use crate::limits::clock::Clock;
 use crate::models::{AttemptFailure, AttemptTarget};
-use crate::relay::TranscriptFuture;
 use crate::settlement::SettlementQueue;
-use crate::upstream::{Answer, ForwardRequest, Providers, Reply, UpstreamError};
+use crate::upstream::{Answer, ForwardRequest, Providers, Reply, ReplyFuture, UpstreamError};
 
 /// The content type of a [`form`].
 pub(super) const FORM: &str = "multipart/form-data; boundary=----voxgate";
@@ -121,12 +120,13 @@ impl Gateway {
                 pieces.recv().await.map(|piece| (piece, pieces))
             })),
         };
+        let provider = provider.clone();
         let dispatch = Dispatch {
             context: &context,
             caller: &caller,
             limit: ClientTimeouts::default(),
             prefers_events: false,
-            forward: &|request| provider.forward(request),
+            send: Rc::new(move |request| provider.forward(request)),
         };
         match intake::take_in(&self.state.settings.intake, &self.state.shared.intake, incoming).start().await? {
             UploadStart::Complete(_) => panic!("the recording is not forwarded early"),
@@ -228,15 +228,16 @@ pub(super) enum Then {
 }
 
 /// A provider that does with each request what the test says.
+#[derive(Clone)]
 pub(super) struct Provider {
-    next: RefCell<VecDeque<Then>>,
+    next: Rc<RefCell<VecDeque<Then>>>,
     /// The bytes that each request has brought so far.
     received: Rc<RefCell<Vec<usize>>>,
 }
 
 impl Provider {
     pub(super) fn that(next: impl IntoIterator<Item = Then>) -> Self {
-        Self { next: RefCell::new(next.into_iter().collect()), received: Rc::default() }
+        Self { next: Rc::new(RefCell::new(next.into_iter().collect())), received: Rc::default() }
     }
 
     /// Returns the bytes that each request has brought so far.
@@ -252,7 +253,7 @@ impl Provider {
         }
     }
 
-    fn forward(&self, request: ForwardRequest) -> TranscriptFuture {
+    fn forward(&self, request: ForwardRequest) -> ReplyFuture {
         let then = self.next.borrow_mut().pop_front().expect("the job is not to be sent again");
         let received = Rc::clone(&self.received);
         let (provider, model) = ("openai".to_owned(), Arc::new(Model::unknown("m")));
@@ -267,11 +268,11 @@ impl Provider {
                 match then {
                     Then::BreaksAfter(bytes) if received.borrow()[index] >= bytes => {
                         attempt.fail(AttemptFailure::Provider);
-                        return Err(UpstreamError::Broken.into());
+                        return Err(UpstreamError::Broken);
                     }
                     Then::FailsAfter(bytes) if received.borrow()[index] >= bytes => {
                         attempt.fail(AttemptFailure::Provider);
-                        return Err(UpstreamError::Unreachable.into());
+                        return Err(UpstreamError::Unreachable);
                     }
                     _ => {}
                 }
@@ -279,7 +280,7 @@ impl Provider {
             attempt.upload().set();
             let body = Bytes::from_static(b"{\"text\":\"\"}");
             let answer = Answer::Whole { content_type: None, body };
-            Ok(Reply { provider, request_id: None, headers: reqwest::header::HeaderMap::new(), answer }.into())
+            Ok(Reply { provider, request_id: None, headers: reqwest::header::HeaderMap::new(), answer })
         })
     }
 }

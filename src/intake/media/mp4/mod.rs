@@ -42,13 +42,21 @@ use error::cut_off;
 use play::Player;
 use walk::{Index, Mp4};
 
+/// The outcome of measuring an MP4 file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Measured {
+    pub(super) ended: Ended,
+    /// True if the file has fragments, as far as it was read.
+    pub(super) is_fragmented: bool,
+}
+
 /// Measures an MP4 file of `bytes` bytes.
 pub(super) fn measure<S>(
     source: &mut S,
     bytes: u64,
     sink: &mut dyn PacketSink,
     budget: &mut Budget,
-) -> Result<Ended, MediaError>
+) -> Result<Measured, MediaError>
 where
     S: Read + Seek,
 {
@@ -59,8 +67,10 @@ where
         walk = Mp4::even_in_free();
         ended = Reader::new(&mut *source, 0, bytes)?.run(&mut walk, sink, budget)?;
     }
+    let is_fragmented = walk.has_fragments();
+    let measured = |ended| Ok(Measured { ended, is_fragmented });
     if ended != Ended::Whole {
-        return Ok(ended);
+        return measured(ended);
     }
     if walk.index() == Index::Missing {
         return Err(MediaError::Unfinished { container: Container::Mp4, missing: "its index (moov) is missing" });
@@ -68,7 +78,7 @@ where
     if let Some(segments) = walk.segment_indexes()
         && !indexes::check(source, bytes, segments, budget)?
     {
-        return Ok(Ended::OverBudget { left: bytes });
+        return measured(Ended::OverBudget { left: bytes });
     }
     let cut = walk.index() == Index::CutOff;
     let (movie, mut fragments) = walk.into_parts();
@@ -80,8 +90,8 @@ where
         if let Some(left) = left {
             // Any of the tracks not examined may be the longest.
             let last = place + 1 == movie.tracks().len();
-            return Ok(Ended::OverBudget { left: if last { left } else { bytes } });
+            return measured(Ended::OverBudget { left: if last { left } else { bytes } });
         }
     }
-    Ok(Ended::Whole)
+    measured(Ended::Whole)
 }

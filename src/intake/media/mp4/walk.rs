@@ -73,6 +73,11 @@ impl Mp4 {
         self.index
     }
 
+    /// Returns true if the file has fragments.
+    pub(super) fn has_fragments(&self) -> bool {
+        self.has_fragments
+    }
+
     /// Returns the indexes of the fragments, or `None` if the file has neither fragments nor indexes of them.
     pub(super) fn segment_indexes(&self) -> Option<&[(u64, u64)]> {
         let indexed = self.has_fragments || !self.segment_indexes.is_empty();

@@ -138,3 +138,18 @@ fn feed(mut file: &[u8], size: usize, sink: &mut dyn PacketSink) {
         }
     }
 }
+
+#[test]
+fn a_file_with_fragments_is_told_from_one_without() {
+    let is_fragmented = |file: Vec<u8>| {
+        let bytes = u64::try_from(file.len()).unwrap();
+        let mut tally = Tally::new(Container::Mp4);
+        measure(&mut Cursor::new(file), bytes, &mut tally, &mut Budget::for_bytes(bytes)).unwrap().is_fragmented
+    };
+    assert!(is_fragmented([head(), fragment(2)].concat()));
+    let may = boxed(b"mvex", table(b"trex", &[1, 1, 960, 3, 0]));
+    let movie = movie(&[opus_track(10).track(), may].concat());
+    let file = [ftyp(), boxed(b"mdat", opus(10)), movie].concat();
+    assert!(!is_fragmented(file.clone()), "it may have fragments, and has none");
+    assert!(is_fragmented([file, fragment(1)].concat()));
+}

@@ -38,8 +38,8 @@ fn measure_file(file: &[u8]) -> Result<(Length, usize), MediaError> {
     let mut source = Counted { source: Cursor::new(file.to_vec()), read: 0 };
     let bytes = u64::try_from(file.len()).unwrap();
     let mut tally = Tally::new(Container::Mp4);
-    let ended = measure(&mut source, bytes, &mut tally, &mut Budget::for_bytes(bytes))?;
-    assert_eq!(ended, Ended::Whole);
+    let measured = measure(&mut source, bytes, &mut tally, &mut Budget::for_bytes(bytes))?;
+    assert_eq!(measured.ended, Ended::Whole);
     Ok((tally.conclude()?.1, source.read))
 }
 
