@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::buffer::Buffer;
-use super::codec::{TrackParams, suspicion, table};
+use super::codec::{Codec, TrackParams, suspicion, table};
 use super::demux::{Demuxer, Elementary, Flac, Matroska, Ogg, Wav};
 use super::describe::describe;
 use super::players::{MAX_PROBED, MIN_PROBED, is_surely_mp4, other_format};
@@ -39,23 +39,43 @@ pub(super) enum Certainty {
 impl Detected {
     /// Returns the demuxer for this container, to be fed from `start`; `bytes` is the size of the whole file. `None` for MP4,
     /// which needs random access to its tables.
-    pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer>> {
-        Some(match self.container {
-            Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(self.start))).starting_at(self.start)),
-            Container::Mp3 => {
-                let codec = match self.certainty {
-                    Certainty::Known => table::MP3,
-                    Certainty::OneOfSome => table::MP3_OR_OTHERS,
-                    Certainty::Doubted => table::MP3_IN_DOUBT,
-                };
-                Box::new(Elementary::new(TrackParams { codec: Ok(codec), ..TrackParams::default() }))
-            }
-            Container::Flac => Box::new(Flac::new()),
-            Container::Ogg => Box::new(Ogg::new()),
-            Container::Webm => Box::new(Matroska::new()),
-            Container::Mp4 => return None,
-        })
+    pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer + Send>> {
+        let codec = match self.certainty {
+            Certainty::Known => table::MP3,
+            Certainty::OneOfSome => table::MP3_OR_OTHERS,
+            Certainty::Doubted => table::MP3_IN_DOUBT,
+        };
+        demuxer_of(self.container, self.start, bytes, codec)
     }
+}
+
+/// Returns the demuxer for a recording of `bytes` bytes that was measured, to be fed from `start`; `None` for MP4.
+pub(super) fn demuxer(container: Container, start: u64, bytes: u64) -> Option<Box<dyn Demuxer + Send>> {
+    demuxer_of(container, start, bytes, table::MP3)
+}
+
+fn demuxer_of(container: Container, start: u64, bytes: u64, mpeg: Codec) -> Option<Box<dyn Demuxer + Send>> {
+    Some(match container {
+        Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(start))).starting_at(start)),
+        Container::Mp3 => Box::new(Elementary::new(TrackParams { codec: Ok(mpeg), ..TrackParams::default() })),
+        Container::Flac => Box::new(Flac::new()),
+        Container::Ogg => Box::new(Ogg::new()),
+        Container::Webm => Box::new(Matroska::new()),
+        Container::Mp4 => return None,
+    })
+}
+
+/// Returns the offset of the first byte after the `ID3v2` tags at the start of a file.
+pub(super) fn audio_start<S: Read + Seek>(source: &mut S) -> io::Result<u64> {
+    let mut start = 0_u64;
+    let mut head = Buffer::new();
+    read_head(source, start, SIGNATURE, &mut head)?;
+    for _ in 0..MAX_TAGS {
+        let Some(tag) = id3v2_bytes(&head) else { break };
+        start = tag.saturating_add(start);
+        read_head(source, start, SIGNATURE, &mut head)?;
+    }
+    Ok(start)
 }
 
 /// Returns true if the file begins with the mark of WAV.
