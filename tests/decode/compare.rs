@@ -7,16 +7,18 @@ pub(crate) struct Difference {
     pub(crate) length: isize,
     /// The ratio of signal to difference, sample by sample.
     pub(crate) decibels: f64,
-    /// The shift at which the ratio is best, and the ratio there.
-    pub(crate) best_shift: isize,
-    pub(crate) best_decibels: f64,
 }
 
 pub(crate) fn compare(sound: &[f32], expected: &[f32]) -> Difference {
     let length = sound.len().cast_signed() - expected.len().cast_signed();
-    let shifts = (-400..=400_isize).map(|shift| (shift, if shift % 8 == 0 || shift.abs() < 12 { ratio(sound, expected, shift) } else { f64::MIN }));
-    let (best_shift, best_decibels) = shifts.max_by(|one, other| one.1.total_cmp(&other.1)).unwrap();
-    Difference { length, decibels: ratio(sound, expected, 0), best_shift, best_decibels }
+    Difference { length, decibels: ratio(sound, expected, 0) }
+}
+
+/// The shift in samples at which the two agree best, for the message of a failure, and the ratio there.
+pub(crate) fn best_shift(sound: &[f32], expected: &[f32]) -> (isize, f64) {
+    let shifts = (-500..=500_isize).filter(|shift| shift % 8 == 0 || shift.abs() < 12);
+    let ratios = shifts.map(|shift| (shift, ratio(sound, expected, shift)));
+    ratios.max_by(|one, other| one.1.total_cmp(&other.1)).unwrap()
 }
 
 /// The ratio of signal to difference if `sound` comes `shift` samples late.

@@ -7,7 +7,7 @@
 //! - `detect`: detects the container from the first bytes; `describe`: names other formats; `players`: finds files that
 //!   players take for another format
 //! - `reader`: shows a demuxer the recording, window by window, in a `buffer` and within a `budget` of processor time
-//! - `demux`: splits each container into packets; `mp4` reads the tables that locate its packets
+//! - `demux`: splits each container into packets; `mp4` and `caf` read the tables that locate their packets
 //! - `codec`: computes the duration of a packet from its bytes
 //! - `tally`: sums the durations
 //! - [`packets`](PacketReader): hands out the packets of one track, for decoding
@@ -15,6 +15,7 @@
 
 mod budget;
 mod buffer;
+mod caf;
 mod claim;
 mod codec;
 mod container;

@@ -68,6 +68,7 @@ impl Filter {
     fn new(rate: u32) -> Option<Self> {
         let chunk = if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK };
         let [from, to] = [rate, Samples::RATE].map(|rate| usize::try_from(rate).unwrap_or_default());
+        let chunk = even_chunk(from, to, chunk);
         // One block for each chunk: smaller ones lose the upper part of speech.
         let fft = Fft::new_custom(from, to, chunk, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input).ok()?;
         let delay = fft.output_delay();
@@ -109,6 +110,17 @@ impl Filter {
         output.extend_from_slice(self.output.get(dropped..made).unwrap_or_default());
         true
     }
+}
+
+/// Returns the number of samples of an even number of the smallest blocks with a whole number of output samples, at least
+/// `min`. The delay of the filter is half a block, so it is a whole number of samples.
+fn even_chunk(from: usize, to: usize, min: usize) -> usize {
+    let (mut a, mut b) = (from, to);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    let block = from.checked_div(a).unwrap_or(1).max(1);
+    block.saturating_mul(min.div_ceil(block).next_multiple_of(2))
 }
 
 fn count(samples: usize) -> u64 {

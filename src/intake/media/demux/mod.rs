@@ -4,15 +4,17 @@
 //! processed, so the same code serves a complete recording and one that is still arriving. [`MAX_WINDOW`] bounds its memory
 //! for any file. It hands tracks and packets to a [`PacketSink`].
 //!
-//! - `flac`, `ogg`, `wav`, `matroska`: one container each
+//! - `aiff`, `flac`, `ogg`, `wav`, `matroska`: one container each
 //! - `elementary`: bare frames, as in MP3
 
+mod aiff;
 mod elementary;
 mod flac;
 mod matroska;
 mod ogg;
 pub(super) mod wav;
 
+pub(super) use aiff::Aiff;
 pub(super) use elementary::Elementary;
 pub(super) use flac::Flac;
 pub(super) use matroska::Matroska;

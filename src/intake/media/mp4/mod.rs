@@ -34,6 +34,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(super) use cursor::Peephole;
+pub(super) use esds::decoder_setup;
 pub(super) use packets::Mp4Packets;
 
 use std::io::{Read, Seek};

@@ -150,8 +150,8 @@ impl PacketSink for Collector {
         }
         self.selected = Some(id);
         let name = params.codec.as_ref().map(|codec| codec.name()).unwrap_or_default();
-        let is_bare = matches!(self.container, Container::Wav | Container::Mp3 | Container::Flac);
-        self.is_stream = is_bare || name.starts_with("pcm_") || name.starts_with("mp");
+        let is_bare = matches!(self.container, Container::Wav | Container::Mp3 | Container::Flac | Container::Aiff);
+        self.is_stream = is_bare || name.starts_with("pcm_") || name.starts_with("mp") || name == "adpcm_ima_qt";
         self.items.push(Item::Track(Box::new(params.clone())));
         Ok(())
     }

@@ -14,6 +14,7 @@ pub use event::{EditPart, PacketEvent};
 use std::io::{Read, Seek};
 
 use super::MediaError;
+use super::caf::Caf;
 use super::container::Container;
 use super::demux::Demuxer;
 use super::detect;
@@ -30,6 +31,7 @@ pub struct PacketReader<S> {
 enum Origin<S> {
     Fed { reader: Reader<S>, demuxer: Box<dyn Demuxer + Send> },
     Mp4(Box<Mp4Packets<S>>),
+    Caf(Box<Caf<S>>),
 }
 
 impl<S: Read + Seek> PacketReader<S> {
@@ -38,6 +40,7 @@ impl<S: Read + Seek> PacketReader<S> {
         let start = detect::audio_start(&mut source)?;
         let origin = match detect::demuxer(container, start, bytes) {
             Some(demuxer) => Origin::Fed { reader: Reader::new(source, start, bytes)?, demuxer },
+            None if container == Container::Caf => Origin::Caf(Box::new(Caf::open(source, bytes)?)),
             None => Origin::Mp4(Box::new(Mp4Packets::new(source, bytes)?)),
         };
         Ok(Self { origin, collector: Collector::new(container) })
@@ -51,6 +54,7 @@ impl<S: Read + Seek> PacketReader<S> {
                 !matches!(reader.step(demuxer.as_mut(), &mut self.collector)?, Stepped::Ended)
             }
             Origin::Mp4(packets) => packets.advance(&mut self.collector)?,
+            Origin::Caf(packets) => packets.advance(&mut self.collector)?,
         };
         self.collector.check()?;
         Ok(more)

@@ -18,7 +18,8 @@ pub(super) struct Symphonia {
 
 impl Symphonia {
     pub(super) fn new(params: &AudioCodecParameters) -> Result<Self, Undecoded> {
-        let options = AudioDecoderOptions::default().gapless(false).verify(false);
+        // Vorbis' first packet makes no sound of its own; without `gapless` it would.
+        let options = AudioDecoderOptions::default().gapless(true).verify(false);
         let decoder = symphonia::default::get_codecs().make_audio_decoder(params, &options);
         let decoder = decoder.map_err(|_| Undecoded::Codec)?;
         Ok(Self { decoder, interleaved: Vec::new(), rate: 0, last: 0 })
