@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::domain::FileFormat;
 
-/// The containers that the gateway accepts: those that the provider lists.
+/// The containers that the gateway accepts: those that the provider lists, and Apple's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Container {
     /// RIFF or RF64 WAVE.
@@ -19,6 +19,10 @@ pub enum Container {
     Mp4,
     /// Matroska and its subset ``WebM``.
     Webm,
+    /// AIFF and AIFF-C.
+    Aiff,
+    /// Apple's Core Audio Format.
+    Caf,
 }
 
 impl Container {
@@ -31,6 +35,8 @@ impl Container {
             Self::Ogg => "ogg",
             Self::Mp4 => "mp4",
             Self::Webm => "webm",
+            Self::Aiff => "aiff",
+            Self::Caf => "caf",
         }
     }
 
@@ -43,6 +49,8 @@ impl Container {
             Self::Ogg => "audio.ogg",
             Self::Mp4 => "audio.mp4",
             Self::Webm => "audio.webm",
+            Self::Aiff => "audio.aiff",
+            Self::Caf => "audio.caf",
         }
     }
 
@@ -55,6 +63,8 @@ impl Container {
             Self::Ogg => "audio/ogg",
             Self::Mp4 => "audio/mp4",
             Self::Webm => "audio/webm",
+            Self::Aiff => "audio/aiff",
+            Self::Caf => "audio/x-caf",
         }
     }
 
@@ -68,6 +78,8 @@ impl Container {
             Self::Mp4 if is_fragmented => FileFormat::FragmentedMp4,
             Self::Mp4 => FileFormat::Mp4,
             Self::Webm => FileFormat::Webm,
+            Self::Aiff => FileFormat::Aiff,
+            Self::Caf => FileFormat::Caf,
         }
     }
 
@@ -77,7 +89,9 @@ impl Container {
             Self::Mp3 => 8_000,
             Self::Flac => 16_000,
             // Opus and Speex in pauses.
-            Self::Wav | Self::Ogg | Self::Mp4 | Self::Webm => 2_000,
+            Self::Wav | Self::Ogg | Self::Mp4 | Self::Webm | Self::Caf => 2_000,
+            // IMA 4:1 with one channel at 8 kHz, the thinnest sound in it.
+            Self::Aiff => 13_000,
         }
     }
 }

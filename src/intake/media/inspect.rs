@@ -9,7 +9,7 @@ use super::demux::{PacketSink, Timestamp, TrackId, Wav};
 use super::error::MediaError;
 use super::reader::{Ended, Reader};
 use super::tally::Tally;
-use super::{detect, mp4};
+use super::{caf, detect, mp4};
 use crate::domain::{FileFormat, Length};
 
 /// The size in bytes up to which [`inspect_at_once`] measures a recording.
@@ -58,9 +58,14 @@ where
     } else {
         // The walk over the boxes begins with a window of its own.
         drop(detected.head);
-        let measured = mp4::measure(&mut source, bytes, &mut tally, &mut budget)?;
-        is_fragmented = measured.is_fragmented;
-        measured.ended
+        match container {
+            Container::Caf => caf::measure(&mut source, bytes, &mut tally, &mut budget)?,
+            _ => {
+                let measured = mp4::measure(&mut source, bytes, &mut tally, &mut budget)?;
+                is_fragmented = measured.is_fragmented;
+                measured.ended
+            }
+        }
     };
     if let Ended::OverBudget { left } = ended {
         tally.leave_unseen(left, bytes.saturating_sub(left));
