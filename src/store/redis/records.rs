@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Statement, Tally, Usage};
+use crate::limits::Revision;
 use crate::store::StoreError;
 
 /// An [`Entry`] with short field names, to save memory: its subject and its id stand beside it.
@@ -33,6 +34,9 @@ struct Record {
     /// The number of pieces in which the recording went to providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<u32>,
+    /// The revision by which an open permit is charged; absent from the charge of its admission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<u32>,
     /// The outcome.
     x: Ending,
 }
@@ -47,6 +51,15 @@ const fn charge((usd, audio): (u64, u64)) -> Charge {
 
 /// Returns the stored form of a record. An open record has no time of admission: Redis adds that.
 pub(super) fn written(entry: &Entry) -> String {
+    to_text(entry, None)
+}
+
+/// Returns the stored form of the record of an open permit whose charge was changed.
+pub(super) fn revised(entry: &Entry, revision: Revision) -> String {
+    to_text(entry, Some(revision.get()))
+}
+
+fn to_text(entry: &Entry, revision: Option<u32>) -> String {
     let settled = entry.ending != Ending::Open;
     let (tokens, length) = match entry.usage {
         Some(Usage::Tokens { input, output }) => (Some((input, output)), None),
@@ -63,6 +76,7 @@ pub(super) fn written(entry: &Entry) -> String {
         k: tokens,
         l: length,
         n: info.pieces,
+        r: revision,
         x: entry.ending,
     };
     // Strings and numbers always convert to JSON.
