@@ -149,3 +149,30 @@ fn count(tally: &mut Tally, what: &str, number: u64) {
 pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     redis::from_redis_value(value).map_err(StoreError::corrupt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::bench::{ask, charge, settlement, subject};
+
+    #[test]
+    fn a_record_of_an_earlier_gateway_is_read_and_one_without_pieces_is_as_before() {
+        let asked = ask(&subject("alice"), crate::limits::Limits::default(), charge(5, 7));
+        let id = asked.id.to_string();
+        let before = r#"{"w":["a-request","a plan","a:model","openai"],"a":7,"e":[5,7],"x":"open"}"#;
+        assert_eq!(written(&asked.entry(UnixMs::new(3))), before);
+        assert_eq!(open_entry(&asked.subject, &id, &format!("3 {before}")).unwrap(), asked.entry(UnixMs::new(3)));
+        let entry = settlement(&asked, UnixMs::new(3), charge(4, 6)).entry();
+        let in_pieces = Entry { info: RequestInfo { pieces: Some(2), ..entry.info.clone() }, ..entry };
+        let item =
+            |record| ("3-0".to_owned(), ["id", &id, "subject", "alice", "record", record].map(str::to_owned).to_vec());
+        assert_eq!(ledger_entries(&[item(&written(&in_pieces))]).unwrap(), [in_pieces]);
+    }
+
+    #[test]
+    fn a_changed_charge_is_where_an_earlier_gateway_finds_the_estimate() {
+        let asked = ask(&subject("alice"), crate::limits::Limits::default(), charge(8, 9));
+        let record = revised(&asked.entry(UnixMs::new(3)), Revision::new(2));
+        assert_eq!(record, r#"{"w":["a-request","a plan","a:model","openai"],"a":9,"e":[8,9],"r":2,"x":"open"}"#);
+    }
+}
