@@ -16,7 +16,7 @@ use crate::intake::Job;
 use crate::models::TargetChain;
 use crate::relay::TranscriptFuture;
 use crate::telemetry::traces::Step;
-use crate::upstream::ForwardRequest;
+use crate::upstream::{ForwardRequest, Portion};
 
 /// The means to admit and forward the job of one request.
 pub(super) struct Dispatch<'a> {
@@ -100,6 +100,7 @@ impl Dispatch<'_> {
             providers: Arc::clone(&state.providers),
             request_id: record.request_id(),
             deadline,
+            portion: Portion::Whole,
             log,
             span: record.trace().begin(Step::Forward),
         });
