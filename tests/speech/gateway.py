@@ -12,24 +12,14 @@ import urllib.error
 import urllib.request
 import uuid
 
+import recordings
 import score
 
-BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or pathlib.Path(__file__).resolve().parents[2] / "target") / "debug/voxgate"
+BUILT = recordings.TARGET / "debug" / "voxgate"
 PROVIDER_KEY = "sk-" + secrets.token_hex(16)
 ANSWER_TIMEOUT = 3600  # seconds
 START_TIMEOUT = 60
-# The member names are those of OpenAI's SDK.
 TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".webm": "audio/webm"}
-SETTINGS = """
-[speech]
-piece_seconds = {piece_seconds}
-
-[models.whisper-1]
-max_seconds = {max_seconds}
-
-[models.gpt-transcribe]
-max_seconds = {max_seconds}
-"""
 
 
 class Failure(Exception):
@@ -47,11 +37,10 @@ class Answer:
 class Gateway:
     """A process that runs until it is stopped."""
 
-    def __init__(self, binary, provider_address, piece_seconds, max_seconds):
+    def __init__(self, binary, provider_address, settings):
         self._folder = tempfile.TemporaryDirectory(prefix="voxgate-speech-")
         folder = pathlib.Path(self._folder.name)
-        settings = folder / "voxgate.toml"
-        settings.write_text(SETTINGS.format(piece_seconds=piece_seconds, max_seconds=max_seconds))
+        (folder / "voxgate.toml").write_text(settings)
         # Nothing of the machine's own settings may reach the gateway.
         variables = {
             "PATH": os.environ.get("PATH", ""),
@@ -60,7 +49,7 @@ class Gateway:
             "OPENAI_BASE_URL": provider_address,
             "VOXGATE_BIND": "127.0.0.1:0",
             "VOXGATE_OPS_BIND": "127.0.0.1:0",
-            "VOXGATE_CONFIG": str(settings),
+            "VOXGATE_CONFIG": str(folder / "voxgate.toml"),
             "VOXGATE_DATA_DIR": str(folder / "data"),
             "VOXGATE_INTAKE__SPOOL_DIR": str(folder),
             "VOXGATE_JWT_SECRET": secrets.token_hex(32),
@@ -69,7 +58,8 @@ class Gateway:
         binary = str(pathlib.Path(binary).resolve())
         command = (binary, "token", "--sub", "speech", "--ttl", "12h")
         self._token = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.strip()
-        self._process = subprocess.Popen((binary, "serve"), env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        outputs = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen((binary, "serve"), env=variables, **outputs)
         self._log, self._address, self._listens = [], None, threading.Event()
         threading.Thread(target=self._read_log, daemon=True).start()
         self._listens.wait(START_TIMEOUT)
@@ -101,7 +91,8 @@ class Gateway:
             for name, value in fields.items()
         )
         body += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n'.encode()
-        body += f"Content-Type: {TYPES[path.suffix]}\r\n\r\n".encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+        body += f"Content-Type: {TYPES[path.suffix]}\r\n\r\n".encode() + path.read_bytes()
+        body += f"\r\n--{boundary}--\r\n".encode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": f"multipart/form-data; boundary={boundary}"}
         request = urllib.request.Request(f"http://{self._address}/v1/audio/transcriptions", body, headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

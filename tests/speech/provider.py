@@ -11,6 +11,7 @@ import hmac
 import http.server
 import json
 import math
+import socket
 import threading
 
 import recogniser
@@ -20,6 +21,7 @@ MAX_SECONDS = 1400
 MIN_SECONDS = 0.1
 AT_ONCE = 2  # recordings that are heard at the same time; others wait
 MOST_ALLOWED = 1 << 30  # bytes of a body, whatever --max-bytes says
+LINGER = 5.0  # seconds to wait for the rest of a body that is refused
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 WITHOUT_TIMES = ("json", "text")
@@ -54,7 +56,7 @@ class Provider(http.server.ThreadingHTTPServer):
         self.hears, self.key = hears, key
         self.max_bytes, self.max_seconds, self.no_times = max_bytes, max_seconds, no_times
         self.turn = threading.BoundedSemaphore(AT_ONCE)
-        # The samples of each recording that was heard to its end, in the order of their arrival.
+        # The samples of each recording that was taken, in the order of their arrival.
         self.received = []
 
     def start(self):
@@ -86,9 +88,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             self._transcribe()
         except Refusal as refusal:
-            # What is left of the body is not read.
             self.close_connection = True
             self._answer_json(refusal.status, refusal.body)
+            self._discard()
+
+    def _discard(self):
+        """Reads on for as long as the client sends: if the connection closed now, the client might not see the answer."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(LINGER)
+        left = MOST_ALLOWED
+        try:
+            while left > 0 and (part := self.rfile.read1(1 << 16)):
+                left -= len(part)
+        except OSError:
+            pass  # the client is gone, or still
 
     def _transcribe(self):
         given = self.headers.get("Authorization", "")
@@ -110,13 +123,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if seconds < MIN_SECONDS:
             message = f"Audio file is too short. Minimum audio length is {MIN_SECONDS} seconds."
             raise Refusal(400, message, code="audio_too_short")
+        self.server.received.append(samples)
         with self.server.turn:
             heard = self.server.hears.hear(samples, options.prompt, options.words)
             if options.stream:
                 self._stream(heard, seconds)
             else:
                 self._answer(*_whole(list(heard), seconds, options))
-        self.server.received.append(samples)
 
     def _read_body(self):
         limit = min(self.server.max_bytes, MOST_ALLOWED)
@@ -176,6 +189,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -209,7 +224,8 @@ def _whole(segments, seconds, options):
     if options.format == "text":
         return "text/plain; charset=utf-8", text + "\n"
     if options.format == "srt":
-        cues = (f"{number}\n{_range(segment, ',')}\n{segment.text.strip()}\n\n" for number, segment in enumerate(segments, 1))
+        numbered = enumerate(segments, 1)
+        cues = (f"{number}\n{_range(segment, ',')}\n{segment.text.strip()}\n\n" for number, segment in numbered)
         return "text/plain; charset=utf-8", "".join(cues)
     if options.format == "vtt":
         cues = (f"{_range(segment, '.')}\n{segment.text.strip()}\n\n" for segment in segments)

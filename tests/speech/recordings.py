@@ -19,21 +19,33 @@ import tempfile
 import numpy
 
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target") / "speech"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target")
+CACHE = TARGET / "speech"
 RATE = 16_000
 
-# A synthesiser, its name for the voice, and its own settings. Different engines, so that no one engine's way of pausing or
-# of beginning a word decides; and of each engine the voices that a small recogniser understands: of these it mishears 3 to
-# 10 words in a hundred, so that what a cut does to a word is seen.
+
+@dataclasses.dataclass(frozen=True)
+class Voice:
+    """A synthesiser, its name for the voice, words a minute where it takes them, and how much higher the voice is made."""
+
+    engine: str
+    name: str
+    pace: int = 0
+    pitch: float = 1.0
+
+
+# Two engines, so that no one engine's way of pausing or of beginning a word decides. Of each the voices that a small
+# recogniser understands: it mishears 3 to 6 of a hundred words. What it mishears depends on chance, and the more that is,
+# the longer a recording has to be to tell whether a cut did harm.
 VOICES = (
-    ("flite", "slt", ()),
-    ("espeak", "en-us", ("-s", "150")),
-    ("flite", "rms", ()),
-    ("espeak", "en-us+m7", ("-s", "160", "-p", "35")),
-    ("flite", "awb", ()),
-    ("espeak", "en-us+m3", ("-s", "145")),
-    ("espeak", "en-us+klatt2", ("-s", "145")),
-    ("espeak", "en-gb", ("-s", "150")),
+    Voice("flite", "slt"),
+    Voice("flite", "rms", pitch=1.1),
+    Voice("flite", "slt", pitch=0.9),
+    Voice("flite", "rms"),
+    Voice("flite", "awb", pitch=0.9),
+    Voice("flite", "slt", pitch=1.1),
+    Voice("flite", "rms", pitch=0.9),
+    Voice("espeak", "en-us", pace=130),
 )
 
 VARIANTS = ("plain", "squeezed", "music", "silences")
@@ -127,9 +139,9 @@ def compose(variant, seconds, seed):
     return samples, sentences
 
 
-def decode(path):
+def decode(path, filters=()):
     """The samples of a recording in any container, by ffmpeg."""
-    command = ("ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-")
+    command = ("ffmpeg", "-v", "error", "-i", str(path), *filters, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-")
     return numpy.frombuffer(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, numpy.float32)
 
 
@@ -143,26 +155,31 @@ def _script(chance):
 
 def _speak(text, voice):
     """A sentence in a voice, from its first sound to its last."""
-    engine, name, settings = voice
-    made_by = "".join(inspect.getsource(part) for part in (_speak, _trim, _frames))
+    made_by = "".join(inspect.getsource(part) for part in (_speak, _synthesise, _trim, _frames))
     key = hashlib.sha256(repr((text, voice, SPEECH_LEVEL, made_by)).encode()).hexdigest()[:24]
     kept = CACHE / "voices" / f"{key}.npy"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            said = pathlib.Path(folder) / "said.wav"
-            if engine == "espeak":
-                subprocess.run(("espeak-ng", "-v", name, *settings, "-w", str(said), text), check=True)
-            else:
-                (pathlib.Path(folder) / "text").write_text(text)
-                source = f"flite=textfile=text:voice={name}"
-                command = ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "said.wav")
-                subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL)
-            sound = _trim(decode(said))
+        sound = _trim(_synthesise(text, voice))
         sound = sound * (_amplitude(SPEECH_LEVEL) / numpy.sqrt(numpy.mean(sound**2)))
         with _written_whole(kept) as part, part.open("wb") as file:
             numpy.save(file, numpy.clip(sound, -0.99, 0.99).astype(numpy.float32))
     return numpy.load(kept)
+
+
+def _synthesise(text, voice):
+    with tempfile.TemporaryDirectory() as folder:
+        said = pathlib.Path(folder) / "said.wav"
+        if voice.engine == "espeak":
+            subprocess.run(("espeak-ng", "-v", voice.name, "-s", str(voice.pace), "-w", str(said), text), check=True)
+        else:
+            (pathlib.Path(folder) / "text").write_text(text)
+            source = f"flite=textfile=text:voice={voice.name}"
+            command = ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-ar", str(RATE), "said.wav")
+            subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+        # Played faster, it is higher; then as slow as it was.
+        pitched = f"aresample={RATE},asetrate={round(RATE * voice.pitch)},aresample={RATE},atempo={1 / voice.pitch}"
+        return decode(said, () if voice.pitch == 1.0 else ("-af", pitched))
 
 
 def _frames(sound):

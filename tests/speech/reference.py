@@ -1,7 +1,7 @@
 """A cutter that knows the pauses: what the gateway is measured against has to be attainable, and this shows by how much.
 
-It stands where the gateway stands in `run.py --reference`: it cuts in the middle of the longest pause near the target, leaves
-long silences out, and for a model without times estimates them by characters and by the pauses that it knows.
+In `run.py --reference` it stands where the gateway stands otherwise: it cuts in the middle of the longest pause near the
+target, leaves long silences out, and for a model without times estimates them by characters and by the pauses that it knows.
 """
 
 import dataclasses

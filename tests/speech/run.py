@@ -60,17 +60,49 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """How much is tried, and how short a model's longest recording is, so that there are seams."""
+    """How much is tried, and with which settings."""
 
     seconds: int
     seeds: tuple
     cases: tuple
     piece_seconds: int
-    max_seconds: int
+    max_seconds: int  # the provider's longest recording
+    settings: str
+    # How much more of chance is allowed, in standard deviations: a short recording has few words.
+    allowed_chance: float
 
 
-SHORT = Run(180, (1,), ("plain", "containers", "subtitles", "stream"), piece_seconds=30, max_seconds=60)
-FULL = Run(2400, (1, 2, 3), tuple(case.name for case in CASES), piece_seconds=300, max_seconds=provider.MAX_SECONDS)
+# Settings that make pieces short, so that a short recording has seams.
+SHORT_PIECES = """
+[speech]
+piece_seconds = 30
+
+[models.whisper-1]
+max_seconds = 60
+
+[models.gpt-transcribe]
+max_seconds = 60
+"""
+
+SHORT = Run(
+    seconds=180,
+    seeds=(3,),
+    cases=("plain", "containers", "subtitles", "stream"),
+    piece_seconds=30,
+    max_seconds=60,
+    settings=SHORT_PIECES,
+    allowed_chance=2.0,
+)
+# The gateway's own settings. It has to learn from the provider that the compressed recordings are too long.
+FULL = Run(
+    seconds=2400,
+    seeds=(1, 2, 3),
+    cases=tuple(case.name for case in CASES),
+    piece_seconds=300,
+    max_seconds=provider.MAX_SECONDS,
+    settings="",
+    allowed_chance=0.0,
+)
 
 
 def main():
@@ -110,7 +142,7 @@ def check(run, cases, binary):
         recorded = {recording.path: recording for recording in made.values()}
         wholes = dict(zip(recorded, pool.map(lambda recording: _whole(hears, recording), recorded.values())))
     print(f"{run.seconds} s, seeds {', '.join(map(str, run.seeds))}; whole → split")
-    print(f"{'':14}{'WER %':>16}{'seams':>7}{'excess':>8}{'starts: median':>18}{'p95':>16}{'of':>12}")
+    print(f"{'':14}{'WER %':>16}{'chance':>8}{'seams':>7}{'excess':>8}{'starts: median':>18}{'p95':>16}{'of':>12}")
     misses = []
     with _Splitter(run, hears, binary) as split:
         for case in cases:
@@ -127,7 +159,7 @@ def check(run, cases, binary):
             whole, pieced = (score.pool(scores) for scores in zip(*pairs))
             sentences = sum(len(made[case, seed].sentences) for seed in run.seeds)
             _print_row(case, whole, pieced, sentences)
-            misses += [f"{case.name}: {miss}" for miss in _misses(case, whole, pieced, sentences)]
+            misses += [f"{case.name}: {miss}" for miss in _misses(run, case, whole, pieced, sentences)]
     return misses
 
 
@@ -149,8 +181,9 @@ class _Splitter:
 
     def __enter__(self):
         if self.binary:
-            self.provider = provider.Provider(self.hears, gateway.PROVIDER_KEY, max_seconds=self.run.max_seconds).start()
-            self.gateway = gateway.Gateway(self.binary, self.provider.address, self.run.piece_seconds, self.run.max_seconds)
+            limit = self.run.max_seconds
+            self.provider = provider.Provider(self.hears, gateway.PROVIDER_KEY, max_seconds=limit).start()
+            self.gateway = gateway.Gateway(self.binary, self.provider.address, self.run.settings)
         return self
 
     def __exit__(self, *_):
@@ -189,11 +222,12 @@ def _faults(recording, case, answer):
         yield "the text is not that of the cues"
 
 
-def _misses(case, whole, split, sentences):
+def _misses(run, case, whole, split, sentences):
     """The demands that are missed."""
     points = split.error_rate - whole.error_rate
-    if points > MOST_POINTS:
-        yield f"{points:.2f} points more errors than as a whole; allowed are {MOST_POINTS}"
+    allowed = MOST_POINTS + run.allowed_chance * score.chance(whole, split)
+    if points > allowed:
+        yield f"{points:.2f} points more errors than as a whole; allowed are {allowed:.2f}"
     if split.excess_per_seam >= MOST_PER_SEAM:
         yield f"{split.excess_per_seam:.2f} words in excess at each seam; allowed are fewer than {MOST_PER_SEAM}"
     if case.format == "stream":
@@ -205,7 +239,8 @@ def _misses(case, whole, split, sentences):
 
 
 def _print_row(case, whole, split, sentences):
-    row = f"{case.name:14}{whole.error_rate:7.2f} → {split.error_rate:5.2f} {split.seams:6}{split.excess_per_seam:+8.2f}"
+    row = f"{case.name:14}{whole.error_rate:7.2f} → {split.error_rate:5.2f}  ±{score.chance(whole, split):5.2f}"
+    row += f"{split.seams:7}{split.excess_per_seam:+8.2f}"
     if case.format != "stream":
         row += f"{whole.start_median:9.2f} → {split.start_median:5.2f}{whole.start_p95:9.2f} → {split.start_p95:5.2f}"
         row += f"{len(split.start_errors):7}/{sentences}"

@@ -29,12 +29,22 @@ class Seam:
 class Score:
     """What a transcript is worth."""
 
-    words: int
-    errors: int
+    # For each word that was said, the errors at it: itself misheard or lost, and words too many after it.
+    word_errors: list
     words_near: int
     errors_near: int
     seams: int
     start_errors: list
+
+    @property
+    def words(self):
+        """How many words were said."""
+        return len(self.word_errors)
+
+    @property
+    def errors(self):
+        """How many errors there are."""
+        return sum(self.word_errors)
 
     @property
     def error_rate(self):
@@ -62,11 +72,18 @@ class Score:
 
 def pool(scores):
     """Several transcripts as one: each word and each seam counts the same."""
-    together = {
-        field.name: sum((getattr(score, field.name) for score in scores), [] if field.name == "start_errors" else 0)
-        for field in dataclasses.fields(Score)
-    }
-    return Score(**together)
+    values = zip(*(dataclasses.astuple(score) for score in scores))
+    return Score(*(sum(each, []) if isinstance(each[0], list) else sum(each) for each in values))
+
+
+def chance(one, other):
+    """How far the error rates of two transcripts of the same words may differ by chance: one standard deviation, in points.
+
+    A recogniser mishears other words as soon as anything changes, such as where a piece begins. Each word at which only one
+    of the two errs could as well have been the other's.
+    """
+    differing = sum((left - right) ** 2 for left, right in zip(one.word_errors, other.word_errors))
+    return 100 * differing**0.5 / one.words
 
 
 def score(sentences, cues, seams=()):
@@ -86,18 +103,15 @@ def score(sentences, cues, seams=()):
         if words:
             beginnings[len(heard)] = cue
             heard += words
-    errors = errors_near = 0
-    starts, last_time = [], 0.0
+    word_errors, starts, last = [0] * len(said), [], 0
     for said_index, heard_index in align(said, heard):
-        if said_index is not None:
-            last_time = times[said_index]
+        last = last if said_index is None else said_index
         if said_index is None or heard_index is None or said[said_index] != heard[heard_index]:
-            errors += 1
-            errors_near += _is_near(last_time, seams)
+            word_errors[last] += 1
         if said_index in firsts and heard_index in beginnings:
             starts.append(abs(beginnings[heard_index].start - firsts[said_index].start))
-    near = sum(_is_near(time, seams) for time in times)
-    return Score(len(said), errors, near, errors_near, len(seams), starts)
+    near = [errors for errors, time in zip(word_errors, times) if _is_near(time, seams)]
+    return Score(word_errors, len(near), sum(near), len(seams), starts)
 
 
 def normalised(text):
