@@ -1,6 +1,7 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
-.PHONY: help run install quick test test-all seed lint check-features deny bench bench-pieces soak fuzz test-tools test-browser test-containers
+.PHONY: help run install quick test test-all seed lint check-features deny bench bench-pieces soak fuzz test-tools test-browser \
+	test-containers test-speech
 .DEFAULT_GOAL := help
 
 # Most tests wait most of the time: for a gateway, a provider, a Redis.
@@ -34,7 +35,7 @@ test: test-tools lint check-features deny ## Install what the tests need (asks f
 test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 test-all: export PROPTEST_CASES := $(or $(PROPTEST_CASES),2560)
 test-all: export VOXGATE_FLEET_SECONDS := $(or $(VOXGATE_FLEET_SECONDS),60)
-test-all: seed test fuzz test-browser test-containers soak ## Everything: make test, a fuzz, a browser, containers, and a soak
+test-all: seed test fuzz test-browser test-speech test-containers soak ## Everything: make test, a fuzz, a browser, a recogniser, containers, and a soak
 
 seed:
 	@echo "To make up the same again: make test-all PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"
@@ -70,6 +71,11 @@ test-tools: ## Install what the tests need beside Rust (asks for sudo)
 test-browser: test-tools ## Use the gateway's pages in Chromium, which is installed for that
 	@tests/install-tools.sh browser
 	REQUIRE_BROWSER=1 cargo test --test api browser::
+
+test-speech: test-tools ## Long recordings, split, before a recogniser: is as much heard as of the whole? An hour (SPEECH=--short: minutes)
+	@tests/install-tools.sh speech
+	cargo build --bin voxgate
+	REQUIRE_TOOLS=1 tests/speech/run.sh $(or $(SPEECH),--full)
 
 test-containers: ## Build the image, bring the compose file up, send audio through it
 	tests/containers.sh

@@ -6,7 +6,9 @@
 #   .test-tools/node     a Node that is new enough for OpenAI's Node SDK and for TypeScript
 #   .test-tools/bin      cargo-deny, and promtool if the system has none
 #
-# With the argument `browser`, Chromium and what drives it (tests/browser) as well.
+# With the argument `browser`, Chromium and what drives it (tests/browser) as well; with `speech`, a recogniser and voices:
+#
+#   .test-tools/speech   a virtual environment with a small recogniser, which tests/speech listens with
 #
 #   .test-tools/compose-spec.json    the Compose specification's schema (Apache-2.0), which the package check-jsonschema has
 set -euo pipefail
@@ -30,6 +32,7 @@ need systemd-analyze systemd
 need npm nodejs npm
 need python3 python3 python3-venv
 [ "${1:-}" != browser ] || need chromium chromium
+[ "${1:-}" != speech ] || need espeak-ng espeak-ng
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
     packages+=(python3-venv)
 fi
@@ -69,6 +72,7 @@ python_environment() { # REQUIREMENTS NAME
 }
 python_environment tests/sdk/python/requirements.txt python
 python_environment tests/contract/requirements.txt contract
+[ "${1:-}" != speech ] || python_environment tests/speech/requirements.txt speech
 
 lock=tests/sdk/node/package-lock.json
 if ! unchanged "$lock" node || [ ! -d tests/sdk/node/node_modules/openai ]; then
