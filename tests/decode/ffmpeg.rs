@@ -30,12 +30,21 @@ impl Ffmpeg {
         fs::read(&to).unwrap()
     }
 
+    /// Runs the program.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        let output = Command::new(&self.program).args(["-v", "error", "-y"]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Decodes a recording to 16 kHz mono.
     pub(crate) fn decode(&self, bytes: &[u8], extension: &str) -> Vec<f32> {
         let from = self.folder.path().join(format!("recording.{extension}"));
         fs::write(&from, bytes).unwrap();
         let mut command = Command::new(&self.program);
-        command.args(["-v", "error", "-i"]).arg(&from).args(["-map", "0:a:0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"]);
+        command
+            .args(["-v", "error", "-i"])
+            .arg(&from)
+            .args(["-map", "0:a:0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"]);
         let output = command.output().unwrap().stdout;
         output.as_chunks::<2>().0.iter().map(|sample| f32::from(i16::from_le_bytes(*sample)) / 32_768.0).collect()
     }

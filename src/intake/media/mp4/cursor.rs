@@ -24,7 +24,12 @@ impl Peephole {
     }
 
     /// Returns the buffered bytes from `at`: at least one and at most `wanted`, or none at the end of the source.
-    pub(in crate::intake::media) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
+    pub(in crate::intake::media) fn bytes<S: Read + Seek>(
+        &mut self,
+        source: &mut S,
+        at: u64,
+        wanted: usize,
+    ) -> io::Result<&[u8]> {
         if i64::try_from(at).is_err() {
             return Ok(&[]);
         }
@@ -34,8 +39,8 @@ impl Peephole {
             let size = if near { self.ahead } else { wanted.max(FIRST).min(self.ahead) };
             source.seek(SeekFrom::Start(at))?;
             self.bytes.clear();
-            source.by_ref().take(u64::try_from(size).unwrap_or(u64::MAX)).read_to_end(&mut self.bytes)?;
             self.at = at;
+            source.by_ref().take(u64::try_from(size).unwrap_or(u64::MAX)).read_to_end(&mut self.bytes)?;
         }
         let from = usize::try_from(at - self.at).unwrap_or(usize::MAX);
         let shown = self.bytes.get(from..).unwrap_or_default();
