@@ -45,7 +45,7 @@ impl FairShare {
         reservation.grow_to(units).map(|()| reservation)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shares> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shares> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

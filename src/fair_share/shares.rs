@@ -13,7 +13,7 @@ pub struct Shares {
     min_share: u64,
     callers: Level<u64>,
     /// The sessions of each caller, and the caller itself under `None`.
-    sessions: HashMap<u64, Level<Option<u64>>>,
+    pub(super) sessions: HashMap<u64, Level<Option<u64>>>,
 }
 
 impl Shares {
