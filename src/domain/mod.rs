@@ -1,11 +1,13 @@
 //! Terms and quantities that every module uses, each with its own type so that none is mistaken for another.
 
 mod audio;
+mod file_format;
 pub mod loopback;
 mod money;
 mod option_name;
 mod processor;
 mod scheme;
+pub mod sse;
 mod subject;
 pub mod terms;
 pub mod text;
@@ -13,6 +15,7 @@ mod time;
 pub(crate) mod words;
 
 pub use audio::{AudioMs, Length};
+pub use file_format::FileFormat;
 pub use money::{MoneyError, NanoUsd};
 pub use option_name::OptionName;
 pub use processor::thread_time;
