@@ -49,7 +49,8 @@ struct Resonator {
 
 impl Resonator {
     fn new((frequency, width): (f64, f64)) -> Self {
-        let (radius, angle) = ((-std::f64::consts::PI * width / 16_000.0).exp(), std::f64::consts::TAU * frequency / 16_000.0);
+        let (radius, angle) =
+            ((-std::f64::consts::PI * width / 16_000.0).exp(), std::f64::consts::TAU * frequency / 16_000.0);
         Self { feedback: [2.0 * radius * angle.cos(), -radius * radius], past: [0.0; 2] }
     }
 

@@ -186,8 +186,7 @@ async fn a_wait_that_is_given_up_loses_no_piece() {
 async fn nothing_remains_of_work_that_nobody_wants() {
     let (quota, pool) = (quota(1 << 30), pool());
     let (audio, info) = spool(&wav(&voice(1_600_000))).await;
-    let mut cutting =
-        Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole());
+    let mut cutting = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole());
     assert!(cutting.next_piece().now_or_never().is_none());
     drop(cutting);
     // The pool has one thread: what it does next comes after the work that was dropped.

@@ -23,7 +23,13 @@ fn any_samples() -> impl Strategy<Value = Vec<i16>> {
         let sample = |index: usize| match kind {
             0 => 0,
             1 => random.i16(..),
-            2 => if index % 50 < 25 { i16::MAX } else { i16::MIN },
+            2 => {
+                if index % 50 < 25 {
+                    i16::MAX
+                } else {
+                    i16::MIN
+                }
+            }
             3 => -7,
             _ => {
                 level = level.saturating_add(random.i16(-300..=300));
@@ -45,7 +51,8 @@ proptest! {
 #[test]
 fn the_head_states_the_sizes_of_blocks_and_frames() {
     let file = encode(&[1000, -1000].repeat(5000), 777);
-    let head = |range: std::ops::Range<usize>| file[range].iter().fold(0_usize, |sum, byte| sum * 256 + usize::from(*byte));
+    let head =
+        |range: std::ops::Range<usize>| file[range].iter().fold(0_usize, |sum, byte| sum * 256 + usize::from(*byte));
     assert_eq!((head(8..10), head(10..12)), (BLOCK, BLOCK));
     let frames = head(12..15)..=head(15..18);
     assert!(frames.contains(&((file.len() - HEAD) / 3)), "{frames:?} of {}", file.len());

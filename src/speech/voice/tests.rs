@@ -17,7 +17,8 @@ fn frames(samples: &[i16], chunk: usize) -> Vec<Frame> {
 fn voice_scores_where_it_is() {
     let samples = [vec![0; 16_000], voice(32_000), vec![0; 16_000]].concat();
     let frames = frames(&samples, 1000);
-    let voiced: Vec<usize> = (0..).zip(&frames).filter(|(_, frame)| frame.score >= 0.5).map(|(index, _)| index).collect();
+    let voiced: Vec<usize> =
+        (0..).zip(&frames).filter(|(_, frame)| frame.score >= 0.5).map(|(index, _)| index).collect();
     let (first, last) = (voiced[0] * FRAME, voiced[voiced.len() - 1] * FRAME);
     assert!(first.abs_diff(16_000) <= 2 * FRAME && last.abs_diff(48_000) <= 2 * FRAME, "{first} to {last}");
     assert!(voiced.len() * FRAME > 30_000, "{}", voiced.len());
