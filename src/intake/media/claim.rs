@@ -30,7 +30,7 @@ pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
         Container::Flac => flac(audio).map(|length| (length, true)),
         // Not exact, since the bytes of tags count as sound.
         Container::Mp3 => constant_rate(audio, bytes).map(|length| (length, false)),
-        Container::Ogg | Container::Mp4 | Container::Webm => None,
+        Container::Ogg | Container::Mp4 | Container::Webm | Container::Aiff | Container::Caf => None,
     };
     let bound = || (tally::max_duration(bytes, container.min_bits_per_second()), false);
     let (length, exact) = stated.unwrap_or_else(bound);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The containers that the gateway accepts: those that the provider lists.
+/// The containers that the gateway accepts: those that the provider lists, and Apple's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Container {
     /// RIFF or RF64 WAVE.
@@ -17,6 +17,10 @@ pub enum Container {
     Mp4,
     /// Matroska and its subset ``WebM``.
     Webm,
+    /// AIFF and AIFF-C.
+    Aiff,
+    /// Apple's Core Audio Format.
+    Caf,
 }
 
 impl Container {
@@ -29,6 +33,8 @@ impl Container {
             Self::Ogg => "ogg",
             Self::Mp4 => "mp4",
             Self::Webm => "webm",
+            Self::Aiff => "aiff",
+            Self::Caf => "caf",
         }
     }
 
@@ -41,6 +47,8 @@ impl Container {
             Self::Ogg => "audio.ogg",
             Self::Mp4 => "audio.mp4",
             Self::Webm => "audio.webm",
+            Self::Aiff => "audio.aiff",
+            Self::Caf => "audio.caf",
         }
     }
 
@@ -53,6 +61,8 @@ impl Container {
             Self::Ogg => "audio/ogg",
             Self::Mp4 => "audio/mp4",
             Self::Webm => "audio/webm",
+            Self::Aiff => "audio/aiff",
+            Self::Caf => "audio/x-caf",
         }
     }
 
@@ -62,7 +72,9 @@ impl Container {
             Self::Mp3 => 8_000,
             Self::Flac => 16_000,
             // Opus and Speex in pauses.
-            Self::Wav | Self::Ogg | Self::Mp4 | Self::Webm => 2_000,
+            Self::Wav | Self::Ogg | Self::Mp4 | Self::Webm | Self::Caf => 2_000,
+            // IMA 4:1 with one channel at 8 kHz, the thinnest sound in it.
+            Self::Aiff => 13_000,
         }
     }
 }

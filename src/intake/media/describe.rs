@@ -5,11 +5,11 @@ use crate::domain::text::without_byte_order_mark;
 /// Names the format of a refused file, if that is cheap to detect.
 pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
     const PREFIXES: &[(&[u8], &str)] = &[
-        (b"FORM", "AIFF or another IFF file"),
+        (b"FORM", "an IFF file other than AIFF"),
         (b"#!AMR", "AMR audio"),
         (b"MThd", "MIDI, which holds notes and no sound"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (WMA or ASF)"),
-        (b"caff", "a Core Audio file (CAF)"),
+        (b"caff", "a Core Audio file (CAF) of an unknown version"),
         (b".snd", "Sun audio (AU)"),
         (b"wvpk", "WavPack audio"),
         (b"MAC ", "Monkey's Audio"),

@@ -3,8 +3,8 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::buffer::Buffer;
-use super::codec::{TrackParams, suspicion, table};
-use super::demux::{Demuxer, Elementary, Flac, Matroska, Ogg, Wav};
+use super::codec::{Codec, TrackParams, suspicion, table};
+use super::demux::{Aiff, Demuxer, Elementary, Flac, Matroska, Ogg, Wav};
 use super::describe::describe;
 use super::players::{MAX_PROBED, MIN_PROBED, is_surely_mp4, other_format};
 use super::{Container, MediaError};
@@ -37,25 +37,47 @@ pub(super) enum Certainty {
 }
 
 impl Detected {
-    /// Returns the demuxer for this container, to be fed from `start`; `bytes` is the size of the whole file. `None` for MP4,
-    /// which needs random access to its tables.
-    pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer>> {
-        Some(match self.container {
-            Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(self.start))).starting_at(self.start)),
-            Container::Mp3 => {
-                let codec = match self.certainty {
-                    Certainty::Known => table::MP3,
-                    Certainty::OneOfSome => table::MP3_OR_OTHERS,
-                    Certainty::Doubted => table::MP3_IN_DOUBT,
-                };
-                Box::new(Elementary::new(TrackParams { codec: Ok(codec), ..TrackParams::default() }))
-            }
-            Container::Flac => Box::new(Flac::new()),
-            Container::Ogg => Box::new(Ogg::new()),
-            Container::Webm => Box::new(Matroska::new()),
-            Container::Mp4 => return None,
-        })
+    /// Returns the demuxer for this container, to be fed from `start`; `bytes` is the size of the whole file. `None` for MP4
+    /// and CAF, which need random access to their tables.
+    pub(super) fn demuxer(&self, bytes: u64) -> Option<Box<dyn Demuxer + Send>> {
+        let codec = match self.certainty {
+            Certainty::Known => table::MP3,
+            Certainty::OneOfSome => table::MP3_OR_OTHERS,
+            Certainty::Doubted => table::MP3_IN_DOUBT,
+        };
+        demuxer_of(self.container, self.start, bytes, codec)
     }
+}
+
+/// Returns the demuxer for a recording of `bytes` bytes that was measured, to be fed from `start`; `None` for MP4
+/// and CAF.
+pub(super) fn demuxer(container: Container, start: u64, bytes: u64) -> Option<Box<dyn Demuxer + Send>> {
+    demuxer_of(container, start, bytes, table::MP3)
+}
+
+fn demuxer_of(container: Container, start: u64, bytes: u64, mpeg: Codec) -> Option<Box<dyn Demuxer + Send>> {
+    Some(match container {
+        Container::Wav => Box::new(Wav::new(Some(bytes.saturating_sub(start))).starting_at(start)),
+        Container::Mp3 => Box::new(Elementary::new(TrackParams { codec: Ok(mpeg), ..TrackParams::default() })),
+        Container::Flac => Box::new(Flac::new()),
+        Container::Ogg => Box::new(Ogg::new()),
+        Container::Webm => Box::new(Matroska::new()),
+        Container::Aiff => Box::new(Aiff::new()),
+        Container::Mp4 | Container::Caf => return None,
+    })
+}
+
+/// Returns the offset of the first byte after the `ID3v2` tags at the start of a file.
+pub(super) fn audio_start<S: Read + Seek>(source: &mut S) -> io::Result<u64> {
+    let mut start = 0_u64;
+    let mut head = Buffer::new();
+    read_head(source, start, SIGNATURE, &mut head)?;
+    for _ in 0..MAX_TAGS {
+        let Some(tag) = id3v2_bytes(&head) else { break };
+        start = tag.saturating_add(start);
+        read_head(source, start, SIGNATURE, &mut head)?;
+    }
+    Ok(start)
 }
 
 /// Returns true if the file begins with the mark of WAV.
@@ -89,6 +111,9 @@ pub(super) fn detect<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Detec
         // The offsets in its tables count from the file's first byte, but the encoder wrote them before the tag was added.
         Some(Container::Mp4) if start > 0 => {
             return Err(MediaError::Unsupported { found: "an MP4 file behind an ID3 tag" });
+        }
+        Some(Container::Caf) if start > 0 => {
+            return Err(MediaError::Unsupported { found: "a CAF file behind an ID3 tag" });
         }
         Some(container) => {
             refuse_other_formats(source, (container, start), probed)?;
@@ -175,7 +200,7 @@ pub(super) fn beginning(head: &[u8]) -> Option<(Container, &[u8])> {
         let plain = describe(audio).is_none() && suspicion::find_mpeg(audio, false).is_some();
         plain.then_some(Container::Mp3)
     })?;
-    (tag == 0 || container != Container::Mp4).then_some((container, audio))
+    (tag == 0 || !matches!(container, Container::Mp4 | Container::Caf)).then_some((container, audio))
 }
 
 /// Replaces `head` by the first `size` bytes from `at`.
@@ -206,6 +231,8 @@ fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
     Ok(match (&at(0), &at(4), &at(8)) {
         _ if is_wav(head) => Some(Container::Wav),
         (b"OggS", ..) => Some(Container::Ogg),
+        (b"FORM", _, b"AIFF" | b"AIFC") => Some(Container::Aiff),
+        (b"caff", [0, 1, ..], _) => Some(Container::Caf),
         (b"\x1a\x45\xdf\xa3", ..) => Some(matroska(head)?),
         (_, b"ftyp", brand) if is_image(*brand) => {
             return Err(MediaError::Unsupported { found: "a HEIF, AVIF, JPEG 2000 or JPEG XL image" });

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::container::Container;
 
 /// The names of the accepted formats.
-const TAKEN: &str = "flac, m4a, mov, mp3, mp4, mpga, oga, ogg, opus, wav or webm";
+const TAKEN: &str = "aiff, caf, flac, m4a, mov, mp3, mp4, mpga, oga, ogg, opus, wav or webm";
 
 /// The reason to refuse a file.
 #[derive(Debug, Error)]

@@ -9,7 +9,7 @@ use super::demux::{PacketSink, Timestamp, TrackId, Wav};
 use super::error::MediaError;
 use super::reader::{Ended, Reader};
 use super::tally::Tally;
-use super::{detect, mp4};
+use super::{caf, detect, mp4};
 use crate::domain::Length;
 
 /// The size in bytes up to which [`inspect_at_once`] measures a recording.
@@ -48,7 +48,10 @@ where
     } else {
         // The walk over the boxes begins with a window of its own.
         drop(detected.head);
-        mp4::measure(&mut source, bytes, &mut tally, &mut budget)?
+        match container {
+            Container::Caf => caf::measure(&mut source, bytes, &mut tally, &mut budget)?,
+            _ => mp4::measure(&mut source, bytes, &mut tally, &mut budget)?,
+        }
     };
     if let Ended::OverBudget { left } = ended {
         tally.leave_unseen(left, bytes.saturating_sub(left));

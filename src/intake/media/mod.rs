@@ -7,13 +7,15 @@
 //! - `detect`: detects the container from the first bytes; `describe`: names other formats; `players`: finds files that
 //!   players take for another format
 //! - `reader`: shows a demuxer the recording, window by window, in a `buffer` and within a `budget` of processor time
-//! - `demux`: splits each container into packets; `mp4` reads the tables that locate its packets
+//! - `demux`: splits each container into packets; `mp4` and `caf` read the tables that locate their packets
 //! - `codec`: computes the duration of a packet from its bytes
 //! - `tally`: sums the durations
+//! - [`packets`](PacketReader): hands out the packets of one track, for decoding
 //! - [`claim`]: reads the length that the beginning of a recording states, while the rest is still arriving
 
 mod budget;
 mod buffer;
+mod caf;
 mod claim;
 mod codec;
 mod container;
@@ -23,6 +25,7 @@ mod detect;
 mod error;
 mod inspect;
 mod mp4;
+mod packets;
 mod players;
 mod reader;
 mod tally;
@@ -31,7 +34,8 @@ mod tests;
 
 pub use crate::domain::Length;
 pub use claim::{Claim, claim};
-pub use codec::Codec;
+pub use codec::{Codec, FlacFrame, MpegFrame, TrackParams};
 pub use container::Container;
 pub use error::MediaError;
+pub use packets::{EditPart, PacketEvent, PacketReader};
 pub use inspect::{MAX_AT_ONCE, MediaInfo, inspect, inspect_at_once};

@@ -19,6 +19,17 @@ pub(super) struct Reader<S> {
     window: Buffer,
     /// The number of bytes at the front of the window that are already processed.
     used: usize,
+    /// The number of bytes that the window must hold before the next step.
+    needed: usize,
+}
+
+/// The result of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stepped {
+    /// The number of bytes that the demuxer examined.
+    By(u64),
+    /// The end of the recording, or of the part that matters.
+    Ended,
 }
 
 /// The reason for the end of a demuxer's run.
@@ -38,7 +49,7 @@ impl<S: Read + Seek> Reader<S> {
     /// Creates a reader whose first bytes from `start` are already in `window`.
     pub(super) fn with_window(mut source: S, start: u64, end: u64, window: Buffer) -> io::Result<Self> {
         source.seek(SeekFrom::Start(start.saturating_add(length(&window))))?;
-        Ok(Self { source, position: start, end, window, used: 0 })
+        Ok(Self { source, position: start, end, window, used: 0, needed: 1 })
     }
 
     /// Shows the recording to `demuxer`, from the current position to the end.
@@ -48,32 +59,57 @@ impl<S: Read + Seek> Reader<S> {
         sink: &mut dyn PacketSink,
         budget: &mut Budget,
     ) -> Result<Ended, MediaError> {
-        let mut needed = 1;
         loop {
-            self.fill(needed)?;
+            match self.step(demuxer, sink)? {
+                Stepped::By(examined) if !budget.spend(examined) => {
+                    return Ok(Ended::OverBudget { left: self.left() });
+                }
+                Stepped::By(_) => {}
+                Stepped::Ended => return Ok(Ended::Whole),
+            }
+        }
+    }
+
+    /// Shows `demuxer` the next window. After an error of the source this can be called again.
+    pub(super) fn step(
+        &mut self,
+        demuxer: &mut dyn Demuxer,
+        sink: &mut dyn PacketSink,
+    ) -> Result<Stepped, MediaError> {
+        loop {
+            self.fill(self.needed)?;
             let window = self.window.get(self.used..).unwrap_or_default();
             let at_end = length(window) >= self.end.saturating_sub(self.position);
             let shown = length(window);
             match demuxer.step(window, at_end, sink)? {
+                Step::Advance(_) if at_end && shown == 0 => return Ok(Stepped::Ended),
                 Step::Advance(count) => {
-                    if at_end && shown == 0 {
-                        return Ok(Ended::Whole);
-                    }
-                    needed = 1;
-                    if !budget.spend(count.min(shown)) {
-                        return Ok(Ended::OverBudget { left: self.left().saturating_sub(count) });
-                    }
+                    self.needed = 1;
                     self.advance(count.max(1))?;
+                    return Ok(Stepped::By(count.min(shown)));
                 }
-                Step::Need(count) if !at_end && length_of(count) > shown && count <= MAX_WINDOW => needed = count,
+                Step::Need(count) if !at_end && length_of(count) > shown && count <= MAX_WINDOW => self.needed = count,
                 // A demuxer that breaks its contract stops here, and the bytes that it has not read count as sound.
                 Step::Need(_) => {
                     sink.stray(shown);
-                    return Ok(Ended::Whole);
+                    return Ok(Stepped::Ended);
                 }
-                Step::End => return Ok(Ended::Whole),
+                Step::End => return Ok(Stepped::Ended),
             }
         }
+    }
+
+    /// Runs `read` on the source, which may seek, and returns to the current position.
+    pub(super) fn aside<T>(&mut self, read: impl FnOnce(&mut S) -> Result<T, MediaError>) -> Result<T, MediaError> {
+        let place = self.source.stream_position()?;
+        let result = read(&mut self.source);
+        self.source.seek(SeekFrom::Start(place))?;
+        result
+    }
+
+    /// Returns the source.
+    pub(super) fn into_source(self) -> S {
+        self.source
     }
 
     /// Returns the number of bytes from the start of the window to the end of the recording.

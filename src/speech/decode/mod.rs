@@ -4,11 +4,23 @@
 //! what is decoded.
 //!
 //! - `reader`: [`SoundReader`], which hands out the blocks
+//! - `link`: a part of a recording with one track, from its first packet to its last
+//! - `split`: streams of bytes become frames; `codec`: packets and frames become samples
+//! - `timeline`: leaves out priming, padding, and what an edit list leaves out
+//! - `mix`, `resample`: one channel, 16 kHz
+//! - `damage`: how much may be bridged by silence
 //! - `error`, `report`: what went wrong, and what was done
 
+mod codec;
+mod damage;
 mod error;
+mod link;
+mod mix;
 mod reader;
 mod report;
+mod resample;
+mod split;
+mod timeline;
 
 pub use error::{Reason, SoundError};
 pub use reader::SoundReader;

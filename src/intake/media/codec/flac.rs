@@ -17,17 +17,50 @@ const MAX_HEADER: usize = 16;
 
 /// The properties of a frame, from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    samples: u32,
+pub struct FlacFrame {
+    /// The number of samples of each channel.
+    pub samples: u32,
     /// The number of samples a second; 0 if `STREAMINFO` has it.
-    rate: u32,
+    pub rate: u32,
     /// The kind of blocks, and the code for the bits of a sample.
     kind: (u8, u8),
+    /// The code for the channels.
+    layout: u8,
+    /// The number of the frame if all have the same size, otherwise of its first sample.
+    number: u64,
 }
 
-impl Header {
+impl FlacFrame {
+    /// Returns the number of channels.
+    pub fn channels(&self) -> u8 {
+        match self.layout {
+            code @ 0..8 => code + 1,
+            // Stereo as a channel and a difference.
+            _ => 2,
+        }
+    }
+
+    /// Returns the number of bits of a sample; `None` if `STREAMINFO` has it.
+    pub fn bits(&self) -> Option<u8> {
+        match self.kind.1 {
+            1 => Some(8),
+            2 => Some(12),
+            4 => Some(16),
+            5 => Some(20),
+            6 => Some(24),
+            7 => Some(32),
+            _ => None,
+        }
+    }
+
+    /// Returns the position of its first sample in the stream; `block` is the number of samples in a frame of a stream whose
+    /// frames all have the same size.
+    pub fn position(&self, block: u32) -> u64 {
+        if self.kind.0 & 1 == 0 { self.number.saturating_mul(block.into()) } else { self.number }
+    }
+
     /// Reads a header at the start of `bytes`.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let &[0xff, sync @ (0xf8 | 0xf9), sizes, layout] = bytes.first_chunk()? else { return None };
         let bits = layout >> 1 & 0b111;
         if layout & 1 != 0 || layout >> 4 > 10 || bits == 3 {
@@ -40,9 +73,13 @@ impl Header {
             _ => return None,
         };
         let mut at = 5 + more;
-        if bytes.get(5..at)?.iter().any(|byte| byte & 0xc0 != 0x80) {
+        let rest = bytes.get(5..at)?;
+        if rest.iter().any(|byte| byte & 0xc0 != 0x80) {
             return None;
         }
+        // The lead holds the bits after its ones and a zero.
+        let lead = if more == 0 { lead } else { lead & 0x3f_u8.checked_shr(more.try_into().ok()?).unwrap_or_default() };
+        let frame_number = rest.iter().fold(u64::from(lead), |number, byte| number << 6 | u64::from(byte & 0x3f));
         let mut number = |size: usize| {
             let bytes = bytes.get(at..at + size)?;
             at += size;
@@ -75,7 +112,13 @@ impl Header {
             _ => return None,
         };
         let header = bytes.get(..at)?;
-        (crc8(header) == *bytes.get(at)?).then_some(Self { samples, rate, kind: (sync, bits) })
+        (crc8(header) == *bytes.get(at)?).then_some(Self {
+            samples,
+            rate,
+            kind: (sync, bits),
+            layout: layout >> 4,
+            number: frame_number,
+        })
     }
 }
 
@@ -94,7 +137,7 @@ pub(in super::super) struct FlacChain {
     max_samples: u32,
     /// The bytes that wait for more: a header that begins in them may be incomplete.
     tail: Vec<u8>,
-    last: Option<Header>,
+    last: Option<FlacFrame>,
     played: Played,
     frames: u64,
 }
@@ -147,13 +190,13 @@ impl FlacChain {
     /// Counts the headers that begin in the first `ready` of `bytes`.
     fn search(&mut self, bytes: &[u8], ready: usize) {
         for at in memchr::memchr_iter(0xff, bytes.get(..ready).unwrap_or_default()) {
-            if let Some(header) = bytes.get(at..).and_then(Header::parse) {
+            if let Some(header) = bytes.get(at..).and_then(FlacFrame::parse) {
                 self.count(header);
             }
         }
     }
 
-    fn count(&mut self, header: Header) {
+    fn count(&mut self, header: FlacFrame) {
         let rate = if header.rate == 0 { self.rate } else { header.rate };
         let differs = self.last.is_some_and(|last| (last.rate, last.kind) != (header.rate, header.kind));
         if differs && self.max_samples > 0 && header.samples > self.max_samples {

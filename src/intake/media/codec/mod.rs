@@ -42,7 +42,9 @@ mod wavpack;
 pub(super) use clock::PacketClock;
 pub(super) use count::Wants;
 use count::{Count, Head};
-pub(super) use params::TrackParams;
+pub use flac::FlacFrame;
+pub use mpeg::Frame as MpegFrame;
+pub use params::TrackParams;
 pub use table::Codec;
 
 #[cfg(test)]

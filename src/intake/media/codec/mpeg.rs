@@ -24,20 +24,20 @@ const RATES: [u32; 3] = [44_100, 48_000, 32_000];
 
 /// The properties of a frame, from its header of four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Frame {
+pub struct Frame {
     /// The size of the whole frame in bytes.
-    pub(in super::super) bytes: u64,
+    pub bytes: u64,
     /// The number of samples of each channel.
-    pub(in super::super) samples: u32,
+    pub samples: u32,
     /// The number of samples a second.
-    pub(in super::super) rate: u32,
+    pub rate: u32,
     /// The layer: 1, 2 or 3.
-    pub(in super::super) layer: u8,
+    pub layer: u8,
 }
 
 impl Frame {
     /// Reads a header; `None` for other bytes and for the free format.
-    pub(in super::super) fn parse(head: [u8; 4]) -> Option<Self> {
+    pub fn parse(head: [u8; 4]) -> Option<Self> {
         let [sync, version_and_layer, rates, _] = head;
         if sync != 0xff || version_and_layer & 0xe0 != 0xe0 {
             return None;
@@ -66,12 +66,12 @@ impl Frame {
     }
 
     /// Returns true if both frames could belong to one stream, in which only the bit rate changes.
-    pub(in super::super) fn matches(self, other: Self) -> bool {
+    pub fn matches(self, other: Self) -> bool {
         (self.samples, self.rate, self.layer) == (other.samples, other.rate, other.layer)
     }
 
     /// Returns the duration in nanoseconds.
-    pub(in super::super) fn nanos(self) -> u64 {
+    pub fn nanos(self) -> u64 {
         let mut played = Played::default();
         played.add(self.samples.into(), self.rate);
         played.nanos()

@@ -4,21 +4,21 @@ use super::table::Codec;
 
 /// A container's description of a track's codec.
 #[derive(Debug, Clone)]
-pub(in super::super) struct TrackParams {
+pub struct TrackParams {
     /// The codec: the container's own code for it, mapped by `tags`. An unknown code is an error that names it.
-    pub(in super::super) codec: Result<Codec, String>,
+    pub codec: Result<Codec, String>,
     /// The number of samples a second of each channel; 0 if unknown.
-    pub(in super::super) rate: u32,
+    pub rate: u32,
     /// The number of channels; 0 if unknown.
-    pub(in super::super) channels: u16,
+    pub channels: u16,
     /// The number of bits for each sample; 0 if unknown.
-    pub(in super::super) bits: u16,
+    pub bits: u16,
     /// The size in bytes of the smallest piece that can be decoded (`nBlockAlign`); 0 if unknown.
-    pub(in super::super) block_bytes: u32,
+    pub block_bytes: u32,
     /// The codec's own configuration: an `AudioSpecificConfig`, `OpusHead`, `STREAMINFO` (with or without `fLaC` and
     /// the block's head), Vorbis' three headers (as Matroska laces them, or each after two bytes of its size, in the
     /// order of an Ogg stream), ALAC's cookie, Speex' header.
-    pub(in super::super) setup: Vec<u8>,
+    pub setup: Vec<u8>,
 }
 
 impl Default for TrackParams {

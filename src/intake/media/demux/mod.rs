@@ -4,15 +4,17 @@
 //! processed, so the same code serves a complete recording and one that is still arriving. [`MAX_WINDOW`] bounds its memory
 //! for any file. It hands tracks and packets to a [`PacketSink`].
 //!
-//! - `flac`, `ogg`, `wav`, `matroska`: one container each
+//! - `aiff`, `flac`, `ogg`, `wav`, `matroska`: one container each
 //! - `elementary`: bare frames, as in MP3
 
+mod aiff;
 mod elementary;
 mod flac;
 mod matroska;
 mod ogg;
 pub(super) mod wav;
 
+pub(super) use aiff::Aiff;
 pub(super) use elementary::Elementary;
 pub(super) use flac::Flac;
 pub(super) use matroska::Matroska;
@@ -61,6 +63,17 @@ pub(in super::super) struct Timestamp {
     pub(in super::super) denominator: u32,
 }
 
+/// The end of an Ogg page, stated before the packets that end in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct PageEnd {
+    /// The position of the last sample of the packets that end in the page, by the codec's clock.
+    pub(in super::super) granule: u64,
+    /// True if the stream ends with the page.
+    pub(in super::super) is_last: bool,
+    /// True if the page before is missing.
+    pub(in super::super) is_after_gap: bool,
+}
+
 /// A receiver of the tracks and packets that a demuxer finds. Packets of different tracks may be interleaved, but a packet
 /// ends before the next packet of its track begins.
 pub(in super::super) trait PacketSink {
@@ -86,4 +99,14 @@ pub(in super::super) trait PacketSink {
     /// Ends the recording so far. Players play the following tracks after it, whatever their ids: a chained stream, or a
     /// second file after the first.
     fn link(&mut self);
+
+    /// Takes the position at which the packets that follow end. A measurement counts packets whole and ignores it, like the
+    /// two below.
+    fn ends_at(&mut self, _id: TrackId, _end: PageEnd) {}
+
+    /// Takes the length of the padding at the end of the last packet, in nanoseconds.
+    fn padding(&mut self, _id: TrackId, _nanos: u64) {}
+
+    /// Takes the length of the sound at the start of a track that is not to be played, in nanoseconds.
+    fn delay(&mut self, _id: TrackId, _nanos: u64) {}
 }

@@ -11,7 +11,7 @@ const TABLE_AHEAD: usize = 8 * 1024;
 
 /// A buffer with the part of a source that was read last.
 #[derive(Debug)]
-pub(super) struct Peephole {
+pub(in crate::intake::media) struct Peephole {
     at: u64,
     bytes: Vec<u8>,
     /// The number of bytes read where reading continues near the last position.
@@ -19,12 +19,12 @@ pub(super) struct Peephole {
 }
 
 impl Peephole {
-    pub(super) fn new(ahead: usize) -> Self {
+    pub(in crate::intake::media) fn new(ahead: usize) -> Self {
         Self { at: 0, bytes: Vec::new(), ahead }
     }
 
     /// Returns the buffered bytes from `at`: at least one and at most `wanted`, or none at the end of the source.
-    pub(super) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
+    pub(in crate::intake::media) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
         if i64::try_from(at).is_err() {
             return Ok(&[]);
         }
@@ -43,7 +43,7 @@ impl Peephole {
     }
 
     /// Returns the `N` bytes from `at`, or `None` if the source ends before.
-    pub(super) fn exactly<S: Read + Seek, const N: usize>(
+    pub(in crate::intake::media) fn exactly<S: Read + Seek, const N: usize>(
         &mut self,
         source: &mut S,
         at: u64,

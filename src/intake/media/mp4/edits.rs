@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Seek};
 
+use super::super::packets::EditPart;
 use super::super::{Container, MediaError};
 use super::boxes::Fields;
 use super::cursor::Cursor;
@@ -73,6 +74,30 @@ impl Edits {
             return Ok(Some(Part { begins, ends: begins.saturating_add(scaled) }));
         }
     }
+}
+
+/// The maximum number of parts of an edit list that are decoded.
+const MAX_PARTS: usize = 1024;
+
+/// Returns the parts of `track` that its edit list plays, in the order of the track; none if all of it is played.
+pub(super) fn parts<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Vec<EditPart>, MediaError> {
+    let Some(mut edits) = Edits::for_track(track) else { return Ok(Vec::new()) };
+    let mut parts: Vec<EditPart> = Vec::new();
+    let mut before = None;
+    while let Some(part) = edits.next(source)? {
+        if before.is_some_and(|before| part.goes_back(before)) {
+            return Err(feature("plays parts of its sound again"));
+        }
+        before = Some(part);
+        let begins = u64::try_from(part.begins).unwrap_or_default();
+        // A fragmented file does not know its length in time, and states 0.
+        let ends = if part.is_open() { u64::MAX } else { u64::try_from(part.ends).unwrap_or_default() };
+        if parts.len() >= MAX_PARTS {
+            return Err(feature("consists of more parts than any editor makes"));
+        }
+        parts.push(EditPart { begins, ends, timescale: track.timescale });
+    }
+    Ok(parts)
 }
 
 /// The parts that an edit list plays, grouped into passes through the track. A new pass begins where the list goes back.
@@ -155,6 +180,11 @@ impl Pass<'_> {
 }
 
 impl Part {
+    /// Returns true if the part has no stated end.
+    fn is_open(self) -> bool {
+        self.ends <= self.begins.saturating_add(1)
+    }
+
     /// Returns true if this part repeats some of `before`. Rounding makes adjacent parts overlap by a tick.
     fn goes_back(self, before: Self) -> bool {
         self.begins.saturating_add(2) < before.ends

@@ -15,6 +15,11 @@ pub(super) struct Esds {
     pub(super) setup: Option<Vec<u8>>,
 }
 
+/// Returns the codec's configuration in the descriptors `content`, as other containers hold them.
+pub(in crate::intake::media) fn decoder_setup(content: &[u8]) -> Option<Vec<u8>> {
+    Esds::read(&[&[0; 4], content].concat())?.setup
+}
+
 impl Esds {
     /// Reads the content of the box. Returns `None` if it holds no decoder configuration.
     pub(super) fn read(content: &[u8]) -> Option<Self> {

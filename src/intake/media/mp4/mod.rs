@@ -10,6 +10,7 @@
 //! - `fragments`, `pending`: hold lists of samples until the samples arrive
 //! - `indexes`: checks indexes of fragments, which may lead a player elsewhere
 //! - `tables`, `lists`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
+//! - `packets`: the packets of one track in order, for decoding
 //! - `edits`: parts of a track that an edit list plays again
 //! - `error`: the reasons to refuse a file
 
@@ -22,6 +23,7 @@ mod fragments;
 mod indexes;
 mod lists;
 mod movie;
+mod packets;
 mod pending;
 mod play;
 mod tables;
@@ -31,6 +33,10 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use cursor::Peephole;
+pub(super) use esds::decoder_setup;
+pub(super) use packets::Mp4Packets;
 
 use std::io::{Read, Seek};
 

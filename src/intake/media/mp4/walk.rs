@@ -1,12 +1,12 @@
 //! The walk over the boxes of a file, fed window by window, which also plays the fragments on the way.
 
 use super::super::MediaError;
-use super::super::demux::{Demuxer, PacketSink, Step};
+use super::super::demux::{Demuxer, PacketSink, Step, TrackId};
 use super::boxes::{BoxHead, Found, Kind, head, is_entered};
 use super::error::feature;
 use super::fragments::{Fragments, Run};
 use super::indexes::MAX_INDEXES;
-use super::movie::Movie;
+use super::movie::{Movie, Track};
 
 /// The maximum depth of boxes: ffmpeg reads no deeper.
 const MAX_DEPTH: usize = 10;
@@ -77,6 +77,11 @@ impl Mp4 {
     pub(super) fn segment_indexes(&self) -> Option<&[(u64, u64)]> {
         let indexed = self.has_fragments || !self.segment_indexes.is_empty();
         indexed.then_some(&self.segment_indexes)
+    }
+
+    /// Returns the track under which the sink counts `id`.
+    pub(super) fn track(&self, id: TrackId) -> Option<&Track> {
+        self.movie.tracks().iter().find(|track| track.counted == id)
     }
 
     pub(super) fn into_parts(self) -> (Movie, Fragments) {

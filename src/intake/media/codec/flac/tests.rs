@@ -35,18 +35,18 @@ fn info(max_samples: u16, rate: u32) -> Vec<u8> {
 #[test]
 fn a_header_is_known_by_its_checksum() {
     let good = frame(3, &[]);
-    let expected = Header { samples: 4096, rate: 16_000, kind: (0xf8, 4) };
-    assert_eq!(Header::parse(&good), Some(expected));
+    let expected = FlacFrame { samples: 4096, rate: 16_000, kind: (0xf8, 4), layout: 0, number: 3 };
+    assert_eq!(FlacFrame::parse(&good), Some(expected));
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x10;
-        assert_eq!(Header::parse(&bad), None, "{at}");
-        assert_eq!(Header::parse(&good[..at]), None, "{at}");
+        assert_eq!(FlacFrame::parse(&bad), None, "{at}");
+        assert_eq!(FlacFrame::parse(&good[..at]), None, "{at}");
     }
     // The header has a long number, and its own size and rate.
     let mut long = vec![0xff, 0xf9, 0x7d, 0x18, 0xf0, 0x90, 0x80, 0x80, 0x03, 0xe7, 0x1f, 0x40];
     long.push(crc8(&long));
-    assert_eq!(Header::parse(&long), Some(Header { samples: 1000, rate: 8_000, kind: (0xf9, 4) }));
+    assert_eq!(FlacFrame::parse(&long), Some(FlacFrame { samples: 1000, rate: 8_000, kind: (0xf9, 4), layout: 1, number: 0x1_0000 }));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn every_frame_counts_whatever_its_number() {
 fn a_stranger_that_is_too_long_is_there_by_chance() {
     let mut stranger = vec![0xff, 0xf9, 0x74, 0x18, 0x00, 0xff, 0xfe];
     stranger.push(crc8(&stranger));
-    assert!(Header::parse(&stranger).is_some());
+    assert!(FlacFrame::parse(&stranger).is_some());
     assert_eq!(chain(&[frame(0, &stranger), frame(1, &[0; 9])].concat()), 2);
 }
 

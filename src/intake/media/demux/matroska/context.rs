@@ -65,7 +65,15 @@ impl Context {
             Self::Info => id == id::TIMESTAMP_SCALE,
             Self::Tracks => id == id::TRACK_ENTRY,
             Self::TrackEntry => {
-                matches!(id, id::TRACK_NUMBER | id::CODEC_ID | id::CODEC_PRIVATE | id::AUDIO | id::CONTENT_ENCODINGS)
+                matches!(
+                    id,
+                    id::TRACK_NUMBER
+                        | id::CODEC_ID
+                        | id::CODEC_PRIVATE
+                        | id::CODEC_DELAY
+                        | id::AUDIO
+                        | id::CONTENT_ENCODINGS
+                )
             }
             Self::Audio => {
                 matches!(id, id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY | id::CHANNELS | id::BIT_DEPTH)
@@ -124,6 +132,8 @@ fn is_integer(id: u32) -> bool {
             | id::SEEK_ID
             | id::SEEK_POSITION
             | id::TRACK_NUMBER
+            | id::CODEC_DELAY
+            | id::DISCARD_PADDING
             | id::CHANNELS
             | id::BIT_DEPTH
             | id::ENCODING_SCOPE

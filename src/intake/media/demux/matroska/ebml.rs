@@ -25,6 +25,7 @@ pub(super) mod id {
     pub(in super::super) const TRACK_NUMBER: u32 = 0xd7;
     pub(in super::super) const CODEC_ID: u32 = 0x86;
     pub(in super::super) const CODEC_PRIVATE: u32 = 0x63a2;
+    pub(in super::super) const CODEC_DELAY: u32 = 0x56aa;
     pub(in super::super) const AUDIO: u32 = 0xe1;
     pub(in super::super) const SAMPLING_FREQUENCY: u32 = 0xb5;
     pub(in super::super) const OUTPUT_SAMPLING_FREQUENCY: u32 = 0x78b5;

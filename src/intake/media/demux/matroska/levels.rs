@@ -88,7 +88,11 @@ impl Matroska {
             if self.has_early_cluster {
                 return Err(feature("describes its tracks after its sound"));
             }
-            sink.track(own_id(self.tracks.len()), &audio.params)?;
+            let id = own_id(self.tracks.len());
+            sink.track(id, &audio.params)?;
+            if audio.delay > 0 {
+                sink.delay(id, audio.delay);
+            }
         }
         if self.tracks.len() >= MAX_ENTRIES {
             return Err(MediaError::TooManyTracks { container: Container::Webm, allowed: MAX_TRACKS });

@@ -30,7 +30,7 @@ mod watch;
 pub(super) use tracks::vorbis_setup;
 
 use super::super::{Container, MediaError};
-use super::{Demuxer, PacketSink, Step};
+use super::{Demuxer, PacketSink, Step, TrackId};
 use context::Context;
 use doubt::Doubts;
 use ebml::{Head, Read, id};
@@ -70,6 +70,8 @@ pub(in super::super) struct Matroska {
     /// The duration of a tick in nanoseconds; `cluster_time` is the time of the cluster in ticks.
     scale: u32,
     cluster_time: i64,
+    /// The track of this file that the last block belongs to, if it is audio.
+    last_block: Option<TrackId>,
     doubts: Doubts,
     seek_heads: SeekHeads,
 }
@@ -90,6 +92,7 @@ impl Matroska {
             files: 0,
             scale: 1_000_000,
             cluster_time: 0,
+            last_block: None,
             doubts: Doubts::default(),
             seek_heads: SeekHeads::default(),
         }
@@ -194,6 +197,12 @@ impl Matroska {
         self.known_id = None;
         if let Some(value) = small {
             self.set(head.id, value);
+            if head.id == id::DISCARD_PADDING
+                && let Some(of) = self.last_block
+            {
+                // A negative number means padding at the beginning, which no writer uses.
+                sink.padding(of, ebml::unsigned(value));
+            }
         }
         self.open(head, end, context, known)?;
         Ok(Moved::By(length))

@@ -83,6 +83,7 @@ impl Matroska {
         match block {
             Ok((block, head, receivers)) => {
                 let receivers = receivers?;
+                self.last_block = receivers.iter().flatten().find(|receiver| !receiver.is_first).map(|own| own.id);
                 self.watch(window.get(..head).unwrap_or(window), window, self.at)?;
                 let ticks = self.cluster_time.saturating_add(block.time.into());
                 let time = Timestamp { ticks, numerator: self.scale, denominator: 1_000_000_000 };

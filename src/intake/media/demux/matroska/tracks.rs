@@ -25,6 +25,8 @@ const NO_COMMENTS: &[u8] = b"\x03vorbis\0\0\0\0\0\0\0\0\x01";
 pub(super) struct Entry {
     number: u64,
     codec_id: String,
+    /// The length of the sound to skip at the beginning, in nanoseconds.
+    delay: u64,
     pub(super) private: Private,
     audio: Audio,
     encodings: Vec<Encoding>,
@@ -79,6 +81,8 @@ pub(super) struct AudioTrack {
     pub(super) params: TrackParams,
     /// The bytes stripped from the start of each packet.
     pub(super) stripped: Vec<u8>,
+    /// The length of the sound to skip at the beginning, in nanoseconds.
+    pub(super) delay: u64,
 }
 
 impl AudioTrack {
@@ -113,6 +117,7 @@ impl Entry {
                 let text = content.split(|byte| *byte == 0).next().unwrap_or_default();
                 self.codec_id = String::from_utf8_lossy(text.get(..64).unwrap_or(text)).into_owned();
             }
+            id::CODEC_DELAY => self.delay = value(),
             id::SAMPLING_FREQUENCY => self.audio.rate = ebml::rate(content).unwrap_or(DEFAULT_RATE),
             id::OUTPUT_SAMPLING_FREQUENCY => self.audio.output_rate = ebml::rate(content).unwrap_or_default(),
             id::CHANNELS => self.audio.channels = or(1),
@@ -164,7 +169,7 @@ impl Entry {
             }
         }
         let params = params(&self.codec_id, &self.audio, setup);
-        Ok(Track { number, audio: Some(AudioTrack { params, stripped }) })
+        Ok(Track { number, audio: Some(AudioTrack { params, stripped, delay: self.delay }) })
     }
 }
 

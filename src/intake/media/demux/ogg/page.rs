@@ -26,6 +26,12 @@ pub(super) struct Page<'a> {
     pub(super) continues: bool,
     /// True if the page is the first of its stream.
     pub(super) begins: bool,
+    /// True if the page is the last of its stream.
+    pub(super) ends: bool,
+    /// The position at which the packets that end in the page end; `None` if no packet does.
+    pub(super) granule: Option<u64>,
+    /// The number of the page in its stream.
+    pub(super) number: u32,
     pub(super) serial: u32,
     pub(super) segments: &'a [u8],
     pub(super) content: &'a [u8],
@@ -45,14 +51,17 @@ pub(super) fn read(bytes: &[u8]) -> Found<'_> {
     let length = segments.iter().map(|segment| usize::from(*segment)).sum::<usize>();
     let size = HEAD + count + length;
     let Some(content) = rest.get(count..count + length) else { return Found::Short(size) };
-    let [_, _, _, _, version, flags, _, _, _, _, _, _, _, _, s0, s1, s2, s3, .., c0, c1, c2, c3, _] = *head;
+    let [_, _, _, _, version, flags, g0, g1, g2, g3, g4, g5, g6, g7, s0, s1, s2, s3, n0, n1, n2, n3, c0, c1, c2, c3, _] = *head;
     let sum = checksum(checksum(checksum(0, head.get(..22).unwrap_or_default()), &[0; 4]), &[head[HEAD - 1]]);
     let sum = checksum(sum, rest.get(..count + length).unwrap_or_default());
     if sum != u32::from_le_bytes([c0, c1, c2, c3]) || version != 0 {
         return Found::Nothing(size);
     }
     let serial = u32::from_le_bytes([s0, s1, s2, s3]);
-    Found::Page(Page { continues: flags & 1 != 0, begins: flags & 2 != 0, serial, segments, content, size })
+    let number = u32::from_le_bytes([n0, n1, n2, n3]);
+    let granule = Some(u64::from_le_bytes([g0, g1, g2, g3, g4, g5, g6, g7])).filter(|granule| *granule != u64::MAX);
+    let [continues, begins, ends] = [1, 2, 4].map(|flag| flags & flag != 0);
+    Found::Page(Page { continues, begins, ends, granule, number, serial, segments, content, size })
 }
 
 /// Returns the CRC of `bytes` after bytes with the CRC `sum`: polynomial 0x04c11db7, highest bit first.

@@ -3,7 +3,7 @@
 use super::heads::{Head, Kind, Packet};
 use super::page::Page;
 use crate::intake::media::codec::{TrackParams, Wants};
-use crate::intake::media::demux::{MAX_TRACKS, PacketSink, TrackId};
+use crate::intake::media::demux::{MAX_TRACKS, PacketSink, PageEnd, TrackId};
 use crate::intake::media::{Container, MediaError};
 
 /// The maximum number of multiplexed streams of any kind.
@@ -35,6 +35,8 @@ struct Stream {
     is_open: bool,
     /// True if its last page was not its first. An unknown stream after that is another link of a chain.
     has_data: bool,
+    /// The number of the next page, if a page has come.
+    next_page: Option<u32>,
     receivers: Vec<Receiver>,
 }
 
@@ -102,6 +104,7 @@ impl Streams {
             unkept: 0,
             is_open: false,
             has_data: false,
+            next_page: None,
             receivers: Vec::new(),
         });
         Ok(self.streams.len() - 1)
@@ -128,6 +131,12 @@ impl Stream {
     fn page(&mut self, page: &Page, many: bool, index: u64, sink: &mut dyn PacketSink) -> Result<(), MediaError> {
         self.has_data = !page.begins;
         let Some(kind) = self.kind else { return Ok(()) };
+        let expected = self.next_page.replace(page.number.wrapping_add(1));
+        if let Some(granule) = page.granule {
+            let is_after_gap = expected.is_some_and(|expected| expected != page.number);
+            let end = PageEnd { granule, is_last: page.ends, is_after_gap };
+            self.receivers.iter().for_each(|receiver| sink.ends_at(receiver.id, end));
+        }
         let (mut segments, mut content) = (page.segments, page.content);
         let goes_on = page.continues || self.is_open;
         if !goes_on || !self.is_open {

@@ -1,0 +1,128 @@
+//! Resampling to 16 kHz.
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
+
+use crate::speech::samples::Samples;
+
+/// The number of input samples that are transformed at once; for rates of [`HIGH_RATE`] and more the larger number, so that
+/// the filter stays as steep.
+const CHUNK: usize = 1024;
+const HIGH_CHUNK: usize = 4096;
+const HIGH_RATE: u32 = 88_200;
+
+/// A resampler from one rate to 16 kHz: as many samples as the time takes, without delay.
+pub(super) struct Resampler {
+    rate: u32,
+    /// `None` if the rate is 16 kHz already.
+    filter: Option<Box<Filter>>,
+    /// The number of samples taken and given.
+    taken: u64,
+    given: u64,
+}
+
+struct Filter {
+    fft: Fft<f32>,
+    /// Samples that wait until there are enough of them.
+    waiting: Vec<f32>,
+    output: Vec<f32>,
+    /// The number of samples still to drop: the delay of the filter.
+    delay: usize,
+}
+
+impl Resampler {
+    /// Creates a resampler; `None` for a rate that has none.
+    pub(super) fn new(rate: u32) -> Option<Self> {
+        let filter = if rate == Samples::RATE { None } else { Some(Box::new(Filter::new(rate)?)) };
+        Some(Self { rate, filter, taken: 0, given: 0 })
+    }
+
+    /// Resamples `samples` and appends what is ready to `output`.
+    pub(super) fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) {
+        self.taken = self.taken.saturating_add(count(samples.len()));
+        let before = output.len();
+        match &mut self.filter {
+            None => output.extend_from_slice(samples),
+            Some(filter) => filter.push(samples, output),
+        }
+        self.given = self.given.saturating_add(count(output.len() - before));
+    }
+
+    /// Appends the rest to `output`.
+    pub(super) fn finish(mut self, output: &mut Vec<f32>) {
+        let whole = u128::from(self.taken) * u128::from(Samples::RATE);
+        let whole = u64::try_from(whole.div_ceil(u128::from(self.rate.max(1)))).unwrap_or(u64::MAX);
+        let Some(filter) = &mut self.filter else { return };
+        let missing = usize::try_from(whole.saturating_sub(self.given)).unwrap_or_default();
+        let until = output.len().saturating_add(missing);
+        while output.len() < until {
+            if !filter.flush(output) {
+                break;
+            }
+        }
+        output.truncate(until);
+    }
+}
+
+impl Filter {
+    fn new(rate: u32) -> Option<Self> {
+        let chunk = if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK };
+        let [from, to] = [rate, Samples::RATE].map(|rate| usize::try_from(rate).unwrap_or_default());
+        let chunk = even_chunk(from, to, chunk);
+        // One block for each chunk: smaller ones lose the upper part of speech.
+        let fft = Fft::new_custom(from, to, chunk, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input).ok()?;
+        let delay = fft.output_delay();
+        let output = vec![0.0; fft.output_frames_max()];
+        Some(Self { fft, waiting: Vec::new(), output, delay })
+    }
+
+    fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.extend_from_slice(samples);
+        let mut used = 0_usize;
+        loop {
+            let needed = self.fft.input_frames_next();
+            let Some(chunk) = waiting.get(used..used.saturating_add(needed)) else { break };
+            self.process(chunk, None, output);
+            used += needed.max(1);
+        }
+        waiting.drain(..used.min(waiting.len()));
+        self.waiting = waiting;
+    }
+
+    /// Resamples what waits, and silence after it. Returns `false` if nothing came out.
+    fn flush(&mut self, output: &mut Vec<f32>) -> bool {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let valid = waiting.len();
+        waiting.resize(self.fft.input_frames_next(), 0.0);
+        self.process(&waiting, Some(valid), output)
+    }
+
+    fn process(&mut self, chunk: &[f32], valid: Option<usize>, output: &mut Vec<f32>) -> bool {
+        let room = self.fft.output_frames_next();
+        self.output.resize(room, 0.0);
+        let Ok(from) = InterleavedSlice::new(chunk, 1, chunk.len()) else { return false };
+        let Ok(mut to) = InterleavedSlice::new_mut(&mut self.output, 1, room) else { return false };
+        let indexing = Indexing { input_offset: 0, output_offset: 0, partial_len: valid, active_channels_mask: None };
+        let Ok((_, made)) = self.fft.process_into_buffer(&from, &mut to, Some(&indexing)) else { return false };
+        let dropped = self.delay.min(made);
+        self.delay -= dropped;
+        output.extend_from_slice(self.output.get(dropped..made).unwrap_or_default());
+        true
+    }
+}
+
+/// Returns the number of samples of an even number of the smallest blocks with a whole number of output samples, at least
+/// `min`. The delay of the filter is half a block, so it is a whole number of samples.
+fn even_chunk(from: usize, to: usize, min: usize) -> usize {
+    let (mut a, mut b) = (from, to);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    let block = from.checked_div(a).unwrap_or(1).max(1);
+    block.saturating_mul(min.div_ceil(block).next_multiple_of(2))
+}
+
+fn count(samples: usize) -> u64 {
+    u64::try_from(samples).unwrap_or(u64::MAX)
+}

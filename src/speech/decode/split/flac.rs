@@ -1,0 +1,200 @@
+//! Frames of FLAC.
+//!
+//! A frame does not state its size. It ends before the next header if the checksum over all of it is right there (RFC 9639
+//! §9.3). Frames state their position, so what is missing between two of them is known.
+
+use std::ops::Range;
+
+use super::buffer::{Unit, Waiting};
+use crate::intake::media::FlacFrame;
+
+/// The largest header, and the number of bytes that show if there is one.
+const MAX_HEADER: usize = 16;
+/// The largest frame: 65535 samples of eight channels and 32 bits, and a little for the heads.
+const MAX_FRAME: usize = 65_535 * 8 * 4 + 4096;
+/// The mark at the beginning of another file.
+const MARK: &[u8] = b"fLaC";
+
+/// A splitter into such frames.
+#[derive(Debug, Default)]
+pub(in crate::speech::decode) struct Flac {
+    waiting: Waiting,
+    is_ended: bool,
+    /// The frame at the front, once its header is found.
+    current: Option<Current>,
+    /// The position at which the next frame should begin.
+    expected: Option<u64>,
+    /// The number of samples in the frames of a stream whose frames all have the same size.
+    block: u32,
+    is_joined: bool,
+}
+
+/// A frame whose end is sought.
+#[derive(Debug)]
+struct Current {
+    frame: FlacFrame,
+    /// The number of bytes that were examined, and their checksum.
+    examined: usize,
+    sum: u16,
+    is_announced: bool,
+}
+
+impl Flac {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.waiting.push(bytes);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.is_ended = true;
+    }
+
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.waiting.bytes(range)
+    }
+
+    pub(super) fn next(&mut self) -> Option<Unit> {
+        loop {
+            if self.current.is_none() && !self.find() {
+                return None;
+            }
+            if std::mem::take(&mut self.is_joined) {
+                self.expected = None;
+                return Some(Unit::Joined);
+            }
+            let rest = self.waiting.rest();
+            let current = self.current.as_mut()?;
+            let block = if self.block == 0 { current.frame.samples } else { self.block };
+            if !current.is_announced {
+                current.is_announced = true;
+                let position = current.frame.position(block);
+                let missing = self.expected.and_then(|expected| position.checked_sub(expected));
+                if let Some(missing @ 1..) = missing {
+                    return Some(Unit::Lost(missing));
+                }
+            }
+            match current.end(rest, self.is_ended) {
+                Sought::Here(size) => {
+                    let frame = current.frame;
+                    self.block = self.block.max(frame.samples);
+                    self.expected = Some(frame.position(block).saturating_add(frame.samples.into()));
+                    self.current = None;
+                    return Some(Unit::Frame(self.waiting.take(size)));
+                }
+                Sought::Further => return None,
+                Sought::Nowhere => {
+                    // The frame is damaged. The next one shows how much is missing.
+                    let expected = current.frame.position(block);
+                    self.expected.get_or_insert(expected);
+                    self.current = None;
+                    self.waiting.take(1);
+                }
+            }
+        }
+    }
+
+    /// Looks for the next header. Returns `false` if more bytes are needed.
+    fn find(&mut self) -> bool {
+        loop {
+            let rest = self.waiting.rest();
+            if rest.len() < MAX_HEADER && !self.is_ended || rest.is_empty() {
+                return false;
+            }
+            if rest.starts_with(MARK) {
+                self.is_joined = true;
+            }
+            if let Some(frame) = FlacFrame::parse(rest) {
+                self.current = Some(Current { frame, examined: 0, sum: 0, is_announced: false });
+                return true;
+            }
+            let behind = rest.get(1..).unwrap_or_default();
+            let next = memchr::memchr2(0xff, b'f', behind).unwrap_or(behind.len());
+            self.waiting.take(1 + next);
+        }
+    }
+}
+
+/// The result of the search for the end of a frame.
+enum Sought {
+    /// The size of the frame.
+    Here(usize),
+    /// The end is not among the bytes so far.
+    Further,
+    /// There is no end: the frame is damaged.
+    Nowhere,
+}
+
+impl Current {
+    fn end(&mut self, rest: &[u8], is_ended: bool) -> Sought {
+        // Every header and the mark of a file begin with one of these.
+        loop {
+            let from = self.examined;
+            let behind = rest.get(from + 1..).unwrap_or_default();
+            let Some(at) = memchr::memchr2(0xff, b'f', behind).map(|at| from + 1 + at) else { break };
+            let candidate = rest.get(at..).unwrap_or_default();
+            if candidate.len() < MAX_HEADER && !is_ended {
+                break;
+            }
+            self.examine(rest, at);
+            let begins = candidate.starts_with(MARK) || FlacFrame::parse(candidate).is_some();
+            if begins && self.sum == 0 && at > MAX_HEADER / 2 {
+                return Sought::Here(at);
+            }
+            if at > MAX_FRAME {
+                return Sought::Nowhere;
+            }
+        }
+        if !is_ended {
+            return if rest.len() > MAX_FRAME + MAX_HEADER { Sought::Nowhere } else { Sought::Further };
+        }
+        self.examine(rest, rest.len());
+        if self.sum == 0 { Sought::Here(rest.len()) } else { self.end_before_tag(rest) }
+    }
+
+    /// Returns the end of the last frame of a recording that ends with a tag.
+    fn end_before_tag(&self, rest: &[u8]) -> Sought {
+        const TAG: usize = 128;
+        let tag = rest.len().checked_sub(TAG).filter(|at| rest.get(*at..).is_some_and(|tag| tag.starts_with(b"TAG")));
+        match tag {
+            Some(at) if rest.get(..at).is_some_and(|frame| crc16(0, frame) == 0) => Sought::Here(at),
+            _ => Sought::Nowhere,
+        }
+    }
+
+    /// Continues the checksum up to `until`.
+    fn examine(&mut self, rest: &[u8], until: usize) {
+        self.sum = crc16(self.sum, rest.get(self.examined..until).unwrap_or_default());
+        self.examined = until;
+    }
+}
+
+/// Returns the checksum of `bytes` after bytes with the checksum `sum`: x¹⁶ + x¹⁵ + x² + 1. Over a frame with its own checksum
+/// it is zero.
+fn crc16(sum: u16, bytes: &[u8]) -> u16 {
+    bytes.iter().fold(sum, |sum, byte| {
+        let [high, low] = sum.to_be_bytes();
+        let entry = TABLE.get(usize::from(high ^ byte)).copied().unwrap_or_default();
+        u16::from_be_bytes([low, 0]) ^ entry
+    })
+}
+
+/// The checksum of each byte.
+static TABLE: [u16; 256] = table();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    let mut byte = 0_u16;
+    while index < 256 {
+        let mut sum = byte << 8;
+        let mut step = 0;
+        while step < 8 {
+            sum = if sum >> 15 == 1 { sum << 1 ^ 0x8005 } else { sum << 1 };
+            step += 1;
+        }
+        table[index] = sum;
+        index += 1;
+        byte += 1;
+    }
+    table
+}

@@ -1,0 +1,129 @@
+//! The parts of a stream that are played: without priming, padding, and what an edit list leaves out.
+
+use std::collections::VecDeque;
+
+use crate::intake::media::EditPart;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// A part to play, in samples of the stream; it ends before `ends`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    begins: u64,
+    ends: u64,
+}
+
+/// The samples of a stream, of which those to be played are kept.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    rate: u32,
+    /// The number of samples so far, played or not.
+    position: u64,
+    parts: VecDeque<Part>,
+    /// The samples of the last packet that are to be played: its end may turn out to be padding.
+    held: Vec<f32>,
+}
+
+impl Timeline {
+    /// Creates a timeline of `rate` samples a second, all of which are played.
+    pub(super) fn new(rate: u32) -> Self {
+        let parts = VecDeque::from([Part { begins: 0, ends: u64::MAX }]);
+        Self { rate, position: 0, parts, held: Vec::new() }
+    }
+
+    /// Returns this timeline, of which no sample has come, at another rate.
+    pub(super) fn at_rate(&self, rate: u32) -> Self {
+        // Parts are in samples, whatever their rate turns out to be.
+        if self.rate == 0 { Self { rate, parts: self.parts.clone(), ..Self::new(rate) } } else { Self::new(rate) }
+    }
+
+    pub(super) fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Returns the number of samples so far, played or not.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Leaves out the first `count` samples.
+    pub(super) fn skip(&mut self, count: u64) {
+        if let Some(first) = self.parts.front_mut() {
+            first.begins = first.begins.max(count);
+        }
+    }
+
+    /// Leaves out the first `nanos` nanoseconds.
+    pub(super) fn skip_nanos(&mut self, nanos: u64) {
+        self.skip(self.scale(nanos, NANOS_PER_SECOND));
+    }
+
+    /// Leaves out what comes from the sample `end` on.
+    pub(super) fn end_at(&mut self, end: u64) {
+        let end = end.max(self.position);
+        self.parts.retain(|part| part.begins < end);
+        if let Some(last) = self.parts.back_mut() {
+            last.ends = last.ends.min(end);
+        }
+    }
+
+    /// Plays `parts` alone.
+    pub(super) fn edit(&mut self, parts: &[EditPart]) {
+        let place = |ticks: u64, timescale: u32| {
+            if ticks == u64::MAX { u64::MAX } else { self.scale(ticks, timescale.into()) }
+        };
+        let part = |part: &EditPart| Part {
+            begins: place(part.begins, part.timescale),
+            ends: place(part.ends, part.timescale),
+        };
+        if !parts.is_empty() {
+            self.parts = parts.iter().map(part).collect();
+        }
+    }
+
+    /// Takes the next samples, and hands those that are played and final to `play`.
+    pub(super) fn push(&mut self, samples: &[f32], mut play: impl FnMut(&[f32])) {
+        if samples.is_empty() {
+            return;
+        }
+        if !self.held.is_empty() {
+            play(&self.held);
+            self.held.clear();
+        }
+        let from = self.position;
+        let until = from.saturating_add(u64::try_from(samples.len()).unwrap_or(u64::MAX));
+        self.position = until;
+        while let Some(part) = self.parts.front().copied() {
+            let (begins, ends) = (part.begins.max(from), part.ends.min(until));
+            if begins < ends {
+                let range = [begins, ends].map(|at| usize::try_from(at - from).unwrap_or(usize::MAX));
+                let [begins, ends] = range;
+                self.held.extend_from_slice(samples.get(begins..ends).unwrap_or_default());
+            }
+            if part.ends > until {
+                break;
+            }
+            self.parts.pop_front();
+        }
+    }
+
+    /// Takes back the last `nanos` nanoseconds of the last packet, which are padding.
+    pub(super) fn pad(&mut self, nanos: u64) {
+        let padding = usize::try_from(self.scale(nanos, NANOS_PER_SECOND)).unwrap_or(usize::MAX);
+        self.held.truncate(self.held.len().saturating_sub(padding));
+    }
+
+    /// Hands the rest to `play`.
+    pub(super) fn finish(&mut self, mut play: impl FnMut(&[f32])) {
+        if !self.held.is_empty() {
+            play(&self.held);
+            self.held.clear();
+        }
+    }
+
+    /// Converts a time in units of which `units` make a second to samples, to the nearest.
+    fn scale(&self, time: u64, units: u64) -> u64 {
+        let twice = u128::from(time) * u128::from(self.rate) * 2 / u128::from(units.max(1));
+        u64::try_from(twice.div_ceil(2)).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,1 @@
+//! Recordings that are cut, joined, damaged or hostile.
