@@ -35,7 +35,10 @@ impl Ffmpeg {
         let from = self.folder.path().join(format!("recording.{extension}"));
         fs::write(&from, bytes).unwrap();
         let mut command = Command::new(&self.program);
-        command.args(["-v", "error", "-i"]).arg(&from).args(["-map", "0:a:0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"]);
+        command
+            .args(["-v", "error", "-i"])
+            .arg(&from)
+            .args(["-map", "0:a:0", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"]);
         let output = command.output().unwrap().stdout;
         output.as_chunks::<2>().0.iter().map(|sample| f32::from(i16::from_le_bytes(*sample)) / 32_768.0).collect()
     }

@@ -97,7 +97,13 @@ const FORMATS: &[Format] = &[
     format("Ogg Vorbis", "ogg", &["-c:a", "libvorbis", "-ar", "44100"], 1024, 60.0),
     format("Ogg FLAC", "ogg", &["-c:a", "flac"], 1, 60.0),
     format("Ogg Opus", "ogg", &["-c:a", "libopus", "-b:a", "64k"], 320, 25.0),
-    format("Ogg Opus voice mono", "ogg", &["-c:a", "libopus", "-b:a", "20k", "-ac", "1", "-application", "voip"], 320, 25.0),
+    format(
+        "Ogg Opus voice mono",
+        "ogg",
+        &["-c:a", "libopus", "-b:a", "20k", "-ac", "1", "-application", "voip"],
+        320,
+        25.0,
+    ),
     format("Ogg Opus 60 ms", "ogg", &["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"], 960, 25.0),
     format("WebM Opus", "webm", &["-c:a", "libopus", "-b:a", "64k"], 320, 25.0),
     format("WebM Vorbis", "webm", &["-c:a", "libvorbis"], 1024, 60.0),
@@ -108,7 +114,13 @@ const FORMATS: &[Format] = &[
     format("M4A AAC", "m4a", &["-c:a", "aac", "-b:a", "128k"], 342, 60.0),
     format("MP4 AAC 44.1 kHz mono", "mp4", &["-c:a", "aac", "-ar", "44100", "-ac", "1"], 372, 60.0),
     format("M4A AAC, index first", "m4a", &["-c:a", "aac", "-movflags", "+faststart"], 342, 60.0),
-    format("MP4 AAC in fragments", "mp4", &["-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"], 1024, 60.0),
+    format(
+        "MP4 AAC in fragments",
+        "mp4",
+        &["-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"],
+        1024,
+        60.0,
+    ),
     format("M4A ALAC", "m4a", &["-c:a", "alac"], 1, 60.0),
     format("MP4 Opus", "mp4", &["-c:a", "libopus", "-strict", "-2"], 320, 25.0),
     format("MP4 MP3", "mp4", &["-c:a", "libmp3lame"], 800, 60.0),
@@ -132,7 +144,10 @@ fn every_format_sounds_as_ffmpeg_decodes_it() {
                 let Difference { length, decibels } = found;
                 let DecodeReport { damaged, packets, .. } = sound.report;
                 let of = expected.len();
-                let line = format!("{}: {length} of {of} samples, {decibels:.1} dB, {damaged} of {packets} damaged", format.name);
+                let line = format!(
+                    "{}: {length} of {of} samples, {decibels:.1} dB, {damaged} of {packets} damaged",
+                    format.name
+                );
                 eprintln!("{line}");
                 if length.unsigned_abs() > format.packet || decibels < format.min_db || damaged > 0 {
                     let (shift, best) = compare::best_shift(&sound.samples, &expected);

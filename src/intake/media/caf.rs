@@ -112,12 +112,15 @@ impl<S: Read + Seek> Caf<S> {
         let (mut packets, mut parts) = (Packets::Even, Vec::new());
         if let Some(table) = chunks.table {
             let mut peephole = Peephole::new(AHEAD);
-            let head = peephole.exactly::<_, 24>(&mut source, table.at)?.ok_or_else(|| missing("its packet table is cut off"))?;
+            let head = peephole
+                .exactly::<_, 24>(&mut source, table.at)?
+                .ok_or_else(|| missing("its packet table is cut off"))?;
             let [count, valid] = [0, 8].map(|at| field(&head, at).map_or(0, u64::from_be_bytes));
             let priming = field(&head, 16).map_or(0, u32::from_be_bytes);
             if description.packet_bytes == 0 {
                 let table = Stretch { at: table.at.saturating_add(TABLE_HEADER), ..table };
-                packets = Packets::Listed { table, peephole, left: count, with_samples: description.packet_samples == 0 };
+                packets =
+                    Packets::Listed { table, peephole, left: count, with_samples: description.packet_samples == 0 };
             }
             if valid > 0 && i64::try_from(valid).is_ok() && params.rate > 0 {
                 let begins = u64::from(priming);
@@ -287,13 +290,22 @@ impl Description {
 }
 
 /// Returns a rate without its fraction; 0 for one that is none.
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked"
+)]
 fn whole_rate(rate: f64) -> u32 {
     if rate >= 1.0 && rate <= f64::from(i32::MAX) { rate as u32 } else { 0 }
 }
 
 /// Reads a number of the packet table: groups of seven bits, the highest first.
-fn number<S: Read + Seek>(source: &mut S, peephole: &mut Peephole, table: &mut Stretch) -> Result<Option<u64>, MediaError> {
+fn number<S: Read + Seek>(
+    source: &mut S,
+    peephole: &mut Peephole,
+    table: &mut Stretch,
+) -> Result<Option<u64>, MediaError> {
     let mut value = 0_u64;
     for _ in 0..5 {
         if table.at >= table.end {

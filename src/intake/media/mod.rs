@@ -37,5 +37,5 @@ pub use claim::{Claim, claim};
 pub use codec::{Codec, FlacFrame, MpegFrame, TrackParams};
 pub use container::Container;
 pub use error::MediaError;
-pub use packets::{EditPart, PacketEvent, PacketReader};
 pub use inspect::{MAX_AT_ONCE, MediaInfo, inspect, inspect_at_once};
+pub use packets::{EditPart, PacketEvent, PacketReader};

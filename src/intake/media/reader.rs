@@ -71,11 +71,7 @@ impl<S: Read + Seek> Reader<S> {
     }
 
     /// Shows `demuxer` the next window. After an error of the source this can be called again.
-    pub(super) fn step(
-        &mut self,
-        demuxer: &mut dyn Demuxer,
-        sink: &mut dyn PacketSink,
-    ) -> Result<Stepped, MediaError> {
+    pub(super) fn step(&mut self, demuxer: &mut dyn Demuxer, sink: &mut dyn PacketSink) -> Result<Stepped, MediaError> {
         loop {
             self.fill(self.needed)?;
             let window = self.window.get(self.used..).unwrap_or_default();

@@ -207,13 +207,7 @@ impl Link {
     }
 
     /// Puts silence in the place of damaged packets.
-    fn bridge(
-        &mut self,
-        packets: u64,
-        samples: u64,
-        shared: &mut Shared,
-        output: &mut Vec<f32>,
-    ) -> Result<(), Reason> {
+    fn bridge(&mut self, packets: u64, samples: u64, shared: &mut Shared, output: &mut Vec<f32>) -> Result<(), Reason> {
         let rate = self.decoder.rate();
         let length = samples.saturating_mul(Samples::RATE.into()).checked_div(rate.into()).unwrap_or_default();
         shared.damage.bad(packets, Samples::new(length), shared.measured)?;

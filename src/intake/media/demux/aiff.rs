@@ -28,7 +28,11 @@ enum State {
     Form,
     Chunk,
     /// The sound: `left` bytes of it remain, and `seen` are processed.
-    Sound { left: u64, seen: u64, wants: Wants },
+    Sound {
+        left: u64,
+        seen: u64,
+        wants: Wants,
+    },
     Ended,
 }
 
@@ -61,13 +65,7 @@ impl Aiff {
         }
     }
 
-    fn sound(
-        &mut self,
-        size: u64,
-        window: &[u8],
-        at_end: bool,
-        sink: &mut dyn PacketSink,
-    ) -> Result<Step, MediaError> {
+    fn sound(&mut self, size: u64, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
         let head = CHUNK_HEADER + SOUND_FIELDS;
         let Some(offset) = window.get(CHUNK_HEADER..head).and_then(<[u8]>::first_chunk) else {
             return if at_end { Ok(Step::End) } else { Ok(Step::Need(head)) };
@@ -104,9 +102,8 @@ impl Aiff {
             Some(code) => {
                 let codec = tags::from_fourcc(*code, bits);
                 codec.and_then(|codec| match codec.name() {
-                    "adpcm_ima_qt" | "pcm_f32be" | "pcm_f64be" | "pcm_alaw" | "pcm_mulaw" | "pcm_s24be" | "pcm_s32be" => {
-                        Ok(codec)
-                    }
+                    "adpcm_ima_qt" | "pcm_f32be" | "pcm_f64be" | "pcm_alaw" | "pcm_mulaw" | "pcm_s24be"
+                    | "pcm_s32be" => Ok(codec),
                     other => Err(other.to_owned()),
                 })
             }

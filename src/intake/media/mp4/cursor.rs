@@ -24,7 +24,12 @@ impl Peephole {
     }
 
     /// Returns the buffered bytes from `at`: at least one and at most `wanted`, or none at the end of the source.
-    pub(in crate::intake::media) fn bytes<S: Read + Seek>(&mut self, source: &mut S, at: u64, wanted: usize) -> io::Result<&[u8]> {
+    pub(in crate::intake::media) fn bytes<S: Read + Seek>(
+        &mut self,
+        source: &mut S,
+        at: u64,
+        wanted: usize,
+    ) -> io::Result<&[u8]> {
         if i64::try_from(at).is_err() {
             return Ok(&[]);
         }

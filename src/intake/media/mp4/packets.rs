@@ -35,7 +35,11 @@ pub(in crate::intake::media) struct Mp4Packets<S> {
 
 enum State<S> {
     /// On the way through the boxes of the file. `is_second`: the index may be in a box marked as free.
-    Walk { reader: Reader<S>, walk: Box<Mp4>, is_second: bool },
+    Walk {
+        reader: Reader<S>,
+        walk: Box<Mp4>,
+        is_second: bool,
+    },
     Tables(Box<Playing<S>>),
     Ended,
 }
@@ -56,8 +60,7 @@ struct Playing<S> {
 
 impl<S: Read + Seek> Mp4Packets<S> {
     pub(in crate::intake::media) fn new(source: S, bytes: u64) -> Result<Self, MediaError> {
-        let state =
-            State::Walk { reader: Reader::new(source, 0, bytes)?, walk: Box::default(), is_second: false };
+        let state = State::Walk { reader: Reader::new(source, 0, bytes)?, walk: Box::default(), is_second: false };
         Ok(Self { state, bytes, edited: false })
     }
 

@@ -50,7 +50,8 @@ fn stream_info(form: Form) -> Box<[u8]> {
     let mut info = [16_u16, MAX_BLOCK].map(u16::to_be_bytes).concat();
     info.extend([0; 6]);
     // 20 bits of rate, 3 of channels, 5 of bits, 36 of the unknown number of samples.
-    let packed = u64::from(rate) << 44 | u64::from(channels.saturating_sub(1)) << 41 | u64::from(bits.saturating_sub(1)) << 36;
+    let packed =
+        u64::from(rate) << 44 | u64::from(channels.saturating_sub(1)) << 41 | u64::from(bits.saturating_sub(1)) << 36;
     info.extend(packed.to_be_bytes());
     info.extend([0; 16]);
     info.into_boxed_slice()

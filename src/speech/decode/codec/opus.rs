@@ -29,7 +29,10 @@ pub(super) struct Opus {
 enum Streams {
     /// One stream, which the decoder mixes to mono.
     One(Box<OpusDecoder>),
-    Several { decoder: Box<OpusMSDecoder>, channels: usize },
+    Several {
+        decoder: Box<OpusMSDecoder>,
+        channels: usize,
+    },
 }
 
 impl Opus {
@@ -43,9 +46,7 @@ impl Opus {
         let gain = field(8).map_or(0, i16::from_le_bytes);
         let family = head.get(10).copied().unwrap_or_default();
         let streams = match channels {
-            1 | 2 if family == 0 => Streams::One(Box::new(
-                OpusDecoder::new(rate(), 1).map_err(|_| Undecoded::Codec)?,
-            )),
+            1 | 2 if family == 0 => Streams::One(Box::new(OpusDecoder::new(rate(), 1).map_err(|_| Undecoded::Codec)?)),
             1..=MAX_CHANNELS => several(channels, family, head)?,
             _ => return Err(Undecoded::Feature("has more than eight channels")),
         };

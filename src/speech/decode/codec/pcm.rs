@@ -85,9 +85,9 @@ impl Kind {
             Self::S24Be => frames::<3>(bytes, channels, mono, |[a, b, c]| whole(i32::from_be_bytes([a, b, c, 0]))),
             Self::S32Le => frames::<4>(bytes, channels, mono, |all| whole(i32::from_le_bytes(all))),
             Self::S32Be => frames::<4>(bytes, channels, mono, |all| whole(i32::from_be_bytes(all))),
-            Self::S64Le => frames::<8>(bytes, channels, mono, |[_, _, _, _, a, b, c, d]| {
-                whole(i32::from_le_bytes([a, b, c, d]))
-            }),
+            Self::S64Le => {
+                frames::<8>(bytes, channels, mono, |[_, _, _, _, a, b, c, d]| whole(i32::from_le_bytes([a, b, c, d])))
+            }
             Self::F32Le => frames::<4>(bytes, channels, mono, |all| bounded(f32::from_le_bytes(all))),
             Self::F32Be => frames::<4>(bytes, channels, mono, |all| bounded(f32::from_be_bytes(all))),
             Self::F64Le => frames::<8>(bytes, channels, mono, |all| narrow(f64::from_le_bytes(all))),

@@ -68,8 +68,7 @@ impl Plain {
             return Err(Undecoded::Feature("has other ADPCM than of 4 bits and up to two channels"));
         }
         let is_microsoft = params.codec.as_ref().is_ok_and(|codec| codec.name() == "adpcm_ms");
-        let (id, head, whole) =
-            if is_microsoft { (CODEC_ID_ADPCM_MS, 7, 2) } else { (CODEC_ID_ADPCM_IMA_WAV, 4, 1) };
+        let (id, head, whole) = if is_microsoft { (CODEC_ID_ADPCM_MS, 7, 2) } else { (CODEC_ID_ADPCM_IMA_WAV, 4, 1) };
         let channel_count = u64::from(channels);
         let nibbles = block.get().saturating_sub(head * channel_count).saturating_mul(2) / channel_count;
         // IMA's nibbles come in groups of eight.

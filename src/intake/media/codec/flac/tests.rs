@@ -46,7 +46,10 @@ fn a_header_is_known_by_its_checksum() {
     // The header has a long number, and its own size and rate.
     let mut long = vec![0xff, 0xf9, 0x7d, 0x18, 0xf0, 0x90, 0x80, 0x80, 0x03, 0xe7, 0x1f, 0x40];
     long.push(crc8(&long));
-    assert_eq!(FlacFrame::parse(&long), Some(FlacFrame { samples: 1000, rate: 8_000, kind: (0xf9, 4), layout: 1, number: 0x1_0000 }));
+    assert_eq!(
+        FlacFrame::parse(&long),
+        Some(FlacFrame { samples: 1000, rate: 8_000, kind: (0xf9, 4), layout: 1, number: 0x1_0000 })
+    );
 }
 
 #[test]

@@ -51,7 +51,8 @@ pub(super) fn read(bytes: &[u8]) -> Found<'_> {
     let length = segments.iter().map(|segment| usize::from(*segment)).sum::<usize>();
     let size = HEAD + count + length;
     let Some(content) = rest.get(count..count + length) else { return Found::Short(size) };
-    let [_, _, _, _, version, flags, g0, g1, g2, g3, g4, g5, g6, g7, s0, s1, s2, s3, n0, n1, n2, n3, c0, c1, c2, c3, _] = *head;
+    let [_, _, _, _, version, flags, g0, g1, g2, g3, g4, g5, g6, g7, s0, s1, s2, s3, n0, n1, n2, n3, c0, c1, c2, c3, _] =
+        *head;
     let sum = checksum(checksum(checksum(0, head.get(..22).unwrap_or_default()), &[0; 4]), &[head[HEAD - 1]]);
     let sum = checksum(sum, rest.get(..count + length).unwrap_or_default());
     if sum != u32::from_le_bytes([c0, c1, c2, c3]) || version != 0 {
