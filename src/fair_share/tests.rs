@@ -119,6 +119,30 @@ fn steps() -> impl Strategy<Value = Vec<(usize, u64, bool)>> {
     vec((0..8_usize, 1..40_u64, prop::bool::weighted(0.7)), 0..200)
 }
 
+#[test]
+fn what_was_popped_goes_back_although_the_queue_is_full() {
+    let mut queue = FairQueue::new(2);
+    let first = queue.push(caller(1), "first").unwrap();
+    assert_eq!(queue.pop(), Some((first, "first")));
+    queue.push(caller(2), "second").unwrap();
+    queue.push(caller(3), "third").unwrap();
+    assert_eq!(queue.push(caller(4), "fourth"), Err(Refused::Exhausted));
+    queue.put_back(first, "first");
+    assert_eq!(queue.len(), 3);
+    let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, entry)| entry).collect();
+    assert_eq!(order, ["second", "third", "first"]);
+    assert_eq!(queue.len(), 0);
+}
+
+#[test]
+fn an_entry_is_removed_once_and_gives_its_place_back() {
+    let mut queue = FairQueue::new(1);
+    let ticket = queue.push(session(1), "only").unwrap();
+    assert_eq!(queue.push(session(2), "other"), Err(Refused::Exhausted));
+    assert_eq!((queue.remove(ticket), queue.remove(ticket), queue.len()), (Some("only"), None, 0));
+    assert!(queue.push(session(2), "other").is_ok());
+}
+
 proptest! {
     #[test]
     fn whatever_is_taken_and_given_back_the_rule_holds(capacity in 0..400_u64, steps in steps()) {

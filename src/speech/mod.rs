@@ -17,6 +17,8 @@ mod flac;
 mod piece;
 mod pool;
 mod samples;
+#[cfg(test)]
+mod testing;
 mod voice;
 
 pub use cut::{CutRules, PieceLimits};

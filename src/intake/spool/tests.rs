@@ -6,7 +6,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use proptest::prelude::*;
 
 use super::quota::Budget;
-use super::state::BLOCK;
+use super::state::{BLOCK, PIECE, bytes};
 use super::*;
 use crate::fair_share::{FairShare, Refused, ShareKey, Shares};
 
@@ -173,6 +173,70 @@ async fn one_caller_leaves_room_to_others_and_a_recording_that_grows_is_refused(
     his.append(&vec![2; 1 << 20]).await.unwrap();
     drop(writer);
     assert_eq!(room.check(alice(), 7 << 20), Ok(()));
+}
+
+/// Writes a recording whose first four bytes are known last.
+fn write_blocking(room: &Arc<SpoolQuota>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
+    let mut writer = BlockingWriter::new(room, alice(), 4)?;
+    for chunk in chunks {
+        writer.append(chunk)?;
+    }
+    writer.finish(b"head")
+}
+
+#[tokio::test]
+async fn a_recording_made_here_reads_as_written_and_its_head_is_the_last_word() {
+    for length in [0, 1, PIECE - 4, PIECE, 5 * PIECE, 300_000] {
+        let body: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        let whole = [b"head", &body[..]].concat();
+        for (threshold, memory) in [(0, 1 << 20), (1 << 20, 1 << 20), (1 << 20, 0), (1 << 20, 50_000)] {
+            let room = room(threshold, memory, 1 << 30);
+            let (start, end) = body.split_at(length / 3);
+            let spool = write_blocking(&room, &[start, end]).unwrap();
+            assert_eq!(spool.length(), bytes(whole.len()));
+            assert!(read_all(&spool).await == whole, "{length} {threshold} {memory}");
+            let mut copy = Vec::new();
+            spool.source().read_to_end(&mut copy).unwrap();
+            assert!(copy == whole && !spool.is_arriving());
+            let is_small = bytes(whole.len()) <= memory.min(bytes(PIECE));
+            let fits = whole.len() <= 4 * PIECE && threshold.min(memory) >= bytes(4 * PIECE);
+            assert_eq!(spool.is_in_memory(), is_small || fits, "{length} {threshold} {memory}");
+            let used = room.used();
+            assert!(used.memory <= bytes(BLOCK) && used.memory + used.disk >= bytes(whole.len()), "{used:?}");
+            drop(spool);
+            assert_eq!(room.used(), SpoolUsage::default());
+        }
+    }
+}
+
+#[test]
+fn a_recording_made_here_that_finds_no_room_leaves_nothing() {
+    let room = room(0, 0, 100_000);
+    assert!(matches!(write_blocking(&room, &[&[1; 200_000]]), Err(SpoolError::NoRoom(Refused::Exhausted))));
+    assert_eq!(room.used(), SpoolUsage::default());
+    let mut writer = BlockingWriter::new(&room, alice(), 0).unwrap();
+    writer.append(&[1; 90_000]).unwrap();
+    assert!(room.used().disk > 0);
+    drop(writer);
+    assert_eq!(room.used(), SpoolUsage::default());
+}
+
+#[tokio::test]
+async fn one_can_wait_for_more_bytes_or_for_the_end() {
+    let mut writer = SpoolWriter::new(&roomy(1 << 20), alice(), None).unwrap();
+    writer.append(&[1; PIECE]).await.unwrap();
+    let spool = writer.so_far();
+    let arrived = spool.arrived();
+    assert_eq!(arrived, bytes(PIECE));
+    assert!(spool.wait_beyond(arrived - 1).now_or_never().is_some());
+    let mut more = pin!(spool.wait_beyond(arrived));
+    assert!(more.as_mut().now_or_never().is_none());
+    writer.append(&[1; PIECE]).await.unwrap();
+    assert!(more.now_or_never().is_some());
+    let mut end = pin!(spool.wait_beyond(spool.arrived()));
+    assert!(end.as_mut().now_or_never().is_none());
+    drop(writer);
+    assert!(end.now_or_never().is_some());
 }
 
 #[tokio::test]

@@ -88,6 +88,12 @@ impl Machine {
         outcome.or_else(|| is_spent.then_some(Err(SpeechError::TooExpensive { length, allowed })))
     }
 
+    /// Returns the number of samples that wait for a decision.
+    #[cfg(test)]
+    pub(super) fn held_samples(&self) -> u64 {
+        self.held.end().saturating_sub(self.held.start()).get()
+    }
+
     /// Returns the processor time that the recording may take: a twentieth of its length, and a second.
     fn allowed(&self) -> Duration {
         self.order.info.length.upper_bound().duration() / 20 + Duration::from_secs(1)

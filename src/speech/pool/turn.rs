@@ -17,6 +17,12 @@ impl Turn {
         Self { ends_at: Instant::now() + TURN }
     }
 
+    /// Makes a turn that is over as soon as the work looks at the clock.
+    #[cfg(test)]
+    pub(in crate::speech) fn over() -> Self {
+        Self { ends_at: Instant::now() }
+    }
+
     /// Returns true if the work is to stop, and to go on at its next turn.
     pub(in crate::speech) fn is_over(&self) -> bool {
         Instant::now() >= self.ends_at

@@ -1,5 +1,8 @@
 //! FLAC: samples to a file of 16 kHz, mono, 16 bit, block by block.
 
+#[cfg(test)]
+mod tests;
+
 use flacenc::bitsink::MemSink;
 use flacenc::component::{BitRepr, StreamInfo};
 use flacenc::config;

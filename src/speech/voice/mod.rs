@@ -1,5 +1,8 @@
 //! Voice activity: samples to frames.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use earshot::Detector;
