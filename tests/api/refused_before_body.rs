@@ -76,7 +76,7 @@ async fn a_client_that_does_not_ask_is_refused_before_it_has_sent_its_body() {
 
 #[tokio::test]
 async fn a_client_that_goes_on_sending_after_its_refusal_still_reads_it() {
-    let gateway = Gateway::start().await;
+    let gateway = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400").start().await;
     let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(token::altered());
     let form = Form::new().file(&audio::wav_of_bytes(20_000_000));
     gateway.send(form.on(request)).await.is_error(401, "invalid_token", None);
