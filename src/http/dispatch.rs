@@ -82,7 +82,7 @@ impl Dispatch<'_> {
         let targets = self.context.state().admission.targets(self.caller, job)?;
         match targets.way {
             Way::AsIs => Ok(targets),
-            Way::Convert(reason) | Way::Split(reason) => Err(models::unfit(job, &targets.requested, reason).into()),
+            Way::Convert(reason) | Way::Split(reason) => Err(models::why_unfit(job, &targets.requested, reason).into()),
         }
     }
 

@@ -11,7 +11,7 @@ mod way;
 
 pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
 pub use attempts::{AttemptLog, AttemptTarget, Attempts};
-pub(crate) use fit::{does_pieces, pieces, unfit, way};
+pub(crate) use fit::{choose_way, does_pieces, plan_pieces, why_unfit};
 pub use pieces::PiecePlan;
 pub use targets::{Target, TargetChain};
 pub use unfit::Unfit;
