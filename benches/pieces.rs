@@ -288,6 +288,7 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
                 targets: &targets,
                 provider: "openai",
                 request_id: "a-request",
+                pieces: None,
             });
             asked.await.unwrap().answered();
         });

@@ -92,7 +92,7 @@ impl Dispatch<'_> {
 
     fn to_admit<'b>(&'b self, job: &'b Job, targets: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
         let provider = self.context.state().provider_name(&targets.requested);
-        JobToAdmit { caller: self.caller, job, targets, provider, request_id }
+        JobToAdmit { caller: self.caller, job, targets, provider, request_id, pieces: None }
     }
 
     /// Forwards an admitted job.

@@ -67,7 +67,7 @@ impl<'a> EarlyForward<'a> {
     /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it. An exact claim is good
     /// enough. One that may be far above the length is good enough only for a caller with far more than that left.
     async fn begin(dispatch: &'a Dispatch<'a>, EarlyJob { job: claimed, claim }: EarlyJob) -> Option<Self> {
-        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed) {
+        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed, None) {
             return None;
         }
         let mut job = claimed.clone();
@@ -121,7 +121,7 @@ impl<'a> EarlyForward<'a> {
         let targets = self.dispatch.targets(&job)?;
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
-        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job) {
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, None) {
             Comparison::Covered(targets)
         } else {
             Comparison::NotCovered(targets)

@@ -1,6 +1,6 @@
 //! Checks of a job against a model's entry. The provider decides on all that the entry leaves open.
 
-use super::pieces::{PiecePlan, longest_piece, takes};
+use super::piece_plan::{PiecePlan, longest_piece, takes};
 use super::unfit::Unfit;
 use super::way::{Reason, Way};
 use crate::config::{Model, Speech};

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::pieces::PiecePlan;
+use super::piece_plan::PiecePlan;
 use super::way::Way;
 use crate::config::Model;
 
