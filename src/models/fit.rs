@@ -16,12 +16,11 @@ const ONLY_ENCODED: [FileFormat; 2] = [FileFormat::Aiff, FileFormat::Caf];
 pub(crate) fn choose_way(job: &Job, model: &Model, speech: &Speech) -> Result<Way, Unfit> {
     check_request(job, model, speech)?;
     let Some(reason) = reason(job, model, speech) else { return Ok(Way::AsIs) };
-    let way = match reason {
-        Reason::Timestamps | Reason::TooLong => Way::Split(reason),
-        Reason::TooLarge | Reason::FileFormat if job.media.length.upper_bound() <= longest_piece(model) => {
-            Way::Convert(reason)
-        }
-        Reason::TooLarge | Reason::FileFormat => Way::Split(reason),
+    let is_encoding_enough = matches!(reason, Reason::TooLarge | Reason::FileFormat);
+    let way = if is_encoding_enough && job.media.length.upper_bound() <= longest_piece(model) {
+        Way::Convert(reason)
+    } else {
+        Way::Split(reason)
     };
     match plan_pieces(job, model, way, speech) {
         Some(_) => Ok(way),

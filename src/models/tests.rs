@@ -311,8 +311,8 @@ proptest! {
         let speech = Speech { split, ..settings().speech };
         let job = job(recording, &[("response_format", format.as_str())]);
         let fits = model.max_bytes.is_none_or(|max| recording.bytes <= max)
-            && !model.max_audio.is_some_and(|max| recording.length.measured().is_some_and(|length| length > max))
-            && !model.min_audio.is_some_and(|min| recording.length.measured().is_some_and(|length| length < min))
+            && model.max_audio.is_none_or(|max| recording.length.measured().is_none_or(|length| length <= max))
+            && model.min_audio.is_none_or(|min| recording.length.measured().is_none_or(|length| length >= min))
             && model.accepts.as_ref().is_none_or(|accepts| !split || accepts.contains(&job.media.file_format()))
             && (!format.is_timed() || match model.timestamps {
                 Timestamps::Model => true,
