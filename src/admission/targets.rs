@@ -16,7 +16,7 @@ impl Admission {
     pub fn targets(&self, caller: &Caller, job: &Job) -> Result<TargetChain, Refusal> {
         let requested = self.model(caller, job)?;
         self.check_length(caller, job)?;
-        let way = models::way(job, &requested, &self.speech)?;
+        let way = models::choose_way(job, &requested, &self.speech)?;
         self.chain(caller, job, requested, way)
     }
 
@@ -54,14 +54,14 @@ impl Admission {
     }
 
     fn chain(&self, caller: &Caller, job: &Job, requested: Arc<Model>, way: Way) -> Result<TargetChain, Refusal> {
-        let pieces = models::pieces(job, &requested, way, &self.speech);
+        let pieces = models::plan_pieces(job, &requested, way, &self.speech);
         let is_priced = self.plan(caller)?.monthly_usd.is_some();
         let fallback = |fallback: &Fallback| {
             let model = self.models.get(&fallback.model)?;
             // A plan with a budget of money needs a price, so a fallback without one does not fit.
             let fits = match pieces {
                 Some(plan) => models::does_pieces(job, model, &requested, plan, &self.speech),
-                None => models::way(job, model, &self.speech).is_ok_and(|way| way == Way::AsIs),
+                None => models::choose_way(job, model, &self.speech).is_ok_and(|way| way == Way::AsIs),
             };
             (fits && (model.price.is_some() || !is_priced))
                 .then(|| Target { model: Arc::clone(model), weight: fallback.weight })

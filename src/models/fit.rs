@@ -13,24 +13,23 @@ use crate::intake::Job;
 const ONLY_ENCODED: [FileFormat; 2] = [FileFormat::Aiff, FileFormat::Caf];
 
 /// Returns the way of a job to a model: the least that lets the model do it.
-pub(crate) fn way(job: &Job, model: &Model, speech: &Speech) -> Result<Way, Unfit> {
+pub(crate) fn choose_way(job: &Job, model: &Model, speech: &Speech) -> Result<Way, Unfit> {
     check_request(job, model, speech)?;
     let Some(reason) = reason(job, model, speech) else { return Ok(Way::AsIs) };
-    let way = match reason {
-        Reason::Timestamps | Reason::TooLong => Way::Split(reason),
-        Reason::TooLarge | Reason::FileFormat if job.media.length.upper_bound() <= longest_piece(model) => {
-            Way::Convert(reason)
-        }
-        Reason::TooLarge | Reason::FileFormat => Way::Split(reason),
+    let is_encoding_enough = matches!(reason, Reason::TooLarge | Reason::FileFormat);
+    let way = if is_encoding_enough && job.media.length.upper_bound() <= longest_piece(model) {
+        Way::Convert(reason)
+    } else {
+        Way::Split(reason)
     };
-    match pieces(job, model, way, speech) {
+    match plan_pieces(job, model, way, speech) {
         Some(_) => Ok(way),
-        None => Err(unfit(job, model, reason)),
+        None => Err(why_unfit(job, model, reason)),
     }
 }
 
 /// Returns the plan for the pieces of a job that goes to `model` by `way`; `None` if there can be no pieces.
-pub(crate) fn pieces(job: &Job, model: &Model, way: Way, speech: &Speech) -> Option<PiecePlan> {
+pub(crate) fn plan_pieces(job: &Job, model: &Model, way: Way, speech: &Speech) -> Option<PiecePlan> {
     let may_be_cut = speech.split && way != Way::AsIs;
     may_be_cut.then(|| PiecePlan::for_model(model, way, job.options.format(), speech))?
 }
@@ -85,7 +84,7 @@ fn reason(job: &Job, model: &Model, speech: &Speech) -> Option<Reason> {
 }
 
 /// Returns the error for a recording that cannot go to `model` as it is for this reason.
-fn unfit(job: &Job, model: &Model, reason: Reason) -> Unfit {
+fn why_unfit(job: &Job, model: &Model, reason: Reason) -> Unfit {
     let name = model.name.clone();
     match reason {
         Reason::Timestamps => {

@@ -58,14 +58,14 @@ fn job(recording: Recording, fields: &[(&str, &str)]) -> Job {
 /// Returns the way of a recording to a built-in model, or the error.
 fn way_to(model: &str, recording: Recording, fields: &[(&str, &str)]) -> Result<Way, String> {
     let settings = settings();
-    way(&job(recording, fields), &settings.models[model], &settings.speech).map_err(|error| error.to_string())
+    choose_way(&job(recording, fields), &settings.models[model], &settings.speech).map_err(|error| error.to_string())
 }
 
 /// Returns the same where recordings are never split.
 fn way_unsplit(model: &str, recording: Recording, fields: &[(&str, &str)]) -> Result<Way, String> {
     let settings = settings();
     let speech = Speech { split: false, ..settings.speech };
-    way(&job(recording, fields), &settings.models[model], &speech).map_err(|error| error.to_string())
+    choose_way(&job(recording, fields), &settings.models[model], &speech).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -174,15 +174,15 @@ fn a_limit_that_leaves_no_room_for_a_piece_refuses() {
         ..Model::unknown("small")
     };
     let large = job(Recording { bytes: 40_000, ..SHORT }, &[]);
-    assert_eq!(way(&large, &small(Some(32_320), 1400), &settings.speech).unwrap(), Way::Split(Reason::TooLarge));
-    assert!(matches!(way(&large, &small(Some(32_000), 1400), &settings.speech), Err(Unfit::TooLarge { .. })));
-    assert_eq!(way(&large, &small(None, 1), &settings.speech).unwrap(), Way::Split(Reason::TooLong));
-    assert!(matches!(way(&large, &small(None, 0), &settings.speech), Err(Unfit::TooLong { .. })));
+    assert_eq!(choose_way(&large, &small(Some(32_320), 1400), &settings.speech).unwrap(), Way::Split(Reason::TooLarge));
+    assert!(matches!(choose_way(&large, &small(Some(32_000), 1400), &settings.speech), Err(Unfit::TooLarge { .. })));
+    assert_eq!(choose_way(&large, &small(None, 1), &settings.speech).unwrap(), Way::Split(Reason::TooLong));
+    assert!(matches!(choose_way(&large, &small(None, 0), &settings.speech), Err(Unfit::TooLong { .. })));
 }
 
 /// Returns the plan for pieces of a recording that goes to `model` by `way`.
 fn plan(model: &Model, way: Way, format: &str) -> PiecePlan {
-    pieces(&job(SHORT, &[("response_format", format)]), model, way, &settings().speech).unwrap()
+    plan_pieces(&job(SHORT, &[("response_format", format)]), model, way, &settings().speech).unwrap()
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_fallback_serves_pieces_only_if_it_gives_the_same_and_takes_them() {
     let (models, speech) = (&settings.models, &settings.speech);
     let serves = |fallback: &Model, requested: &Model, way, fields: &[(&str, &str)]| {
         let job = job(SHORT, fields);
-        let plan = pieces(&job, requested, way, speech).unwrap();
+        let plan = plan_pieces(&job, requested, way, speech).unwrap();
         does_pieces(&job, fallback, requested, plan, speech)
     };
     let [new, old] = ["gpt-transcribe", "whisper-1"].map(|name| &models[name]);
@@ -311,19 +311,19 @@ proptest! {
         let speech = Speech { split, ..settings().speech };
         let job = job(recording, &[("response_format", format.as_str())]);
         let fits = model.max_bytes.is_none_or(|max| recording.bytes <= max)
-            && !model.max_audio.is_some_and(|max| recording.length.measured().is_some_and(|length| length > max))
-            && !model.min_audio.is_some_and(|min| recording.length.measured().is_some_and(|length| length < min))
+            && model.max_audio.is_none_or(|max| recording.length.measured().is_none_or(|length| length <= max))
+            && model.min_audio.is_none_or(|min| recording.length.measured().is_none_or(|length| length >= min))
             && model.accepts.as_ref().is_none_or(|accepts| !split || accepts.contains(&job.media.file_format()))
             && (!format.is_timed() || match model.timestamps {
                 Timestamps::Model => true,
                 Timestamps::Pieces => !split,
                 Timestamps::None => false,
             });
-        match way(&job, &model, &speech) {
+        match choose_way(&job, &model, &speech) {
             Ok(Way::AsIs) => prop_assert!(fits),
             Ok(way) => {
                 prop_assert!(!fits && split);
-                let plan = pieces(&job, &model, way, &speech);
+                let plan = plan_pieces(&job, &model, way, &speech);
                 prop_assert!(plan.is_some());
                 let plan = plan.unwrap();
                 prop_assert!(plan.suits(&model) && plan.target <= plan.max && plan.max <= AudioMs::new(800_000));

@@ -252,7 +252,7 @@ async fn a_budget_has_to_suffice_for_text_after_the_recording_and_for_no_more() 
 
 #[tokio::test]
 async fn what_a_model_takes_is_judged_by_the_whole() {
-    let gateway = Setup::new().short_backoff().config(PLANS).start().await;
+    let gateway = setup().env("VOXGATE_SPEECH__SPLIT", "false").start().await;
     let alice = Account::of("alice", "default");
     let mut short = audio::wav(100);
     short.extend_from_slice(b"LIST");

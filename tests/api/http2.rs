@@ -213,7 +213,7 @@ async fn many_requests_at_once_on_one_connection_are_each_answered() {
 
 #[tokio::test]
 async fn a_client_that_is_refused_in_the_middle_of_its_body_still_reads_why() {
-    let (authority, gateway) = start_with_tls(&[]).await;
+    let (authority, gateway) = start_with_tls(&[("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400")]).await;
     let audio = audio::wav_of_bytes(40_000_000);
     for _ in 0..5 {
         let request = gateway.post(TRANSCRIPTIONS).header("content-type", "audio/wav").body(audio.clone());

@@ -10,14 +10,20 @@ async fn an_option_that_cannot_be_is_named() {
     let whisper = ("model", "whisper-1");
     let newest = ("model", "gpt-transcribe");
     let diarize = ("model", "gpt-4o-transcribe-diarize");
-    let cases: [(&[(&str, &str)], &str, &str); 23] = [
+    let older = ("model", "gpt-4o-transcribe");
+    let cases: [(&[(&str, &str)], &str, &str); 24] = [
         (&[("temperature", "1.1")], "invalid_value", "temperature"),
         (&[("temperature", "-0.1")], "invalid_value", "temperature"),
         (&[("temperature", "warm")], "invalid_value", "temperature"),
         (&[("temperature", "NaN")], "invalid_value", "temperature"),
         (&[("response_format", "xml")], "invalid_value", "response_format"),
-        (&[newest, ("response_format", "srt")], "unsupported_value", "response_format"),
-        (&[newest, ("response_format", "verbose_json")], "unsupported_value", "response_format"),
+        (&[older, ("response_format", "srt")], "unsupported_value", "response_format"),
+        (&[older, ("response_format", "verbose_json")], "unsupported_value", "response_format"),
+        (
+            &[newest, ("response_format", "verbose_json"), ("timestamp_granularities[]", "word")],
+            "unsupported_value",
+            "timestamp_granularities",
+        ),
         (&[whisper, ("response_format", "diarized_json")], "unsupported_value", "response_format"),
         (&[whisper, ("timestamp_granularities[]", "word")], "invalid_value", "timestamp_granularities"),
         (

@@ -184,7 +184,8 @@ async fn a_stream_has_its_place_until_it_ends() {
 
 #[tokio::test]
 async fn every_end_gives_the_place_back() {
-    let gateway = Setup::new().single_attempt().concurrency(1, 0).start().await;
+    let setup = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400");
+    let gateway = setup.single_attempt().concurrency(1, 0).start().await;
     let (bob, audio, never) = (Account::of("bob", "default"), audio::wav(10_000), Gate::closed());
     let stream = || Form::new().field("model", "gpt-transcribe").field("stream", "true").file(&audio);
     let first = Framing::PLAIN.event(&events()[0]);

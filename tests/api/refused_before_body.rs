@@ -23,7 +23,7 @@ async fn a_client_that_asks_first_is_told_to_go_on_when_all_is_well() {
 
 #[tokio::test]
 async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
-    let gateway = Setup::new().config("[plans.default]\n").start().await;
+    let gateway = Setup::new().config("[plans.default]\n[intake]\nmax_audio_bytes = 26214400\n").start().await;
     let good = token::good();
     let unscoped = token::with(&json!({ "scope": "usage" }));
     let unplanned = token::with(&json!({ "plan": "nobody-has-it" }));
@@ -58,7 +58,7 @@ async fn a_client_that_asks_first_is_refused_without_being_told_to_go_on() {
 
 #[tokio::test]
 async fn a_client_that_does_not_ask_is_refused_before_it_has_sent_its_body() {
-    let gateway = Gateway::start().await;
+    let gateway = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400").start().await;
     let cases = [
         (request_head(&token::altered(), &Form::content_type(), 20_000_000, ""), 401),
         (request_head(&token::with(&json!({ "scope": "translate" })), &Form::content_type(), 20_000_000, ""), 403),
@@ -76,7 +76,7 @@ async fn a_client_that_does_not_ask_is_refused_before_it_has_sent_its_body() {
 
 #[tokio::test]
 async fn a_client_that_goes_on_sending_after_its_refusal_still_reads_it() {
-    let gateway = Gateway::start().await;
+    let gateway = Setup::new().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400").start().await;
     let request = gateway.request(reqwest::Method::POST, TRANSCRIPTIONS).bearer_auth(token::altered());
     let form = Form::new().file(&audio::wav_of_bytes(20_000_000));
     gateway.send(form.on(request)).await.is_error(401, "invalid_token", None);

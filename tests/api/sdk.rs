@@ -12,7 +12,7 @@ use crate::support::{audio, repository, token};
 /// Runs a script that knows nothing but what a user of the SDK knows.
 async fn run(program: &str, script: &str) {
     let Some(program) = require_tool(program, TOOLS) else { return };
-    let gateway = Setup::new().single_attempt().start().await;
+    let gateway = Setup::new().single_attempt().env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400").start().await;
     let mut command = Command::new(program);
     command
         .arg(repository::path(script))

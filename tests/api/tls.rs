@@ -65,7 +65,9 @@ async fn curl_is_served_when_it_trusts_the_authority_and_leaves_when_it_does_not
 
 #[tokio::test]
 async fn curl_sees_why_it_is_refused_while_it_is_still_sending() {
-    let (authority, gateway) = start().await;
+    let authority = Arc::new(Authority::new());
+    let setup = Setup::new().tls(&authority).env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400");
+    let gateway = setup.start().await;
     let root = authority.root_file();
     let large = root.with_file_name("large.wav");
     std::fs::write(&large, vec![0; 40_000_000]).unwrap();

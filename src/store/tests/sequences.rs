@@ -59,7 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-const PLANS: usize = 5;
+const PLANS: usize = 6;
 
 /// Returns the limits of plans that are all reached soon.
 fn limits(plan: usize, audio: u64) -> Limits {
@@ -82,6 +82,8 @@ fn limits(plan: usize, audio: u64) -> Limits {
             monthly_audio: Some(AudioMs::new(120_000)),
             ..Limits::default()
         },
+        // Four hours of the rate.
+        4 => Limits { audio: seconds(1, 240), ..Limits::default() },
         _ => Limits::default(),
     }
 }

@@ -156,7 +156,7 @@ class Errors(unittest.TestCase):
     def test_options(self):
         error = self.raises(openai.BadRequestError, "invalid_value", 400, temperature=7)
         self.assertEqual((error.param, error.type), ("temperature", "invalid_request_error"))
-        self.raises(openai.BadRequestError, "unsupported_value", 400, response_format="srt")
+        self.raises(openai.BadRequestError, "unsupported_value", 400, model="gpt-4o-transcribe", response_format="srt")
         self.raises(openai.NotFoundError, "model_not_found", 404, model="no-such-model")
 
     def test_files(self):
