@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::domain::{Month, Subject, UnixMs};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
 use crate::limits::{
     AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, RateReset, ReviseRequest, Revision,
@@ -84,10 +84,9 @@ impl Model {
                 let grows = ask.charge.minus(record.cost);
                 let denial = if let Some(wait) = wait(caller.audio, time, limits.audio) {
                     Some(Denial::Audio { wait })
-                } else if too_much(grows.usd.get() > 0, after.usd.get(), limits.monthly_usd.map(|max| max.get())) {
+                } else if too_much(grows.usd.get() > 0, after.usd.get(), limits.monthly_usd.map(NanoUsd::get)) {
                     Some(Denial::MonthlyUsd)
-                } else if too_much(grows.audio.get() > 0, after.audio.get(), limits.monthly_audio.map(|max| max.get()))
-                {
+                } else if too_much(grows.audio.get() > 0, after.audio.get(), limits.monthly_audio.map(AudioMs::get)) {
                     Some(Denial::MonthlyAudio)
                 } else {
                     None

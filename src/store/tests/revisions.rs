@@ -156,11 +156,11 @@ async fn a_change_renews_the_lease_and_charges_the_month_of_admission() {
         bench.tell_the_time(&alice);
         let asked = ask(&alice, BUDGET, charge(5, 50));
         let given = bench.store.admit(Arc::new(asked.clone())).await.unwrap();
-        bench.clock.advance(asked.lease - Duration::from_secs(1));
+        bench.clock.advance(asked.lease.saturating_sub(Duration::from_secs(1)));
         bench.tell_the_time(&alice);
         let revised = bench.store.revise(Arc::new(revise(&asked, given.at, charge(8, 80)))).await.unwrap();
         assert_eq!((revised.account.in_flight, revised.account.spent), (1, charge(8, 80)));
-        bench.clock.advance(asked.lease - Duration::from_secs(1));
+        bench.clock.advance(asked.lease.saturating_sub(Duration::from_secs(1)));
         bench.tell_the_time(&alice);
         let next = bench.store.admit(Arc::new(ask(&alice, BUDGET, charge(10, 100)))).await.unwrap();
         assert_eq!((next.denial, next.account.in_flight), (None, 2));
