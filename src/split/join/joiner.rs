@@ -55,6 +55,7 @@ struct FirstAnswer {
 #[derive(Default)]
 struct Streamed {
     text: String,
+    logprobs: Option<Items>,
     has_segments: bool,
 }
 
@@ -114,6 +115,9 @@ impl Joiner {
     /// Takes a delta of the next piece, and returns the data of the event for it; `None` if there is nothing to send yet.
     pub fn push_delta(&mut self, delta: &str, logprobs: Option<&RawValue>) -> Option<String> {
         self.streamed.text.push_str(delta);
+        if let Some(tokens) = logprobs.and_then(items) {
+            self.streamed.logprobs.get_or_insert_default().extend(&tokens);
+        }
         let sent = self.text.push(delta);
         (!sent.is_empty()).then(|| delta_event(&sent, logprobs.map(RawValue::get)))
     }
@@ -200,11 +204,8 @@ impl Joiner {
             self.common.add(answer, place.span.length());
         }
         self.usage.add(place.span.length(), report, Some(answer));
-        added.delta = if self.request.times == Times::Pieces && !is_empty {
-            self.add_sentences(place, unsent)
-        } else {
-            self.text.push(unsent)
-        };
+        let makes_times = self.request.format != self.piece_format();
+        added.delta = if makes_times && !is_empty { self.add_sentences(place, unsent) } else { self.text.push(unsent) };
         Ok(added)
     }
 
@@ -233,15 +234,17 @@ impl Joiner {
         }
     }
 
-    /// Adds the log probabilities, and returns those of this piece.
+    /// Adds the log probabilities: those of the answer, or of the deltas if the answer has none. Returns those of a delta
+    /// that brings the whole piece.
     fn add_logprobs(&mut self, answer: &Members<'_>) -> Option<String> {
-        let tokens = answer.array("logprobs")?;
-        let mut own = Items::default();
-        for token in tokens {
-            own.push(token.get());
-            self.logprobs.get_or_insert_default().push(token.get());
+        let mut of_piece = Items::default();
+        match (answer.array("logprobs"), self.streamed.logprobs.take()) {
+            (Some(tokens), _) => of_piece.extend(&tokens),
+            (None, Some(streamed)) => of_piece = streamed,
+            (None, None) => return None,
         }
-        Some(own.array())
+        self.logprobs.get_or_insert_default().append(&of_piece);
+        self.streamed.text.is_empty().then(|| of_piece.array())
     }
 
     /// Adds the sentences of a text with times that are estimated, and returns the delta.
@@ -251,11 +254,9 @@ impl Joiner {
         if let Some(cues) = &mut self.cues {
             return cues.add_made(sentences.iter().flat_map(|sentence| wrap::cues(sentence, &voice)).collect());
         }
-        if self.request.format == Format::VerboseJson {
-            for sentence in sentences {
-                let [start, end] = [sentence.span.start, sentence.span.end].map(|at| seconds(nearest_ms(at)));
-                self.segments.push_segment(&start, &end, sentence.text);
-            }
+        for sentence in sentences {
+            let [start, end] = [sentence.span.start, sentence.span.end].map(|at| seconds(nearest_ms(at)));
+            self.segments.push_segment(&start, &end, sentence.text);
         }
         self.text.push(text)
     }
@@ -297,4 +298,8 @@ impl Joiner {
         answer.optional("usage", self.usage.json().as_deref());
         answer.finish()
     }
+}
+
+fn items(array: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(array.get()).ok()
 }

@@ -1,6 +1,7 @@
 //! Writers of JSON from parts that are JSON already.
 
 use serde_json::json;
+use serde_json::value::RawValue;
 
 /// A writer of an object.
 #[derive(Default)]
@@ -48,6 +49,20 @@ impl Items {
             self.0.push(',');
         }
         self.0.push_str(json);
+    }
+
+    /// Adds values.
+    pub(super) fn extend(&mut self, values: &[&RawValue]) {
+        for value in values {
+            self.push(value.get());
+        }
+    }
+
+    /// Adds all items of another array.
+    pub(super) fn append(&mut self, items: &Self) {
+        if !items.0.is_empty() {
+            self.push(&items.0);
+        }
     }
 
     /// Returns the array.

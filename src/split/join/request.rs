@@ -12,7 +12,7 @@ pub enum Times {
 }
 
 /// The form of the joined transcript, as the client asked for it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JoinRequest {
     /// The format of the joined answer.
     pub format: Format,

@@ -1,5 +1,7 @@
 //! Sentences, wrapped to subtitles.
 
+use std::cmp::Reverse;
+
 use unicode_width::UnicodeWidthChar;
 
 use super::cues::Cue;
@@ -177,7 +179,8 @@ fn best_break(tokens: &[Token<'_>], fit: usize, left: u64) -> usize {
         // A phrase may end up to a third of the share away.
         (total.abs_diff(target) + if token.ends_phrase() { 0 } else { target / 3 }, count)
     });
-    scored.min_by_key(|(distance, _)| *distance).map_or(fit, |(_, count)| count)
+    // Of equals the last, so that marks without weight fill no cues of their own.
+    scored.max_by_key(|(distance, _)| Reverse(*distance)).map_or(fit, |(_, count)| count)
 }
 
 /// Lays out the tokens of a cue: one line if they fit it, else two of about the same width.

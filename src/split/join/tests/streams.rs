@@ -44,6 +44,26 @@ fn deltas_go_out_as_they_come_with_one_space_at_the_seam() {
     assert_eq!(outcome.deltas, "Good morning. Well how");
     assert_eq!(outcome.done["text"], outcome.deltas);
     assert_eq!(outcome.done["usage"], json!({ "seconds": 4 }));
+    assert_eq!(outcome.done["logprobs"], json!([{ "token": "Good" }]), "of the deltas, as the ends have none");
+}
+
+#[test]
+fn only_a_delta_of_a_whole_piece_has_its_logprobs() {
+    let done = br#"{"text":"Good morning","logprobs":[{"token":"Good"},{"token":" morning"}]}"#;
+    let mut joiner = Joiner::new(request(Format::Json, Times::Model));
+    joiner.push_delta("Good", None).unwrap();
+    let events = joiner.end_streamed(&FIRST, done).unwrap().into_events();
+    assert_eq!(events, [r#"{"type":"transcript.text.delta","delta":" morning"}"#]);
+    let events = joiner.add(&second(), done).unwrap().into_events();
+    assert_eq!(
+        events,
+        [concat!(
+            r#"{"type":"transcript.text.delta","delta":" Good morning","#,
+            r#""logprobs":[{"token":"Good"},{"token":" morning"}]}"#
+        )]
+    );
+    let end: serde_json::Value = serde_json::from_slice(joiner.finish(AudioMs::new(4000)).answer()).unwrap();
+    assert_eq!(end["logprobs"].as_array().unwrap().len(), 4);
 }
 
 #[test]
