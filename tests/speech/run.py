@@ -146,18 +146,24 @@ def check(run, cases, binary):
     misses = []
     with _Splitter(run, hears, binary) as split:
         for case in cases:
-            pairs = []
+            pairs, sentences = [], 0
             for seed in run.seeds:
                 recording = made[case, seed]
-                answer = split(recording, case)
+                try:
+                    answer = split(recording, case)
+                except gateway.Failure as failure:
+                    misses.append(f"{case.name}: {failure}")
+                    continue
+                sentences += len(recording.sentences)
                 misses += [f"{case.name}, {recording.name}: {fault}" for fault in _faults(recording, case, answer)]
                 seams = [
                     score.Seam(before.end / recordings.RATE, after.start / recordings.RATE)
                     for before, after in zip(answer.pieces, answer.pieces[1:])
                 ]
                 pairs.append((wholes[recording.path], score.score(recording.sentences, answer.cues, seams)))
+            if not pairs:
+                continue
             whole, pieced = (score.pool(scores) for scores in zip(*pairs))
-            sentences = sum(len(made[case, seed].sentences) for seed in run.seeds)
             _print_row(case, whole, pieced, sentences)
             misses += [f"{case.name}: {miss}" for miss in _misses(run, case, whole, pieced, sentences)]
     return misses
