@@ -30,6 +30,8 @@ quick: ## Check the format and the lints, and run the unit tests that need no Re
 
 test: test-tools lint check-features deny ## Install what the tests need (asks for sudo), then run every check
 	REQUIRE_TOOLS=1 cargo test
+	@tests/install-tools.sh speech || echo 'The recogniser of tests/speech could not be installed.' >&2
+	tests/speech/run.sh --short
 
 # Whatever tests make up is made up anew, and ten times as much of it (proptest's usual number is 256).
 test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))

@@ -1,6 +1,7 @@
 """A gateway before the provider that hears: started on free ports, with a token, and asked as OpenAI's SDK asks."""
 
 import dataclasses
+import http.client
 import json
 import os
 import pathlib
@@ -102,6 +103,8 @@ class Gateway:
         except urllib.error.HTTPError as error:
             log = "".join(self._log[-20:])
             raise Failure(f"{path.name}: {error.code} {error.read().decode()}\n{log}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(f"{path.name}: {error}\n{''.join(self._log[-20:])}") from error
         return _READERS[case.format](answer)
 
 

@@ -29,6 +29,8 @@ MOST_PER_SEAM = 1.0  # errors at a seam, beyond the rate elsewhere
 MOST_OFF = 0.7  # seconds, of the start of a sentence, at the 95th percentile
 MOST_OFF_ESTIMATED = 0.5  # the same for subtitles of a model that gives no times
 LEAST_MEASURED = 0.3  # of the sentences, how many have to begin a cue, for the percentile to say something
+MOST_SPEECH_LOST = 0.1  # seconds of a sentence that are in no piece
+MOST_SILENCE_SENT = 5.0  # seconds of one pause that are in pieces
 LEAST_ALIKE = 0.9  # a piece and the stretch of the recording that it is
 
 
@@ -146,18 +148,24 @@ def check(run, cases, binary):
     misses = []
     with _Splitter(run, hears, binary) as split:
         for case in cases:
-            pairs = []
+            pairs, sentences = [], 0
             for seed in run.seeds:
                 recording = made[case, seed]
-                answer = split(recording, case)
+                try:
+                    answer = split(recording, case)
+                except gateway.Failure as failure:
+                    misses.append(f"{case.name}: {failure}")
+                    continue
+                sentences += len(recording.sentences)
                 misses += [f"{case.name}, {recording.name}: {fault}" for fault in _faults(recording, case, answer)]
                 seams = [
                     score.Seam(before.end / recordings.RATE, after.start / recordings.RATE)
                     for before, after in zip(answer.pieces, answer.pieces[1:])
                 ]
                 pairs.append((wholes[recording.path], score.score(recording.sentences, answer.cues, seams)))
+            if not pairs:
+                continue
             whole, pieced = (score.pool(scores) for scores in zip(*pairs))
-            sentences = sum(len(made[case, seed].sentences) for seed in run.seeds)
             _print_row(case, whole, pieced, sentences)
             misses += [f"{case.name}: {miss}" for miss in _misses(run, case, whole, pieced, sentences)]
     return misses
@@ -210,6 +218,7 @@ def _faults(recording, case, answer):
     for before, after in zip(answer.pieces, answer.pieces[1:]):
         if after.start < before.end - pieces.FRAME:
             yield f"pieces overlap at {after.start / recordings.RATE:.2f} s"
+    yield from _wrongly_sent(recording, answer.pieces)
     if case.format == "stream":
         return
     for before, after in zip(answer.cues, answer.cues[1:]):
@@ -220,6 +229,19 @@ def _faults(recording, case, answer):
             yield f"a cue from {cue.start:.2f} to {cue.end:.2f} s is not within {recording.seconds:.2f} s"
     if score.normalised(answer.text) != score.normalised(" ".join(cue.text for cue in answer.cues)):
         yield "the text is not that of the cues"
+
+
+def _wrongly_sent(recording, found):
+    """Speech that is in no piece, and silence that is in one."""
+    spans = [(piece.start / recordings.RATE, piece.end / recordings.RATE) for piece in found]
+    for sentence in recording.sentences:
+        sent = sum(max(0.0, min(end, sentence.end) - max(start, sentence.start)) for start, end in spans)
+        if sent < sentence.end - sentence.start - MOST_SPEECH_LOST:
+            yield f"only {sent:.2f} s were sent of the sentence from {sentence.start:.2f} to {sentence.end:.2f} s"
+    for before, after in zip(recording.sentences, recording.sentences[1:]):
+        sent = sum(max(0.0, min(end, after.start) - max(start, before.end)) for start, end in spans)
+        if sent > MOST_SILENCE_SENT:
+            yield f"{sent:.1f} s were sent of the silence from {before.end:.1f} to {after.start:.1f} s"
 
 
 def _misses(run, case, whole, split, sentences):

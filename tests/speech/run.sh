@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 python=.test-tools/speech/bin/python
 missing=()
-[ -x "$python" ] || missing+=("the recogniser")
+cmp -s tests/speech/requirements.txt .test-tools/speech.installed || missing+=("the recogniser")
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
 case $(ffmpeg -hide_banner -filters 2>/dev/null || true) in
     *" flite "*) ;;
