@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::facts::Facts;
 use crate::models::AttemptTarget;
 use crate::telemetry::metrics::{
-    AUDIO_BYTES, AUDIO_SECONDS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label, OUTCOMES, PROVIDER_SECONDS, REFUSALS,
-    REQUEST_SECONDS, REQUESTS,
+    AUDIO_BYTES, AUDIO_SECONDS, CUTTING_SECONDS, DAMAGED_PACKETS, FIRST_EVENT_SECONDS, GATEWAY_SECONDS, Label,
+    OUTCOMES, PIECE_SECONDS, PIECES, PROVIDER_SECONDS, REFUSALS, REQUEST_SECONDS, REQUESTS, SILENCE_SECONDS,
 };
 
 impl Facts {
@@ -26,6 +26,13 @@ impl Facts {
             PROVIDER_SECONDS.record([Label::configured(&target.provider)], span);
             AUDIO_SECONDS.add([model], self.audio_ms.unwrap_or_default());
             AUDIO_BYTES.add([model], self.bytes.unwrap_or_default());
+        }
+        if let Some(cut) = self.cut {
+            PIECES.add([model], u64::from(cut.pieces));
+            PIECE_SECONDS.add([model], cut.sent.audio_ms().get());
+            SILENCE_SECONDS.add([model], cut.skipped.audio_ms().get());
+            CUTTING_SECONDS.add([], u64::try_from(cut.processor_time.as_millis()).unwrap_or(u64::MAX));
+            DAMAGED_PACKETS.add([], cut.decoding.damaged);
         }
         if let Some((started, first)) = self.started.zip(self.first_event) {
             FIRST_EVENT_SECONDS.record([model], first.saturating_duration_since(started));

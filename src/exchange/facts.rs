@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::ledger::Usage;
 use crate::models::Attempts;
+use crate::speech::CutReport;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::traces::{Span, Trace};
 
@@ -59,6 +60,8 @@ pub(super) struct Facts {
     pub(super) forwarded: Option<Instant>,
     pub(super) provider_time: Option<Duration>,
     pub(super) first_event: Option<Instant>,
+    /// How the recording was cut, if it was.
+    pub(super) cut: Option<CutReport>,
     pub(super) usage: Option<Usage>,
     pub(super) outcome: Outcome,
     pub(super) trace: Trace,
@@ -108,6 +111,11 @@ impl Drop for Facts {
             provider_error_code = self.provider_error_code.as_deref(),
             provider_ms = provider.map(millis),
             gateway_ms = millis(whole.saturating_sub(provider.unwrap_or_default())),
+            pieces = self.cut.map(|cut| cut.pieces),
+            speech_ms = self.cut.map(|cut| cut.sent.audio_ms().get()),
+            silence_ms = self.cut.map(|cut| cut.skipped.audio_ms().get()),
+            cutting_ms = self.cut.map(|cut| millis(cut.processor_time)),
+            damaged_packets = self.cut.map(|cut| cut.decoding.damaged),
             usage_input_tokens = input_tokens,
             usage_output_tokens = output_tokens,
             usage_audio_ms = billed_ms,

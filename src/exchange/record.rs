@@ -1,7 +1,7 @@
 //! The record of each request: one log event when the last byte of its answer is out or the client is gone. The metrics
 //! are counted and the trace ends at the same time.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -16,6 +16,7 @@ use crate::identity::Caller;
 use crate::intake::Job;
 use crate::ledger::Usage;
 use crate::models::Attempts;
+use crate::speech::CutReport;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::traces::{Span, Step, Trace};
 
@@ -24,7 +25,11 @@ use crate::telemetry::traces::{Span, Step, Trace};
 #[derive(Clone)]
 pub struct Record(Rc<Held>);
 
-struct Held(RefCell<Facts>);
+struct Held {
+    facts: RefCell<Facts>,
+    /// The account of the cutting, which is kept until the request is over.
+    cutting: RefCell<Option<Rc<Cell<CutReport>>>>,
+}
 
 impl Record {
     /// Creates the record of a request that starts now.
@@ -32,7 +37,7 @@ impl Record {
         let mut facts = Facts::default();
         (facts.started, facts.request_id) = (Some(Instant::now()), request_id);
         (facts.method, facts.route) = (method.to_owned(), route);
-        Self(Rc::new(Held(RefCell::new(facts))))
+        Self(Rc::new(Held { facts: RefCell::new(facts), cutting: RefCell::default() }))
     }
 
     /// Returns the time at which the request came.
@@ -41,11 +46,11 @@ impl Record {
     }
 
     pub(super) fn facts(&self) -> Ref<'_, Facts> {
-        self.0.0.borrow()
+        self.0.facts.borrow()
     }
 
     fn facts_mut(&self) -> RefMut<'_, Facts> {
-        self.0.0.borrow_mut()
+        self.0.facts.borrow_mut()
     }
 
     /// Returns the request id.
@@ -105,6 +110,11 @@ impl Record {
         facts.provider_status = Some(status);
         facts.provider_error_type = kind.map(str::to_owned);
         facts.provider_error_code = code.map(str::to_owned);
+    }
+
+    /// Records that the recording is cut, with the account of that as it goes on.
+    pub fn cutting(&self, report: Rc<Cell<CutReport>>) {
+        self.0.cutting.replace(Some(report));
     }
 
     /// Records the time of a stream's first event.
@@ -175,8 +185,9 @@ impl Record {
 /// Hands the facts to a task that writes the event, so that the client does not wait for it.
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut facts = std::mem::take(self.0.get_mut());
+        let mut facts = std::mem::take(self.facts.get_mut());
         (facts.receiving, facts.relaying) = (Span::default(), Span::default());
+        facts.cut = self.cutting.get_mut().take().map(|report| report.get());
         facts.ended = Some((Instant::now(), SystemTime::now()));
         // While the runtime shuts down, it drops the task, which writes the event then.
         if let Ok(runtime) = Handle::try_current() {

@@ -169,7 +169,14 @@ impl Dispatch<'_> {
             max,
             state.settings.relay.keep_alive,
         );
-        let (request_id, trace) = (record.request_id(), record.trace());
-        RecordingInPieces { job, targets, plan, key: self.caller.share_key(), deadline, attempts, request_id, trace }
+        RecordingInPieces {
+            job,
+            targets,
+            plan,
+            key: self.caller.share_key(),
+            deadline,
+            attempts,
+            record: record.clone(),
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::state::AppState;
 use crate::config::Settings;
 use crate::domain::terms::Format;
 use crate::domain::{AudioMs, Length};
+use crate::exchange::Record;
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{Job, Options};
@@ -38,8 +39,7 @@ pub(super) struct RecordingInPieces {
     pub(super) key: ShareKey,
     pub(super) deadline: Deadline,
     pub(super) attempts: Attempts,
-    pub(super) request_id: String,
-    pub(super) trace: Trace,
+    pub(super) record: Record,
 }
 
 /// What sends the pieces of one job, one after the other.
@@ -80,11 +80,12 @@ pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
 impl RecordingInPieces {
     /// Begins to transcribe the recording.
     pub(super) fn transcribe(self, state: &AppState, send: Send) -> TranscriptFuture {
-        let Self { job, targets, plan, key, deadline, attempts, request_id, trace } = self;
+        let Self { job, targets, plan, key, deadline, attempts, record } = self;
         let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
         let joiner = Joiner::new(join_request(&job, targets.way));
         let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
         let report = Rc::new(Cell::new(CutReport::default()));
+        record.cutting(Rc::clone(&report));
         let shared = &state.shared;
         let cutting = Cutting::start(&shared.speech, key, &shared.intake.quota, job.audio.clone(), job.media, rules);
         let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
@@ -99,8 +100,8 @@ impl RecordingInPieces {
             attempt_timeout: upstream.response_timeout,
             deadline,
             attempts,
-            request_id,
-            trace,
+            request_id: record.request_id(),
+            trace: record.trace(),
             send,
         };
         let request = SplitRequest {

@@ -70,7 +70,7 @@ impl Bench {
         let mut writer = SpoolWriter::new(&quota, ShareKey::unique(), None).unwrap();
         writer.append(b"a recording").await.unwrap();
         let length = Length::Measured(AudioMs::new(seconds * 1000));
-        let media = MediaInfo { container: Container::Wav, codec: None, length, bytes: 11 };
+        let media = MediaInfo { container: Container::Wav, is_fragmented: false, codec: None, length, bytes: 11 };
         let options = Options { prompt: Some("ten bytes.".to_owned()), ..Options::default() };
         let references = Length::Measured(AudioMs::new(5000));
         Job { task: Task::Transcribe, options, audio: writer.finish().release(), media, references }

@@ -40,11 +40,16 @@ fn start_at_zero(state: &AppState) {
             families::STORE_FAILURES.add([operation, reason], 0);
         }
     }
+    families::CUTTING_SECONDS.add([], 0);
+    families::DAMAGED_PACKETS.add([], 0);
     let models = &state.settings.models;
     for model in models.values() {
         let label = Label::model(model);
         families::AUDIO_SECONDS.add([label], 0);
         families::AUDIO_BYTES.add([label], 0);
+        families::PIECES.add([label], 0);
+        families::PIECE_SECONDS.add([label], 0);
+        families::SILENCE_SECONDS.add([label], 0);
         let fallbacks = model.fallbacks.iter().filter_map(|fallback| models.get(&fallback.model));
         for entry in std::iter::once(model).chain(fallbacks) {
             families::SPEND.add([label, Label::configured(state.provider_name(entry))], 0);
@@ -93,6 +98,11 @@ fn load(page: &mut Page, state: &AppState) {
     page.gauge(&families::MEASURING_QUEUED_LIMIT, [([], measuring.max_queued)]);
     page.gauge(&families::MEASURING_BUSY, [([], number(measuring.busy))]);
     page.gauge(&families::MEASURING_THREADS, [([], number(measuring.threads))]);
+    let speech = state.shared.speech.load();
+    page.gauge(&families::SPEECH_QUEUED, [([], speech.queued)]);
+    page.gauge(&families::SPEECH_QUEUED_LIMIT, [([], speech.max_queued)]);
+    page.gauge(&families::SPEECH_BUSY, [([], number(speech.busy))]);
+    page.gauge(&families::SPEECH_THREADS, [([], number(speech.threads))]);
 }
 
 fn number(count: usize) -> u64 {

@@ -211,6 +211,7 @@ async fn a_piece_that_finds_no_room_is_an_error_and_leaves_nothing() {
 async fn sound_that_cannot_be_decoded_is_an_error() {
     let (audio, _) = spool(&wav(&[0; 1000])).await;
     let info = MediaInfo {
+        is_fragmented: false,
         container: Container::Mp4,
         codec: None,
         length: Length::Measured(AudioMs::new(1000)),

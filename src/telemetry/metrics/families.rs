@@ -46,6 +46,17 @@ families! {
     AUDIO_SECONDS: Sum<1> = "voxgate_audio_seconds_total" ["model"], 3;
     /// Bytes of audio forwarded to providers.
     AUDIO_BYTES: Counter<1> = "voxgate_audio_bytes_total" ["model"];
+    /// Pieces of recordings that were cut to be sent to providers.
+    PIECES: Counter<1> = "voxgate_pieces_total" ["model"];
+    /// Seconds of sound in these pieces.
+    PIECE_SECONDS: Sum<1> = "voxgate_piece_seconds_total" ["model"], 3;
+    /// Seconds of silence in recordings in pieces that were in no piece.
+    SILENCE_SECONDS: Sum<1> = "voxgate_silence_seconds_total" ["model"], 3;
+    /// Processor time spent on decoding, cutting and encoding recordings, in seconds.
+    CUTTING_SECONDS: Sum<0> = "voxgate_cutting_seconds_total" [], 3;
+    /// Packets of recordings that could not be decoded and were replaced by silence.
+    DAMAGED_PACKETS: Counter<0> = "voxgate_damaged_packets_total" [];
+
     /// Cost of settled requests in US dollars, by requested model and serving provider.
     SPEND: Sum<2> = "voxgate_spend_usd_total" ["model", "provider"], 9;
     /// Settled requests by ending: answered, refunded, left (the client hung up), broken (the provider broke off the stream).
@@ -105,6 +116,15 @@ families! {
     MEASURING_BUSY: Gauge<0> = "voxgate_measuring_threads_busy" [];
     /// Threads for measuring recordings: one less than CPU cores, at least one.
     MEASURING_THREADS: Gauge<0> = "voxgate_measuring_threads" [];
+
+    /// Recordings that wait for a thread that decodes them.
+    SPEECH_QUEUED: Gauge<0> = "voxgate_speech_queued" [];
+    /// Limit for recordings that wait for a thread that decodes them.
+    SPEECH_QUEUED_LIMIT: Gauge<0> = "voxgate_speech_queued_limit" [];
+    /// Threads that are decoding, cutting and encoding a recording.
+    SPEECH_BUSY: Gauge<0> = "voxgate_speech_threads_busy" [];
+    /// Threads for decoding, cutting and encoding recordings (speech.threads).
+    SPEECH_THREADS: Gauge<0> = "voxgate_speech_threads" [];
 
     /// Expiry of the certificate in server.tls_cert, in seconds since 1970; absent without HTTPS.
     TLS_ENDS: Gauge<0> = "voxgate_tls_certificate_expiry_timestamp_seconds" [];

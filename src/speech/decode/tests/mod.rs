@@ -77,7 +77,7 @@ fn a_recording_without_a_sample_is_refused() {
     let bytes = wav(16_000, 1, &[]);
     let length = Length::Measured(AudioMs::new(1));
     let size = bytes.len().try_into().unwrap();
-    let info = MediaInfo { container: Container::Wav, codec: None, length, bytes: size };
+    let info = MediaInfo { container: Container::Wav, is_fragmented: false, codec: None, length, bytes: size };
     let Err(SoundError::NotUnderstood { reason, .. }) = decode_as(&bytes, &info) else { panic!() };
     assert!(matches!(reason, Reason::NoSound), "{reason}");
 }

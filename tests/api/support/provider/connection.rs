@@ -72,7 +72,8 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
             coming.ended(if whole { End::Whole } else { End::GivenUp });
             return;
         }
-        let reply = told.unwrap_or_else(|| usual::reply(state.seen.lock().unwrap().last().unwrap()));
+        let seen = state.seen.lock().unwrap().last().cloned().unwrap();
+        let reply = told.or_else(|| state.judged(&seen)).unwrap_or_else(|| usual::reply(&seen));
         match play(reply, &mut socket).await {
             Ok(Outcome::Open) => {}
             Ok(Outcome::Closed) => return,

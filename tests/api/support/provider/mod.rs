@@ -44,7 +44,7 @@ struct State {
     script: Mutex<VecDeque<Reply>>,
     /// What it says once the script is at its end, to requests with a key or to all.
     always: Mutex<HashMap<Option<String>, Reply>>,
-    /// What it says then, by the request.
+    /// What it says to a request that nothing else was said to.
     by_request: Mutex<Option<Judge>>,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<String>>,
@@ -62,8 +62,12 @@ impl State {
         let always = self.always.lock().unwrap();
         let by_key = self.expectations.key_of(asked).and_then(|key| always.get(&Some(key.to_owned())));
         let scripted = || self.script.lock().unwrap().pop_front();
-        let by_request = || self.by_request.lock().unwrap().as_mut().map(|judge| judge(asked));
-        by_key.cloned().or_else(scripted).or_else(by_request).or_else(|| always.get(&None).cloned())
+        by_key.cloned().or_else(scripted).or_else(|| always.get(&None).cloned())
+    }
+
+    /// What the test says of a request that was read whole.
+    fn judged(&self, seen: &Seen) -> Option<Reply> {
+        self.by_request.lock().unwrap().as_mut().map(|judge| judge(seen))
     }
 }
 
@@ -135,7 +139,7 @@ impl Provider {
         self.state.always.lock().unwrap().insert(None, reply);
     }
 
-    /// Answers every request that the script has no answer for as `judge` says.
+    /// Answers every request that has no other answer as `judge` says.
     pub(crate) fn answer_by(&self, judge: impl FnMut(&Seen) -> Reply + Send + 'static) {
         *self.state.by_request.lock().unwrap() = Some(Box::new(judge));
     }
