@@ -159,6 +159,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         usage: None,
         ending: Ending::Answered,
         without_store: false,
+        owed: Charge::NONE,
         unknown: IfUnknown::Charge,
         tried: false,
         marked: true,

@@ -17,7 +17,7 @@ use crate::intake::Job;
 use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
 use crate::limits::{
-    AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits, Replaced,
+    AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits, Replaced, Revision,
 };
 use crate::models::TargetChain;
 use crate::store::StoreError;
@@ -35,7 +35,7 @@ pub struct Admission {
     pub(super) default_model: String,
     /// True if the provider of models that are not configured is available.
     pub(super) serves_unknown: bool,
-    limiter: Arc<Limiter>,
+    pub(super) limiter: Arc<Limiter>,
     lease: Duration,
     /// The time after its expiry for which a token is still accepted.
     leeway: Duration,
@@ -89,14 +89,25 @@ impl Admission {
         }
         let (id, decided_by, text) = (decided.id, decided.decided_by, amounts.text);
         let (at, length) = (decision.at, amounts.length);
-        let charge =
-            PendingCharge { id, subject, session, at, info, estimate, rated: length.upper_bound(), text, decided_by };
+        let charge = PendingCharge {
+            id,
+            subject,
+            session,
+            at,
+            info,
+            estimate,
+            rated: length.upper_bound(),
+            text,
+            owed: Charge::NONE,
+            revision: Revision::default(),
+            decided_by,
+        };
         let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
         Ok(Permit::new(Arc::clone(&targets.requested), charge, length, settler, leases))
     }
 
     /// Refuses a job that no decision of the store could admit, and returns the caller's plan.
-    fn check_job(&self, to_admit: JobToAdmit<'_>, length: Length) -> Result<&Plan, Refusal> {
+    pub(super) fn check_job(&self, to_admit: JobToAdmit<'_>, length: Length) -> Result<&Plan, Refusal> {
         let JobToAdmit { caller, targets, .. } = to_admit;
         let plan = self.plan(caller)?;
         if let Some(rate) = plan.audio.filter(|rate| length.upper_bound() > rate.burst) {
@@ -140,7 +151,8 @@ impl Admission {
         }
     }
 
-    fn lease(&self, pieces: Option<PlannedPieces>) -> Duration {
+    /// Returns the lease of a job.
+    pub(super) fn lease(&self, pieces: Option<PlannedPieces>) -> Duration {
         pieces.map_or(self.lease, |pieces| pieces.time.saturating_add(LEASE_MARGIN))
     }
 
@@ -228,7 +240,7 @@ impl Admission {
     }
 
     /// Returns the caller's session if it has caps. The session ends when its token is no longer accepted.
-    fn in_session(&self, caller: &Caller) -> Option<InSession> {
+    pub(super) fn in_session(&self, caller: &Caller) -> Option<InSession> {
         let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
         let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(self.leeway);
         Some(InSession { id, caps: caller.caps, expires_at })
@@ -241,7 +253,7 @@ impl Admission {
 }
 
 /// Returns the refusal of a request that the limits deny.
-fn denied(
+pub(super) fn denied(
     caller: &Caller,
     plan: &Plan,
     denial: Denial,

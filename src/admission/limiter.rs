@@ -1,5 +1,6 @@
 //! Decisions on requests: by the store or, while the store is down, by the state of this process.
 
+pub(super) mod revise;
 mod status;
 
 use std::sync::Arc;

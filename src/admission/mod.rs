@@ -6,6 +6,7 @@
 //!
 //! - `admit`: the checks of a request, before its body and with it; `targets`: the model entries that can do a job
 //! - `estimate`: the job to admit and its expected cost; `cost`: the cost of what providers did
+//! - `revise`: the change of an open permit's charge
 //! - `limiter`: decisions by the [`store`](crate::store) or, while that is down, by the state of this process; `open`
 //!   opens it by the settings
 //! - `pending_request`: a request to the store until its answer; `watch`: maintenance of the store and of the limiter
@@ -20,6 +21,7 @@ mod open;
 mod pending_request;
 mod permit;
 mod refusal;
+mod revise;
 mod targets;
 #[cfg(test)]
 pub(crate) mod testing;

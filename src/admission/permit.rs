@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::cost::{Cost, CostOfPieces, ProviderShare};
+use super::estimate::Amounts;
+use super::limiter::revise::HeldCharge;
 use crate::config::Model;
 use crate::domain::{AudioMs, Length, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Report, RequestInfo, Usage};
 use crate::limits::leases::{Granted, Leases};
 use crate::limits::session::InSession;
-use crate::limits::{Replaced, Settlement};
+use crate::limits::{Replaced, Revision, Settlement};
 use crate::models::Attempts;
 use crate::settlement::{HeldPermit, Settler};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
@@ -60,8 +62,19 @@ pub(super) struct PendingCharge {
     pub(super) rated: AudioMs,
     /// The number of bytes of text that a provider may bill.
     pub(super) text: u64,
+    /// The part of the estimate that this process has allowed without the store, of a permit from the store.
+    pub(super) owed: Charge,
+    /// The last change of the estimate.
+    pub(super) revision: Revision,
     /// The authority that admitted the request.
     pub(super) decided_by: Granted,
+}
+
+impl PendingCharge {
+    /// Returns the charge that the permit holds.
+    pub(super) fn held(&self) -> HeldCharge {
+        HeldCharge { charge: self.estimate, owed: self.owed, decided_by: self.decided_by }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +142,22 @@ impl Permit {
         Replaced { charge: self.account.estimate, rated: self.account.rated }
     }
 
+    /// Begins another change of the charge.
+    pub(super) fn next_revision(&mut self) -> &PendingCharge {
+        self.account.revision = self.account.revision.next();
+        &self.account
+    }
+
+    /// Takes over the charge that the permit holds after a change was asked for.
+    pub(super) fn set_held(&mut self, held: HeldCharge) {
+        (self.account.estimate, self.account.owed) = (held.charge, held.owed);
+    }
+
+    /// Records that a change was made, for a job of these amounts.
+    pub(super) fn revised(&mut self, amounts: Amounts) {
+        self.account.rated = self.account.rated.max(amounts.length.upper_bound());
+    }
+
     /// Records that part of the transcript was sent to the client.
     pub fn mark_delivered(&mut self) {
         self.delivered = true;
@@ -193,7 +222,7 @@ impl Drop for Permit {
         let pieces = self.attempts.pieces().map(CostOfPieces::of);
         let outcome = pieces.as_ref().map(|pieces| self.outcome_of_pieces(pieces));
         let Outcome { ending, cost, usage } = outcome.unwrap_or_else(|| self.outcome());
-        let PendingCharge { id, subject, session, at, mut info, estimate, decided_by, .. } = self.account.clone();
+        let PendingCharge { id, subject, session, at, mut info, estimate, owed, decided_by, .. } = self.account.clone();
         if let Some(target) = self.attempts.last_target() {
             info.provider = target.provider;
         }
@@ -214,6 +243,7 @@ impl Drop for Permit {
             session,
             counted_as: self.model.counted_as().to_owned(),
             without_store: decided_by == Granted::Locally,
+            owed,
             ..Settlement::from_entry(Entry { id, at, subject, info, audio, estimate, cost, usage, ending })
         };
         self.settler.settle(settlement, span);

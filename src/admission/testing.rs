@@ -9,9 +9,9 @@ use super::permit::PendingCharge;
 use crate::config::Model;
 use crate::domain::{AudioMs, Length, NanoUsd, UnixMs};
 use crate::ledger::{Charge, PermitId, RequestInfo};
-use crate::limits::Settlement;
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Granted, Leases};
+use crate::limits::{Revision, Settlement};
 use crate::settlement::{Backlog, Settler};
 use crate::store::tests::bench::Bench;
 
@@ -49,6 +49,8 @@ pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
         estimate: Charge { usd: NanoUsd::default(), audio: length },
         rated: length,
         text: 0,
+        owed: Charge::NONE,
+        revision: Revision::default(),
         decided_by: Granted::Locally,
     };
     let leases = Arc::new(Leases::new(Clock::system()));

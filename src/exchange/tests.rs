@@ -90,6 +90,24 @@ fn pieces_side_by_side_are_attempts_of_one_exchange() {
 }
 
 #[test]
+fn the_usage_of_a_joined_answer_is_recorded_and_not_charged_again() {
+    let (mut exchange, record, mut settlements) = exchange();
+    let attempts = exchange.begin_pieces(&Model::unknown("m"));
+    for length in [1000, 2000] {
+        let log = attempts.begin_piece(AudioMs::new(length), 0);
+        log.begin_attempt(target("p")).upload().set();
+        log.piece_heard(usage(length + 100));
+        log.finish();
+    }
+    assert_eq!(record.served(), Some(("p".to_owned(), 2)));
+    exchange.finish_whole(usage(9000));
+    let settlement = settlements.next().unwrap();
+    let facts = (settlement.ending, settlement.cost.audio, settlement.info.pieces);
+    assert_eq!(facts, (Ending::Answered, AudioMs::new(3200), Some(2)));
+    assert_eq!((settlement.usage, record.facts().usage), (usage(3200).usage, usage(9000).usage));
+}
+
+#[test]
 fn a_withdrawn_forwarding_leaves_no_trace_in_the_count_of_attempts() {
     let (mut exchange, record, mut settlements) = exchange();
     let entry = exchange.begin_forwarding(&Model::unknown("m")).begin_attempt(target("p"));

@@ -120,6 +120,13 @@ impl BudgetCache {
         Ok(())
     }
 
+    /// Gives up charges that were admitted without the store: it has charged them now, or they are not made.
+    pub(crate) fn release(&self, subject: &Subject, charge: Charge) {
+        if let Some(cached) = self.lock().get_mut(subject) {
+            cached.owed = cached.owed.minus(charge);
+        }
+    }
+
     /// Notes that the store has settled a charge admitted without it, as `cost` in a month instead of `estimate`.
     pub(crate) fn record_settled(&self, subject: &Subject, month: Month, estimate: Charge, cost: Charge) {
         let now = self.clock.steady();

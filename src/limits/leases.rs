@@ -97,6 +97,12 @@ impl Leases {
         Added::New
     }
 
+    /// Renews a lease, even if its time was up.
+    pub(crate) fn renew(&self, subject: &Subject, id: PermitId, lease: Duration, granted: Granted) {
+        let until = self.clock.steady().saturating_add(lease);
+        self.lock().entry(subject.clone()).or_default().insert(id, Lease { until, granted });
+    }
+
     /// Removes a lease, if it is still there.
     pub fn end(&self, subject: &Subject, id: PermitId) {
         let mut held = self.lock();

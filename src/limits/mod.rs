@@ -1,6 +1,7 @@
 //! The limits of one request as numbers, the request to a store, and the store's decision.
 //!
-//! - `bucket`, `plan_limits`: the limits by a plan; `request`, `decision`: the request to a store, and its answer
+//! - `bucket`, `plan_limits`: the limits by a plan; `request`, `decision`: the request to a store, and its answer;
+//!   `revision`: the change of an open permit's charge
 //! - `rates`: the rates of this process; `leases`: its requests in flight; `budget_cache`: the last known budgets
 //! - `settlement`: the final cost of a permit; `session`: sessions and their caps
 //! - `reached`: a limit that refused a request, with its message; `allowance`: the rest of the rates, for headers
@@ -17,6 +18,7 @@ mod plan_limits;
 pub mod rates;
 mod reached;
 mod request;
+mod revision;
 pub mod session;
 mod settlement;
 
@@ -27,4 +29,5 @@ pub use decision::{AccountUsage, Decision, Denial, RateReset};
 pub use plan_limits::{Limits, Replaced};
 pub use reached::{Limit, LimitContext, LimitReached};
 pub use request::AdmitRequest;
+pub use revision::{ReviseRequest, Revision, RevisionDecision, RevisionOutcome};
 pub use settlement::{IfUnknown, RateRefund, Settlement};

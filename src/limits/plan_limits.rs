@@ -84,6 +84,31 @@ impl Limits {
         }
     }
 
+    /// Returns the limits of `plan` for a permit whose charge changes, and which has taken `rated` from the rate of audio.
+    /// More audio takes the difference; less gives nothing back, as a settlement does.
+    pub fn for_revision(rated: AudioMs, plan: &Plan, length: AudioMs) -> Self {
+        let more = length.saturating_sub(rated);
+        let audio = plan.audio.filter(|_| more > AudioMs::default());
+        Self {
+            requests: None,
+            audio: audio.map(|rate| Bucket::for_audio(rate, more)),
+            concurrent: None,
+            monthly_usd: plan.monthly_usd,
+            monthly_audio: plan.monthly_audio,
+        }
+    }
+
+    /// Returns these limits without the budgets of which `new` takes no more than `old`: a charge that does not grow is
+    /// never refused, even if the budget is exceeded already.
+    #[must_use]
+    pub fn of_growth(self, old: Charge, new: Charge) -> Self {
+        Self {
+            monthly_usd: self.monthly_usd.filter(|_| new.usd > old.usd),
+            monthly_audio: self.monthly_audio.filter(|_| new.audio > old.audio),
+            ..self
+        }
+    }
+
     /// Returns the monthly budget that `charge` on top of `spent` would exceed.
     pub fn exceeded(&self, spent: Charge, charge: Charge) -> Option<Denial> {
         let sum = spent.plus(charge);

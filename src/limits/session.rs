@@ -126,6 +126,15 @@ impl InSession {
         self.caps.usd.is_some_and(|max| sum.usd > max) || self.caps.audio.is_some_and(|max| sum.audio > max)
     }
 
+    /// Returns the session without the caps of which `new` takes no more than `old`.
+    #[must_use]
+    pub fn of_growth(&self, old: Charge, new: Charge) -> Self {
+        let Caps { usd, audio } = self.caps;
+        let usd = usd.filter(|_| new.usd > old.usd);
+        let audio = audio.filter(|_| new.audio > old.audio);
+        Self { caps: Caps { usd, audio }, ..self.clone() }
+    }
+
     /// Returns the session for a permit that replaces an earlier one, which was charged `charged` and will get that
     /// back.
     #[must_use]

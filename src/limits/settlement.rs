@@ -28,7 +28,8 @@ pub struct Settlement {
     pub counted_as: String,
     /// The length of the recording, as measured or bounded.
     pub audio: AudioMs,
-    /// The charge at admission.
+    /// The charge at admission, or by the last revision that this gateway knows of. The store corrects what it has charged
+    /// itself.
     pub estimate: Charge,
     /// The final charge, which replaces the estimate.
     pub cost: Charge,
@@ -38,6 +39,10 @@ pub struct Settlement {
     pub ending: Ending,
     /// True if the permit was given without the store, so that the store charged nothing for it.
     pub without_store: bool,
+    /// The part of the estimate that this process has allowed without the store, of a permit from the store. It is not
+    /// written: no other process counts it.
+    #[serde(skip)]
+    pub owed: Charge,
     /// The action if the store does not know the permit.
     pub unknown: IfUnknown,
     /// True if an earlier attempt may have written this settlement, although its answer was lost.
@@ -99,6 +104,7 @@ impl Settlement {
             usage,
             ending,
             without_store: false,
+            owed: Charge::NONE,
             unknown: IfUnknown::Charge,
             tried: false,
             marked: true,

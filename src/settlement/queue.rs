@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::journal::Journal;
 use super::settler::{Backlog, Settler};
 use crate::domain::Month;
-use crate::ledger::PermitId;
+use crate::ledger::{Charge, PermitId};
 use crate::limits::{BudgetCache, Settlement};
 use crate::store::{Store, StoreError};
 
@@ -149,10 +149,7 @@ impl SettlementWorker {
         }
         match result {
             Ok(()) => {
-                if settlement.without_store {
-                    let month = Month::of(settlement.at);
-                    self.budgets.record_settled(&settlement.subject, month, settlement.estimate, settlement.cost);
-                }
+                self.release_local(&settlement);
                 if again {
                     self.journal.remove(settlement.id);
                 }
@@ -171,6 +168,17 @@ impl SettlementWorker {
             Err(_) => {}
         }
         self.backlog.waiting.store(self.journal.len(), Ordering::Relaxed);
+    }
+
+    /// Notes that the store knows of a charge that this process has allowed without it.
+    fn release_local(&self, settlement: &Settlement) {
+        let Settlement { subject, at, estimate, cost, owed, .. } = settlement;
+        let owed = if settlement.without_store { *estimate } else { *owed };
+        if owed != Charge::NONE {
+            // The rest is in the store's answers.
+            let local_cost = cost.minus(estimate.minus(owed));
+            self.budgets.record_settled(subject, Month::of(*at), owed, local_cost);
+        }
     }
 
     /// Returns the next waiting settlements, without those whose part of the store is away.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::ledger::Charge;
 use crate::limits::{IfUnknown, Settlement};
 use crate::store::{Store, StoreError};
 use crate::telemetry::traces::Span;
@@ -74,7 +75,8 @@ impl Settler {
 
     /// Writes a settlement in the background, as the step `span` of its request.
     pub(crate) fn settle(&self, settlement: Settlement, span: Span) {
-        let is_usual = settlement.unknown == IfUnknown::Charge && !settlement.without_store;
+        let is_usual =
+            settlement.unknown == IfUnknown::Charge && !settlement.without_store && settlement.owed == Charge::NONE;
         match Handle::try_current() {
             Ok(runtime) if is_usual => {
                 let (settler, held) = (self.clone(), self.hold());

@@ -14,7 +14,7 @@ use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::Statement;
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
-use crate::limits::{AdmitRequest, Decision, Settlement};
+use crate::limits::{AdmitRequest, Decision, ReviseRequest, RevisionDecision, Settlement};
 
 /// A store, embedded or Redis.
 #[derive(Debug)]
@@ -44,7 +44,22 @@ impl Store {
         timed(Operation::Admit, done).await
     }
 
-    /// Replaces the estimate by the real cost, writes the record and ends the lease; or takes everything back, if the
+    /// Sets the charge of an open permit to another amount, if the limits allow it, and renews its lease, in one step; a
+    /// refused change changes nothing. The store makes each change of a permit once, and none after a later one: asked
+    /// again, it says the same and changes nothing. A settlement ends all changes, however late they come.
+    pub async fn revise(&self, request: Arc<ReviseRequest>) -> Result<RevisionDecision, StoreError> {
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.revise(request).await,
+                Self::Redis(store) => store.revise(&request).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => store.revise(request).await,
+            }
+        };
+        timed(Operation::Revise, done).await
+    }
+
+    /// Replaces the charge, as the store knows it, by the real cost, writes the record and ends the lease; or takes everything back, if the
     /// settlement is void. The store does this once per permit, however often it is asked: Redis for as long as it
     /// keeps a mark of the permit (24 hours) or finds its record (`ledger.keep_days`), SQLite for as long as it keeps
     /// the record.

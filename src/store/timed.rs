@@ -10,6 +10,8 @@ use crate::telemetry::metrics::{Label, STORE_FAILURES, STORE_SECONDS};
 pub enum Operation {
     /// [`Store::admit`](super::Store::admit)
     Admit,
+    /// [`Store::revise`](super::Store::revise)
+    Revise,
     /// [`Store::settle`](super::Store::settle)
     Settle,
     /// [`Store::statement`](super::Store::statement), and the check of a token outside of admission.
@@ -20,12 +22,13 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 4] = [Self::Admit, Self::Settle, Self::Query, Self::Session];
+    pub const ALL: [Self; 5] = [Self::Admit, Self::Revise, Self::Settle, Self::Query, Self::Session];
 
     /// Returns the operation as one word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admit => "admit",
+            Self::Revise => "revise",
             Self::Settle => "settle",
             Self::Query => "query",
             Self::Session => "session",

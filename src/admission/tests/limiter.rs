@@ -23,23 +23,23 @@ use crate::store::{Embedded, Store};
 use crate::telemetry::traces::Span;
 
 /// Longer than the time for which a request waits for the disk.
-const STORE_TIMEOUT: Duration = Duration::from_millis(2100);
+pub(super) const STORE_TIMEOUT: Duration = Duration::from_millis(2100);
 /// Longer than the interval between checks of the store.
-const RECOVERY: Duration = Duration::from_secs(4);
+pub(super) const RECOVERY: Duration = Duration::from_secs(4);
 
 type Deciding = JoinHandle<Result<LimiterDecision, Unavailable>>;
 
 /// A limiter with the store's own rates, or, as in front of Redis, with separate ones.
-struct Bench {
-    limiter: Arc<Limiter>,
-    threads: ManualThreads,
+pub(super) struct Bench {
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) threads: ManualThreads,
     clock: Clock,
     data: TempDir,
     _queue: SettlementQueue,
     _journal: TempDir,
 }
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     requests: None,
     audio: None,
     concurrent: NonZeroU32::new(3),
@@ -48,7 +48,7 @@ const LIMITS: Limits = Limits {
 };
 
 impl Bench {
-    fn new(on_failure: OnStoreFailure, in_front: bool) -> Self {
+    pub(super) fn new(on_failure: OnStoreFailure, in_front: bool) -> Self {
         let (clock, data, journal) =
             (Clock::manual(UnixMs::new(START)), TempDir::new().unwrap(), TempDir::new().unwrap());
         let rates = || Arc::new(Rates::new(clock.clone()));
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     /// Lets time pass while the store works.
-    async fn pass(&mut self, time: Duration) {
+    pub(super) async fn pass(&mut self, time: Duration) {
         let step = Duration::from_millis(50);
         let mut left = time;
         loop {
@@ -90,7 +90,7 @@ impl Bench {
     }
 
     /// Decides on a request, which takes this time.
-    async fn decided(&mut self, audio: u64, time: Duration) -> Result<LimiterDecision, Unavailable> {
+    pub(super) async fn decided(&mut self, audio: u64, time: Duration) -> Result<LimiterDecision, Unavailable> {
         let deciding = self.decide(audio);
         self.pass(time).await;
         deciding.await.unwrap()
@@ -105,7 +105,7 @@ impl Bench {
         self.limiter.settler().settle(Settlement { id: decided.id, without_store, ..settlement }, Span::default());
     }
 
-    fn total(&self) -> Tally {
+    pub(super) fn total(&self) -> Tally {
         let reader = Reader::open(self.data.path(), Namespace::default()).unwrap().unwrap();
         reader.statement(&subject("alice"), Month::of(self.clock.now())).unwrap().total
     }

@@ -1,4 +1,7 @@
 //! Tests of admission with a real store below it.
 
+mod estimates;
 mod limiter;
+mod pieces;
+mod revisions;
 mod unreliable_store;

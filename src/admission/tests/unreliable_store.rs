@@ -23,7 +23,7 @@ use crate::ledger::{Charge, PermitId, Report, Usage};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
-use crate::limits::{Bucket, Limits, Settlement};
+use crate::limits::{Bucket, Limits, ReviseRequest, Revision, Settlement};
 use crate::settlement::{SettlementQueue, SettlementQueueBuilder};
 use crate::store::embedded::ManualThreads;
 use crate::store::tests::bench::{Bench, KEEP, START, ask, charge, settlement, subject};
@@ -68,6 +68,17 @@ struct InFlight {
     estimate: u64,
 }
 
+/// A request whose charge is being changed.
+struct Revising {
+    task: JoinHandle<InFlight>,
+    caller: usize,
+    id: PermitId,
+    /// The estimate before the change.
+    estimate: u64,
+    /// The cost if the client leaves meanwhile.
+    cost: u64,
+}
+
 /// The task of a request: the caller, and the request if it was admitted.
 type Asking = JoinHandle<Option<InFlight>>;
 
@@ -82,6 +93,7 @@ struct Run {
     callers: [Subject; 2],
     asking: Vec<Asking>,
     in_flight: Vec<InFlight>,
+    revising: Vec<Revising>,
     /// The outcome of each admitted request, by its permit: the caller, the cost, and true if Redis has forgotten
     /// since.
     ended: BTreeMap<PermitId, (usize, u64, bool)>,
@@ -117,6 +129,7 @@ impl Run {
             callers,
             asking: Vec::new(),
             in_flight: Vec::new(),
+            revising: Vec::new(),
             ended: BTreeMap::new(),
             admitted: [0; 2],
             forgot: false,
@@ -131,8 +144,22 @@ impl Run {
                 self.ask(*caller, *audio);
             }
             Step::Leave { which } => {
-                if !self.asking.is_empty() {
-                    self.asking[which % self.asking.len()].abort();
+                let revising = self.revising.iter().map(|revising| &revising.task);
+                let waiting: Vec<_> = self
+                    .asking
+                    .iter()
+                    .map(JoinHandle::abort_handle)
+                    .chain(revising.map(JoinHandle::abort_handle))
+                    .collect();
+                if !waiting.is_empty() {
+                    waiting[which % waiting.len()].abort();
+                }
+            }
+            Step::Revise { which, audio, faults } => {
+                self.set_faults(faults);
+                if !self.in_flight.is_empty() {
+                    let revising = self.in_flight.remove(which % self.in_flight.len());
+                    self.revise(revising, *audio);
                 }
             }
             Step::End { which, percent, faults } => {
@@ -203,6 +230,8 @@ impl Run {
                 estimate,
                 rated: estimate.audio,
                 text: 0,
+                owed: Charge::NONE,
+                revision: Revision::default(),
                 decided_by,
             };
             let model = Arc::new(Model::unknown("a:model"));
@@ -210,6 +239,40 @@ impl Run {
                 Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());
             Some(InFlight { caller, permit, id, estimate: audio })
         }));
+    }
+
+    /// Changes the charge of a request, as admission does.
+    fn revise(&mut self, mut revising: InFlight, audio: u64) {
+        let InFlight { caller, id, estimate, .. } = revising;
+        // If the client leaves meanwhile, the permit settles at this cost.
+        let cost = estimate / 2;
+        revising.permit.answered();
+        revising.permit.record_usage(Report { usage: Some(Usage::Length(AudioMs::new(cost))), duration: None });
+        let limits = Limits { requests: None, concurrent: None, ..limits(caller) };
+        let limiter = Arc::clone(&self.limiter);
+        let task = tokio::spawn(async move {
+            let account = revising.permit.next_revision();
+            let request = ReviseRequest {
+                id,
+                revision: account.revision,
+                subject: account.subject.clone(),
+                session: None,
+                limits,
+                at: account.at,
+                charge: charge(0, audio),
+                lease: Duration::from_secs(30),
+                info: account.info.clone(),
+            };
+            let held = account.held();
+            if let Ok(revised) = limiter.revise(request, held).await {
+                revising.permit.set_held(revised.held);
+                if revised.decision.denial.is_none() {
+                    revising.estimate = audio;
+                }
+            }
+            revising
+        });
+        self.revising.push(Revising { task, caller, id, estimate, cost });
     }
 
     fn end(&mut self, ending: InFlight, percent: u64) {
@@ -249,6 +312,15 @@ impl Run {
                 self.in_flight.push(admitted);
             }
         }
+        let (done, revising): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.revising).into_iter().partition(|revising| revising.task.is_finished());
+        self.revising = revising;
+        for Revising { task, caller, id, cost, .. } in done {
+            match task.await {
+                Ok(revised) => self.in_flight.push(revised),
+                Err(_) => drop(self.ended.insert(id, (caller, cost, false))),
+            }
+        }
     }
 
     async fn wait(&mut self, ms: u64) {
@@ -277,11 +349,12 @@ impl Run {
                 self.go_on().await;
             }
             let pending = self.limiter.pending();
-            if self.asking.is_empty() && self.in_flight.is_empty() && (pending.owed, pending.waiting) == (0, 0) {
+            let is_quiet = self.asking.is_empty() && self.in_flight.is_empty() && self.revising.is_empty();
+            if is_quiet && (pending.owed, pending.waiting) == (0, 0) {
                 break;
             }
         }
-        assert!(self.asking.is_empty() && self.in_flight.is_empty());
+        assert!(self.asking.is_empty() && self.in_flight.is_empty() && self.revising.is_empty());
         let pending = self.limiter.pending();
         assert_eq!((pending.owed, pending.waiting), (0, 0), "something still waits to be told to the store");
     }

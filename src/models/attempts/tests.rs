@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Model;
 use crate::ledger::Usage;
-use crate::models::PieceProgress;
+use crate::models::PieceProgress::{self, Heard, Held, NotHeld};
 
 fn target() -> AttemptTarget {
     AttemptTarget { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None }
@@ -93,7 +93,6 @@ fn a_piece_is_heard_or_held_or_neither() {
     failed.fail(AttemptFailure::Provider);
     deadline.upload().set();
     deadline.fail(AttemptFailure::ClientDeadline);
-    use PieceProgress::{Heard, Held, NotHeld};
     assert_eq!(progress(&attempts), [Heard, Held, NotHeld, Held]);
     logs[1].piece_failed();
     assert_eq!(progress(&attempts), [Heard, NotHeld, NotHeld, Held]);

@@ -111,5 +111,5 @@ impl ManualThreads {
 
 /// Returns true if a fault may hit this job.
 fn takes_faults(job: &Job) -> bool {
-    matches!(job, Job::Write(write) if ["admit", "settle"].contains(&write.name()))
+    matches!(job, Job::Write(write) if ["admit", "revise", "settle"].contains(&write.name()))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::budgets::{self, BudgetDecision};
+use super::budgets::{self, BudgetDecision, BudgetRevision};
 use super::database::{Database, RevocationSum};
 use super::error::OpenError;
 use super::jobs::too_late;
@@ -19,10 +19,10 @@ use crate::identity::known_revocations::KnownRevocations;
 use crate::identity::revocation::{Revocation, TokenRef};
 use crate::ledger::Statement;
 use crate::limits::clock::Clock;
-use crate::limits::leases::Leases;
+use crate::limits::leases::{Granted, Leases};
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionDenial, SessionPage, SessionRequest};
-use crate::limits::{AccountUsage, AdmitRequest, Decision, Limits, Settlement};
+use crate::limits::{AccountUsage, AdmitRequest, Decision, Limits, ReviseRequest, RevisionDecision, Settlement};
 use crate::private_dir;
 use crate::store::StoreError;
 
@@ -111,6 +111,26 @@ impl Embedded {
         let in_flight = self.leases.in_flight(&request.subject);
         let account = AccountUsage { reset, in_flight, spent };
         Ok(Decision { at, denial, account })
+    }
+
+    /// See [`Store::revise`](crate::store::Store::revise).
+    pub(in crate::store) async fn revise(&self, request: Arc<ReviseRequest>) -> Result<RevisionDecision, StoreError> {
+        self.check_writable()?;
+        let ReviseRequest { id, subject, limits, lease, .. } = &*request;
+        let rate = self.rates.take(subject, limits);
+        let (asked, denial) = (Arc::clone(&request), rate.err());
+        let revised = self
+            .threads
+            .decide("revise", move |context| budgets::revise(context.writer, context.now, &asked, denial).map(Ok));
+        let revised = revised.await;
+        if matches!(revised, Ok(BudgetRevision { is_new: true, .. })) {
+            self.leases.renew(subject, *id, *lease, Granted::ByStore);
+        } else if rate.is_ok() {
+            self.rates.give_back(subject, limits);
+        }
+        let BudgetRevision { at, outcome, spent, .. } = revised?;
+        let (reset, in_flight) = (self.rates.time_until_full(subject), self.leases.in_flight(subject));
+        Ok(RevisionDecision { at, outcome, account: AccountUsage { reset, in_flight, spent } })
     }
 
     /// See [`Store::settle`](crate::store::Store::settle).

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo, Statement, Tally, Usage};
+use crate::limits::Revision;
 use crate::store::StoreError;
 
 /// An [`Entry`] with short field names, to save memory: its subject and its id stand beside it.
@@ -33,6 +34,9 @@ struct Record {
     /// The number of pieces in which the recording went to providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<u32>,
+    /// The revision by which an open permit is charged; absent from the charge of its admission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<u32>,
     /// The outcome.
     x: Ending,
 }
@@ -47,6 +51,15 @@ const fn charge((usd, audio): (u64, u64)) -> Charge {
 
 /// Returns the stored form of a record. An open record has no time of admission: Redis adds that.
 pub(super) fn written(entry: &Entry) -> String {
+    to_text(entry, None)
+}
+
+/// Returns the stored form of the record of an open permit whose charge was changed.
+pub(super) fn revised(entry: &Entry, revision: Revision) -> String {
+    to_text(entry, Some(revision.get()))
+}
+
+fn to_text(entry: &Entry, revision: Option<u32>) -> String {
     let settled = entry.ending != Ending::Open;
     let (tokens, length) = match entry.usage {
         Some(Usage::Tokens { input, output }) => (Some((input, output)), None),
@@ -63,6 +76,7 @@ pub(super) fn written(entry: &Entry) -> String {
         k: tokens,
         l: length,
         n: info.pieces,
+        r: revision,
         x: entry.ending,
     };
     // Strings and numbers always convert to JSON.
@@ -134,4 +148,31 @@ fn count(tally: &mut Tally, what: &str, number: u64) {
 /// Converts an answer of Redis to the expected type.
 pub(super) fn parsed<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     redis::from_redis_value(value).map_err(StoreError::corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::bench::{ask, charge, settlement, subject};
+
+    #[test]
+    fn a_record_of_an_earlier_gateway_is_read_and_one_without_pieces_is_as_before() {
+        let asked = ask(&subject("alice"), crate::limits::Limits::default(), charge(5, 7));
+        let id = asked.id.to_string();
+        let before = r#"{"w":["a-request","a plan","a:model","openai"],"a":7,"e":[5,7],"x":"open"}"#;
+        assert_eq!(written(&asked.entry(UnixMs::new(3))), before);
+        assert_eq!(open_entry(&asked.subject, &id, &format!("3 {before}")).unwrap(), asked.entry(UnixMs::new(3)));
+        let entry = settlement(&asked, UnixMs::new(3), charge(4, 6)).entry();
+        let in_pieces = Entry { info: RequestInfo { pieces: Some(2), ..entry.info.clone() }, ..entry };
+        let item =
+            |record| ("3-0".to_owned(), ["id", &id, "subject", "alice", "record", record].map(str::to_owned).to_vec());
+        assert_eq!(ledger_entries(&[item(&written(&in_pieces))]).unwrap(), [in_pieces]);
+    }
+
+    #[test]
+    fn a_changed_charge_is_where_an_earlier_gateway_finds_the_estimate() {
+        let asked = ask(&subject("alice"), crate::limits::Limits::default(), charge(8, 9));
+        let record = revised(&asked.entry(UnixMs::new(3)), Revision::new(2));
+        assert_eq!(record, r#"{"w":["a-request","a plan","a:model","openai"],"a":9,"e":[8,9],"r":2,"x":"open"}"#);
+    }
 }

@@ -18,6 +18,7 @@ pub(super) struct CachedScript {
 pub(super) struct Scripts {
     pub(super) admit: CachedScript,
     pub(super) settle: CachedScript,
+    pub(super) revise: CachedScript,
     pub(super) void: CachedScript,
     pub(super) open_session: CachedScript,
     pub(super) list_sessions: CachedScript,
@@ -34,10 +35,12 @@ impl Scripts {
             let text = [&[clock], parts].concat().concat();
             CachedScript { script: Script::new(&text), text: text.into() }
         };
-        let (rates, ended_sessions) = (include_str!("rates.lua"), include_str!("ended_sessions.lua"));
+        let (rates, open_charge) = (include_str!("rates.lua"), include_str!("open_charge.lua"));
+        let ended_sessions = include_str!("ended_sessions.lua");
         Self {
             admit: script(&[rates, include_str!("admit.lua")]),
-            settle: script(&[include_str!("settle.lua")]),
+            settle: script(&[open_charge, include_str!("settle.lua")]),
+            revise: script(&[rates, open_charge, include_str!("revise.lua")]),
             void: script(&[include_str!("void.lua")]),
             open_session: script(&[rates, ended_sessions, include_str!("open_session.lua")]),
             list_sessions: script(&[ended_sessions, include_str!("list_sessions.lua")]),
@@ -75,11 +78,6 @@ impl Operand {
 
     pub(super) fn negative(number: u64) -> Self {
         Self(-i128::from(number))
-    }
-
-    /// Returns `new - old`.
-    pub(super) fn difference(new: u64, old: u64) -> Self {
-        Self(i128::from(new) - i128::from(old))
     }
 }
 

@@ -57,13 +57,17 @@ local function charge_session(with_usd, with_audio)
 end
 
 if known then
-  if args.usd_difference ~= '0' then
-    redis.call('HINCRBY', month, 'usd', args.usd_difference)
+  -- Its record also knows the charge, which the gateway does not if the answer to a revision was lost.
+  local charged_usd, charged_audio = open_charge(given)
+  local more_usd = string.format('%.0f', tonumber(args.usd) - (charged_usd or args.estimate_usd))
+  local more_audio = string.format('%.0f', tonumber(args.audio) - (charged_audio or args.estimate_audio))
+  if more_usd ~= '0' then
+    redis.call('HINCRBY', month, 'usd', more_usd)
   end
-  if args.audio_difference ~= '0' then
-    redis.call('HINCRBY', month, 'audio', args.audio_difference)
+  if more_audio ~= '0' then
+    redis.call('HINCRBY', month, 'audio', more_audio)
   end
-  charge_session(args.usd_difference, args.audio_difference)
+  charge_session(more_usd, more_audio)
 elseif args.charge_unknown and not was_settled() then
   redis.call('HINCRBY', month, 'requests', 1)
   redis.call('HINCRBY', month, 'usd', args.usd)

@@ -24,9 +24,9 @@ const KEEP_SETTLED_MARK: Duration = Duration::from_hours(24);
 #[derive(Serialize)]
 struct SettleArguments<'a> {
     id: String,
-    /// The cost without the estimate; may be negative.
-    usd_difference: Operand,
-    audio_difference: Operand,
+    /// The estimate, as far as the gateway knows; what the store has charged counts.
+    estimate_usd: u64,
+    estimate_audio: u64,
     /// The cost.
     usd: Operand,
     audio: Operand,
@@ -71,8 +71,8 @@ impl Shared {
         let session = settlement.session.as_ref();
         let arguments = SettleArguments {
             id: settlement.id.to_string(),
-            usd_difference: Operand::difference(cost.usd.get(), estimate.usd.get()),
-            audio_difference: Operand::difference(cost.audio.get(), estimate.audio.get()),
+            estimate_usd: estimate.usd.get(),
+            estimate_audio: estimate.audio.get(),
             usd: Operand::new(cost.usd.get()),
             audio: Operand::new(cost.audio.get()),
             charge_unknown: settlement.unknown == IfUnknown::Charge,

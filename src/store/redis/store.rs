@@ -17,7 +17,7 @@ use super::shared::{BACKGROUND_TIMEOUT, Shared};
 use crate::config;
 use crate::domain::{Subject, UnixMs};
 use crate::limits::clock::Clock;
-use crate::limits::{AdmitRequest, Decision, Settlement};
+use crate::limits::{AdmitRequest, Decision, ReviseRequest, RevisionDecision, Settlement};
 use crate::store::{Availability, StoreError};
 
 /// The store in Redis.
@@ -65,6 +65,14 @@ impl Redis {
             .script(&self.shared.scripts.admit, &keys, self.shared.timeout, |shared| shared.admit_call(request, &keys))
             .await?;
         self.shared.decision(request, &keys, value, started.elapsed())
+    }
+
+    /// See [`Store::revise`](crate::store::Store::revise).
+    pub(in crate::store) async fn revise(&self, request: &ReviseRequest) -> Result<RevisionDecision, StoreError> {
+        let (keys, started) = (self.shared.keys(&request.subject), Instant::now());
+        let (script, call) = (&self.shared.scripts.revise, |shared: &Shared| shared.revise_call(request, &keys));
+        let value = self.shared.script(script, &keys, self.shared.timeout, call).await?;
+        self.shared.revision(&keys, value, started.elapsed())
     }
 
     /// See [`Store::settle`](crate::store::Store::settle).

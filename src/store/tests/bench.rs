@@ -14,7 +14,7 @@ use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
 use crate::limits::clock::Clock;
 use crate::limits::leases::Leases;
 use crate::limits::rates::Rates;
-use crate::limits::{AdmitRequest, Limits, Settlement};
+use crate::limits::{AdmitRequest, Limits, ReviseRequest, Revision, Settlement};
 use crate::store::{Embedded, OpenError, Redis, Store};
 
 /// The middle of a month, so that no test crosses the turn of a month by chance.
@@ -159,6 +159,22 @@ pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitR
     };
     let (id, subject, token) = (PermitId::new(), subject.clone(), TokenRef::default());
     AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), info }
+}
+
+/// Returns the first change of the charge of a permit that was given at `at`, by the limits of its admission, except those
+/// that do not apply.
+pub(crate) fn revise(ask: &AdmitRequest, at: UnixMs, charge: Charge) -> ReviseRequest {
+    ReviseRequest {
+        id: ask.id,
+        revision: Revision::new(1),
+        subject: ask.subject.clone(),
+        session: ask.session.clone(),
+        limits: Limits { requests: None, audio: None, concurrent: None, ..ask.limits },
+        at,
+        charge,
+        lease: ask.lease,
+        info: ask.info.clone(),
+    }
 }
 
 pub(crate) fn charge(usd: u64, audio: u64) -> Charge {

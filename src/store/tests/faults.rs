@@ -29,9 +29,15 @@ pub(crate) enum Step {
         audio: u64,
         faults: Vec<Fault>,
     },
-    /// A client leaves before the decision on its request.
+    /// A client leaves before the decision on its request, or on a change of its charge.
     Leave {
         which: usize,
+    },
+    /// The charge of a request is changed to this much audio.
+    Revise {
+        which: usize,
+        audio: u64,
+        faults: Vec<Fault>,
     },
     /// A request ends, at this percentage of its expected cost.
     End {
@@ -65,6 +71,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (0..2_usize, 1..40_u64, faults()).prop_map(|(caller, audio, faults)| Step::AdmitRequest { caller, audio, faults }),
         1 => any::<usize>().prop_map(|which| Step::Leave { which }),
+        4 => (any::<usize>(), 1..60_u64, faults()).prop_map(|(which, audio, faults)| Step::Revise { which, audio, faults }),
         6 => (any::<usize>(), 0..=100_u64, faults())
             .prop_map(|(which, percent, faults)| Step::End { which, percent, faults }),
         6 => prop_oneof![1..100_u64, 400..700_u64, 1000..4000_u64].prop_map(|ms| Step::Wait { ms }),

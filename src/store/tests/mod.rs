@@ -5,6 +5,7 @@
 //! - `sessions`: the operations of makers on sessions
 //! - `edges`: concurrent requests, and recovery after failures
 //! - `asked_twice`: questions and settlements that come twice, late, or after they were taken back
+//! - `revisions`: changes of the charge of an open permit
 //! - `faults`: the faults of a store
 //! - `unreliable_redis`: Redis behind a line with faults; the embedded store has its own, `manual`
 //! - `bench`: the stores under test, with a clock that is moved by hand
@@ -14,6 +15,7 @@ pub(crate) mod bench;
 mod edges;
 pub(crate) mod faults;
 mod model;
+mod revisions;
 mod sequences;
 mod sessions;
 pub(crate) mod unreliable_redis;

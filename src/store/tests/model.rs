@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::domain::{Month, Subject, UnixMs};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement, Tally};
-use crate::limits::{AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, RateReset, Settlement};
+use crate::limits::{
+    AccountUsage, AdmitRequest, Bucket, Decision, Denial, IfUnknown, RateReset, ReviseRequest, Revision,
+    RevisionDecision, RevisionOutcome, Settlement,
+};
 
 #[derive(Default)]
 struct Caller {
@@ -22,6 +25,7 @@ pub(super) struct Model {
     months: BTreeMap<(Subject, Month), Statement>,
     records: BTreeMap<PermitId, Entry>,
     settled: HashSet<PermitId>,
+    revisions: HashMap<PermitId, Revision>,
 }
 
 impl Model {
@@ -57,19 +61,73 @@ impl Model {
         Decision { at: now, denial, account }
     }
 
+    /// Returns the last revision of a permit.
+    pub(super) fn revision(&self, id: PermitId) -> Revision {
+        self.revisions.get(&id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn revise(&mut self, ask: &ReviseRequest, now: UnixMs) -> RevisionDecision {
+        let time = Duration::from_millis(now.get());
+        let known = self.records.get(&ask.id).filter(|record| record.ending == Ending::Open).cloned();
+        let month = Month::of(known.as_ref().map_or(ask.at, |record| record.at));
+        let mut spent = self.month(&ask.subject, month).total.charge();
+        let last = self.revision(ask.id);
+        let caller = self.callers.entry(ask.subject.clone()).or_default();
+        caller.leases.retain(|_, until| *until > time);
+        let outcome = match known {
+            None => RevisionOutcome::NotOpen,
+            Some(_) if last >= ask.revision => RevisionOutcome::Charged,
+            Some(mut record) => {
+                let rest = spent.minus(record.cost);
+                let (after, limits) = (rest.plus(ask.charge), ask.limits);
+                let too_much = |grows: bool, after: u64, max: Option<u64>| grows && max.is_some_and(|max| after > max);
+                let grows = ask.charge.minus(record.cost);
+                let denial = if let Some(wait) = wait(caller.audio, time, limits.audio) {
+                    Some(Denial::Audio { wait })
+                } else if too_much(grows.usd.get() > 0, after.usd.get(), limits.monthly_usd.map(NanoUsd::get)) {
+                    Some(Denial::MonthlyUsd)
+                } else if too_much(grows.audio.get() > 0, after.audio.get(), limits.monthly_audio.map(AudioMs::get)) {
+                    Some(Denial::MonthlyAudio)
+                } else {
+                    None
+                };
+                if denial.is_none() {
+                    caller.audio = taken(caller.audio, time, limits.audio);
+                    caller.leases.insert(ask.id, time + ask.lease);
+                    spent = after;
+                    (record.audio, record.estimate, record.cost) = (ask.charge.audio, ask.charge, ask.charge);
+                    self.records.insert(ask.id, record);
+                    self.revisions.insert(ask.id, ask.revision);
+                }
+                denial.map_or(RevisionOutcome::Charged, RevisionOutcome::Denied)
+            }
+        };
+        let account = AccountUsage {
+            reset: RateReset {
+                requests: caller.requests.saturating_sub(time),
+                audio: caller.audio.saturating_sub(time),
+            },
+            in_flight: caller.leases.len().try_into().unwrap(),
+            spent,
+        };
+        let total = &mut self.month(&ask.subject, month).total;
+        (total.spent_usd, total.audio_ms) = (spent.usd, spent.audio);
+        RevisionDecision { at: now, outcome, account }
+    }
+
     pub(super) fn settle(&mut self, settlement: &Settlement) {
         if let Some(caller) = self.callers.get_mut(&settlement.subject) {
             caller.leases.remove(&settlement.id);
         }
-        let known = self.records.contains_key(&settlement.id);
-        if self.settled.contains(&settlement.id) || (!known && settlement.unknown == IfUnknown::Ignore) {
+        let known = self.records.get(&settlement.id).map(|record| record.cost);
+        if self.settled.contains(&settlement.id) || (known.is_none() && settlement.unknown == IfUnknown::Ignore) {
             return;
         }
         self.settled.insert(settlement.id);
         self.records.insert(settlement.id, settlement.entry());
         let month = self.month(&settlement.subject, Month::of(settlement.at));
-        if known {
-            let left = month.total.charge().minus(settlement.estimate);
+        if let Some(charged) = known {
+            let left = month.total.charge().minus(charged);
             month.total = Tally { requests: month.total.requests - 1, spent_usd: left.usd, audio_ms: left.audio };
         }
         add(&mut month.total, settlement.cost);

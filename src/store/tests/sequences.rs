@@ -10,12 +10,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 
-use super::bench::{Bench, Place, ask, charge, settlement, subject};
+use super::bench::{Bench, Place, ask, charge, revise, settlement, subject};
 use super::model::Model;
 use crate::config::{AudioRate, RequestRate};
 use crate::domain::{AudioMs, Month, NanoUsd, Subject};
 use crate::ledger::{Charge, Ending, Usage};
-use crate::limits::{AdmitRequest, Bucket, IfUnknown, Limits, Settlement};
+use crate::limits::{AdmitRequest, Bucket, IfUnknown, Limits, ReviseRequest, Settlement};
 use crate::store::Redis;
 
 /// A step of a sequence. Its numbers choose among the existing callers, plans and permits.
@@ -25,6 +25,8 @@ enum Step {
     AdmitRequest { caller: usize, plan: usize, audio: u64, usd: u64 },
     /// A repetition of an earlier question, as after a broken connection.
     AskAgain { which: usize },
+    /// The charge of a permit is changed by a plan, with a new number or with an old one. The permit may be settled.
+    Revise { which: usize, plan: usize, audio: u64, more: u64, usd: u64, is_new: bool, is_open: bool },
     /// A permit is settled at this cost.
     Settle { which: usize, usd: u64, audio: u64 },
     /// A repetition of an earlier settlement.
@@ -44,6 +46,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<usize>().prop_map(|which| Step::AskAgain { which }),
         4 => (any::<usize>(), 0..60_u64, 0..40_000_u64)
             .prop_map(|(which, usd, audio)| Step::Settle { which, usd, audio }),
+        4 => (any::<usize>(), 0..PLANS, 0..40_000_u64, 0..20_000_u64, 0..60_u64, prop::bool::weighted(0.8), prop::bool::weighted(0.9))
+            .prop_map(|(which, plan, audio, more, usd, is_new, is_open)| {
+                Step::Revise { which, plan, audio, more, usd, is_new, is_open }
+            }),
         2 => any::<usize>().prop_map(|which| Step::SettleAgain { which }),
         1 => (0..2_usize, 0..60_u64, any::<bool>())
             .prop_map(|(caller, usd, charged)| Step::SettleUnknown { caller, usd, charged }),
@@ -114,6 +120,20 @@ impl<'a> Pair<'a> {
                     self.ask(again);
                 }
             }
+            Step::Revise { which, plan, audio, more, usd, is_new, is_open } => {
+                let ids: Vec<_> = if is_open {
+                    self.model.open().iter().map(|entry| (entry.id, entry.at)).collect()
+                } else {
+                    self.settled.iter().map(|settlement| (settlement.id, settlement.at)).collect()
+                };
+                let Some((id, at)) = ids.get(which % ids.len().max(1)).copied() else { return };
+                let Some(ask) = self.asked.iter().find(|ask| ask.id == id) else { return };
+                let last = self.model.revision(id);
+                let limits = Limits { requests: None, concurrent: None, ..limits(plan, more) };
+                let revision = if is_new { last.next() } else { last };
+                let request = ReviseRequest { revision, ..revise(ask, at, charge(usd, audio)) };
+                self.revise(ReviseRequest { limits, ..request });
+            }
             Step::Settle { which, usd, audio } => {
                 let open = self.model.open();
                 if let Some(entry) = open.get(which % open.len().max(1)) {
@@ -150,6 +170,14 @@ impl<'a> Pair<'a> {
         let ask = Arc::new(ask);
         let said = self.insist(|| self.bench.store.admit(Arc::clone(&ask)));
         assert_eq!(said, expected, "{ask:?}");
+    }
+
+    fn revise(&mut self, request: ReviseRequest) {
+        self.bench.tell_the_time(&request.subject);
+        let expected = self.model.revise(&request, self.bench.clock.now());
+        let request = Arc::new(request);
+        let said = self.insist(|| self.bench.store.revise(Arc::clone(&request)));
+        assert_eq!(said, expected, "{request:?}");
     }
 
     fn settle(&mut self, settlement: Settlement) {

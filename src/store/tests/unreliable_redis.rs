@@ -13,7 +13,7 @@ use super::bench::Bench;
 use super::faults::{Fault, Faults};
 use crate::domain::{Month, Subject};
 use crate::ledger::{Entry, Statement};
-use crate::limits::{AdmitRequest, Decision, Settlement};
+use crate::limits::{AdmitRequest, Decision, ReviseRequest, RevisionDecision, Settlement};
 use crate::store::{Availability, Store, StoreError};
 
 /// The time after which a gateway stops waiting for an answer here.
@@ -42,11 +42,19 @@ struct State {
 #[derive(Clone)]
 enum Question {
     Admit(Arc<AdmitRequest>),
+    Revise(Arc<ReviseRequest>),
     Settle(Arc<Settlement>),
 }
 
+/// The answer to a question.
+enum Answer {
+    Admitted(Decision),
+    Revised(RevisionDecision),
+    Settled,
+}
+
 /// A question, and the channel for its answer.
-type Job = (Question, oneshot::Sender<Result<Option<Decision>, StoreError>>);
+type Job = (Question, oneshot::Sender<Result<Answer, StoreError>>);
 
 impl Unreliable {
     pub(crate) fn new(bench: Arc<Bench>, real: Handle) -> Self {
@@ -72,7 +80,13 @@ impl Unreliable {
     }
 
     pub(crate) async fn admit(&self, ask: Arc<AdmitRequest>) -> Result<Decision, StoreError> {
-        self.ask(Question::Admit(ask)).await.map(Option::unwrap)
+        let Answer::Admitted(decision) = self.ask(Question::Admit(ask)).await? else { unreachable!() };
+        Ok(decision)
+    }
+
+    pub(crate) async fn revise(&self, ask: Arc<ReviseRequest>) -> Result<RevisionDecision, StoreError> {
+        let Answer::Revised(decision) = self.ask(Question::Revise(ask)).await? else { unreachable!() };
+        Ok(decision)
     }
 
     pub(crate) async fn settle(&self, settlement: Arc<Settlement>) -> Result<(), StoreError> {
@@ -116,10 +130,10 @@ impl Unreliable {
     pub(crate) fn forget(&self) {
         let super::bench::Place::Server(server) = &self.bench.place else { unreachable!() };
         server.run(&["FLUSHALL"]);
-        self.state().late.retain(|(question, _)| matches!(question, Question::Settle(_)));
+        self.state().late.retain(|(question, _)| !matches!(question, Question::Admit(_)));
     }
 
-    async fn ask(&self, question: Question) -> Result<Option<Decision>, StoreError> {
+    async fn ask(&self, question: Question) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let mut lost = None;
         let now = {
@@ -194,13 +208,15 @@ impl Unreliable {
         let (store, asked) = (Arc::clone(&self.bench.store), question.clone());
         let subject = match &question {
             Question::Admit(ask) => &ask.subject,
+            Question::Revise(ask) => &ask.subject,
             Question::Settle(settlement) => &settlement.subject,
         };
         self.bench.tell_the_time(subject);
         let answer = self.really(async move {
             match asked {
-                Question::Admit(ask) => store.admit(ask).await.map(Some),
-                Question::Settle(settlement) => store.settle(settlement).await.map(|()| None),
+                Question::Admit(ask) => store.admit(ask).await.map(Answer::Admitted),
+                Question::Revise(ask) => store.revise(ask).await.map(Answer::Revised),
+                Question::Settle(settlement) => store.settle(settlement).await.map(|()| Answer::Settled),
             }
         });
         let _ = reply.send(answer);

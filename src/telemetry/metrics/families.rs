@@ -62,7 +62,7 @@ families! {
     /// 1 for the current state of a provider's key: usable, resting (rate limited), refused (rejected by the provider).
     KEY: Gauge<3> = "voxgate_provider_key_state" ["provider", "key", "state"];
 
-    /// Time of a call to the store: admit, settle, query, session.
+    /// Time of a call to the store: admit, revise, settle, query, session.
     STORE_SECONDS: Histogram<1> = "voxgate_store_duration_seconds" ["operation"], SHORT;
     /// Failed calls to the store by reason: slow, away (not called), failed, refused, garbled.
     STORE_FAILURES: Counter<2> = "voxgate_store_failures_total" ["operation", "reason"];

@@ -15,7 +15,9 @@ impl Run {
     /// Checks that requests in flight, usage and admissions stay within the plan.
     pub(super) fn check_what_is_promised(&self) {
         for caller in 0..2 {
-            let held: Vec<_> = self.in_flight.iter().filter(|held| held.caller == caller).collect();
+            let in_flight = self.in_flight.iter().map(|held| (held.caller, held.estimate));
+            let revising = self.revising.iter().map(|held| (held.caller, held.estimate));
+            let held: Vec<_> = in_flight.chain(revising).filter(|(of, _)| *of == caller).collect();
             let max = MAX_CONCURRENT[caller] as usize;
             assert!(self.forgot || held.len() <= max, "{} of caller {caller} are in flight", held.len());
             if self.asking.is_empty() {
@@ -24,7 +26,7 @@ impl Run {
             }
             let ended = self.ended.values().filter(|(of, ..)| *of == caller);
             let used: u64 =
-                ended.map(|(_, cost, _)| cost).sum::<u64>() + held.iter().map(|held| held.estimate).sum::<u64>();
+                ended.map(|(_, cost, _)| cost).sum::<u64>() + held.iter().map(|(_, estimate)| estimate).sum::<u64>();
             assert!(self.forgot || used <= BUDGET[caller], "caller {caller} has used {used}");
             let seconds = (self.clock.now().get() - self.began.get()).div_ceil(1000);
             let max = u64::from(BURST) + seconds * u64::from(REQUESTS_PER_MINUTE) / 60;

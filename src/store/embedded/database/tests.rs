@@ -3,6 +3,8 @@
 use super::*;
 use crate::domain::UnixMs;
 use crate::identity::revocation::TokenRef;
+use crate::ledger::PermitId;
+use crate::limits::Revision;
 
 #[test]
 fn a_page_of_sessions_costs_what_it_returns() {
@@ -62,4 +64,37 @@ fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {
     let revoked = database.is_revoked(&"alice".parse().unwrap(), &TokenRef::default(), UnixMs::now());
     assert!(!revoked.unwrap() && version(&database.0).unwrap() == VERSION);
     assert!(Database::open_beside(&file).unwrap().is_some());
+}
+
+#[test]
+fn records_of_an_earlier_version_are_read_before_and_after_it_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let old = Connection::open(&file).unwrap();
+    for step in [
+        include_str!("../sql/schema.sql"),
+        include_str!("../sql/revocations.sql"),
+        include_str!("../sql/sessions.sql"),
+        include_str!("../sql/session_counts.sql"),
+    ] {
+        old.execute_batch(step).unwrap();
+    }
+    old.pragma_update(None, "user_version", 4).unwrap();
+    let (id, at) = (PermitId::new(), UnixMs::new(1_794_700_800_000));
+    let values = params![id.to_string(), number(at.get())];
+    let add =
+        "INSERT INTO ledger VALUES (?1, ?2, 'alice', 'r', 'p', 'm', 'o', 7, 5, 7, 5, 7, NULL, NULL, NULL, 'open')";
+    old.execute(add, values).unwrap();
+    drop(old);
+    let read = |database: &Database| {
+        let entries = database.entries(None, Month::of(at)).unwrap();
+        assert_eq!((entries.len(), entries[0].id, entries[0].info.pieces), (1, id, None));
+    };
+    read(&Database::open_to_read(&file).unwrap());
+    let mut database = Database::open(&file).unwrap();
+    read(&database);
+    // A permit that an earlier gateway has left open can be changed and settled.
+    let writer = database.begin().unwrap();
+    let open = writer.open_permit(id).unwrap().unwrap();
+    assert_eq!((open.at, open.revision, open.charge.audio.get()), (at, Revision::default(), 7));
 }

@@ -4,12 +4,27 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::rows::{Result, counted, entry, number, parsed};
 use super::spent::spent;
-use crate::domain::{Month, Subject, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, Usage};
-use crate::limits::{IfUnknown, Settlement};
+use crate::domain::{AudioMs, Month, NanoUsd, Subject, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, PermitId, Usage};
+use crate::limits::{IfUnknown, ReviseRequest, Revision, Settlement};
 
 /// A transaction, and the number of changes before it.
 pub(in crate::store::embedded) struct Writer<'a>(pub(super) Transaction<'a>, pub(super) u64);
+
+/// A permit that is not settled.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store::embedded) struct OpenPermit {
+    /// The time of admission.
+    pub(in crate::store::embedded) at: UnixMs,
+    pub(in crate::store::embedded) charge: Charge,
+    /// The last revision of the charge.
+    pub(in crate::store::embedded) revision: Revision,
+}
+
+enum Standing {
+    Open(OpenPermit),
+    Settled,
+}
 
 impl Writer<'_> {
     /// Rewrites an existing value, to see whether the file can be written.
@@ -34,7 +49,7 @@ impl Writer<'_> {
 
     /// Returns true if the permit of this record was given.
     pub(in crate::store::embedded) fn knows(&self, entry: &Entry) -> Result<bool> {
-        Ok(self.ending(entry)?.is_some())
+        Ok(self.standing(entry.id)?.is_some())
     }
 
     /// Charges the estimate and opens the record.
@@ -49,13 +64,14 @@ impl Writer<'_> {
         if settlement.is_void() {
             return self.void(settlement, entry);
         }
-        match (self.ending(&entry)?, settlement.unknown) {
-            (Some((Ending::Open, given)), _) => {
-                // The time in the record is the right one.
-                entry.at = given;
-                self.charge(&entry, 0, entry.cost, entry.estimate)?;
+        match (self.standing(entry.id)?, settlement.unknown) {
+            (Some(Standing::Open(open)), _) => {
+                // The time in the record is the right one, and so is its charge: the gateway does not know it if the
+                // answer to a revision was lost.
+                entry.at = open.at;
+                self.charge(&entry, 0, entry.cost, open.charge)?;
                 if let Some(session) = &settlement.session {
-                    self.charge_session(&entry.subject, &session.id, entry.cost, entry.estimate, None)?;
+                    self.charge_session(&entry.subject, &session.id, entry.cost, open.charge, None)?;
                 }
             }
             (None, IfUnknown::Charge) => {
@@ -73,11 +89,11 @@ impl Writer<'_> {
 
     /// Takes back an open permit, as if it had never been given.
     fn void(&self, settlement: &Settlement, mut entry: Entry) -> Result<()> {
-        let Some((Ending::Open, given)) = self.ending(&entry)? else { return Ok(()) };
-        entry.at = given;
-        self.charge(&entry, -1, Charge::NONE, entry.estimate)?;
+        let Some(open) = self.open_permit(entry.id)? else { return Ok(()) };
+        entry.at = open.at;
+        self.charge(&entry, -1, Charge::NONE, open.charge)?;
         if let Some(session) = &settlement.session {
-            self.charge_session(&entry.subject, &session.id, Charge::NONE, entry.estimate, None)?;
+            self.charge_session(&entry.subject, &session.id, Charge::NONE, open.charge, None)?;
         }
         self.0.prepare_cached(include_str!("../sql/void.sql"))?.execute([entry.id.to_string()])?;
         Ok(())
@@ -100,10 +116,38 @@ impl Writer<'_> {
         self.0.prepare_cached(include_str!("../sql/forget.sql"))?.execute([number(before.get())])
     }
 
-    fn ending(&self, entry: &Entry) -> Result<Option<(Ending, UnixMs)>> {
-        let mut query = self.0.prepare_cached(include_str!("../sql/ending.sql"))?;
-        let found = |row: &Row<'_>| Ok((parsed(row, 0)?, UnixMs::new(counted(row, 1)?)));
-        query.query_row([entry.id.to_string()], found).optional()
+    /// Returns a permit that is not settled.
+    pub(in crate::store::embedded) fn open_permit(&self, id: PermitId) -> Result<Option<OpenPermit>> {
+        Ok(match self.standing(id)? {
+            Some(Standing::Open(open)) => Some(open),
+            Some(Standing::Settled) | None => None,
+        })
+    }
+
+    /// Gives an open permit another charge.
+    pub(in crate::store::embedded) fn revise(&self, request: &ReviseRequest, open: &OpenPermit) -> Result<()> {
+        let entry = Entry { at: open.at, ..request.entry() };
+        self.charge(&entry, 0, request.charge, open.charge)?;
+        self.0.prepare_cached(include_str!("../sql/revise.sql"))?.execute(params![
+            entry.id.to_string(),
+            request.revision.get(),
+            number(request.charge.usd.get()),
+            number(request.charge.audio.get()),
+        ])?;
+        Ok(())
+    }
+
+    fn standing(&self, id: PermitId) -> Result<Option<Standing>> {
+        let mut query = self.0.prepare_cached(include_str!("../sql/standing.sql"))?;
+        let found = |row: &Row<'_>| {
+            if parsed::<Ending>(row, 0)? != Ending::Open {
+                return Ok(Standing::Settled);
+            }
+            let charge = Charge { usd: NanoUsd::new(counted(row, 2)?), audio: AudioMs::new(counted(row, 3)?) };
+            let (at, revision) = (UnixMs::new(counted(row, 1)?), Revision::new(row.get(4)?));
+            Ok(Standing::Open(OpenPermit { at, charge, revision }))
+        };
+        query.query_row([id.to_string()], found).optional()
     }
 
     /// Replaces the charge `instead_of` by `charge`.
