@@ -2,7 +2,6 @@
 
 mod estimates;
 mod limiter;
-
 mod pieces;
 mod revisions;
 mod targets;
