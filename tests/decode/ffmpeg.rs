@@ -30,6 +30,12 @@ impl Ffmpeg {
         fs::read(&to).unwrap()
     }
 
+    /// Runs the program.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        let output = Command::new(&self.program).args(["-v", "error", "-y"]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Decodes a recording to 16 kHz mono.
     pub(crate) fn decode(&self, bytes: &[u8], extension: &str) -> Vec<f32> {
         let from = self.folder.path().join(format!("recording.{extension}"));

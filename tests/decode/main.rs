@@ -73,7 +73,7 @@ const fn format(
 /// What limits the ratio is the resampler: ffmpeg's is another one. Opus is decoded straight to 16 kHz, which shifts it by less
 /// than a sample.
 const FORMATS: &[Format] = &[
-    format("WAV u8", "wav", &["-c:a", "pcm_u8"], 1, 60.0),
+    format("WAV u8", "wav", &["-c:a", "pcm_u8"], 1, 50.0),
     format("WAV 16 bit", "wav", &["-c:a", "pcm_s16le"], 1, 60.0),
     format("WAV 24 bit", "wav", &["-c:a", "pcm_s24le"], 1, 60.0),
     format("WAV 32 bit", "wav", &["-c:a", "pcm_s32le"], 1, 60.0),
@@ -87,7 +87,6 @@ const FORMATS: &[Format] = &[
     format("WAV 96 kHz", "wav", &["-ar", "96000"], 1, 60.0),
     format("WAV 192 kHz", "wav", &["-ar", "192000"], 1, 60.0),
     format("WAV 11025 Hz", "wav", &["-ar", "11025"], 1, 40.0),
-    format("WAV 44.1 kHz, 5.1", "wav", &["-ar", "44100", "-ac", "6"], 1, 20.0),
     format("MP3 constant rate", "mp3", &["-c:a", "libmp3lame", "-b:a", "128k"], 384, 60.0),
     format("MP3 variable rate", "mp3", &["-c:a", "libmp3lame", "-q:a", "4", "-ar", "44100"], 420, 60.0),
     format("MP3 22 kHz mono", "mp3", &["-c:a", "libmp3lame", "-ar", "22050", "-ac", "1"], 420, 60.0),
@@ -102,9 +101,15 @@ const FORMATS: &[Format] = &[
         "ogg",
         &["-c:a", "libopus", "-b:a", "20k", "-ac", "1", "-application", "voip"],
         320,
+<<<<<<< HEAD
         25.0,
     ),
     format("Ogg Opus 60 ms", "ogg", &["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"], 960, 25.0),
+=======
+        15.0,
+    ),
+    format("Ogg Opus 60 ms", "ogg", &["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"], 960, 10.0),
+>>>>>>> s5-A
     format("WebM Opus", "webm", &["-c:a", "libopus", "-b:a", "64k"], 320, 25.0),
     format("WebM Vorbis", "webm", &["-c:a", "libvorbis"], 1024, 60.0),
     format("Matroska FLAC", "mka", &["-c:a", "flac"], 1, 60.0),
@@ -126,6 +131,17 @@ const FORMATS: &[Format] = &[
     format("MP4 MP3", "mp4", &["-c:a", "libmp3lame"], 800, 60.0),
     format("MP4 FLAC", "mp4", &["-c:a", "flac", "-strict", "-2"], 1, 60.0),
     format("MOV PCM", "mov", &["-c:a", "pcm_s16be"], 1, 60.0),
+    format("AIFF", "aiff", &["-c:a", "pcm_s16be"], 1, 60.0),
+    format("AIFF 24 bit", "aiff", &["-c:a", "pcm_s24be"], 1, 60.0),
+    format("AIFF-C little-endian", "aiff", &["-c:a", "pcm_s16le"], 1, 60.0),
+    format("AIFF-C float", "aiff", &["-c:a", "pcm_f32be"], 1, 60.0),
+    format("AIFF-C µ-law", "aiff", &["-c:a", "pcm_mulaw", "-ar", "8000"], 1, 40.0),
+    format("CAF PCM", "caf", &["-c:a", "pcm_s16be"], 1, 60.0),
+    format("CAF 24 bit little-endian", "caf", &["-c:a", "pcm_s24le"], 1, 60.0),
+    format("CAF float", "caf", &["-c:a", "pcm_f32le"], 1, 60.0),
+    format("CAF A-law", "caf", &["-c:a", "pcm_alaw", "-ar", "8000"], 1, 40.0),
+    format("CAF ALAC", "caf", &["-c:a", "alac"], 1, 60.0),
+    format("CAF Opus", "caf", &["-c:a", "libopus"], 320, 15.0),
     format("MOV AAC", "mov", &["-c:a", "aac"], 342, 60.0),
 ];
 

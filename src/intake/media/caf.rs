@@ -104,6 +104,8 @@ where
 impl<S: Read + Seek> Caf<S> {
     /// Reads the chunks of a file of `bytes` bytes.
     pub(super) fn open(mut source: S, bytes: u64) -> Result<Self, MediaError> {
+        // The table may come last, so nothing is read before the whole file has arrived.
+        Peephole::new(1).exactly::<_, 1>(&mut source, bytes.saturating_sub(1))?;
         let chunks = Chunks::read(&mut source, bytes)?;
         let missing = |missing| MediaError::Unfinished { container: Container::Caf, missing };
         let description = chunks.description.ok_or_else(|| missing("its description (desc) is missing"))?;

@@ -46,6 +46,12 @@ impl Spool {
         SpoolSource::new(Arc::clone(&self.shared), None)
     }
 
+    /// Returns the bytes for decoding, which may begin before the last has arrived. A read of bytes that have not arrived
+    /// fails with [`io::ErrorKind::WouldBlock`], and can be repeated. Reads fail once `cancelled` is set.
+    pub fn source_arriving(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
+        SpoolSource::new(Arc::clone(&self.shared), Some(Arc::clone(cancelled))).expecting(self.length)
+    }
+
     /// Returns the bytes that have arrived, like [`Spool::source`]; reads fail once `cancelled` is set.
     pub fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
         SpoolSource::new(Arc::clone(&self.shared), Some(Arc::clone(cancelled)))

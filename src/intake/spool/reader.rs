@@ -66,13 +66,28 @@ fn broken() -> io::Error {
 pub struct SpoolSource {
     shared: Arc<Shared>,
     position: u64,
+    /// The size of the recording, if reads distinguish bytes that have not arrived from its end.
+    expected: Option<u64>,
     /// The flag that is set when the reader's client has gone.
     cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl SpoolSource {
     pub(super) fn new(shared: Arc<Shared>, cancelled: Option<Arc<AtomicBool>>) -> Self {
-        Self { shared, position: 0, cancelled }
+        Self { shared, position: 0, expected: None, cancelled }
+    }
+
+    /// Makes reads of bytes that have not arrived fail with [`ErrorKind::WouldBlock`]. The recording has `expected` bytes.
+    pub(super) fn expecting(self, expected: u64) -> Self {
+        Self { expected: Some(expected), ..self }
+    }
+
+    fn state(&self) -> ReadState {
+        match self.expected {
+            Some(expected) if self.position > expected => ReadState::End,
+            Some(expected) => self.shared.read_state(self.position, expected),
+            None => self.shared.arrived(self.position),
+        }
     }
 }
 
@@ -84,12 +99,13 @@ impl Read for SpoolSource {
         let mut count = 0;
         // Pieces in memory are small compared with the buffer.
         while !buffer.is_empty() {
-            let read = match self.shared.arrived(self.position) {
+            let read = match self.state() {
                 ReadState::Bytes(bytes) => bytes.as_ref().read(buffer)?,
                 ReadState::InFile(file, length) => {
                     let max = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
                     file.read_at(buffer.get_mut(..max).unwrap_or_default(), self.position)?
                 }
+                ReadState::Wait if count == 0 && self.expected.is_some() => return Err(ErrorKind::WouldBlock.into()),
                 ReadState::Wait | ReadState::End => break,
                 ReadState::Broken => return Err(broken()),
             };
@@ -108,7 +124,7 @@ impl Seek for SpoolSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.shared.length().checked_add_signed(offset),
+            SeekFrom::End(offset) => self.expected.unwrap_or_else(|| self.shared.length()).checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
         self.position = position.ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;

@@ -122,7 +122,6 @@ impl Link {
             None => Ok(()),
             Some(Unit::Frame(range)) => self.packet(splitter.bytes(range.clone()), shared, output),
             Some(Unit::Lost(samples)) => self.lose(*samples, shared, output),
-            Some(Unit::Joined) => Ok(()),
         };
         self.splitter = Some(splitter);
         result.map(|()| unit.is_some())
@@ -138,7 +137,7 @@ impl Link {
             Ok(()) => {
                 shared.damage.good();
                 if let Some(gapless) = self.decoder.begun() {
-                    self.turn(self.decoder.rate(), output)?;
+                    self.turn(self.decoder.rate(), output);
                     begin(&mut self.timeline, gapless);
                 }
                 self.play(&mono, output)?;
@@ -230,7 +229,7 @@ impl Link {
             return Ok(());
         }
         if self.timeline.rate() != rate {
-            self.turn(rate, output)?;
+            self.turn(rate, output);
         }
         if self.resampler.is_none() {
             self.resampler = Some(Resampler::new(rate).ok_or(Reason::Rate { rate })?);
@@ -241,18 +240,17 @@ impl Link {
     }
 
     /// Ends the stream so far, and begins one of `rate` samples a second.
-    fn turn(&mut self, rate: u32, output: &mut Vec<f32>) -> Result<(), Reason> {
+    fn turn(&mut self, rate: u32, output: &mut Vec<f32>) {
         if self.timeline.position() == 0 {
             // What is known of the stream's beginning stays true, in samples of the rate.
             let rescaled = self.timeline.at_rate(rate);
             self.timeline = rescaled;
             self.timeline.edit(&self.edits);
-            return Ok(());
+            return;
         }
         self.before = self.decoded();
         self.flush(output);
         self.timeline = Timeline::new(rate);
-        Ok(())
     }
 
     fn flush(&mut self, output: &mut Vec<f32>) {

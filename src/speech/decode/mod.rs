@@ -20,6 +20,8 @@ mod reader;
 mod report;
 mod resample;
 mod split;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use error::{Reason, SoundError};

@@ -45,7 +45,8 @@ enum State {
 }
 
 impl<S: Read + Seek> SoundReader<S> {
-    /// Opens the recording in `source`, which intake measured as `info`.
+    /// Opens the recording in `source`, which intake measured as `info`. Of a recording that is still arriving, `info` is what its
+    /// beginning claims; after [`SoundError::NotArrived`] it can be opened once more bytes have come.
     pub fn open(source: S, info: &MediaInfo) -> Result<Self, SoundError> {
         let packets =
             PacketReader::open(source, info.container, info.bytes).map_err(|error| media_error(info, error))?;
@@ -100,16 +101,15 @@ impl<S: Read + Seek> SoundReader<S> {
                         _ => self.state = State::Packets,
                     }
                 }
-                _ => match self.packets.next() {
-                    Some(event) => {
+                _ => {
+                    if let Some(event) = self.packets.next() {
                         let taken = take(event, &mut self.link, &mut self.shared, block);
                         self.state = taken.map_err(|why| refused(&self.info, why))?;
-                    }
-                    None => {
+                    } else {
                         steps += 1;
                         self.read_on()?;
                     }
-                },
+                }
             }
         }
         let decoded = self.shared.before + self.link.as_ref().map_or(0, Link::decoded);

@@ -1,7 +1,10 @@
 //! Resampling to 16 kHz.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
+use rubato::{
+    Async, Fft, FixedAsync, FixedSync, Indexing, Resampler as Resampling, SincInterpolationParameters,
+    SincInterpolationType, WindowFunction,
+};
 
 use crate::speech::samples::Samples;
 
@@ -10,6 +13,8 @@ use crate::speech::samples::Samples;
 const CHUNK: usize = 1024;
 const HIGH_CHUNK: usize = 4096;
 const HIGH_RATE: u32 = 88_200;
+/// The largest block, in samples, that is transformed at once. Every usual rate has blocks of 441 or fewer.
+const MAX_BLOCK: usize = 4096;
 
 /// A resampler from one rate to 16 kHz: as many samples as the time takes, without delay.
 pub(super) struct Resampler {
@@ -22,7 +27,7 @@ pub(super) struct Resampler {
 }
 
 struct Filter {
-    fft: Fft<f32>,
+    resampling: Box<dyn Resampling<f32> + Send>,
     /// Samples that wait until there are enough of them.
     waiting: Vec<f32>,
     output: Vec<f32>,
@@ -66,14 +71,14 @@ impl Resampler {
 
 impl Filter {
     fn new(rate: u32) -> Option<Self> {
-        let chunk = if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK };
-        let [from, to] = [rate, Samples::RATE].map(|rate| usize::try_from(rate).unwrap_or_default());
-        let chunk = even_chunk(from, to, chunk);
-        // One block for each chunk: smaller ones lose the upper part of speech.
-        let fft = Fft::new_custom(from, to, chunk, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input).ok()?;
-        let delay = fft.output_delay();
-        let output = vec![0.0; fft.output_frames_max()];
-        Some(Self { fft, waiting: Vec::new(), output, delay })
+        let min = if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK };
+        let resampling = match even_chunk(rate, min) {
+            Some(chunk) => by_blocks(rate, chunk)?,
+            None => by_points(rate)?,
+        };
+        let delay = resampling.output_delay();
+        let output = vec![0.0; resampling.output_frames_max()];
+        Some(Self { resampling, waiting: Vec::new(), output, delay })
     }
 
     fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) {
@@ -81,7 +86,7 @@ impl Filter {
         waiting.extend_from_slice(samples);
         let mut used = 0_usize;
         loop {
-            let needed = self.fft.input_frames_next();
+            let needed = self.resampling.input_frames_next();
             let Some(chunk) = waiting.get(used..used.saturating_add(needed)) else { break };
             self.process(chunk, None, output);
             used += needed.max(1);
@@ -94,17 +99,17 @@ impl Filter {
     fn flush(&mut self, output: &mut Vec<f32>) -> bool {
         let mut waiting = std::mem::take(&mut self.waiting);
         let valid = waiting.len();
-        waiting.resize(self.fft.input_frames_next(), 0.0);
+        waiting.resize(self.resampling.input_frames_next(), 0.0);
         self.process(&waiting, Some(valid), output)
     }
 
     fn process(&mut self, chunk: &[f32], valid: Option<usize>, output: &mut Vec<f32>) -> bool {
-        let room = self.fft.output_frames_next();
+        let room = self.resampling.output_frames_next();
         self.output.resize(room, 0.0);
         let Ok(from) = InterleavedSlice::new(chunk, 1, chunk.len()) else { return false };
         let Ok(mut to) = InterleavedSlice::new_mut(&mut self.output, 1, room) else { return false };
         let indexing = Indexing { input_offset: 0, output_offset: 0, partial_len: valid, active_channels_mask: None };
-        let Ok((_, made)) = self.fft.process_into_buffer(&from, &mut to, Some(&indexing)) else { return false };
+        let Ok((_, made)) = self.resampling.process_into_buffer(&from, &mut to, Some(&indexing)) else { return false };
         let dropped = self.delay.min(made);
         self.delay -= dropped;
         output.extend_from_slice(self.output.get(dropped..made).unwrap_or_default());
@@ -113,14 +118,36 @@ impl Filter {
 }
 
 /// Returns the number of samples of an even number of the smallest blocks with a whole number of output samples, at least
-/// `min`. The delay of the filter is half a block, so it is a whole number of samples.
-fn even_chunk(from: usize, to: usize, min: usize) -> usize {
-    let (mut a, mut b) = (from, to);
+/// `min`: the delay of the filter is half of it, a whole number of samples. `None` for a rate whose blocks are too large.
+fn even_chunk(rate: u32, min: usize) -> Option<usize> {
+    let (mut a, mut b) = (rate, Samples::RATE);
     while b > 0 {
         (a, b) = (b, a % b);
     }
-    let block = from.checked_div(a).unwrap_or(1).max(1);
-    block.saturating_mul(min.div_ceil(block).next_multiple_of(2))
+    let block = usize::try_from(rate.checked_div(a)?).ok().filter(|block| (1..=MAX_BLOCK).contains(block))?;
+    Some(block.saturating_mul(min.div_ceil(block).next_multiple_of(2)))
+}
+
+/// Returns a filter that transforms blocks of `chunk` samples: sharp and fast.
+fn by_blocks(rate: u32, chunk: usize) -> Option<Box<dyn Resampling<f32> + Send>> {
+    let [from, to] = [rate, Samples::RATE].map(|rate| usize::try_from(rate).unwrap_or_default());
+    // One block for each chunk: smaller ones lose the upper part of speech.
+    let fft = Fft::new_custom(from, to, chunk, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input).ok()?;
+    Some(Box::new(fft))
+}
+
+/// Returns a filter that computes each sample by itself, for odd rates: its memory does not depend on the rate.
+fn by_points(rate: u32) -> Option<Box<dyn Resampling<f32> + Send>> {
+    let parameters = SincInterpolationParameters {
+        sinc_len: 128,
+        f_cutoff: None,
+        oversampling_factor: 256,
+        interpolation: SincInterpolationType::Linear,
+        window: WindowFunction::BlackmanHarris2,
+    };
+    let ratio = f64::from(Samples::RATE) / f64::from(rate);
+    let sinc = Async::<f32>::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input).ok()?;
+    Some(Box::new(sinc))
 }
 
 fn count(samples: usize) -> u64 {

@@ -127,3 +127,56 @@ impl Timeline {
         u64::try_from(twice.div_ceil(2)).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays packets of ten samples, numbered from zero, and returns the numbers of those that are played.
+    fn play(mut timeline: Timeline, packets: u16, padding: u64) -> Vec<f32> {
+        let mut played = Vec::new();
+        for packet in 0..packets {
+            let samples: Vec<f32> = (0..10).map(|at| f32::from(packet * 10 + at)).collect();
+            timeline.push(&samples, |samples| played.extend_from_slice(samples));
+        }
+        timeline.pad(padding);
+        timeline.finish(|samples| played.extend_from_slice(samples));
+        played
+    }
+
+    fn numbers(range: std::ops::Range<u16>) -> Vec<f32> {
+        range.map(f32::from).collect()
+    }
+
+    #[test]
+    fn priming_and_padding_are_left_out() {
+        assert_eq!(play(Timeline::new(1000), 3, 0), numbers(0..30));
+        let mut timeline = Timeline::new(1000);
+        timeline.skip_nanos(12_000_000);
+        timeline.end_at(27);
+        assert_eq!(play(timeline, 3, 0), numbers(12..27));
+        assert_eq!(play(Timeline::new(1000), 3, 4_000_000), numbers(0..26));
+        // Padding is the end of the last packet, and no more than that.
+        assert_eq!(play(Timeline::new(1000), 3, u64::MAX), numbers(0..20));
+    }
+
+    #[test]
+    fn the_parts_of_an_edit_list_are_played() {
+        let parts = [(5, 8), (8, 12), (20, u64::MAX)];
+        let parts = parts.map(|(begins, ends)| EditPart { begins, ends, timescale: 500 });
+        let mut timeline = Timeline::new(1000);
+        timeline.edit(&parts);
+        assert_eq!(play(timeline, 5, 0), [numbers(10..24), numbers(40..50)].concat());
+    }
+
+    #[test]
+    fn an_end_that_has_passed_takes_nothing_back() {
+        let mut timeline = Timeline::new(1000);
+        let mut played = Vec::new();
+        timeline.push(&[1.0, 2.0], |samples| played.extend_from_slice(samples));
+        timeline.end_at(1);
+        timeline.push(&[3.0], |samples| played.extend_from_slice(samples));
+        timeline.finish(|samples| played.extend_from_slice(samples));
+        assert_eq!((played, timeline.position()), (vec![1.0, 2.0], 3));
+    }
+}

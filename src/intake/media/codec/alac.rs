@@ -19,7 +19,7 @@ impl Alac {
     pub(super) fn new(params: &TrackParams) -> Result<Self, String> {
         // The cookie is the last 24 bytes; in MP4 it follows the head and the version of a box, in old files it is
         // within other boxes.
-        let setup = match memchr::memmem::find(&params.setup, b"alac") {
+        let setup = match memchr::memmem::rfind(&params.setup, b"alac") {
             Some(at) => params.setup.get(at + 8..).unwrap_or_default(),
             None => &params.setup,
         };

@@ -39,8 +39,8 @@ impl Peephole {
             let size = if near { self.ahead } else { wanted.max(FIRST).min(self.ahead) };
             source.seek(SeekFrom::Start(at))?;
             self.bytes.clear();
-            source.by_ref().take(u64::try_from(size).unwrap_or(u64::MAX)).read_to_end(&mut self.bytes)?;
             self.at = at;
+            source.by_ref().take(u64::try_from(size).unwrap_or(u64::MAX)).read_to_end(&mut self.bytes)?;
         }
         let from = usize::try_from(at - self.at).unwrap_or(usize::MAX);
         let shown = self.bytes.get(from..).unwrap_or_default();

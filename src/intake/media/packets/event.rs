@@ -3,7 +3,7 @@
 use crate::intake::media::codec::TrackParams;
 
 /// A part of a recording, in the order of time.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum PacketEvent<'a> {
     /// The beginning of a track, or of another part of a recording that is chained or joined. What comes later plays after
     /// what came before.

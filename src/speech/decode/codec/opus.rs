@@ -77,25 +77,27 @@ impl Decode for Opus {
             return Err(Undecoded::Packet);
         }
         let from = mono.len();
-        let decoded = match &mut self.streams {
+        let done = match &mut self.streams {
             Streams::One(decoder) => {
                 self.output.resize(MAX_SAMPLES, 0.0);
-                let decoded = decoder.decode(packet, MAX_SAMPLES, &mut self.output);
-                decoded.map(|count| mono.extend_from_slice(self.output.get(..count).unwrap_or_default()))
+                let count = decoder.decode(packet, MAX_SAMPLES, &mut self.output);
+                count.map(|count| mono.extend_from_slice(self.output.get(..count).unwrap_or_default()))
             }
             Streams::Several { decoder, channels } => {
                 self.output.resize(MAX_SAMPLES.saturating_mul(*channels), 0.0);
-                let decoded = decoder.decode(packet, MAX_SAMPLES, &mut self.output);
-                decoded.map(|count| {
+                let count = decoder.decode(packet, MAX_SAMPLES, &mut self.output);
+                count.map(|count| {
                     mix(self.output.get(..count.saturating_mul(*channels)).unwrap_or_default(), *channels, mono);
                 })
             }
         };
-        decoded.map_err(|_| Undecoded::Packet)?;
+        done.map_err(|_| Undecoded::Packet)?;
         let samples = mono.get_mut(from..).unwrap_or_default();
         self.last = u64::try_from(samples.len()).unwrap_or_default();
         if (self.gain - 1.0).abs() > f32::EPSILON {
-            samples.iter_mut().for_each(|sample| *sample *= self.gain);
+            for sample in samples {
+                *sample *= self.gain;
+            }
         }
         Ok(())
     }

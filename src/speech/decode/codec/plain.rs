@@ -49,7 +49,7 @@ impl Plain {
 
     pub(super) fn alac(params: &TrackParams) -> Result<Self, Undecoded> {
         // In old files the configuration is within other boxes.
-        let cookie = match memchr::memmem::find(&params.setup, b"alac") {
+        let cookie = match memchr::memmem::rfind(&params.setup, b"alac") {
             Some(at) => params.setup.get(at + 8..).unwrap_or_default(),
             None => &params.setup,
         };

@@ -9,8 +9,6 @@ pub(in crate::speech::decode) enum Unit {
     Frame(Range<usize>),
     /// Sound that is missing, in samples.
     Lost(u64),
-    /// The end of a stream after which another begins.
-    Joined,
 }
 
 /// Bytes that wait.

@@ -58,8 +58,8 @@ impl Flac {
                 return None;
             }
             if std::mem::take(&mut self.is_joined) {
+                // Another file begins, and counts from zero.
                 self.expected = None;
-                return Some(Unit::Joined);
             }
             let rest = self.waiting.rest();
             let current = self.current.as_mut()?;
@@ -147,11 +147,11 @@ impl Current {
             return if rest.len() > MAX_FRAME + MAX_HEADER { Sought::Nowhere } else { Sought::Further };
         }
         self.examine(rest, rest.len());
-        if self.sum == 0 { Sought::Here(rest.len()) } else { self.end_before_tag(rest) }
+        if self.sum == 0 { Sought::Here(rest.len()) } else { Self::end_before_tag(rest) }
     }
 
     /// Returns the end of the last frame of a recording that ends with a tag.
-    fn end_before_tag(&self, rest: &[u8]) -> Sought {
+    fn end_before_tag(rest: &[u8]) -> Sought {
         const TAG: usize = 128;
         let tag = rest.len().checked_sub(TAG).filter(|at| rest.get(*at..).is_some_and(|tag| tag.starts_with(b"TAG")));
         match tag {

@@ -82,9 +82,9 @@ impl Mpeg {
     fn take(&mut self, frame: MpegFrame, size: usize) -> Unit {
         let skipped = std::mem::take(&mut self.skipped);
         let is_tag = std::mem::take(&mut self.is_tag);
-        let last = self.last.replace(frame);
-        let lost = last.filter(|_| !is_tag && skipped <= MAX_DAMAGE);
-        let frames = lost.map_or(0, |last| (skipped + last.bytes / 2) / last.bytes.max(1));
+        let before = self.last.replace(frame);
+        let damage = before.filter(|_| !is_tag && skipped <= MAX_DAMAGE);
+        let frames = damage.map_or(0, |last| (skipped + last.bytes / 2) / last.bytes.max(1));
         if frames > 0 {
             self.found = Some(size);
             return Unit::Lost(frames.saturating_mul(frame.samples.into()));
