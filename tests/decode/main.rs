@@ -101,15 +101,9 @@ const FORMATS: &[Format] = &[
         "ogg",
         &["-c:a", "libopus", "-b:a", "20k", "-ac", "1", "-application", "voip"],
         320,
-<<<<<<< HEAD
-        25.0,
-    ),
-    format("Ogg Opus 60 ms", "ogg", &["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"], 960, 25.0),
-=======
         15.0,
     ),
     format("Ogg Opus 60 ms", "ogg", &["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"], 960, 10.0),
->>>>>>> s5-A
     format("WebM Opus", "webm", &["-c:a", "libopus", "-b:a", "64k"], 320, 25.0),
     format("WebM Vorbis", "webm", &["-c:a", "libvorbis"], 1024, 60.0),
     format("Matroska FLAC", "mka", &["-c:a", "flac"], 1, 60.0),

@@ -86,11 +86,7 @@ impl Kind {
             Self::S32Le => frames::<4>(bytes, channels, mono, |all| whole(i32::from_le_bytes(all))),
             Self::S32Be => frames::<4>(bytes, channels, mono, |all| whole(i32::from_be_bytes(all))),
             Self::S64Le => {
-<<<<<<< HEAD
-                frames::<8>(bytes, channels, mono, |[_, _, _, _, a, b, c, d]| whole(i32::from_le_bytes([a, b, c, d])))
-=======
                 frames::<8>(bytes, channels, mono, |[_, _, _, _, a, b, c, d]| whole(i32::from_le_bytes([a, b, c, d])));
->>>>>>> s5-A
             }
             Self::F32Le => frames::<4>(bytes, channels, mono, |all| bounded(f32::from_le_bytes(all))),
             Self::F32Be => frames::<4>(bytes, channels, mono, |all| bounded(f32::from_be_bytes(all))),
