@@ -61,21 +61,18 @@ impl BlockingWriter {
             self.write_out()?;
         }
         let length = self.written.saturating_add(length_of(&self.buffer));
-        let shared = match self.file {
-            Some(file) => {
-                file.write_all_at(head, 0)?;
-                self.memory.shrink_to(0);
-                Shared::in_file(file, length, self.memory, self.disk)
-            }
-            None => {
-                self.buffer.iter_mut().zip(head).for_each(|(byte, of_head)| *byte = *of_head);
-                self.buffer.shrink_to_fit();
-                self.memory.shrink_to(length);
-                let shared = Shared::new(self.memory, self.disk);
-                shared.append(self.buffer.into());
-                shared.finish();
-                shared
-            }
+        let shared = if let Some(file) = self.file {
+            file.write_all_at(head, 0)?;
+            self.memory.shrink_to(0);
+            Shared::in_file(file, length, self.memory, self.disk)
+        } else {
+            self.buffer.iter_mut().zip(head).for_each(|(byte, of_head)| *byte = *of_head);
+            self.buffer.shrink_to_fit();
+            self.memory.shrink_to(length);
+            let shared = Shared::new(self.memory, self.disk);
+            shared.append(self.buffer.into());
+            shared.finish();
+            shared
         };
         Ok(Spool::complete(&Arc::new(shared), length))
     }
