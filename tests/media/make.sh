@@ -52,6 +52,9 @@ encode -i "$in" -c:a libopus -b:a 16k opus.webm
 encode -i "$in" -c:a libopus -b:a 16k -f webm -live 1 - | cat >live.webm
 python3 record.py recorder.webm
 
+# A codec that the gateway can measure and not decode.
+encode -i sample.wav -c:a ac3 -b:a 64k ac3.mka
+
 encode -f lavfi -i "color=size=16x16:rate=5:duration=1" -c:v mpeg4 -an video-only.mp4
 
 # The truth is what a decoder gives: frames that come out, at the rate at which they do.
