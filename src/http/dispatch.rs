@@ -18,11 +18,15 @@ use crate::identity::Caller;
 use crate::intake::Job;
 use crate::models::{Attempts, PiecePlan, Reason, TargetChain};
 use crate::relay::TranscriptFuture;
+use crate::split::TranscriptError;
 use crate::telemetry::traces::Step;
 use crate::upstream::{ForwardRequest, Portion, ReplyFuture};
 
 /// A function that begins to send a job to a provider.
 pub(super) type Send = Rc<dyn Fn(ForwardRequest) -> ReplyFuture>;
+
+/// The way on for a recording that its provider refuses as too large or too long.
+pub(super) type InPieces = Box<dyn FnOnce() -> TranscriptFuture>;
 
 /// The means to admit and forward the job of one request.
 pub(super) struct Dispatch<'a> {
@@ -125,8 +129,8 @@ impl Dispatch<'_> {
         let sent = (!job.audio.is_arriving()).then(Instant::now);
         let in_pieces = self.in_pieces_if_refused(&job, exchange);
         let max = state.settings.upstream.response_timeout;
-        let deadline =
-            self.limit.deadline(record.started(), sent, job.options.streams(), max, state.settings.relay.keep_alive);
+        let keep_alive = state.settings.relay.keep_alive;
+        let deadline = self.limit.deadline(record.started(), sent, job.options.streams(), max, keep_alive);
         let reply = (self.send)(ForwardRequest {
             job,
             targets,
@@ -137,18 +141,12 @@ impl Dispatch<'_> {
             log,
             span: record.trace().begin(Step::Forward),
         });
-        Box::pin(async move {
-            match (reply.await, in_pieces) {
-                (Ok(reply), _) => Ok(reply.into()),
-                (Err(error), Some(in_pieces)) if pieces::is_refused_as_too_long(&error) => in_pieces().await,
-                (Err(error), _) => Err(error.into()),
-            }
-        })
+        split_if_refused(Box::pin(async move { Ok(reply.await?.into()) }), in_pieces)
     }
 
     /// Returns the way on for a recording that its provider refuses as too large or too long: it is split, once. `None`
     /// if it is short, or cannot be split.
-    fn in_pieces_if_refused(&self, job: &Job, exchange: &Exchange) -> Option<Box<dyn FnOnce() -> TranscriptFuture>> {
+    pub(super) fn in_pieces_if_refused(&self, job: &Job, exchange: &Exchange) -> Option<InPieces> {
         if job.audio.is_arriving() || !pieces::is_worth_splitting(job) {
             return None;
         }
@@ -179,4 +177,15 @@ impl Dispatch<'_> {
             record: record.clone(),
         }
     }
+}
+
+/// Returns the transcript of a job that was forwarded as it is, by `in_pieces` if its provider refuses it as too long.
+pub(super) fn split_if_refused(forwarding: TranscriptFuture, in_pieces: Option<InPieces>) -> TranscriptFuture {
+    let Some(in_pieces) = in_pieces else { return forwarding };
+    Box::pin(async move {
+        match forwarding.await {
+            Err(TranscriptError::Provider(error)) if pieces::is_refused_as_too_long(&error) => in_pieces().await,
+            answer => answer,
+        }
+    })
 }

@@ -15,8 +15,9 @@ use std::future::{poll_fn, ready};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::dispatch::{Admitted, Dispatch, InFlight};
+use super::dispatch::{Admitted, Dispatch, InFlight, split_if_refused};
 use super::error::ApiError;
+use crate::domain::Length;
 use crate::exchange::Exchange;
 use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
 use crate::models::TargetChain;
@@ -73,8 +74,10 @@ impl<'a> EarlyForward<'a> {
         let mut job = claimed.clone();
         job.default_stream(dispatch.prefers_events);
         dispatch.context.record().job(&job);
-        // A recording that goes in pieces is cut when it is whole.
-        let targets = dispatch.context.state().admission.targets(dispatch.caller, &job).ok()?;
+        // A recording that goes in pieces is cut when it is whole. One whose claim says so is not sent as it is before.
+        let mut as_claimed = job.clone();
+        as_claimed.media.length = Length::Measured(job.media.length.upper_bound());
+        let targets = dispatch.context.state().admission.targets(dispatch.caller, &as_claimed).ok()?;
         if targets.pieces.is_some() {
             return None;
         }
@@ -135,12 +138,13 @@ impl<'a> EarlyForward<'a> {
     }
 
     /// Lets the provider have the last byte. Without a report of the provider, the measured length is charged.
-    fn confirm(mut self, whole: HeldJob) -> InFlight {
-        let job = whole.job();
-        self.in_flight.exchange.measured(job.billed_length(), job.options.text_bytes());
-        // The provider's request holds its own handle to the recording.
-        drop(whole.release());
-        self.in_flight
+    fn confirm(self, whole: HeldJob) -> InFlight {
+        let Self { dispatch, mut in_flight, .. } = self;
+        let job = dispatch.released(whole);
+        in_flight.exchange.measured(job.billed_length(), job.options.text_bytes());
+        let in_pieces = dispatch.in_pieces_if_refused(&job, &in_flight.exchange);
+        in_flight.forwarding = split_if_refused(in_flight.forwarding, in_pieces);
+        in_flight
     }
 
     /// Sends the whole job anew, under the same permit. The usual reason is a field after the recording.

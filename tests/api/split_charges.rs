@@ -52,7 +52,7 @@ async fn pieces_cost_the_sum_of_what_the_provider_reports_in_one_record() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(cost(&alice, &gateway).await, 33 * INPUT_TOKEN + 66 * OUTPUT_TOKEN);
     let records = json_usage(&gateway, &["--records"])["records"].as_array().unwrap().clone();
-    assert_eq!(records.len(), 1);
+    assert_eq!(records.len(), 1, "{records:?}");
     assert_eq!((&records[0]["pieces"], &records[0]["usage"]["input_tokens"]), (&json!(3), &json!(33)));
     assert_eq!(records[0]["audio_ms"], talk().ms());
 }
@@ -83,14 +83,20 @@ async fn a_recording_without_speech_costs_nothing() {
 async fn what_was_heard_is_charged_and_what_was_not_is_not() {
     let gateway = gateway().await;
     let alice = Account::of("alice", "default");
-    gateway.provider.answer_by(|seen| {
+    let all_are_there = Gate::closed();
+    let held = all_are_there.clone();
+    gateway.provider.answer_by(move |seen| {
         if piece_ms(seen) > 9_000 {
-            Reply::json(400, &json!({ "error": { "message": "no", "type": "invalid_request_error" } }))
+            Reply::json(400, &json!({ "error": { "message": "no", "type": "invalid_request_error" } })).held_by(&held)
         } else {
             Reply::json(200, &json!({ "text": "x", "usage": tokens(10) }))
         }
     });
-    assert_eq!(alice.send(&gateway, form()).await.status, 502);
+    let (answer, ()) = tokio::join!(alice.send(&gateway, form()), async {
+        gateway.provider.asked(3).await;
+        all_are_there.open();
+    });
+    assert_eq!(answer.status, 502, "{}", answer.text());
     assert_eq!(cost(&alice, &gateway).await, 20 * INPUT_TOKEN + 40 * OUTPUT_TOKEN);
 }
 
@@ -111,7 +117,7 @@ async fn a_client_that_leaves_pays_for_the_pieces_that_a_provider_had() {
 
 #[tokio::test]
 async fn the_whole_recording_is_charged_before_any_piece_is_sent() {
-    let gateway = Setup::new().config(&format!("{SHORT}[plans.default]\nmonthly_usd = \"0.003\"\n")).start().await;
+    let gateway = Setup::new().config(&format!("{SHORT}[plans.default]\nmonthly_usd = \"0.004\"\n")).start().await;
     let alice = Account::of("alice", "default");
     let never = Gate::closed();
     gateway.provider.answer_always(Reply::json(200, &json!({ "text": "x" })).held_by(&never));

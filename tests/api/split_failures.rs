@@ -34,7 +34,10 @@ fn hears(ms: u64) -> Reply {
 }
 
 fn refused() -> Reply {
-    Reply::json(400, &json!({ "error": { "message": "no", "type": "invalid_request_error", "param": null, "code": "no" } }))
+    Reply::json(
+        400,
+        &json!({ "error": { "message": "no", "type": "invalid_request_error", "param": null, "code": "no" } }),
+    )
 }
 
 async fn gateway() -> Gateway {
@@ -71,11 +74,16 @@ async fn a_rate_limit_slows_all_pieces_down_and_fails_none() {
 #[tokio::test]
 async fn a_piece_that_fails_for_good_leaves_a_marked_hole() {
     let gateway = gateway().await;
-    gateway.provider.answer_by(|seen| match name(piece_ms(seen)) {
-        "three" => refused(),
+    let all_are_there = Gate::closed();
+    let held = all_are_there.clone();
+    gateway.provider.answer_by(move |seen| match name(piece_ms(seen)) {
+        "three" => refused().held_by(&held),
         _ => hears(piece_ms(seen)),
     });
-    let answer = gateway.transcribe(form("gpt-4o-transcribe")).await;
+    let (answer, ()) = tokio::join!(gateway.transcribe(form("gpt-4o-transcribe")), async {
+        gateway.provider.asked(3).await;
+        all_are_there.open();
+    });
     answer.is_error(502, "transcript_incomplete", None);
     assert_eq!(answer.header("x-should-retry"), Some("false"));
     let partial = &answer.json()["error"]["partial"];
@@ -103,17 +111,21 @@ async fn a_recording_of_which_nothing_was_heard_has_the_providers_error() {
 #[tokio::test]
 async fn a_stream_with_a_hole_ends_with_an_error_after_its_deltas() {
     let gateway = gateway().await;
-    gateway.provider.answer_by(|seen| match name(piece_ms(seen)) {
-        "three" => refused(),
+    let all_are_there = Gate::closed();
+    let held = all_are_there.clone();
+    gateway.provider.answer_by(move |seen| match name(piece_ms(seen)) {
+        "three" => refused().held_by(&held),
         _ if seen.field("stream").is_some() => {
-            let events = ["transcript.text.delta", "transcript.text.done"].map(|kind| {
-                json!({ "type": kind, "delta": "one", "text": "one" })
-            });
+            let events = ["transcript.text.delta", "transcript.text.done"]
+                .map(|kind| json!({ "type": kind, "delta": "one", "text": "one" }));
             Reply::stream().send(Framing::PLAIN.all(&events))
         }
         _ => hears(piece_ms(seen)),
     });
-    let stream = gateway.transcribe(form("gpt-4o-transcribe").field("stream", "true")).await;
+    let (stream, ()) = tokio::join!(gateway.transcribe(form("gpt-4o-transcribe").field("stream", "true")), async {
+        gateway.provider.asked(3).await;
+        all_are_there.open();
+    });
     let events: Vec<Value> = stream
         .text()
         .lines()
@@ -180,7 +192,7 @@ async fn a_fallback_serves_a_piece_in_the_same_format() {
 
 #[tokio::test]
 async fn what_cannot_be_decoded_is_refused_by_name() {
-    let gateway = Setup::new().config("[models.gpt-4o-transcribe]\nmax_bytes = 1000\n").start().await;
+    let gateway = Setup::new().config("[models.gpt-4o-transcribe]\nmax_seconds = 2\n").start().await;
     // AC-3 has a length, and no decoder.
     let ac3 = crate::support::audio::recorded("ac3.mka");
     let answer = gateway.transcribe(Form::new().field("model", "gpt-4o-transcribe").file(&ac3)).await;

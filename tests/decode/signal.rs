@@ -1,5 +1,12 @@
 //! Sounds made for tests.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the numbers are small, and are meant to be rounded"
+)]
+
 /// A sound with the shape of speech: tones below 4 kHz that glide and swell in syllables, with pauses. Interleaved.
 pub(crate) fn speech_like(rate: u32, channels: u32, seconds: f64) -> Vec<f32> {
     let count = (f64::from(rate) * seconds) as u32;

@@ -1,6 +1,9 @@
 //! CAF (Apple's Core Audio Format specification 1.0): chunks, of which one describes the sound, one holds it, and one lists
 //! the sizes of its packets, before the sound or after it.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{Read, Seek};
 
 use super::budget::Budget;

@@ -62,7 +62,7 @@ fn demuxer_of(container: Container, start: u64, bytes: u64, mpeg: Codec) -> Opti
         Container::Flac => Box::new(Flac::new()),
         Container::Ogg => Box::new(Ogg::new()),
         Container::Webm => Box::new(Matroska::new()),
-        Container::Aiff => Box::new(Aiff::new()),
+        Container::Aiff => Box::new(Aiff::new(bytes.saturating_sub(start))),
         Container::Mp4 | Container::Caf => return None,
     })
 }

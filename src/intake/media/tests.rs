@@ -84,7 +84,7 @@ fn what_is_not_taken_is_named() {
         (b"{\"audio\": \"UklGRg==\"}", "JSON text"),
         (b"<!DOCTYPE html><html></html>", "an HTML page"),
         (b"#!AMR\n\x3c", "AMR audio"),
-        (b"FORM\0\0\0\x04AIFF", "AIFF"),
+        (b"FORM\0\0\0\x048SVX", "an IFF file other than AIFF"),
         (b"MThd\0\0\0\x06", "MIDI"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"%PDF-1.7", "a PDF document"),

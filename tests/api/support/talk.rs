@@ -27,9 +27,9 @@ impl Talk {
         self
     }
 
-    /// The length in milliseconds.
+    /// The length in milliseconds, rounded up.
     pub(crate) fn ms(&self) -> u64 {
-        u64::try_from(self.0.len() / 2 * 1000 / RATE).unwrap()
+        u64::try_from((self.0.len() / 2 * 1000).div_ceil(RATE)).unwrap()
     }
 
     /// The recording as a WAV file.

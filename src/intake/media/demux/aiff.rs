@@ -22,6 +22,8 @@ pub(in super::super) struct Aiff {
     state: State,
     is_compressed: bool,
     format: Option<TrackParams>,
+    /// The number of bytes from the window to the end of the recording.
+    left: u64,
 }
 
 enum State {
@@ -37,8 +39,9 @@ enum State {
 }
 
 impl Aiff {
-    pub(in super::super) fn new() -> Self {
-        Self { state: State::Form, is_compressed: false, format: None }
+    /// Creates a demuxer for a recording of `size` bytes.
+    pub(in super::super) fn new(size: u64) -> Self {
+        Self { state: State::Form, is_compressed: false, format: None, left: size }
     }
 
     fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
@@ -76,7 +79,8 @@ impl Aiff {
             return Err(MediaError::Feature { container: Container::Aiff, what });
         }
         sink.track(TRACK, format)?;
-        let left = size.saturating_sub(8);
+        // A chunk that states more bytes than there are was cut off.
+        let left = size.saturating_sub(8).min(self.left.saturating_sub(16));
         let wants = sink.begin(TRACK, left, None);
         self.state = State::Sound { left, seen: 0, wants };
         Ok(Step::Advance(16))
@@ -147,17 +151,21 @@ impl Aiff {
 
 impl Demuxer for Aiff {
     fn step(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
-        match self.state {
-            State::Form if window.len() < FORM_HEADER && !at_end => Ok(Step::Need(FORM_HEADER)),
+        let step = match self.state {
+            State::Form if window.len() < FORM_HEADER && !at_end => Step::Need(FORM_HEADER),
             State::Form => {
                 self.is_compressed = window.get(8..12) == Some(b"AIFC");
                 self.state = State::Chunk;
-                Ok(Step::Advance(12))
+                Step::Advance(12)
             }
-            State::Chunk => self.chunk(window, at_end, sink),
-            State::Sound { .. } => Ok(self.sound_bytes(window, sink)),
-            State::Ended => Ok(Step::End),
+            State::Chunk => self.chunk(window, at_end, sink)?,
+            State::Sound { .. } => self.sound_bytes(window, sink),
+            State::Ended => Step::End,
+        };
+        if let Step::Advance(count) = step {
+            self.left = self.left.saturating_sub(count);
         }
+        Ok(step)
     }
 }
 

@@ -66,7 +66,7 @@ fn channels_are_mixed_to_their_mean() {
 #[test]
 fn rates_that_no_recorder_has_are_refused() {
     for rate in [7_999, 192_001] {
-        let bytes = wav(rate, 1, &[0; 40_000]);
+        let bytes = wav(rate, 1, &vec![0; 40_000]);
         let Err(SoundError::NotUnderstood { reason, .. }) = decode(&bytes) else { panic!("{rate}") };
         assert!(matches!(reason, Reason::Rate { rate: found } if found == rate), "{reason}");
     }
@@ -144,7 +144,7 @@ fn a_client_that_has_gone_ends_the_decoding() {
             self.0.seek(to)
         }
     }
-    let bytes = wav(16_000, 1, &[5; 400_000]);
+    let bytes = wav(16_000, 1, &vec![5; 400_000]);
     let mut reader = SoundReader::open(Gone(Cursor::new(bytes.clone())), &info(&bytes)).unwrap();
     let error = loop {
         if let Err(error) = reader.next() {
