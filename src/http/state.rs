@@ -75,7 +75,7 @@ impl SharedState {
         let intake = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?;
         let speech = Arc::new(SpeechPool::new(settings.fixed.speech_pool.threads)?);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
-        Ok(Self { limiter, intake, speech, concurrency, write_metrics, traces, sandbox, stopping })
+        Ok(Self { limiter, intake, speech, concurrency, write_metrics, sandbox, traces, stopping })
     }
 
     /// Returns true if new requests should go to another replica.

@@ -29,8 +29,8 @@ enum Body {
         message: String,
         kind: ErrorKind,
         param: Option<String>,
-        /// The part of the transcript that there is.
-        partial: Option<PartialJson>,
+        /// The part of the transcript that there is. Boxed, since errors are returned in many places.
+        partial: Option<Box<PartialJson>>,
     },
     /// A provider's error, already in OpenAI's shape.
     Provider(String),
@@ -156,7 +156,7 @@ impl ApiError {
     /// Adds the part of the transcript that there is.
     pub(super) fn partial(mut self, json: Box<RawValue>) -> Self {
         if let Body::Own { partial, .. } = &mut self.body {
-            *partial = Some(PartialJson(json));
+            *partial = Some(Box::new(PartialJson(json)));
         }
         self
     }

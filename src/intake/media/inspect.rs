@@ -58,13 +58,12 @@ where
     } else {
         // The walk over the boxes begins with a window of its own.
         drop(detected.head);
-        match container {
-            Container::Caf => caf::measure(&mut source, bytes, &mut tally, &mut budget)?,
-            _ => {
-                let measured = mp4::measure(&mut source, bytes, &mut tally, &mut budget)?;
-                is_fragmented = measured.is_fragmented;
-                measured.ended
-            }
+        if container == Container::Caf {
+            caf::measure(&mut source, bytes, &mut tally, &mut budget)?
+        } else {
+            let measured = mp4::measure(&mut source, bytes, &mut tally, &mut budget)?;
+            is_fragmented = measured.is_fragmented;
+            measured.ended
         }
     };
     if let Ended::OverBudget { left } = ended {
