@@ -128,6 +128,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         plan: "default".to_owned(),
         model: "gpt-transcribe".to_owned(),
         provider: "openai".to_owned(),
+        pieces: None,
     };
     let estimate = Charge { usd: NanoUsd::new(75_000), audio: AudioMs::new(1000) };
     let lease = Duration::from_mins(11);

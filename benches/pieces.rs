@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 use voxgate::admission::{Admission, JobToAdmit, Limiter};
 use voxgate::app::build::build_verifier;
 use voxgate::config::{self, Settings};
+use voxgate::domain::sse::Scanner;
 use voxgate::domain::terms::Task;
 use voxgate::domain::{AudioMs, Subject};
 use voxgate::exchange::{Outcome, Record};
@@ -39,7 +40,6 @@ use voxgate::intake::{self, BodyForm, Incoming, Job, SpoolWriter};
 use voxgate::limits::clock::Clock;
 use voxgate::limits::rates::Rates;
 use voxgate::limits::{Bucket, Limits};
-use voxgate::relay::events::Scanner;
 use voxgate::telemetry::metrics::Page;
 
 use uploads::Upload;
@@ -288,6 +288,7 @@ fn admitted(bencher: &mut criterion::Bencher, runtime: &Runtime, settings: &Sett
                 targets: &targets,
                 provider: "openai",
                 request_id: "a-request",
+                pieces: None,
             });
             asked.await.unwrap().answered();
         });

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::estimate::{Amounts, JobToAdmit, PlannedPieces};
 use super::limiter::{Limiter, Unavailable};
 use super::permit::{PendingCharge, Permit};
 use super::refusal::Refusal;
 use super::uploads::UploadGuard;
 use crate::config::{Model, OPENAI, Plan, Settings};
-use crate::domain::{AudioMs, Month, UnixMs};
+use crate::domain::{Length, Month, UnixMs};
 use crate::identity::Caller;
 use crate::identity::revocation::TokenRef;
 use crate::intake::Job;
 use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
-use crate::limits::{AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits};
+use crate::limits::{
+    AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits, Replaced,
+};
 use crate::models::TargetChain;
 use crate::store::StoreError;
 
@@ -36,21 +39,6 @@ pub struct Admission {
     lease: Duration,
     /// The time after its expiry for which a token is still accepted.
     leeway: Duration,
-}
-
-/// A job to admit, and the description of its request in the ledger.
-#[derive(Debug, Clone, Copy)]
-pub struct JobToAdmit<'a> {
-    /// The caller.
-    pub caller: &'a Caller,
-    /// The job.
-    pub job: &'a Job,
-    /// The model entries that can do the job.
-    pub targets: &'a TargetChain,
-    /// The first provider in line.
-    pub provider: &'a str,
-    /// The id of the request.
-    pub request_id: &'a str,
 }
 
 impl Admission {
@@ -78,37 +66,39 @@ impl Admission {
     pub async fn admit_in_place_of(&self, permit: Permit, job: JobToAdmit<'_>) -> Result<Permit, Refusal> {
         let mut permit = permit;
         permit.failed();
-        let next = self.admit_inner(job, Some(permit.charged())).await?;
+        let next = self.admit_inner(job, Some(permit.replaceable())).await?;
         permit.mark_superseded();
         Ok(next)
     }
 
-    /// Admits a job. `replaced`: the charge of the permit that the new one replaces.
-    async fn admit_inner(&self, to_admit: JobToAdmit<'_>, replaced: Option<Charge>) -> Result<Permit, Refusal> {
+    /// Admits a job. `replaced`: what the permit that the new one replaces has taken.
+    async fn admit_inner(&self, to_admit: JobToAdmit<'_>, replaced: Option<Replaced>) -> Result<Permit, Refusal> {
         let JobToAdmit { caller, job, targets, .. } = to_admit;
-        let plan = self.check_job(caller, job, targets)?;
-        let length = job.billed_length();
-        let request = self.request(to_admit, plan, replaced);
+        let amounts = Amounts::of(job, to_admit.pieces);
+        let plan = self.check_job(to_admit, amounts.length)?;
+        let request = self.request(to_admit, plan, amounts, replaced);
         let (subject, session, info) = (request.subject.clone(), request.session.clone(), request.info.clone());
         let estimate = request.estimate;
         let decided = self.limiter.admit(request).await;
         let decided = decided.map_err(|Unavailable| Refusal::StoreUnavailable)?;
         let decision = decided.decision;
         if let Some(denial) = decision.denial {
-            let spent = decision.account.spent.minus(replaced.unwrap_or(Charge::NONE));
+            let spent = decision.account.spent.minus(replaced.unwrap_or_default().charge);
             let account = AccountUsage { spent, ..decision.account };
             return Err(denied(caller, plan, denial, account, estimate, Month::of(decision.at)));
         }
-        let (id, decided_by, text) = (decided.id, decided.decided_by, job.options.text_bytes());
-        let charge = PendingCharge { id, subject, session, at: decision.at, info, estimate, text, decided_by };
+        let (id, decided_by, text) = (decided.id, decided.decided_by, amounts.text);
+        let (at, length) = (decision.at, amounts.length);
+        let charge =
+            PendingCharge { id, subject, session, at, info, estimate, rated: length.upper_bound(), text, decided_by };
         let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
         Ok(Permit::new(Arc::clone(&targets.requested), charge, length, settler, leases))
     }
 
     /// Refuses a job that no decision of the store could admit, and returns the caller's plan.
-    fn check_job(&self, caller: &Caller, job: &Job, targets: &TargetChain) -> Result<&Plan, Refusal> {
+    fn check_job(&self, to_admit: JobToAdmit<'_>, length: Length) -> Result<&Plan, Refusal> {
+        let JobToAdmit { caller, targets, .. } = to_admit;
         let plan = self.plan(caller)?;
-        let length = job.billed_length();
         if let Some(rate) = plan.audio.filter(|rate| length.upper_bound() > rate.burst) {
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, max: rate.burst });
         }
@@ -119,53 +109,63 @@ impl Admission {
         Ok(plan)
     }
 
-    fn request(&self, to_admit: JobToAdmit<'_>, plan: &Plan, replaced: Option<Charge>) -> AdmitRequest {
-        let JobToAdmit { caller, job, targets, provider, request_id } = to_admit;
-        let length = job.billed_length().upper_bound();
+    fn request(
+        &self,
+        to_admit: JobToAdmit<'_>,
+        plan: &Plan,
+        amounts: Amounts,
+        replaced: Option<Replaced>,
+    ) -> AdmitRequest {
+        let JobToAdmit { caller, targets, provider, request_id, pieces, .. } = to_admit;
+        let length = amounts.length.upper_bound();
         let session = self.in_session(caller);
         AdmitRequest {
             id: PermitId::new(),
             subject: caller.subject.clone(),
             token: TokenRef::of(caller, self.leeway),
-            session: session.map(|session| session.for_replacement(replaced.unwrap_or(Charge::NONE))),
+            session: session.map(|session| session.for_replacement(replaced.unwrap_or_default().charge)),
             limits: match replaced {
-                Some(charged) => Limits::for_replacement(charged, plan, length),
+                Some(replaced) => Limits::for_replacement(replaced, plan, length),
                 None => Limits::for_recording(plan, length),
             },
-            estimate: dearest(targets, length, job.options.text_bytes()),
-            lease: self.lease,
+            estimate: amounts.estimate(targets),
+            lease: self.lease(pieces),
             info: RequestInfo {
                 request_id: request_id.to_owned(),
                 plan: caller.plan.clone(),
                 model: targets.requested.name.clone(),
                 provider: provider.to_owned(),
+                pieces: None,
             },
         }
     }
 
+    fn lease(&self, pieces: Option<PlannedPieces>) -> Duration {
+        pieces.map_or(self.lease, |pieces| pieces.time.saturating_add(LEASE_MARGIN))
+    }
+
     /// Returns true if a permit for the same recording with other options also covers this job: the model is the same,
     /// and the job costs no more than the permit's charge.
-    pub fn covers(&self, permit: &Permit, targets: &TargetChain, job: &Job) -> bool {
-        let (length, text) = (job.billed_length().upper_bound(), job.options.text_bytes());
-        permit.covers(&targets.requested, dearest(targets, length, text))
+    pub fn covers(&self, permit: &Permit, targets: &TargetChain, job: &Job, pieces: Option<PlannedPieces>) -> bool {
+        permit.covers(&targets.requested, Amounts::of(job, pieces).estimate(targets))
     }
 
     /// Returns true if the job's worst-case cost is at most a tenth of every remaining budget, as far as this process
     /// knows: a bound that turns out far too high must not starve the caller's other requests. Audio taken from a rate
     /// is never given back, so a plan with a rate of audio returns false; so does a session with caps, since only the
     /// store knows the rest of its caps.
-    pub fn has_budget_headroom(&self, caller: &Caller, job: &Job) -> bool {
+    pub fn has_budget_headroom(&self, caller: &Caller, job: &Job, pieces: Option<PlannedPieces>) -> bool {
         let Ok(plan) = self.plan(caller) else { return false };
-        let length = job.billed_length().upper_bound();
+        let amounts = Amounts::of(job, pieces);
         let spent = self.limiter.spent(&caller.subject);
         let name = job.options.model.as_deref().unwrap_or(&self.default_model);
         let price = self.models.get(name).and_then(|model| model.price);
-        let usd = price.map(|price| price.estimate(length, job.options.text_bytes())).unwrap_or_default();
+        let needed = amounts.estimate_by(price.into_iter());
         let fits = |budget: u64, spent: u64, part: u64| budget.saturating_sub(spent) / HEADROOM_FACTOR >= part;
         caller.caps.are_none()
             && plan.audio.is_none()
-            && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), usd.get()))
-            && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), length.get()))
+            && plan.monthly_usd.is_none_or(|budget| fits(budget.get(), spent.usd.get(), needed.usd.get()))
+            && plan.monthly_audio.is_none_or(|budget| fits(budget.get(), spent.audio.get(), needed.audio.get()))
     }
 
     /// Checks everything that is known before the body is read: the plan exists, the token is not known to be revoked,
@@ -254,11 +254,4 @@ fn denied(
         Some(reached) => Refusal::Limit(Box::new(reached)),
         None => Refusal::Revoked,
     }
-}
-
-/// Returns the cost of a job by the dearest of its model entries.
-fn dearest(targets: &TargetChain, length: AudioMs, text: u64) -> Charge {
-    let prices = targets.models().filter_map(|model| model.price);
-    let usd = prices.map(|price| price.estimate(length, text)).max().unwrap_or_default();
-    Charge { usd, audio: length }
 }

@@ -5,6 +5,7 @@
 //! # Layout
 //!
 //! - `admit`: the checks of a request, before its body and with it; `targets`: the model entries that can do a job
+//! - `estimate`: the job to admit and its expected cost; `cost`: the cost of what providers did
 //! - `limiter`: decisions by the [`store`](crate::store) or, while that is down, by the state of this process; `open`
 //!   opens it by the settings
 //! - `pending_request`: a request to the store until its answer; `watch`: maintenance of the store and of the limiter
@@ -12,6 +13,8 @@
 //! - `permit`: leave to forward, which settles itself; `refusal`: every reason to refuse, and its message
 
 mod admit;
+mod cost;
+mod estimate;
 mod limiter;
 mod open;
 mod pending_request;
@@ -25,7 +28,8 @@ mod tests;
 mod uploads;
 mod watch;
 
-pub use admit::{Admission, JobToAdmit};
+pub use admit::Admission;
+pub use estimate::{JobToAdmit, PlannedPieces};
 pub use limiter::{Limiter, LimiterDecision, Unavailable};
 pub use open::LimiterError;
 pub use permit::Permit;

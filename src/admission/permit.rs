@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cost::{Cost, CostOfPieces, ProviderShare};
 use crate::config::Model;
-use crate::domain::{Length, Subject, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, PermitId, Price, Report, RequestInfo, Usage};
-use crate::limits::Settlement;
+use crate::domain::{AudioMs, Length, Subject, UnixMs};
+use crate::ledger::{Charge, Ending, Entry, PermitId, Report, RequestInfo, Usage};
 use crate::limits::leases::{Granted, Leases};
 use crate::limits::session::InSession;
+use crate::limits::{Replaced, Settlement};
 use crate::models::Attempts;
 use crate::settlement::{HeldPermit, Settler};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
@@ -24,7 +25,8 @@ use crate::telemetry::traces::{Step, Trace};
 ///
 /// `docs/limits.md` has the same rules as a table of endings.
 ///
-/// However many candidates were asked, the job is charged once, at the price of the one that served.
+/// However many candidates were asked, the job is charged once, at the price of the one that served. A recording that
+/// goes on in pieces costs what those pieces cost that were heard, or that a provider had whole at the end.
 pub struct Permit {
     /// The requested model entry.
     model: Arc<Model>,
@@ -54,6 +56,8 @@ pub(super) struct PendingCharge {
     pub(super) at: UnixMs,
     pub(super) info: RequestInfo,
     pub(super) estimate: Charge,
+    /// The audio that was taken from the rate.
+    pub(super) rated: AudioMs,
     /// The number of bytes of text that a provider may bill.
     pub(super) text: u64,
     /// The authority that admitted the request.
@@ -120,9 +124,9 @@ impl Permit {
         self.model.name == model.name && estimate.usd <= charged.usd && estimate.audio <= charged.audio
     }
 
-    /// Returns the charge of the admission.
-    pub(super) fn charged(&self) -> Charge {
-        self.account.estimate
+    /// Returns what the permit has taken.
+    pub(super) fn replaceable(&self) -> Replaced {
+        Replaced { charge: self.account.estimate, rated: self.account.rated }
     }
 
     /// Records that part of the transcript was sent to the client.
@@ -145,55 +149,55 @@ impl Permit {
         self.superseded = true;
     }
 
-    fn outcome(&self) -> (Ending, Charge) {
+    fn outcome(&self) -> Outcome {
+        let usage = self.report.usage;
+        let charged = |ending| Outcome { ending, cost: self.cost(), usage };
         match self.end {
-            Some(End::Answered) => (Ending::Answered, self.cost()),
-            Some(End::Failed) if self.delivered => (Ending::Broken, self.cost()),
-            Some(End::Failed) if self.attempts.abandoned_by_client() => (Ending::Left, self.cost()),
-            None if self.delivered || self.report.usage.is_some() || self.attempts.have_recording() => {
-                (Ending::Left, self.cost())
-            }
-            Some(End::Failed) | None => (Ending::Refunded, Charge::NONE),
+            Some(End::Answered) => charged(Ending::Answered),
+            Some(End::Failed) if self.delivered => charged(Ending::Broken),
+            Some(End::Failed) if self.attempts.abandoned_by_client() => charged(Ending::Left),
+            None if self.delivered || usage.is_some() || self.attempts.have_recording() => charged(Ending::Left),
+            Some(End::Failed) | None => Outcome { ending: Ending::Refunded, cost: Charge::NONE, usage },
         }
     }
 
-    /// Returns the cost by the provider's report, as far as it is plausible, or else by the estimate from the measured
-    /// audio: at the price of the model entry that served.
+    /// Returns the outcome of a request in pieces. What was heard is charged, even if the client got an error for it.
+    fn outcome_of_pieces(&self, pieces: &CostOfPieces) -> Outcome {
+        let ending = match self.end {
+            Some(End::Answered) => Ending::Answered,
+            Some(End::Failed) if pieces.any_heard => Ending::Broken,
+            Some(End::Failed) if self.attempts.abandoned_by_client() => Ending::Left,
+            Some(End::Failed) if pieces.any_charged => Ending::Broken,
+            None if pieces.any_charged => Ending::Left,
+            Some(End::Failed) | None => Ending::Refunded,
+        };
+        Outcome { ending, cost: pieces.charge, usage: pieces.usage }
+    }
+
+    /// Returns the cost at the price of the model entry that served.
     fn cost(&self) -> Charge {
         let served = self.attempts.last_target().map_or_else(|| Arc::clone(&self.model), |target| target.model);
-        let price = served.price;
-        let longest = self.audio.upper_bound();
-        let believed = self.report.believed(self.audio, |usage, longest| {
-            let Some(price) = price else { return true };
-            // The requested options must not decide the price: the prompt counts, whatever the client requested.
-            price.of_usage(usage).is_none_or(|usd| usd <= price.estimate(longest, self.account.text))
-        });
-        if self.report.usage.is_some() && believed.is_none() {
-            tracing::warn!(
-                model = served.name,
-                "the provider reports far more than was sent; its report is not charged"
-            );
-        }
-        let audio = match believed {
-            Some(Usage::Length(length)) => length,
-            _ => longest,
-        };
-        let priced = |price: Price| {
-            // Without a report the estimate stands, prompt included.
-            let estimate = || price.estimate(longest, self.account.text);
-            believed.and_then(|usage| price.of_usage(usage)).unwrap_or_else(estimate)
-        };
-        Charge { usd: price.map(priced).unwrap_or_default(), audio }
+        Cost::of(&served, self.report, self.audio, self.account.text).charge
     }
+}
+
+/// The outcome of a request, for its record.
+struct Outcome {
+    ending: Ending,
+    cost: Charge,
+    usage: Option<Usage>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let (ending, cost) = self.outcome();
+        let pieces = self.attempts.pieces().map(CostOfPieces::of);
+        let outcome = pieces.as_ref().map(|pieces| self.outcome_of_pieces(pieces));
+        let Outcome { ending, cost, usage } = outcome.unwrap_or_else(|| self.outcome());
         let PendingCharge { id, subject, session, at, mut info, estimate, decided_by, .. } = self.account.clone();
         if let Some(target) = self.attempts.last_target() {
             info.provider = target.provider;
         }
+        info.pieces = pieces.as_ref().map(|pieces| pieces.count);
         let span = self.trace.begin(Step::Settle);
         span.set("voxgate.ending", ending.as_str());
         span.set("voxgate.cost_nano_usd", i64::try_from(cost.usd.get()).unwrap_or(i64::MAX));
@@ -201,8 +205,11 @@ impl Drop for Permit {
         if !self.superseded {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
-        SPEND.add([Label::model(&self.model), Label::configured(&info.provider)], cost.usd.get());
-        let (audio, usage) = (self.audio.upper_bound(), self.report.usage);
+        let whole = || vec![ProviderShare { provider: info.provider.clone(), usd: cost.usd }];
+        for share in pieces.map_or_else(whole, |pieces| pieces.by_provider) {
+            SPEND.add([Label::model(&self.model), Label::configured(&share.provider)], share.usd.get());
+        }
+        let audio = self.audio.upper_bound();
         let settlement = Settlement {
             session,
             counted_as: self.model.counted_as().to_owned(),

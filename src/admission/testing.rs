@@ -39,8 +39,15 @@ pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
         subject: "alice".to_owned().try_into().unwrap(),
         session: None,
         at: UnixMs::new(0),
-        info: RequestInfo { request_id: String::new(), plan: String::new(), model: name, provider: String::new() },
+        info: RequestInfo {
+            request_id: String::new(),
+            plan: String::new(),
+            model: name,
+            provider: String::new(),
+            pieces: None,
+        },
         estimate: Charge { usd: NanoUsd::default(), audio: length },
+        rated: length,
         text: 0,
         decided_by: Granted::Locally,
     };

@@ -4,6 +4,7 @@ use super::cors::Cors;
 use super::intake::Spool;
 use super::sandbox::Sandbox;
 use super::server::{LogFormat, Server};
+use super::speech::SpeechPool;
 use super::store::Store;
 use super::telemetry::Telemetry;
 use super::upstream::ProviderConnections;
@@ -26,6 +27,8 @@ pub struct Fixed {
     pub store: Store,
     /// The part of `[intake]` that says where recordings are kept.
     pub spool: Spool,
+    /// `speech.threads`
+    pub speech_pool: SpeechPool,
     /// The part of `[upstream]` that says how to connect to providers.
     pub connections: ProviderConnections,
 }
@@ -34,7 +37,7 @@ impl Fixed {
     /// Returns the names of the settings that differ from those at the start.
     pub(super) fn changed_since(&self, start: &Self) -> Vec<&'static str> {
         // Without `..`, so that the compiler asks for the name of each new field.
-        let Self { server, cors, log_format, telemetry, sandbox, store, spool, connections } = self;
+        let Self { server, cors, log_format, telemetry, sandbox, store, spool, speech_pool, connections } = self;
         let differs = [
             ("server", *server != start.server),
             ("cors", *cors != start.cors),
@@ -43,6 +46,7 @@ impl Fixed {
             ("sandbox", *sandbox != start.sandbox),
             ("store, redis, ledger", *store != start.store),
             ("intake.spool_dir, intake.*spool*_bytes", *spool != start.spool),
+            ("speech.threads", *speech_pool != start.speech_pool),
             ("upstream.connect_timeout, upstream.pool_idle_timeout", *connections != start.connections),
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()

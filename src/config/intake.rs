@@ -8,7 +8,7 @@ use super::reader::Section;
 /// `[intake]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intake {
-    /// The largest recording in bytes; 26214400, which is OpenAI's limit.
+    /// The largest recording in bytes; the smaller of 536870912 and a quarter of `max_spool_disk_bytes`.
     pub max_audio_bytes: u64,
     /// The largest number of fields, counting each repetition; 128.
     pub max_fields: usize,
@@ -43,6 +43,8 @@ pub struct Spool {
 
 /// The largest value of the limits in bytes. More than a gigabyte is a mistake, and sums of such limits would overflow.
 const MAX_LIMIT: u64 = 1 << 30;
+/// The largest recording where the settings do not say, in bytes. Four of them must fit into the spool quota.
+const DEFAULT_MAX_AUDIO: u64 = 512 << 20;
 
 impl Spool {
     pub(super) fn read(section: &mut Section) -> Self {
@@ -59,7 +61,9 @@ impl Intake {
     /// Reads the rest of the section after `spool`.
     pub(super) fn read(mut section: Section, spool: &Spool) -> Self {
         let settings = Self {
-            max_audio_bytes: section.value("max_audio_bytes", 26_214_400),
+            max_audio_bytes: section
+                .optional("max_audio_bytes")
+                .unwrap_or(DEFAULT_MAX_AUDIO.min(spool.max_spool_disk_bytes / 4).max(1)),
             max_fields: section.value("max_fields", 128),
             max_text_bytes: section.value("max_text_bytes", 262_144),
             max_reference_bytes: section.value("max_reference_bytes", 1_048_576),

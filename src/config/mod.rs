@@ -3,6 +3,7 @@
 //! A TOML file and the environment become one tree ([`source`]). Each topic reads its table from the tree ([`reader`])
 //! and checks it; a key that is left over is unknown. This module does not know the use of the settings.
 
+mod accepts;
 mod cors;
 mod files;
 mod fixed;
@@ -18,6 +19,7 @@ mod secret;
 mod server;
 mod sessions;
 mod source;
+mod speech;
 mod store;
 mod telemetry;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use reader::Problems;
 pub use sandbox::Sandbox;
 pub use server::{LogFormat, Server};
 pub use sessions::Sessions;
+pub use speech::{Speech, SpeechPool};
 pub use store::{Namespace, OnStoreFailure, Redis, RedisUrl, RedisUrlError, Store};
 pub use telemetry::Telemetry;
 pub use tls::TlsFiles;
@@ -65,6 +68,8 @@ pub struct Settings {
     pub upstream: Upstream,
     /// `[relay]`
     pub relay: Relay,
+    /// `[speech]`, except the threads.
+    pub speech: Speech,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
@@ -119,8 +124,8 @@ impl Settings {
     }
 
     fn read(root: &mut Section) -> Self {
-        let (mut server, mut intake, mut upstream) =
-            (root.section("server"), root.section("intake"), root.section("upstream"));
+        let (mut server, mut intake, mut speech, mut upstream) =
+            (root.section("server"), root.section("intake"), root.section("speech"), root.section("upstream"));
         let tls = TlsFiles::read(&mut server);
         let fixed = Fixed {
             server: Server::read(server, tls.is_some()),
@@ -130,6 +135,7 @@ impl Settings {
             sandbox: Sandbox::read(root.section("sandbox")),
             store: Store::read(root),
             spool: Spool::read(&mut intake),
+            speech_pool: SpeechPool::read(&mut speech),
             connections: ProviderConnections::read(&mut upstream),
         };
         let identity = Identity::read(root.section("identity"), fixed.server.is_loopback());
@@ -141,6 +147,7 @@ impl Settings {
             intake: Intake::read(intake, &fixed.spool),
             upstream: Upstream::read(upstream),
             relay: Relay::read(root.section("relay")),
+            speech: Speech::read(speech),
             sessions: Sessions::read(root.section("sessions")),
             plans: plans::read_plans(root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),

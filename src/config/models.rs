@@ -6,13 +6,17 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::accepts;
+use super::presets::OPENAI_MAX_BYTES;
 use super::providers::{OPENAI, Provider};
 use super::reader::Section;
-use super::value::{Expected, Setting};
-use crate::domain::terms::{Format, Task};
-use crate::domain::{AudioMs, NanoUsd, OptionName, UnknownVariant};
+use super::value::{Expected, Setting, text_settings};
+use crate::domain::terms::{Format, Task, Timestamps};
+use crate::domain::{AudioMs, FileFormat, NanoUsd, OptionName, UnknownVariant};
 use crate::ledger::{Price, TokenPrice};
 
+/// The largest value of `max_bytes`: a tebibyte, beyond any recording.
+const MAX_BYTES: u64 = 1 << 40;
 const BUILT_IN: &str = include_str!("models.toml");
 
 /// A model entry: `[models.NAME]`.
@@ -32,6 +36,12 @@ pub struct Model {
     pub streams: bool,
     /// The options that it accepts, among those that the gateway knows; `None`: any.
     pub options: Option<BTreeSet<OptionName>>,
+    /// The source of the times in subtitles and in JSON with segments.
+    pub timestamps: Timestamps,
+    /// The file formats that it takes; `None`: any.
+    pub accepts: Option<BTreeSet<FileFormat>>,
+    /// The largest file in bytes.
+    pub max_bytes: Option<u64>,
     /// The longest audio.
     pub max_audio: Option<AudioMs>,
     /// The shortest audio.
@@ -89,6 +99,8 @@ impl Fallback {
     }
 }
 
+text_settings!(Timestamps);
+
 /// The name under which the usage of all models without an entry is counted.
 const NOT_CONFIGURED: &str = "*";
 
@@ -103,6 +115,9 @@ impl Model {
             formats: None,
             streams: true,
             options: None,
+            timestamps: Timestamps::Model,
+            accepts: None,
+            max_bytes: Some(OPENAI_MAX_BYTES),
             max_audio: None,
             min_audio: None,
             configured: false,
@@ -124,12 +139,17 @@ impl Model {
             let known: Vec<_> = providers.keys().map(String::as_str).collect();
             section.problem("provider", format!("got \"{provider}\"; takes one of: {}", known.join(", ")));
         }
+        let at_provider = providers.get(&provider);
+        let formats: Option<Vec<Format>> = words(&mut section, "formats");
         let tasks = words(&mut section, "tasks").unwrap_or_else(|| Task::ALL.to_vec());
         let model = Self {
             upstream_model: section.value("upstream_model", name.clone()),
             provider,
             tasks,
-            formats: words(&mut section, "formats"),
+            timestamps: read_timestamps(&mut section, formats.as_deref()),
+            accepts: accepts::read(&mut section).or_else(|| at_provider?.accepts.clone()),
+            max_bytes: section.ranged("max_bytes", 1..=MAX_BYTES).or_else(|| at_provider?.max_bytes),
+            formats,
             streams: section.value("streams", true),
             options: read_options(&mut section),
             max_audio: section.optional::<u64>("max_seconds").map(|s| AudioMs::new(s.saturating_mul(1000))),
@@ -150,6 +170,12 @@ impl Model {
         section.finish();
         model
     }
+}
+
+/// Reads `timestamps`: where it is left out, the model gives times if it has a format with times.
+fn read_timestamps(section: &mut Section, formats: Option<&[Format]>) -> Timestamps {
+    let has_times = formats.is_none_or(|formats| formats.iter().any(|format| format.is_timed()));
+    section.value("timestamps", if has_times { Timestamps::Model } else { Timestamps::None })
 }
 
 /// Reads the price: `usd_per_minute`, and for a model that bills tokens both of its token prices.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use super::models::Model;
 use super::reader::Section;
+use super::speech::MAX_RECORDING_SECONDS;
 use crate::domain::{AudioMs, NanoUsd};
 
 /// A plan: `[plans.NAME]`. A limit that is left out is unlimited.
@@ -17,6 +18,8 @@ pub struct Plan {
     pub audio: Option<AudioRate>,
     /// `max_concurrent`: the number of requests in flight.
     pub concurrent: Option<NonZeroU32>,
+    /// `max_recording_seconds`: the longest recording, 1 s to 24 h.
+    pub max_recording: Option<AudioMs>,
     /// `monthly_usd`
     pub monthly_usd: Option<NanoUsd>,
     /// `monthly_audio_minutes`
@@ -37,8 +40,8 @@ pub struct RequestRate {
 pub struct AudioRate {
     /// The audio per minute, 1 s to 1000000 s.
     pub per_minute: AudioMs,
-    /// The audio that may come at once, and so the longest recording; `per_minute` if left out, and an hour's worth at
-    /// most.
+    /// The audio that may come at once, and so the longest recording; `per_minute` if left out, and four hours'
+    /// worth at most.
     pub burst: AudioMs,
 }
 
@@ -47,7 +50,7 @@ const MAX_RATE: u64 = 1_000_000;
 /// The largest monthly budget in minutes, some 1900 years: in milliseconds it is still exact as a double.
 const MAX_MONTHLY_MINUTES: u64 = 1_000_000_000;
 /// The longest burst of audio, in minutes of the rate.
-const MAX_BURST_MINUTES: u64 = 60;
+const MAX_BURST_MINUTES: u64 = 240;
 
 impl Plan {
     fn read(mut section: Section, known: &BTreeMap<String, Model>) -> Self {
@@ -60,6 +63,9 @@ impl Plan {
             requests: read_requests(&mut section),
             audio: read_audio(&mut section),
             concurrent: count(&mut section, "max_concurrent"),
+            max_recording: section
+                .ranged("max_recording_seconds", 1..=MAX_RECORDING_SECONDS)
+                .map(|seconds| AudioMs::new(seconds * 1000)),
             monthly_usd: section.optional("monthly_usd"),
             monthly_audio: section
                 .ranged("monthly_audio_minutes", 0..=MAX_MONTHLY_MINUTES)
@@ -96,6 +102,7 @@ impl Plan {
             && fits(audio_rate, audio_rates)
             && fits(audio_burst, audio_bursts)
             && fits(self.concurrent, other.concurrent)
+            && fits(self.max_recording, other.max_recording)
             && fits(self.monthly_usd, other.monthly_usd)
             && fits(self.monthly_audio, other.monthly_audio)
     }
@@ -132,7 +139,7 @@ fn read_audio(section: &mut Section) -> Option<AudioRate> {
     let burst = burst.unwrap_or(per_minute);
     if burst > per_minute * MAX_BURST_MINUTES {
         let max = per_minute * MAX_BURST_MINUTES;
-        section.problem("audio_burst_seconds", format!("got {burst}; takes {max} at most, what an hour allows"));
+        section.problem("audio_burst_seconds", format!("got {burst}; takes {max} at most, what four hours allow"));
     }
     Some(AudioRate { per_minute: AudioMs::new(per_minute * 1000), burst: AudioMs::new(burst * 1000) })
 }

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::value::{Setting, TextError};
-use crate::domain::UnknownVariant;
+use crate::domain::{FileFormat, UnknownVariant};
 
 /// The path of a provider with OpenAI's paths.
 pub(super) const OPENAI_PATH: &str = "/audio/{task}";
@@ -21,6 +21,10 @@ pub(super) struct Preset {
     pub(super) list_brackets: bool,
     pub(super) omit: &'static [&'static str],
     pub(super) translation_fields: &'static [(&'static str, &'static str)],
+    /// The file formats that it takes; `None` if that is not known, or depends on the server.
+    pub(super) accepts: Option<&'static [FileFormat]>,
+    /// The largest file that it takes, if that is known.
+    pub(super) max_bytes: Option<u64>,
 }
 
 /// OpenAI itself, and the default of every provider.
@@ -34,10 +38,18 @@ pub(super) const OPENAI: Preset = Preset {
     list_brackets: true,
     omit: &[],
     translation_fields: &[],
+    accepts: Some(OPENAI_ACCEPTS),
+    max_bytes: Some(OPENAI_MAX_BYTES),
 };
 
+/// The largest file that OpenAI takes: 25 MiB.
+pub(super) const OPENAI_MAX_BYTES: u64 = 26_214_400;
+/// The file formats that OpenAI lists. MP4 in fragments is not among them: only the first fragment is heard.
+const OPENAI_ACCEPTS: &[FileFormat] =
+    &[FileFormat::Wav, FileFormat::Mp3, FileFormat::Mp4, FileFormat::Webm, FileFormat::Ogg, FileFormat::Flac];
+
 /// A provider with OpenAI's API at another address.
-const COMPATIBLE: Preset = Preset { base_url: None, ..OPENAI };
+pub(super) const COMPATIBLE: Preset = Preset { base_url: None, accepts: None, max_bytes: None, ..OPENAI };
 
 /// Every preset. Each needs a section in docs/providers.md.
 pub(super) const PRESETS: &[Preset] = &[
@@ -70,6 +82,8 @@ pub(super) const PRESETS: &[Preset] = &[
         check_path: "/health",
         omit: &["model"],
         translation_fields: &[("translate", "true")],
+        // Unless it is started with --convert.
+        accepts: Some(&[FileFormat::Wav]),
         ..COMPATIBLE
     },
 ];

@@ -9,7 +9,8 @@ use url::Url;
 use super::presets::Preset;
 use super::reader::Section;
 use super::wire::ProviderApi;
-use super::{presets, secret};
+use super::{accepts, presets, secret};
+use crate::domain::FileFormat;
 
 /// The name of the provider that exists without being configured.
 pub const OPENAI: &str = "openai";
@@ -32,6 +33,10 @@ pub struct Provider {
     pub project: Option<String>,
     /// The differences from OpenAI on the wire.
     pub wire: ProviderApi,
+    /// `accepts`: the file formats that it takes; `None`: any.
+    pub accepts: Option<BTreeSet<FileFormat>>,
+    /// The largest file that it takes, as far as that is known.
+    pub max_bytes: Option<u64>,
 }
 
 impl Provider {
@@ -83,7 +88,10 @@ fn read_provider(name: String, mut section: Section) -> Option<Provider> {
     let preset = given.unwrap_or(&presets::OPENAI);
     // The address of a preset applies only if the operator chose the preset; the one exception is OpenAI's own.
     let known = if given.is_some() || name == OPENAI { preset.base_url } else { None };
+    // The same goes for the files that a preset takes.
+    let files = if given.is_some() || name == OPENAI { preset } else { &presets::COMPATIBLE };
     let wire = ProviderApi::read(&mut section, preset);
+    let accepts = accepts::read(&mut section).or_else(|| Some(files.accepts?.iter().copied().collect()));
     let base_url = read_base_url(&mut section, known, &wire);
     let keys = read_keys(&mut section);
     let organization = section.optional("organization");
@@ -94,7 +102,7 @@ fn read_provider(name: String, mut section: Section) -> Option<Provider> {
         }
     }
     section.finish();
-    Some(Provider { name, base_url: base_url?, keys, organization, project, wire })
+    Some(Provider { name, base_url: base_url?, keys, organization, project, wire, accepts, max_bytes: files.max_bytes })
 }
 
 fn read_base_url(section: &mut Section, known: Option<&str>, wire: &ProviderApi) -> Option<Url> {

@@ -1,4 +1,5 @@
 mod providers;
+mod speech;
 mod telemetry;
 
 use std::io::Write;
@@ -25,7 +26,7 @@ fn nothing_set_is_a_sandbox_on_loopback() {
     assert!(settings.fixed.server.is_loopback());
     assert!(settings.identity.is_empty());
     assert_eq!(settings.default_model, "gpt-transcribe");
-    assert_eq!(settings.intake.max_audio_bytes, 26_214_400);
+    assert_eq!(settings.intake.max_audio_bytes, 536_870_912);
 }
 
 #[test]
@@ -258,8 +259,8 @@ fn a_limit_that_makes_no_sense_is_named_with_what_is_taken() {
         ("audio_seconds_per_minute = \"1h\"", "audio_seconds_per_minute: got \"1h\"; takes a whole number"),
         ("audio_burst_seconds = 5", "audio_burst_seconds: needs audio_seconds_per_minute beside it"),
         (
-            "audio_seconds_per_minute = 60\naudio_burst_seconds = 3601",
-            "audio_burst_seconds: got 3601; takes 3600 at most, what an hour allows",
+            "audio_seconds_per_minute = 60\naudio_burst_seconds = 14401",
+            "audio_burst_seconds: got 14401; takes 14400 at most, what four hours allow",
         ),
         ("max_concurrent = 0", "max_concurrent: got 0; takes a whole number from 1 to 1000000"),
         ("monthly_usd = 5.0", "monthly_usd: got 5.0; takes US dollars as a string, from \"0\""),

@@ -53,7 +53,25 @@ words!(Format {
     DiarizedJson = "diarized_json",
 });
 
+/// The source of the times in subtitles and in JSON with segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Timestamps {
+    /// The model gives them.
+    Model,
+    /// The model gives none: the gateway cuts the recording at pauses, and the times are those of the pieces.
+    Pieces,
+    /// There are none.
+    None,
+}
+
+words!(Timestamps { Model = "model", Pieces = "pieces", None = "none" });
+
 impl Format {
+    /// Returns true if an answer in this format consists of times and the text between them.
+    pub const fn is_timed(self) -> bool {
+        matches!(self, Self::Srt | Self::Vtt | Self::VerboseJson)
+    }
+
     /// Returns true if an answer in this format is a JSON object.
     pub const fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::VerboseJson | Self::DiarizedJson)

@@ -5,7 +5,8 @@ use crate::config::Model;
 use crate::domain::Length;
 use crate::ledger::Report;
 use crate::models::{AttemptLog, Attempts};
-use crate::upstream::{Reply, UpstreamError, count_stream_failure};
+use crate::split::{Transcript, TranscriptError};
+use crate::upstream::{UpstreamError, count_stream_failure};
 
 use super::facts::Outcome;
 use super::record::Record;
@@ -35,11 +36,24 @@ impl Exchange {
 
     /// Returns the log for the attempts of another forwarding. `model` is the model entry that the client asked for.
     pub fn begin_forwarding(&mut self, model: &Model) -> AttemptLog {
+        self.forwarding(model);
+        self.attempts.begin_forwarding()
+    }
+
+    /// Records that the recording goes on in pieces, perhaps after it failed as a whole, and returns the attempts, in
+    /// which each piece begins a log of its own. From now on the request costs what its pieces cost, and the usage of
+    /// the joined answer is for the record alone.
+    pub fn begin_pieces(&mut self, model: &Model) -> Attempts {
+        self.forwarding(model);
+        self.attempts.divide();
+        self.attempts.clone()
+    }
+
+    fn forwarding(&mut self, model: &Model) {
         self.record.model(model);
         if !std::mem::replace(&mut self.is_forwarding, true) {
             self.record.forwarding(self.attempts.clone());
         }
-        self.attempts.begin_forwarding()
     }
 
     /// Records that every forwarding was cancelled before its upload was complete, so that no provider has done any work.
@@ -65,10 +79,10 @@ impl Exchange {
     }
 
     /// Records the provider's answer: its request id, and the details of a refusal.
-    pub fn provider_answered(&mut self, answer: &Result<Reply, UpstreamError>) {
-        let refused = answer.as_ref().err().and_then(UpstreamError::refused);
+    pub fn provider_answered(&mut self, answer: &Result<Transcript, TranscriptError>) {
+        let refused = answer.as_ref().err().and_then(TranscriptError::refused);
         let id = match answer {
-            Ok(reply) => reply.request_id.as_deref(),
+            Ok(transcript) => transcript.request_id.as_deref(),
             Err(_) => refused.and_then(|refused| refused.request_id.as_deref()),
         };
         self.record.provider_request_id(id);
@@ -88,7 +102,8 @@ impl Exchange {
         self.record.first_event();
     }
 
-    /// Records the usage that the provider reports, in its answer or in an event.
+    /// Records the usage that the provider reports, in its answer or in an event. The usage of a request in pieces is the
+    /// sum of theirs, which is for the record: each piece is charged by its own report.
     pub fn usage(&mut self, report: Report) {
         self.record.usage(report.usage);
         self.permit.record_usage(report);

@@ -116,7 +116,7 @@ fn a_refusal_is_in_the_record() {
         code: Some("too_short".to_owned()),
         body: RefusedBody::Opaque,
     };
-    exchange.provider_answered(&Err(UpstreamError::Refused(Box::new(refused))));
+    exchange.provider_answered(&Err(UpstreamError::Refused(Box::new(refused)).into()));
     let facts = record.facts();
     assert_eq!((facts.provider_request_id.as_deref(), facts.provider_status), (Some("theirs"), Some(400)));
     let words = (facts.provider_error_type.as_deref(), facts.provider_error_code.as_deref());

@@ -14,9 +14,9 @@ use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Job;
 use crate::models::TargetChain;
-use crate::relay::ReplyFuture;
+use crate::relay::TranscriptFuture;
 use crate::telemetry::traces::Step;
-use crate::upstream::ForwardRequest;
+use crate::upstream::{ForwardRequest, Portion};
 
 /// The means to admit and forward the job of one request.
 pub(super) struct Dispatch<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Dispatch<'a> {
     /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) prefers_events: bool,
     /// Begins to send a job to a provider.
-    pub(super) forward: &'a dyn Fn(ForwardRequest) -> ReplyFuture,
+    pub(super) forward: &'a dyn Fn(ForwardRequest) -> TranscriptFuture,
 }
 
 /// An admitted job's exchange, and the models that can do the job.
@@ -41,7 +41,7 @@ pub(super) struct InFlight {
     pub(super) events: bool,
     pub(super) format: Format,
     pub(super) exchange: Exchange,
-    pub(super) forwarding: ReplyFuture,
+    pub(super) forwarding: TranscriptFuture,
 }
 
 impl Dispatch<'_> {
@@ -83,7 +83,7 @@ impl Dispatch<'_> {
 
     fn to_admit<'b>(&'b self, job: &'b Job, targets: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
         let provider = self.context.state().provider_name(&targets.requested);
-        JobToAdmit { caller: self.caller, job, targets, provider, request_id }
+        JobToAdmit { caller: self.caller, job, targets, provider, request_id, pieces: None }
     }
 
     /// Forwards an admitted job.
@@ -100,6 +100,7 @@ impl Dispatch<'_> {
             providers: Arc::clone(&state.providers),
             request_id: record.request_id(),
             deadline,
+            portion: Portion::Whole,
             log,
             span: record.trace().begin(Step::Forward),
         });

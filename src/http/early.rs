@@ -20,7 +20,8 @@ use super::error::ApiError;
 use crate::exchange::Exchange;
 use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
 use crate::models::TargetChain;
-use crate::relay::ReplyFuture;
+use crate::relay::TranscriptFuture;
+use crate::split::TranscriptError;
 use crate::upstream::UpstreamError;
 
 /// A job that is being forwarded while its recording arrives.
@@ -66,7 +67,7 @@ impl<'a> EarlyForward<'a> {
     /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it. An exact claim is good
     /// enough. One that may be far above the length is good enough only for a caller with far more than that left.
     async fn begin(dispatch: &'a Dispatch<'a>, EarlyJob { job: claimed, claim }: EarlyJob) -> Option<Self> {
-        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed) {
+        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed, None) {
             return None;
         }
         let mut job = claimed.clone();
@@ -92,7 +93,9 @@ impl<'a> EarlyForward<'a> {
             {
                 match answer {
                     // Early bytes can be mistaken for another format; the whole recording decides.
-                    Ok(_) | Err(UpstreamError::RecordingLost | UpstreamError::Broken) => reply = Some(answer),
+                    Ok(_) | Err(TranscriptError::Provider(UpstreamError::RecordingLost | UpstreamError::Broken)) => {
+                        reply = Some(answer);
+                    }
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
             }
@@ -100,7 +103,7 @@ impl<'a> EarlyForward<'a> {
         })
         .await?;
         // A provider that ends slow uploads is asked again with the whole recording.
-        self.provider_ended = matches!(reply, Some(Err(UpstreamError::Broken)));
+        self.provider_ended = matches!(reply, Some(Err(TranscriptError::Provider(UpstreamError::Broken))));
         if let Some(answer) = reply {
             self.in_flight.forwarding = Box::pin(ready(answer));
         }
@@ -118,7 +121,7 @@ impl<'a> EarlyForward<'a> {
         let targets = admission.targets(self.dispatch.caller, &job)?;
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
-        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job) {
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, None) {
             Comparison::Covered(targets)
         } else {
             Comparison::NotCovered(targets)
@@ -153,7 +156,7 @@ impl<'a> EarlyForward<'a> {
     /// Cancels the provider's request, whose attempt then does not count, and returns the exchange.
     fn cancel(self) -> Exchange {
         let InFlight { mut exchange, forwarding, .. } = self.in_flight;
-        drop::<ReplyFuture>(forwarding);
+        drop::<TranscriptFuture>(forwarding);
         exchange.withdraw();
         exchange
     }

@@ -73,6 +73,10 @@ pub struct RequestInfo {
     pub model: String,
     /// The provider of the work.
     pub provider: String,
+    /// The number of pieces in which the recording went to providers; `None` if it went as it was, and while the request
+    /// is in progress. Records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<u32>,
 }
 
 /// The ending of a request, for its record.
@@ -87,7 +91,8 @@ pub enum Ending {
     Refunded,
     /// The client left while the provider was working.
     Left,
-    /// The provider broke off its stream after part of the transcript had been sent.
+    /// The provider broke off its stream after part of the transcript had been sent, or some pieces of the recording were
+    /// heard and others were not.
     Broken,
     /// The gateway that handled it died: the estimate is charged.
     Abandoned,

@@ -24,7 +24,7 @@ pub use allowance::{Allowance, RateWindow};
 pub use bucket::Bucket;
 pub(crate) use budget_cache::BudgetCache;
 pub use decision::{AccountUsage, Decision, Denial, RateReset};
-pub use plan_limits::Limits;
+pub use plan_limits::{Limits, Replaced};
 pub use reached::{Limit, LimitContext, LimitReached};
 pub use request::AdmitRequest;
 pub use settlement::{IfUnknown, RateRefund, Settlement};

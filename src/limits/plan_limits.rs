@@ -23,6 +23,15 @@ pub struct Limits {
     pub monthly_audio: Option<AudioMs>,
 }
 
+/// What a permit has taken that another one of the same request replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replaced {
+    /// The charge, which the permit will give back.
+    pub charge: Charge,
+    /// The audio that the permit has taken from the rate.
+    pub rated: AudioMs,
+}
+
 impl Limits {
     /// Returns the limits of `plan` for a recording of this length.
     pub fn for_recording(plan: &Plan, length: AudioMs) -> Self {
@@ -59,11 +68,12 @@ impl Limits {
     }
 
     /// Returns the limits of `plan` for a permit that replaces an earlier one of the same request. The earlier permit will
-    /// give back its charge, `charged`. It has already taken one request and its audio from the rates, and it still counts
+    /// give back its charge. It has already taken one request and its audio from the rates, and it still counts
     /// as in flight, so none of that is taken again.
-    pub fn for_replacement(charged: Charge, plan: &Plan, length: AudioMs) -> Self {
+    pub fn for_replacement(replaced: Replaced, plan: &Plan, length: AudioMs) -> Self {
         let limits = Self::for_recording(plan, length);
-        let more = length.saturating_sub(charged.audio);
+        let Replaced { charge: charged, rated } = replaced;
+        let more = length.saturating_sub(rated);
         let audio = plan.audio.filter(|_| more > AudioMs::default());
         Self {
             requests: None,

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::config::Model;
+use super::attempt_target::AttemptTarget;
+use super::piece::{PieceState, SentPiece};
+use crate::domain::AudioMs;
+use crate::ledger::Report;
 
 /// A flag that is set when a provider has the whole recording: when its last byte is passed to the connection. From
 /// then on the provider may do the work, even if the client leaves. Each upload has its own flag.
@@ -24,7 +27,15 @@ impl UploadFlag {
 /// All provider attempts of one request. Accounting and the request log read them when the request ends. A job is
 /// forwarded once, or in pieces side by side: each forwarding writes an [`AttemptLog`] of its own.
 #[derive(Clone, Default)]
-pub struct Attempts(Arc<Mutex<Vec<ForwardState>>>);
+pub struct Attempts(Arc<Mutex<Forwardings>>);
+
+/// The forwardings of one request.
+#[derive(Default)]
+struct Forwardings {
+    all: Vec<ForwardState>,
+    /// True once the recording goes on in pieces. Each piece is charged by itself from then on.
+    in_pieces: bool,
+}
 
 /// The state of one forwarding.
 #[derive(Default)]
@@ -38,6 +49,8 @@ struct ForwardState {
     /// True if a provider had the whole recording when the client's own deadline passed.
     is_abandoned: bool,
     progress: Progress,
+    /// The piece that is forwarded; `None` if the recording is forwarded as it is.
+    piece: Option<PieceState>,
 }
 
 /// The progress of a forwarding.
@@ -50,29 +63,46 @@ enum Progress {
     Withdrawn,
 }
 
-/// The target of an attempt.
-#[derive(Debug, Clone)]
-pub struct AttemptTarget {
-    /// The entry of the model that does the work. Its price is charged.
-    pub model: Arc<Model>,
-    /// The provider.
-    pub provider: String,
-    /// The name of the key, if the provider has several.
-    pub key: Option<String>,
-}
-
 impl Attempts {
     /// Opens the log of another forwarding.
     pub fn begin_forwarding(&self) -> AttemptLog {
+        self.begin(None)
+    }
+
+    /// Records that the recording goes on in pieces from now on, even if none of it needs to be sent. The request then
+    /// costs what its pieces cost.
+    pub fn divide(&self) {
+        self.lock().in_pieces = true;
+    }
+
+    /// Opens the log of another piece, whose provider gets `length` of audio and `text` bytes of text that it may bill.
+    /// If the piece is tried again by itself, the same log goes on.
+    pub fn begin_piece(&self, length: AudioMs, text: u64) -> AttemptLog {
+        self.divide();
+        self.begin(Some(PieceState::new(length, text)))
+    }
+
+    fn begin(&self, piece: Option<PieceState>) -> AttemptLog {
         let mut forwardings = self.lock();
-        forwardings.push(ForwardState::default());
-        AttemptLog { attempts: self.clone(), index: forwardings.len() - 1 }
+        forwardings.all.push(ForwardState { piece, ..ForwardState::default() });
+        AttemptLog { attempts: self.clone(), index: forwardings.all.len() - 1 }
+    }
+
+    /// Returns the pieces that went to a provider so far; `None` if the recording goes on as it is.
+    pub fn pieces(&self) -> Option<Vec<SentPiece>> {
+        let forwardings = self.lock();
+        let sent = |forwarding: &ForwardState| {
+            let piece = forwarding.piece.filter(|_| forwarding.attempts > 0)?;
+            let is_held = forwarding.upload.is_set() || forwarding.is_abandoned;
+            Some(piece.sent(forwarding.target.clone()?, is_held))
+        };
+        forwardings.in_pieces.then(|| forwardings.all.iter().filter_map(sent).collect())
     }
 
     /// Cancels every forwarding. The upload of an attempt in progress is incomplete and stays so, and that attempt does
     /// not count.
     pub fn withdraw(&self) {
-        for forwarding in self.lock().iter_mut() {
+        for forwarding in &mut self.lock().all {
             forwarding.attempts = forwarding.attempts.saturating_sub(u32::from(forwarding.is_open));
             forwarding.upload = UploadFlag::default();
             (forwarding.is_open, forwarding.progress) = (false, Progress::Withdrawn);
@@ -81,33 +111,34 @@ impl Attempts {
 
     /// Returns true if a provider has the whole recording and may be working on it.
     pub fn have_recording(&self) -> bool {
-        self.lock().iter().any(|forwarding| forwarding.upload.is_set())
+        self.lock().all.iter().any(|forwarding| forwarding.upload.is_set())
     }
 
     /// Returns true if a provider had the whole recording when the client's own deadline passed, and may have done the
     /// work.
     pub fn abandoned_by_client(&self) -> bool {
-        self.lock().iter().any(|forwarding| forwarding.is_abandoned)
+        self.lock().all.iter().any(|forwarding| forwarding.is_abandoned)
     }
 
     /// Returns the target of the last attempt, if there was one.
     pub fn last_target(&self) -> Option<AttemptTarget> {
-        self.lock().iter().rev().find_map(|forwarding| forwarding.target.clone())
+        self.lock().all.iter().rev().find_map(|forwarding| forwarding.target.clone())
     }
 
     /// Returns the number of attempts.
     pub fn count(&self) -> u32 {
-        self.lock().iter().map(|forwarding| forwarding.attempts).sum()
+        self.lock().all.iter().map(|forwarding| forwarding.attempts).sum()
     }
 
     /// Returns true if all attempts are over: the last target has served the request, or was the last to fail.
     pub fn are_over(&self) -> bool {
         let forwardings = self.lock();
-        let mut current = forwardings.iter().filter(|forwarding| forwarding.progress != Progress::Withdrawn).peekable();
+        let mut current =
+            forwardings.all.iter().filter(|forwarding| forwarding.progress != Progress::Withdrawn).peekable();
         current.peek().is_some() && current.all(|forwarding| forwarding.progress == Progress::Finished)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<ForwardState>> {
+    fn lock(&self) -> MutexGuard<'_, Forwardings> {
         // A panic under the lock cannot leave a partial change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,6 +165,11 @@ impl AttemptLog {
             forwarding.attempts = forwarding.attempts.saturating_add(1);
             (forwarding.target, forwarding.is_open) = (Some(target), true);
             forwarding.upload = upload.clone();
+            if forwarding.progress == Progress::Finished {
+                // The piece failed before, and is tried again by itself.
+                (forwarding.progress, forwarding.is_abandoned) = (Progress::Underway, false);
+            }
+            forwarding.piece = forwarding.piece.map(PieceState::anew);
         });
         AttemptEntry { log: self.clone(), upload }
     }
@@ -143,8 +179,35 @@ impl AttemptLog {
         self.change(|forwarding| forwarding.progress = Progress::Finished);
     }
 
+    /// Records what the provider of a piece reports before its answer is complete.
+    pub fn piece_usage(&self, report: Report) {
+        self.change_piece(|piece| piece.report(report));
+    }
+
+    /// Records that the piece was heard: its provider's answer is complete, with this report. So is a piece whose stream
+    /// broke off after part of its transcript was sent to the client.
+    pub fn piece_heard(&self, report: Report) {
+        self.change_piece(|piece| piece.hear(report));
+    }
+
+    /// Records that the provider's answer for the piece is useless after all, so that no charge is due for the piece.
+    pub fn piece_failed(&self) {
+        self.change(|forwarding| {
+            (forwarding.upload, forwarding.is_open) = (UploadFlag::default(), false);
+            forwarding.piece = forwarding.piece.map(PieceState::anew);
+        });
+    }
+
+    fn change_piece(&self, change: impl FnOnce(&mut PieceState)) {
+        self.change(|forwarding| {
+            if let Some(piece) = &mut forwarding.piece {
+                change(piece);
+            }
+        });
+    }
+
     fn change(&self, change: impl FnOnce(&mut ForwardState)) {
-        if let Some(forwarding) = self.attempts.lock().get_mut(self.index) {
+        if let Some(forwarding) = self.attempts.lock().all.get_mut(self.index) {
             change(forwarding);
         }
     }
@@ -198,72 +261,4 @@ impl AttemptEntry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn target() -> AttemptTarget {
-        AttemptTarget { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None }
-    }
-
-    #[test]
-    fn only_the_last_upload_says_whether_a_provider_has_the_recording() {
-        let attempts = Attempts::default();
-        let log = attempts.begin_forwarding();
-        let first = log.begin_attempt(target());
-        let first_upload = first.upload();
-        first_upload.set();
-        assert!(attempts.have_recording());
-        first.fail(AttemptFailure::Provider);
-        assert!(!attempts.have_recording());
-        let mut second = log.begin_attempt(target());
-        // The upload of an abandoned attempt may still be read to its end.
-        first_upload.set();
-        assert!(!attempts.have_recording());
-        second.upload().set();
-        assert_eq!((attempts.have_recording(), attempts.count()), (true, 2));
-        second.restart_upload();
-        assert_eq!((attempts.have_recording(), attempts.count()), (false, 2));
-    }
-
-    #[test]
-    fn a_withdrawn_forwarding_counts_only_what_providers_have_failed() {
-        let attempts = Attempts::default();
-        let log = attempts.begin_forwarding();
-        log.begin_attempt(target()).fail(AttemptFailure::Provider);
-        let open = log.begin_attempt(target());
-        open.upload().set();
-        attempts.withdraw();
-        assert_eq!((attempts.count(), attempts.have_recording(), attempts.are_over()), (1, false, false));
-        let log = attempts.begin_forwarding();
-        drop(log.begin_attempt(target()));
-        assert!(!attempts.are_over());
-        log.finish();
-        assert_eq!((attempts.count(), attempts.are_over()), (2, true));
-    }
-
-    #[test]
-    fn pieces_that_are_forwarded_side_by_side_are_over_when_the_last_one_is() {
-        let attempts = Attempts::default();
-        let logs = [attempts.begin_forwarding(), attempts.begin_forwarding()];
-        let entries = logs.each_ref().map(|log| log.begin_attempt(target()));
-        entries[1].upload().set();
-        assert_eq!((attempts.count(), attempts.have_recording()), (2, true));
-        logs[0].finish();
-        assert!(!attempts.are_over());
-        logs[1].finish();
-        assert!(attempts.are_over());
-    }
-
-    #[test]
-    fn a_client_leaves_only_a_provider_that_has_the_whole_recording() {
-        for has_recording in [false, true] {
-            let attempts = Attempts::default();
-            let entry = attempts.begin_forwarding().begin_attempt(target());
-            if has_recording {
-                entry.upload().set();
-            }
-            entry.fail(AttemptFailure::ClientDeadline);
-            assert_eq!((attempts.abandoned_by_client(), attempts.have_recording()), (has_recording, false));
-        }
-    }
-}
+mod tests;

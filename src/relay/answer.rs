@@ -8,9 +8,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use super::context::RelayContext;
-use super::stream::{Relay, ReplyFuture};
+use super::stream::{Relay, TranscriptFuture};
 use crate::ledger::Report;
-use crate::upstream::{Answer, Reply, UpstreamError};
+use crate::split::{Transcript, TranscriptBody, TranscriptError};
 
 /// The content of the answer to the client.
 pub enum Relayed {
@@ -34,7 +34,10 @@ pub enum Relayed {
 
 /// Waits for the provider and relays its answer. For a stream, the wait ends with the first keep-alive: the client then
 /// has its head, and a later error becomes an event.
-pub async fn relay(mut forwarding: ReplyFuture, mut context: RelayContext<'_>) -> Result<Relayed, UpstreamError> {
+pub async fn relay(
+    mut forwarding: TranscriptFuture,
+    mut context: RelayContext<'_>,
+) -> Result<Relayed, TranscriptError> {
     // A whole answer has no time limit here.
     let answer = if context.events {
         timeout(context.settings.keep_alive, &mut forwarding).await.ok()
@@ -44,20 +47,20 @@ pub async fn relay(mut forwarding: ReplyFuture, mut context: RelayContext<'_>) -
     if let Some(answer) = &answer {
         context.exchange.provider_answered(answer);
     }
-    let reply = answer.transpose().inspect_err(|_| context.exchange.failed())?;
+    let transcript = answer.transpose().inspect_err(|_| context.exchange.failed())?;
     context.exchange.relaying();
-    let (headers, relay) = match reply {
-        Some(reply) if !context.events => return Ok(relay_whole(reply, context)),
-        Some(reply) => (reply.headers.clone(), Relay::of_reply(reply, context)),
+    let (headers, relay) = match transcript {
+        Some(transcript) if !context.events => return Ok(relay_whole(transcript, context)),
+        Some(transcript) => (transcript.headers.clone(), Relay::of_transcript(transcript, context)),
         None => (HeaderMap::new(), Relay::of_forwarding(forwarding, context)),
     };
     Ok(Relayed::Events { headers, body: Box::pin(relay.into_stream()) })
 }
 
-fn relay_whole(reply: Reply, context: RelayContext<'_>) -> Relayed {
-    let headers = reply.headers.clone();
-    match reply.answer {
-        Answer::Whole { content_type, body } => {
+fn relay_whole(transcript: Transcript, context: RelayContext<'_>) -> Relayed {
+    let headers = transcript.headers.clone();
+    match transcript.body {
+        TranscriptBody::Whole { content_type, body } => {
             let is_json = context.format.is_json();
             // A transcript in a text format could contain anything, so only JSON is searched for usage.
             context.exchange.finish_whole(if is_json { Report::of_json(&body) } else { Report::default() });
@@ -66,8 +69,8 @@ fn relay_whole(reply: Reply, context: RelayContext<'_>) -> Relayed {
             Relayed::Whole { headers, content_type, body }
         }
         // The provider streams although the client did not ask for it: relay the stream.
-        Answer::Events { .. } => {
-            Relayed::Events { headers, body: Box::pin(Relay::of_reply(reply, context).into_stream()) }
+        TranscriptBody::Events { .. } => {
+            Relayed::Events { headers, body: Box::pin(Relay::of_transcript(transcript, context).into_stream()) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
-use crate::upstream::UpstreamError;
+use crate::split::TranscriptError;
 
 /// The context for relaying an answer.
 pub struct RelayContext<'a> {
@@ -14,7 +14,7 @@ pub struct RelayContext<'a> {
     /// The settings in `[relay]`.
     pub settings: &'a config::Relay,
     /// The function that writes an error in the middle of a stream: OpenAI's JSON.
-    pub describe: fn(&UpstreamError) -> String,
+    pub describe: fn(&TranscriptError) -> String,
     /// The exchange that the answer belongs to.
     pub exchange: Exchange,
 }

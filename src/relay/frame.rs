@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::events::Event;
+use crate::domain::sse::Event;
 
 /// The parts of an event that the relay reads.
 #[derive(Deserialize)]

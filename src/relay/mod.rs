@@ -8,12 +8,10 @@
 //!
 //! - `answer`: the choice between a whole answer and a stream; `context`: what both need
 //! - `stream`: the stream, with its keep-alives and its end; `whole`: the events of a whole answer
-//! - [`events`]: the scanner of server-sent events; `frame`: what is read and written in them; `open`: the count of open
-//!   streams
+//! - `frame`: what is read and written in events; `open`: the count of open streams
 
 mod answer;
 mod context;
-pub mod events;
 mod frame;
 mod open;
 mod stream;
@@ -24,4 +22,4 @@ mod whole;
 pub use answer::{Relayed, relay};
 pub use context::RelayContext;
 pub use open::streams_open;
-pub use stream::ReplyFuture;
+pub use stream::TranscriptFuture;

@@ -10,17 +10,18 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::context::RelayContext;
-use super::events::{Event, Scanner};
 use super::frame::{EventEnvelope, framed, is_whole};
 use super::open::OpenStream;
 use super::whole;
+use crate::domain::sse::{Event, Scanner};
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::ledger::Report;
-use crate::upstream::{Answer, EventBytes, Reply, UpstreamError, json_without_key, without_key};
+use crate::split::{Transcript, TranscriptBody, TranscriptError, TranscriptEvents};
+use crate::upstream::{UpstreamError, json_without_key, without_key};
 
-/// The provider's reply, still to come.
-pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, UpstreamError>>>>;
+/// The transcript of a request, still to come.
+pub type TranscriptFuture = Pin<Box<dyn Future<Output = Result<Transcript, TranscriptError>>>>;
 
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -31,9 +32,9 @@ const DRAIN_AFTER_DONE: Duration = Duration::from_millis(50);
 /// The source of the next bytes.
 enum Source {
     /// A provider that has not answered yet.
-    Reply(ReplyFuture),
+    Transcript(TranscriptFuture),
     /// A provider's stream.
-    Events { bytes: EventBytes, key: Option<SecretString> },
+    Events { bytes: TranscriptEvents, key: Option<SecretString> },
     /// No source: the stream has ended.
     Ended,
 }
@@ -63,7 +64,7 @@ pub(super) struct Relay {
     progress: Progress,
     keep_alive: Duration,
     format: Format,
-    describe: fn(&UpstreamError) -> String,
+    describe: fn(&TranscriptError) -> String,
     /// The exchange; `None` as soon as the stream is over, so that it is settled then.
     exchange: Option<Exchange>,
     _open: OpenStream,
@@ -71,15 +72,15 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Creates a relay for an answer, streamed or whole.
-    pub(super) fn of_reply(reply: Reply, context: RelayContext<'_>) -> Self {
+    pub(super) fn of_transcript(transcript: Transcript, context: RelayContext<'_>) -> Self {
         let mut relay = Self::new(Source::Ended, context);
-        relay.take(reply);
+        relay.take(transcript);
         relay
     }
 
     /// Creates a relay for an answer that is still to come. Sends keep-alives to the client until then.
-    pub(super) fn of_forwarding(forwarding: ReplyFuture, context: RelayContext<'_>) -> Self {
-        let mut relay = Self::new(Source::Reply(forwarding), context);
+    pub(super) fn of_forwarding(forwarding: TranscriptFuture, context: RelayContext<'_>) -> Self {
+        let mut relay = Self::new(Source::Transcript(forwarding), context);
         relay.ready.push_back(Bytes::from_static(KEEP_ALIVE));
         relay
     }
@@ -113,7 +114,7 @@ impl Relay {
             }
             let waited = match &mut self.source {
                 Source::Ended => return None,
-                Source::Reply(forwarding) => {
+                Source::Transcript(forwarding) => {
                     timeout(self.keep_alive, forwarding).await.map(|answer| self.provider_answered(answer))
                 }
                 Source::Events { bytes, .. } => timeout(self.keep_alive, bytes.next()).await.map(|chunk| match chunk {
@@ -145,20 +146,20 @@ impl Relay {
         None
     }
 
-    fn provider_answered(&mut self, answer: Result<Reply, UpstreamError>) {
+    fn provider_answered(&mut self, answer: Result<Transcript, TranscriptError>) {
         if let Some(exchange) = &mut self.exchange {
             exchange.provider_answered(&answer);
         }
         match answer {
-            Ok(reply) => self.take(reply),
+            Ok(transcript) => self.take(transcript),
             Err(error) => self.fail(&error),
         }
     }
 
-    fn take(&mut self, reply: Reply) {
-        match reply.answer {
-            Answer::Events { bytes, key } => self.source = Source::Events { bytes, key },
-            Answer::Whole { body, .. } => {
+    fn take(&mut self, transcript: Transcript) {
+        match transcript.body {
+            TranscriptBody::Events { bytes, key } => self.source = Source::Events { bytes, key },
+            TranscriptBody::Whole { body, .. } => {
                 if self.format.is_json() {
                     self.record_usage(&body);
                 }
@@ -187,7 +188,7 @@ impl Relay {
             }
         }
         if let Err(error) = pushed {
-            self.break_off(&UpstreamError::TooLarge { allowed: error.limit });
+            self.break_off(UpstreamError::TooLarge { allowed: error.limit });
         }
     }
 
@@ -254,17 +255,17 @@ impl Relay {
             self.ready.push_back(Bytes::from_static(b"\n\n"));
         }
         match self.progress {
-            Progress::Open => self.break_off(&UpstreamError::Broken),
+            Progress::Open => self.break_off(UpstreamError::Broken),
             _ => self.close(),
         }
     }
 
     /// Handles a stream that ends too early or has too large an event.
-    fn break_off(&mut self, error: &UpstreamError) {
+    fn break_off(&mut self, error: UpstreamError) {
         if self.progress == Progress::Open {
-            self.broken_off(error);
+            self.broken_off(&error);
         }
-        self.fail(error);
+        self.fail(&error.into());
     }
 
     fn broken_off(&mut self, error: &UpstreamError) {
@@ -274,7 +275,7 @@ impl Relay {
     }
 
     /// Ends a stream that cannot go on. Sends the client an error, unless the transcript is complete.
-    fn fail(&mut self, error: &UpstreamError) {
+    fn fail(&mut self, error: &TranscriptError) {
         if self.progress == Progress::Open {
             self.ready.push_back(framed(&(self.describe)(error)));
             self.advance(Progress::Failed);

@@ -17,6 +17,7 @@ use crate::domain::terms::Format;
 use crate::exchange::{Exchange, Record};
 use crate::ledger::{Ending, Usage};
 use crate::models::{AttemptEntry, AttemptTarget};
+use crate::split::TranscriptError;
 use crate::upstream::{Answer, Reply, UpstreamError};
 
 const LENGTH: AudioMs = AudioMs::new(4000);
@@ -43,14 +44,14 @@ impl Client {
         let model = Model::unknown("m");
         let log = exchange.begin_forwarding(&model);
         let target = AttemptTarget { model: Arc::new(model), provider: "p".to_owned(), key: None };
-        let describe = |error: &UpstreamError| format!("{{\"error\":\"{error:?}\"}}");
+        let describe = |error: &TranscriptError| format!("{{\"error\":\"{:?}\"}}", error.provider().unwrap());
         let format = Format::Json;
         let context = RelayContext { events, format, settings: &SETTINGS, describe, exchange };
         Self { context, attempt: log.begin_attempt(target), settlements }
     }
 
     /// Relays the answer, and returns what the client gets and how the request is settled.
-    async fn get(mut self, forwarding: ReplyFuture) -> (String, Ending, AudioMs) {
+    async fn get(mut self, forwarding: TranscriptFuture) -> (String, Ending, AudioMs) {
         let got = match relay(forwarding, self.context).await.unwrap() {
             Relayed::Whole { body, .. } => String::from_utf8(body.into()).unwrap(),
             Relayed::Events { body, .. } => text(&body.collect::<Vec<_>>().await),
@@ -80,12 +81,12 @@ fn events(chunks: &[Option<&'static str>]) -> Reply {
     reply(Answer::Events { bytes: stream::iter(chunks).boxed(), key })
 }
 
-fn at_once(answer: Result<Reply, UpstreamError>) -> ReplyFuture {
-    Box::pin(async { answer })
+fn at_once(answer: Result<Reply, UpstreamError>) -> TranscriptFuture {
+    Box::pin(async { Ok(answer?.into()) })
 }
 
-fn after(seconds: u64, answer: Result<Reply, UpstreamError>) -> ReplyFuture {
-    Box::pin(sleep(Duration::from_secs(seconds)).map(|()| answer))
+fn after(seconds: u64, answer: Result<Reply, UpstreamError>) -> TranscriptFuture {
+    Box::pin(sleep(Duration::from_secs(seconds)).map(|()| Ok(answer?.into())))
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +105,7 @@ async fn a_refusal_is_an_error_and_costs_nothing() {
         let mut client = Client::new(events);
         client.attempt.upload().set();
         let answer = relay(at_once(Err(UpstreamError::Unreachable)), client.context).await;
-        assert!(matches!(answer, Err(UpstreamError::Unreachable)));
+        assert!(matches!(answer, Err(TranscriptError::Provider(UpstreamError::Unreachable))));
         assert_eq!(client.settlements.next().unwrap().ending, Ending::Refunded);
     }
 }

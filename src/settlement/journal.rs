@@ -193,7 +193,7 @@ pub(crate) mod tests {
             id: PermitId::new(),
             at: UnixMs::new(1),
             subject: "alice".parse().unwrap(),
-            info: RequestInfo { request_id: word(), plan: word(), model: word(), provider: word() },
+            info: RequestInfo { request_id: word(), plan: word(), model: word(), provider: word(), pieces: None },
             audio: AudioMs::new(1),
             estimate: Charge::NONE,
             cost: Charge::NONE,

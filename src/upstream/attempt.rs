@@ -15,7 +15,7 @@ use super::error::UpstreamError;
 use super::form::ReadFailed;
 use super::providers::{Observation, ProviderLease};
 use super::reply::{Answer, Reading, Reply};
-use super::request::ForwardRequest;
+use super::request::{ForwardRequest, Portion};
 use super::retry::{FailureMeaning, RetryDecision, TimeLeft};
 use super::transport::ProviderRequest;
 use super::{form, refusal, reply, wire};
@@ -52,7 +52,10 @@ impl<'a> Attempt<'a> {
 
     /// Sends the job, and reads the answer: to its end, or to the first event if it is a stream.
     pub(super) async fn send(&mut self, upstream: &Upstream) -> Result<Reply, UpstreamError> {
-        let deadline = self.request.deadline.beginning;
+        let deadline = match self.request.portion {
+            Portion::Whole => self.request.deadline.beginning,
+            Portion::Piece { attempt_timeout } => self.request.deadline.beginning.min(Instant::now() + attempt_timeout),
+        };
         timeout_at(deadline, self.send_and_read(upstream)).await.unwrap_or(Err(UpstreamError::Timeout))
     }
 

@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::error::UpstreamError;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Provider, ProviderLease, Providers};
-use super::request::Deadline;
+use super::request::{Deadline, Portion};
 use super::retry::{FailureScope, RetryDecision};
 use crate::config::Model;
 use crate::models::TargetChain;
@@ -21,6 +21,8 @@ mod tests;
 
 /// The longest wait for the next usable candidate, whatever a provider says.
 const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The same for a piece: providers count their limits by the minute.
+const MAX_PIECE_WAIT: Duration = Duration::from_mins(2);
 
 /// A candidate for the job: a model entry, and a key of its provider.
 #[derive(Debug)]
@@ -100,10 +102,18 @@ impl Candidates {
         Ok(Self { all, current: 0, failures: 0, last_error: None, backoff: providers.backoff, random })
     }
 
-    /// Waits for a usable candidate and leases it. The first attempt never waits: the client gets 503 with `Retry-After`.
-    /// Later attempts return the last error if the wait is too long.
-    pub(super) async fn lease_next(&mut self, deadline: Deadline) -> Result<LeasedCandidate, UpstreamError> {
-        let latest = (Instant::now() + MAX_WAIT).min(deadline.beginning);
+    /// Waits for a usable candidate and leases it. The first attempt with a whole recording never waits: the client gets
+    /// 503 with `Retry-After`. Later attempts, and pieces, return the last error if the wait is too long.
+    pub(super) async fn lease_next(
+        &mut self,
+        deadline: Deadline,
+        portion: Portion,
+    ) -> Result<LeasedCandidate, UpstreamError> {
+        let (max_wait, waits_at_first) = match portion {
+            Portion::Whole => (MAX_WAIT, false),
+            Portion::Piece { .. } => (MAX_PIECE_WAIT, true),
+        };
+        let latest = (Instant::now() + max_wait).min(deadline.beginning);
         loop {
             let now = Instant::now();
             if now >= deadline.beginning {
@@ -118,9 +128,12 @@ impl Candidates {
                 Selection::Wait(wait, reason) => (wait, reason),
                 Selection::Nobody => (Duration::MAX, CandidateUnavailable::ProviderFailing),
             };
-            let Some(error) = self.last_error.take() else { return Err(UpstreamError::Unavailable { reason, wait }) };
-            let Some(until) = now.checked_add(wait).filter(|until| *until <= latest) else { return Err(error) };
-            self.last_error = Some(error);
+            if self.last_error.is_none() && !waits_at_first {
+                return Err(UpstreamError::Unavailable { reason, wait });
+            }
+            let Some(until) = now.checked_add(wait).filter(|until| *until <= latest) else {
+                return Err(self.last_error.take().unwrap_or(UpstreamError::Unavailable { reason, wait }));
+            };
             sleep_until(until).await;
         }
     }

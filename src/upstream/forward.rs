@@ -1,15 +1,26 @@
 //! The attempts of one request: sends the job to one provider after another until one answers, and gives up in time.
 
+use reqwest::StatusCode;
+
 use super::attempt::Attempt;
 use super::candidates::Candidates;
 use super::client::Upstream;
 use super::error::UpstreamError;
 use super::reply::Reply;
-use super::request::ForwardRequest;
-use super::retry::RetryDecision;
+use super::request::{ForwardRequest, Portion};
+use super::retry::{self, RetryDecision};
 
 #[cfg(test)]
 mod tests;
+
+/// Returns true if a failure counts towards `upstream.max_attempts`. A rate limit slows the pieces of all recordings down
+/// together; it fails none of them, unless the account has no money left.
+fn counts_as_failure(portion: Portion, error: &UpstreamError) -> bool {
+    let is_rate_limited = error
+        .refused()
+        .is_some_and(|refused| refused.status == StatusCode::TOO_MANY_REQUESTS && !retry::has_no_quota(refused));
+    !(is_rate_limited && matches!(portion, Portion::Piece { .. }))
+}
 
 impl Upstream {
     /// Forwards a job: tries one candidate after another until one answers; a stream counts as an answer from its first
@@ -26,16 +37,17 @@ impl Upstream {
 
     async fn attempt_until_answered(&self, request: &ForwardRequest) -> Result<Reply, UpstreamError> {
         let mut candidates = Candidates::new(&request.targets, &request.providers, self.random())?;
-        let mut number = 1;
+        let (mut number, mut failures) = (1, 0);
         loop {
-            let candidate = candidates.lease_next(request.deadline).await?;
+            let candidate = candidates.lease_next(request.deadline, request.portion).await?;
             let mut attempt = Attempt::begin(request, number, candidate);
             let error = match attempt.send(self).await {
                 Ok(reply) => return Ok(attempt.succeed(reply)),
                 Err(error) => error,
             };
             let decision = attempt.fail(&error);
-            if decision == RetryDecision::GiveUp || number >= request.providers.settings.max_attempts {
+            failures += u32::from(counts_as_failure(request.portion, &error));
+            if decision == RetryDecision::GiveUp || failures >= request.providers.settings.max_attempts {
                 return Err(error);
             }
             candidates.record_failure(error, decision);

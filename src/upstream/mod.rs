@@ -53,7 +53,7 @@ pub use keyring::{CandidateUnavailable, KeyState};
 pub use providers::Providers;
 pub use redact::{json_without_key, without_key};
 pub use reply::{Answer, Reply};
-pub use request::{Deadline, ForwardRequest};
+pub use request::{Deadline, ForwardRequest, Portion};
 pub use snapshot::ProviderState;
 pub use transport::{ProviderRequest, SendError, Transport};
 pub use wire::check_request;

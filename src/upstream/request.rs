@@ -1,6 +1,7 @@
 //! A request to forward a job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -19,6 +20,19 @@ pub struct Deadline {
     pub beginning: Instant,
 }
 
+/// The part of a recording that a job holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portion {
+    /// The whole recording. A client waits for this answer, so that it is refused at once if no provider is usable.
+    Whole,
+    /// A piece of a recording. It waits for a provider that is over its limit or fails, since others of its kind wait
+    /// too, and what they have heard must not be lost.
+    Piece {
+        /// The longest time of one attempt.
+        attempt_timeout: Duration,
+    },
+}
+
 /// A job to be forwarded, with the state that forwarding needs.
 #[derive(Debug)]
 pub struct ForwardRequest {
@@ -32,6 +46,8 @@ pub struct ForwardRequest {
     pub request_id: String,
     /// The deadline.
     pub deadline: Deadline,
+    /// The part of the recording that the job holds.
+    pub portion: Portion,
     /// The log of the attempts.
     pub log: AttemptLog,
     /// The trace span of this step; it ends when this value is dropped.

@@ -121,7 +121,7 @@ impl FailureMeaning {
 }
 
 /// True if the refusal says that the account has no money left, which the start of the next minute does not change.
-fn has_no_quota(refused: &Refused) -> bool {
+pub(super) fn has_no_quota(refused: &Refused) -> bool {
     let RefusedBody::OpenAi(text) = &refused.body else { return false };
     let error = serde_json::from_str::<Value>(text).unwrap_or_default();
     ["code", "type"]

@@ -19,7 +19,7 @@ use url::Url;
 use super::client::Upstream;
 use super::error::UpstreamError;
 use super::providers::Providers;
-use super::request::{Deadline, ForwardRequest};
+use super::request::{Deadline, ForwardRequest, Portion};
 use super::transport::{ProviderRequest, SendError, Transport};
 use crate::config::{self, Model, ProviderApi, ProviderKey};
 use crate::domain::terms::Task;
@@ -142,6 +142,8 @@ pub(super) fn provider(name: &str, keys: usize) -> config::Provider {
         organization: None,
         project: None,
         wire: ProviderApi::default(),
+        accepts: None,
+        max_bytes: None,
     }
 }
 
@@ -197,6 +199,7 @@ pub(super) fn request(audio: Spool, providers: &Arc<Providers>, names: &[&str]) 
     let attempts = Attempts::default();
     let whole = Instant::now() + providers.settings.response_timeout;
     let request = ForwardRequest {
+        portion: Portion::Whole,
         job,
         targets: TargetChain { requested: model(first), fallbacks },
         providers: Arc::clone(providers),

@@ -91,7 +91,16 @@ mod tests {
     fn provider(base_url: &str, path: &str, query: Option<&str>) -> Provider {
         let wire = ProviderApi { path: path.to_owned(), query: query.map(str::to_owned), ..ProviderApi::default() };
         let base_url = base_url.parse().unwrap();
-        Provider { name: "p".to_owned(), base_url, keys: Vec::new(), organization: None, project: None, wire }
+        Provider {
+            name: "p".to_owned(),
+            base_url,
+            keys: Vec::new(),
+            organization: None,
+            project: None,
+            wire,
+            accepts: None,
+            max_bytes: None,
+        }
     }
 
     #[test]

@@ -194,7 +194,17 @@ impl Run {
             let (subject, info, estimate) = (asked.subject.clone(), asked.info.clone(), asked.estimate);
             let decided = limiter.admit(asked).await.ok().filter(|decided| decided.decision.denial.is_none())?;
             let (id, at, decided_by) = (decided.id, decided.decision.at, decided.decided_by);
-            let account = PendingCharge { id, subject, session: None, at, info, estimate, text: 0, decided_by };
+            let account = PendingCharge {
+                id,
+                subject,
+                session: None,
+                at,
+                info,
+                estimate,
+                rated: estimate.audio,
+                text: 0,
+                decided_by,
+            };
             let model = Arc::new(Model::unknown("a:model"));
             let permit =
                 Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());

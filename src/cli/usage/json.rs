@@ -60,6 +60,7 @@ fn record(entry: &Entry) -> Value {
         "model": entry.info.model,
         "provider": entry.info.provider,
         "audio_ms": entry.audio,
+        "pieces": entry.info.pieces,
         "usage": usage,
         "estimate_usd": entry.estimate.usd,
         "cost_usd": entry.cost.usd,

@@ -7,14 +7,21 @@ use actix_web::http::StatusCode;
 use super::api_error::ApiError;
 use super::code::ErrorCode;
 use crate::http::answer_header;
+use crate::split::TranscriptError;
 use crate::upstream::{CandidateUnavailable, Refused, RefusedBody, UpstreamError};
 
 impl ApiError {
     /// Returns an error as JSON for the middle of a stream, where no status can be sent any more.
-    pub(in crate::http) fn describe_in_stream(error: &UpstreamError) -> String {
-        let error = Self::from_upstream(error);
+    pub(in crate::http) fn describe_in_stream(error: &TranscriptError) -> String {
+        let error = Self::from_transcript_error(error);
         error.log_internal();
         error.replace_code(ErrorCode::ProviderError, ErrorCode::ProviderStreamBroken).json()
+    }
+
+    fn from_transcript_error(error: &TranscriptError) -> Self {
+        match error {
+            TranscriptError::Provider(error) => Self::from_upstream(error),
+        }
     }
 
     fn from_upstream(error: &UpstreamError) -> Self {
@@ -88,8 +95,8 @@ impl ApiError {
     }
 }
 
-impl From<UpstreamError> for ApiError {
-    fn from(error: UpstreamError) -> Self {
-        Self::from_upstream(&error)
+impl From<TranscriptError> for ApiError {
+    fn from(error: TranscriptError) -> Self {
+        Self::from_transcript_error(&error)
     }
 }

@@ -77,7 +77,7 @@ async fn take_in_and_forward(
         prefers_events: accept::prefers_events(headers),
         forward: &move |request| {
             let upstream = Rc::clone(&upstream);
-            Box::pin(async move { upstream.forward(&request).await })
+            Box::pin(async move { Ok(upstream.forward(&request).await?.into()) })
         },
     };
     match upload.start().await? {

@@ -30,6 +30,9 @@ struct Record {
     /// Usage in ms of audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     l: Option<u64>,
+    /// The number of pieces in which the recording went to providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
     /// The outcome.
     x: Ending,
 }
@@ -59,6 +62,7 @@ pub(super) fn written(entry: &Entry) -> String {
         c: settled.then_some(pair(entry.cost)),
         k: tokens,
         l: length,
+        n: info.pieces,
         x: entry.ending,
     };
     // Strings and numbers always convert to JSON.
@@ -74,7 +78,7 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
         id: PermitId::from_str(id).map_err(StoreError::corrupt)?,
         at: UnixMs::new(at.or(record.t).unwrap_or_default()),
         subject: subject.clone(),
-        info: RequestInfo { request_id, plan, model, provider },
+        info: RequestInfo { request_id, plan, model, provider, pieces: record.n },
         audio: AudioMs::new(record.a),
         estimate,
         cost: record.c.map_or(estimate, charge),

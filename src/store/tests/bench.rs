@@ -155,6 +155,7 @@ pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitR
         plan: "a plan".to_owned(),
         model: "a:model".to_owned(),
         provider: "openai".to_owned(),
+        pieces: None,
     };
     let (id, subject, token) = (PermitId::new(), subject.clone(), TokenRef::default());
     AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), info }

@@ -252,3 +252,54 @@ async fn a_stream_that_breaks_before_its_first_event_is_tried_again() {
     assert!(script.client(1).forward(&request).await.is_ok());
     assert_eq!((attempts.count(), script.asked().len()), (2, 2));
 }
+
+fn piece(request: ForwardRequest) -> ForwardRequest {
+    ForwardRequest { portion: Portion::Piece { attempt_timeout: seconds(60) }, ..request }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rate_limits_slow_a_piece_down_and_do_not_fail_it() {
+    let steps = [RATE_LIMITED, RATE_LIMITED, RATE_LIMITED, RATE_LIMITED, OK];
+    let settings = config::Upstream { response_timeout: seconds(600), ..one_attempt(5) };
+    let (script, providers) = (Script::new(steps), providers(&[("p", 1)], &settings));
+    let (request, attempts) = request(recording().await, &providers, &["p"]);
+    let begun = Instant::now();
+    script.client(1).forward(&piece(request)).await.unwrap();
+    assert!(begun.elapsed() >= seconds(160), "{:?}", begun.elapsed());
+    assert_eq!(attempts.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_waits_for_a_provider_where_a_whole_recording_is_refused() {
+    let settings = config::Upstream { max_attempts: 1, response_timeout: seconds(600), ..settings() };
+    let (script, providers) = (Script::new([RATE_LIMITED, OK]), providers(&[("p", 1)], &settings));
+    let (first, _) = request(recording().await, &providers, &["p"]);
+    script.client(1).forward(&first).await.unwrap_err();
+    let (whole, _) = request(recording().await, &providers, &["p"]);
+    let refused = script.client(1).forward(&whole).await.unwrap_err();
+    assert!(matches!(refused, UpstreamError::Unavailable { .. }), "{refused:?}");
+    let (request, _) = request(recording().await, &providers, &["p"]);
+    script.client(1).forward(&piece(request)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_money_fails_a_piece() {
+    let poor = || Does::Answer(429, &[], r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#);
+    let settings = config::Upstream { max_attempts: 2, response_timeout: seconds(600), ..settings() };
+    let (script, providers) = (Script::new([poor(), poor(), poor()]), providers(&[("p", 1)], &settings));
+    let (request, attempts) = request(recording().await, &providers, &["p"]);
+    let error = script.client(1).forward(&piece(request)).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().status, 429);
+    assert!(attempts.count() <= 2, "{}", attempts.count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_at_a_piece_has_its_own_time() {
+    let settings = config::Upstream { max_attempts: 3, response_timeout: seconds(600), ..settings() };
+    let (script, providers) = (Script::new([Does::FallSilent, OK]), providers(&[("p", 0)], &settings));
+    let (request, attempts) = request(recording().await, &providers, &["p"]);
+    let begun = Instant::now();
+    script.client(1).forward(&piece(request)).await.unwrap();
+    assert!((60..120).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert_eq!(attempts.count(), 2);
+}

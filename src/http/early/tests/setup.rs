@@ -29,7 +29,7 @@ use crate::identity::{Caller, Caps, Scope, Scopes, Verifier};
 use crate::intake::{self, BodyForm, Incoming, UploadStart};
 use crate::limits::clock::Clock;
 use crate::models::{AttemptFailure, AttemptTarget};
-use crate::relay::ReplyFuture;
+use crate::relay::TranscriptFuture;
 use crate::settlement::SettlementQueue;
 use crate::upstream::{Answer, ForwardRequest, Providers, Reply, UpstreamError};
 
@@ -252,7 +252,7 @@ impl Provider {
         }
     }
 
-    fn forward(&self, request: ForwardRequest) -> ReplyFuture {
+    fn forward(&self, request: ForwardRequest) -> TranscriptFuture {
         let then = self.next.borrow_mut().pop_front().expect("the job is not to be sent again");
         let received = Rc::clone(&self.received);
         let (provider, model) = ("openai".to_owned(), Arc::new(Model::unknown("m")));
@@ -267,11 +267,11 @@ impl Provider {
                 match then {
                     Then::BreaksAfter(bytes) if received.borrow()[index] >= bytes => {
                         attempt.fail(AttemptFailure::Provider);
-                        return Err(UpstreamError::Broken);
+                        return Err(UpstreamError::Broken.into());
                     }
                     Then::FailsAfter(bytes) if received.borrow()[index] >= bytes => {
                         attempt.fail(AttemptFailure::Provider);
-                        return Err(UpstreamError::Unreachable);
+                        return Err(UpstreamError::Unreachable.into());
                     }
                     _ => {}
                 }
@@ -279,7 +279,7 @@ impl Provider {
             attempt.upload().set();
             let body = Bytes::from_static(b"{\"text\":\"\"}");
             let answer = Answer::Whole { content_type: None, body };
-            Ok(Reply { provider, request_id: None, headers: reqwest::header::HeaderMap::new(), answer })
+            Ok(Reply { provider, request_id: None, headers: reqwest::header::HeaderMap::new(), answer }.into())
         })
     }
 }

@@ -152,6 +152,7 @@ impl Writer<'_> {
             output,
             audio,
             entry.ending.as_str(),
+            entry.info.pieces,
         ])?;
         Ok(())
     }
