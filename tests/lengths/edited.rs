@@ -22,7 +22,9 @@ pub(crate) fn of(format: &Format, bytes: &[u8]) -> Vec<Case> {
     };
     // Frames of a second and more: one that is cut off counts in full.
     let long_frames = ["mkv tta", "mkv wavpack"].contains(&format.name);
-    if (!mp4 || index_first) && !long_frames {
+    // ffmpeg writes the packet table of a CAF after the sound.
+    let has_table_last = bytes.starts_with(b"caff") && find(bytes, b"pakt") > find(bytes, b"data");
+    if (!mp4 || index_first) && !has_table_last && !long_frames {
         add("cut at two thirds", bytes[..bytes.len() * 2 / 3].to_vec());
         add("cut at a third", bytes[..bytes.len() / 3].to_vec());
     }

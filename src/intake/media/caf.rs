@@ -219,6 +219,10 @@ impl Chunks {
         for _ in 0..MAX_CHUNKS {
             let Some(head) = peephole.exactly::<_, 12>(source, at)? else { return Ok(chunks) };
             let (Some(kind), Some(size)) = (field::<4>(&head, 0), field(&head, 4)) else { return Ok(chunks) };
+            // What follows the sound and is no chunk is padding or a tag.
+            if chunks.sound.is_some() && !kind.iter().all(u8::is_ascii_graphic) {
+                return Ok(chunks);
+            }
             let content = at.saturating_add(CHUNK_HEADER);
             // Only the sound may have an unknown size, and reaches to the end then.
             let end = match i64::from_be_bytes(size) {

@@ -43,6 +43,11 @@ fn sound_without_packets_is_counted_by_its_bytes() {
     let described = description(*b"lpcm", [2, 1], 16);
     let sound = [0; 4 + 1600];
     assert_eq!(measure(&caf(&[described.clone(), whole(*b"data", &sound)])).unwrap(), ms(100));
+    // Padding behind the sound is no chunk.
+    for filler in [0, 0xff] {
+        let padded = [caf(&[described.clone(), whole(*b"data", &sound)]), vec![filler; 50_000]].concat();
+        assert_eq!(measure(&padded).unwrap(), ms(100));
+    }
     // An unknown size reaches to the end, and a size that is too large is cut off there.
     assert_eq!(measure(&caf(&[described.clone(), chunk(*b"data", -1, &sound)])).unwrap(), ms(100));
     assert_eq!(measure(&caf(&[described, chunk(*b"data", i64::MAX, &sound)])).unwrap(), ms(100));
