@@ -157,10 +157,10 @@ async fn silence_between_voices_is_not_sent() {
 
 #[tokio::test]
 async fn a_silent_recording_has_no_piece_and_is_one_piece_as_a_whole() {
-    let (pieces, report) = cut(&[0; 100_000], short_pieces()).await;
+    let (pieces, report) = cut(&vec![0; 100_000], short_pieces()).await;
     assert!(pieces.is_empty());
     assert_eq!(report.skipped, Samples::new(100_000));
-    let (pieces, _) = cut(&[0; 100_000], CutRules::whole()).await;
+    let (pieces, _) = cut(&vec![0; 100_000], CutRules::whole()).await;
     assert_eq!((pieces.len(), pieces[0].voice.len()), (1, 0));
 }
 
