@@ -3,15 +3,16 @@
 use std::io::Cursor;
 
 use symphonia::core::codecs::audio::AudioDecoderOptions;
-use symphonia::core::formats::TrackType;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
 
 /// Decodes a FLAC file, and checks what its head says against what it holds.
 pub(super) fn decode_flac(file: &[u8]) -> Vec<i16> {
-    let stream = MediaSourceStream::new(Box::new(Cursor::new(file.to_vec())), Default::default());
+    let stream = MediaSourceStream::new(Box::new(Cursor::new(file.to_vec())), MediaSourceStreamOptions::default());
     let probe = symphonia::default::get_probe();
-    let mut format = probe.probe(&Hint::new(), stream, Default::default(), Default::default()).unwrap();
+    let mut format = probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default()).unwrap();
     let track = format.default_track(TrackType::Audio).unwrap();
     let (params, frames) = (track.codec_params.as_ref().unwrap().audio().unwrap().clone(), track.num_frames);
     assert_eq!((params.sample_rate, params.channels.as_ref().unwrap().count()), (Some(16_000), 1));
@@ -29,6 +30,7 @@ pub(super) fn decode_flac(file: &[u8]) -> Vec<i16> {
 
 /// Makes a sound that the detector takes for voice: a buzz of 120 Hz with the resonances of a vowel, that swells four
 /// times a second.
+#[allow(clippy::cast_possible_truncation, reason = "the value is clamped to what a sample holds")]
 pub(super) fn voice(length: usize) -> Vec<i16> {
     let mut resonators = [(700.0, 130.0), (1220.0, 70.0), (2600.0, 160.0)].map(Resonator::new);
     let sample = |index: usize| {

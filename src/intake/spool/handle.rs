@@ -53,25 +53,25 @@ impl Spool {
     }
 
     /// Returns the bytes that have arrived, like [`Spool::source`]; reads fail once `cancelled` is set.
-    pub fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
+    pub(in crate::intake) fn source_until(&self, cancelled: &Arc<AtomicBool>) -> SpoolSource {
         SpoolSource::new(Arc::clone(&self.shared), Some(Arc::clone(cancelled)))
     }
 
-    /// Waits until more than `length` bytes have arrived, or no more will come.
+    /// Waits until readers may have more than `length` bytes, or nothing more will change.
     pub async fn wait_beyond(&self, length: u64) {
         loop {
             // The future is created before the look, so that no later change is missed.
             let changed = self.shared.change();
-            if self.shared.length() > length || !self.shared.is_open() {
+            if self.shared.readable() > length || self.shared.is_settled() {
                 return;
             }
             changed.await;
         }
     }
 
-    /// Returns the number of bytes that have arrived.
-    pub fn arrived(&self) -> u64 {
-        self.shared.length()
+    /// Returns the number of bytes that readers may have.
+    pub fn readable(&self) -> u64 {
+        self.shared.readable()
     }
 
     /// Returns true if more bytes may come.

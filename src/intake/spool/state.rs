@@ -176,6 +176,22 @@ impl Shared {
         self.lock().writer == WriterState::Open
     }
 
+    /// Returns true if readers may have all that they will ever get.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = self.lock();
+        match state.writer {
+            WriterState::Open => false,
+            WriterState::Whole => state.held_from.is_none(),
+            WriterState::Abandoned => true,
+        }
+    }
+
+    /// Returns the number of bytes that readers may have.
+    pub(super) fn readable(&self) -> u64 {
+        let state = self.lock();
+        state.length.min(state.held_from.unwrap_or(u64::MAX))
+    }
+
     pub(super) fn is_in_memory(&self) -> bool {
         self.lock().written == 0
     }

@@ -212,10 +212,10 @@ async fn a_recording_made_here_reads_as_written_and_its_head_is_the_last_word() 
 #[test]
 fn a_recording_made_here_that_finds_no_room_leaves_nothing() {
     let room = room(0, 0, 100_000);
-    assert!(matches!(write_blocking(&room, &[&[1; 200_000]]), Err(SpoolError::NoRoom(Refused::Exhausted))));
+    assert!(matches!(write_blocking(&room, &[&vec![1; 200_000]]), Err(SpoolError::NoRoom(Refused::Exhausted))));
     assert_eq!(room.used(), SpoolUsage::default());
     let mut writer = BlockingWriter::new(&room, alice(), 0).unwrap();
-    writer.append(&[1; 90_000]).unwrap();
+    writer.append(&vec![1; 90_000]).unwrap();
     assert!(room.used().disk > 0);
     drop(writer);
     assert_eq!(room.used(), SpoolUsage::default());
@@ -224,19 +224,23 @@ fn a_recording_made_here_that_finds_no_room_leaves_nothing() {
 #[tokio::test]
 async fn one_can_wait_for_more_bytes_or_for_the_end() {
     let mut writer = SpoolWriter::new(&roomy(1 << 20), alice(), None).unwrap();
-    writer.append(&[1; PIECE]).await.unwrap();
-    let spool = writer.so_far();
-    let arrived = spool.arrived();
-    assert_eq!(arrived, bytes(PIECE));
-    assert!(spool.wait_beyond(arrived - 1).now_or_never().is_some());
-    let mut more = pin!(spool.wait_beyond(arrived));
+    writer.append(&vec![1; PIECE]).await.unwrap();
+    let spool = writer.early(bytes(2 * PIECE));
+    let readable = spool.readable();
+    assert_eq!(readable, bytes(PIECE));
+    assert!(spool.wait_beyond(readable - 1).now_or_never().is_some());
+    let mut more = pin!(spool.wait_beyond(readable));
     assert!(more.as_mut().now_or_never().is_none());
-    writer.append(&[1; PIECE]).await.unwrap();
+    writer.append(&vec![1; PIECE]).await.unwrap();
     assert!(more.now_or_never().is_some());
-    let mut end = pin!(spool.wait_beyond(spool.arrived()));
-    assert!(end.as_mut().now_or_never().is_none());
-    drop(writer);
-    assert!(end.now_or_never().is_some());
+    let mut last = pin!(spool.wait_beyond(spool.readable()));
+    let held = writer.finish();
+    assert!(last.as_mut().now_or_never().is_none(), "the last byte is held back");
+    held.release();
+    assert!(last.now_or_never().is_some());
+    assert!(spool.wait_beyond(spool.readable()).now_or_never().is_some(), "it is complete");
+    let given_up = SpoolWriter::new(&roomy(1 << 20), alice(), None).unwrap().early(10);
+    assert!(given_up.wait_beyond(0).now_or_never().is_some());
 }
 
 #[tokio::test]

@@ -60,8 +60,8 @@ pub(super) enum Outcome {
     Piece(Piece),
     /// The recording has no more pieces.
     End,
-    /// No more than `arrived` bytes of the recording had arrived, and the next are needed.
-    NotArrived { arrived: u64 },
+    /// The recording is still arriving, and more than its first `readable` bytes are needed.
+    NotArrived { readable: u64 },
 }
 
 impl Machine {
@@ -111,9 +111,9 @@ impl Machine {
                 if matches!(self.sound, Sound::Ended) {
                     return Ok(Some(Outcome::End));
                 }
-                let arrived = self.order.audio.arrived();
+                let readable = self.order.audio.readable();
                 match self.decode() {
-                    Err(SoundError::NotArrived) => return Ok(Some(Outcome::NotArrived { arrived })),
+                    Err(SoundError::NotArrived) => return Ok(Some(Outcome::NotArrived { readable })),
                     Err(SoundError::Io(error)) => return Err(SpeechError::Io(error)),
                     decoded => decoded.map_err(SpeechError::Sound)?,
                 }
@@ -183,7 +183,7 @@ impl Machine {
             Sound::Open(reader, voice) => (reader, voice),
             Sound::Ended => return Ok(()),
             Sound::Unopened => {
-                let source = self.order.audio.source_until(&self.order.cancelled);
+                let source = self.order.audio.source_arriving(&self.order.cancelled);
                 let reader = SoundReader::open(source, &self.order.info)?;
                 self.sound = Sound::Open(Box::new(reader), VoiceDetector::new());
                 return Ok(());

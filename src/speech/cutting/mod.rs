@@ -43,8 +43,8 @@ enum Work {
     Idle(Box<Machine>),
     /// It is in the pool.
     Running(Running<Turned>),
-    /// It waits until more than `arrived` bytes of the recording have arrived.
-    Starved { machine: Box<Machine>, arrived: u64 },
+    /// It waits until more than `readable` bytes of the recording have arrived.
+    Starved { machine: Box<Machine>, readable: u64 },
     /// The last piece was handed out.
     Finished,
     /// An error was returned.
@@ -58,7 +58,8 @@ struct Turned {
 }
 
 impl Cutting {
-    /// Prepares the cutting of the recording in `audio`, which intake measured as `info`. The pieces count against the
+    /// Prepares the cutting of the recording in `audio`, which intake measured as `info`; of a recording that is
+    /// still arriving, `info` is what its beginning claims. The pieces count against the
     /// share of `key` in `quota`, and the work against its share of the pool.
     pub fn start(
         pool: &Arc<SpeechPool>,
@@ -83,12 +84,14 @@ impl Cutting {
 
     /// Decodes until the next piece is complete, and returns it; `None` at the end. Nothing is decoded before the call.
     /// If the wait is given up, the next call goes on with it. After an error, all later calls fail.
+    ///
+    /// The recording may still be arriving. Then the wait is for its bytes too, and no thread waits.
     pub async fn next_piece(&mut self) -> Result<Option<Piece>, SpeechError> {
         loop {
             match &mut self.work {
                 Work::Finished => return Ok(None),
                 Work::Failed => return Err(SpeechError::BrokeOff),
-                Work::Starved { arrived, .. } => self.audio.wait_beyond(*arrived).await,
+                Work::Starved { readable, .. } => self.audio.wait_beyond(*readable).await,
                 Work::Running(running) => {
                     let turned = running.wait().await;
                     self.place = running.place();
@@ -101,7 +104,7 @@ impl Cutting {
                             return Ok(Some(piece));
                         }
                         Outcome::End => self.work = Work::Finished,
-                        Outcome::NotArrived { arrived } => self.work = Work::Starved { machine, arrived },
+                        Outcome::NotArrived { readable } => self.work = Work::Starved { machine, readable },
                     }
                     continue;
                 }

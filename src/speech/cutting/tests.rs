@@ -157,10 +157,10 @@ async fn silence_between_voices_is_not_sent() {
 
 #[tokio::test]
 async fn a_silent_recording_has_no_piece_and_is_one_piece_as_a_whole() {
-    let (pieces, report) = cut(&[0; 100_000], short_pieces()).await;
+    let (pieces, report) = cut(&vec![0; 100_000], short_pieces()).await;
     assert!(pieces.is_empty());
     assert_eq!(report.skipped, Samples::new(100_000));
-    let (pieces, _) = cut(&[0; 100_000], CutRules::whole()).await;
+    let (pieces, _) = cut(&vec![0; 100_000], CutRules::whole()).await;
     assert_eq!((pieces.len(), pieces[0].voice.len()), (1, 0));
 }
 
@@ -180,6 +180,56 @@ async fn a_wait_that_is_given_up_loses_no_piece() {
     assert!(cutting.next_piece().now_or_never().is_none());
     let piece = cutting.next_piece().await.unwrap().unwrap();
     assert_eq!((piece.number, piece.span.start), (0, Samples::default()));
+}
+
+/// A recording of which half has arrived.
+async fn half(bytes: &[u8]) -> (SpoolWriter, Cutting) {
+    let (_, info) = spool(bytes).await;
+    let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(info.bytes)).unwrap();
+    writer.append(&bytes[..bytes.len() / 2]).await.unwrap();
+    let audio = writer.early(info.bytes);
+    let cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, short_pieces().with_silence());
+    (writer, cutting)
+}
+
+#[tokio::test]
+async fn pieces_come_before_the_recording_is_whole() {
+    let samples = voice(480_000);
+    let bytes = wav(&samples);
+    let (mut writer, mut cutting) = half(&bytes).await;
+    let mut pieces = vec![cutting.next_piece().await.unwrap().unwrap()];
+    writer.append(&bytes[bytes.len() / 2..]).await.unwrap();
+    let held = writer.finish();
+    let release = async {
+        tokio::task::yield_now().await;
+        held.release()
+    };
+    let rest = async {
+        while let Some(piece) = cutting.next_piece().await.unwrap() {
+            pieces.push(piece);
+        }
+    };
+    tokio::join!(rest, release);
+    let mut joined = Vec::new();
+    for piece in &pieces {
+        joined.append(&mut decoded(piece).await);
+    }
+    assert!(joined == samples);
+}
+
+#[tokio::test]
+async fn a_recording_that_stops_arriving_is_an_error() {
+    let (writer, mut cutting) = half(&wav(&voice(480_000))).await;
+    assert!(cutting.next_piece().await.unwrap().is_some());
+    drop(writer);
+    let broken = async {
+        loop {
+            if let Err(error) = cutting.next_piece().await {
+                return error;
+            }
+        }
+    };
+    assert!(matches!(broken.await, SpeechError::Io(_)));
 }
 
 #[tokio::test]
