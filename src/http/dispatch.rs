@@ -20,10 +20,7 @@ use crate::models::{Attempts, PiecePlan, Reason, TargetChain};
 use crate::relay::TranscriptFuture;
 use crate::split::TranscriptError;
 use crate::telemetry::traces::Step;
-use crate::upstream::{ForwardRequest, Portion, ReplyFuture};
-
-/// A function that begins to send a job to a provider.
-pub(super) type Send = Rc<dyn Fn(ForwardRequest) -> ReplyFuture>;
+use crate::upstream::{ForwardRequest, Portion, SendJob};
 
 /// The way on for a recording that its provider refuses as too large or too long.
 pub(super) type InPieces = Box<dyn FnOnce() -> TranscriptFuture>;
@@ -37,7 +34,7 @@ pub(super) struct Dispatch<'a> {
     /// True if `Accept` asks for events; used where the job's options do not say.
     pub(super) prefers_events: bool,
     /// Begins to send a job to a provider.
-    pub(super) send: Send,
+    pub(super) send: SendJob,
 }
 
 /// An admitted job's exchange, and the models that can do the job.

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dispatch::Send;
 use super::state::AppState;
 use crate::config::Settings;
 use crate::domain::terms::Format;
@@ -20,7 +19,7 @@ use crate::speech::{CutReport, CutRules, Cutting, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::{Deadline, ForwardRequest, Portion, Providers, RefusedBody, UpstreamError};
+use crate::upstream::{Deadline, ForwardRequest, Portion, Providers, RefusedBody, SendJob, UpstreamError};
 use reqwest::StatusCode;
 
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
@@ -53,7 +52,7 @@ struct PieceSender {
     attempts: Attempts,
     request_id: String,
     trace: Trace,
-    send: Send,
+    send: SendJob,
 }
 
 /// Returns the longest time that a recording of this length may take in pieces: that of one answer, and a quarter of its
@@ -79,7 +78,7 @@ pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
 
 impl RecordingInPieces {
     /// Begins to transcribe the recording.
-    pub(super) fn transcribe(self, state: &AppState, send: Send) -> TranscriptFuture {
+    pub(super) fn transcribe(self, state: &AppState, send: SendJob) -> TranscriptFuture {
         let Self { job, targets, plan, key, deadline, attempts, record } = self;
         let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
         let joiner = Joiner::new(join_request(&job, targets.way));

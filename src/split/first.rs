@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::pieces::SentPiece;
+use super::piece_state::SentPiece;
 use crate::domain::sse::{Event, Scanner};
 use crate::ledger::Report;
 use crate::upstream::{EventBytes, UpstreamError};

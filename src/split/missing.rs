@@ -1,6 +1,6 @@
 //! The stretches of a recording that its transcript lacks.
 
-use super::pieces::CutPiece;
+use super::piece_state::CutPiece;
 use crate::domain::AudioMs;
 use crate::speech::{Samples, Span};
 

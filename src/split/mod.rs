@@ -10,6 +10,7 @@ mod error;
 mod first;
 pub mod join;
 mod missing;
+mod piece_state;
 mod pieces;
 mod progress;
 mod reading;

@@ -11,6 +11,7 @@ use super::error::{Incomplete, TranscriptError};
 use super::first::{FirstPiece, FirstPieceStep};
 use super::join::{Joined, PiecePlace};
 use super::missing::missing;
+use super::piece_state::{CutPiece, SentPiece};
 use super::progress::Progress;
 use super::reading::{PieceAnswer, read_events};
 use super::request::{PieceToSend, SplitRequest};
@@ -38,21 +39,6 @@ pub(super) struct Pieces {
     joined: usize,
     failure: Option<TranscriptError>,
     answer_bytes: usize,
-}
-
-/// A piece that was cut.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CutPiece {
-    pub(super) span: Span,
-    pub(super) is_heard: bool,
-}
-
-/// A piece at a provider.
-pub(super) struct SentPiece {
-    pub(super) piece: Piece,
-    pub(super) log: AttemptLog,
-    /// True if the provider is asked for a stream.
-    streamed: bool,
 }
 
 /// A provider's answer for a piece.
@@ -114,11 +100,15 @@ impl Pieces {
             return Ok(self.request.joiner.finish(self.request.length));
         };
         self.request.joiner.abandon_piece();
-        let missing = missing(&self.cut, self.is_cut, self.request.length);
-        for (number, Heard { span, voice, body, .. }) in std::mem::take(&mut self.heard) {
-            // What is behind the hole is heard too. An answer that is no transcript adds nothing.
-            let _ = self.request.joiner.add(&PiecePlace { number, last: false, span, voice: &voice }, &body);
+        // What is behind the hole is heard too.
+        for (number, Heard { span, voice, log, body }) in std::mem::take(&mut self.heard) {
+            let place = PiecePlace { number, last: false, span, voice: &voice };
+            if self.request.joiner.add(&place, &body).is_err() {
+                log.piece_failed();
+                self.mark_failed(number);
+            }
         }
+        let missing = missing(&self.cut, self.is_cut, self.request.length);
         let partial = self.request.joiner.partial();
         let is_nothing_heard = !self.cut.iter().any(|piece| piece.is_heard) && partial.text.is_empty();
         if is_nothing_heard {
@@ -344,3 +334,6 @@ impl Pieces {
 async fn next_step(first: &mut Option<FirstPiece>) -> Option<FirstPieceStep> {
     Some(first.as_mut()?.next().await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ pub use headers::ALLOWED;
 pub use keyring::{CandidateUnavailable, KeyState};
 pub use providers::Providers;
 pub use redact::{json_without_key, without_key};
-pub use reply::{Answer, Reply, ReplyFuture};
+pub use reply::{Answer, Reply, ReplyFuture, SendJob};
 pub use request::{Deadline, ForwardRequest, Portion};
 pub use snapshot::ProviderState;
 pub use transport::{ProviderRequest, SendError, Transport};

@@ -1,5 +1,6 @@
 //! The provider's answer, ready for the relay: a whole answer, or a stream of events.
 
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,7 @@ use super::headers::{allowed, request_id};
 use super::providers::ProviderLease;
 use super::reason::Reason;
 use super::redact::{json_without_key, without_key};
+use super::request::ForwardRequest;
 use crate::domain::terms::Format;
 use crate::domain::text::without_byte_order_mark;
 
@@ -35,6 +37,9 @@ pub struct Reply {
 
 /// A provider's answer, still to come.
 pub type ReplyFuture = LocalBoxFuture<'static, Result<Reply, UpstreamError>>;
+
+/// A function that begins to send a job to a provider.
+pub type SendJob = Rc<dyn Fn(ForwardRequest) -> ReplyFuture>;
 
 /// The body of a [`Reply`].
 pub enum Answer {

@@ -122,7 +122,7 @@ async fn a_reset_http2_stream_cancels_only_its_own_request() {
 
 #[tokio::test]
 async fn a_refusal_comes_before_the_body_has() {
-    let (authority, gateway) = start_with_tls(&[]).await;
+    let (authority, gateway) = start_with_tls(&[("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400")]).await;
     let mut client = connect(&gateway, &authority, 100_000).await;
     // Not a byte of it is sent.
     let (answer, _body) = client.begin("", 26_214_401).await;

@@ -9,7 +9,7 @@ use crate::support::provider::{Framing, Gate, Reply, Seen};
 use crate::support::talk::{Talk, piece_ms};
 
 /// Models whose longest recording is 20 seconds: one without times, one with, and one that has the times of pieces.
-const SHORT_MODELS: &str = r#"
+const SHORT_MODELS: &str = "
 [models.gpt-4o-transcribe]
 max_seconds = 20
 
@@ -18,7 +18,7 @@ max_seconds = 20
 
 [models.gpt-4o-transcribe-diarize]
 max_seconds = 20
-"#;
+";
 
 /// Three stretches of speech with long silence between them: of one sentence, of three and of two.
 fn three_parts() -> Talk {
@@ -195,7 +195,11 @@ async fn times_are_those_of_the_recording() {
     let answer = gateway.transcribe(form("whisper-1", &three_parts()).field("response_format", "verbose_json")).await;
     let answer = answer.json();
     assert_eq!(answer["text"], words(6));
-    assert!((answer["duration"].as_f64().unwrap() * 1000.0 - three_parts().ms() as f64).abs() < 2.0, "{answer}");
+    assert!(
+        (answer["duration"].as_f64().unwrap() * 1000.0 - f64::from(u32::try_from(three_parts().ms()).unwrap())).abs()
+            < 2.0,
+        "{answer}"
+    );
     let segments = answer["segments"].as_array().unwrap();
     let time = |member: &str| segments.iter().map(|segment| segment[member].as_f64().unwrap()).collect::<Vec<_>>();
     assert_eq!(segments.iter().map(|it| it["id"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
@@ -267,7 +271,7 @@ async fn a_recording_of_too_many_bytes_is_encoded_anew_in_one_piece() {
     gateway.provider.answer_by(hears);
     let talk = Talk::default().says(4);
     // Nothing but sound is left of it.
-    let junk = [b"JUNK".as_slice(), &400_000_u32.to_le_bytes(), &[0; 400_000]].concat();
+    let junk = [b"JUNK".as_slice(), &400_000_u32.to_le_bytes(), &vec![0; 400_000]].concat();
     let form = Form::new().field("model", "gpt-4o-transcribe").file(&[talk.wav(), junk].concat());
     let answer = gateway.transcribe(form).await;
     assert_eq!(answer.json()["text"], words(4), "{}", answer.text());

@@ -176,7 +176,7 @@ async fn a_change_charges_the_job_as_it_is_known_now_and_the_settlement_corrects
     bench.clock.advance(Duration::from_mins(70));
     assert!(matches!(bench.admit(&claimed, None).await, Err(Refusal::Limit(_))));
     // A dollar is 10000 s.
-    let too_long = bench.job(20_000).await;
+    let too_long = bench.job(14_000).await;
     assert!(matches!(bench.revise(&mut permit, &too_long, Some(pieces(4))).await, Err(Refusal::Limit(_))));
     assert_eq!(bench.spent().await, estimate(600 + 20 + 4, 4), "a refused change changes nothing");
     let log = permit.attempts().begin_piece(AudioMs::new(300_000), 10);

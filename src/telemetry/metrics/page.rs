@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use super::families::{AUDIO_SECONDS, SPEND};
+use super::families::{AUDIO_SECONDS, CUTTING_SECONDS, PIECE_SECONDS, SILENCE_SECONDS, SPEND};
 use super::kinds::{Descriptor, Gauge, Sum};
 use super::recorder;
 
@@ -15,7 +15,10 @@ impl Page {
     /// Begins a page with all counters and histograms.
     pub fn begin() -> Self {
         let mut page = Self(recorder::render());
-        page.sum(&AUDIO_SECONDS);
+        for seconds in [&AUDIO_SECONDS, &PIECE_SECONDS, &SILENCE_SECONDS] {
+            page.sum(seconds);
+        }
+        page.sum(&CUTTING_SECONDS);
         page.sum(&SPEND);
         page
     }
