@@ -68,6 +68,7 @@ impl Dispatch<'_> {
     /// Admits a job that these model entries can do.
     pub(super) async fn admit_to(&self, job: &Job, targets: TargetChain) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
+        pieces::check_room(self.context.state(), self.caller.share_key(), job, &targets)?;
         let admit = async {
             self.context.record().model(&targets.requested);
             let request_id = self.context.record().request_id();

@@ -12,7 +12,7 @@ use crate::domain::{AudioMs, Length};
 use crate::exchange::Record;
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
-use crate::intake::{Job, Options};
+use crate::intake::{IntakeError, Job, Options};
 use crate::models::{Attempts, PiecePlan, TargetChain, Way};
 use crate::relay::TranscriptFuture;
 use crate::speech::{CutReport, CutRules, Cutting, PieceLimits, Samples};
@@ -25,6 +25,9 @@ use reqwest::StatusCode;
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
 /// or two.
 const MAX_CONTEXT_CHARS: usize = 200;
+
+/// The size of a millisecond of a piece: 16 samples of 16 bits. Encoding makes it smaller, and noise hardly larger.
+const MAX_BYTES_PER_MS: u64 = 32;
 
 /// The size and the length from which a recording that its provider refuses as too long is split.
 const MIN_BYTES_TO_SPLIT: u64 = 1024 * 1024;
@@ -59,6 +62,16 @@ struct PieceSender {
 /// length.
 pub(super) fn max_time(settings: &Settings, length: Length) -> Duration {
     settings.upstream.response_timeout.saturating_add(length.upper_bound().duration() / 4)
+}
+
+/// Refuses a recording in pieces if the spool has no room for those that are there at the same time: the ones at
+/// providers, one that waits, and one that is being cut.
+pub(super) fn check_room(state: &AppState, key: ShareKey, job: &Job, targets: &TargetChain) -> Result<(), IntakeError> {
+    let Some(plan) = targets.pieces else { return Ok(()) };
+    let count = u64::from(state.settings.speech.pieces_at_once.get()).saturating_add(2);
+    let sound = plan.max.get().saturating_mul(count).min(job.media.length.upper_bound().get());
+    let bytes = sound.saturating_mul(MAX_BYTES_PER_MS);
+    state.shared.intake.quota.check(key, bytes).map_err(IntakeError::NoRoom)
 }
 
 /// Returns true if a recording may be too large or too long for a provider whose limits are not known.
