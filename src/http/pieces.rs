@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::state::AppState;
 use crate::config::Settings;
 use crate::domain::terms::Format;
-use crate::domain::{AudioMs, Length};
+use crate::domain::{AudioMs, FileFormat, Length};
 use crate::exchange::Record;
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{IntakeError, Job, Options};
 use crate::models::{Attempts, PiecePlan, TargetChain, Way};
 use crate::relay::TranscriptFuture;
-use crate::speech::{CutReport, CutRules, Cutting, PieceLimits, Samples};
+use crate::speech::{CutReport, CutRules, Cutting, Encoding, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
@@ -99,7 +99,8 @@ impl RecordingInPieces {
         let report = Rc::new(Cell::new(CutReport::default()));
         record.cutting(Rc::clone(&report));
         let shared = &state.shared;
-        let cutting = Cutting::start(&shared.speech, key, &shared.intake.quota, job.audio.clone(), job.media, rules);
+        let (audio, quota) = (job.audio.clone(), &shared.intake.quota);
+        let cutting = Cutting::start(&shared.speech, key, quota, audio, job.media, rules, encoding(plan));
         let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
         let streams_first =
             streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
@@ -138,7 +139,10 @@ impl PieceSender {
         let mut job = Job {
             audio: piece.audio.clone(),
             media: MediaInfo {
-                container: Container::Flac,
+                container: match piece.encoding {
+                    Encoding::Flac => Container::Flac,
+                    Encoding::Wav => Container::Wav,
+                },
                 is_fragmented: false,
                 codec: None,
                 length: Length::Measured(piece.span.length().audio_ms()),
@@ -165,6 +169,11 @@ impl PieceSender {
         });
         SendingPiece { log, reply }
     }
+}
+
+/// Returns the encoding of the pieces.
+fn encoding(plan: PiecePlan) -> Encoding {
+    if plan.encoding == FileFormat::Wav { Encoding::Wav } else { Encoding::Flac }
 }
 
 /// Returns the rules by which a recording is cut.

@@ -7,11 +7,12 @@
 //! - `decode`: a recording to samples
 //! - `voice`: samples to frames that are more or less like speech
 //! - `cut`: frames to decisions about where the recording is cut, by [`CutRules`]
-//! - `flac`: samples to a file
+//! - `flac`, `wav`: samples to a file, in the [`Encoding`] that the provider takes
 
 mod cut;
 mod cutting;
 mod decode;
+mod encoding;
 mod error;
 mod flac;
 mod piece;
@@ -20,10 +21,12 @@ mod samples;
 #[cfg(test)]
 mod testing;
 mod voice;
+mod wav;
 
 pub use cut::{CutRules, PieceLimits};
 pub use cutting::{CutReport, Cutting};
 pub use decode::{DecodeReport, Reason, SoundError, SoundReader};
+pub use encoding::Encoding;
 pub use error::SpeechError;
 pub use flac::FlacError;
 pub use piece::Piece;

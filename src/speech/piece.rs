@@ -1,9 +1,10 @@
 //! A piece of a recording.
 
+use super::encoding::Encoding;
 use super::samples::Span;
 use crate::intake::Spool;
 
-/// A piece of a recording, ready to be sent: FLAC, 16 kHz, mono, 16 bit.
+/// A piece of a recording, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Piece {
     /// The number of the piece in the recording, from zero.
@@ -13,6 +14,8 @@ pub struct Piece {
     pub span: Span,
     /// The stretches with voice within `span`, in order and apart from each other.
     pub voice: Vec<Span>,
-    /// The FLAC file.
+    /// The file format.
+    pub encoding: Encoding,
+    /// The file.
     pub audio: Spool,
 }

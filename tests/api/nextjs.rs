@@ -331,13 +331,12 @@ async fn the_page_says_the_language_and_nothing_else_of_the_request() {
 
 #[tokio::test]
 async fn what_the_gateway_refuses_with_reaches_the_page() {
-    let gateway =
-        Setup::new()
-            .single_attempt()
-            .env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400")
-            .config("[plans.default]\nrequests_per_minute = 3\nburst = 3\n")
-            .start()
-            .await;
+    let gateway = Setup::new()
+        .single_attempt()
+        .env("VOXGATE_INTAKE__MAX_AUDIO_BYTES", "26214400")
+        .config("[plans.default]\nrequests_per_minute = 3\nburst = 3\n")
+        .start()
+        .await;
     let Some(server) = Server::of(&gateway).await else { return };
     let ask = async |audio: Vec<u8>| server.send(&gateway, server.post(TRANSCRIBE).body(audio)).await;
     let error = json!({ "error": { "message": "No.", "type": "invalid_request_error", "param": null, "code": "no" } });

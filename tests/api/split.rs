@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::audio;
 use crate::support::form::Form;
 use crate::support::gateway::{Answer, Gateway, Setup, TRANSCRIPTIONS};
-use crate::support::provider::{Framing, Gate, Reply, Seen};
+use crate::support::provider::{Expectations, Framing, Gate, KEY, Provider, Reply, Seen};
 use crate::support::talk::{Talk, piece_ms};
 
 /// Models whose longest recording is 20 seconds: one without times, one with, and one that has the times of pieces.
@@ -324,4 +324,27 @@ async fn the_words_before_a_piece_go_along_only_if_the_settings_say_so() {
     assert_eq!(answer.json()["text"], words(6));
     let prompts: Vec<_> = gateway.provider.all().iter().map(|seen| seen.field("prompt").unwrap().to_owned()).collect();
     assert_eq!(prompts, ["names".to_owned(), format!("names {}", words(1)), format!("names {}", words(4))]);
+}
+
+#[tokio::test]
+async fn a_provider_that_takes_wav_alone_gets_wav() {
+    let provider = Provider::on(Expectations { names_model: false, ..Expectations::default() });
+    let own = format!(
+        "[providers.own]\npreset = \"whisper.cpp\"\nbase_url = \"{}\"\napi_key = \"{KEY}\"\n[models.own]\nprovider = \"own\"\nmax_seconds = 20\n",
+        provider.origin()
+    );
+    let gateway = Setup::new().config(&own).start().await;
+    let heard = Reply::json(200, &json!({ "text": "heard" }));
+    provider.answer_always(heard);
+    let short = Form::new().field("model", "own").file(&audio::recorded("cbr.mp3"));
+    let answer = gateway.transcribe(short).await;
+    assert_eq!((answer.status, &answer.json()["text"]), (200, &json!("heard")), "{}", answer.text());
+    let answer = gateway.transcribe(form("own", &three_parts())).await;
+    assert_eq!(answer.json()["text"], "heard heard heard", "{}", answer.text());
+    for seen in provider.all() {
+        let file = seen.file();
+        assert_eq!(file.content_type.as_deref(), Some("audio/wav"));
+        let stated = u32::from_le_bytes(file.body[40..44].try_into().unwrap());
+        assert_eq!((&file.body[..4], usize::try_from(stated).unwrap()), (b"RIFF".as_slice(), file.body.len() - 44));
+    }
 }

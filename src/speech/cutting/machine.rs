@@ -13,6 +13,7 @@ use crate::intake::media::MediaInfo;
 use crate::intake::{Spool, SpoolQuota};
 use crate::speech::cut::{CutRules, Cutter, Decision, PieceFacts};
 use crate::speech::decode::{SoundError, SoundReader};
+use crate::speech::encoding::Encoding;
 use crate::speech::error::SpeechError;
 use crate::speech::piece::Piece;
 use crate::speech::pool::Turn;
@@ -29,6 +30,7 @@ pub(super) struct Order {
     pub(super) audio: Spool,
     pub(super) info: MediaInfo,
     pub(super) rules: CutRules,
+    pub(super) encoding: Encoding,
     /// The flag that is set when nobody waits for the pieces.
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -150,7 +152,7 @@ impl Machine {
     fn encode(&mut self, until: Samples) -> Result<(), SpeechError> {
         let piece = match &mut self.piece {
             Some(piece) => piece,
-            none => none.insert(PieceFile::new(&self.order.quota, self.order.key)?),
+            none => none.insert(PieceFile::new(&self.order.quota, self.order.key, self.order.encoding)?),
         };
         let mut left = STEP;
         while left > 0 {
@@ -174,7 +176,7 @@ impl Machine {
         self.report.sent = self.report.sent.saturating_add(span.length());
         self.report.speech =
             voice.iter().fold(self.report.speech, |speech, voice| speech.saturating_add(voice.length()));
-        Ok(Some(Piece { number, span, voice, audio }))
+        Ok(Some(Piece { number, span, voice, encoding: self.order.encoding, audio }))
     }
 
     /// Decodes the next block, and looks for voice in it.

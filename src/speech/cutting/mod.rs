@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cut::CutRules;
+use super::encoding::Encoding;
 use super::error::SpeechError;
 use super::piece::Piece;
 use super::pool::{Place, Running, SpeechPool};
@@ -60,7 +61,7 @@ struct Turned {
 impl Cutting {
     /// Prepares the cutting of the recording in `audio`, which intake measured as `info`; of a recording that is
     /// still arriving, `info` is what its beginning claims. The pieces count against the
-    /// share of `key` in `quota`, and the work against its share of the pool.
+    /// share of `key` in `quota`, and the work against its share of the pool. They are encoded as `encoding`.
     pub fn start(
         pool: &Arc<SpeechPool>,
         key: ShareKey,
@@ -68,6 +69,7 @@ impl Cutting {
         audio: Spool,
         info: MediaInfo,
         rules: CutRules,
+        encoding: Encoding,
     ) -> Self {
         let cancelled = Arc::new(AtomicBool::new(false));
         let order = Order {
@@ -76,6 +78,7 @@ impl Cutting {
             audio: audio.clone(),
             info,
             rules,
+            encoding,
             cancelled: Arc::clone(&cancelled),
         };
         let work = Work::Idle(Box::new(Machine::new(order)));

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::fair_share::ShareKey;
 use crate::intake::{BlockingWriter, Spool, SpoolQuota};
+use crate::speech::encoding::Encoding;
 use crate::speech::error::SpeechError;
-use crate::speech::flac::{FlacEncoder, HEAD};
+use crate::speech::flac::{self, FlacEncoder};
 use crate::speech::samples::Samples;
+use crate::speech::wav;
 
-/// A FLAC file that grows in the spool.
+/// The file of a piece, which grows in the spool.
 pub(super) struct PieceFile {
-    encoder: FlacEncoder,
+    encoder: Encoder,
     writer: BlockingWriter,
     /// The number of samples.
     length: u64,
@@ -18,16 +20,28 @@ pub(super) struct PieceFile {
     encoded: Vec<u8>,
 }
 
+enum Encoder {
+    Flac(Box<FlacEncoder>),
+    Wav,
+}
+
 impl PieceFile {
-    pub(super) fn new(quota: &Arc<SpoolQuota>, key: ShareKey) -> Result<Self, SpeechError> {
-        let writer = BlockingWriter::new(quota, key, HEAD)?;
-        Ok(Self { encoder: FlacEncoder::new()?, writer, length: 0, encoded: Vec::new() })
+    pub(super) fn new(quota: &Arc<SpoolQuota>, key: ShareKey, encoding: Encoding) -> Result<Self, SpeechError> {
+        let (encoder, head) = match encoding {
+            Encoding::Flac => (Encoder::Flac(Box::new(FlacEncoder::new()?)), flac::HEAD),
+            Encoding::Wav => (Encoder::Wav, wav::HEAD),
+        };
+        let writer = BlockingWriter::new(quota, key, head)?;
+        Ok(Self { encoder, writer, length: 0, encoded: Vec::new() })
     }
 
     /// Appends samples.
     pub(super) fn push(&mut self, samples: &[i16]) -> Result<(), SpeechError> {
         self.length = self.length.saturating_add(u64::try_from(samples.len()).unwrap_or(u64::MAX));
-        self.encoder.push(samples, &mut self.encoded)?;
+        match &mut self.encoder {
+            Encoder::Flac(encoder) => encoder.push(samples, &mut self.encoded)?,
+            Encoder::Wav => wav::push(samples, &mut self.encoded),
+        }
         self.write_out()
     }
 
@@ -37,7 +51,10 @@ impl PieceFile {
         if missing > 0 {
             self.push(&vec![0; missing])?;
         }
-        let head = self.encoder.finish(&mut self.encoded)?;
+        let head = match self.encoder {
+            Encoder::Flac(encoder) => encoder.finish(&mut self.encoded)?,
+            Encoder::Wav => wav::head(self.length),
+        };
         self.writer.append(&self.encoded)?;
         Ok(self.writer.finish(&head)?)
     }

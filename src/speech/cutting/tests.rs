@@ -55,7 +55,7 @@ async fn spool(bytes: &[u8]) -> (Spool, MediaInfo) {
 
 async fn start(samples: &[i16], quota: &Arc<SpoolQuota>, rules: CutRules) -> Cutting {
     let (audio, info) = spool(&wav(samples)).await;
-    Cutting::start(&pool(), alice(), quota, audio, info, rules)
+    Cutting::start(&pool(), alice(), quota, audio, info, rules, Encoding::Flac)
 }
 
 async fn decoded(piece: &Piece) -> Vec<i16> {
@@ -188,7 +188,8 @@ async fn half(bytes: &[u8]) -> (SpoolWriter, Cutting) {
     let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(info.bytes)).unwrap();
     writer.append(&bytes[..bytes.len() / 2]).await.unwrap();
     let audio = writer.early(info.bytes);
-    let cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, short_pieces().with_silence());
+    let cutting =
+        Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, short_pieces().with_silence(), Encoding::Flac);
     (writer, cutting)
 }
 
@@ -236,12 +237,12 @@ async fn a_recording_that_stops_arriving_is_an_error() {
 async fn nothing_remains_of_work_that_nobody_wants() {
     let (quota, pool) = (quota(1 << 30), pool());
     let (audio, info) = spool(&wav(&voice(1_600_000))).await;
-    let mut cutting = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole());
+    let mut cutting = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole(), Encoding::Flac);
     assert!(cutting.next_piece().now_or_never().is_none());
     drop(cutting);
     // The pool has one thread: what it does next comes after the work that was dropped.
     let (audio, info) = spool(&wav(&voice(8000))).await;
-    let mut next = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole());
+    let mut next = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole(), Encoding::Flac);
     let piece = next.next_piece().await.unwrap().unwrap();
     assert_eq!(piece.number, 0);
     drop(piece);
@@ -267,7 +268,7 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
         length: Length::Measured(AudioMs::new(1000)),
         bytes: audio.length(),
     };
-    let mut cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, CutRules::whole());
+    let mut cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, CutRules::whole(), Encoding::Flac);
     assert!(matches!(cutting.next_piece().await, Err(SpeechError::Sound(SoundError::NotUnderstood { .. }))));
 }
 
@@ -275,7 +276,7 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
 async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
-    Machine::new(Order { key: alice(), quota: quota(1 << 30), audio, info, rules, cancelled })
+    Machine::new(Order { key: alice(), quota: quota(1 << 30), audio, info, rules, encoding: Encoding::Flac, cancelled })
 }
 
 #[tokio::test]

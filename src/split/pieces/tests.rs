@@ -16,7 +16,7 @@ use crate::domain::terms::{Format, Task};
 use crate::fair_share::ShareKey;
 use crate::intake::{Spool, SpoolQuota, SpoolWriter};
 use crate::models::Attempts;
-use crate::speech::CutReport;
+use crate::speech::{CutReport, Encoding};
 use crate::upstream::Reply;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -59,7 +59,13 @@ impl Bench {
             Span { start: at(number), end: at(number + 1) }
         };
         let pieces = (0..count).map(move |number| {
-            Ok(Piece { number, span: span(number), voice: vec![span(number)], audio: audio.clone() })
+            Ok(Piece {
+                number,
+                span: span(number),
+                voice: vec![span(number)],
+                encoding: Encoding::Flac,
+                audio: audio.clone(),
+            })
         });
         let (does, sent, attempts) = (self.does.clone(), Rc::clone(&self.sent), self.attempts.clone());
         let (now, max) = (Rc::clone(&self.at_once), Rc::clone(&self.max_at_once));
