@@ -158,7 +158,12 @@ impl Relay {
 
     fn take(&mut self, transcript: Transcript) {
         match transcript.body {
-            TranscriptBody::Events { bytes, key } => self.source = Source::Events { bytes, key },
+            TranscriptBody::Events { bytes, key, max_event_bytes } => {
+                if let Some(max) = max_event_bytes {
+                    self.scanner = Some(Scanner::new(max));
+                }
+                self.source = Source::Events { bytes, key };
+            }
             TranscriptBody::Whole { body, .. } => {
                 if self.format.is_json() {
                     self.record_usage(&body);

@@ -296,6 +296,11 @@ impl Pieces {
         }
     }
 
+    /// Returns the largest size of all answers together, in bytes.
+    pub(super) fn max_answer_bytes(&self) -> usize {
+        self.request.max_answer_bytes
+    }
+
     /// Returns the number of pieces that were cut.
     pub(super) fn count(&self) -> u64 {
         u64::try_from(self.cut.len()).unwrap_or(u64::MAX)

@@ -35,11 +35,14 @@ async fn finish_whole(mut pieces: Pieces) -> Result<Transcript, TranscriptError>
 
 /// Waits for the first event, so that a recording of which nothing was heard is answered with an error.
 async fn begin_stream(pieces: Pieces) -> Result<Transcript, TranscriptError> {
+    // Joining adds times and members to the answers, which are bounded themselves.
+    let max_event_bytes = Some(pieces.max_answer_bytes().saturating_mul(4));
     let mut events = Events { pieces: Some(pieces), ready: VecDeque::new() };
     let first = events.next().await.unwrap_or_else(|| Ok(Bytes::new()))?;
     let rest = stream::unfold(events, |mut events| async move { Some((events.next().await?, events)) });
     let bytes: TranscriptEvents = stream::iter([Ok(first)]).chain(rest).boxed_local();
-    Ok(Transcript { request_id: None, headers: HeaderMap::new(), body: TranscriptBody::Events { bytes, key: None } })
+    let body = TranscriptBody::Events { bytes, key: None, max_event_bytes };
+    Ok(Transcript { request_id: None, headers: HeaderMap::new(), body })
 }
 
 /// The events of a recording in pieces.

@@ -38,6 +38,8 @@ pub enum TranscriptBody {
         bytes: TranscriptEvents,
         /// The provider's key, which must be removed from errors in the stream.
         key: Option<SecretString>,
+        /// The largest event, if it may be larger than a provider's: the last one has the whole transcript.
+        max_event_bytes: Option<usize>,
     },
 }
 
@@ -58,7 +60,7 @@ impl From<Reply> for Transcript {
             Answer::Whole { content_type, body } => TranscriptBody::Whole { content_type, body },
             Answer::Events { bytes, key } => {
                 let bytes = bytes.map(|chunk| chunk.map_err(TranscriptError::from)).boxed_local();
-                TranscriptBody::Events { bytes, key }
+                TranscriptBody::Events { bytes, key, max_event_bytes: None }
             }
         };
         Self { request_id: reply.request_id, headers: reply.headers, body }

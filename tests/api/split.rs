@@ -348,3 +348,12 @@ async fn a_provider_that_takes_wav_alone_gets_wav() {
         assert_eq!((&file.body[..4], usize::try_from(stated).unwrap()), (b"RIFF".as_slice(), file.body.len() - 44));
     }
 }
+
+#[tokio::test]
+async fn the_last_event_of_a_stream_may_be_larger_than_a_providers() {
+    let gateway = Setup::new().config(&format!("[relay]\nmax_event_bytes = 4096\n{SHORT_MODELS}")).start().await;
+    gateway.provider.answer_by(|_| Reply::json(200, &json!({ "text": "so ".repeat(1000) })));
+    let stream = gateway.transcribe(form("gpt-4o-transcribe", &three_parts()).field("stream", "true")).await;
+    assert_eq!(data(stream.text()).last().unwrap()["text"].as_str().unwrap().matches("so").count(), 3000);
+    assert!(stream.text().ends_with("data: [DONE]\n\n"));
+}
