@@ -10,6 +10,18 @@ use symphonia::core::meta::MetadataOptions;
 
 /// Decodes a FLAC file, and checks what its head says against what it holds.
 pub(super) fn decode_flac(file: &[u8]) -> Vec<i16> {
+    let (samples, verified) = decode(file);
+    assert_eq!(verified, Some(true), "the MD5 is that of the samples");
+    samples
+}
+
+/// Decodes a WAV file, and checks what its head says against what it holds.
+pub(super) fn decode_wav(file: &[u8]) -> Vec<i16> {
+    decode(file).0
+}
+
+/// Decodes a file. Returns its samples, and whether they fit its checksum, if it has one.
+fn decode(file: &[u8]) -> (Vec<i16>, Option<bool>) {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(file.to_vec())), MediaSourceStreamOptions::default());
     let probe = symphonia::default::get_probe();
     let mut format = probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default()).unwrap();
@@ -23,9 +35,8 @@ pub(super) fn decode_flac(file: &[u8]) -> Vec<i16> {
         decoder.decode(&packet).unwrap().copy_to_vec_interleaved(&mut block);
         samples.append(&mut block);
     }
-    assert_eq!(decoder.finalize().verify_ok, Some(true), "the MD5 is that of the samples");
     assert_eq!(frames, Some(samples.len().try_into().unwrap()));
-    samples
+    (samples, decoder.finalize().verify_ok)
 }
 
 /// Makes a sound that the detector takes for voice: a buzz of 120 Hz with the resonances of a vowel, that swells four

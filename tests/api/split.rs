@@ -336,17 +336,36 @@ async fn a_provider_that_takes_wav_alone_gets_wav() {
     let gateway = Setup::new().config(&own).start().await;
     let heard = Reply::json(200, &json!({ "text": "heard" }));
     provider.answer_always(heard);
-    let short = Form::new().field("model", "own").file(&audio::recorded("cbr.mp3"));
-    let answer = gateway.transcribe(short).await;
-    assert_eq!((answer.status, &answer.json()["text"]), (200, &json!("heard")), "{}", answer.text());
-    let answer = gateway.transcribe(form("own", &three_parts())).await;
-    assert_eq!(answer.json()["text"], "heard heard heard", "{}", answer.text());
-    for seen in provider.all() {
-        let file = seen.file();
-        assert_eq!(file.content_type.as_deref(), Some("audio/wav"));
-        let stated = u32::from_le_bytes(file.body[40..44].try_into().unwrap());
-        assert_eq!((&file.body[..4], usize::try_from(stated).unwrap()), (b"RIFF".as_slice(), file.body.len() - 44));
+    for name in ["cbr.mp3", "opus.webm"] {
+        let short = Form::new().field("model", "own").file(&audio::recorded(name));
+        let answer = gateway.transcribe(short).await;
+        assert_eq!((answer.status, &answer.json()["text"]), (200, &json!("heard")), "{}", answer.text());
+        // Two and a half seconds, give or take what a codec adds at the edges.
+        let sound = sound_of_wav(&provider.last());
+        assert!((79_000..82_000).contains(&sound.len()), "{name}: {} bytes", sound.len());
     }
+    let talk = three_parts().wav();
+    let answer = gateway.transcribe(Form::new().field("model", "own").file(&talk)).await;
+    assert_eq!(answer.json()["text"], "heard heard heard", "{}", answer.text());
+    let seen = provider.all();
+    assert_eq!(seen.len(), 5);
+    for piece in &seen[2..] {
+        let sound = sound_of_wav(piece);
+        assert!(talk.windows(sound.len()).any(|part| part == sound), "the piece is not a part of the recording");
+    }
+}
+
+/// The sound in the WAV file of a request to whisper.cpp.
+fn sound_of_wav(seen: &Seen) -> Vec<u8> {
+    let file = seen.file();
+    assert_eq!((seen.path.as_str(), file.content_type.as_deref()), ("/inference", Some("audio/wav")));
+    let (head, sound) = file.body.split_at(44);
+    assert_eq!(u32::from_le_bytes(head[4..8].try_into().unwrap()), u32::try_from(sound.len() + 36).unwrap());
+    assert_eq!(u32::from_le_bytes(head[40..44].try_into().unwrap()), u32::try_from(sound.len()).unwrap());
+    // PCM, mono, 16 kHz, 16 bit.
+    assert_eq!(&head[..4], b"RIFF");
+    assert_eq!(&head[8..40], b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data");
+    sound.to_vec()
 }
 
 #[tokio::test]

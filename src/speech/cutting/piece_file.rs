@@ -1,5 +1,8 @@
 //! The file of the piece that is being encoded.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::fair_share::ShareKey;
@@ -20,6 +23,7 @@ pub(super) struct PieceFile {
     encoded: Vec<u8>,
 }
 
+/// What makes bytes of samples.
 enum Encoder {
     Flac(Box<FlacEncoder>),
     Wav,

@@ -1,14 +1,12 @@
 //! The reader of a recording's sound.
 
 use std::io::{ErrorKind, Read, Seek};
-use std::time::Duration;
-
-use nix::time::{ClockId, clock_gettime};
 
 use super::damage::{Damage, check_bound, check_length};
 use super::error::{Reason, SoundError};
 use super::link::{Link, Shared};
 use super::report::DecodeReport;
+use crate::domain::thread_time;
 use crate::intake::SpoolSource;
 use crate::intake::media::{MediaError, MediaInfo, PacketEvent, PacketReader};
 use crate::speech::samples::Samples;
@@ -196,9 +194,4 @@ fn count(samples: usize) -> Samples {
 
 fn ms(nanos: u128) -> u64 {
     u64::try_from(nanos / NANOS_PER_MS).unwrap_or(u64::MAX)
-}
-
-/// Returns the processor time that this thread has used, or zero if the clock cannot be read.
-fn thread_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
