@@ -157,7 +157,8 @@ impl Dispatch<'_> {
 
     fn recording(&self, job: Job, targets: TargetChain, plan: PiecePlan, attempts: Attempts) -> RecordingInPieces {
         let (state, record) = (self.context.state(), self.context.record());
-        let max = pieces::max_time(&state.settings, job.media.length);
+        // The time begins now: the recording may have taken long to arrive.
+        let max = pieces::max_time(&state.settings, job.media.length).saturating_add(record.started().elapsed());
         let deadline = self.limit.deadline(
             record.started(),
             Some(Instant::now()),
