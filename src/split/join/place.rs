@@ -22,8 +22,8 @@ impl PiecePlace<'_> {
     }
 
     /// Returns the maximum number of characters, of segments and words, or of lines of subtitles in an answer for the piece,
-    /// where each of them costs time. Fast speech has 25 characters a second; a model that repeats itself writes some hundreds. The
-    /// bound keeps the threads that serve other clients free.
+    /// where each of them costs time. Fast speech has 25 characters a second; a model that repeats itself may write a
+    /// hundred. The bound keeps the threads that serve other clients free.
     pub(super) fn max_said(&self) -> usize {
         const IN_SECOND: u64 = 200;
         const IN_ANY_PIECE: u64 = 10_000;
