@@ -88,9 +88,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             self._transcribe()
         except Refusal as refusal:
-            self.close_connection = True
+            self._refuse(refusal)
+        except ConnectionError:
+            self.close_connection = True  # the client has given its request up
+
+    def _refuse(self, refusal):
+        self.close_connection = True
+        try:
             self._answer_json(refusal.status, refusal.body)
             self._discard()
+        except OSError:
+            pass  # the client is gone
 
     def _discard(self):
         """Reads on for as long as the client sends: if the connection closed now, the client might not see the answer."""
@@ -150,18 +158,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 left -= len(part)
                 yield part
             if left:
-                raise Refusal(400, "the body ended early")
+                raise ConnectionError("the body ended early")
             return
-        while size := int(self.rfile.readline(64).split(b";")[0], 16):
+        while size := self._chunk_size():
             while size:
                 part = self.rfile.read(min(size, block))
                 if not part:
-                    raise Refusal(400, "the body ended early")
+                    raise ConnectionError("the body ended early")
                 size -= len(part)
                 yield part
             self.rfile.readline(4)
         while self.rfile.readline(1024).strip():
             pass
+
+    def _chunk_size(self):
+        line = self.rfile.readline(64)
+        if not line:
+            raise ConnectionError("the body ended early")
+        return int(line.split(b";")[0], 16)
 
     def _stream(self, heard, seconds):
         self.send_response(200)

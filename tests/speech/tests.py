@@ -3,6 +3,8 @@
 import http.client
 import io
 import json
+import socket
+import sys
 import unittest
 import wave
 
@@ -160,6 +162,18 @@ class Protocol(unittest.TestCase):
     def test_a_chunked_upload_is_read(self):
         self.assertEqual(self.post(chunked=True)[0], 200)
         self.assertEqual(len(self.provider.received[0]), recordings.RATE)
+
+    def test_an_upload_that_is_given_up_is_no_recording(self):
+        faults = []
+        self.provider.handle_error = lambda *_: faults.append(sys.exc_info()[1])
+        head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+        chunked = "Transfer-Encoding: chunked\r\n\r\n"
+        for body in ("Content-Length: 9\r\n\r\na", f"{chunked}9\r\na", chunked):
+            with socket.create_connection(("127.0.0.1", self.provider.server_port), timeout=30) as connection:
+                connection.sendall((head + body).encode())
+                connection.shutdown(socket.SHUT_WR)
+                self.assertEqual(connection.recv(1), b"", "there is nobody to answer")
+        self.assertEqual((self.provider.received, faults), ([], []))
 
     def test_limits_are_openais(self):
         status, error = self.refusal(seconds=3.0)

@@ -51,6 +51,9 @@ impl JoinedCues {
 
     /// Appends the subtitles of a piece, and returns what they add to the text.
     pub(super) fn add(&mut self, subtitles: &str, clock: &PieceClock) -> Result<String, JoinError> {
+        if subtitles.lines().nth(clock.max_said()).is_some() {
+            return Err(JoinError::TooLong);
+        }
         let mut parser = Parser::new(self.kind);
         for block in blocks(subtitles) {
             parser.block(&block);

@@ -16,6 +16,9 @@ pub enum JoinError {
     /// An answer with text but without cues, where subtitles were asked for.
     #[error("the provider's answer for a piece has no subtitles")]
     NoCues,
+    /// An answer with more text, segments, words or cues than can be said in the piece's time.
+    #[error("the provider's answer for a piece is longer than can be said in its time")]
+    TooLong,
     /// An answer that does not begin with what a broken stream of the same piece gave the client.
     #[error("the provider's second answer for a piece differs from the part of the first that the client has")]
     Differs,

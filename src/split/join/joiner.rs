@@ -197,6 +197,10 @@ impl Joiner {
         report: Report,
     ) -> Result<Added, JoinError> {
         let is_empty = unsent.trim().is_empty() && self.streamed.text.trim().is_empty();
+        let makes_times = self.request.format != self.piece_format();
+        if makes_times && unsent.chars().nth(place.max_said()).is_some() {
+            return Err(JoinError::TooLong);
+        }
         let mut added = Added::default();
         if !is_empty {
             added.segments = self.add_timed(place, answer)?;
@@ -204,7 +208,6 @@ impl Joiner {
             self.common.add(answer, place.span.length());
         }
         self.usage.add(place.span.length(), report, Some(answer));
-        let makes_times = self.request.format != self.piece_format();
         added.delta = if makes_times && !is_empty { self.add_sentences(place, unsent) } else { self.text.push(unsent) };
         Ok(added)
     }
@@ -214,8 +217,7 @@ impl Joiner {
         let segments = answer.array("segments").unwrap_or_default();
         match (self.request.format, self.request.times) {
             (Format::DiarizedJson, _) if !self.streamed.has_segments => {
-                let reader = SpeakerSegments::of(*place, &self.request.known_speakers);
-                let moved: Vec<_> = segments.iter().map(|raw| reader.moved(raw)).collect::<Result<_, _>>()?;
+                let moved = SpeakerSegments::of(*place, &self.request.known_speakers).all_moved(&segments)?;
                 let speakers = self.speakers.get_or_insert_default();
                 for segment in &moved {
                     speakers.push(segment);

@@ -20,4 +20,14 @@ impl PiecePlace<'_> {
     pub fn is_only(&self) -> bool {
         self.number == 0 && self.last
     }
+
+    /// Returns the maximum number of characters, of segments and words, or of lines of subtitles in an answer for the piece,
+    /// where each of them costs time. Fast speech has 25 characters a second; a model that repeats itself may write a
+    /// hundred. The bound keeps the threads that serve other clients free.
+    pub(super) fn max_said(&self) -> usize {
+        const IN_SECOND: u64 = 200;
+        const IN_ANY_PIECE: u64 = 10_000;
+        let seconds = self.span.length().audio_ms().get().div_ceil(1000);
+        usize::try_from(seconds.saturating_mul(IN_SECOND).saturating_add(IN_ANY_PIECE)).unwrap_or(usize::MAX)
+    }
 }

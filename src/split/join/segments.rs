@@ -24,6 +24,20 @@ struct Next {
     id: Option<u64>,
     /// The start of the last item, before which no other starts.
     earliest: AudioMs,
+    /// The number of items of this piece.
+    in_piece: usize,
+}
+
+impl Next {
+    fn of_piece(self) -> Self {
+        Self { in_piece: 0, ..self }
+    }
+
+    /// Counts items of a piece, which are no more than can be said in it.
+    fn count(&mut self, items: usize, clock: &PieceClock) -> Result<(), JoinError> {
+        self.in_piece = self.in_piece.saturating_add(items);
+        if self.in_piece > clock.max_said() { Err(JoinError::TooLong) } else { Ok(()) }
+    }
 }
 
 /// Items of one piece, moved to their places in the recording.
@@ -40,7 +54,8 @@ impl TimedItems {
         clock: &PieceClock,
         raw: Option<&[&RawValue]>,
     ) -> Result<MovedItems, JoinError> {
-        let mut next = self.next;
+        let mut next = self.next.of_piece();
+        next.count(raw.map_or(0, <[_]>::len), clock)?;
         let segments = raw.into_iter().flatten();
         let items = segments.map(|segment| moved_segment(clock, segment, &mut next)).collect::<Result<_, _>>()?;
         Ok(MovedItems { items, given: raw.is_some(), next })
@@ -48,7 +63,8 @@ impl TimedItems {
 
     /// Moves the words of the next piece.
     pub(super) fn moved_words(&self, clock: &PieceClock, raw: Option<&[&RawValue]>) -> Result<MovedItems, JoinError> {
-        let mut next = self.next;
+        let mut next = self.next.of_piece();
+        next.count(raw.map_or(0, <[_]>::len), clock)?;
         let words = raw.into_iter().flatten();
         let items = words.map(|word| moved_word(clock, word, &mut next.earliest)).collect::<Result<_, _>>()?;
         Ok(MovedItems { items, given: raw.is_some(), next })
@@ -85,12 +101,15 @@ impl TimedItems {
 fn moved_segment(clock: &PieceClock, raw: &RawValue, next: &mut Next) -> Result<String, JoinError> {
     let segment = Members::parse(raw.get().as_bytes()).ok_or(JoinError::NoTimes)?;
     let (start, end) = times(clock, &segment, next.earliest).ok_or(JoinError::NoTimes)?;
+    let words = moved_inner_words(clock, &segment, start.at(), next)?;
+    // Words have times of their own, which tell better where their segment starts.
+    let has_words = words.as_deref().is_some_and(|words| words != "[]");
+    let start = if has_words { start } else { clock.snapped_to_voice(start, end.at()) };
     let end = clock.clipped_to_voice(end, start.at());
     next.earliest = start.at();
     let id = segment.get("id").and_then(number).map(|id| next.id.unwrap_or(id));
     next.id = id.map(|id| id.saturating_add(1)).or(next.id);
     let seek = segment.get("seek").and_then(number).filter(|_| !clock.is_at_zero());
-    let words = moved_inner_words(clock, &segment, start.at())?;
     Ok(segment.rewritten(|name| match name {
         "start" => Some(start.json()),
         "end" => Some(end.json()),
@@ -102,8 +121,14 @@ fn moved_segment(clock: &PieceClock, raw: &RawValue, next: &mut Next) -> Result<
 }
 
 /// Moves the words that some servers write into the segment.
-fn moved_inner_words(clock: &PieceClock, segment: &Members<'_>, start: AudioMs) -> Result<Option<String>, JoinError> {
+fn moved_inner_words(
+    clock: &PieceClock,
+    segment: &Members<'_>,
+    start: AudioMs,
+    next: &mut Next,
+) -> Result<Option<String>, JoinError> {
     let Some(words) = segment.array("words") else { return Ok(None) };
+    next.count(words.len(), clock)?;
     let (mut earliest, mut items) = (start, Items::default());
     for word in words {
         items.push(&moved_word(clock, word, &mut earliest)?);

@@ -21,6 +21,14 @@ impl<'a> SpeakerSegments<'a> {
         Self { clock: PieceClock::of(&place), place, known }
     }
 
+    /// Moves the segments of an answer.
+    pub(super) fn all_moved(&self, segments: &[&RawValue]) -> Result<Vec<String>, JoinError> {
+        if segments.len() > self.place.max_said() {
+            return Err(JoinError::TooLong);
+        }
+        segments.iter().map(|segment| self.moved(segment)).collect()
+    }
+
     /// Moves a segment, and marks its id and speaker with the piece if there is more than one: models number segments and
     /// name speakers anew for each piece, and nobody knows which are the same person.
     pub(super) fn moved(&self, raw: &RawValue) -> Result<String, JoinError> {

@@ -44,12 +44,18 @@ pub(super) struct PieceClock {
     first: AudioMs,
     last: AudioMs,
     voice: Voice,
+    max_said: usize,
 }
 
 impl PieceClock {
     /// The length up to which an end is not clipped to the voice, because a voice that ends right after the start is that
     /// of the segment before, and the segment's own was not detected.
     const MIN_CLIPPED: AudioMs = AudioMs::new(300);
+    /// The time before a pause in which a segment may start without being thought to start in it.
+    const BEFORE_PAUSE: Samples = Samples::from_ms(300);
+    /// The maximum time by which the start of a segment is moved. Where voice is further away, it was not detected rather
+    /// than the start wrong.
+    const MAX_EARLY: Samples = Samples::from_ms(2_000);
 
     /// Makes the clock of the piece at `place`.
     pub(super) fn of(place: &PiecePlace<'_>) -> Self {
@@ -58,6 +64,7 @@ impl PieceClock {
             first: nearest_ms(place.span.start),
             last: nearest_ms(place.span.end).max(nearest_ms(place.span.start)),
             voice: Voice::of(place),
+            max_said: place.max_said(),
         }
     }
 
@@ -91,10 +98,27 @@ impl PieceClock {
         self.start == Samples::default()
     }
 
+    /// Returns the maximum number of segments and words, or of lines of subtitles, in the piece.
+    pub(super) fn max_said(&self) -> usize {
+        self.max_said
+    }
+
     /// Clips the end of a segment to the end of its voice: models let a segment last until the next one begins.
     pub(super) fn clipped_to_voice(&self, end: Moment, start: AudioMs) -> Moment {
         let voice_end = nearest_ms(self.voice.end_before(Samples::from_ms(end.at().get())));
         if voice_end < start.saturating_add(Self::MIN_CLIPPED) { end } else { end.not_after(voice_end) }
+    }
+
+    /// Moves the start of a segment out of a pause, to where the voice begins again: models now and then give all segments
+    /// of half a minute times that are about a second early. A start without voice behind it, before `end`, stays.
+    pub(super) fn snapped_to_voice(&self, start: Moment, end: AudioMs) -> Moment {
+        let point = Samples::from_ms(start.at().get());
+        let voice_start = self.voice.begins_again(point, Self::BEFORE_PAUSE);
+        let is_near = |voice_start: &Samples| voice_start.saturating_sub(point) <= Self::MAX_EARLY;
+        match voice_start.filter(is_near).map(nearest_ms) {
+            Some(voice_start) if voice_start < end => start.not_before(voice_start),
+            _ => start,
+        }
     }
 
     fn moved_by(&self, in_piece: Duration) -> AudioMs {

@@ -61,6 +61,19 @@ impl Voice {
         last.map_or(limit, |last| last.end.min(limit))
     }
 
+    /// Returns where the voice begins again after a point in a pause, or no more than `reach` before one; `None` for a point
+    /// elsewhere. A point nearer to the beginning of its stretch than to the end belongs to that stretch.
+    pub(super) fn begins_again(&self, point: Samples, reach: Samples) -> Option<Samples> {
+        let index = self.0.partition_point(|stretch| stretch.end <= point);
+        let stretch = self.0.get(index)?;
+        if point < stretch.start {
+            return Some(stretch.start);
+        }
+        let (before, left) = (point.saturating_sub(stretch.start), stretch.end.saturating_sub(point));
+        let next = self.0.get(index + 1).filter(|_| left <= reach && left < before)?;
+        Some(next.start)
+    }
+
     /// Returns the pauses of at least `shortest` between the stretches.
     pub(super) fn pauses(&self, shortest: Samples) -> Vec<Span> {
         let following = self.0.iter().skip(1);

@@ -129,6 +129,45 @@ fn segments_and_words_are_moved_to_their_true_times() {
 }
 
 #[test]
+fn a_segment_that_starts_in_a_pause_starts_with_the_voice_after_it() {
+    let voice = vec![(10_400, 12_000), (12_700, 12_900), (13_500, 15_000), (18_000, 20_000)];
+    for (start, end, expected, why) in [
+        (0.0, 1.9, 10.4, "before the voice of the piece"),
+        (2.0, 4.0, 12.7, "where a pause begins"),
+        (2.5, 4.0, 12.7, "in a pause"),
+        (1.7, 4.0, 12.7, "300 ms before a pause"),
+        (1.6, 4.0, 11.6, "earlier than that"),
+        (2.7, 4.0, 12.7, "where the voice begins"),
+        (2.75, 4.0, 12.75, "at the beginning of a short word"),
+        (2.85, 4.0, 13.5, "at the end of a short word"),
+        (2.3, 2.7, 12.3, "no voice before the end"),
+        (5.9, 9.0, 15.9, "voice only after more than two seconds"),
+        (6.0, 9.0, 18.0, "voice after two seconds"),
+        (10.0, 10.0, 20.0, "after the voice"),
+    ] {
+        let segment = json!({ "id": 0, "start": start, "end": end, "text": "a" });
+        let word = json!({ "word": "a", "start": start, "end": end });
+        let body = json!({ "text": "a", "segments": [segment], "words": [word] }).to_string();
+        let piece = TestPiece { voice: voice.clone(), ..piece(10_000, 20_500, body) };
+        let answer = join(request(Format::VerboseJson, Times::Model), &[piece], 30_000).json();
+        assert_eq!(answer["segments"][0]["start"], expected, "{why}");
+        assert!(answer["segments"][0]["end"].as_f64().unwrap() >= expected, "{why}");
+        assert_eq!(answer["words"][0]["start"], 10.0 + start, "words stay: {why}");
+    }
+}
+
+#[test]
+fn a_segment_with_words_starts_where_the_model_says() {
+    for (words, expected) in [(json!([{ "word": "a", "start": 0.5, "end": 1 }]), 1.5), (json!([]), 2.0)] {
+        let segment = json!({ "id": 0, "start": 0.5, "end": 2, "text": "a", "words": words });
+        let body = json!({ "text": "a", "segments": [segment] }).to_string();
+        let piece = TestPiece { voice: vec![(2000, 3000)], ..piece(1000, 3000, body) };
+        let answer = join(request(Format::VerboseJson, Times::Model), &[piece], 9000).json();
+        assert_eq!(answer["segments"][0]["start"], expected);
+    }
+}
+
+#[test]
 fn words_inside_segments_are_moved_too() {
     let body = r#"{"text":"a b","segments":[{"id":0,"start":0,"end":1,"text":"a b","words":[{"word":"a","start":0,"end":0.25},{"word":"b"}]}]}"#;
     let outcome = join(request(Format::VerboseJson, Times::Model), &[piece(5000, 6000, body)], 9000);
@@ -229,6 +268,42 @@ fn an_answer_that_is_no_transcript_changes_nothing() {
         let partial = joiner.partial();
         assert_eq!((partial.text.as_str(), partial.segments.is_none()), ("", true), "{body}");
     }
+}
+
+#[test]
+fn an_answer_longer_than_can_be_said_is_refused() {
+    use Format as F;
+    use Times as T;
+    // The maximum for a piece of one second.
+    const MAX: usize = 10_200;
+    let text = |count| json!({ "text": "a".repeat(count) }).to_string();
+    let items =
+        |name: &str, count| json!({ "text": "a", name: vec![json!({ "start": 0, "end": 1 }); count] }).to_string();
+    let inner = |count| {
+        let segment = json!({ "start": 0, "end": 1, "words": vec![json!({ "start": 0, "end": 1 }); count / 2 - 1] });
+        json!({ "text": "a", "segments": [segment.clone(), segment] }).to_string()
+    };
+    let cues = |count| format!("00:00:00,0 --> 00:00:01,0\n{}", "a\n".repeat(count - 1));
+    let bodies: [(_, _, &dyn Fn(usize) -> String); 8] = [
+        (F::Srt, T::Pieces, &text),
+        (F::Vtt, T::Pieces, &text),
+        (F::VerboseJson, T::Pieces, &text),
+        (F::VerboseJson, T::Model, &|count| items("segments", count)),
+        (F::VerboseJson, T::Model, &|count| items("words", count)),
+        (F::VerboseJson, T::Model, &inner),
+        (F::DiarizedJson, T::Model, &|count| items("segments", count)),
+        (F::Srt, T::Model, &cues),
+    ];
+    for (index, (format, times, body)) in bodies.into_iter().enumerate() {
+        let place = PiecePlace { number: 0, last: true, span: span(0, 1000), voice: &[] };
+        let mut joiner = Joiner::new(request(format, times));
+        assert_eq!(joiner.add(&place, body(MAX + 2).as_bytes()).err(), Some(JoinError::TooLong), "{index}");
+        assert_eq!(joiner.partial().text, "", "{index}: nothing of it is taken");
+        assert!(joiner.add(&place, body(MAX).as_bytes()).is_ok(), "{index}");
+    }
+    let mut joiner = Joiner::new(request(F::Json, T::Model));
+    let place = PiecePlace { number: 0, last: true, span: span(0, 1000), voice: &[] };
+    assert!(joiner.add(&place, text(MAX * 10).as_bytes()).is_ok(), "a text without times goes through as it is");
 }
 
 #[test]

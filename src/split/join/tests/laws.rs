@@ -169,10 +169,9 @@ proptest! {
     fn any_answers_join_to_a_whole_transcript((format, times) in formats(), pieces in pieces(any_bodies)) {
         let outcome = join(request(format, times), &pieces, LENGTH);
         prop_assert_eq!(outcome.done["text"].as_str().unwrap(), outcome.deltas.as_str());
-        let text = if format.is_json() { outcome.json()["text"].as_str().unwrap().to_owned() } else { outcome.text() };
-        // A single answer that could be joined is the body as it came, with another kind of line break maybe.
+        // A single answer is the body as it came, which may not even be UTF-8.
         if pieces.len() > 1 && format.is_json() {
-            prop_assert_eq!(text, outcome.deltas);
+            prop_assert_eq!(&outcome.json()["text"], &json!(outcome.deltas));
         }
     }
 
