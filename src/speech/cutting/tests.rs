@@ -276,7 +276,7 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
 async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
-    Machine::new(Order { key: alice(), quota: quota(1 << 30), audio, info, rules, encoding: Encoding::Flac, cancelled })
+    Machine::new(Order { key: alice(), quota: quota(1 << 30), audio, info, rules, encoding: Encoding::Flac, late: None, cancelled })
 }
 
 #[tokio::test]
