@@ -219,6 +219,40 @@ async fn pieces_come_before_the_recording_is_whole() {
 }
 
 #[tokio::test]
+async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
+    // Ten seconds are claimed, and thirty are there.
+    let samples = voice(480_000);
+    let bytes = wav(&samples);
+    let (_, measured) = spool(&bytes).await;
+    let claimed = MediaInfo { length: Length::AtMost(AudioMs::new(10_000)), ..measured };
+    let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(measured.bytes)).unwrap();
+    let audio = writer.early(measured.bytes);
+    writer.append(&bytes).await.unwrap();
+    let held = writer.finish();
+    let measurement = LateMeasurement::default();
+    let rules = short_pieces().with_silence();
+    let mut cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, claimed, rules, Encoding::Flac)
+        .measured_later(&measurement);
+    let mut pieces = Vec::new();
+    // What the pool has to do ends with a wait that nothing but the measurement can end.
+    while let Ok(piece) = tokio::time::timeout(std::time::Duration::from_secs(2), cutting.next_piece()).await {
+        pieces.push(piece.unwrap().unwrap());
+    }
+    let until = pieces.last().unwrap().span.end;
+    assert!(until <= Samples::from_ms(10_500), "{until:?}");
+    measurement.set(measured);
+    held.release();
+    while let Some(piece) = cutting.next_piece().await.unwrap() {
+        pieces.push(piece);
+    }
+    let mut joined = Vec::new();
+    for piece in &pieces {
+        joined.append(&mut decoded(piece).await);
+    }
+    assert!(joined == samples);
+}
+
+#[tokio::test]
 async fn a_recording_that_stops_arriving_is_an_error() {
     let (writer, mut cutting) = half(&wav(&voice(480_000))).await;
     assert!(cutting.next_piece().await.unwrap().is_some());
@@ -276,7 +310,16 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
 async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
-    Machine::new(Order { key: alice(), quota: quota(1 << 30), audio, info, rules, encoding: Encoding::Flac, late: None, cancelled })
+    Machine::new(Order {
+        key: alice(),
+        quota: quota(1 << 30),
+        audio,
+        info,
+        rules,
+        encoding: Encoding::Flac,
+        late: None,
+        cancelled,
+    })
 }
 
 #[tokio::test]
