@@ -21,7 +21,7 @@ use super::error::{ApiError, ErrorCode};
 use super::pieces::ToBeMeasured;
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
-use crate::intake::{HeldJob, Job, UploadRest};
+use crate::intake::{HeldJob, IntakeError, Job, UploadRest};
 use crate::models::TargetChain;
 use crate::telemetry::traces::Step;
 
@@ -37,13 +37,6 @@ pub(super) struct EarlyPieces<'a> {
     claimed: Job,
     targets: TargetChain,
     to_be_measured: ToBeMeasured,
-}
-
-/// The end of the time in which the recording arrived.
-enum Arrived {
-    Whole(HeldJob),
-    /// The answer is an error, whatever follows.
-    Failed,
 }
 
 impl<'a> EarlyPieces<'a> {
@@ -72,9 +65,10 @@ impl<'a> EarlyPieces<'a> {
     /// Sends pieces while the upload goes on, and what is left of the recording once it is measured.
     pub(super) async fn finish(mut self, rest: UploadRest<'_>) -> Result<InFlight, ApiError> {
         let whole = match self.receive(rest).await {
-            Ok(Arrived::Whole(whole)) => whole,
-            Ok(Arrived::Failed) => return Ok(self.into_in_flight()),
-            Err(error) => return Err(self.give_up(error)),
+            Ok(Some(whole)) => whole,
+            Ok(None) => return Ok(self.into_in_flight()),
+            Err(error @ IntakeError::CutShort) => return Err(ApiError::from(error)),
+            Err(error) => return Err(self.give_up(error.into())),
         };
         let mut job = whole.job().clone();
         job.default_stream(self.dispatch.prefers_events);
@@ -91,18 +85,19 @@ impl<'a> EarlyPieces<'a> {
         Ok(self.into_in_flight())
     }
 
-    /// Reads the rest of the upload while pieces are cut, sent and heard.
-    async fn receive(&mut self, rest: UploadRest<'_>) -> Result<Arrived, ApiError> {
+    /// Reads the rest of the upload while pieces are cut, sent and heard. Returns `None` if the answer is an error, whatever
+    /// follows.
+    async fn receive(&mut self, rest: UploadRest<'_>) -> Result<Option<HeldJob>, IntakeError> {
         let mut whole = pin!(rest.finish());
         let mut has_failed = false;
         poll_fn(|cx| {
             // The upload is polled first, since an upload that breaks off also breaks the cutting.
             if let Poll::Ready(whole) = whole.as_mut().poll(cx) {
-                return Poll::Ready(whole.map(Arrived::Whole).map_err(ApiError::from));
+                return Poll::Ready(whole.map(Some));
             }
             has_failed = has_failed || self.answer.poll_failure(cx).is_ready();
             // Early bytes can be mistaken for another format. While nothing was sent, the whole recording decides.
-            if has_failed && self.is_anything_sent() { Poll::Ready(Ok(Arrived::Failed)) } else { Poll::Pending }
+            if has_failed && self.is_anything_sent() { Poll::Ready(Ok(None)) } else { Poll::Pending }
         })
         .await
     }

@@ -10,6 +10,7 @@ use crate::support::form::Form;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::money::nano_usd;
 use crate::support::provider::{Gate, Reply, Seen};
+use crate::support::scrape::Scrape;
 use crate::support::sender::Sender;
 use crate::support::stores::with_each_store;
 use crate::support::talk::{Talk, piece_ms, samples};
@@ -44,7 +45,7 @@ fn understated() -> Option<Vec<u8>> {
     assert!(flac.starts_with(b"fLaC\0\0\0\x22") && flac.len() > 300_000, "{}", flac.len());
     // The last 36 bits are the number of samples.
     let facts = u64::from_be_bytes(flac[18..26].try_into().unwrap());
-    flac[18..26].copy_from_slice(&(facts >> 36 << 36 | 25 * 48_000).to_be_bytes());
+    flac[18..26].copy_from_slice(&((facts & !0xf_ffff_ffff) | (25 * 48_000)).to_be_bytes());
     Some(flac)
 }
 
@@ -65,6 +66,12 @@ fn cost_of_pieces(gateway: &Gateway) -> u64 {
 
 async fn spent(account: &Account, gateway: &Gateway) -> u64 {
     nano_usd(&account.settled(gateway).await["total"]["spent_usd"])
+}
+
+/// How many permits were settled, by how their requests ended.
+async fn endings(gateway: &Gateway) -> Vec<(Vec<String>, u64)> {
+    let table = Scrape::of(gateway).await.table("voxgate_settlements_total", ["ending"]);
+    table.into_iter().map(|(ending, count)| (ending.to_vec(), count)).collect()
 }
 
 /// Encodes a WAV file with ffmpeg; `None` if that is missing.
@@ -216,6 +223,7 @@ async fn what_was_sent_is_charged_if_the_true_length_is_refused() {
         assert!(got.body.contains("sent to a provider by then, and is charged"), "{got:?}");
         assert_eq!(gateway.provider.requests(), 1, "nothing beyond the stated length is sent");
         assert_eq!(spent(&alice, &gateway).await, cost_of_pieces(&gateway));
+        assert_eq!(endings(&gateway).await, [(vec!["broken".to_owned()], 1)]);
     }
 }
 
@@ -232,6 +240,7 @@ async fn an_upload_that_breaks_off_pays_for_the_pieces_that_a_provider_had() {
         let cost = spent(&alice, &gateway).await;
         assert_eq!((cost, gateway.provider.requests()), (cost_of_pieces(&gateway), 1));
         assert!(cost > 0);
+        assert_eq!(endings(&gateway).await, [(vec!["left".to_owned()], 1)]);
     }
 }
 
@@ -253,6 +262,7 @@ async fn a_recording_that_its_model_takes_after_all_goes_as_it_is() {
     // Ten seconds of no speech that say that they are a hundred.
     let overstated = audio::flac(40, audio::samples(40) * 10);
     let gateway = setup().start().await;
+    gateway.provider.answer_always(Reply::json(200, &json!({ "text": "x" })));
     let alice = Account::of("alice", "default");
     let mut sender = Sender::raw_with(&gateway, &alice, SHORT, overstated.clone()).await;
     sender.all_but(1).await;

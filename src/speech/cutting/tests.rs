@@ -218,6 +218,18 @@ async fn pieces_come_before_the_recording_is_whole() {
     assert!(joined == samples);
 }
 
+/// Works on until more than some bytes must be readable, or to the end.
+fn work(machine: &mut Machine, pieces: &mut Vec<Piece>) -> Option<u64> {
+    loop {
+        match machine.turn(&Turn::over()).transpose().unwrap() {
+            None => {}
+            Some(Outcome::Piece(piece)) => pieces.push(piece),
+            Some(Outcome::NotArrived { readable }) => return Some(readable),
+            Some(Outcome::End) => return None,
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
     // Ten seconds are claimed, and thirty are there.
@@ -230,21 +242,24 @@ async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
     writer.append(&bytes).await.unwrap();
     let held = writer.finish();
     let measurement = LateMeasurement::default();
-    let rules = short_pieces().with_silence();
-    let mut cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, claimed, rules, Encoding::Flac)
-        .measured_later(&measurement);
+    let mut machine = Machine::new(Order {
+        key: alice(),
+        quota: quota(1 << 30),
+        audio,
+        info: claimed,
+        rules: short_pieces().with_silence(),
+        encoding: Encoding::Flac,
+        late: Some(measurement.clone()),
+        cancelled: Arc::default(),
+    });
     let mut pieces = Vec::new();
-    // What the pool has to do ends with a wait that nothing but the measurement can end.
-    while let Ok(piece) = tokio::time::timeout(std::time::Duration::from_secs(2), cutting.next_piece()).await {
-        pieces.push(piece.unwrap().unwrap());
-    }
+    let readable = work(&mut machine, &mut pieces);
+    assert_eq!(readable, Some(measured.bytes - 1), "it waits until the last byte is released");
     let until = pieces.last().unwrap().span.end;
     assert!(until <= Samples::from_ms(10_500), "{until:?}");
     measurement.set(measured);
     held.release();
-    while let Some(piece) = cutting.next_piece().await.unwrap() {
-        pieces.push(piece);
-    }
+    assert_eq!(work(&mut machine, &mut pieces), None);
     let mut joined = Vec::new();
     for piece in &pieces {
         joined.append(&mut decoded(piece).await);
