@@ -176,7 +176,7 @@ impl Dispatch<'_> {
             streams: job.options.streams(),
             keep_alive: state.settings.relay.keep_alive,
             max: Cell::new(pieces::max_time(&state.settings, job.media.length)),
-            upload: Cell::new(UploadTime::WasWhole(Instant::now())),
+            upload: Cell::new(UploadTime::Whole(Instant::now())),
         };
         let length = Rc::new(Cell::new(job.media.length.upper_bound()));
         RecordingInPieces {

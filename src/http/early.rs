@@ -18,6 +18,7 @@ use std::task::Poll;
 use super::dispatch::{Admitted, Dispatch, InFlight, split_if_refused};
 use super::early_pieces::EarlyPieces;
 use super::error::ApiError;
+use super::pieces;
 use crate::domain::Length;
 use crate::exchange::Exchange;
 use crate::intake::{EarlyJob, HeldJob, Job, UploadRest};
@@ -110,6 +111,7 @@ impl<'a> EarlyForward<'a> {
     async fn receive(mut self, rest: UploadRest<'_>) -> Result<(Self, HeldJob), ApiError> {
         let mut whole = pin!(rest.finish());
         let mut reply = None;
+        let may_be_split = pieces::is_worth_splitting(&self.claimed);
         let whole = poll_fn(|cx| {
             // The upload is polled first, since an upload that breaks off also breaks its forwarding.
             if let Poll::Ready(whole) = whole.as_mut().poll(cx) {
@@ -121,6 +123,12 @@ impl<'a> EarlyForward<'a> {
                 match answer {
                     // Early bytes can be mistaken for another format; the whole recording decides.
                     Ok(_) | Err(TranscriptError::Provider(UpstreamError::RecordingLost | UpstreamError::Broken)) => {
+                        reply = Some(answer);
+                    }
+                    // It may be split once it is whole.
+                    Err(TranscriptError::Provider(ref error))
+                        if may_be_split && pieces::is_refused_as_too_long(error) =>
+                    {
                         reply = Some(answer);
                     }
                     Err(error) => return Poll::Ready(Err(error.into())),
@@ -146,10 +154,10 @@ impl<'a> EarlyForward<'a> {
         job.default_stream(self.dispatch.prefers_events);
         self.dispatch.context.record().job(&job);
         let targets = admission.targets(self.dispatch.caller, &job)?;
-        let pieces = self.dispatch.planned_pieces(&job, &targets);
+        let planned = self.dispatch.planned_pieces(&job, &targets);
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
-        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, pieces) {
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, planned) {
             Comparison::Covered(targets)
         } else {
             Comparison::NotCovered(targets)

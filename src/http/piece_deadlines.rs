@@ -27,27 +27,24 @@ pub(super) struct PieceDeadlines {
 /// The times of an upload that matter for the deadlines of its pieces.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum UploadTime {
-    /// The recording was whole at this time, before any piece was cut.
-    WasWhole(Instant),
     /// The recording is still arriving. However slow the upload, each piece has its time.
     Arriving,
-    /// The recording has arrived at this time, while pieces were under way.
-    HasArrived(Instant),
+    /// The recording is whole since this time.
+    Whole(Instant),
 }
 
 impl PieceDeadlines {
     /// Records that the recording has arrived, and the longest time that its pieces may take from now on.
     pub(super) fn has_arrived(&self, max: Duration) {
         self.max.set(max);
-        self.upload.set(UploadTime::HasArrived(Instant::now()));
+        self.upload.set(UploadTime::Whole(Instant::now()));
     }
 
     /// Returns the deadline of a piece that is sent now.
     pub(super) fn next(&self) -> Deadline {
         let (sent, since) = match self.upload.get() {
-            UploadTime::WasWhole(at) => (Some(at), self.arrival),
             UploadTime::Arriving => (None, Instant::now()),
-            UploadTime::HasArrived(at) => (Some(at), at),
+            UploadTime::Whole(at) => (Some(at), at),
         };
         let max = self.max.get().saturating_add(since.saturating_duration_since(self.arrival));
         self.limits.deadline(self.arrival, sent, self.streams, max, self.keep_alive)
@@ -78,7 +75,5 @@ mod tests {
         deadlines.has_arrived(seconds(100));
         tokio::time::advance(seconds(50)).await;
         assert_eq!(deadlines.next().whole, arrival + seconds(3700));
-        deadlines.upload.set(UploadTime::WasWhole(arrival));
-        assert_eq!(deadlines.next().whole, arrival + seconds(100));
     }
 }

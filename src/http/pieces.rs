@@ -14,7 +14,7 @@ use crate::exchange::Record;
 use crate::fair_share::ShareKey;
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{IntakeError, Job, Options};
-use crate::models::{Attempts, PiecePlan, TargetChain, Way};
+use crate::models::{Attempts, MaxPieces, PiecePlan, TargetChain, Way};
 use crate::relay::TranscriptFuture;
 use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
@@ -126,6 +126,8 @@ impl RecordingInPieces {
         let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
         let report = Rc::new(Cell::new(CutReport::default()));
         record.cutting(Rc::clone(&report));
+        // Also of a recording of which nothing needs to be sent.
+        attempts.divide();
         let shared = &state.shared;
         let (audio, quota) = (job.audio.clone(), &shared.intake.quota);
         let cutting = Cutting::start(&shared.speech, key, quota, audio, job.media, rules, encoding(plan));
@@ -138,6 +140,7 @@ impl RecordingInPieces {
             streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
         let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
         let options = piece_options(&job.options, &joiner);
+        let is_subtitles = matches!(job.options.format(), Format::Srt | Format::Vtt);
         let sender = PieceSender {
             job: Job { options, ..job },
             targets,
@@ -156,7 +159,8 @@ impl RecordingInPieces {
             length,
             at_once: max_at_once,
             streams_first,
-            carries_context: speech.carry_context,
+            // The end of subtitles is no text that was said.
+            carries_context: speech.carry_context && !is_subtitles,
             max_answer_bytes: upstream.max_answer_bytes,
             max_event_bytes: state.settings.relay.max_event_bytes,
             report,
@@ -215,9 +219,12 @@ fn cut_rules(settings: &Settings, targets: &TargetChain, plan: PiecePlan, format
     let rules = match targets.way {
         Way::AsIs | Way::Convert(_) => return CutRules::whole(),
         way @ Way::Split(_) if way.times_by_pieces() => CutRules::subtitles(limits),
-        Way::Split(_) if format == Format::DiarizedJson => CutRules::as_long_as(limits),
+        // The names of speakers hold for one piece, so silence divides none.
+        Way::Split(_) if format == Format::DiarizedJson => CutRules::as_long_as(limits).with_silence(),
         Way::Split(_) => CutRules::pieces(samples(plan.target), limits),
     };
+    let MaxPieces { base, each } = plan.max_pieces(targets.way);
+    let rules = rules.with_max_pieces(base, samples(each));
     if settings.speech.skip_silence { rules } else { rules.with_silence() }
 }
 

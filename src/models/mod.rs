@@ -21,7 +21,7 @@ pub use attempt_target::AttemptTarget;
 pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
 pub use attempts::{AttemptLog, Attempts};
 pub(crate) use fit::{choose_way, does_pieces, plan_pieces};
-pub use piece_plan::PiecePlan;
+pub use piece_plan::{MaxPieces, PiecePlan};
 pub use sent_piece::{PieceProgress, SentPiece};
 pub use targets::{Target, TargetChain};
 pub use unfit::Unfit;

@@ -21,6 +21,21 @@ const MAX_SUBTITLE: AudioMs = AudioMs::new(30_000);
 /// for noise only.
 const MAX_BYTES_PER_SECOND: u64 = 32_320;
 
+/// The number of pieces that a recording of any length may be divided into by long silence.
+const MIN_PIECES: u32 = 3;
+/// The part of the target that pieces have at least, on average, however much silence divides the recording.
+const AVERAGE_PART: u64 = 10;
+
+/// The bound on the number of pieces, which the estimate relies on: a recording of single words with long silence between
+/// them would otherwise have any number, each with its prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPieces {
+    /// The number for a recording of any length.
+    pub base: u32,
+    /// The length for each of which there may be another piece.
+    pub each: AudioMs,
+}
+
 /// The plan for the pieces of one recording, which hold for every model that may serve one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PiecePlan {
@@ -59,15 +74,23 @@ impl PiecePlan {
         takes(model, self.encoding) && self.max <= longest_piece(model) && min <= self.min
     }
 
-    /// Returns the number of pieces of a recording of this length, for an estimate: long silence makes more of them, or
-    /// fewer.
-    pub fn count(&self, way: Way, length: AudioMs) -> u32 {
+    /// Returns the bound on the number of pieces.
+    pub fn max_pieces(&self, way: Way) -> MaxPieces {
         let each = match way {
-            Way::AsIs | Way::Convert(_) => return 1,
-            Way::Split(_) if way.times_by_pieces() => self.target.min(MIN_SUBTITLE),
-            Way::Split(_) => self.target,
+            Way::AsIs | Way::Convert(_) => return MaxPieces { base: 1, each: AudioMs::new(u64::MAX) },
+            Way::Split(_) if way.times_by_pieces() => self.target.get().min(MIN_SUBTITLE.get()),
+            Way::Split(_) => self.target.get() / AVERAGE_PART,
         };
-        u32::try_from(length.get().div_ceil(each.get().max(1))).unwrap_or(u32::MAX).max(1)
+        MaxPieces { base: MIN_PIECES, each: AudioMs::new(each.max(1000)) }
+    }
+
+    /// Returns the highest number of pieces of a recording of this length, for an estimate.
+    pub fn count(&self, way: Way, length: AudioMs) -> u32 {
+        let MaxPieces { base, each } = self.max_pieces(way);
+        if matches!(way, Way::AsIs | Way::Convert(_)) {
+            return base;
+        }
+        u32::try_from(length.get() / each.get()).unwrap_or(u32::MAX).saturating_add(base)
     }
 }
 

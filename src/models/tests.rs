@@ -247,16 +247,16 @@ fn a_fallback_serves_pieces_only_if_it_gives_the_same_and_takes_them() {
 }
 
 #[test]
-fn the_number_of_pieces_is_estimated_from_the_length() {
+fn the_number_of_pieces_is_bounded_by_the_length() {
     let models = settings().models;
     let split = |reason, format, ms| {
         let way = Way::Split(reason);
         plan(&models["gpt-transcribe"], way, format).count(way, AudioMs::new(ms))
     };
-    for (ms, count) in [(0, 1), (1, 1), (300_000, 1), (300_001, 2), (14_400_000, 48)] {
+    for (ms, count) in [(0, 3), (29_999, 3), (30_000, 4), (300_000, 13), (14_400_000, 483)] {
         assert_eq!(split(Reason::TooLong, "json", ms), count, "{ms}");
     }
-    for (ms, count) in [(10_000, 1), (10_001, 2), (3_600_000, 360)] {
+    for (ms, count) in [(9_999, 3), (10_000, 4), (3_600_000, 363)] {
         assert_eq!(split(Reason::Timestamps, "srt", ms), count, "{ms}");
     }
     let convert = Way::Convert(Reason::TooLarge);

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use futures_util::StreamExt;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::piece_state::SentPiece;
+use super::reading::clean;
 use crate::domain::sse::{Event, Scanner};
 use crate::ledger::Report;
 use crate::upstream::{EventBytes, UpstreamError};
@@ -17,6 +19,8 @@ pub(super) struct FirstPiece {
     bytes: EventBytes,
     scanner: Scanner,
     steps: VecDeque<FirstPieceStep>,
+    /// The provider's key, which it may quote.
+    key: Option<SecretString>,
 }
 
 /// What comes next of the first piece.
@@ -34,14 +38,13 @@ pub(super) enum FirstPieceStep {
 struct TranscriptEvent {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
-    delta: String,
+    delta: Option<String>,
     logprobs: Option<Box<RawValue>>,
 }
 
 impl FirstPiece {
-    pub(super) fn new(sent: SentPiece, bytes: EventBytes, max_event_bytes: usize) -> Self {
-        Self { sent, bytes, scanner: Scanner::new(max_event_bytes), steps: VecDeque::new() }
+    pub(super) fn new(sent: SentPiece, bytes: EventBytes, key: Option<SecretString>, max_event_bytes: usize) -> Self {
+        Self { sent, bytes, scanner: Scanner::new(max_event_bytes), steps: VecDeque::new(), key }
     }
 
     /// Returns the piece.
@@ -61,7 +64,7 @@ impl FirstPiece {
             match self.bytes.next().await {
                 Some(Ok(chunk)) => {
                     let pushed = self.scanner.push(chunk, &mut events);
-                    self.steps.extend(events.iter().filter_map(read_event));
+                    self.steps.extend(events.iter().filter_map(|event| read_event(event, self.key.as_ref())));
                     if let Err(error) = pushed {
                         self.steps.push_back(FirstPieceStep::Broken(UpstreamError::TooLarge { allowed: error.limit }));
                     }
@@ -74,14 +77,16 @@ impl FirstPiece {
 }
 
 /// Reads an event; `None` if it says nothing here.
-fn read_event(event: &Event) -> Option<FirstPieceStep> {
-    let data = event.data().filter(|_| !event.is_done_marker())?;
+fn read_event(event: &Event, key: Option<&SecretString>) -> Option<FirstPieceStep> {
+    let data = clean(&event.data().filter(|_| !event.is_done_marker())?, key);
     let Ok(read) = serde_json::from_slice::<TranscriptEvent>(&data) else {
         // An error has no `type`.
         return Some(FirstPieceStep::Broken(UpstreamError::Broken));
     };
     match read.kind.as_str() {
-        "transcript.text.delta" => Some(FirstPieceStep::Delta { text: read.delta, logprobs: read.logprobs }),
+        "transcript.text.delta" => {
+            Some(FirstPieceStep::Delta { text: read.delta.unwrap_or_default(), logprobs: read.logprobs })
+        }
         "transcript.text.done" => Some(FirstPieceStep::Done { data: data.to_vec(), report: Report::of_json(&data) }),
         "error" => Some(FirstPieceStep::Broken(UpstreamError::Broken)),
         _ => None,

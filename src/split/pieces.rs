@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use secrecy::SecretString;
 
 use super::error::{Incomplete, TranscriptError};
 use super::first::{FirstPiece, FirstPieceStep};
@@ -49,7 +50,7 @@ struct Answered {
 
 enum PieceReply {
     Whole(PieceAnswer),
-    Stream(EventBytes),
+    Stream { bytes: EventBytes, key: Option<SecretString> },
 }
 
 /// A piece that was heard.
@@ -168,13 +169,17 @@ impl Pieces {
     }
 
     fn wait_for(&mut self, sent: SentPiece, reply: ReplyFuture) {
-        let max_event_bytes = self.request.max_event_bytes;
+        let (max_event_bytes, is_json) = (self.request.max_event_bytes, self.request.joiner.piece_format().is_json());
         let answered = async move {
             let answer = match reply.await.map(|reply| reply.answer) {
                 Err(error) => Err(error),
-                Ok(Answer::Whole { body, .. }) => Ok(PieceReply::Whole(PieceAnswer::of_body(body))),
-                Ok(Answer::Events { bytes, .. }) if sent.streamed => Ok(PieceReply::Stream(bytes)),
-                Ok(Answer::Events { bytes, .. }) => read_events(bytes, max_event_bytes).await.map(PieceReply::Whole),
+                Ok(Answer::Whole { body, .. }) => Ok(PieceReply::Whole(PieceAnswer::of_body(body, is_json))),
+                Ok(Answer::Events { bytes, key }) if sent.streamed => Ok(PieceReply::Stream { bytes, key }),
+                Ok(Answer::Events { bytes, key }) => {
+                    let read = read_events(bytes, key, is_json, max_event_bytes).await;
+                    // A useless answer is not charged.
+                    read.inspect_err(|_| sent.log.piece_failed()).map(PieceReply::Whole)
+                }
             };
             Answered { sent, answer }
         };
@@ -184,8 +189,8 @@ impl Pieces {
     fn take_answer(&mut self, Answered { sent, answer }: Answered) {
         match answer {
             Ok(PieceReply::Whole(answer)) => self.hear(sent, answer),
-            Ok(PieceReply::Stream(bytes)) => {
-                self.first = Some(FirstPiece::new(sent, bytes, self.request.max_event_bytes));
+            Ok(PieceReply::Stream { bytes, key }) => {
+                self.first = Some(FirstPiece::new(sent, bytes, key, self.request.max_event_bytes));
             }
             Err(error) => {
                 if sent.piece.number == 0 && !self.request.joiner.partial().text.is_empty() {
@@ -235,7 +240,10 @@ impl Pieces {
                 Some(added.into_events())
             }
             Err(error) => {
-                log.piece_failed();
+                // The client may have the beginning from a stream that broke off: that was heard.
+                if number > 0 || self.request.joiner.partial().text.is_empty() {
+                    log.piece_failed();
+                }
                 self.mark_failed(number);
                 tracing::warn!(piece = number, %error, "a provider's answer for a piece cannot be joined");
                 self.fail(UpstreamError::NoTranscript.into());
@@ -258,7 +266,8 @@ impl Pieces {
         match step {
             FirstPieceStep::Delta { text, logprobs } => {
                 self.first = Some(first);
-                if !self.has_room_for(text.len()) {
+                let more = logprobs.as_ref().map_or(0, |logprobs| logprobs.get().len());
+                if !self.has_room_for(text.len().saturating_add(more)) {
                     self.break_first_off();
                     return None;
                 }
@@ -281,9 +290,18 @@ impl Pieces {
             }
             FirstPieceStep::Broken(error) => {
                 let SentPiece { piece, log, .. } = first.into_sent();
-                tracing::warn!(%error, "the stream of the first piece broke off; it is sent again");
-                log.piece_failed();
-                self.send(piece, false);
+                tracing::warn!(%error, "the stream of the first piece broke off");
+                if self.failure.is_some() {
+                    // Nothing more is sent. What the client has was heard.
+                    if self.request.joiner.partial().text.is_empty() {
+                        log.piece_failed();
+                    } else {
+                        log.piece_heard(Report::default());
+                    }
+                } else {
+                    log.piece_failed();
+                    self.send(piece, false);
+                }
                 None
             }
         }

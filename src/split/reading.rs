@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::domain::sse::Scanner;
 use crate::ledger::Report;
-use crate::upstream::{EventBytes, UpstreamError};
+use crate::upstream::{EventBytes, UpstreamError, json_without_key};
 
 /// The answer for one piece.
 pub(super) struct PieceAnswer {
@@ -15,11 +16,23 @@ pub(super) struct PieceAnswer {
 }
 
 impl PieceAnswer {
-    pub(super) fn of_body(body: Bytes) -> Self {
-        // Text that is no JSON has no report.
-        let report = Report::of_json(&body);
+    /// Reads the report of an answer. A transcript in a text format could contain anything, so only JSON is searched.
+    pub(super) fn of_body(body: Bytes, is_json: bool) -> Self {
+        let report = if is_json { Report::of_json(&body) } else { Report::default() };
         Self { body, report }
     }
+
+    /// Takes the last event of a stream, which has the members of a JSON answer.
+    fn of_done(data: &Bytes, is_json: bool) -> Self {
+        let report = Report::of_json(data);
+        let text = || serde_json::from_slice::<Done>(data).map(|done| done.text.into()).unwrap_or_default();
+        Self { body: if is_json { data.clone() } else { text() }, report }
+    }
+}
+
+#[derive(Deserialize)]
+struct Done {
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -28,18 +41,28 @@ struct Kind {
     kind: String,
 }
 
-/// Reads the stream of a provider that streams without being asked to. Its last event has the members of a JSON answer.
-pub(super) async fn read_events(mut bytes: EventBytes, max_event_bytes: usize) -> Result<PieceAnswer, UpstreamError> {
+/// Reads the stream of a provider that streams without being asked to. `key` is the provider's, which it may quote.
+pub(super) async fn read_events(
+    mut bytes: EventBytes,
+    key: Option<SecretString>,
+    is_json: bool,
+    max_event_bytes: usize,
+) -> Result<PieceAnswer, UpstreamError> {
     let (mut scanner, mut events) = (Scanner::new(max_event_bytes), Vec::new());
     while let Some(chunk) = bytes.next().await {
         let pushed = scanner.push(chunk?, &mut events);
         for data in events.drain(..).filter_map(|event| event.data()) {
             let kind = serde_json::from_slice::<Kind>(&data).map(|it| it.kind).unwrap_or_default();
             if kind == "transcript.text.done" {
-                return Ok(PieceAnswer::of_body(data));
+                return Ok(PieceAnswer::of_done(&clean(&data, key.as_ref()), is_json));
             }
         }
         pushed.map_err(|error| UpstreamError::TooLarge { allowed: error.limit })?;
     }
     Err(UpstreamError::Broken)
+}
+
+/// Removes the provider's key from an event.
+pub(super) fn clean(data: &Bytes, key: Option<&SecretString>) -> Bytes {
+    key.map_or_else(|| data.clone(), |key| json_without_key(data, key))
 }

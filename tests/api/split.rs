@@ -239,7 +239,8 @@ async fn speakers_of_different_pieces_are_kept_apart() {
     let answer = gateway.transcribe(form).await.json();
     let speakers: Vec<_> =
         answer["segments"].as_array().unwrap().iter().map(|it| it["speaker"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(speakers, ["1:A", "2:A", "3:A"]);
+    // Silence divides none of them: who is `A` is known within a piece alone.
+    assert_eq!(speakers, ["1:A", "2:A"]);
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn a_client_that_leaves_pays_for_the_pieces_that_a_provider_had() {
 
 #[tokio::test]
 async fn the_whole_recording_is_charged_before_any_piece_is_sent() {
-    let gateway = Setup::new().config(&format!("{SHORT}[plans.default]\nmonthly_usd = \"0.004\"\n")).start().await;
+    let gateway = Setup::new().config(&format!("{SHORT}[plans.default]\nmonthly_usd = \"0.006\"\n")).start().await;
     let alice = Account::of("alice", "default");
     let never = Gate::closed();
     gateway.provider.answer_always(Reply::json(200, &json!({ "text": "x" })).held_by(&never));

@@ -90,7 +90,9 @@ async fn a_piece_that_fails_for_good_leaves_a_marked_hole() {
     assert_eq!(partial["text"], "one two");
     let missing = partial["missing"].as_array().unwrap();
     let [start, end] = ["start", "end"].map(|member| missing[0][member].as_f64().unwrap());
-    assert_eq!(missing.len(), 1, "{missing:?}");
+    // The rest counts as missing too unless the recording was cut to its end before the failure.
+    let rest = missing.get(1).map_or(30.0, |rest| rest["start"].as_f64().unwrap());
+    assert!(missing.len() <= 2 && rest > 29.0, "{missing:?}");
     assert!((7.3..8.4).contains(&start) && (17.5..19.0).contains(&end), "{missing:?}");
     let record = gateway.log.request(answer.request_id()).await;
     assert_eq!((&record["error"], &record["provider_status"]), (&json!("transcript_incomplete"), &json!(400)));

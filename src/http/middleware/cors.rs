@@ -13,10 +13,12 @@ use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.
-const EXPOSED: [&str; 9] = [
+const EXPOSED: [&str; 11] = [
     "x-request-id",
     "x-voxgate-provider",
     "x-voxgate-attempts",
+    "x-voxgate-pieces",
+    "x-voxgate-speech-ms",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",

@@ -56,6 +56,8 @@ pub(in crate::speech) struct Cutter {
     /// The first sample that is not decided.
     decided: Samples,
     decisions: VecDeque<Decision>,
+    /// The number of complete pieces.
+    pieces: u64,
 }
 
 impl Cutter {
@@ -69,6 +71,7 @@ impl Cutter {
             window_start: 0,
             decided: Samples::default(),
             decisions: VecDeque::new(),
+            pieces: 0,
         }
     }
 
@@ -148,6 +151,7 @@ impl Cutter {
         let end = before.last().map_or(at, |last| last.end.saturating_add(quiet).clamp(earliest, at));
         let next = self.first_voice().map_or(at, |voice| voice.start.saturating_sub(quiet).max(at));
         self.send(end);
+        self.pieces = self.pieces.saturating_add(1);
         self.decisions.push_back(Decision::End(PieceFacts { span: Span { start, end }, voice: before }));
         self.skip(next);
         self.piece = Some(next);
@@ -199,10 +203,12 @@ impl Cutter {
         if self.rules.skips_silence() { self.last_voice().unwrap_or(self.decided).min(end) } else { end }
     }
 
-    /// Returns true if a long silence has ended the region.
+    /// Returns true if a long silence has ended the region, and the recording may have another piece.
     fn is_over(&self, end: Samples) -> bool {
         let quiet_until = self.activity.undecided_from().min(end);
-        self.rules.skips_silence() && self.last_voice().is_none_or(|last| quiet_until.saturating_sub(last) >= MIN_GAP)
+        self.rules.skips_silence()
+            && self.last_voice().is_none_or(|last| quiet_until.saturating_sub(last) >= MIN_GAP)
+            && self.rules.may_divide(self.pieces, quiet_until)
     }
 
     /// Returns the end of a region that began at `start`, with its padding, and with more silence if it would be too
@@ -220,6 +226,7 @@ impl Cutter {
         }
         self.send(span.end);
         let voice = self.voice.drain(..).collect();
+        self.pieces = self.pieces.saturating_add(1);
         self.decisions.push_back(Decision::End(PieceFacts { span, voice }));
     }
 

@@ -60,6 +60,10 @@ pub struct CutRules {
     /// The maximum of silence that a piece keeps before and after a cut.
     cut_padding: Samples,
     skips_silence: bool,
+    /// The number of pieces from which silence divides the recording only if another length of `piece_each` has passed for
+    /// each of them.
+    base_pieces: u64,
+    piece_each: Samples,
 }
 
 impl CutRules {
@@ -99,7 +103,16 @@ impl CutRules {
             padding: Samples::default(),
             cut_padding: ENDLESS,
             skips_silence: false,
+            base_pieces: 1,
+            piece_each: ENDLESS,
         }
+    }
+
+    /// Returns the same rules with a bound on the number of pieces: `base`, and one more for each `each` of the recording.
+    /// Silence beyond that divides nothing, and is sent.
+    #[must_use]
+    pub fn with_max_pieces(self, base: u32, each: Samples) -> Self {
+        Self { base_pieces: u64::from(base), piece_each: each, ..self }
     }
 
     /// Returns the same rules for pieces that follow on each other without a gap, so that all silence is sent.
@@ -118,7 +131,16 @@ impl CutRules {
             // Half of what a piece must have, so that no piece is silent as a whole.
             cut_padding: room.padding.max(part(earliest, 2)),
             skips_silence: true,
+            base_pieces: u64::MAX,
+            piece_each: ENDLESS,
         }
+    }
+
+    /// Returns true if silence may end a piece at `position`, after `pieces` others.
+    pub(super) fn may_divide(&self, pieces: u64, position: Samples) -> bool {
+        let earned = position.get() / self.piece_each.get().max(1);
+        // One is left for the piece that the recording ends with.
+        pieces.saturating_add(2) <= self.base_pieces.saturating_add(earned)
     }
 
     /// Returns the minimum length of a piece.

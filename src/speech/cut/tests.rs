@@ -270,3 +270,25 @@ proptest! {
         prop_assert!(limits.max() >= Samples::from_ms(1000) && limits.max() <= Samples::from_ms(800_000));
     }
 }
+
+#[test]
+fn silence_divides_a_recording_into_no_more_pieces_than_are_charged() {
+    let each = seconds(30);
+    let runs: Vec<_> = (0..200).flat_map(|_| [(true, SECOND), (false, 4 * SECOND)]).collect();
+    let (frames, total) = (frames(&runs), start_of(200 * 5 * SECOND));
+    let rules = ordinary().with_max_pieces(3, each);
+    let (mut cutter, mut seen, mut max_lag) = (Cutter::new(rules), Seen::default(), Samples::default());
+    for (number, &frame) in (1..).zip(&frames) {
+        cutter.push(frame);
+        seen.take(&mut cutter);
+        max_lag = max_lag.max(start_of(number).saturating_sub(seen.until));
+    }
+    cutter.finish(total);
+    seen.take(&mut cutter);
+    let count = u64::try_from(seen.pieces.len()).unwrap();
+    let bound = 3 + total.get() / each.get();
+    assert!(count <= bound && count > bound / 2, "{count} of {bound}");
+    assert!(max_lag <= seconds(75), "{max_lag:?}");
+    let heard: u64 = seen.pieces.iter().flat_map(|piece| &piece.voice).map(|span| span.length().get()).sum();
+    assert_eq!(heard, 200 * start_of(SECOND).get(), "all voice is in a piece");
+}

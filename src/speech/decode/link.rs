@@ -225,6 +225,11 @@ impl Link {
             return Err(Reason::Rate { rate });
         }
         if let Some(held) = &mut self.pages.after_gap {
+            // A page with a time follows within a second or so.
+            let max = usize::try_from(u64::from(rate).saturating_mul(MAX_GAP_SECONDS)).unwrap_or(usize::MAX);
+            if held.len().saturating_add(mono.len()) > max {
+                return Err(Reason::Feature("has pages without times after a gap"));
+            }
             held.extend_from_slice(mono);
             return Ok(());
         }

@@ -12,6 +12,9 @@ use crate::intake::media::FlacFrame;
 const MAX_HEADER: usize = 16;
 /// The largest frame: 65535 samples of eight channels and 32 bits, and a little for the heads.
 const MAX_FRAME: usize = 65_535 * 8 * 4 + 4096;
+/// The number of damaged frames up to which the next one is looked for. Each search may go over [`MAX_FRAME`] bytes, and the
+/// bytes of a file can be nothing but heads.
+const MAX_DAMAGED: u32 = 512;
 /// The mark at the beginning of another file.
 const MARK: &[u8] = b"fLaC";
 
@@ -27,6 +30,8 @@ pub(in crate::speech::decode) struct Flac {
     /// The number of samples in the frames of a stream whose frames all have the same size.
     block: u32,
     is_joined: bool,
+    /// The number of frames without an end.
+    damaged: u32,
 }
 
 /// A frame whose end is sought.
@@ -86,6 +91,13 @@ impl Flac {
                     let expected = current.frame.position(block);
                     self.expected.get_or_insert(expected);
                     self.current = None;
+                    self.damaged = self.damaged.saturating_add(1);
+                    if self.damaged > MAX_DAMAGED {
+                        // The search for each end may go far. What is not found is missing from the length.
+                        let rest = self.waiting.rest().len();
+                        self.waiting.take(rest);
+                        return None;
+                    }
                     self.waiting.take(1);
                 }
             }
