@@ -26,7 +26,7 @@ const SHORT_MODELS: &str = r#"
 [models.gpt-4o-transcribe]
 max_seconds = 20
 [plans.little]
-monthly_usd = "0.003"       # 30 s
+monthly_usd = "0.005"       # 50 s: enough for 25 s in pieces, not for 38 s
 "#;
 
 fn setup() -> Setup {
@@ -191,11 +191,11 @@ async fn a_recording_that_is_longer_than_it_says_is_charged_anew_before_more_is_
         sender.all_but(1).await;
         gateway.provider.asked(1).await;
         let claimed = nano_usd(&alice.usage(&gateway).await["total"]["spent_usd"]);
-        assert!((25_000 * MS..30_000 * MS).contains(&claimed), "{claimed}");
+        assert!((25_000 * MS..45_000 * MS).contains(&claimed), "{claimed}");
         sender.up_to(usize::MAX).await;
         gateway.provider.asked(2).await;
         let revised = nano_usd(&alice.usage(&gateway).await["total"]["spent_usd"]);
-        assert!(revised >= 38_000 * MS, "{revised}");
+        assert!(revised >= 50_000 * MS, "{revised}");
         gate.open();
         let got = sender.answer().await;
         assert_eq!(got.status, 200, "{got:?}");
