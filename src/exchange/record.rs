@@ -117,6 +117,11 @@ impl Record {
         self.0.cutting.replace(Some(report));
     }
 
+    /// Records that the recording is not cut after all.
+    pub fn not_cut(&self) {
+        self.0.cutting.replace(None);
+    }
+
     /// Records the time of a stream's first event.
     pub(super) fn first_event(&self) {
         self.facts_mut().first_event.get_or_insert_with(Instant::now);

@@ -1,6 +1,7 @@
 //! The way of a complete job through admission to a provider. [`early`](super::early) has the way of a job whose
 //! recording is still arriving.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::headers::client_timeout::ClientTimeouts;
+use super::piece_deadlines::{PieceDeadlines, UploadTime};
 use super::pieces::{self, RecordingInPieces};
 use crate::admission::{JobToAdmit, Permit, PlannedPieces, Refusal};
 use crate::domain::terms::Format;
@@ -93,7 +95,12 @@ impl Dispatch<'_> {
         Admitted { targets, exchange: Exchange::new(permit, self.context.record().clone()) }
     }
 
-    fn to_admit<'b>(&'b self, job: &'b Job, targets: &'b TargetChain, request_id: &'b str) -> JobToAdmit<'b> {
+    pub(super) fn to_admit<'b>(
+        &'b self,
+        job: &'b Job,
+        targets: &'b TargetChain,
+        request_id: &'b str,
+    ) -> JobToAdmit<'b> {
         let provider = self.context.state().provider_name(&targets.requested);
         let pieces = self.planned_pieces(job, targets);
         JobToAdmit { caller: self.caller, job, targets, provider, request_id, pieces }
@@ -155,25 +162,33 @@ impl Dispatch<'_> {
         Some(Box::new(move || recording.transcribe(context.state(), send)))
     }
 
-    fn recording(&self, job: Job, targets: TargetChain, plan: PiecePlan, attempts: Attempts) -> RecordingInPieces {
+    pub(super) fn recording(
+        &self,
+        job: Job,
+        targets: TargetChain,
+        plan: PiecePlan,
+        attempts: Attempts,
+    ) -> RecordingInPieces {
         let (state, record) = (self.context.state(), self.context.record());
-        // The time begins now: the recording may have taken long to arrive.
-        let max = pieces::max_time(&state.settings, job.media.length).saturating_add(record.started().elapsed());
-        let deadline = self.limit.deadline(
-            record.started(),
-            Some(Instant::now()),
-            job.options.streams(),
-            max,
-            state.settings.relay.keep_alive,
-        );
+        let deadlines = PieceDeadlines {
+            limits: self.limit,
+            arrival: record.started(),
+            streams: job.options.streams(),
+            keep_alive: state.settings.relay.keep_alive,
+            max: Cell::new(pieces::max_time(&state.settings, job.media.length)),
+            upload: Cell::new(UploadTime::Whole(Instant::now())),
+        };
+        let length = Rc::new(Cell::new(job.media.length.upper_bound()));
         RecordingInPieces {
             job,
             targets,
             plan,
             key: self.caller.share_key(),
-            deadline,
+            deadlines: Rc::new(deadlines),
             attempts,
             record: record.clone(),
+            length,
+            late: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::dispatch::{Admitted, Dispatch, InFlight, split_if_refused};
+use super::early_pieces::EarlyPieces;
 use super::error::ApiError;
 use super::pieces;
 use crate::domain::Length;
@@ -52,7 +53,16 @@ impl Dispatch<'_> {
     /// Admits a job by its claim and forwards it while its recording arrives. A job that its claim does not admit waits
     /// for the whole recording.
     pub(super) async fn dispatch_early(&self, early: EarlyJob, rest: UploadRest<'_>) -> Result<InFlight, ApiError> {
-        let Some(early) = EarlyForward::begin(self, early).await else {
+        let Some((job, targets)) = self.as_claimed(&early) else {
+            return self.dispatch(rest.finish().await?.release()).await;
+        };
+        if targets.pieces.is_some() {
+            return match EarlyPieces::begin(self, job, targets).await {
+                Some(pieces) => Box::pin(pieces.finish(rest)).await,
+                None => self.dispatch(rest.finish().await?.release()).await,
+            };
+        }
+        let Some(early) = EarlyForward::begin(self, early.job, job, targets).await else {
             return self.dispatch(rest.finish().await?.release()).await;
         };
         let (early, whole) = early.receive(rest).await?;
@@ -65,26 +75,32 @@ impl Dispatch<'_> {
     }
 }
 
-impl<'a> EarlyForward<'a> {
-    /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it. An exact claim is good
-    /// enough. One that may be far above the length is good enough only for a caller with far more than that left.
-    async fn begin(dispatch: &'a Dispatch<'a>, EarlyJob { job: claimed, claim }: EarlyJob) -> Option<Self> {
-        if !claim.exact && !dispatch.context.state().admission.has_budget_headroom(dispatch.caller, &claimed, None) {
-            return None;
-        }
-        let mut job = claimed.clone();
-        job.default_stream(dispatch.prefers_events);
-        dispatch.context.record().job(&job);
-        // A recording that goes in pieces is cut when it is whole. One whose claim says so is not sent as it is before; a
-        // mere bound says nothing.
-        let mut as_claimed = job.clone();
+impl Dispatch<'_> {
+    /// Returns the job that an early job seems to be, and the models that can do it; `None` if its claim is not good
+    /// enough to begin with. An exact claim is. One that may be far above the length is good enough only for a caller
+    /// with far more than that left. Pieces are sent early only of a body that has nothing but the recording: the
+    /// options in a form may still change.
+    fn as_claimed(&self, EarlyJob { job, claim, is_raw }: &EarlyJob) -> Option<(Job, TargetChain)> {
+        let admission = &self.context.state().admission;
+        let mut job = job.clone();
+        job.default_stream(self.prefers_events);
+        self.context.record().job(&job);
+        let mut believed = job.clone();
         if claim.exact {
-            as_claimed.media.length = Length::Measured(job.media.length.upper_bound());
+            // What is too long for its model goes in pieces. A mere bound does not show that.
+            believed.media.length = Length::Measured(claim.length);
         }
-        let targets = dispatch.context.state().admission.targets(dispatch.caller, &as_claimed).ok()?;
-        if targets.pieces.is_some() {
-            return None;
-        }
+        let targets = admission.targets(self.caller, &believed).ok()?;
+        let pieces = self.planned_pieces(&job, &targets);
+        let is_charged = claim.exact || admission.has_budget_headroom(self.caller, &job, pieces);
+        let is_final = *is_raw || targets.pieces.is_none();
+        (is_charged && is_final).then_some((job, targets))
+    }
+}
+
+impl<'a> EarlyForward<'a> {
+    /// Admits a job by its claim and begins to forward it; `None` if the claim does not admit it.
+    async fn begin(dispatch: &'a Dispatch<'a>, claimed: Job, job: Job, targets: TargetChain) -> Option<Self> {
         let admitted = dispatch.admit_to(&job, targets).await.ok()?;
         let targets = admitted.targets.clone();
         let in_flight = dispatch.forward(job, admitted);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::piece_deadlines::{PieceDeadlines, UploadTime};
 use super::state::AppState;
 use crate::config::Settings;
 use crate::domain::terms::Format;
@@ -15,11 +16,11 @@ use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{IntakeError, Job, Options};
 use crate::models::{Attempts, MaxPieces, PiecePlan, TargetChain, Way};
 use crate::relay::TranscriptFuture;
-use crate::speech::{CutReport, CutRules, Cutting, Encoding, PieceLimits, Samples};
+use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::{Deadline, ForwardRequest, Portion, Providers, RefusedBody, SendJob, UpstreamError};
+use crate::upstream::{ForwardRequest, Portion, Providers, RefusedBody, SendJob, UpstreamError};
 use reqwest::StatusCode;
 
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
@@ -39,9 +40,29 @@ pub(super) struct RecordingInPieces {
     pub(super) targets: TargetChain,
     pub(super) plan: PiecePlan,
     pub(super) key: ShareKey,
-    pub(super) deadline: Deadline,
+    pub(super) deadlines: Rc<PieceDeadlines>,
     pub(super) attempts: Attempts,
     pub(super) record: Record,
+    /// The length of the recording, or what its beginning claims.
+    pub(super) length: Rc<Cell<AudioMs>>,
+    /// The measurement to come, if the recording is still arriving.
+    pub(super) late: Option<LateMeasurement>,
+}
+
+/// What is still to be learned about a recording whose pieces are under way while it arrives.
+pub(super) struct ToBeMeasured {
+    length: Rc<Cell<AudioMs>>,
+    measurement: LateMeasurement,
+    deadlines: Rc<PieceDeadlines>,
+}
+
+impl ToBeMeasured {
+    /// Tells those who cut, send and join the pieces what was measured. It counts from when the recording is released.
+    pub(super) fn set(&self, settings: &Settings, media: MediaInfo) {
+        self.length.set(media.length.upper_bound());
+        self.measurement.set(media);
+        self.deadlines.has_arrived(max_time(settings, media.length));
+    }
 }
 
 /// What sends the pieces of one job, one after the other.
@@ -51,7 +72,7 @@ struct PieceSender {
     targets: TargetChain,
     providers: Arc<Providers>,
     attempt_timeout: Duration,
-    deadline: Deadline,
+    deadlines: Rc<PieceDeadlines>,
     attempts: Attempts,
     request_id: String,
     trace: Trace,
@@ -90,9 +111,16 @@ pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
 }
 
 impl RecordingInPieces {
+    /// Makes this the way of a recording that is still arriving, and returns what is to be told once it is whole.
+    pub(super) fn measured_later(&mut self) -> ToBeMeasured {
+        let measurement = self.late.insert(LateMeasurement::default()).clone();
+        self.deadlines.upload.set(UploadTime::Arriving);
+        ToBeMeasured { length: Rc::clone(&self.length), measurement, deadlines: Rc::clone(&self.deadlines) }
+    }
+
     /// Begins to transcribe the recording.
     pub(super) fn transcribe(self, state: &AppState, send: SendJob) -> TranscriptFuture {
-        let Self { job, targets, plan, key, deadline, attempts, record } = self;
+        let Self { job, targets, plan, key, deadlines, attempts, record, length, late } = self;
         let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
         let joiner = Joiner::new(join_request(&job, targets.way));
         let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
@@ -103,7 +131,11 @@ impl RecordingInPieces {
         let shared = &state.shared;
         let (audio, quota) = (job.audio.clone(), &shared.intake.quota);
         let cutting = Cutting::start(&shared.speech, key, quota, audio, job.media, rules, encoding(plan));
-        let (streams, length) = (job.options.streams(), job.media.length.upper_bound());
+        let cutting = match &late {
+            Some(measurement) => cutting.measured_later(measurement),
+            None => cutting,
+        };
+        let streams = job.options.streams();
         let streams_first =
             streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
         let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
@@ -114,7 +146,7 @@ impl RecordingInPieces {
             targets,
             providers: Arc::clone(&state.providers),
             attempt_timeout: upstream.response_timeout,
-            deadline,
+            deadlines,
             attempts,
             request_id: record.request_id(),
             trace: record.trace(),
@@ -166,7 +198,7 @@ impl PieceSender {
             targets: self.targets.clone(),
             providers: Arc::clone(&self.providers),
             request_id: self.request_id.clone(),
-            deadline: self.deadline,
+            deadline: self.deadlines.next(),
             portion: Portion::Piece { attempt_timeout: self.attempt_timeout },
             log: log.clone(),
             span,

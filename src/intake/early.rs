@@ -15,6 +15,8 @@ pub struct EarlyJob {
     pub job: Job,
     /// The claim of the recording's first bytes.
     pub claim: Claim,
+    /// True if nothing of the request is still to come but the recording: its options are final.
+    pub is_raw: bool,
 }
 
 /// A slot for an early job. It is filled once at most.

@@ -82,7 +82,7 @@ where
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| IntakeError::from_payload(&error, settings.max_audio_bytes))?;
         recording.append(&chunk).await?;
-        table.publish_early(|| fields.pairs().to_vec(), &recording);
+        table.publish_early(BodyForm::Raw, || fields.pairs().to_vec(), &recording);
     }
     Ok(Parts { fields: fields.into_pairs(), audio: recording.finish() })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::early::{EarlyJob, EarlySlot};
 use super::media::MediaInfo;
 use super::spool::{HeldSpool, SpoolQuota, SpoolWriter};
-use super::{IntakeError, Job, Options, media};
+use super::{BodyForm, IntakeError, Job, Options, media};
 use crate::config;
 use crate::domain::terms::Task;
 use crate::domain::{AudioMs, Length};
@@ -35,7 +35,12 @@ pub(super) struct IntakeContext<'a> {
 impl IntakeContext<'_> {
     /// Publishes a job from the data known so far, once its recording has begun. The complete job later confirms or
     /// refutes it.
-    pub(super) fn publish_early(&self, fields: impl FnOnce() -> Vec<(String, String)>, recording: &Recording) {
+    pub(super) fn publish_early(
+        &self,
+        form: BodyForm,
+        fields: impl FnOnce() -> Vec<(String, String)>,
+        recording: &Recording,
+    ) {
         let Some(expected) = recording.expected.filter(|&bytes| bytes >= MIN_EARLY_BYTES && self.settings.overlap)
         else {
             return;
@@ -66,7 +71,7 @@ impl IntakeContext<'_> {
         };
         let audio = recording.spool.early(expected);
         let job = Job { task: self.task, options, audio, media, references: NO_REFERENCES };
-        self.early.publish(EarlyJob { job, claim });
+        self.early.publish(EarlyJob { job, claim, is_raw: form == BodyForm::Raw });
     }
 }
 

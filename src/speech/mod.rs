@@ -24,7 +24,7 @@ mod voice;
 mod wav;
 
 pub use cut::{CutRules, PieceLimits};
-pub use cutting::{CutReport, Cutting};
+pub use cutting::{CutReport, Cutting, LateMeasurement};
 pub use decode::{DecodeReport, Reason, SoundError, SoundReader};
 pub use encoding::Encoding;
 pub use error::SpeechError;

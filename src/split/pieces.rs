@@ -98,7 +98,7 @@ impl Pieces {
     /// Returns the joined transcript, or the reason why it is not whole.
     pub(super) fn finish(mut self) -> Result<Joined, TranscriptError> {
         let Some(failure) = self.failure.take() else {
-            return Ok(self.request.joiner.finish(self.request.length));
+            return Ok(self.request.joiner.finish(self.request.length.get()));
         };
         self.request.joiner.abandon_piece();
         // What is behind the hole is heard too.
@@ -109,7 +109,7 @@ impl Pieces {
                 self.mark_failed(number);
             }
         }
-        let missing = missing(&self.cut, self.is_cut, self.request.length);
+        let missing = missing(&self.cut, self.is_cut, self.request.length.get());
         let partial = self.request.joiner.partial();
         let is_nothing_heard = !self.cut.iter().any(|piece| piece.is_heard) && partial.text.is_empty();
         if is_nothing_heard {
@@ -124,8 +124,8 @@ impl Pieces {
         Progress {
             done: self.cut.iter().filter(|piece| piece.is_heard).count(),
             pieces: self.is_cut.then_some(self.cut.len()),
-            audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.request.length),
-            total: self.request.length,
+            audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.request.length.get()),
+            total: self.request.length.get(),
         }
     }
 

@@ -41,8 +41,8 @@ pub struct SplitRequest {
     pub send: Box<dyn Fn(PieceToSend<'_>) -> SendingPiece>,
     /// The joiner of their transcripts.
     pub joiner: Joiner,
-    /// The length of the recording.
-    pub length: AudioMs,
+    /// The length of the recording, or what its beginning claims until it is measured.
+    pub length: Rc<Cell<AudioMs>>,
     /// The largest number of pieces at providers at the same time.
     pub at_once: usize,
     /// True if the words of the first piece go to the client as they are recognised.

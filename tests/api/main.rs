@@ -88,6 +88,7 @@ mod shutdown;
 mod small_chunks;
 mod smuggling;
 mod split;
+mod split_arriving;
 mod split_charges;
 mod split_failures;
 mod stalled_clients;

@@ -153,6 +153,16 @@ impl ApiError {
         self.header(SHOULD_RETRY, "false")
     }
 
+    /// Says that pieces of the recording had been sent when it failed, which are charged. An SDK that tries again by
+    /// itself would pay for them again.
+    pub(in crate::http) fn after_pieces_were_sent(mut self) -> Self {
+        if let Body::Own { message, .. } = &mut self.body {
+            message.push_str(" Part of the recording had been sent to a provider by then, and is charged.");
+        }
+        self.headers.retain(|(name, _)| name != SHOULD_RETRY);
+        self.never_retry()
+    }
+
     /// Adds the part of the transcript that there is.
     pub(super) fn partial(mut self, json: Box<RawValue>) -> Self {
         if let Body::Own { partial, .. } = &mut self.body {
@@ -162,7 +172,7 @@ impl ApiError {
     }
 
     /// Names the parameter that is wrong.
-    pub(super) fn param(mut self, name: &str) -> Self {
+    pub(in crate::http) fn param(mut self, name: &str) -> Self {
         if let Body::Own { param, .. } = &mut self.body {
             *param = Some(name.to_owned());
         }

@@ -117,7 +117,7 @@ where
     while let Some(chunk) = sieve.recording().await {
         recording.append(&chunk.map_err(|error| IntakeError::from_payload(&error, max_bytes))?).await?;
         if fields.has("model") {
-            table.publish_early(|| fields.pairs().to_vec(), &recording);
+            table.publish_early(BodyForm::Multipart, || fields.pairs().to_vec(), &recording);
         }
     }
     // Only the end of the part is left for the parser, and it may be missing.

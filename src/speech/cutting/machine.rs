@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::held::HeldSamples;
+use super::measurement::LateMeasurement;
 use super::piece_file::PieceFile;
 use super::report::CutReport;
 use crate::domain::thread_time;
@@ -31,6 +32,8 @@ pub(super) struct Order {
     pub(super) info: MediaInfo,
     pub(super) rules: CutRules,
     pub(super) encoding: Encoding,
+    /// The measurement to come, if `info` is only what the recording's beginning claims.
+    pub(super) late: Option<LateMeasurement>,
     /// The flag that is set when nobody waits for the pieces.
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -44,6 +47,8 @@ pub(super) struct Machine {
     /// The decision that is being carried out.
     decision: Option<Decision>,
     piece: Option<PieceFile>,
+    /// True if the recording seems to end before it is measured.
+    is_at_unmeasured_end: bool,
     /// The samples of the last block.
     block: Vec<i16>,
     pub(super) report: CutReport,
@@ -75,9 +80,15 @@ impl Machine {
             held: HeldSamples::default(),
             decision: None,
             piece: None,
+            is_at_unmeasured_end: false,
             block: Vec::new(),
             report: CutReport::default(),
         }
+    }
+
+    /// Waits with the end of the recording, and what it has beyond its claimed length, until it is measured.
+    pub(super) fn measured_later(&mut self, measurement: LateMeasurement) {
+        self.order.late = Some(measurement);
     }
 
     /// Works for one turn. Returns `None` if it is over before there is a result.
@@ -113,6 +124,11 @@ impl Machine {
                 if matches!(self.sound, Sound::Ended) {
                     return Ok(Some(Outcome::End));
                 }
+                if self.waits_for_measurement().map_err(SpeechError::Sound)? {
+                    // The last byte is held back until the recording is measured.
+                    let readable = self.order.audio.length().saturating_sub(1);
+                    return Ok(Some(Outcome::NotArrived { readable }));
+                }
                 let readable = self.order.audio.readable();
                 match self.decode() {
                     Err(SoundError::NotArrived) => return Ok(Some(Outcome::NotArrived { readable })),
@@ -123,6 +139,20 @@ impl Machine {
             if turn.is_over() {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Takes the measurement over once it is there. Returns true if nothing can be done before.
+    fn waits_for_measurement(&mut self) -> Result<bool, SoundError> {
+        let Some(late) = &self.order.late else { return Ok(false) };
+        let Some(info) = late.get() else {
+            let claimed = Samples::from_ms(self.order.info.length.upper_bound().get());
+            return Ok(self.is_at_unmeasured_end || self.held.end() >= claimed);
+        };
+        (self.order.info, self.order.late, self.is_at_unmeasured_end) = (info, None, false);
+        match &mut self.sound {
+            Sound::Open(reader, _) => reader.measured(&info).map(|()| false),
+            Sound::Unopened | Sound::Ended => Ok(false),
         }
     }
 
@@ -193,6 +223,10 @@ impl Machine {
         };
         let block = reader.next()?;
         let is_end = block.is_none();
+        if is_end && self.order.late.is_some() {
+            self.is_at_unmeasured_end = true;
+            return Ok(());
+        }
         self.block.clear();
         self.block.extend(block.unwrap_or_default().iter().map(|&sample| to_i16(sample)));
         self.report.decoding = reader.report();

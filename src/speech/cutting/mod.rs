@@ -3,10 +3,12 @@
 //! - [`Cutting`]: hands out one piece after another
 //! - `machine`: the work that a thread does, turn by turn
 //! - `held`: the samples that wait for a decision; `piece_file`: the piece that is being encoded
+//! - [`LateMeasurement`]: the measurement of a recording that is cut while it arrives
 //! - [`CutReport`]: what was done
 
 mod held;
 mod machine;
+mod measurement;
 mod piece_file;
 mod report;
 #[cfg(test)]
@@ -25,6 +27,7 @@ use crate::fair_share::ShareKey;
 use crate::intake::media::MediaInfo;
 use crate::intake::{Spool, SpoolQuota};
 use machine::{Machine, Order, Outcome};
+pub use measurement::LateMeasurement;
 pub use report::CutReport;
 
 /// A recording that is decoded and cut, one piece at a time. Dropping it ends the work at once, and deletes what is
@@ -79,10 +82,20 @@ impl Cutting {
             info,
             rules,
             encoding,
+            late: None,
             cancelled: Arc::clone(&cancelled),
         };
         let work = Work::Idle(Box::new(Machine::new(order)));
         Self { pool: Arc::clone(pool), audio, place: Place::New(key), work, cancelled, report: CutReport::default() }
+    }
+
+    /// Prepares the cutting of a recording that is still arriving and is measured later. The cutting has not begun.
+    #[must_use]
+    pub fn measured_later(mut self, measurement: &LateMeasurement) -> Self {
+        if let Work::Idle(machine) = &mut self.work {
+            machine.measured_later(measurement.clone());
+        }
+        self
     }
 
     /// Decodes until the next piece is complete, and returns it; `None` at the end. Nothing is decoded before the call.

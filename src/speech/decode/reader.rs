@@ -78,6 +78,15 @@ impl<S: Read + Seek> SoundReader<S> {
         Ok((self.state != State::Ended || !self.block.is_empty()).then_some(&self.block))
     }
 
+    /// Takes the measurement of a recording that was opened by what its beginning claims.
+    pub fn measured(&mut self, info: &MediaInfo) -> Result<(), SoundError> {
+        (self.info, self.shared.measured) = (*info, info.length);
+        match self.state {
+            State::Ended => check_length(ms(self.shared.before), info.length).map_err(|why| refused(info, why)),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the account of what was decoded so far.
     pub fn report(&self) -> DecodeReport {
         self.report

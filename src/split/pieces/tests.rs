@@ -103,7 +103,7 @@ impl Bench {
                 language: None,
                 known_speakers: Vec::new(),
             }),
-            length: AudioMs::new(u64::from(count) * 10_000),
+            length: Rc::new(Cell::new(AudioMs::new(u64::from(count) * 10_000))),
             at_once,
             streams_first: false,
             carries_context: false,

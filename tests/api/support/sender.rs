@@ -38,6 +38,14 @@ impl Sender {
         Self::begin(gateway, account, "application/octet-stream", audio, "").await
     }
 
+    /// A body that is the recording, with options in the query.
+    pub(crate) async fn raw_with(gateway: &Gateway, account: &Account, query: &str, audio: Vec<u8>) -> Self {
+        let mut wire = gateway.wire().await;
+        let head = request_head(account.token(), "application/octet-stream", audio.len(), "");
+        wire.send(head.replacen(" HTTP/1.1", &format!("?{query} HTTP/1.1"), 1)).await;
+        Self { wire, body: audio, sent: 0 }
+    }
+
     /// A body of this type, with `more` lines in the head.
     pub(crate) async fn begin(
         gateway: &Gateway,
