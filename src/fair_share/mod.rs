@@ -10,7 +10,8 @@
 //!
 //! - `level`: the rule, for one set of holders
 //! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: `Shares` behind a lock, with guards
-//! - [`FairQueue`]: a bounded queue that callers share by the rule, and that serves them in `turns`
+//! - `queue`: a bounded queue that callers share by the rule, and that serves them in `turns`; `threads`: the threads that
+//!   take work from such a queue
 //!
 //! The second half of the rule, leaving a part of the free units, comes from switches with a shared buffer: A. K.
 //! Choudhury, E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches" (1998), here with α = 4.
@@ -23,10 +24,13 @@ mod reservation;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod turns;
 
 pub use key::ShareKey;
-pub(crate) use queue::{FairQueue, Ticket};
+pub(crate) use queue::Ticket;
 pub use refused::Refused;
 pub use reservation::{FairShare, Reservation};
 pub use shares::Shares;
+pub use threads::ThreadsLoad;
+pub(crate) use threads::{FairThreads, PushError, Turned, WorkQueue};

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::queue::FairQueue;
 use super::turns::Turns;
 use super::*;
 

@@ -29,7 +29,7 @@ pub use body::BodyForm;
 pub use early::EarlyJob;
 pub use error::IntakeError;
 pub use job::Job;
-pub use measuring::{MeasuringLoad, MeasuringPool};
+pub use measuring::MeasuringPool;
 pub use option_error::OptionError;
 pub use options::{Chunking, Options};
 pub use spool::{

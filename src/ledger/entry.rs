@@ -130,3 +130,11 @@ pub struct Entry {
     /// The ending.
     pub ending: Ending,
 }
+
+impl Entry {
+    /// Makes the record of a request in progress, of which `charge` is held.
+    pub fn open(id: PermitId, at: UnixMs, subject: Subject, info: RequestInfo, charge: Charge) -> Self {
+        let (audio, estimate, cost) = (charge.audio, charge, charge);
+        Self { id, at, subject, info, audio, estimate, cost, usage: None, ending: Ending::Open }
+    }
+}

@@ -6,7 +6,7 @@ use super::plan_limits::Limits;
 use super::session::InSession;
 use crate::domain::{Subject, UnixMs};
 use crate::identity::revocation::TokenRef;
-use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
+use crate::ledger::{Charge, Entry, PermitId, RequestInfo};
 
 /// A request to admit one recording: if the store admits it, the store also charges it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +32,6 @@ pub struct AdmitRequest {
 impl AdmitRequest {
     /// Returns the record of the request, if it is admitted at `at`.
     pub fn entry(&self, at: UnixMs) -> Entry {
-        Entry {
-            id: self.id,
-            at,
-            subject: self.subject.clone(),
-            info: self.info.clone(),
-            audio: self.estimate.audio,
-            estimate: self.estimate,
-            cost: self.estimate,
-            usage: None,
-            ending: Ending::Open,
-        }
+        Entry::open(self.id, at, self.subject.clone(), self.info.clone(), self.estimate)
     }
 }

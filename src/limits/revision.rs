@@ -6,7 +6,7 @@ use super::decision::{AccountUsage, Denial};
 use super::plan_limits::Limits;
 use super::session::InSession;
 use crate::domain::{Subject, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, PermitId, RequestInfo};
+use crate::ledger::{Charge, Entry, PermitId, RequestInfo};
 
 /// The number of a change. Each change of one permit has a higher number than the one before; admission is number 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -57,17 +57,7 @@ pub struct ReviseRequest {
 impl ReviseRequest {
     /// Returns the record of the request with its new charge.
     pub fn entry(&self) -> Entry {
-        Entry {
-            id: self.id,
-            at: self.at,
-            subject: self.subject.clone(),
-            info: self.info.clone(),
-            audio: self.charge.audio,
-            estimate: self.charge,
-            cost: self.charge,
-            usage: None,
-            ending: Ending::Open,
-        }
+        Entry::open(self.id, self.at, self.subject.clone(), self.info.clone(), self.charge)
     }
 }
 

@@ -30,5 +30,5 @@ pub use encoding::Encoding;
 pub use error::SpeechError;
 pub use flac::FlacError;
 pub use piece::Piece;
-pub use pool::{SpeechLoad, SpeechPool};
+pub use pool::SpeechPool;
 pub use samples::{Samples, Span};

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -10,7 +10,7 @@ use crate::intake::media::Container;
 use crate::intake::spool::{SpoolQuota, SpoolWriter};
 
 /// The maximum wait, longer than any thread of these tests is kept from running.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<MediaInfo, IntakeError>> + 'a>>;
 
@@ -32,11 +32,11 @@ fn info(bytes: u64) -> MediaInfo {
 }
 
 fn held(threads: usize, max_queued: u64) -> Held {
-    let (tell, begun) = mpsc::channel();
+    let (report, begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel();
     let may_go = Mutex::new(may_go);
     let measure = move |mut source: SpoolSource, bytes: u64| {
-        tell.send(bytes).unwrap();
+        report.send(bytes).unwrap();
         may_go.lock().unwrap().recv().unwrap();
         std::io::Read::read(&mut source, &mut [0])?;
         Ok(info(bytes))
@@ -54,7 +54,7 @@ impl Held {
     }
 
     fn begun(&self) -> u64 {
-        self.begun.recv_timeout(PATIENCE).unwrap()
+        self.begun.recv_timeout(MAX_WAIT).unwrap()
     }
 
     /// Lets the current measurement end, and returns the next recording.
@@ -89,7 +89,7 @@ async fn callers_are_served_in_turn_and_so_are_the_sessions_of_one() {
     {
         answers.push(held.queue(key, bytes).await);
     }
-    let MeasuringLoad { queued, busy, threads, .. } = held.pool.load();
+    let ThreadsLoad { queued, busy, threads, .. } = held.pool.load();
     assert_eq!((queued, busy, threads), (8, 1, 1));
     let order: Vec<_> = (0..8).map(|_| held.next()).collect();
     assert_eq!(order, [11, 21, 41, 12, 31, 13, 22, 23]);

@@ -10,52 +10,21 @@
 mod tests;
 mod turn;
 
-use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use tokio::sync::oneshot;
 
 use super::error::SpeechError;
-use crate::fair_share::{FairQueue, ShareKey, Ticket};
+use crate::fair_share::{FairThreads, PushError, ShareKey, ThreadsLoad, Ticket, Turned, WorkQueue};
 pub(super) use turn::Turn;
 
 /// The maximum number of recordings that wait for a thread.
 const MAX_QUEUED: u64 = 1024;
 
 /// The threads that decode, cut and encode sound, and their queue. Dropping the pool ends the threads.
-pub struct SpeechPool {
-    shared: Arc<Shared>,
-    threads: usize,
-}
-
-/// The load of a [`SpeechPool`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SpeechLoad {
-    /// The number of recordings that wait for a thread.
-    pub queued: u64,
-    /// The number of waiting recordings from which new ones are refused.
-    pub max_queued: u64,
-    /// The number of threads that work on a recording.
-    pub busy: usize,
-    /// The number of threads.
-    pub threads: usize,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// The signal that work was queued, or that the pool was closed.
-    changed: Condvar,
-}
-
-struct State {
-    queue: FairQueue<Work>,
-    busy: usize,
-    is_closed: bool,
-}
+#[derive(Debug)]
+pub struct SpeechPool(FairThreads<Work>);
 
 /// Work that takes one turn at each call, and returns true once it is done.
 type Work = Box<dyn FnMut(&Turn) -> bool + Send>;
@@ -75,15 +44,7 @@ impl SpeechPool {
     }
 
     fn with(threads: usize, max_queued: u64) -> io::Result<Self> {
-        let state = State { queue: FairQueue::new(max_queued), busy: 0, is_closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        // If a thread cannot be created, dropping the pool ends those before it.
-        let pool = Self { shared, threads };
-        for number in 0..threads {
-            let shared = Arc::clone(&pool.shared);
-            thread::Builder::new().name(format!("speech-{number}")).spawn(move || shared.work())?;
-        }
-        Ok(pool)
+        FairThreads::new("speech", threads, max_queued, take_turn).map(Self)
     }
 
     /// Queues `work`, which is called for one turn after another until it returns a result.
@@ -105,86 +66,37 @@ impl SpeechPool {
             }
             true
         });
-        let ticket = self.shared.queue(place, work)?;
-        Ok(Running { shared: Arc::clone(&self.shared), ticket, answered })
+        let queue = self.0.queue().clone();
+        let ticket = match place {
+            Place::New(key) => queue.push(key, work)?,
+            Place::Had(ticket) => queue.put_back(ticket, work).map(|()| ticket)?,
+        };
+        Ok(Running { queue, ticket, answered })
     }
 
     /// Returns the current load.
-    pub fn load(&self) -> SpeechLoad {
-        let state = self.shared.lock();
-        let (queued, max_queued) = (state.queue.len(), state.queue.capacity());
-        SpeechLoad { queued, max_queued, busy: state.busy, threads: self.threads }
+    pub fn load(&self) -> ThreadsLoad {
+        self.0.load()
     }
 }
 
-impl fmt::Debug for SpeechPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SpeechPool").field(&self.load()).finish()
-    }
+/// Works for one turn.
+fn take_turn(mut work: Work) -> Turned<Work> {
+    if work(&Turn::begin()) { Turned::Done(Box::new(|| ())) } else { Turned::Again(work) }
 }
 
-impl Drop for SpeechPool {
-    fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
-        self.shared.changed.notify_all();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn queue(&self, place: Place, work: Work) -> Result<Ticket, SpeechError> {
-        let mut state = self.lock();
-        if state.is_closed {
-            return Err(SpeechError::BrokeOff);
+impl From<PushError> for SpeechError {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Refused(refused) => Self::NoTurn(refused),
+            PushError::Closed => Self::BrokeOff,
         }
-        let ticket = match place {
-            Place::New(key) => state.queue.push(key, work).map_err(SpeechError::NoTurn)?,
-            Place::Had(ticket) => {
-                state.queue.put_back(ticket, work);
-                ticket
-            }
-        };
-        drop(state);
-        self.changed.notify_one();
-        Ok(ticket)
-    }
-
-    /// Gives one turn after another until the pool is closed. Each thread runs this.
-    fn work(&self) {
-        while let Some((ticket, mut work)) = self.next() {
-            let turn = Turn::begin();
-            // After a panic the work is dropped, which answers the request, and the thread continues.
-            let left = catch_unwind(AssertUnwindSafe(move || if work(&turn) { None } else { Some(work) }));
-            let mut state = self.lock();
-            state.busy -= 1;
-            if let Ok(Some(work)) = left {
-                state.queue.put_back(ticket, work);
-            }
-        }
-    }
-
-    /// Waits for the next work in turn, and returns it; `None` once the pool is closed.
-    fn next(&self) -> Option<(Ticket, Work)> {
-        let waits = |state: &mut State| !state.is_closed && state.queue.len() == 0;
-        let state = self.changed.wait_while(self.lock(), waits);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        if state.is_closed {
-            // Dropping the work tells the waiting requests that no answer will come.
-            state.queue.clear();
-            return None;
-        }
-        let next = state.queue.pop()?;
-        state.busy += 1;
-        Some(next)
     }
 }
 
 /// Work in a [`SpeechPool`]. Dropping it takes the work out of the queue, or ends it with its current turn.
 pub(super) struct Running<T> {
-    shared: Arc<Shared>,
+    queue: WorkQueue<Work>,
     ticket: Ticket,
     answered: oneshot::Receiver<T>,
 }
@@ -203,8 +115,7 @@ impl<T> Running<T> {
 
 impl<T> Drop for Running<T> {
     fn drop(&mut self) {
-        let left = self.shared.lock().queue.remove(self.ticket);
-        // The work may hold the last handle of a file, so it is dropped after the lock.
-        drop(left);
+        // Work that waits may hold the last handle of a file. It is dropped outside the queue's lock.
+        drop(self.queue.remove(self.ticket));
     }
 }

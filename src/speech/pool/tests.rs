@@ -1,5 +1,5 @@
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -8,12 +8,12 @@ use super::*;
 use crate::fair_share::Refused;
 
 /// The maximum wait, longer than any thread of these tests is kept from running.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A pool of one thread whose turns report the name of their work, and wait for permission to end.
 struct Held {
     pool: SpeechPool,
-    tell: mpsc::Sender<u32>,
+    report: mpsc::Sender<u32>,
     begun: mpsc::Receiver<u32>,
     go: mpsc::Sender<()>,
     may_go: Arc<Mutex<mpsc::Receiver<()>>>,
@@ -21,18 +21,18 @@ struct Held {
 
 impl Held {
     fn new(max_queued: u64) -> Self {
-        let (tell, begun) = mpsc::channel();
+        let (report, begun) = mpsc::channel();
         let (go, may_go) = mpsc::channel();
         let pool = SpeechPool::with(1, max_queued).unwrap();
-        Self { pool, tell, begun, go, may_go: Arc::new(Mutex::new(may_go)) }
+        Self { pool, report, begun, go, may_go: Arc::new(Mutex::new(may_go)) }
     }
 
     /// Queues work of this many turns.
     fn queue(&self, place: Place, name: u32, turns: u32) -> Result<Running<u32>, SpeechError> {
-        let (tell, may_go, mut left) = (self.tell.clone(), Arc::clone(&self.may_go), turns);
+        let (report, may_go, mut left) = (self.report.clone(), Arc::clone(&self.may_go), turns);
         self.pool.run(place, move |_| {
             // Nobody listens once the test is over.
-            let _ = tell.send(name);
+            let _ = report.send(name);
             let _ = may_go.lock().unwrap().recv();
             left -= 1;
             (left == 0).then_some(name)
@@ -40,7 +40,7 @@ impl Held {
     }
 
     fn begun(&self) -> u32 {
-        self.begun.recv_timeout(PATIENCE).unwrap()
+        self.begun.recv_timeout(MAX_WAIT).unwrap()
     }
 
     /// Lets the current turn end, and returns the next work.
@@ -62,7 +62,7 @@ async fn callers_take_turns_and_so_do_the_recordings_of_one() {
     let work = [("alice", 11, 3), ("alice", 12, 1), ("bob", 21, 2), ("alice", 13, 1)];
     let mut running: Vec<_> =
         work.iter().map(|&(name, number, turns)| held.queue(caller(name), number, turns).unwrap()).collect();
-    let SpeechLoad { queued, busy, threads, .. } = held.pool.load();
+    let ThreadsLoad { queued, busy, threads, .. } = held.pool.load();
     assert_eq!((queued, busy, threads), (4, 1, 1));
     // A recording that needs another turn waits behind the others of its caller.
     let order: Vec<_> = (0..7).map(|_| held.next()).collect();

@@ -5,10 +5,11 @@ use std::time::Duration;
 use redis::Value;
 use serde::Serialize;
 
+use super::charge_arguments::ChargeArguments;
 use super::keys::Keys;
-use super::months::{KEEP_MONTH, MonthsAround, ms, us};
+use super::months::{MonthsAround, ms, us};
 use super::records::{open_entry, parsed, written};
-use super::scripts::{Call, Operand};
+use super::scripts::Call;
 use super::shared::Shared;
 use crate::domain::{AudioMs, NanoUsd, Subject, UnixMs};
 use crate::ledger::Charge;
@@ -34,34 +35,13 @@ struct AdmitArguments {
     #[serde(skip_serializing_if = "Option::is_none")]
     requests_capacity: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    audio_weight: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audio_capacity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_usd: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_audio: Option<u64>,
-    /// The estimate.
-    usd: Operand,
-    audio: Operand,
-    lease: u64,
-    /// The record of the open permit.
-    record: String,
     abandoned_after: u64,
-    keep: Operand,
-    keep_month: Operand,
     /// The time of issue of the token, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_at: Option<u64>,
-    /// The end of the session; `None`: no session with caps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_until: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_session_usd: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_session_audio: Option<u64>,
+    #[serde(flatten)]
+    charge: ChargeArguments,
 }
 
 impl Shared {
@@ -69,7 +49,6 @@ impl Shared {
         let (limits, session, shard) = (&request.limits, request.session.as_ref(), keys.shard());
         let now = self.time(shard);
         let months = MonthsAround::new(now);
-        let caps = session.map(|session| session.caps).unwrap_or_default();
         let (weight, capacity) = (|bucket: Bucket| us(bucket.weight()), |bucket: Bucket| us(bucket.capacity()));
         let arguments = AdmitArguments {
             id: request.id.to_string(),
@@ -79,22 +58,17 @@ impl Shared {
             months_until: months.later.next().start(),
             requests_weight: limits.requests.map(weight),
             requests_capacity: limits.requests.map(capacity),
-            audio_weight: limits.audio.map(weight),
-            audio_capacity: limits.audio.map(capacity),
             max_in_flight: limits.concurrent.map(std::num::NonZeroU32::get),
-            max_usd: limits.monthly_usd.map(NanoUsd::get),
-            max_audio: limits.monthly_audio.map(AudioMs::get),
-            usd: Operand::new(request.estimate.usd.get()),
-            audio: Operand::new(request.estimate.audio.get()),
-            lease: ms(request.lease),
-            record: written(&request.entry(now)),
             abandoned_after: ms(ABANDONED_AFTER),
-            keep: Operand::new(ms(self.keep)),
-            keep_month: Operand::new(ms(KEEP_MONTH)),
             issued_at: request.token.issued_at,
-            session_until: session.map(|session| session.expires_at.get()),
-            max_session_usd: caps.usd.map(NanoUsd::get),
-            max_session_audio: caps.audio.map(AudioMs::get),
+            charge: ChargeArguments::new(
+                request.estimate,
+                limits,
+                session,
+                request.lease,
+                written(&request.entry(now)),
+                self.keep,
+            ),
         };
         let keys = vec![
             keys.rates(),

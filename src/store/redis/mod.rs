@@ -1,17 +1,17 @@
 //! The shared store: everything in Redis, so that any number of gateways hold the same limits.
 //!
 //! One script admits (`admit.lua`), one changes the charge of an open permit (`revise.lua`), one settles (`settle.lua`), one
-//! takes back requests whose callers have left
-//! (`void.lua`). Each is one round trip, on keys of one caller, and may be sent again if its answer is lost. While
-//! Redis is down or slow, a request waits at most `redis.timeout`.
+//! takes back requests whose callers have left (`void.lua`). Each is one round trip, on keys of one caller, and may be sent
+//! again if its answer is lost. While Redis is down or slow, a request waits at most `redis.timeout`.
 //!
 //! - `store`: the store; `shared`: the state that its operations and its watch share
 //! - `admit`, `revise`, `settle`, `sessions`, `revoked`, `query`: the operations; `months`: times near the turn of a month
-//! - `scripts`: the scripts and their arguments; `keys`, `records`: the names and the content of the data
+//! - `scripts`: the scripts and their arguments; `charge_arguments`: those that `admit` and `revise` share; `keys`, `records`: the names and the content of the data
 //! - `connections`: a connection for each runtime; `health`: the availability of each shard
 //! - `scan`, `probe`: the operator's commands
 
 mod admit;
+mod charge_arguments;
 mod connections;
 mod health;
 mod keys;
