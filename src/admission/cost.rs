@@ -51,7 +51,7 @@ pub(super) struct CostOfPieces {
     pub(super) by_provider: Vec<ProviderShare>,
     /// The number of pieces that went to a provider.
     pub(super) count: u32,
-    pub(super) any_heard: bool,
+    pub(super) any_transcribed: bool,
     pub(super) any_charged: bool,
 }
 
@@ -71,7 +71,7 @@ impl CostOfPieces {
             let cost = Cost::of(&target.model, report, Length::Measured(length), text);
             sum.charge = sum.charge.plus(cost.charge);
             sum.by_provider.push(ProviderShare { provider: target.provider, usd: cost.charge.usd });
-            sum.any_heard |= progress == PieceProgress::Heard;
+            sum.any_transcribed |= progress == PieceProgress::Transcribed;
             sum.any_charged = true;
             usages.push(PieceUsage { reported: cost.usage, length: cost.charge.audio });
         }

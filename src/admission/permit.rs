@@ -194,7 +194,7 @@ impl Permit {
     fn outcome_of_pieces(&self, pieces: &CostOfPieces) -> Outcome {
         let ending = match self.end {
             Some(End::Answered) => Ending::Answered,
-            Some(End::Failed) if pieces.any_heard => Ending::Broken,
+            Some(End::Failed) if pieces.any_transcribed => Ending::Broken,
             Some(End::Failed) if self.attempts.abandoned_by_client() => Ending::Left,
             Some(End::Failed) if pieces.any_charged => Ending::Broken,
             None if pieces.any_charged => Ending::Left,

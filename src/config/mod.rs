@@ -113,9 +113,9 @@ impl Settings {
         let settings = Self::read(&mut root);
         settings.check_default_model(&root);
         settings.check_secrets(&root);
-        let notes = root.notes();
+        let diagnostics = root.diagnostics();
         root.finish();
-        let problems = notes.problems();
+        let problems = diagnostics.problems();
         if !problems.is_empty() {
             return Err(problems);
         }

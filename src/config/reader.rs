@@ -70,12 +70,12 @@ impl fmt::Display for Problems {
 pub(super) type Origins = HashMap<String, String>;
 
 /// The state that the sections of one tree share: the mistakes found so far, and the files that were read.
-pub(super) struct Notes {
+pub(super) struct Diagnostics {
     problems: RefCell<Problems>,
     origins: Origins,
 }
 
-impl Notes {
+impl Diagnostics {
     /// Returns the mistakes found so far.
     pub(super) fn problems(&self) -> Problems {
         self.problems.borrow().clone()
@@ -87,13 +87,13 @@ pub(super) struct Section {
     path: String,
     table: Table,
     known: Vec<&'static str>,
-    notes: Rc<Notes>,
+    diagnostics: Rc<Diagnostics>,
 }
 
 impl Section {
     pub(super) fn root(table: Table, origins: Origins, files: Files) -> Self {
-        let notes = Rc::new(Notes { problems: RefCell::new(Problems::among(files)), origins });
-        Self { path: String::new(), table, known: Vec::new(), notes }
+        let diagnostics = Rc::new(Diagnostics { problems: RefCell::new(Problems::among(files)), origins });
+        Self { path: String::new(), table, known: Vec::new(), diagnostics }
     }
 
     /// Returns the value of `key`, or `default` if it is missing, or wrong, which is recorded.
@@ -200,22 +200,22 @@ impl Section {
                 Table::new()
             }
         };
-        Section { path: self.full(key), table, known: Vec::new(), notes: Rc::clone(&self.notes) }
+        Section { path: self.full(key), table, known: Vec::new(), diagnostics: Rc::clone(&self.diagnostics) }
     }
 
     /// Reads a file that a setting names.
     pub(super) fn file(&self, path: &Path) -> io::Result<String> {
-        self.notes.problems.borrow_mut().files.read(path)
+        self.diagnostics.problems.borrow_mut().files.read(path)
     }
 
     /// Records that the value of `key` is wrong.
     pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
         let key = self.full(key);
-        let named = match self.notes.origins.get(&key) {
+        let named = match self.diagnostics.origins.get(&key) {
             Some(variable) => format!("{key} ({variable})"),
             None => key,
         };
-        self.notes.problems.borrow_mut().add(named, what);
+        self.diagnostics.problems.borrow_mut().add(named, what);
     }
 
     /// Records the keys that are unknown, each with the nearest known one.
@@ -233,8 +233,8 @@ impl Section {
     }
 
     /// Returns the mistakes that this whole tree of sections shares.
-    pub(super) fn notes(&self) -> Rc<Notes> {
-        Rc::clone(&self.notes)
+    pub(super) fn diagnostics(&self) -> Rc<Diagnostics> {
+        Rc::clone(&self.diagnostics)
     }
 
     fn full(&self, key: &str) -> String {

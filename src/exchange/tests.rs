@@ -1,4 +1,4 @@
-//! What an exchange tells the permit and the record.
+//! The reports of an exchange to the permit and the record.
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ fn the_usage_of_a_joined_answer_is_recorded_and_not_charged_again() {
     for length in [1000, 2000] {
         let log = attempts.begin_piece(AudioMs::new(length), 0);
         log.begin_attempt(target("p")).upload().set();
-        log.piece_heard(usage(length + 100));
+        log.piece_transcribed(usage(length + 100));
         log.finish();
     }
     assert_eq!(record.served(), Some(("p".to_owned(), 2)));

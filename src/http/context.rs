@@ -34,7 +34,7 @@ struct Inner {
     state: Arc<AppState>,
 }
 
-/// What the steps of a request add to its context.
+/// The additions of the steps of a request to its context.
 #[derive(Default)]
 struct Held {
     /// The place among the requests in flight.

@@ -49,7 +49,7 @@ pub(super) struct RecordingInPieces {
     pub(super) late: Option<LateMeasurement>,
 }
 
-/// What is still to be learned about a recording whose pieces are under way while it arrives.
+/// The facts still to come of a recording whose pieces are under way while it arrives.
 pub(super) struct ToBeMeasured {
     length: Rc<Cell<AudioMs>>,
     measurement: LateMeasurement,
@@ -65,7 +65,7 @@ impl ToBeMeasured {
     }
 }
 
-/// What sends the pieces of one job, one after the other.
+/// A sender of the pieces of one job, one after the other.
 struct PieceSender {
     /// The job, with the options that each piece has.
     job: Job,

@@ -23,7 +23,7 @@ pub struct Limits {
     pub monthly_audio: Option<AudioMs>,
 }
 
-/// What a permit has taken that another one of the same request replaces.
+/// The charge and audio of a permit that another permit of the same request replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replaced {
     /// The charge, which the permit will give back.

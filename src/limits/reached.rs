@@ -120,7 +120,7 @@ pub enum Limit {
     },
 }
 
-/// What a caller has and what its request needs, for the numbers of a [`Limit`].
+/// The usage of a caller and the needs of its request, for the numbers of a [`Limit`].
 #[derive(Debug, Clone, Copy)]
 pub struct LimitContext<'a> {
     /// The name of the caller's plan.

@@ -186,8 +186,8 @@ impl AttemptLog {
 
     /// Records that the piece was heard: its provider's answer is complete, with this report. So is a piece whose stream
     /// broke off after part of its transcript was sent to the client.
-    pub fn piece_heard(&self, report: Report) {
-        self.change_piece(|piece| piece.hear(report));
+    pub fn piece_transcribed(&self, report: Report) {
+        self.change_piece(|piece| piece.record_transcript(report));
     }
 
     /// Records that the provider's answer for the piece is useless after all, so that no charge is due for the piece.

@@ -10,7 +10,7 @@ pub(super) struct PieceState {
     length: AudioMs,
     text: u64,
     report: Report,
-    is_heard: bool,
+    is_transcribed: bool,
 }
 
 /// A piece that went to a provider.
@@ -32,7 +32,7 @@ pub struct SentPiece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceProgress {
     /// Its transcript is there.
-    Heard,
+    Transcribed,
     /// A provider has the whole piece and may be working on it, or had it when the client's own deadline passed.
     Held,
     /// No provider has the whole piece: each failed, or the upload is incomplete.
@@ -41,7 +41,7 @@ pub enum PieceProgress {
 
 impl PieceState {
     pub(super) fn new(length: AudioMs, text: u64) -> Self {
-        Self { length, text, report: Report::default(), is_heard: false }
+        Self { length, text, report: Report::default(), is_transcribed: false }
     }
 
     /// Returns the piece before another attempt: an earlier provider's report does not count.
@@ -54,15 +54,15 @@ impl PieceState {
         self.report = report.or(self.report);
     }
 
-    pub(super) fn hear(&mut self, report: Report) {
+    pub(super) fn record_transcript(&mut self, report: Report) {
         self.report(report);
-        self.is_heard = true;
+        self.is_transcribed = true;
     }
 
     pub(super) fn sent(self, target: AttemptTarget, is_held: bool) -> SentPiece {
-        let Self { length, text, report, is_heard } = self;
-        let progress = match (is_heard, is_held) {
-            (true, _) => PieceProgress::Heard,
+        let Self { length, text, report, is_transcribed } = self;
+        let progress = match (is_transcribed, is_held) {
+            (true, _) => PieceProgress::Transcribed,
             (false, true) => PieceProgress::Held,
             (false, false) => PieceProgress::NotHeld,
         };

@@ -49,7 +49,7 @@ pub enum CreateSessionError {
     Parameter {
         /// The name of the parameter.
         name: String,
-        /// What is wrong with it, and what is allowed.
+        /// The mistake, and the values that are allowed.
         reason: String,
     },
     /// The subject is missing.

@@ -23,7 +23,7 @@ pub(super) struct FirstPiece {
     key: Option<SecretString>,
 }
 
-/// What comes next of the first piece.
+/// The next step of the first piece.
 pub(super) enum FirstPieceStep {
     /// More text.
     Delta { text: String, logprobs: Option<Box<RawValue>> },

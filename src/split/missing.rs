@@ -10,9 +10,9 @@ pub(super) fn missing(cut: &[CutPiece], is_cut: bool, length: AudioMs) -> Vec<Sp
     let reached = cut.last().map_or(Samples::default(), |piece| piece.span.end);
     let end = Samples::from_ms(length.get()).max(reached);
     let rest = (!is_cut && reached < end).then_some(Span { start: reached, end });
-    let unheard = cut.iter().filter(|piece| !piece.is_heard).map(|piece| piece.span).chain(rest);
+    let missing_spans = cut.iter().filter(|piece| !piece.is_transcribed).map(|piece| piece.span).chain(rest);
     let mut missing: Vec<Span> = Vec::new();
-    for span in unheard {
+    for span in missing_spans {
         match missing.last_mut() {
             Some(last) if last.end == span.start => last.end = span.end,
             _ => missing.push(span),
@@ -30,7 +30,7 @@ mod tests {
     }
 
     fn cut(pieces: &[(u64, u64, bool)]) -> Vec<CutPiece> {
-        pieces.iter().map(|&(start, end, is_heard)| CutPiece { span: span(start, end), is_heard }).collect()
+        pieces.iter().map(|&(start, end, is_transcribed)| CutPiece { span: span(start, end), is_transcribed }).collect()
     }
 
     #[test]

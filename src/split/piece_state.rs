@@ -1,4 +1,4 @@
-//! What is known of a piece after it was cut, and while it is at a provider.
+//! The state of a piece after it was cut, and while it is at a provider.
 
 use crate::models::AttemptLog;
 use crate::speech::{Piece, Span};
@@ -7,7 +7,7 @@ use crate::speech::{Piece, Span};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CutPiece {
     pub(super) span: Span,
-    pub(super) is_heard: bool,
+    pub(super) is_transcribed: bool,
 }
 
 /// A piece at a provider.

@@ -33,7 +33,7 @@ pub(super) struct Pieces {
     /// The first piece, while its words come as they are recognised.
     first: Option<FirstPiece>,
     /// The pieces that were heard and are not joined, by number.
-    heard: BTreeMap<u32, Heard>,
+    transcribed: BTreeMap<u32, TranscribedPiece>,
     /// The pieces that were cut, in order.
     cut: Vec<CutPiece>,
     /// The number of pieces that are joined.
@@ -54,7 +54,7 @@ enum PieceReply {
 }
 
 /// A piece that was heard.
-struct Heard {
+struct TranscribedPiece {
     span: Span,
     voice: Vec<Span>,
     log: AttemptLog,
@@ -69,7 +69,7 @@ impl Pieces {
             waiting: None,
             in_flight: FuturesUnordered::new(),
             first: None,
-            heard: BTreeMap::new(),
+            transcribed: BTreeMap::new(),
             cut: Vec::new(),
             joined: 0,
             failure: None,
@@ -102,7 +102,7 @@ impl Pieces {
         };
         self.request.joiner.abandon_piece();
         // What is behind the hole is heard too.
-        for (number, Heard { span, voice, log, body }) in std::mem::take(&mut self.heard) {
+        for (number, TranscribedPiece { span, voice, log, body }) in std::mem::take(&mut self.transcribed) {
             let place = PiecePlace { number, last: false, span, voice: &voice };
             if self.request.joiner.add(&place, &body).is_err() {
                 log.piece_failed();
@@ -111,8 +111,8 @@ impl Pieces {
         }
         let missing = missing(&self.cut, self.is_cut, self.request.length.get());
         let partial = self.request.joiner.partial();
-        let is_nothing_heard = !self.cut.iter().any(|piece| piece.is_heard) && partial.text.is_empty();
-        if is_nothing_heard {
+        let is_nothing_transcribed = !self.cut.iter().any(|piece| piece.is_transcribed) && partial.text.is_empty();
+        if is_nothing_transcribed {
             return Err(failure);
         }
         Err(TranscriptError::Incomplete(Box::new(Incomplete { partial, missing, cause: failure })))
@@ -122,7 +122,7 @@ impl Pieces {
     pub(super) fn progress(&self) -> Progress {
         let reached = self.joined.checked_sub(1).and_then(|last| self.cut.get(last));
         Progress {
-            done: self.cut.iter().filter(|piece| piece.is_heard).count(),
+            done: self.cut.iter().filter(|piece| piece.is_transcribed).count(),
             pieces: self.is_cut.then_some(self.cut.len()),
             audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.request.length.get()),
             total: self.request.length.get(),
@@ -139,7 +139,7 @@ impl Pieces {
             None => self.is_cut = true,
             Some(Err(error)) => self.fail(error.into()),
             Some(Ok(piece)) => {
-                self.cut.push(CutPiece { span: piece.span, is_heard: false });
+                self.cut.push(CutPiece { span: piece.span, is_transcribed: false });
                 self.waiting = Some(piece);
                 self.send_waiting();
             }
@@ -188,14 +188,14 @@ impl Pieces {
 
     fn take_answer(&mut self, Answered { sent, answer }: Answered) {
         match answer {
-            Ok(PieceReply::Whole(answer)) => self.hear(sent, answer),
+            Ok(PieceReply::Whole(answer)) => self.take_transcript(sent, answer),
             Ok(PieceReply::Stream { bytes, key }) => {
                 self.first = Some(FirstPiece::new(sent, bytes, key, self.request.max_event_bytes));
             }
             Err(error) => {
                 if sent.piece.number == 0 && !self.request.joiner.partial().text.is_empty() {
                     // The client has the beginning from a stream that broke off.
-                    sent.log.piece_heard(Report::default());
+                    sent.log.piece_transcribed(Report::default());
                 }
                 self.fail(error.into());
             }
@@ -203,14 +203,14 @@ impl Pieces {
         self.send_waiting();
     }
 
-    fn hear(&mut self, sent: SentPiece, PieceAnswer { body, report }: PieceAnswer) {
+    fn take_transcript(&mut self, sent: SentPiece, PieceAnswer { body, report }: PieceAnswer) {
         let SentPiece { piece: Piece { number, span, voice, .. }, log, .. } = sent;
         if !self.has_room_for(body.len()) {
             return log.piece_failed();
         }
-        log.piece_heard(report);
-        self.mark_heard(number);
-        self.heard.insert(number, Heard { span, voice, log, body });
+        log.piece_transcribed(report);
+        self.mark_transcribed(number);
+        self.transcribed.insert(number, TranscribedPiece { span, voice, log, body });
     }
 
     /// Counts bytes of answers, whose sum is bounded.
@@ -231,7 +231,7 @@ impl Pieces {
         if !is_number_known && self.failure.is_none() || self.is_behind_a_hole() {
             return None;
         }
-        let Heard { span, voice, log, body } = self.heard.remove(&number)?;
+        let TranscribedPiece { span, voice, log, body } = self.transcribed.remove(&number)?;
         let place = PiecePlace { number, last: self.is_last(number), span, voice: &voice };
         match self.request.joiner.add(&place, &body) {
             Ok(added) => {
@@ -254,7 +254,7 @@ impl Pieces {
 
     /// Returns true if a piece that was not heard, and will not be, is before the next one to join.
     fn is_behind_a_hole(&self) -> bool {
-        self.failure.is_some() && self.cut.get(self.joined).is_some_and(|piece| !piece.is_heard)
+        self.failure.is_some() && self.cut.get(self.joined).is_some_and(|piece| !piece.is_transcribed)
     }
 
     fn is_last(&self, number: u32) -> bool {
@@ -282,8 +282,8 @@ impl Pieces {
                     self.fail(UpstreamError::NoTranscript.into());
                     return None;
                 };
-                log.piece_heard(report);
-                self.mark_heard(piece.number);
+                log.piece_transcribed(report);
+                self.mark_transcribed(piece.number);
                 self.joined += 1;
                 self.send_waiting();
                 Some(added.into_events())
@@ -296,7 +296,7 @@ impl Pieces {
                     if self.request.joiner.partial().text.is_empty() {
                         log.piece_failed();
                     } else {
-                        log.piece_heard(Report::default());
+                        log.piece_transcribed(Report::default());
                     }
                 } else {
                     log.piece_failed();
@@ -310,7 +310,7 @@ impl Pieces {
     /// Gives the first piece up. What the client has of it was heard.
     fn break_first_off(&mut self) {
         if let Some(first) = self.first.take() {
-            first.into_sent().log.piece_heard(Report::default());
+            first.into_sent().log.piece_transcribed(Report::default());
         }
     }
 
@@ -330,18 +330,18 @@ impl Pieces {
         lengths.fold(Samples::default(), Samples::saturating_add).audio_ms()
     }
 
-    fn mark_heard(&mut self, number: u32) {
-        self.set_heard(number, true);
+    fn mark_transcribed(&mut self, number: u32) {
+        self.set_transcribed(number, true);
     }
 
     fn mark_failed(&mut self, number: u32) {
-        self.set_heard(number, false);
+        self.set_transcribed(number, false);
     }
 
-    fn set_heard(&mut self, number: u32, is_heard: bool) {
+    fn set_transcribed(&mut self, number: u32, is_transcribed: bool) {
         let piece = usize::try_from(number).ok().and_then(|number| self.cut.get_mut(number));
         if let Some(piece) = piece {
-            piece.is_heard = is_heard;
+            piece.is_transcribed = is_transcribed;
         }
     }
 

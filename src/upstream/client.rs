@@ -10,8 +10,7 @@ use crate::config::Settings;
 /// The client for providers. Each worker thread has its own, with its own connection pool: a request stays on its thread,
 /// and a worker that stops takes no connection away from another. All workers share the state of the providers.
 ///
-/// What forwarding needs of the world is handed in, so that a simulator can run it: the transport, the randomness, and
-/// the calendar. Waits and time limits follow the clock of the tokio runtime, which tests can pause.
+/// The transport, the randomness and the calendar are handed in, so that a simulator can run forwarding. Waits and time limits follow the clock of the tokio runtime, which tests can pause.
 #[derive(Debug)]
 pub struct Upstream {
     pub(super) transport: Box<dyn Transport>,

@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) keys: Vec<Key>,
 }
 
-/// What one request shows about the provider, and about the key that the request used.
+/// The evidence that one request gives about the provider, and about the key that the request used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observation {
     /// The provider did the work.

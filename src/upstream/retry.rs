@@ -11,7 +11,7 @@ use super::providers::Observation;
 /// The meaning of a failed attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FailureMeaning {
-    /// What it shows about the provider and the key.
+    /// The evidence about the provider and the key.
     pub(super) observation: Observation,
     /// The next step of the request.
     pub(super) decision: RetryDecision,

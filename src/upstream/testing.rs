@@ -30,7 +30,7 @@ use crate::intake::{Job, Options, Spool, SpoolQuota, SpoolWriter};
 use crate::models::{Attempts, Target, TargetChain, Way};
 use crate::telemetry::traces::Span;
 
-/// What a provider does with a request.
+/// The behaviour of a provider towards a request.
 #[derive(Debug)]
 pub(super) enum Does {
     /// Reads the recording and answers with this status, headers and body.

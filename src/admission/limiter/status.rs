@@ -1,4 +1,4 @@
-//! What the limiter knows, and the parts of it that permits and sessions share.
+//! The knowledge of the limiter, and the parts of it that permits and sessions share.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What admission charges a job in pieces, and how that charge changes.
+//! The charge of admission for a job in pieces, and its changes.
 
 use std::io::Write;
 use std::num::NonZeroU32;
@@ -187,7 +187,7 @@ async fn a_change_charges_the_job_as_it_is_known_now_and_the_settlement_corrects
         key: None,
     };
     log.begin_attempt(target).upload().set();
-    log.piece_heard(Report { usage: Some(Usage::Length(AudioMs::new(301_000))), duration: None });
+    log.piece_transcribed(Report { usage: Some(Usage::Length(AudioMs::new(301_000))), duration: None });
     permit.failed();
     drop(permit);
     let settled = bench.settled().await;

@@ -1,4 +1,4 @@
-//! What a request in pieces is charged, and how it ends.
+//! The charge and the ending of a request in pieces.
 
 use std::sync::Arc;
 
@@ -52,16 +52,16 @@ fn each_piece_costs_what_the_model_that_heard_it_reports_or_its_own_length() {
     let attempts = permit.attempts();
     let by_tokens = attempts.begin_piece(seconds(10), 0);
     receive(&by_tokens, "tokens");
-    by_tokens.piece_heard(tokens(14, 45));
+    by_tokens.piece_transcribed(tokens(14, 45));
     let by_length = attempts.begin_piece(seconds(20), 0);
     receive(&by_length, "minutes");
-    by_length.piece_heard(length(seconds(21)));
+    by_length.piece_transcribed(length(seconds(21)));
     let silent_on_usage = attempts.begin_piece(seconds(30), 1000);
     receive(&silent_on_usage, "tokens");
-    silent_on_usage.piece_heard(Report::default());
+    silent_on_usage.piece_transcribed(Report::default());
     let too_much = attempts.begin_piece(seconds(5), 0);
     receive(&too_much, "minutes");
-    too_much.piece_heard(length(seconds(3600)));
+    too_much.piece_transcribed(length(seconds(3600)));
     // The usage of the joined answer.
     permit.record_usage(length(seconds(56)));
     permit.answered();
@@ -81,7 +81,7 @@ fn tokens_are_summed_if_every_piece_has_reported_them() {
     for report in [tokens(14, 45), tokens(1, 2)] {
         let log = permit.attempts().begin_piece(seconds(10), 0);
         receive(&log, "tokens");
-        log.piece_heard(report);
+        log.piece_transcribed(report);
     }
     permit.answered();
     drop(permit);
@@ -108,7 +108,7 @@ fn what_was_heard_is_charged_and_what_failed_is_not_however_the_request_ends() {
         if heard {
             let log = attempts.begin_piece(seconds(10), 0);
             receive(&log, "minutes");
-            log.piece_heard(Report::default());
+            log.piece_transcribed(Report::default());
         }
         if held {
             receive(&attempts.begin_piece(seconds(20), 0), "minutes");
@@ -149,7 +149,7 @@ fn a_recording_that_was_refused_whole_costs_only_its_pieces() {
     whole.finish();
     let log = attempts.begin_piece(seconds(10), 0);
     receive(&log, "minutes");
-    log.piece_heard(Report::default());
+    log.piece_transcribed(Report::default());
     log.finish();
     assert!(attempts.are_over());
     permit.answered();

@@ -12,7 +12,7 @@ use crate::split::{Incomplete, TranscriptError};
 #[derive(Serialize)]
 struct PartialObject<'a> {
     #[serde(flatten)]
-    heard: &'a Partial,
+    transcribed: &'a Partial,
     missing: Vec<MissingObject>,
 }
 
@@ -43,7 +43,7 @@ impl ApiError {
     /// Builds the error for a transcript with a hole. An SDK that tries again by itself would pay for all of it again.
     fn incomplete(error: &TranscriptError, incomplete: &Incomplete) -> Self {
         let missing = incomplete.missing.iter().copied().map(MissingObject::from).collect();
-        let partial = serde_json::value::to_raw_value(&PartialObject { heard: &incomplete.partial, missing });
+        let partial = serde_json::value::to_raw_value(&PartialObject { transcribed: &incomplete.partial, missing });
         match partial {
             Ok(partial) => Self::new(ErrorCode::TranscriptIncomplete, error.to_string()).never_retry().partial(partial),
             Err(_) => Self::internal(),

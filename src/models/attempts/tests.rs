@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Model;
 use crate::ledger::Usage;
-use crate::models::PieceProgress::{self, Heard, Held, NotHeld};
+use crate::models::PieceProgress::{self, Held, NotHeld, Transcribed};
 
 fn target() -> AttemptTarget {
     AttemptTarget { model: Arc::new(Model::unknown("m")), provider: "p".to_owned(), key: None }
@@ -87,15 +87,15 @@ fn a_piece_is_heard_or_held_or_neither() {
         upload.set();
     }
     let report = Report { usage: Some(Usage::Length(length)), duration: None };
-    logs[0].piece_heard(report);
+    logs[0].piece_transcribed(report);
     let (failed, deadline) = (entries.next().unwrap(), entries.next().unwrap());
     failed.upload().set();
     failed.fail(AttemptFailure::Provider);
     deadline.upload().set();
     deadline.fail(AttemptFailure::ClientDeadline);
-    assert_eq!(progress(&attempts), [Heard, Held, NotHeld, Held]);
+    assert_eq!(progress(&attempts), [Transcribed, Held, NotHeld, Held]);
     logs[1].piece_failed();
-    assert_eq!(progress(&attempts), [Heard, NotHeld, NotHeld, Held]);
+    assert_eq!(progress(&attempts), [Transcribed, NotHeld, NotHeld, Held]);
 }
 
 #[test]

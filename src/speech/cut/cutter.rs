@@ -14,7 +14,7 @@ pub(super) const MIN_GAP: Samples = Samples::from_ms(3_000);
 /// Only a recording in one piece of many hours has so many.
 const MAX_STRETCHES: usize = 32 * 1024;
 
-/// What becomes of the samples that follow those of the decision before.
+/// A decision about the samples that follow those of the decision before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::speech) enum Decision {
     /// The samples up to `until` are silence that is not sent.

@@ -13,7 +13,7 @@ pub(super) const MIN_PAUSE: u64 = 8;
 /// The number of frames with voice without which a sound is no speech: 64 ms.
 pub(super) const MIN_VOICE: u64 = 4;
 
-/// What is known of the sound in one frame.
+/// The measurements of the sound in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::speech) struct Frame {
     /// How much the frame is like speech, from 0 to 1.

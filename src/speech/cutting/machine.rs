@@ -24,7 +24,7 @@ use crate::speech::voice::VoiceDetector;
 /// The samples that are encoded between two looks at the clock.
 const STEP: usize = 32 * 1024;
 
-/// What the work needs.
+/// The input of the work.
 pub(super) struct Order {
     pub(super) key: ShareKey,
     pub(super) quota: Arc<SpoolQuota>,

@@ -55,7 +55,7 @@ enum Work {
     Failed,
 }
 
-/// What comes back from the pool.
+/// The result that comes back from the pool.
 struct Turned {
     machine: Box<Machine>,
     outcome: Result<Outcome, SpeechError>,

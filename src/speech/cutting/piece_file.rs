@@ -23,7 +23,7 @@ pub(super) struct PieceFile {
     encoded: Vec<u8>,
 }
 
-/// What makes bytes of samples.
+/// The encoder of samples.
 enum Encoder {
     Flac(Box<FlacEncoder>),
     Wav,

@@ -8,7 +8,7 @@ use crate::speech::samples::Samples;
 /// The account of how a recording was cut so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CutReport {
-    /// What was decoded.
+    /// The account of the decoding.
     pub decoding: DecodeReport,
     /// The number of complete pieces.
     pub pieces: u32,

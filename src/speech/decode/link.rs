@@ -17,7 +17,7 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// The most silence that bridges one gap, in seconds; a longer one is more than the rule about damage allows.
 const MAX_GAP_SECONDS: u64 = 11;
 
-/// What all links of a recording share.
+/// The state that all links of a recording share.
 pub(super) struct Shared {
     pub(super) measured: Length,
     pub(super) damage: Damage,
@@ -29,7 +29,7 @@ pub(super) struct Shared {
 pub(super) struct Link {
     decoder: Box<dyn Decode + Send>,
     splitter: Option<Splitter>,
-    /// What is played, and at what rate; `None` before the first sample.
+    /// The played sound and its rate; `None` before the first sample.
     timeline: Timeline,
     resampler: Option<Resampler>,
     mono: Vec<f32>,

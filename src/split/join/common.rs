@@ -8,7 +8,7 @@ use crate::speech::Samples;
 /// The members that the joiner writes itself.
 const JOINED: [&str; 9] = ["type", "task", "language", "duration", "text", "segments", "words", "logprobs", "usage"];
 
-/// What the answers have in common.
+/// The members that the answers have in common.
 #[derive(Default)]
 pub(super) struct CommonMembers {
     /// The other members that are equal in all answers so far; `None` before the first.

@@ -30,7 +30,7 @@ pub(super) struct Cue {
     identifier: Option<String>,
     start: Stamp,
     end: Stamp,
-    /// What follows the times on their line.
+    /// The text after the times on their line.
     settings: String,
     lines: Vec<String>,
 }

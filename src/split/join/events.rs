@@ -4,7 +4,7 @@ use super::json::ObjectWriter;
 use super::members::Members;
 use crate::domain::terms::Format;
 
-/// What a piece adds to a stream.
+/// The part of a stream that a piece adds.
 #[derive(Default)]
 pub struct Added {
     /// The text that follows what the client has, with the space between two pieces; empty if the piece adds no text.

@@ -21,7 +21,7 @@ use crate::upstream::Reply;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What the provider does with a piece.
+/// The behaviour of the provider towards a piece.
 #[derive(Clone, Copy)]
 enum Does {
     /// Answers with the number of the piece, after a time.

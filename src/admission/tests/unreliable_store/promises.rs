@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{BUDGET, BURST, Host, MAX_CONCURRENT, REQUESTS_PER_MINUTE, Run};
+use super::requests::{BUDGET, BURST, MAX_CONCURRENT, REQUESTS_PER_MINUTE};
+use super::run::{Host, Run};
 use crate::config::Namespace;
 use crate::domain::{Month, Subject};
 use crate::ledger::{Charge, Ending, Entry, PermitId, Statement};

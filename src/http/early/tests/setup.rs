@@ -216,7 +216,7 @@ impl Upload {
     }
 }
 
-/// What the provider does with a request.
+/// The behaviour of the provider towards a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Then {
     /// It reads the recording and answers.

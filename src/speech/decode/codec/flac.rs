@@ -10,7 +10,7 @@ use crate::intake::media::FlacFrame;
 /// The largest block (RFC 9639 §8.2).
 const MAX_BLOCK: u16 = 65_535;
 
-/// What a decoder must know of frames.
+/// The facts of frames that a decoder needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
     rate: u32,

@@ -21,7 +21,7 @@ pub(in crate::store::embedded) struct OpenPermit {
     pub(in crate::store::embedded) revision: Revision,
 }
 
-enum Standing {
+enum PermitState {
     Open(OpenPermit),
     Settled,
 }
@@ -49,7 +49,7 @@ impl Writer<'_> {
 
     /// Returns true if the permit of this record was given.
     pub(in crate::store::embedded) fn knows(&self, entry: &Entry) -> Result<bool> {
-        Ok(self.standing(entry.id)?.is_some())
+        Ok(self.permit_state(entry.id)?.is_some())
     }
 
     /// Charges the estimate and opens the record.
@@ -64,8 +64,8 @@ impl Writer<'_> {
         if settlement.is_void() {
             return self.void(settlement, entry);
         }
-        match (self.standing(entry.id)?, settlement.unknown) {
-            (Some(Standing::Open(open)), _) => {
+        match (self.permit_state(entry.id)?, settlement.unknown) {
+            (Some(PermitState::Open(open)), _) => {
                 // The time in the record is the right one, and so is its charge: the gateway does not know it if the
                 // answer to a revision was lost.
                 entry.at = open.at;
@@ -118,9 +118,9 @@ impl Writer<'_> {
 
     /// Returns a permit that is not settled.
     pub(in crate::store::embedded) fn open_permit(&self, id: PermitId) -> Result<Option<OpenPermit>> {
-        Ok(match self.standing(id)? {
-            Some(Standing::Open(open)) => Some(open),
-            Some(Standing::Settled) | None => None,
+        Ok(match self.permit_state(id)? {
+            Some(PermitState::Open(open)) => Some(open),
+            Some(PermitState::Settled) | None => None,
         })
     }
 
@@ -137,15 +137,15 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn standing(&self, id: PermitId) -> Result<Option<Standing>> {
-        let mut query = self.0.prepare_cached(include_str!("../sql/standing.sql"))?;
+    fn permit_state(&self, id: PermitId) -> Result<Option<PermitState>> {
+        let mut query = self.0.prepare_cached(include_str!("../sql/permit_state.sql"))?;
         let found = |row: &Row<'_>| {
             if parsed::<Ending>(row, 0)? != Ending::Open {
-                return Ok(Standing::Settled);
+                return Ok(PermitState::Settled);
             }
             let charge = Charge { usd: NanoUsd::new(counted(row, 2)?), audio: AudioMs::new(counted(row, 3)?) };
             let (at, revision) = (UnixMs::new(counted(row, 1)?), Revision::new(row.get(4)?));
-            Ok(Standing::Open(OpenPermit { at, charge, revision }))
+            Ok(PermitState::Open(OpenPermit { at, charge, revision }))
         };
         query.query_row([id.to_string()], found).optional()
     }
