@@ -121,6 +121,45 @@ fn a_codec_without_a_decoder_is_named() {
 }
 
 #[test]
+fn sound_behind_the_end_that_a_recording_states_is_not_left_out_without_a_word() {
+    let Some(ffmpeg) = Ffmpeg::find() else { return };
+    let stated = ffmpeg.write(&source(), &["-c:a", "libmp3lame", "-b:a", "96k"], "mp3");
+    let more = ffmpeg.write(
+        &source(),
+        &["-c:a", "libmp3lame", "-b:a", "96k", "-write_xing", "0", "-id3v2_version", "0"],
+        "mp3",
+    );
+    let refused = decode(&[stated, more].concat());
+    let Err(SoundError::NotUnderstood { reason, .. }) = refused else {
+        panic!("{:?}", refused.map(|it| it.samples.len()))
+    };
+    assert!(matches!(reason, Reason::Feature(_)), "{reason}");
+}
+
+#[test]
+fn pcm_of_one_giant_sample_is_decoded_in_small_blocks() {
+    let Some(ffmpeg) = Ffmpeg::find() else { return };
+    let long = signal::wav(48_000, &signal::speech_like(48_000, 2, 30.0));
+    let mut bytes = ffmpeg.write(&long, &["-c:a", "pcm_s16le"], "mov");
+    let expected = decode(&bytes).unwrap().samples;
+    // One sample of all bytes, in one chunk.
+    let stsz = memchr::memmem::find(&bytes, b"stsz").unwrap();
+    let field = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let all = field(stsz + 8) * field(stsz + 12);
+    bytes[stsz + 8..stsz + 12].copy_from_slice(&all.to_be_bytes());
+    bytes[stsz + 12..stsz + 16].copy_from_slice(&1_u32.to_be_bytes());
+    let info = measured(&bytes);
+    let mut reader = SoundReader::open(std::io::Cursor::new(&bytes), &info).unwrap();
+    let (mut samples, mut largest) = (Vec::new(), 0);
+    while let Some(block) = reader.next().unwrap() {
+        largest = largest.max(block.len());
+        samples.extend_from_slice(block);
+    }
+    assert!(largest <= 16_384, "{largest}");
+    assert_eq!(samples, expected);
+}
+
+#[test]
 fn a_header_that_claims_a_hundred_hours_costs_nothing() {
     let mut bytes = source();
     let claimed = u32::MAX - 1000;

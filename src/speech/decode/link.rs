@@ -16,6 +16,8 @@ const MAX_RATE: u32 = 192_000;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// The most silence that bridges one gap, in seconds; a longer one is more than the rule about damage allows.
 const MAX_GAP_SECONDS: u64 = 11;
+/// The longest padding behind the end that a stream states, in seconds: two large packets, or a page of Ogg.
+const MAX_PADDING_SECONDS: u64 = 2;
 
 /// The state that all links of a recording share.
 pub(super) struct Shared {
@@ -241,6 +243,10 @@ impl Link {
         }
         let Some(resampler) = &mut self.resampler else { return Ok(()) };
         self.timeline.push(mono, |samples| resampler.push(samples, output));
+        // A stream that goes on behind the end that it states would lose sound without a word.
+        if self.timeline.beyond_end() > u64::from(rate).saturating_mul(MAX_PADDING_SECONDS) {
+            return Err(Reason::Feature("goes on behind the end that it states"));
+        }
         Ok(())
     }
 

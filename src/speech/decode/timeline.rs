@@ -20,6 +20,8 @@ pub(super) struct Timeline {
     /// The number of samples so far, played or not.
     position: u64,
     parts: VecDeque<Part>,
+    /// The end that the stream states.
+    end: Option<u64>,
     /// The samples of the last packet that are to be played: its end may turn out to be padding.
     held: Vec<f32>,
 }
@@ -28,13 +30,17 @@ impl Timeline {
     /// Creates a timeline of `rate` samples a second, all of which are played.
     pub(super) fn new(rate: u32) -> Self {
         let parts = VecDeque::from([Part { begins: 0, ends: u64::MAX }]);
-        Self { rate, position: 0, parts, held: Vec::new() }
+        Self { rate, position: 0, parts, end: None, held: Vec::new() }
     }
 
     /// Returns this timeline, of which no sample has come, at another rate.
     pub(super) fn at_rate(&self, rate: u32) -> Self {
         // Parts are in samples, whatever their rate turns out to be.
-        if self.rate == 0 { Self { rate, parts: self.parts.clone(), ..Self::new(rate) } } else { Self::new(rate) }
+        if self.rate == 0 {
+            Self { rate, parts: self.parts.clone(), end: self.end, ..Self::new(rate) }
+        } else {
+            Self::new(rate)
+        }
     }
 
     pub(super) fn rate(&self) -> u32 {
@@ -61,13 +67,20 @@ impl Timeline {
     /// Leaves out what comes from the sample `end` on.
     pub(super) fn end_at(&mut self, end: u64) {
         let end = end.max(self.position);
+        self.end = Some(end);
         self.parts.retain(|part| part.begins < end);
         if let Some(last) = self.parts.back_mut() {
             last.ends = last.ends.min(end);
         }
     }
 
-    /// Plays `parts` alone.
+    /// Returns the number of samples beyond the end that the stream states. Padding is a packet or two; more is sound that
+    /// would be left out.
+    pub(super) fn beyond_end(&self) -> u64 {
+        self.end.map_or(0, |end| self.position.saturating_sub(end))
+    }
+
+    /// Plays `parts` alone, and nothing twice: a part begins no earlier than the one before it ends.
     pub(super) fn edit(&mut self, parts: &[EditPart]) {
         let place = |ticks: u64, timescale: u32| {
             if ticks == u64::MAX { u64::MAX } else { self.scale(ticks, timescale.into()) }
@@ -77,7 +90,13 @@ impl Timeline {
             ends: place(part.ends, part.timescale),
         };
         if !parts.is_empty() {
-            self.parts = parts.iter().map(part).collect();
+            let mut played_until = 0;
+            let once = parts.iter().map(part).filter_map(|Part { begins, ends }| {
+                let begins = begins.max(played_until);
+                played_until = played_until.max(ends);
+                (begins < ends).then_some(Part { begins, ends })
+            });
+            self.parts = once.collect();
         }
     }
 
@@ -167,6 +186,26 @@ mod tests {
         let mut timeline = Timeline::new(1000);
         timeline.edit(&parts);
         assert_eq!(play(timeline, 5, 0), [numbers(10..24), numbers(40..50)].concat());
+    }
+
+    #[test]
+    fn no_part_of_an_edit_list_is_played_twice() {
+        let parts = [(0, 20), (0, 20), (10, 25), (5, 8), (30, 32)];
+        let parts = parts.map(|(begins, ends)| EditPart { begins, ends, timescale: 1000 });
+        let mut timeline = Timeline::new(1000);
+        timeline.edit(&parts);
+        assert_eq!(play(timeline, 5, 0), [numbers(0..25), numbers(30..32)].concat());
+    }
+
+    #[test]
+    fn sound_beyond_the_stated_end_is_counted() {
+        let mut timeline = Timeline::new(1000);
+        timeline.push(&[0.0; 10], |_| ());
+        assert_eq!(timeline.beyond_end(), 0);
+        timeline.end_at(15);
+        timeline.push(&[0.0; 10], |_| ());
+        timeline.push(&[0.0; 10], |_| ());
+        assert_eq!(timeline.beyond_end(), 15);
     }
 
     #[test]

@@ -12,6 +12,10 @@ use super::{Count, TrackParams, Wants};
 /// The maximum number of bytes kept of a header that comes as a packet.
 const MAX_HEADER: usize = 64 * 1024;
 
+/// The maximum number of values in all codebooks together. A decoder holds each value of every entry, though a header of a few
+/// kilobytes can state any number of them; libvorbis' encoders write some hundred thousand.
+const MAX_BOOK_VALUES: u64 = 4 * 1024 * 1024;
+
 /// A counter of Vorbis packets.
 #[derive(Debug)]
 pub(super) struct Vorbis {
@@ -88,11 +92,16 @@ fn width(value: u32) -> u32 {
     32 - value.leading_zeros()
 }
 
-/// Returns the modes of a setup header; true for a mode with long windows.
+/// Returns the modes of a setup header; true for a mode with long windows. Returns `None` for a header whose codebooks are
+/// larger than any encoder's.
 fn modes(header: &[u8], channels: u32) -> Option<Vec<bool>> {
     let mut bits = LowBits::new(header.strip_prefix(b"\x05vorbis")?);
+    let mut values = 0_u64;
     for _ in 0..=bits.take(8)? {
-        codebook(&mut bits)?;
+        values = values.saturating_add(codebook(&mut bits)?);
+        if values > MAX_BOOK_VALUES {
+            return None;
+        }
     }
     for _ in 0..=bits.take(6)? {
         bits.skip(16)?;
@@ -114,8 +123,8 @@ fn modes(header: &[u8], channels: u32) -> Option<Vec<bool>> {
     bits.flag()?.then_some(modes)
 }
 
-/// Skips a codebook (§3.2.1).
-fn codebook(bits: &mut LowBits<'_>) -> Option<()> {
+/// Skips a codebook (§3.2.1), and returns the number of values that a decoder holds for it.
+fn codebook(bits: &mut LowBits<'_>) -> Option<u64> {
     bits.skip(24)?;
     let (dimensions, entries) = (bits.take(16)?, bits.take(24)?);
     if bits.flag()? {
@@ -133,15 +142,17 @@ fn codebook(bits: &mut LowBits<'_>) -> Option<()> {
             }
         }
     }
+    let held = u64::from(entries) * u64::from(dimensions.max(1));
     let lookup = bits.take(4)?;
     if lookup == 0 {
-        return Some(());
+        return Some(entries.into());
     }
     bits.skip(32 + 32)?;
     let value_bits = bits.take(4)? + 1;
     bits.skip(1)?;
     let values = if lookup == 1 { root(entries, dimensions) } else { u64::from(entries) * u64::from(dimensions) };
-    bits.skip(usize::try_from(values.checked_mul(value_bits.into())?).ok()?)
+    bits.skip(usize::try_from(values.checked_mul(value_bits.into())?).ok()?)?;
+    Some(held)
 }
 
 /// Returns the greatest number whose power of `dimensions` does not exceed `entries` (§9.2.3).

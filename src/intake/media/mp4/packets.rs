@@ -137,19 +137,30 @@ impl<S: Read + Seek> Playing<S> {
             if run.size == 0 || run.count == 0 || left == 0 {
                 continue;
             }
-            let is_pcm = self.track.description.pcm_frame > 0;
-            // Any number of samples of PCM is a packet.
-            let count = if is_pcm { (PCM_PIECE / run.size).clamp(1, run.count) } else { 1 };
-            let size = run.size.saturating_mul(count).min(left);
+            let (stated, rest) = self.first_packet(run);
+            let size = stated.min(left);
             self.played = self.played.saturating_add(size);
             if self.played > bytes {
                 return Err(MediaError::Overlapping { container: Container::Mp4 });
             }
-            self.packet(run.at, size, run.size.saturating_mul(count), sink)?;
+            self.packet(run.at, size, stated, sink)?;
             shown += size;
-            self.run = Some(run.part(count, u64::MAX)).filter(|rest| rest.count > 0);
+            self.run = Some(rest).filter(|rest| rest.count > 0);
         }
         Ok(true)
+    }
+
+    /// Returns the size of the first packet of `run`, and the run after it. The samples of a run of PCM are consecutive, and
+    /// of any size: any number of their frames is a packet.
+    fn first_packet(&self, run: Run) -> (u64, Run) {
+        let frame = self.track.description.pcm_frame;
+        if frame == 0 {
+            return (run.size, run.part(1, u64::MAX));
+        }
+        let all = run.size.saturating_mul(run.count);
+        let size = (PCM_PIECE / frame).max(1).saturating_mul(frame).min(all);
+        let rest = all.saturating_sub(size);
+        (size, Run { at: run.at.saturating_add(size), size: rest, count: u64::from(rest > 0), ..run })
     }
 
     fn next_run(&mut self) -> Result<Option<Run>, MediaError> {

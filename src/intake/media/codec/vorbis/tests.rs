@@ -79,3 +79,32 @@ fn headers_among_the_packets_begin_anew() {
     let (setup, long) = (setup(), [0b010_u8]);
     assert_eq!(play(&mut vorbis, [&long[..], &long, &slow, b"\x03vorbis", &setup, &long]), 128 + 1_024);
 }
+
+#[test]
+fn codebooks_larger_than_any_encoders_are_refused() {
+    // 131072 entries of 32 dimensions, all of one length, with one value.
+    let entries = 1 << 17;
+    let book = [
+        (0x0056_4342, 24),
+        (32, 16),
+        (entries, 24),
+        (1, 1),
+        (16, 5),
+        (entries, 18),
+        (1, 4),
+        (0, 32),
+        (0, 32),
+        (0, 4),
+        (0, 1),
+        (0, 1),
+    ];
+    let header = |books: u32| {
+        let all: Vec<_> = (0..books).flat_map(|_| book).collect();
+        written(&[&[(5, 8)], &MAGIC[..], &[(books - 1, 8)], &all].concat(), true)
+    };
+    let one = header(1);
+    let mut bits = LowBits::new(&one[8..]);
+    assert_eq!(codebook(&mut bits), Some(u64::from(entries) * 32), "a book is read as it was written");
+    assert_eq!(modes(&header(2), 2), None);
+    assert!(header(256).len() < 8 * 1024);
+}
