@@ -198,7 +198,7 @@ pub(super) fn split_if_refused(forwarding: TranscriptFuture, in_pieces: Option<I
     let Some(in_pieces) = in_pieces else { return forwarding };
     Box::pin(async move {
         match forwarding.await {
-            Err(TranscriptError::Provider(error)) if pieces::is_refused_as_too_long(&error) => in_pieces().await,
+            Err(TranscriptError::Provider(error)) if error.is_too_long() => in_pieces().await,
             answer => answer,
         }
     })

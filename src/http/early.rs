@@ -126,9 +126,7 @@ impl<'a> EarlyForward<'a> {
                         reply = Some(answer);
                     }
                     // It may be split once it is whole.
-                    Err(TranscriptError::Provider(ref error))
-                        if may_be_split && pieces::is_refused_as_too_long(error) =>
-                    {
+                    Err(TranscriptError::Provider(ref error)) if may_be_split && error.is_too_long() => {
                         reply = Some(answer);
                     }
                     Err(error) => return Poll::Ready(Err(error.into())),

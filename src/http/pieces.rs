@@ -20,8 +20,7 @@ use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, Pie
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::{ForwardRequest, Portion, Providers, RefusedBody, SendJob, UpstreamError};
-use reqwest::StatusCode;
+use crate::upstream::{ForwardRequest, Portion, Providers, SendJob};
 
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
 /// or two.
@@ -100,16 +99,6 @@ pub(super) fn is_worth_splitting(job: &Job) -> bool {
     job.media.bytes >= MIN_BYTES_TO_SPLIT || job.media.length.upper_bound() >= MIN_LENGTH_TO_SPLIT
 }
 
-/// Returns true if a provider refused a recording because of its size or length.
-pub(super) fn is_refused_as_too_long(error: &UpstreamError) -> bool {
-    let Some(refused) = error.refused() else { return false };
-    let says_so = || match &refused.body {
-        RefusedBody::OpenAi(text) | RefusedBody::Message(text) => text.contains("longer than"),
-        RefusedBody::Opaque | RefusedBody::Credentials => false,
-    };
-    refused.status == StatusCode::PAYLOAD_TOO_LARGE || refused.status == StatusCode::BAD_REQUEST && says_so()
-}
-
 impl RecordingInPieces {
     /// Makes this the way of a recording that is still arriving, and returns what is to be told once it is whole.
     pub(super) fn measured_later(&mut self) -> ToBeMeasured {
@@ -153,7 +142,7 @@ impl RecordingInPieces {
             send,
         };
         let request = SplitRequest {
-            pieces: split::pieces_of(cutting, Rc::clone(&report)),
+            pieces: split::pieces_of(cutting, report),
             send: Box::new(move |piece| sender.send(&piece)),
             joiner,
             length,
@@ -163,7 +152,6 @@ impl RecordingInPieces {
             carries_context: speech.carry_context && !is_subtitles,
             max_answer_bytes: upstream.max_answer_bytes,
             max_event_bytes: state.settings.relay.max_event_bytes,
-            report,
         };
         Box::pin(split::transcribe(request, streams))
     }

@@ -53,8 +53,6 @@ pub struct SplitRequest {
     pub max_answer_bytes: usize,
     /// The largest size of one event, in bytes.
     pub max_event_bytes: usize,
-    /// The account of the cutting, as it stands.
-    pub report: Rc<Cell<CutReport>>,
 }
 
 impl SplitRequest {

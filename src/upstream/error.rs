@@ -102,6 +102,16 @@ impl UpstreamError {
         }
     }
 
+    /// Returns true if the provider refused the recording because of its size or length.
+    pub fn is_too_long(&self) -> bool {
+        let Self::Refused(refused) = self else { return false };
+        let says_so = || match &refused.body {
+            RefusedBody::OpenAi(text) | RefusedBody::Message(text) => text.contains("longer than"),
+            RefusedBody::Opaque | RefusedBody::Credentials => false,
+        };
+        refused.status == StatusCode::PAYLOAD_TOO_LARGE || refused.status == StatusCode::BAD_REQUEST && says_so()
+    }
+
     /// Classifies an error of the HTTP client and logs its causes.
     pub(super) fn from_client(error: &reqwest::Error) -> Self {
         Self::classify(error).logged(&causes(error))

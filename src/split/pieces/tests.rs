@@ -16,7 +16,7 @@ use crate::domain::terms::{Format, Task};
 use crate::fair_share::ShareKey;
 use crate::intake::{Spool, SpoolQuota, SpoolWriter};
 use crate::models::Attempts;
-use crate::speech::{CutReport, Encoding};
+use crate::speech::Encoding;
 use crate::upstream::Reply;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -109,7 +109,6 @@ impl Bench {
             carries_context: false,
             max_answer_bytes: 1000,
             max_event_bytes: 1000,
-            report: Rc::new(Cell::new(CutReport::default())),
         }
     }
 
