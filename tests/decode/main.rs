@@ -7,6 +7,9 @@
 
 mod compare;
 mod ffmpeg;
+#[path = "../support/flac.rs"]
+mod flac;
+mod hostile;
 mod odd;
 mod signal;
 #[path = "../support/tools.rs"]
