@@ -11,6 +11,8 @@ mod ffmpeg;
 mod flac;
 mod hostile;
 mod odd;
+#[path = "../support/ogg.rs"]
+mod ogg;
 mod signal;
 #[path = "../support/tools.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -23,7 +23,7 @@ pub(crate) fn head(form: Form, samples: u64) -> Vec<u8> {
     head
 }
 
-/// The frame of this number, of `samples` samples at `rate`; `None` for that of the file.
+/// The frame of this number, below 0xd800, of `samples` samples at `rate`; `None` for that of the file.
 pub(crate) fn frame(form: Form, number: u32, samples: u32, rate: Option<u16>) -> Vec<u8> {
     let rate_code = if rate.is_some() { 13 } else { 0 };
     let mut frame = vec![0xff, 0xf8, 7 << 4 | rate_code, (form.channels - 1) << 4 | 4 << 1];

@@ -276,3 +276,28 @@ fn is_number(line: &str) -> bool {
     let line = line.trim();
     !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_many_lines_is_held_once() {
+        const LINES: usize = 100_000;
+        let subtitles = format!("1\n00:00:00,000 --> 00:00:01,000\n{}", "a\n".repeat(LINES));
+        let mut parser = Parser::new(Subtitles::Srt);
+        for block in blocks(&subtitles) {
+            parser.block(block);
+        }
+        let Parsed { cues, .. } = parser.finish().unwrap();
+        let [cue] = cues.as_slice() else { panic!("{} cues", cues.len()) };
+        assert_eq!(cue.text, "a\n".repeat(LINES));
+        assert!(cue.text.capacity() <= 2 * subtitles.len());
+    }
+
+    #[test]
+    fn blocks_are_the_lines_between_blank_ones() {
+        let blocks: Vec<_> = blocks("\r\n \na\r\r\nb\n\t\n\nc").map(|block| lines(block).collect::<Vec<_>>()).collect();
+        assert_eq!(blocks, [vec!["a", "b"], vec!["c"]]);
+    }
+}

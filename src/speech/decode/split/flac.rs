@@ -3,6 +3,9 @@
 //! A frame does not state its size. It ends before the next header if the checksum over all of it is right there (RFC 9639
 //! §9.3). Frames state their position, so what is missing between two of them is known.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use super::buffer::{Unit, Waiting};
