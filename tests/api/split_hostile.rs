@@ -61,11 +61,13 @@ impl Chance {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.iter_mut().for_each(|byte| *byte = self.byte());
+        for byte in bytes {
+            *byte = self.byte();
+        }
     }
 }
 
-/// Puts chance into the packets of a WebM file, whose elements from `from` to `until` these are.
+/// Puts chance into the packets of a `WebM` file, whose elements from `from` to `until` these are.
 fn fill_blocks(webm: &mut [u8], mut from: usize, until: usize, chance: &mut Chance) -> usize {
     let mut blocks = 0;
     while from < until {

@@ -30,8 +30,8 @@ enum State<S> {
     /// Behind the boxes: samples of fragments whose bytes had passed when they were listed, then those of the tables.
     Rest {
         source: S,
-        behind: Option<Playing>,
-        tables: Option<Playing>,
+        behind: Option<Box<Playing>>,
+        tables: Option<Box<Playing>>,
     },
     Ended,
 }
@@ -103,8 +103,8 @@ impl<S: Read + Seek> Mp4Packets<S> {
             })?,
             TablesFirst::Playing(_) | TablesFirst::Played => None,
         };
-        let tables = rest.map(|samples| Playing::tables(track, samples));
-        let behind = walk.take_behind(id).map(|(track, queue)| Playing::behind(track, queue));
+        let tables = rest.map(|samples| Box::new(Playing::tables(track, samples)));
+        let behind = walk.take_behind(id).map(|(track, queue)| Box::new(Playing::behind(track, queue)));
         if let State::Walk { reader, .. } = std::mem::replace(&mut self.state, State::Ended) {
             self.state = State::Rest { source: reader.into_source(), behind, tables };
         }

@@ -117,16 +117,10 @@ impl Tables {
             Some(Sizes::Listed { table, bits }) => Some((table, u64::from(bits))),
             _ => None,
         };
-        let sized = |table: Option<Table>, bits| table.map(|table| (table, bits));
+        let of = |table: Option<Table>, bits| table.map(|table| (table, bits));
         let offset = if self.wide_offsets { 64 } else { 32 };
         let edit = if self.wide_edits { 160 } else { 96 };
-        let tables = [
-            sized(self.times, 64),
-            sized(self.chunks, 96),
-            sized(self.offsets, offset),
-            sized(self.edits, edit),
-            sizes,
-        ];
+        let tables = [of(self.times, 64), of(self.chunks, 96), of(self.offsets, offset), of(self.edits, edit), sizes];
         for (table, bits) in tables.into_iter().flatten() {
             let end = table.at.saturating_add(table.count.saturating_mul(bits).div_ceil(8));
             Peephole::new(1).exactly::<_, 1>(source, end.saturating_sub(1))?;
