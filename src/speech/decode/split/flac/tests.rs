@@ -7,7 +7,7 @@ const HEAD: [u8; 6] = [0xff, 0xf8, 0x19, 0x18, 0x00, 0xed];
 fn a_call_searches_a_stretch_and_no_more() {
     assert!(FlacFrame::parse(&[&HEAD[..], &[0; 10]].concat()).is_some(), "it is a header");
     // Nothing but headers; headers among other bytes; no bytes that could begin a header.
-    for kind in [HEAD.to_vec(), [&HEAD[..], &[1; 5000]].concat(), [&HEAD[..], &[1; 2_999_000]].concat()] {
+    for kind in [HEAD.to_vec(), [&HEAD[..], &[1; 5000]].concat(), [HEAD.to_vec(), vec![1; 2_999_000]].concat()] {
         let mut flac = Flac::default();
         let bytes = kind.repeat(3_000_000 / kind.len());
         flac.push(&bytes);
