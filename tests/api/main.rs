@@ -91,6 +91,7 @@ mod split;
 mod split_arriving;
 mod split_charges;
 mod split_failures;
+mod split_hostile;
 mod stalled_clients;
 mod store_failure;
 mod store_timeouts;

@@ -7,7 +7,12 @@
 
 mod compare;
 mod ffmpeg;
+#[path = "../support/flac.rs"]
+mod flac;
+mod hostile;
 mod odd;
+#[path = "../support/ogg.rs"]
+mod ogg;
 mod signal;
 #[path = "../support/tools.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -28,7 +28,7 @@ const MAX_COOKIE: u64 = 64 * 1024;
 const AHEAD: usize = 32 * 1024;
 /// The number of bytes of sound without packets that are handed on at once.
 const PIECE: u64 = 32 * 1024;
-/// The number of packets and of bytes after which [`Caf::advance`] returns.
+/// The number of packets, empty ones among them, and of bytes after which [`Caf::advance`] returns.
 const MAX_PACKETS: u32 = 32;
 const MAX_AT_ONCE: u64 = 32 * 1024;
 /// The size from which a packet is none.
@@ -40,6 +40,12 @@ const TRACK: TrackId = TrackId(0);
 struct Stretch {
     at: u64,
     end: u64,
+}
+
+impl Stretch {
+    fn is_empty(self) -> bool {
+        self.at >= self.end
+    }
 }
 
 /// A CAF file.
@@ -56,8 +62,10 @@ pub(super) struct Caf<S> {
 
 /// The division of the sound into packets.
 enum Packets {
-    /// No packets: samples or blocks of one size.
+    /// No packets: samples or blocks, any number of which can be handed on at once.
     Even,
+    /// Packets of one size.
+    Fixed { bytes: u64 },
     /// Sizes from a table, of which `left` remain. `with_samples`: each is followed by a number of samples.
     Listed { table: Stretch, peephole: Peephole, left: u64, with_samples: bool },
 }
@@ -96,7 +104,7 @@ where
     let mut caf = Caf::open(source, bytes)?;
     sink.track(TRACK, &caf.params)?;
     while let Some(packet) = caf.next_packet(u64::MAX)? {
-        let seen = caf.hand_on(packet, sink)?;
+        let seen = if packet.is_empty() { 0 } else { caf.hand_on(packet, sink)? };
         if !budget.spend(seen) {
             return Ok(Ended::OverBudget { left: caf.sound.end.saturating_sub(caf.sound.at) });
         }
@@ -114,7 +122,10 @@ impl<S: Read + Seek> Caf<S> {
         let description = chunks.description.ok_or_else(|| missing("its description (desc) is missing"))?;
         let sound = chunks.sound.ok_or_else(|| missing("its sound (data) is missing"))?;
         let params = description.params(chunks.cookie.unwrap_or_default());
-        let (mut packets, mut parts) = (Packets::Even, Vec::new());
+        let has_packets = params.codec.as_ref().is_ok_and(|codec| matches!(codec.name(), "aac" | "alac" | "opus"));
+        let bytes = u64::from(description.packet_bytes);
+        let mut packets = if has_packets && bytes > 0 { Packets::Fixed { bytes } } else { Packets::Even };
+        let mut parts = Vec::new();
         if let Some(table) = chunks.table {
             let mut peephole = Peephole::new(AHEAD);
             let head = peephole
@@ -149,44 +160,43 @@ impl<S: Read + Seek> Caf<S> {
                 break;
             }
             let Some(packet) = self.next_packet(PIECE)? else { return Ok(false) };
-            seen += self.hand_on(packet, sink)?;
+            if !packet.is_empty() {
+                seen += self.hand_on(packet, sink)?;
+            }
         }
         Ok(true)
     }
 
-    /// Returns the position of the next packet, or of at most `piece` bytes of sound without packets.
+    /// Returns the position of the next packet, which may be empty, or of at most `piece` bytes of sound without packets.
     fn next_packet(&mut self, piece: u64) -> Result<Option<Stretch>, MediaError> {
-        loop {
-            let at = self.sound.at;
-            let room = self.sound.end.saturating_sub(at);
-            if room == 0 {
-                return Ok(None);
-            }
-            let size = match &mut self.packets {
-                Packets::Even => Some(room.min(piece)),
-                Packets::Listed { left: 0, .. } => None,
-                Packets::Listed { table, peephole, left, with_samples } => {
-                    *left -= 1;
-                    let size = number(&mut self.source, peephole, table)?;
-                    if *with_samples {
-                        number(&mut self.source, peephole, table)?;
-                    }
-                    size
-                }
-            };
-            let Some(size) = size else { return Ok(None) };
-            let end = at.saturating_add(size).min(self.sound.end);
-            self.sound.at = end;
-            if end > at {
-                return Ok(Some(Stretch { at, end }));
-            }
+        let at = self.sound.at;
+        let room = self.sound.end.saturating_sub(at);
+        if room == 0 {
+            return Ok(None);
         }
+        let size = match &mut self.packets {
+            Packets::Even => Some(piece),
+            Packets::Fixed { bytes } => Some(*bytes),
+            Packets::Listed { left: 0, .. } => None,
+            Packets::Listed { table, peephole, left, with_samples } => {
+                *left -= 1;
+                let size = number(&mut self.source, peephole, table)?;
+                if *with_samples {
+                    number(&mut self.source, peephole, table)?;
+                }
+                size
+            }
+        };
+        let Some(size) = size else { return Ok(None) };
+        let end = at.saturating_add(size.min(room));
+        self.sound.at = end;
+        Ok(Some(Stretch { at, end }))
     }
 
     /// Hands a packet to `sink`, and returns the number of bytes examined.
     fn hand_on(&mut self, packet: Stretch, sink: &mut dyn PacketSink) -> Result<u64, MediaError> {
         let size = packet.end - packet.at;
-        let is_packet = matches!(self.packets, Packets::Listed { .. });
+        let is_packet = !matches!(self.packets, Packets::Even);
         let wanted = match sink.begin(TRACK, size, None) {
             Wants::Everything if is_packet && size > MAX_PACKET => 0,
             Wants::Everything => size,

@@ -103,6 +103,14 @@ impl<S: Read + Seek> Reader<S> {
         result
     }
 
+    /// Goes back to the beginning of the source.
+    pub(super) fn restart(&mut self) -> io::Result<()> {
+        self.source.seek(SeekFrom::Start(0))?;
+        self.window.clear();
+        (self.position, self.used, self.needed) = (0, 0, 1);
+        Ok(())
+    }
+
     /// Returns the source.
     pub(super) fn into_source(self) -> S {
         self.source

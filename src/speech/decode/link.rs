@@ -2,6 +2,7 @@
 
 use super::codec::{Decode, Gapless, Undecoded, decoder};
 use super::damage::Damage;
+use super::effort::Effort;
 use super::error::Reason;
 use super::resample::Resampler;
 use super::split::{Splitter, Unit};
@@ -16,6 +17,9 @@ const MAX_RATE: u32 = 192_000;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// The most silence that bridges one gap, in seconds; a longer one is more than the rule about damage allows.
 const MAX_GAP_SECONDS: u64 = 11;
+/// The most sound of a page after a gap that is held until a page with a time follows, in seconds: more than 255 packets of
+/// 20 ms.
+const MAX_HELD_SECONDS: u64 = 6;
 /// The longest padding behind the end that a stream states, in seconds: two large packets, or a page of Ogg.
 const MAX_PADDING_SECONDS: u64 = 2;
 
@@ -23,6 +27,7 @@ const MAX_PADDING_SECONDS: u64 = 2;
 pub(super) struct Shared {
     pub(super) measured: Length,
     pub(super) damage: Damage,
+    pub(super) effort: Effort,
     /// The decoded time of the links before, in nanoseconds.
     pub(super) before: u128,
 }
@@ -36,7 +41,7 @@ pub(super) struct Link {
     resampler: Option<Resampler>,
     mono: Vec<f32>,
     edits: Vec<EditPart>,
-    /// The decoded time at earlier rates, in nanoseconds.
+    /// The decoded time of earlier streams, in nanoseconds.
     before: u128,
     /// True if the last packet was cut off, which is damage if another follows.
     is_cut: bool,
@@ -116,12 +121,16 @@ impl Link {
         Ok(())
     }
 
-    /// Decodes the next frame of the bytes so far. Returns `false` if there is none.
+    /// Decodes the next frame of the bytes so far, or looks further for it. Returns `false` if there is none.
     pub(super) fn next(&mut self, shared: &mut Shared, output: &mut Vec<f32>) -> Result<bool, Reason> {
         let Some(mut splitter) = self.splitter.take() else { return Ok(false) };
         let unit = splitter.next();
         let result = match &unit {
             None => Ok(()),
+            Some(Unit::Searched) => {
+                shared.effort.search();
+                Ok(())
+            }
             Some(Unit::Frame(range)) => self.packet(splitter.bytes(range.clone()), shared, output),
             Some(Unit::Lost(samples)) => self.lose(*samples, shared, output),
         };
@@ -135,12 +144,15 @@ impl Link {
         self.mono.clear();
         let mut mono = std::mem::take(&mut self.mono);
         let result = self.decoder.decode(packet, &mut mono);
+        shared.effort.packet(mono.len());
+        if self.decoder.has_changed() {
+            shared.effort.change(shared.before.saturating_add(self.decoded()))?;
+        }
         match result {
             Ok(()) => {
                 shared.damage.good();
                 if let Some(gapless) = self.decoder.begun() {
-                    self.turn(self.decoder.rate(), output);
-                    begin(&mut self.timeline, gapless);
+                    self.begin_anew(gapless, output);
                 }
                 self.play(&mono, output)?;
             }
@@ -228,7 +240,7 @@ impl Link {
         }
         if let Some(held) = &mut self.pages.after_gap {
             // A page with a time follows within a second or so.
-            let max = usize::try_from(u64::from(rate).saturating_mul(MAX_GAP_SECONDS)).unwrap_or(usize::MAX);
+            let max = usize::try_from(u64::from(rate).saturating_mul(MAX_HELD_SECONDS)).unwrap_or(usize::MAX);
             if held.len().saturating_add(mono.len()) > max {
                 return Err(Reason::Feature("has pages without times after a gap"));
             }
@@ -236,7 +248,7 @@ impl Link {
             return Ok(());
         }
         if self.timeline.rate() != rate {
-            self.turn(rate, output);
+            self.change_rate(rate, output);
         }
         if self.resampler.is_none() {
             self.resampler = Some(Resampler::new(rate).ok_or(Reason::Rate { rate })?);
@@ -250,18 +262,24 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the stream so far, and begins one of `rate` samples a second.
-    fn turn(&mut self, rate: u32, output: &mut Vec<f32>) {
-        if self.timeline.position() == 0 {
-            // What is known of the stream's beginning stays true, in samples of the rate.
-            let rescaled = self.timeline.at_rate(rate);
-            self.timeline = rescaled;
-            self.timeline.edit(&self.edits);
-            return;
-        }
-        self.before = self.decoded();
+    /// Goes on at another rate. What is known of the stream's parts stays true.
+    fn change_rate(&mut self, rate: u32, output: &mut Vec<f32>) {
         self.flush(output);
-        self.timeline = Timeline::new(rate);
+        self.timeline = self.timeline.at_rate(rate);
+        if self.timeline.position() == 0 {
+            self.timeline.edit(&self.edits);
+        }
+    }
+
+    /// Ends the stream so far, and begins another with a frame that holds no sound. Measuring counts that frame.
+    fn begin_anew(&mut self, gapless: Gapless, output: &mut Vec<f32>) {
+        if self.timeline.position() > 0 {
+            self.before = self.decoded();
+            self.flush(output);
+            self.timeline = Timeline::new(self.decoder.rate());
+        }
+        self.before = self.before.saturating_add(gapless.silent_nanos.into());
+        begin(&mut self.timeline, gapless);
     }
 
     fn flush(&mut self, output: &mut Vec<f32>) {

@@ -8,11 +8,12 @@
 //! - `split`: streams of bytes become frames; `codec`: packets and frames become samples
 //! - `timeline`: leaves out priming, padding, and what an edit list leaves out
 //! - `mix`, `resample`: one channel, 16 kHz
-//! - `damage`: how much may be bridged by silence
+//! - `damage`: how much may be bridged by silence; `effort`: how much work one call does
 //! - `error`, `report`: what went wrong, and what was done
 
 mod codec;
 mod damage;
+mod effort;
 mod error;
 mod link;
 mod mix;

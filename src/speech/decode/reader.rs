@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Seek};
 
 use super::damage::{Damage, check_bound, check_length};
+use super::effort::Effort;
 use super::error::{Reason, SoundError};
 use super::link::{Link, Shared};
 use super::report::DecodeReport;
@@ -52,7 +53,7 @@ impl<S: Read + Seek> SoundReader<S> {
             packets,
             info: *info,
             link: None,
-            shared: Shared { measured: info.length, damage: Damage::default(), before: 0 },
+            shared: Shared { measured: info.length, damage: Damage::default(), effort: Effort::default(), before: 0 },
             state: State::Packets,
             block: Vec::new(),
             report: DecodeReport::default(),
@@ -60,7 +61,8 @@ impl<S: Read + Seek> SoundReader<S> {
     }
 
     /// Returns the next block, or `None` at the end. A block has a few thousand samples, rarely more than those of one packet,
-    /// and may be empty: then the call has passed over bytes without sound. After [`SoundError::NotArrived`] this can be called
+    /// or of a bridged gap of ten seconds, and may be empty: then the call has passed over bytes without sound. A call does
+    /// little work, whatever the recording. After [`SoundError::NotArrived`] this can be called
     /// again; any other error is final.
     #[expect(clippy::should_implement_trait, reason = "a block borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<&[f32]>, SoundError> {
@@ -92,10 +94,11 @@ impl<S: Read + Seek> SoundReader<S> {
         self.report
     }
 
-    /// Decodes until `block` is full, or some steps are done.
+    /// Decodes until `block` is full, or enough work is done.
     fn fill(&mut self, block: &mut Vec<f32>) -> Result<(), SoundError> {
         let mut steps = 0;
-        while block.len() < BLOCK && steps < MAX_STEPS && self.state != State::Ended {
+        self.shared.effort.begin_call();
+        while block.len() < BLOCK && steps < MAX_STEPS && !self.shared.effort.is_spent() && self.state != State::Ended {
             match self.state {
                 State::InStream | State::AtEnd => {
                     let more = match &mut self.link {
@@ -162,6 +165,7 @@ fn take(
             while before.next(shared, block)? {}
             before.finish(shared, block)?;
         }
+        shared.effort.change(shared.before)?;
         *link = Some(Link::new(params)?);
         return Ok(State::Packets);
     }

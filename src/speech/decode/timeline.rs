@@ -33,13 +33,24 @@ impl Timeline {
         Self { rate, position: 0, parts, end: None, held: Vec::new() }
     }
 
-    /// Returns this timeline, of which no sample has come, at another rate.
+    /// Returns this timeline at another rate. No samples are held.
     pub(super) fn at_rate(&self, rate: u32) -> Self {
-        // Parts are in samples, whatever their rate turns out to be.
-        if self.rate == 0 {
-            Self { rate, parts: self.parts.clone(), end: self.end, ..Self::new(rate) }
-        } else {
-            Self::new(rate)
+        let rescaled = |at: u64| match at {
+            u64::MAX => at,
+            // Parts are in samples, whatever their rate turns out to be.
+            at if self.rate == 0 => at,
+            at => {
+                let scaled = u128::from(at) * u128::from(rate) / u128::from(self.rate);
+                u64::try_from(scaled).unwrap_or(u64::MAX)
+            }
+        };
+        let parts = self.parts.iter().map(|part| Part { begins: rescaled(part.begins), ends: rescaled(part.ends) });
+        Self {
+            rate,
+            position: rescaled(self.position),
+            parts: parts.collect(),
+            end: self.end.map(rescaled),
+            held: Vec::new(),
         }
     }
 
@@ -195,6 +206,24 @@ mod tests {
         let mut timeline = Timeline::new(1000);
         timeline.edit(&parts);
         assert_eq!(play(timeline, 5, 0), [numbers(0..25), numbers(30..32)].concat());
+    }
+
+    #[test]
+    fn a_change_of_rate_changes_nothing_about_what_is_played() {
+        let parts = [(5, 8), (12, 18)].map(|(begins, ends)| EditPart { begins, ends, timescale: 500 });
+        let mut timeline = Timeline::new(1000);
+        timeline.edit(&parts);
+        let mut played = Vec::new();
+        let samples: Vec<f32> = (0..20_u16).map(f32::from).collect();
+        timeline.push(&samples, |samples| played.extend_from_slice(samples));
+        timeline.finish(|samples| played.extend_from_slice(samples));
+        // 20 ms are over; of the next 60, the first 4 and those from the 16th on are left out.
+        let mut timeline = timeline.at_rate(2000);
+        assert_eq!(timeline.position(), 40);
+        let samples: Vec<f32> = (40..100_u16).map(f32::from).collect();
+        timeline.push(&samples, |samples| played.extend_from_slice(samples));
+        timeline.finish(|samples| played.extend_from_slice(samples));
+        assert_eq!(played, [numbers(10..16), numbers(48..72)].concat());
     }
 
     #[test]

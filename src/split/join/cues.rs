@@ -32,14 +32,16 @@ pub(super) struct Cue {
     end: Stamp,
     /// The text after the times on their line.
     settings: String,
-    lines: Vec<String>,
+    /// The lines, each with its end. They are in one string: a text may have as many lines as characters.
+    text: String,
 }
 
 impl Cue {
     /// Makes a cue of plain text.
-    pub(super) fn plain(start: AudioMs, end: AudioMs, lines: Vec<String>) -> Self {
+    pub(super) fn plain(start: AudioMs, end: AudioMs, lines: &[String]) -> Self {
         let stamp = |time| Stamp { time, hours: true };
-        Self { identifier: None, start: stamp(start), end: stamp(end), settings: String::new(), lines }
+        let text = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        Self { identifier: None, start: stamp(start), end: stamp(end), settings: String::new(), text }
     }
 }
 
@@ -56,7 +58,7 @@ impl JoinedCues {
         }
         let mut parser = Parser::new(self.kind);
         for block in blocks(subtitles) {
-            parser.block(&block);
+            parser.block(block);
         }
         let parsed = parser.finish()?;
         let mut added = String::new();
@@ -73,8 +75,8 @@ impl JoinedCues {
     pub(super) fn add_made(&mut self, cues: Vec<Cue>) -> String {
         let mut added = String::new();
         for cue in cues {
-            let lines = cue.lines.iter().map(|line| escaped(self.kind, line)).collect();
-            self.write(&Cue { lines, ..cue }, &mut added);
+            let text = escaped(self.kind, &cue.text);
+            self.write(&Cue { text, ..cue }, &mut added);
         }
         self.append(added)
     }
@@ -102,12 +104,11 @@ impl JoinedCues {
 
     fn write_moved(&mut self, cue: Cue, clock: &PieceClock, text: &mut String) {
         let moved = |stamp: Stamp| Stamp { time: clock.moved_ms(stamp.time), ..stamp };
-        let lines = cue.lines.into_iter().map(|line| match self.kind {
-            Subtitles::Srt => line,
-            Subtitles::Vtt => with_moved_stamps(&line, clock),
-        });
-        let lines = lines.collect();
-        self.write(&Cue { start: moved(cue.start), end: moved(cue.end), lines, ..cue }, text);
+        let lines = match self.kind {
+            Subtitles::Srt => cue.text,
+            Subtitles::Vtt => with_moved_stamps(&cue.text, clock),
+        };
+        self.write(&Cue { start: moved(cue.start), end: moved(cue.end), text: lines, ..cue }, text);
     }
 
     fn write(&mut self, cue: &Cue, text: &mut String) {
@@ -132,10 +133,7 @@ impl JoinedCues {
         end.write(point, text);
         text.push_str(&cue.settings);
         text.push('\n');
-        for line in &cue.lines {
-            text.push_str(line);
-            text.push('\n');
-        }
+        text.push_str(&cue.text);
         text.push('\n');
     }
 }
@@ -151,7 +149,7 @@ struct Parser {
     head: String,
     cues: Vec<Cue>,
     /// Lines before the first cue.
-    stray: Vec<String>,
+    stray: String,
 }
 
 struct Parsed {
@@ -161,23 +159,26 @@ struct Parsed {
 
 impl Parser {
     fn new(kind: Subtitles) -> Self {
-        Self { kind, is_first_block: true, head: String::new(), cues: Vec::new(), stray: Vec::new() }
+        Self { kind, is_first_block: true, head: String::new(), cues: Vec::new(), stray: String::new() }
     }
 
     /// Takes the lines between two blank ones.
-    fn block(&mut self, lines: &[&str]) {
+    fn block(&mut self, block: &str) {
         let is_first = std::mem::replace(&mut self.is_first_block, false);
-        if self.kind == Subtitles::Vtt && begins_other_block(lines, is_first) {
+        if self.kind == Subtitles::Vtt && begins_other_block(block, is_first) {
             let is_before_cues = self.cues.is_empty() && self.stray.is_empty();
             if is_before_cues {
-                self.head.push_str(&lines.join("\n"));
-                self.head.push_str("\n\n");
+                for line in lines(block) {
+                    self.head.push_str(line);
+                    self.head.push('\n');
+                }
+                self.head.push('\n');
             }
             return;
         }
         // The line above the times is a number or a name, unless it is text of the cue before.
         let mut above: Option<&str> = None;
-        for (index, line) in lines.iter().enumerate() {
+        for (index, line) in lines(block).enumerate() {
             if let Some((start, end, settings)) = times(line) {
                 let text_above = above.take();
                 let is_label = |line: &&str| is_number(line) || self.kind == Subtitles::Vtt && index == 1;
@@ -186,7 +187,7 @@ impl Parser {
                     self.text(text_above);
                 }
                 let identifier = label.map(str::to_owned);
-                self.cues.push(Cue { identifier, start, end, settings, lines: std::mem::take(&mut self.stray) });
+                self.cues.push(Cue { identifier, start, end, settings, text: std::mem::take(&mut self.stray) });
             } else {
                 self.text(above.replace(line));
             }
@@ -195,8 +196,11 @@ impl Parser {
     }
 
     fn text(&mut self, line: Option<&str>) {
-        let lines = self.cues.last_mut().map_or(&mut self.stray, |cue| &mut cue.lines);
-        lines.extend(line.map(str::to_owned));
+        let text = self.cues.last_mut().map_or(&mut self.stray, |cue| &mut cue.text);
+        if let Some(line) = line {
+            text.push_str(line);
+            text.push('\n');
+        }
     }
 
     fn finish(self) -> Result<Parsed, JoinError> {
@@ -205,18 +209,31 @@ impl Parser {
 }
 
 /// Returns true for the head of a `WebVTT` file, and for comments, styles and regions.
-fn begins_other_block(lines: &[&str], is_first: bool) -> bool {
-    let first = lines.first().copied().unwrap_or_default();
+fn begins_other_block(block: &str, is_first: bool) -> bool {
+    let first = lines(block).next().unwrap_or_default();
     let word = first.split([' ', '\t']).next().unwrap_or_default();
-    let is_comment = matches!(word, "NOTE" | "STYLE" | "REGION") && !lines.iter().any(|line| times(line).is_some());
-    is_comment || is_first && word == VTT_MARK && !lines.iter().any(|line| times(line).is_some())
+    let is_other = matches!(word, "NOTE" | "STYLE" | "REGION") || is_first && word == VTT_MARK;
+    is_other && !lines(block).any(|line| times(line).is_some())
 }
 
 /// Splits subtitles at blank lines.
-fn blocks(subtitles: &str) -> Vec<Vec<&str>> {
-    let lines: Vec<_> = subtitles.lines().map(|line| line.trim_end_matches('\r')).collect();
-    let blocks = lines.split(|line| line.trim().is_empty()).filter(|block| !block.is_empty());
-    blocks.map(<[&str]>::to_vec).collect()
+fn blocks(subtitles: &str) -> impl Iterator<Item = &str> {
+    let mut rest = subtitles;
+    std::iter::from_fn(move || {
+        let is_blank = |line: &str| line.trim().is_empty();
+        let size = |lines: &mut dyn Iterator<Item = &str>| lines.map(str::len).sum::<usize>();
+        let (_, from) =
+            rest.split_at_checked(size(&mut rest.split_inclusive('\n').take_while(|line| is_blank(line))))?;
+        let count = size(&mut from.split_inclusive('\n').take_while(|line| !is_blank(line)));
+        let (block, after) = from.split_at_checked(count)?;
+        rest = after;
+        (!block.is_empty()).then_some(block)
+    })
+}
+
+/// Returns the lines of a block.
+fn lines(block: &str) -> impl Iterator<Item = &str> {
+    block.lines().map(|line| line.trim_end_matches('\r'))
 }
 
 /// Parses the line of a cue's times: start, end, and what follows.
@@ -258,4 +275,29 @@ fn escaped(kind: Subtitles, line: &str) -> String {
 fn is_number(line: &str) -> bool {
     let line = line.trim();
     !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_many_lines_is_held_once() {
+        const LINES: usize = 100_000;
+        let subtitles = format!("1\n00:00:00,000 --> 00:00:01,000\n{}", "a\n".repeat(LINES));
+        let mut parser = Parser::new(Subtitles::Srt);
+        for block in blocks(&subtitles) {
+            parser.block(block);
+        }
+        let Parsed { cues, .. } = parser.finish().unwrap();
+        let [cue] = cues.as_slice() else { panic!("{} cues", cues.len()) };
+        assert_eq!(cue.text, "a\n".repeat(LINES));
+        assert!(cue.text.capacity() <= 2 * subtitles.len());
+    }
+
+    #[test]
+    fn blocks_are_the_lines_between_blank_ones() {
+        let blocks: Vec<_> = blocks("\r\n \na\r\r\nb\n\t\n\nc").map(|block| lines(block).collect::<Vec<_>>()).collect();
+        assert_eq!(blocks, [vec!["a", "b"], vec!["c"]]);
+    }
 }

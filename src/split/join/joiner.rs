@@ -56,6 +56,8 @@ struct FirstAnswer {
 struct Streamed {
     text: String,
     logprobs: Option<Items>,
+    /// The log probabilities of deltas that are not sent yet: white space, whose place is not known.
+    unsent: Option<Items>,
     has_segments: bool,
 }
 
@@ -117,9 +119,14 @@ impl Joiner {
         self.streamed.text.push_str(delta);
         if let Some(tokens) = logprobs.and_then(items) {
             self.streamed.logprobs.get_or_insert_default().extend(&tokens);
+            self.streamed.unsent.get_or_insert_default().extend(&tokens);
         }
         let sent = self.text.push(delta);
-        (!sent.is_empty()).then(|| delta_event(&sent, logprobs.map(RawValue::get)))
+        if sent.is_empty() {
+            return None;
+        }
+        let logprobs = self.streamed.unsent.take().map(|tokens| tokens.array());
+        Some(delta_event(&sent, logprobs.as_deref()))
     }
 
     /// Takes a `transcript.text.segment` of the next piece, and returns the data of the event for it.

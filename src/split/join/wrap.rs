@@ -40,7 +40,7 @@ pub(super) fn cues(sentence: &Sentence<'_>, voice: &Voice) -> Vec<Cue> {
 fn cue(page: &[Token<'_>], span: Span) -> Cue {
     let start = nearest_ms(span.start);
     let end = nearest_ms(span.end).min(start.saturating_add(MAX_TIME)).max(start);
-    Cue::plain(start, end, lines(page))
+    Cue::plain(start, end, &lines(page))
 }
 
 /// A part of a text that is not broken: a word, or a character of a script that is written without spaces.

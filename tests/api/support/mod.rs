@@ -4,7 +4,7 @@
 //! * [`provider`]: stands where OpenAI would; checks what it is sent and answers as it is told.
 //! * [`account`]: a caller, and what they have used; [`sender`]: a client that sends piece by piece; [`wire`]: bytes on a
 //!   socket.
-//! * [`form`], [`audio`], [`token`]: bodies, recordings and tokens.
+//! * [`form`], [`audio`], [`flac`], [`ogg`], [`token`]: bodies, recordings and tokens.
 //! * [`stores`], [`redis_server`], [`redis_proxy`]: gateways with each store, real Redis servers, and a proxy that delays
 //!   or loses their answers.
 //! * [`issuer`]: an identity provider that publishes its keys; [`authority`]: a certificate authority; [`http2`]: TLS
@@ -23,11 +23,16 @@ pub(crate) mod busy_gateway;
 pub(crate) mod collector;
 pub(crate) mod compose_file;
 pub(crate) mod contract;
+#[path = "../../support/flac.rs"]
+pub(crate) mod flac;
 pub(crate) mod form;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod issuer;
 pub(crate) mod money;
+#[path = "../../support/ogg.rs"]
+#[allow(dead_code, reason = "the tests of decoding use the rest")]
+pub(crate) mod ogg;
 pub(crate) mod open_files;
 pub(crate) mod poll;
 pub(crate) mod provider;

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use super::super::inspect;
+use super::super::packets::{PacketEvent, PacketReader};
 use super::*;
 use crate::domain::{AudioMs, Length};
 
@@ -85,6 +86,42 @@ fn files_that_say_too_little_or_too_much_are_refused() {
         let error = measure(&caf(&chunks)).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
+}
+
+#[test]
+fn packets_of_one_size_need_no_table() {
+    // Opus packets of 20 ms, of three bytes.
+    let sound = whole(*b"data", &[vec![0; 4], [0b0100_1000, 7, 7].repeat(10)].concat());
+    let file = caf(&[description(*b"opus", [3, 960], 0), sound]);
+    assert_eq!(measure(&file).unwrap(), ms(200));
+    let (packets, _) = packets(&file);
+    assert_eq!(packets, vec![vec![0b0100_1000, 7, 7]; 10]);
+}
+
+#[test]
+fn a_table_of_empty_packets_is_walked_a_little_at_each_call() {
+    let sound = whole(*b"data", &[vec![0; 4], vec![0b0100_1000, 7, 7]].concat());
+    let listed = table(i64::MAX, &[vec![0; 100_000], vec![3]].concat());
+    let file = caf(&[description(*b"opus", [0, 960], 0), sound, listed]);
+    assert_eq!(measure(&file).unwrap(), ms(20));
+    let (packets, calls) = packets(&file);
+    assert_eq!(packets, [[0b0100_1000, 7, 7]]);
+    assert!(calls >= 100_000 / usize::try_from(MAX_PACKETS).unwrap(), "{calls}");
+}
+
+/// Returns the packets that decoding takes, and the number of calls that found them.
+fn packets(file: &[u8]) -> (Vec<Vec<u8>>, usize) {
+    let mut reader = PacketReader::open(Cursor::new(file), Container::Caf, file.len().try_into().unwrap()).unwrap();
+    let (mut packets, mut calls) = (Vec::new(), 0);
+    while reader.advance().unwrap() || reader.has_events() {
+        calls += 1;
+        while let Some(event) = reader.next() {
+            if let PacketEvent::Packet(packet) = event {
+                packets.push(packet.to_vec());
+            }
+        }
+    }
+    (packets, calls)
 }
 
 /// An AIFF file with one channel of 16 bits at 8 kHz: its chunks in this order.

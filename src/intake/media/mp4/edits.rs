@@ -10,8 +10,9 @@ use super::cursor::Cursor;
 use super::error::feature;
 use super::movie::Track;
 use super::tables::Run;
-use super::track_tables::Table;
 
+/// The maximum number of entries of an edit list, which is read at once.
+const MAX_ENTRIES: u64 = 64 * 1024;
 /// The maximum number of passes through a track.
 const MAX_PASSES: u32 = 32;
 
@@ -39,14 +40,15 @@ enum List {
 }
 
 impl Edits {
-    fn for_track(track: &Track) -> Option<Self> {
-        let table: Table = track.tables.edits?;
-        if track.movie_timescale == 0 {
-            return None;
+    fn for_track(track: &Track) -> Result<Option<Self>, MediaError> {
+        let Some(table) = track.tables.edits.filter(|_| track.movie_timescale > 0) else { return Ok(None) };
+        if table.count > MAX_ENTRIES {
+            return Err(feature("has a longer edit list than any editor makes"));
         }
         let list =
             if track.tables.wide_edits { List::Wide(Cursor::new(table)) } else { List::Narrow(Cursor::new(table)) };
-        Some(Self { list, timescale: track.timescale, movie_timescale: track.movie_timescale, begun: false })
+        let Track { timescale, movie_timescale, .. } = *track;
+        Ok(Some(Self { list, timescale, movie_timescale, begun: false }))
     }
 
     fn next<S: Read + Seek>(&mut self, source: &mut S) -> io::Result<Option<Part>> {
@@ -81,7 +83,7 @@ const MAX_PARTS: usize = 1024;
 
 /// Returns the parts of `track` that its edit list plays, in the order of the track; none if all of it is played.
 pub(super) fn parts<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Vec<EditPart>, MediaError> {
-    let Some(mut edits) = Edits::for_track(track) else { return Ok(Vec::new()) };
+    let Some(mut edits) = Edits::for_track(track)? else { return Ok(Vec::new()) };
     let mut parts: Vec<EditPart> = Vec::new();
     let mut before = None;
     while let Some(part) = edits.next(source)? {
@@ -111,7 +113,7 @@ pub(super) struct Repeats {
 impl Repeats {
     /// Reads the edit list of `track`. Returns `None` if it plays nothing twice.
     pub(super) fn for_track<S: Read + Seek>(source: &mut S, track: &Track) -> Result<Option<Self>, MediaError> {
-        let Some(mut edits) = Edits::for_track(track) else { return Ok(None) };
+        let Some(mut edits) = Edits::for_track(track)? else { return Ok(None) };
         let (mut passes, mut before) = (1, None);
         while let Some(part) = edits.next(source)? {
             if before.is_some_and(|before| part.goes_back(before)) {
@@ -125,7 +127,7 @@ impl Repeats {
             2..=MAX_PASSES => return Err(feature("plays parts of its sound again and in another order")),
             _ => return Err(MediaError::Overlapping { container: Container::Mp4 }),
         }
-        let Some(mut edits) = Edits::for_track(track) else { return Ok(None) };
+        let Some(mut edits) = Edits::for_track(track)? else { return Ok(None) };
         let next = edits.next(source)?;
         Ok(Some(Self { edits, next }))
     }

@@ -10,7 +10,7 @@
 //! - `fragments`, `pending`: hold lists of samples until the samples arrive
 //! - `indexes`: checks indexes of fragments, which may lead a player elsewhere
 //! - `tables`, `lists`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
-//! - `packets`: the packets of one track in order, for decoding
+//! - `packets`, `playing`: the packets of one track in order, for decoding
 //! - `edits`: parts of a track that an edit list plays again
 //! - `error`: the reasons to refuse a file
 
@@ -26,6 +26,7 @@ mod movie;
 mod packets;
 mod pending;
 mod play;
+mod playing;
 mod tables;
 mod track_tables;
 mod tracks;

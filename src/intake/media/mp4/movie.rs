@@ -70,11 +70,6 @@ impl Movie {
         &self.tracks
     }
 
-    /// Returns the track that the sink counts as `id`, with its index among the audio tracks.
-    pub(super) fn place(self, id: TrackId) -> Option<(usize, Track)> {
-        self.tracks.into_iter().enumerate().find(|(_, track)| track.counted == id)
-    }
-
     /// Returns the kind of the first track with this number.
     pub(super) fn find(&self, number: u32) -> Option<Numbered> {
         self.numbers.iter().find(|(track, _)| *track == number).map(|(_, what)| *what)

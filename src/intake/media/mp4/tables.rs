@@ -17,6 +17,9 @@ const LARGE_FRAME: u64 = 160;
 /// The largest number in a table of chunks: ffmpeg reads it as a signed number.
 const MAX_FIELD: u64 = 0x7fff_ffff;
 
+/// The maximum number of empty entries of a table of chunks, which are read at once.
+const MAX_EMPTY: u32 = 4096;
+
 /// A run of packets of one size that are consecutive in the file and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
@@ -214,12 +217,14 @@ impl Samples {
         let after = self.chunk_of_last_entry;
         // All players ignore empty entries at the end. They differ about other tables, so those are refused.
         if count == 0 && after > 0 {
-            while let Some(entry) = self.chunks.next(source)? {
-                if fields(entry)[1] > 0 {
-                    return Err(broken());
+            for _ in 0..MAX_EMPTY {
+                match self.chunks.next(source)? {
+                    None => return Ok(()),
+                    Some(entry) if fields(entry)[1] > 0 => return Err(broken()),
+                    Some(_) => {}
                 }
             }
-            return Ok(());
+            return Err(feature("has more empty entries in an index than any recorder writes"));
         }
         if count == 0
             || description == 0

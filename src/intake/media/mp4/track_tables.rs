@@ -1,7 +1,10 @@
 //! The positions of a track's tables in the file.
 
+use std::io::{self, Read, Seek};
+
 use super::super::MediaError;
 use super::boxes::{Fields, Kind};
+use super::cursor::Peephole;
 use super::error::{feature, too_short};
 
 /// The position of a table: `count` entries from `at`.
@@ -103,6 +106,26 @@ impl Tables {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Tables {
+    /// Reads the last byte of each table, so that an error says if one has not arrived. A table that the file cuts off is
+    /// as long as the file.
+    pub(super) fn arrived<S: Read + Seek>(&self, source: &mut S) -> io::Result<()> {
+        let sizes = match self.sizes {
+            Some(Sizes::Listed { table, bits }) => Some((table, u64::from(bits))),
+            _ => None,
+        };
+        let of = |table: Option<Table>, bits| table.map(|table| (table, bits));
+        let offset = if self.wide_offsets { 64 } else { 32 };
+        let edit = if self.wide_edits { 160 } else { 96 };
+        let tables = [of(self.times, 64), of(self.chunks, 96), of(self.offsets, offset), of(self.edits, edit), sizes];
+        for (table, bits) in tables.into_iter().flatten() {
+            let end = table.at.saturating_add(table.count.saturating_mul(bits).div_ceil(8));
+            Peephole::new(1).exactly::<_, 1>(source, end.saturating_sub(1))?;
+        }
+        Ok(())
     }
 }
 

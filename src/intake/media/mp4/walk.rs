@@ -7,6 +7,7 @@ use super::error::feature;
 use super::fragments::{Fragments, Run};
 use super::indexes::MAX_INDEXES;
 use super::movie::{Movie, Track};
+use super::pending::Queue;
 
 /// The maximum depth of boxes: ffmpeg reads no deeper.
 const MAX_DEPTH: usize = 10;
@@ -87,6 +88,12 @@ impl Mp4 {
     /// Returns the track under which the sink counts `id`.
     pub(super) fn track(&self, id: TrackId) -> Option<&Track> {
         self.movie.tracks().iter().find(|track| track.counted == id)
+    }
+
+    /// Takes the samples of the track that the sink counts as `id` and whose bytes had passed when they were listed.
+    pub(super) fn take_behind(&mut self, id: TrackId) -> Option<(&Track, Queue)> {
+        let (place, track) = self.movie.tracks().iter().enumerate().find(|(_, track)| track.counted == id)?;
+        Some((track, self.fragments.take_behind(place)?))
     }
 
     pub(super) fn into_parts(self) -> (Movie, Fragments) {

@@ -72,11 +72,6 @@ impl Collector {
         self.items.insert(after_track.max(self.taken), Item::Edits(parts));
     }
 
-    /// Returns true if packets wait to be taken or have begun.
-    pub(in crate::intake::media) fn has_packets(&self) -> bool {
-        self.open.is_some() || self.items.iter().any(|item| !matches!(item, Item::Track(_)))
-    }
-
     /// Returns true if events wait to be taken.
     pub(super) fn has_events(&self) -> bool {
         self.taken < self.items.len()

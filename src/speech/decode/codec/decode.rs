@@ -16,6 +16,11 @@ pub(in crate::speech::decode) trait Decode {
         None
     }
 
+    /// Returns true if the last packet had another form than the one before, so that it needed a decoder of its own.
+    fn has_changed(&self) -> bool {
+        false
+    }
+
     /// Returns the number of samples a second in which the container counts positions, if it is not [`Decode::rate`].
     fn clock(&self) -> Option<u32> {
         None
@@ -29,6 +34,8 @@ pub(in crate::speech::decode) struct Gapless {
     pub(in crate::speech::decode) skip: u64,
     /// The position of the end, if it is stated.
     pub(in crate::speech::decode) end: Option<u64>,
+    /// The length of the packet that states this and holds no sound, in nanoseconds.
+    pub(in crate::speech::decode) silent_nanos: u64,
 }
 
 /// The reason that a packet or a track is not decoded.

@@ -24,6 +24,7 @@ pub(super) struct Flac {
     stated_rate: u32,
     stated_bits: u8,
     stream: Option<(Form, Symphonia)>,
+    has_changed: bool,
     last: u64,
 }
 
@@ -40,7 +41,7 @@ impl Flac {
             _ => 0,
         });
         let stated_bits = if info.is_empty() { 0 } else { bits + 1 };
-        Self { stated_rate: word >> 12, stated_bits, stream: None, last: 0 }
+        Self { stated_rate: word >> 12, stated_bits, stream: None, has_changed: false, last: 0 }
     }
 }
 
@@ -59,6 +60,7 @@ fn stream_info(form: Form) -> Box<[u8]> {
 
 impl Decode for Flac {
     fn decode(&mut self, packet: &[u8], mono: &mut Vec<f32>) -> Result<(), Undecoded> {
+        self.has_changed = false;
         let frame = FlacFrame::parse(packet).ok_or(Undecoded::Packet)?;
         let form = Form {
             rate: if frame.rate == 0 { self.stated_rate } else { frame.rate },
@@ -69,6 +71,7 @@ impl Decode for Flac {
         let decoder = match &mut self.stream {
             Some((known, decoder)) if *known == form => decoder,
             other => {
+                self.has_changed = true;
                 let mut codec = AudioCodecParameters::new();
                 codec.for_codec(CODEC_ID_FLAC).with_extra_data(stream_info(form));
                 &mut other.insert((form, Symphonia::new(&codec)?)).1
@@ -79,6 +82,10 @@ impl Decode for Flac {
 
     fn rate(&self) -> u32 {
         self.stream.as_ref().map_or(self.stated_rate, |(form, _)| form.rate)
+    }
+
+    fn has_changed(&self) -> bool {
+        self.has_changed
     }
 
     fn lost(&self, packet: Option<&[u8]>) -> u64 {

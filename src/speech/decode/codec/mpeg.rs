@@ -15,6 +15,7 @@ const LAYER_THREE: u8 = 3;
 #[derive(Default)]
 pub(super) struct Mpeg {
     stream: Option<Stream>,
+    has_changed: bool,
     begun: Option<Gapless>,
 }
 
@@ -27,6 +28,7 @@ struct Stream {
 
 impl Decode for Mpeg {
     fn decode(&mut self, packet: &[u8], mono: &mut Vec<f32>) -> Result<(), Undecoded> {
+        self.has_changed = false;
         let head = *packet.first_chunk::<4>().ok_or(Undecoded::Packet)?;
         let frame = MpegFrame::parse(head).ok_or(Undecoded::Packet)?;
         if frame.layer != LAYER_THREE {
@@ -42,6 +44,7 @@ impl Decode for Mpeg {
         let stream = match &mut self.stream {
             Some(stream) if stream.frame.matches(frame) && stream.channels == channels => stream,
             other => {
+                self.has_changed = true;
                 let mut codec = AudioCodecParameters::new();
                 codec.for_codec(CODEC_ID_MP3);
                 other.insert(Stream { frame, channels, decoder: Symphonia::new(&codec)? })
@@ -60,6 +63,10 @@ impl Decode for Mpeg {
         frame.map_or(0, |frame| frame.samples.into())
     }
 
+    fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
     fn begun(&mut self) -> Option<Gapless> {
         self.begun.take()
     }
@@ -74,10 +81,11 @@ fn gapless(packet: &[u8], frame: MpegFrame, head: [u8; 4]) -> Option<Gapless> {
         (true, true) | (false, false) => 17,
         (false, true) => 9,
     };
+    let silent_nanos = frame.nanos();
     let check = if head[1] & 1 == 0 { 2 } else { 0 };
     let has_vbri = packet.get(36 + check..).is_some_and(|rest| rest.starts_with(b"VBRI"));
     if has_vbri {
-        return Some(Gapless { skip: 0, end: None });
+        return Some(Gapless { skip: 0, end: None, silent_nanos });
     }
     let tag = packet.get(4 + check + side_info..)?;
     if !tag.starts_with(b"Xing") && !tag.starts_with(b"Info") {
@@ -94,9 +102,9 @@ fn gapless(packet: &[u8], frame: MpegFrame, head: [u8; 4]) -> Option<Gapless> {
             let both = u64::from(u32::from_be_bytes([0, a, b, c]));
             (both >> 12, both & 0xfff)
         }
-        _ => return Some(Gapless { skip: 0, end: None }),
+        _ => return Some(Gapless { skip: 0, end: None, silent_nanos }),
     };
     let all = frames.map(|frames| u64::from(frames).saturating_mul(frame.samples.into()));
     let end = all.map(|all| all.saturating_add(DECODER_DELAY).saturating_sub(padding));
-    Some(Gapless { skip: delay + DECODER_DELAY, end })
+    Some(Gapless { skip: delay + DECODER_DELAY, end, silent_nanos })
 }

@@ -51,7 +51,7 @@ impl Opus {
             _ => return Err(Undecoded::Feature("has more than eight channels")),
         };
         let gain = 10_f32.powf(f32::from(gain) / (20.0 * 256.0));
-        let begun = Some(Gapless { skip: u64::from(skip) / PER_SAMPLE, end: None });
+        let begun = Some(Gapless { skip: u64::from(skip) / PER_SAMPLE, end: None, silent_nanos: 0 });
         Ok(Self { streams, gain, begun, output: Vec::new(), last: USUAL })
     }
 }

@@ -30,7 +30,10 @@ impl Symphonia {
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(duration), packet);
         let decoded = match self.decoder.decode_ref(&packet) {
             Ok(decoded) => decoded,
-            Err(Error::Unsupported(_)) => return Err(Undecoded::Codec),
+            // What no packet before has used: the decoder lacks it, or the packet is no packet.
+            Err(Error::Unsupported(_)) if self.rate == 0 => {
+                return Err(Undecoded::Feature("has packets of a kind that cannot be decoded"));
+            }
             Err(_) => return Err(Undecoded::Packet),
         };
         let from = mono.len();

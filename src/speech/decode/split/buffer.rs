@@ -9,6 +9,8 @@ pub(in crate::speech::decode) enum Unit {
     Frame(Range<usize>),
     /// Sound that is missing, in samples.
     Lost(u64),
+    /// Nothing yet: a stretch of the buffer was searched, and the rest is still to be searched.
+    Searched,
 }
 
 /// Bytes that wait.

@@ -48,6 +48,25 @@ fn deltas_go_out_as_they_come_with_one_space_at_the_seam() {
 }
 
 #[test]
+fn white_space_that_waits_brings_its_logprobs_with_the_next_delta() {
+    let logprobs = |token: &str| RawValue::from_string(json!([{ "token": token }]).to_string()).unwrap();
+    let mut joiner = Joiner::new(request(Format::Json, Times::Model));
+    assert_eq!(joiner.push_delta("\n", Some(&logprobs("\n"))), None);
+    let event = joiner.push_delta("Good", Some(&logprobs("Good"))).unwrap();
+    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(
+        (&event["delta"], &event["logprobs"]),
+        (&json!("\nGood"), &json!([{ "token": "\n" }, { "token": "Good" }]))
+    );
+    assert_eq!(joiner.push_delta(" ", Some(&logprobs(" "))), None);
+    let event = joiner.push_delta("day", None).unwrap();
+    assert!(event.ends_with(r#""delta":" day","logprobs":[{"token":" "}]}"#), "{event}");
+    joiner.end_streamed(&FIRST, br#"{"text":"\nGood day"}"#).unwrap();
+    let end: serde_json::Value = serde_json::from_slice(joiner.finish(AudioMs::new(2000)).answer()).unwrap();
+    assert_eq!(end["logprobs"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn only_a_delta_of_a_whole_piece_has_its_logprobs() {
     let done = br#"{"text":"Good morning","logprobs":[{"token":"Good"},{"token":" morning"}]}"#;
     let mut joiner = Joiner::new(request(Format::Json, Times::Model));

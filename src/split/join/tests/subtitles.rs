@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::setup::{TestPiece, join, piece, request};
+use super::setup::{TestPiece, join, piece, request, span};
 use crate::domain::terms::Format;
-use crate::split::join::Times;
+use crate::split::join::{JoinError, Joiner, PiecePlace, Times};
 
 #[test]
 fn srt_cues_are_moved_and_numbered_on() {
@@ -121,4 +121,12 @@ fn lines_of_chinese_and_japanese_have_half_the_characters() {
     assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 21), "{lines:?}");
     assert!(lines.iter().all(|line| !line.starts_with(['、', '。', 'ー'])), "{lines:?}");
     assert_eq!(lines.concat(), text);
+}
+
+#[test]
+fn more_lines_than_can_be_said_are_refused() {
+    let mut joiner = Joiner::new(request(Format::Srt, Times::Model));
+    let body = format!("1\n00:00:00,000 --> 00:00:01,000\n{}", "a\n".repeat(8 * 1024 * 1024));
+    let place = PiecePlace { number: 0, last: true, span: span(0, 800_000), voice: &[] };
+    assert!(matches!(joiner.add(&place, body.as_bytes()), Err(JoinError::TooLong)));
 }

@@ -130,6 +130,12 @@ pub(super) fn unsigned(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
+/// Reads a signed integer of at most eight bytes (RFC 8794 §7.1).
+pub(super) fn signed(bytes: &[u8]) -> i64 {
+    let sign = bytes.first().map_or(0, |first| i64::from(first.cast_signed() >> 7));
+    bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
+}
+
 /// Reads a float of four or eight bytes (RFC 8794 §7.3) as a rate, without its fraction. `None` if there is no float, and for
 /// a number that ffmpeg does not accept as a rate: it is negative, too large, or none.
 pub(super) fn rate(bytes: &[u8]) -> Option<u32> {

@@ -200,8 +200,8 @@ impl Matroska {
             if head.id == id::DISCARD_PADDING
                 && let Some(of) = self.last_block
             {
-                // A negative number means padding at the beginning, which no writer uses.
-                sink.padding(of, ebml::unsigned(value));
+                // A negative number means padding at the beginning, which no writer uses: nothing is left out then.
+                sink.padding(of, u64::try_from(ebml::signed(value)).unwrap_or_default());
             }
         }
         self.open(head, end, context, known)?;

@@ -37,6 +37,8 @@ struct Stream {
     has_data: bool,
     /// The number of the next page, if a page has come.
     next_page: Option<u32>,
+    /// True if a page is missing since the last page with a position.
+    has_gap: bool,
     receivers: Vec<Receiver>,
 }
 
@@ -105,6 +107,7 @@ impl Streams {
             is_open: false,
             has_data: false,
             next_page: None,
+            has_gap: false,
             receivers: Vec::new(),
         });
         Ok(self.streams.len() - 1)
@@ -132,8 +135,9 @@ impl Stream {
         self.has_data = !page.begins;
         let Some(kind) = self.kind else { return Ok(()) };
         let expected = self.next_page.replace(page.number.wrapping_add(1));
+        self.has_gap |= expected.is_some_and(|expected| expected != page.number);
         if let Some(granule) = page.granule {
-            let is_after_gap = expected.is_some_and(|expected| expected != page.number);
+            let is_after_gap = std::mem::take(&mut self.has_gap);
             let end = PageEnd { granule, is_last: page.ends, is_after_gap };
             self.receivers.iter().for_each(|receiver| sink.ends_at(receiver.id, end));
         }

@@ -21,7 +21,7 @@ fn moof(content: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Returns a fragment of `packets` packets of 20 ms each.
-fn fragment(packets: usize) -> Vec<u8> {
+pub(super) fn fragment(packets: usize) -> Vec<u8> {
     let count = u32::try_from(packets).unwrap();
     let run = |offset| {
         let sizes = vec![3; packets];

@@ -2,6 +2,7 @@
 
 mod edits;
 mod fragments;
+mod packets;
 mod refused;
 mod tables;
 
