@@ -68,7 +68,7 @@ impl Dispatch<'_> {
         let (early, whole) = early.receive(rest).await?;
         match early.compare(&whole)? {
             Comparison::AsClaimed => Ok(early.confirm(whole)),
-            Comparison::Covered(targets) => Ok(early.restart(whole, targets)),
+            Comparison::Covered(targets) => early.restart(whole, targets),
             // Boxed, here and where the handler calls this: a future is as large as its largest branch.
             Comparison::NotCovered(targets) => Box::pin(early.readmit(whole, targets)).await,
         }
@@ -173,11 +173,12 @@ impl<'a> EarlyForward<'a> {
     }
 
     /// Sends the whole job anew, under the same permit. The usual reason is a field after the recording.
-    fn restart(self, whole: HeldJob, targets: TargetChain) -> InFlight {
+    fn restart(self, whole: HeldJob, targets: TargetChain) -> Result<InFlight, ApiError> {
         let dispatch = self.dispatch;
         let (mut exchange, job) = (self.cancel(), dispatch.released(whole));
+        let room = dispatch.reserve_room(&job, &targets)?;
         exchange.measured(job.billed_length(), job.options.text_bytes());
-        dispatch.forward(job, Admitted { targets, exchange })
+        Ok(dispatch.forward(job, Admitted { targets, exchange, room }))
     }
 
     /// Admits the whole job in place of the claimed one, and sends it anew.
