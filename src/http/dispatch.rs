@@ -83,7 +83,7 @@ impl Dispatch<'_> {
         Ok(self.context.trace().during(Step::Admit, admit).await?)
     }
 
-    pub(super) fn reserve_room(&self, job: &Job, targets: &TargetChain) -> Result<Option<SpoolRoom>, ApiError> {
+    fn reserve_room(&self, job: &Job, targets: &TargetChain) -> Result<Option<SpoolRoom>, ApiError> {
         let room = pieces::reserve_room(self.context.state(), self.caller.share_key(), job, targets);
         Ok(room.map_err(IntakeError::NoRoom)?)
     }
@@ -98,6 +98,21 @@ impl Dispatch<'_> {
             Ok::<_, Refusal>(self.admitted(targets, permit, room))
         };
         Ok(self.context.trace().during(Step::Admit, admit).await?)
+    }
+
+    /// Makes the permit of an exchange cover the pieces of its complete job.
+    pub(super) async fn admit_pieces(
+        &self,
+        job: &Job,
+        targets: TargetChain,
+        exchange: Exchange,
+    ) -> Result<Admitted, ApiError> {
+        let admission = &self.context.state().admission;
+        let room = self.reserve_room(job, &targets)?;
+        let (charge, request_id) = (exchange.permit().charge(), self.context.record().request_id());
+        let to_admit = self.to_admit(job, &targets, &request_id);
+        self.context.trace().during(Step::Admit, admission.revise(&charge, to_admit)).await?;
+        Ok(Admitted { targets, exchange, room })
     }
 
     fn admitted(&self, targets: TargetChain, permit: Permit, room: Option<SpoolRoom>) -> Admitted {
