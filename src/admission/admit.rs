@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::estimate::{Amounts, JobToAdmit, PlannedPieces};
 use super::limiter::{Limiter, Unavailable};
-use super::permit::{PendingCharge, Permit};
+use super::open_charge::PendingCharge;
+use super::permit::Permit;
 use super::refusal::Refusal;
 use super::uploads::UploadGuard;
 use crate::config::{Model, OPENAI, Plan, Settings, Speech};
@@ -99,13 +100,14 @@ impl Admission {
             info,
             estimate,
             rated: length.upper_bound(),
+            audio: length,
             text,
             owed: Charge::NONE,
             revision: Revision::default(),
             decided_by,
         };
         let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
-        Ok(Permit::new(Arc::clone(&targets.requested), charge, length, settler, leases))
+        Ok(Permit::new(Arc::clone(&targets.requested), charge, settler, leases))
     }
 
     /// Refuses a job that no decision of the store could admit, and returns the caller's plan.

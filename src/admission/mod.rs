@@ -11,13 +11,14 @@
 //!   opens it by the settings
 //! - `pending_request`: a request to the store until its answer; `watch`: maintenance of the store and of the limiter
 //! - `uploads`: uploads in progress, which use memory and spool quota before they are admitted
-//! - `permit`: leave to forward, which settles itself; `refusal`: every reason to refuse, and its message
+//! - `permit`: leave to forward, which settles itself; `open_charge`: its charge, which can change until then; `refusal`: every reason to refuse, and its message
 
 mod admit;
 mod cost;
 mod estimate;
 mod limiter;
 mod open;
+mod open_charge;
 mod pending_request;
 mod permit;
 mod refusal;
@@ -34,6 +35,7 @@ pub use admit::Admission;
 pub use estimate::{JobToAdmit, PlannedPieces};
 pub use limiter::{Limiter, LimiterDecision, Unavailable};
 pub use open::LimiterError;
+pub use open_charge::OpenCharge;
 pub use permit::Permit;
 pub use refusal::Refusal;
 pub use uploads::UploadGuard;

@@ -4,14 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::cost::{Cost, CostOfPieces, ProviderShare};
-use super::estimate::Amounts;
-use super::limiter::revise::HeldCharge;
+use super::open_charge::{OpenCharge, PendingCharge};
 use crate::config::Model;
-use crate::domain::{AudioMs, Length, Subject, UnixMs};
-use crate::ledger::{Charge, Ending, Entry, PermitId, Report, RequestInfo, Usage};
+use crate::domain::Length;
+use crate::ledger::{Charge, Ending, Entry, Report, Usage};
 use crate::limits::leases::{Granted, Leases};
-use crate::limits::session::InSession;
-use crate::limits::{Replaced, Revision, Settlement};
+use crate::limits::{Replaced, Settlement};
 use crate::models::Attempts;
 use crate::settlement::{HeldPermit, Settler};
 use crate::telemetry::metrics::{Label, SETTLED, SPEND};
@@ -32,9 +30,7 @@ use crate::telemetry::traces::{Step, Trace};
 pub struct Permit {
     /// The requested model entry.
     model: Arc<Model>,
-    account: PendingCharge,
-    /// The length of the recording, which is charged without a report.
-    audio: Length,
+    charge: OpenCharge,
     attempts: Attempts,
     report: Report,
     /// True if part of the transcript was sent to the client.
@@ -49,34 +45,6 @@ pub struct Permit {
     _held: HeldPermit,
 }
 
-/// The data of the settlement.
-#[derive(Debug, Clone)]
-pub(super) struct PendingCharge {
-    pub(super) id: PermitId,
-    pub(super) subject: Subject,
-    pub(super) session: Option<InSession>,
-    pub(super) at: UnixMs,
-    pub(super) info: RequestInfo,
-    pub(super) estimate: Charge,
-    /// The audio that was taken from the rate.
-    pub(super) rated: AudioMs,
-    /// The number of bytes of text that a provider may bill.
-    pub(super) text: u64,
-    /// The part of the estimate that this process has allowed without the store, of a permit from the store.
-    pub(super) owed: Charge,
-    /// The last change of the estimate.
-    pub(super) revision: Revision,
-    /// The authority that admitted the request.
-    pub(super) decided_by: Granted,
-}
-
-impl PendingCharge {
-    /// Returns the charge that the permit holds.
-    pub(super) fn held(&self) -> HeldCharge {
-        HeldCharge { charge: self.estimate, owed: self.owed, decided_by: self.decided_by }
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 enum End {
     Answered,
@@ -84,20 +52,13 @@ enum End {
 }
 
 impl Permit {
-    pub(super) fn new(
-        model: Arc<Model>,
-        account: PendingCharge,
-        audio: Length,
-        settler: Settler,
-        leases: Arc<Leases>,
-    ) -> Self {
+    pub(super) fn new(model: Arc<Model>, charge: PendingCharge, settler: Settler, leases: Arc<Leases>) -> Self {
         let held = settler.hold();
         let (attempts, trace) = (Attempts::default(), Trace::default());
         let (report, end) = (Report::default(), None);
         Self {
             model,
-            account,
-            audio,
+            charge: OpenCharge::new(charge),
             attempts,
             report,
             delivered: false,
@@ -128,34 +89,24 @@ impl Permit {
     /// Records that the recording, admitted by its claimed length, is no longer than `length`. Without a report, the
     /// permit is now charged by `length`; the settlement gives back the difference.
     pub fn set_measured_audio(&mut self, length: Length, text: u64) {
-        (self.audio, self.account.text) = (length, text);
+        self.charge.set_measured_audio(length, text);
     }
 
     /// Returns true if the permit is for this model entry, and at least `estimate` was charged for it.
     pub(super) fn covers(&self, model: &Model, estimate: Charge) -> bool {
-        let charged = self.account.estimate;
+        let charged = self.charge.get().estimate;
         self.model.name == model.name && estimate.usd <= charged.usd && estimate.audio <= charged.audio
     }
 
     /// Returns what the permit has taken.
     pub(super) fn replaceable(&self) -> Replaced {
-        Replaced { charge: self.account.estimate, rated: self.account.rated }
+        let PendingCharge { estimate, rated, .. } = self.charge.get();
+        Replaced { charge: estimate, rated }
     }
 
-    /// Begins another change of the charge.
-    pub(super) fn next_revision(&mut self) -> &PendingCharge {
-        self.account.revision = self.account.revision.next();
-        &self.account
-    }
-
-    /// Takes over the charge that the permit holds after a change was asked for.
-    pub(super) fn set_held(&mut self, held: HeldCharge) {
-        (self.account.estimate, self.account.owed) = (held.charge, held.owed);
-    }
-
-    /// Records that a change was made, for a job of these amounts.
-    pub(super) fn revised(&mut self, amounts: Amounts) {
-        self.account.rated = self.account.rated.max(amounts.length.upper_bound());
+    /// Returns the charge, which can change while the permit is open.
+    pub fn charge(&self) -> OpenCharge {
+        self.charge.clone()
     }
 
     /// Records that part of the transcript was sent to the client.
@@ -206,7 +157,8 @@ impl Permit {
     /// Returns the cost at the price of the model entry that served.
     fn cost(&self) -> Charge {
         let served = self.attempts.last_target().map_or_else(|| Arc::clone(&self.model), |target| target.model);
-        Cost::of(&served, self.report, self.audio, self.account.text).charge
+        let PendingCharge { audio, text, .. } = self.charge.get();
+        Cost::of(&served, self.report, audio, text).charge
     }
 }
 
@@ -222,7 +174,8 @@ impl Drop for Permit {
         let pieces = self.attempts.pieces().map(CostOfPieces::of);
         let outcome = pieces.as_ref().map(|pieces| self.outcome_of_pieces(pieces));
         let Outcome { ending, cost, usage } = outcome.unwrap_or_else(|| self.outcome());
-        let PendingCharge { id, subject, session, at, mut info, estimate, owed, decided_by, .. } = self.account.clone();
+        let charge = self.charge.get();
+        let PendingCharge { id, subject, session, at, mut info, estimate, owed, decided_by, audio, .. } = charge;
         if let Some(target) = self.attempts.last_target() {
             info.provider = target.provider;
         }
@@ -238,7 +191,7 @@ impl Drop for Permit {
         for share in pieces.map_or_else(whole, |pieces| pieces.by_provider) {
             SPEND.add([Label::model(&self.model), Label::configured(&share.provider)], share.usd.get());
         }
-        let audio = self.audio.upper_bound();
+        let audio = audio.upper_bound();
         let settlement = Settlement {
             session,
             counted_as: self.model.counted_as().to_owned(),
@@ -252,6 +205,9 @@ impl Drop for Permit {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("id", &self.account.id).field("model", &self.model.name).finish_non_exhaustive()
+        f.debug_struct("Permit")
+            .field("id", &self.charge.get().id)
+            .field("model", &self.model.name)
+            .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use super::admit::{Admission, denied};
 use super::estimate::{Amounts, JobToAdmit};
 use super::limiter::Unavailable;
-use super::permit::Permit;
+use super::open_charge::OpenCharge;
 use super::refusal::Refusal;
 use crate::domain::Month;
 use crate::limits::{AccountUsage, Limits, ReviseRequest};
@@ -14,12 +14,12 @@ impl Admission {
     /// what was done under it is charged when it is settled.
     ///
     /// More audio than before takes the difference from the rate; less gives nothing back.
-    pub async fn revise(&self, permit: &mut Permit, to_admit: JobToAdmit<'_>) -> Result<(), Refusal> {
+    pub async fn revise(&self, open: &OpenCharge, to_admit: JobToAdmit<'_>) -> Result<(), Refusal> {
         let JobToAdmit { caller, job, targets, pieces, .. } = to_admit;
         let amounts = Amounts::of(job, pieces);
         let plan = self.check_job(to_admit, amounts.length)?;
         let (charge, length) = (amounts.estimate(targets), amounts.length.upper_bound());
-        let account = permit.next_revision();
+        let account = open.next_revision();
         let request = ReviseRequest {
             id: account.id,
             revision: account.revision,
@@ -34,15 +34,15 @@ impl Admission {
         let (held, at) = (account.held(), account.at);
         let revised = self.limiter.revise(request, held).await;
         let revised = revised.map_err(|Unavailable| Refusal::StoreUnavailable)?;
-        permit.set_held(revised.held);
+        open.set_held(revised.held);
         let decision = revised.decision;
         if let Some(denial) = decision.denial {
             let spent = decision.account.spent.minus(held.charge);
             let usage = AccountUsage { spent, ..decision.account };
             return Err(denied(caller, plan, denial, usage, charge, Month::of(at)));
         }
-        permit.revised(amounts);
-        permit.set_measured_audio(job.billed_length(), amounts.text);
+        open.revised(amounts);
+        open.set_measured_audio(job.billed_length(), amounts.text);
         Ok(())
     }
 }

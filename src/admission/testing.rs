@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Permit;
-use super::permit::PendingCharge;
+use super::open_charge::PendingCharge;
 use crate::config::Model;
 use crate::domain::{AudioMs, Length, NanoUsd, UnixMs};
 use crate::ledger::{Charge, PermitId, RequestInfo};
@@ -48,12 +48,13 @@ pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
         },
         estimate: Charge { usd: NanoUsd::default(), audio: length },
         rated: length,
+        audio: Length::Measured(length),
         text: 0,
         owed: Charge::NONE,
         revision: Revision::default(),
         decided_by: Granted::Locally,
     };
     let leases = Arc::new(Leases::new(Clock::system()));
-    let permit = Permit::new(Arc::new(Model::unknown(model)), account, Length::Measured(length), settler, leases);
+    let permit = Permit::new(Arc::new(Model::unknown(model)), account, settler, leases);
     (permit, Settlements { inbox, _store: bench })
 }

@@ -73,11 +73,6 @@ impl Exchange {
         &self.permit
     }
 
-    /// Returns the permit, to change its charge.
-    pub fn permit_mut(&mut self) -> &mut Permit {
-        &mut self.permit
-    }
-
     /// Gives the permit up, so that another one can take its place.
     pub fn into_permit(self) -> Permit {
         self.permit

@@ -9,7 +9,8 @@
 //! session can take everything.
 //!
 //! - `level`: the rule, for one set of holders
-//! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: `Shares` behind a lock, with guards
+//! - [`Shares`]: the rule for callers and for the sessions of each; [`FairShare`]: `Shares` behind a lock, with guards;
+//!   [`ReservedRoom`]: units that are reserved for several guards to come
 //! - `queue`: a bounded queue that callers share by the rule, and that serves them in `turns`; `threads`: the threads that
 //!   take work from such a queue
 //!
@@ -30,7 +31,7 @@ mod turns;
 pub use key::ShareKey;
 pub(crate) use queue::Ticket;
 pub use refused::Refused;
-pub use reservation::{FairShare, Reservation};
+pub use reservation::{FairShare, Reservation, ReservedRoom, Room};
 pub use shares::Shares;
 pub use threads::ThreadsLoad;
 pub(crate) use threads::{FairThreads, PushError, Turned, WorkQueue};

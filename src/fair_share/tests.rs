@@ -237,3 +237,55 @@ proptest! {
         prop_assert!(served.iter().map(|&number| rank(number)).is_sorted());
     }
 }
+
+/// A step in the life of a room.
+#[derive(Debug, Clone)]
+enum RoomStep {
+    Begin,
+    Grow { which: usize, units: u64 },
+    End { which: usize },
+    Reserve(u64),
+}
+
+fn room_step() -> impl Strategy<Value = RoomStep> {
+    prop_oneof![
+        Just(RoomStep::Begin),
+        (0..4_usize, 0..40_u64).prop_map(|(which, units)| RoomStep::Grow { which, units }),
+        (0..4_usize).prop_map(|which| RoomStep::End { which }),
+        (0..60_u64).prop_map(RoomStep::Reserve),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_room_holds_what_is_reserved_or_used_and_gives_all_of_it_back(steps in vec(room_step(), 0..40), first in 0..60_u64) {
+        let shares = FairShare::new(Shares::new(100));
+        let mut room = Some(shares.reserve_room(caller(1), first).unwrap());
+        let (mut reserved, mut used) = (first, Vec::<(Reservation, u64)>::new());
+        let sum = |used: &[(Reservation, u64)]| used.iter().map(|(_, units)| units).sum::<u64>();
+        for step in steps {
+            let open = room.as_ref().unwrap();
+            match step {
+                RoomStep::Begin => used.push((open.reservation(), 0)),
+                RoomStep::Grow { which, units } => {
+                    let before = sum(&used);
+                    let Some((reservation, own)) = used.get_mut(which) else { continue };
+                    let more = units.saturating_sub(*own);
+                    let grown = reservation.grow_to(units);
+                    prop_assert!(grown.is_ok() || before + more > reserved, "what is reserved is there");
+                    *own += if grown.is_ok() { more } else { 0 };
+                }
+                RoomStep::End { which } if which < used.len() => drop(used.remove(which)),
+                RoomStep::End { .. } => {}
+                RoomStep::Reserve(units) => {
+                    reserved = if open.handle().reserve(units).is_ok() { reserved.max(units) } else { reserved };
+                }
+            }
+            prop_assert_eq!(shares.held(), reserved.max(sum(&used)));
+        }
+        drop(room.take());
+        prop_assert_eq!(shares.held(), sum(&used), "what nobody uses is given back");
+        used.clear();
+        prop_assert_eq!(shares.held(), 0);
+    }
+}

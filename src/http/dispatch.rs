@@ -13,16 +13,17 @@ use super::error::ApiError;
 use super::headers::client_timeout::ClientTimeouts;
 use super::piece_deadlines::{PieceDeadlines, UploadTime};
 use super::pieces::{self, RecordingInPieces};
-use crate::admission::{JobToAdmit, Permit, PlannedPieces, Refusal};
+use crate::admission::{JobToAdmit, OpenCharge, Permit, PlannedPieces, Refusal};
 use crate::domain::terms::Format;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
-use crate::intake::Job;
+use crate::intake::{IntakeError, Job, SpoolRoom, max_upload_time};
 use crate::models::{Attempts, PiecePlan, Reason, TargetChain};
 use crate::relay::TranscriptFuture;
+use crate::speech::SpeechError;
 use crate::split::TranscriptError;
 use crate::telemetry::traces::Step;
-use crate::upstream::{ForwardRequest, Portion, SendJob};
+use crate::upstream::{AnswerBudget, ForwardRequest, Portion, SendJob};
 
 /// The way on for a recording that its provider refuses as too large or too long.
 pub(super) type InPieces = Box<dyn FnOnce() -> TranscriptFuture>;
@@ -43,6 +44,8 @@ pub(super) struct Dispatch<'a> {
 pub(super) struct Admitted {
     pub(super) targets: TargetChain,
     pub(super) exchange: Exchange,
+    /// The room in the spool for the pieces, if the recording goes in pieces.
+    pub(super) room: Option<SpoolRoom>,
 }
 
 /// An admitted job on its way to a provider.
@@ -70,29 +73,50 @@ impl Dispatch<'_> {
     /// Admits a job that these model entries can do.
     pub(super) async fn admit_to(&self, job: &Job, targets: TargetChain) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
-        pieces::check_room(self.context.state(), self.caller.share_key(), job, &targets)?;
+        let room = self.reserve_room(job, &targets)?;
         let admit = async {
             self.context.record().model(&targets.requested);
             let request_id = self.context.record().request_id();
             let permit = admission.admit(self.to_admit(job, &targets, &request_id)).await?;
-            Ok::<_, Refusal>(self.admitted(targets, permit))
+            Ok::<_, Refusal>(self.admitted(targets, permit, room))
         };
         Ok(self.context.trace().during(Step::Admit, admit).await?)
+    }
+
+    fn reserve_room(&self, job: &Job, targets: &TargetChain) -> Result<Option<SpoolRoom>, ApiError> {
+        let room = pieces::reserve_room(self.context.state(), self.caller.share_key(), job, targets);
+        Ok(room.map_err(IntakeError::NoRoom)?)
     }
 
     /// Admits the complete job in place of a permit that does not cover it.
     pub(super) async fn readmit(&self, job: &Job, targets: TargetChain, permit: Permit) -> Result<Admitted, ApiError> {
         let admission = &self.context.state().admission;
+        let room = self.reserve_room(job, &targets)?;
         let admit = async {
             let request_id = self.context.record().request_id();
             let permit = admission.admit_in_place_of(permit, self.to_admit(job, &targets, &request_id)).await?;
-            Ok::<_, Refusal>(self.admitted(targets, permit))
+            Ok::<_, Refusal>(self.admitted(targets, permit, room))
         };
         Ok(self.context.trace().during(Step::Admit, admit).await?)
     }
 
-    fn admitted(&self, targets: TargetChain, permit: Permit) -> Admitted {
-        Admitted { targets, exchange: Exchange::new(permit, self.context.record().clone()) }
+    /// Makes the permit of an exchange cover the pieces of its complete job.
+    pub(super) async fn admit_pieces(
+        &self,
+        job: &Job,
+        targets: TargetChain,
+        exchange: Exchange,
+    ) -> Result<Admitted, ApiError> {
+        let admission = &self.context.state().admission;
+        let room = self.reserve_room(job, &targets)?;
+        let (charge, request_id) = (exchange.permit().charge(), self.context.record().request_id());
+        let to_admit = self.to_admit(job, &targets, &request_id);
+        self.context.trace().during(Step::Admit, admission.revise(&charge, to_admit)).await?;
+        Ok(Admitted { targets, exchange, room })
+    }
+
+    fn admitted(&self, targets: TargetChain, permit: Permit, room: Option<SpoolRoom>) -> Admitted {
+        Admitted { targets, exchange: Exchange::new(permit, self.context.record().clone()), room }
     }
 
     pub(super) fn to_admit<'b>(
@@ -109,19 +133,23 @@ impl Dispatch<'_> {
     /// Returns the pieces that admission charges for; `None` if the recording goes as it is.
     pub(super) fn planned_pieces(&self, job: &Job, targets: &TargetChain) -> Option<PlannedPieces> {
         let count = targets.pieces?.count(targets.way, job.media.length.upper_bound());
-        let time = pieces::max_time(&self.context.state().settings, job.media.length);
+        let settings = &self.context.state().settings;
+        let time = pieces::max_time(settings, job.media.length);
+        // However slowly the rest arrives, the lease must not end before its pieces are heard.
+        let upload = job.audio.is_arriving().then(|| max_upload_time(&settings.intake, job.media.bytes));
+        let time = time.saturating_add(upload.unwrap_or_default());
         Some(PlannedPieces { count: NonZeroU32::new(count)?, time })
     }
 
     /// Forwards an admitted job: as it is, or in pieces.
     pub(super) fn forward(&self, job: Job, admitted: Admitted) -> InFlight {
-        let Admitted { targets, mut exchange } = admitted;
+        let Admitted { targets, mut exchange, room } = admitted;
         let (events, format) = (job.options.streams(), job.options.format());
-        let forwarding = match targets.pieces {
-            Some(plan) => {
+        let forwarding = match targets.pieces.zip(room) {
+            Some((plan, room)) => {
                 let attempts = exchange.begin_pieces(&targets.requested);
                 let recording = self.recording(job, targets, plan, attempts);
-                recording.transcribe(self.context.state(), Rc::clone(&self.send))
+                recording.transcribe(self.context.state(), room, Rc::clone(&self.send))
             }
             None => self.forward_as_it_is(job, targets, &mut exchange),
         };
@@ -143,6 +171,7 @@ impl Dispatch<'_> {
             request_id: record.request_id(),
             deadline,
             portion: Portion::Whole,
+            answers: AnswerBudget::new(state.settings.upstream.max_answer_bytes),
             log,
             span: record.trace().begin(Step::Forward),
         });
@@ -150,7 +179,7 @@ impl Dispatch<'_> {
     }
 
     /// Returns the way on for a recording that its provider refuses as too large or too long: it is split, once. `None`
-    /// if it is short, or cannot be split.
+    /// if it is short, or cannot be split. The permit is charged for the pieces, and its lease renewed, before any is sent.
     pub(super) fn in_pieces_if_refused(&self, job: &Job, exchange: &Exchange) -> Option<InPieces> {
         if job.audio.is_arriving() || !pieces::is_worth_splitting(job) {
             return None;
@@ -158,8 +187,21 @@ impl Dispatch<'_> {
         let admission = &self.context.state().admission;
         let targets = admission.targets_after_refusal(self.caller, job, Reason::TooLong).ok().flatten()?;
         let recording = self.recording(job.clone(), targets.clone(), targets.pieces?, exchange.attempts());
-        let (context, send) = (self.context.clone(), Rc::clone(&self.send));
-        Some(Box::new(move || recording.transcribe(context.state(), send)))
+        let to_divide = JobToDivide {
+            context: self.context.clone(),
+            caller: self.caller.clone(),
+            job: job.clone(),
+            pieces: self.planned_pieces(job, &targets),
+            targets,
+            charge: exchange.permit().charge(),
+        };
+        let send = Rc::clone(&self.send);
+        Some(Box::new(move || {
+            Box::pin(async move {
+                let room = to_divide.admit().await?;
+                recording.transcribe(to_divide.context.state(), room, send).await
+            })
+        }))
     }
 
     pub(super) fn recording(
@@ -178,7 +220,9 @@ impl Dispatch<'_> {
             max: Cell::new(pieces::max_time(&state.settings, job.media.length)),
             upload: Cell::new(UploadTime::Whole(Instant::now())),
         };
-        let length = Rc::new(Cell::new(job.media.length.upper_bound()));
+        let length = Rc::new(Cell::new(job.media.length));
+        // The caller's plan is known: the job has found its models by it.
+        let max_length = state.admission.max_recording(self.caller).unwrap_or(state.settings.speech.max_recording);
         RecordingInPieces {
             job,
             targets,
@@ -188,8 +232,36 @@ impl Dispatch<'_> {
             attempts,
             record: record.clone(),
             length,
+            max_length,
             late: None,
         }
+    }
+}
+
+/// A job whose provider may refuse its recording whole, with what it takes to admit its pieces then.
+struct JobToDivide {
+    context: RequestContext,
+    caller: Caller,
+    job: Job,
+    targets: TargetChain,
+    pieces: Option<PlannedPieces>,
+    charge: OpenCharge,
+}
+
+impl JobToDivide {
+    /// Makes the permit cover the pieces, and returns the room for them in the spool. If the caller's limits do not allow
+    /// that, the permit stays as it was.
+    async fn admit(&self) -> Result<SpoolRoom, TranscriptError> {
+        let Self { context, caller, job, targets, pieces, charge } = self;
+        let state = context.state();
+        let room = pieces::reserve_room(state, caller.share_key(), job, targets).map_err(SpeechError::NoRoom)?;
+        let request_id = context.record().request_id();
+        let provider = state.provider_name(&targets.requested);
+        let to_admit = JobToAdmit { caller, job, targets, provider, request_id: &request_id, pieces: *pieces };
+        let revised = context.trace().during(Step::Admit, state.admission.revise(charge, to_admit)).await;
+        revised.map_err(|refusal| TranscriptError::NotDivided(Box::new(refusal)))?;
+        // There is room wherever there is a plan for pieces.
+        room.ok_or(TranscriptError::Sound(SpeechError::BrokeOff))
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`EarlyForward::restart`]: the job differs, or the provider ended the slow upload, and the charge covers the job. It
 //!   is sent again, whole.
 //! - [`EarlyForward::readmit`]: the job costs more than was charged. It is admitted anew, and sent again.
+//! - [`EarlyForward::divide`]: the recording goes in pieces after all. The permit is charged for them, and they are sent.
 //!
 //! Each consumes the early forward. Dropping it instead, because the upload or the provider fails or the client leaves,
 //! cancels the provider's request: the last byte is never released, so nothing is charged.
@@ -43,10 +44,12 @@ pub(super) struct EarlyForward<'a> {
 enum Comparison {
     /// The job is as claimed.
     AsClaimed,
-    /// The job differs, and the permit covers it with these models.
+    /// The job differs, and the permit covers it with these models, to which it goes as it is.
     Covered(TargetChain),
     /// The job differs, and the permit does not cover it with these models.
     NotCovered(TargetChain),
+    /// The recording goes in pieces, which cost something else and take longer than the permit's lease.
+    InPieces(TargetChain),
 }
 
 impl Dispatch<'_> {
@@ -70,6 +73,7 @@ impl Dispatch<'_> {
             Comparison::AsClaimed => Ok(early.confirm(whole)),
             Comparison::Covered(targets) => Ok(early.restart(whole, targets)),
             // Boxed, here and where the handler calls this: a future is as large as its largest branch.
+            Comparison::InPieces(targets) => Box::pin(early.divide(whole, targets)).await,
             Comparison::NotCovered(targets) => Box::pin(early.readmit(whole, targets)).await,
         }
     }
@@ -77,8 +81,8 @@ impl Dispatch<'_> {
 
 impl Dispatch<'_> {
     /// Returns the job that an early job seems to be, and the models that can do it; `None` if its claim is not good
-    /// enough to begin with. An exact claim is. One that may be far above the length is good enough only for a caller
-    /// with far more than that left. Pieces are sent early only of a body that has nothing but the recording: the
+    /// enough to begin with. A length that the header states is. A bound that may be far above the length is good enough
+    /// only for a caller with far more than that left. Pieces are sent early only of a body that has nothing but the recording: the
     /// options in a form may still change.
     fn as_claimed(&self, EarlyJob { job, claim, is_raw }: &EarlyJob) -> Option<(Job, TargetChain)> {
         let admission = &self.context.state().admission;
@@ -86,13 +90,13 @@ impl Dispatch<'_> {
         job.default_stream(self.prefers_events);
         self.context.record().job(&job);
         let mut believed = job.clone();
-        if claim.exact {
+        if claim.is_stated {
             // What is too long for its model goes in pieces. A mere bound does not show that.
             believed.media.length = Length::Measured(claim.length);
         }
         let targets = admission.targets(self.caller, &believed).ok()?;
         let pieces = self.planned_pieces(&job, &targets);
-        let is_charged = claim.exact || admission.has_budget_headroom(self.caller, &job, pieces);
+        let is_charged = claim.is_stated || admission.has_budget_headroom(self.caller, &job, pieces);
         let is_final = *is_raw || targets.pieces.is_none();
         (is_charged && is_final).then_some((job, targets))
     }
@@ -155,7 +159,9 @@ impl<'a> EarlyForward<'a> {
         let planned = self.dispatch.planned_pieces(&job, &targets);
         Ok(if is_as_claimed && targets.are(&self.targets) {
             Comparison::AsClaimed
-        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, planned) {
+        } else if planned.is_some() {
+            Comparison::InPieces(targets)
+        } else if admission.covers(self.in_flight.exchange.permit(), &targets, &job, None) {
             Comparison::Covered(targets)
         } else {
             Comparison::NotCovered(targets)
@@ -177,7 +183,7 @@ impl<'a> EarlyForward<'a> {
         let dispatch = self.dispatch;
         let (mut exchange, job) = (self.cancel(), dispatch.released(whole));
         exchange.measured(job.billed_length(), job.options.text_bytes());
-        dispatch.forward(job, Admitted { targets, exchange })
+        dispatch.forward(job, Admitted { targets, exchange, room: None })
     }
 
     /// Admits the whole job in place of the claimed one, and sends it anew.
@@ -185,6 +191,14 @@ impl<'a> EarlyForward<'a> {
         let dispatch = self.dispatch;
         let (exchange, job) = (self.cancel(), dispatch.released(whole));
         let admitted = dispatch.readmit(&job, targets, exchange.into_permit()).await?;
+        Ok(dispatch.forward(job, admitted))
+    }
+
+    /// Sends the whole job in pieces under the same permit, whose charge and lease become theirs first.
+    async fn divide(self, whole: HeldJob, targets: TargetChain) -> Result<InFlight, ApiError> {
+        let dispatch = self.dispatch;
+        let (exchange, job) = (self.cancel(), dispatch.released(whole));
+        let admitted = dispatch.admit_pieces(&job, targets, exchange).await?;
         Ok(dispatch.forward(job, admitted))
     }
 

@@ -44,12 +44,13 @@ impl<'a> EarlyPieces<'a> {
     /// admit it.
     pub(super) async fn begin(dispatch: &'a Dispatch<'a>, job: Job, targets: TargetChain) -> Option<Self> {
         let plan = targets.pieces?;
-        let Admitted { targets, mut exchange } = dispatch.admit_to(&job, targets).await.ok()?;
+        let Admitted { targets, mut exchange, room } = dispatch.admit_to(&job, targets).await.ok()?;
+        let room = room?;
         let attempts = exchange.begin_pieces(&targets.requested);
         let (events, format) = (job.options.streams(), job.options.format());
         let mut recording = dispatch.recording(job.clone(), targets.clone(), plan, attempts);
-        let to_be_measured = recording.measured_later();
-        let answer = recording.transcribe(dispatch.context.state(), Rc::clone(&dispatch.send));
+        let to_be_measured = recording.measured_later(&room);
+        let answer = recording.transcribe(dispatch.context.state(), room, Rc::clone(&dispatch.send));
         Some(Self {
             dispatch,
             answer: EarlyAnswer::new(answer),
@@ -109,7 +110,7 @@ impl<'a> EarlyPieces<'a> {
 
     /// Makes the permit cover the measured recording. The way of its pieces stays as it was chosen.
     async fn charge_as_measured(&mut self, job: &Job) -> Result<(), ApiError> {
-        let Self { dispatch, exchange, claimed, targets, .. } = self;
+        let Self { dispatch, exchange, claimed, targets, to_be_measured, .. } = self;
         let (context, admission) = (dispatch.context, &dispatch.context.state().admission);
         if job.media.container != claimed.media.container {
             let [claimed, found] = [claimed, job].map(|job| job.media.container);
@@ -118,6 +119,8 @@ impl<'a> EarlyPieces<'a> {
         }
         // Refuses a recording that is too long for the caller or the gateway.
         admission.targets(dispatch.caller, job)?;
+        let room = to_be_measured.reserve_room(&context.state().settings, job.media);
+        room.map_err(IntakeError::NoRoom)?;
         let pieces = dispatch.planned_pieces(job, targets);
         if admission.covers(exchange.permit(), targets, job, pieces) {
             exchange.measured(job.billed_length(), job.options.text_bytes());
@@ -125,7 +128,7 @@ impl<'a> EarlyPieces<'a> {
         }
         let request_id = context.record().request_id();
         let to_admit = dispatch.to_admit(job, targets, &request_id);
-        Ok(context.trace().during(Step::Admit, admission.revise(exchange.permit_mut(), to_admit)).await?)
+        Ok(context.trace().during(Step::Admit, admission.revise(&exchange.permit().charge(), to_admit)).await?)
     }
 
     /// Admits the whole job in place of the claimed one, of which nothing was sent, and sends it.

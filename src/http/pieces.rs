@@ -11,23 +11,24 @@ use crate::config::Settings;
 use crate::domain::terms::Format;
 use crate::domain::{AudioMs, FileFormat, Length};
 use crate::exchange::Record;
-use crate::fair_share::ShareKey;
+use crate::fair_share::{Refused, Room, ShareKey};
 use crate::intake::media::{Container, MediaInfo};
-use crate::intake::{IntakeError, Job, Options};
+use crate::intake::{Job, Options, SpoolRoom};
 use crate::models::{Attempts, MaxPieces, PiecePlan, TargetChain, Way};
 use crate::relay::TranscriptFuture;
 use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::{ForwardRequest, Portion, Providers, SendJob};
+use crate::upstream::{AnswerBudget, ForwardRequest, Portion, Providers, SendJob};
 
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
 /// or two.
 const MAX_CONTEXT_CHARS: usize = 200;
 
-/// The size of a millisecond of a piece: 16 samples of 16 bits. Encoding makes it smaller, and noise hardly larger.
-const MAX_BYTES_PER_MS: u64 = 32;
+/// The largest size of a millisecond of a piece: 16 samples of 16 bits, and what a file has around them. Encoding makes it
+/// smaller; FLAC needs that much for noise only.
+const MAX_BYTES_PER_MS: u64 = 33;
 
 /// The size and the length from which a recording that its provider refuses as too long is split.
 const MIN_BYTES_TO_SPLIT: u64 = 1024 * 1024;
@@ -43,24 +44,33 @@ pub(super) struct RecordingInPieces {
     pub(super) attempts: Attempts,
     pub(super) record: Record,
     /// The length of the recording, or what its beginning claims.
-    pub(super) length: Rc<Cell<AudioMs>>,
+    pub(super) length: Rc<Cell<Length>>,
+    /// The longest recording of this caller.
+    pub(super) max_length: AudioMs,
     /// The measurement to come, if the recording is still arriving.
     pub(super) late: Option<LateMeasurement>,
 }
 
 /// The facts still to come of a recording whose pieces are under way while it arrives.
 pub(super) struct ToBeMeasured {
-    length: Rc<Cell<AudioMs>>,
+    length: Rc<Cell<Length>>,
     measurement: LateMeasurement,
     deadlines: Rc<PieceDeadlines>,
+    plan: PiecePlan,
+    room: Room,
 }
 
 impl ToBeMeasured {
     /// Tells those who cut, send and join the pieces what was measured. It counts from when the recording is released.
     pub(super) fn set(&self, settings: &Settings, media: MediaInfo) {
-        self.length.set(media.length.upper_bound());
+        self.length.set(media.length);
         self.measurement.set(media);
         self.deadlines.has_arrived(max_time(settings, media.length));
+    }
+
+    /// Reserves room for the pieces of the measured recording, which may be longer than it claimed.
+    pub(super) fn reserve_room(&self, settings: &Settings, media: MediaInfo) -> Result<(), Refused> {
+        self.room.reserve(bytes_at_once(settings, self.plan, media.length))
     }
 }
 
@@ -75,6 +85,7 @@ struct PieceSender {
     attempts: Attempts,
     request_id: String,
     trace: Trace,
+    answers: AnswerBudget,
     send: SendJob,
 }
 
@@ -84,14 +95,24 @@ pub(super) fn max_time(settings: &Settings, length: Length) -> Duration {
     settings.upstream.response_timeout.saturating_add(length.upper_bound().duration() / 4)
 }
 
-/// Refuses a recording in pieces if the spool has no room for those that are there at the same time: the ones at
-/// providers, one that waits, and one that is being cut.
-pub(super) fn check_room(state: &AppState, key: ShareKey, job: &Job, targets: &TargetChain) -> Result<(), IntakeError> {
-    let Some(plan) = targets.pieces else { return Ok(()) };
-    let count = u64::from(state.settings.speech.pieces_at_once.get()).saturating_add(2);
-    let sound = plan.max.get().saturating_mul(count).min(job.media.length.upper_bound().get());
-    let bytes = sound.saturating_mul(MAX_BYTES_PER_MS);
-    state.shared.intake.quota.check(key, bytes).map_err(IntakeError::NoRoom)
+/// Reserves room in the spool for the pieces of a recording that are there at the same time; `None` if it goes as it is.
+pub(super) fn reserve_room(
+    state: &AppState,
+    key: ShareKey,
+    job: &Job,
+    targets: &TargetChain,
+) -> Result<Option<SpoolRoom>, Refused> {
+    let Some(plan) = targets.pieces else { return Ok(None) };
+    let bytes = bytes_at_once(&state.settings, plan, job.media.length);
+    SpoolRoom::reserve(&state.shared.intake.quota, key, bytes).map(Some)
+}
+
+/// Returns the largest size of the pieces that are there at the same time: those at providers, one that waits, and one
+/// that is being cut.
+fn bytes_at_once(settings: &Settings, plan: PiecePlan, length: Length) -> u64 {
+    let count = u64::from(settings.speech.pieces_at_once.get()).saturating_add(2);
+    let sound = plan.max.get().saturating_mul(count).min(length.upper_bound().get());
+    sound.saturating_mul(MAX_BYTES_PER_MS)
 }
 
 /// Returns true if a recording may be too large or too long for a provider whose limits are not known.
@@ -101,15 +122,16 @@ pub(super) fn is_worth_splitting(job: &Job) -> bool {
 
 impl RecordingInPieces {
     /// Makes this the way of a recording that is still arriving, and returns what is to be told once it is whole.
-    pub(super) fn measured_later(&mut self) -> ToBeMeasured {
+    pub(super) fn measured_later(&mut self, room: &SpoolRoom) -> ToBeMeasured {
         let measurement = self.late.insert(LateMeasurement::default()).clone();
         self.deadlines.upload.set(UploadTime::Arriving);
-        ToBeMeasured { length: Rc::clone(&self.length), measurement, deadlines: Rc::clone(&self.deadlines) }
+        let (length, deadlines) = (Rc::clone(&self.length), Rc::clone(&self.deadlines));
+        ToBeMeasured { length, measurement, deadlines, plan: self.plan, room: room.handle() }
     }
 
-    /// Begins to transcribe the recording.
-    pub(super) fn transcribe(self, state: &AppState, send: SendJob) -> TranscriptFuture {
-        let Self { job, targets, plan, key, deadlines, attempts, record, length, late } = self;
+    /// Begins to transcribe the recording, with `room` in the spool for its pieces.
+    pub(super) fn transcribe(self, state: &AppState, room: SpoolRoom, send: SendJob) -> TranscriptFuture {
+        let Self { job, targets, plan, key, deadlines, attempts, record, length, max_length, late } = self;
         let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
         let joiner = Joiner::new(join_request(&job, targets.way));
         let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
@@ -118,8 +140,8 @@ impl RecordingInPieces {
         // Also of a recording of which nothing needs to be sent.
         attempts.divide();
         let shared = &state.shared;
-        let (audio, quota) = (job.audio.clone(), &shared.intake.quota);
-        let cutting = Cutting::start(&shared.speech, key, quota, audio, job.media, rules, encoding(plan));
+        let cutting = Cutting::start(&shared.speech, key, room, job.audio.clone(), job.media, rules, encoding(plan))
+            .of_at_most(max_length);
         let cutting = match &late {
             Some(measurement) => cutting.measured_later(measurement),
             None => cutting,
@@ -130,6 +152,7 @@ impl RecordingInPieces {
         let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
         let options = piece_options(&job.options, &joiner);
         let is_subtitles = matches!(job.options.format(), Format::Srt | Format::Vtt);
+        let answers = AnswerBudget::new(upstream.max_answer_bytes);
         let sender = PieceSender {
             job: Job { options, ..job },
             targets,
@@ -139,18 +162,20 @@ impl RecordingInPieces {
             attempts,
             request_id: record.request_id(),
             trace: record.trace(),
+            answers: answers.clone(),
             send,
         };
         let request = SplitRequest {
-            pieces: split::pieces_of(cutting, report),
+            pieces: split::pieces_of(cutting, Rc::clone(&report), Rc::clone(&length)),
             send: Box::new(move |piece| sender.send(&piece)),
             joiner,
             length,
+            report,
             at_once: max_at_once,
             streams_first,
             // The end of subtitles is no text that was said.
             carries_context: speech.carry_context && !is_subtitles,
-            max_answer_bytes: upstream.max_answer_bytes,
+            answers,
             max_event_bytes: state.settings.relay.max_event_bytes,
         };
         Box::pin(split::transcribe(request, streams))
@@ -188,6 +213,7 @@ impl PieceSender {
             request_id: self.request_id.clone(),
             deadline: self.deadlines.next(),
             portion: Portion::Piece { attempt_timeout: self.attempt_timeout },
+            answers: self.answers.clone(),
             log: log.clone(),
             span,
         });

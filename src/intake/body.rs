@@ -102,6 +102,11 @@ pub(super) struct BodyTimeouts {
     announced: u64,
 }
 
+/// Returns the longest time in which a body of this announced size arrives. If it takes longer, it is refused.
+pub fn max_upload_time(settings: &config::Intake, bytes: u64) -> Duration {
+    settings.body_timeout.saturating_add(time_of(bytes, ADDED_TIME_RATE))
+}
+
 /// The limit that ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {

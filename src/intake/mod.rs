@@ -25,7 +25,7 @@ mod tests;
 mod upload;
 mod values;
 
-pub use body::BodyForm;
+pub use body::{BodyForm, max_upload_time};
 pub use early::EarlyJob;
 pub use error::IntakeError;
 pub use job::Job;
@@ -33,7 +33,7 @@ pub use measuring::MeasuringPool;
 pub use option_error::OptionError;
 pub use options::{Chunking, Options};
 pub use spool::{
-    BlockingWriter, HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolSource, SpoolUsage,
+    BlockingWriter, HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolRoom, SpoolSource, SpoolUsage,
     SpoolWriter, probe_directory,
 };
 pub use upload::{HeldJob, Upload, UploadRest, UploadStart};

@@ -25,6 +25,12 @@ pub enum SpeechError {
         /// The processor time that a recording of that length may take.
         allowed: Duration,
     },
+    /// A recording of which only a bound of the length was known, and which is longer than it may be.
+    #[error("audio duration is longer than the {max} seconds that are allowed")]
+    TooLong {
+        /// The longest sound that is allowed.
+        max: AudioMs,
+    },
     /// A queue for the pool of threads in which the caller has no place left.
     #[error("too many recordings wait to be decoded")]
     NoTurn(Refused),

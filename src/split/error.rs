@@ -1,6 +1,7 @@
 //! The reasons why a request has no transcript, or not the whole of it.
 
 use super::join::Partial;
+use crate::admission::Refusal;
 use crate::speech::{Span, SpeechError};
 use crate::upstream::{Refused, UpstreamError};
 
@@ -13,6 +14,9 @@ pub enum TranscriptError {
     /// The recording cannot be decoded, and no part of the transcript exists.
     #[error(transparent)]
     Sound(#[from] SpeechError),
+    /// The recording, which a provider refused whole, was not sent in pieces: the caller's limits do not allow their cost.
+    #[error("{0} The provider takes this recording only in pieces, and none of them was sent.")]
+    NotDivided(Box<Refusal>),
     /// Part of the transcript is missing.
     #[error("The transcript is not complete: part of the recording could not be transcribed. {}", .0.cause)]
     Incomplete(Box<Incomplete>),
@@ -40,7 +44,7 @@ impl TranscriptError {
     pub fn provider(&self) -> Option<&UpstreamError> {
         match self {
             Self::Provider(error) => Some(error),
-            Self::Sound(_) => None,
+            Self::Sound(_) | Self::NotDivided(_) => None,
             Self::Incomplete(incomplete) => incomplete.cause.provider(),
         }
     }

@@ -1,15 +1,12 @@
 //! The stretches of a recording that its transcript lacks.
 
 use super::piece_state::CutPiece;
-use crate::domain::AudioMs;
-use crate::speech::{Samples, Span};
+use crate::speech::Span;
 
-/// Returns the stretches of the pieces that were not heard, joined where one follows on the other. If the recording is not
-/// cut to its end, the rest of its `length` is missing too.
-pub(super) fn missing(cut: &[CutPiece], is_cut: bool, length: AudioMs) -> Vec<Span> {
-    let reached = cut.last().map_or(Samples::default(), |piece| piece.span.end);
-    let end = Samples::from_ms(length.get()).max(reached);
-    let rest = (!is_cut && reached < end).then_some(Span { start: reached, end });
+/// Returns the stretches of the pieces that were not heard, and the `rest` of the recording behind them, if it was not
+/// cut to its end. They are joined where one follows on the other. What is between two pieces is silence, which is not
+/// missing.
+pub(super) fn missing(cut: &[CutPiece], rest: Option<Span>) -> Vec<Span> {
     let missing_spans = cut.iter().filter(|piece| !piece.is_transcribed).map(|piece| piece.span).chain(rest);
     let mut missing: Vec<Span> = Vec::new();
     for span in missing_spans {
@@ -24,6 +21,7 @@ pub(super) fn missing(cut: &[CutPiece], is_cut: bool, length: AudioMs) -> Vec<Sp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::speech::Samples;
 
     fn span(start: u64, end: u64) -> Span {
         Span { start: Samples::from_ms(start), end: Samples::from_ms(end) }
@@ -36,16 +34,15 @@ mod tests {
     #[test]
     fn what_was_not_heard_is_missing_and_silence_is_not() {
         let pieces = cut(&[(0, 10, true), (10, 20, false), (20, 30, false), (50, 60, false), (60, 70, true)]);
-        assert_eq!(missing(&pieces, true, AudioMs::new(100)), [span(10, 30), span(50, 60)]);
-        assert_eq!(missing(&pieces[..1], true, AudioMs::new(100)), []);
+        assert_eq!(missing(&pieces, None), [span(10, 30), span(50, 60)]);
+        assert_eq!(missing(&pieces[..1], None), []);
     }
 
     #[test]
     fn a_recording_that_is_not_cut_to_its_end_lacks_the_rest() {
         let pieces = cut(&[(0, 10, true), (10, 20, false)]);
-        assert_eq!(missing(&pieces, false, AudioMs::new(100)), [span(10, 100)]);
-        assert_eq!(missing(&pieces[..1], false, AudioMs::new(100)), [span(10, 100)]);
-        assert_eq!(missing(&[], false, AudioMs::new(100)), [span(0, 100)]);
-        assert_eq!(missing(&pieces[..1], false, AudioMs::new(5)), []);
+        assert_eq!(missing(&pieces, Some(span(20, 100))), [span(10, 100)]);
+        assert_eq!(missing(&pieces, Some(span(50, 100))), [span(10, 20), span(50, 100)]);
+        assert_eq!(missing(&[], Some(span(0, 100))), [span(0, 100)]);
     }
 }

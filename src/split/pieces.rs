@@ -39,7 +39,6 @@ pub(super) struct Pieces {
     /// The number of pieces that are joined.
     joined: usize,
     failure: Option<TranscriptError>,
-    answer_bytes: usize,
 }
 
 /// A provider's answer for a piece.
@@ -73,7 +72,6 @@ impl Pieces {
             cut: Vec::new(),
             joined: 0,
             failure: None,
-            answer_bytes: 0,
         }
     }
 
@@ -98,7 +96,8 @@ impl Pieces {
     /// Returns the joined transcript, or the reason why it is not whole.
     pub(super) fn finish(mut self) -> Result<Joined, TranscriptError> {
         let Some(failure) = self.failure.take() else {
-            return Ok(self.request.joiner.finish(self.request.length.get()));
+            let length = self.length();
+            return Ok(self.request.joiner.finish(length));
         };
         self.request.joiner.abandon_piece();
         // What is behind the hole is heard too.
@@ -109,7 +108,7 @@ impl Pieces {
                 self.mark_failed(number);
             }
         }
-        let missing = missing(&self.cut, self.is_cut, self.request.length.get());
+        let missing = missing(&self.cut, self.rest_of_recording());
         let partial = self.request.joiner.partial();
         let is_nothing_transcribed = !self.cut.iter().any(|piece| piece.is_transcribed) && partial.text.is_empty();
         if is_nothing_transcribed {
@@ -124,9 +123,23 @@ impl Pieces {
         Progress {
             done: self.cut.iter().filter(|piece| piece.is_transcribed).count(),
             pieces: self.is_cut.then_some(self.cut.len()),
-            audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.request.length.get()),
-            total: self.request.length.get(),
+            audio: reached.map_or(Samples::default(), |piece| piece.span.end).audio_ms().min(self.length()),
+            total: self.length(),
         }
+    }
+
+    /// Returns the length of the recording, as far as it is known.
+    fn length(&self) -> AudioMs {
+        self.request.length.get().upper_bound()
+    }
+
+    /// Returns the rest of the recording, of which nobody knows what is in it; `None` if the recording is cut to its end.
+    /// Silence behind the last piece is known as far as it was looked at.
+    fn rest_of_recording(&self) -> Option<Span> {
+        let cut = self.cut.last().map_or(Samples::default(), |piece| piece.span.end);
+        let start = cut.max(self.request.report.get().silent_until);
+        let end = Samples::from_ms(self.length().get());
+        (!self.is_cut && start < end).then_some(Span { start, end })
     }
 
     /// Returns true if another piece may be cut: while all places are taken, one piece ahead.
@@ -169,6 +182,7 @@ impl Pieces {
     }
 
     fn wait_for(&mut self, sent: SentPiece, reply: ReplyFuture) {
+        let answers = self.request.answers.clone();
         let (max_event_bytes, is_json) = (self.request.max_event_bytes, self.request.joiner.piece_format().is_json());
         let answered = async move {
             let answer = match reply.await.map(|reply| reply.answer) {
@@ -176,7 +190,7 @@ impl Pieces {
                 Ok(Answer::Whole { body, .. }) => Ok(PieceReply::Whole(PieceAnswer::of_body(body, is_json))),
                 Ok(Answer::Events { bytes, key }) if sent.streamed => Ok(PieceReply::Stream { bytes, key }),
                 Ok(Answer::Events { bytes, key }) => {
-                    let read = read_events(bytes, key, is_json, max_event_bytes).await;
+                    let read = read_events(bytes, key, is_json, max_event_bytes, &answers).await;
                     // A useless answer is not charged.
                     read.inspect_err(|_| sent.log.piece_failed()).map(PieceReply::Whole)
                 }
@@ -205,22 +219,15 @@ impl Pieces {
 
     fn take_transcript(&mut self, sent: SentPiece, PieceAnswer { body, report }: PieceAnswer) {
         let SentPiece { piece: Piece { number, span, voice, .. }, log, .. } = sent;
-        if !self.has_room_for(body.len()) {
-            return log.piece_failed();
-        }
         log.piece_transcribed(report);
         self.mark_transcribed(number);
         self.transcribed.insert(number, TranscribedPiece { span, voice, log, body });
     }
 
-    /// Counts bytes of answers, whose sum is bounded.
+    /// Counts bytes that the client gets of the first piece. The size of all answers is bounded.
     fn has_room_for(&mut self, bytes: usize) -> bool {
-        self.answer_bytes = self.answer_bytes.saturating_add(bytes);
-        let allowed = self.request.max_answer_bytes;
-        if self.answer_bytes > allowed {
-            self.fail(UpstreamError::TooLarge { allowed }.into());
-        }
-        self.answer_bytes <= allowed
+        let counted = self.request.answers.take(bytes);
+        counted.map_err(|error| self.fail(error.into())).is_ok()
     }
 
     /// Joins the next piece in the order of time, if it was heard.
@@ -316,7 +323,7 @@ impl Pieces {
 
     /// Returns the largest size of all answers together, in bytes.
     pub(super) fn max_answer_bytes(&self) -> usize {
-        self.request.max_answer_bytes
+        self.request.answers.max()
     }
 
     /// Returns the number of pieces that were cut.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::domain::sse::Scanner;
 use crate::ledger::Report;
-use crate::upstream::{EventBytes, UpstreamError, json_without_key};
+use crate::upstream::{AnswerBudget, EventBytes, UpstreamError, json_without_key};
 
 /// The answer for one piece.
 pub(super) struct PieceAnswer {
@@ -41,12 +41,14 @@ struct Kind {
     kind: String,
 }
 
-/// Reads the stream of a provider that streams without being asked to. `key` is the provider's, which it may quote.
+/// Reads the stream of a provider that streams without being asked to. `key` is the provider's, which it may quote. Only
+/// the last event is kept, and counts in `answers`.
 pub(super) async fn read_events(
     mut bytes: EventBytes,
     key: Option<SecretString>,
     is_json: bool,
     max_event_bytes: usize,
+    answers: &AnswerBudget,
 ) -> Result<PieceAnswer, UpstreamError> {
     let (mut scanner, mut events) = (Scanner::new(max_event_bytes), Vec::new());
     while let Some(chunk) = bytes.next().await {
@@ -54,6 +56,7 @@ pub(super) async fn read_events(
         for data in events.drain(..).filter_map(|event| event.data()) {
             let kind = serde_json::from_slice::<Kind>(&data).map(|it| it.kind).unwrap_or_default();
             if kind == "transcript.text.done" {
+                answers.take(data.len())?;
                 return Ok(PieceAnswer::of_done(&clean(&data, key.as_ref()), is_json));
             }
         }

@@ -15,7 +15,7 @@ use super::error::UpstreamError;
 use super::form::ReadFailed;
 use super::providers::{Observation, ProviderLease};
 use super::reply::{Answer, Reading, Reply};
-use super::request::{ForwardRequest, Portion};
+use super::request::{Deadline, ForwardRequest};
 use super::retry::{FailureMeaning, RetryDecision, TimeLeft};
 use super::transport::ProviderRequest;
 use super::{form, refusal, reply, wire};
@@ -37,6 +37,8 @@ pub(super) struct Attempt<'a> {
     model: Arc<Model>,
     lease: ProviderLease,
     entry: AttemptEntry,
+    /// The deadline of this attempt.
+    deadline: Deadline,
 }
 
 impl<'a> Attempt<'a> {
@@ -47,16 +49,12 @@ impl<'a> Attempt<'a> {
         count_attempt(&provider);
         let key = lease.key_name().map(ToOwned::to_owned);
         let entry = request.log.begin_attempt(AttemptTarget { model: Arc::clone(&model), provider, key });
-        Self { request, number, model, lease, entry }
+        Self { request, number, model, lease, entry, deadline: request.attempt_deadline() }
     }
 
     /// Sends the job, and reads the answer: to its end, or to the first event if it is a stream.
     pub(super) async fn send(&mut self, upstream: &Upstream) -> Result<Reply, UpstreamError> {
-        let deadline = match self.request.portion {
-            Portion::Whole => self.request.deadline.beginning,
-            Portion::Piece { attempt_timeout } => self.request.deadline.beginning.min(Instant::now() + attempt_timeout),
-        };
-        timeout_at(deadline, self.send_and_read(upstream)).await.unwrap_or(Err(UpstreamError::Timeout))
+        timeout_at(self.deadline.beginning, self.send_and_read(upstream)).await.unwrap_or(Err(UpstreamError::Timeout))
     }
 
     async fn send_and_read(&mut self, upstream: &Upstream) -> Result<Reply, UpstreamError> {
@@ -68,7 +66,8 @@ impl<'a> Attempt<'a> {
             return Err(UpstreamError::Refused(Box::new(refusal::read(response, &self.lease, now).await)));
         }
         let (format, idle, max_bytes) = (options.format(), settings.idle_timeout, settings.max_answer_bytes);
-        reply::read(response, &self.lease, &Reading { streamed, format, idle, max_bytes, now }).await
+        let answers = &self.request.answers;
+        reply::read(response, &self.lease, &Reading { streamed, format, idle, max_bytes, answers, now }).await
     }
 
     /// Sends the recording and waits for the head of the answer.
@@ -82,7 +81,7 @@ impl<'a> Attempt<'a> {
         loop {
             let read_failed = ReadFailed::default();
             let form = form::build(&request.job, &self.model, &provider.wire, streamed, uploaded, &read_failed);
-            let timeout = request.deadline.whole.saturating_duration_since(Instant::now());
+            let timeout = self.deadline.whole.saturating_duration_since(Instant::now());
             let sent = ProviderRequest { url: url.clone(), headers: headers.clone(), timeout, form };
             let failure = match upstream.transport.send(sent).await {
                 Ok(response) => return Ok(response),
@@ -105,7 +104,7 @@ impl<'a> Attempt<'a> {
                 if self.lease.is_probe() {
                     self.lease.report_interim(Observation::Served);
                 }
-                Answer::Events { bytes: reporting_end(bytes, self.lease), key }
+                Answer::Events { bytes: reporting_end(bytes, self.lease, self.request.client_deadline()), key }
             }
             whole @ Answer::Whole { .. } => {
                 self.lease.report(Observation::Served);
@@ -170,12 +169,16 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result.
-fn reporting_end(bytes: EventBytes, lease: ProviderLease) -> EventBytes {
-    stream::unfold((bytes, Some(lease)), |(mut bytes, mut lease)| async move {
+/// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result. A stream that ends at the
+/// client's own deadline says nothing about the provider.
+fn reporting_end(bytes: EventBytes, lease: ProviderLease, client_deadline: Option<Instant>) -> EventBytes {
+    stream::unfold((bytes, Some(lease)), move |(mut bytes, mut lease)| async move {
         let chunk = bytes.next().await;
         let observation = match &chunk {
             Some(Ok(_)) => None,
+            Some(Err(UpstreamError::Timeout)) if client_deadline.is_some_and(|at| Instant::now() >= at) => {
+                Some(Observation::Inconclusive)
+            }
             Some(Err(error)) => {
                 if let Some(lease) = &lease {
                     count_failure(&lease.settings().name, error);

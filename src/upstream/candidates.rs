@@ -12,7 +12,7 @@ use super::error::UpstreamError;
 use super::keyring::CandidateUnavailable;
 use super::providers::{Provider, ProviderLease, Providers};
 use super::request::{Deadline, Portion};
-use super::retry::{FailureScope, RetryDecision};
+use super::retry::{self, FailureScope, RetryDecision};
 use crate::config::Model;
 use crate::models::TargetChain;
 
@@ -21,7 +21,8 @@ mod tests;
 
 /// The longest wait for the next usable candidate, whatever a provider says.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// The same for a piece: providers count their limits by the minute.
+/// The longest wait of a piece for a provider that fails. For one that is over its limit it waits as long as its request
+/// may take: a limit slows the pieces down and fails none.
 const MAX_PIECE_WAIT: Duration = Duration::from_mins(2);
 
 /// A candidate for the job: a model entry, and a key of its provider.
@@ -40,6 +41,8 @@ struct Candidate {
     attempts: u32,
     /// The earliest time of the next attempt.
     not_before: Option<Instant>,
+    /// True if the provider was over its limit when it failed last.
+    was_rate_limited: bool,
     /// True if this request must not use the candidate again.
     is_excluded: bool,
 }
@@ -69,10 +72,21 @@ pub(super) struct LeasedCandidate {
 enum Selection {
     /// This candidate, now.
     Use(usize),
-    /// No candidate is usable before this time passes. The reason, if all candidates have the same one.
-    Wait(Duration, CandidateUnavailable),
+    /// No candidate is usable at the moment.
+    Wait(CandidateWait),
     /// No candidate is left.
     Nobody,
+}
+
+/// The wait for the next usable candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CandidateWait {
+    /// The time until the first candidate is usable.
+    wait: Duration,
+    /// The reason, if all candidates have the same one.
+    reason: CandidateUnavailable,
+    /// True if the first candidate waits because it is over its limit.
+    is_rate_limited: bool,
 }
 
 impl Candidates {
@@ -95,6 +109,7 @@ impl Candidates {
                     key_weight,
                     attempts: 0,
                     not_before: None,
+                    was_rate_limited: false,
                     is_excluded: false,
                 });
             }
@@ -109,7 +124,7 @@ impl Candidates {
         deadline: Deadline,
         portion: Portion,
     ) -> Result<LeasedCandidate, UpstreamError> {
-        let (max_wait, waits_at_first) = match portion {
+        let (max_wait, is_piece) = match portion {
             Portion::Whole => (MAX_WAIT, false),
             Portion::Piece { .. } => (MAX_PIECE_WAIT, true),
         };
@@ -119,18 +134,23 @@ impl Candidates {
             if now >= deadline.beginning {
                 return Err(self.last_error.take().unwrap_or(UpstreamError::Timeout));
             }
-            let (wait, reason) = match self.select(now) {
+            let CandidateWait { wait, reason, is_rate_limited } = match self.select(now) {
                 Selection::Use(index) => match self.lease(index, now) {
                     Some(leased) => return Ok(leased),
                     // Another request was faster; the next pass of the loop sees that.
                     None => continue,
                 },
-                Selection::Wait(wait, reason) => (wait, reason),
-                Selection::Nobody => (Duration::MAX, CandidateUnavailable::ProviderFailing),
+                Selection::Wait(wait) => wait,
+                Selection::Nobody => CandidateWait {
+                    wait: Duration::MAX,
+                    reason: CandidateUnavailable::ProviderFailing,
+                    is_rate_limited: false,
+                },
             };
-            if self.last_error.is_none() && !waits_at_first {
+            if self.last_error.is_none() && !is_piece {
                 return Err(UpstreamError::Unavailable { reason, wait });
             }
+            let latest = if is_piece && is_rate_limited { deadline.beginning } else { latest };
             let Some(until) = now.checked_add(wait).filter(|until| *until <= latest) else {
                 return Err(self.last_error.take().unwrap_or(UpstreamError::Unavailable { reason, wait }));
             };
@@ -140,6 +160,7 @@ impl Candidates {
 
     /// Records that the attempt at the candidate that was leased last has failed.
     pub(super) fn record_failure(&mut self, error: UpstreamError, decision: RetryDecision) {
+        let was_rate_limited = retry::is_rate_limited(&error);
         self.last_error = Some(error);
         self.failures = self.failures.saturating_add(1);
         match decision {
@@ -150,13 +171,15 @@ impl Candidates {
             }
             RetryDecision::TryAgain { scope, retry_after } => {
                 let pause = self.backoff.jittered(self.failures, &mut self.random);
-                self.delay(scope, Instant::now() + retry_after.map_or(pause, |wait| wait.max(pause)));
+                let not_before = Instant::now() + retry_after.map_or(pause, |wait| wait.max(pause));
+                self.delay(scope, not_before, was_rate_limited);
             }
         }
     }
 
-    fn delay(&mut self, scope: FailureScope, not_before: Instant) {
+    fn delay(&mut self, scope: FailureScope, not_before: Instant, was_rate_limited: bool) {
         for candidate in self.affected(scope) {
+            candidate.was_rate_limited = was_rate_limited;
             candidate.attempts = candidate.attempts.saturating_add(1);
             candidate.not_before = Some(candidate.not_before.map_or(not_before, |before| before.max(not_before)));
         }
@@ -174,7 +197,11 @@ impl Candidates {
             let waits: Vec<_> = waits.into_iter().flatten().collect();
             let Some((first, reason)) = waits.iter().min().copied() else { return Selection::Nobody };
             let is_common = waits.iter().all(|(_, other)| *other == reason);
-            return Selection::Wait(first, if is_common { reason } else { CandidateUnavailable::ProviderFailing });
+            return Selection::Wait(CandidateWait {
+                wait: first,
+                reason: if is_common { reason } else { CandidateUnavailable::ProviderFailing },
+                is_rate_limited: reason == CandidateUnavailable::KeyRateLimited,
+            });
         };
         let best: Vec<_> = ready().filter(|(_, candidate)| (candidate.attempts, candidate.rank) == best).collect();
         let mut models: Vec<_> = best.iter().map(|(_, candidate)| (candidate.target, candidate.model_weight)).collect();
@@ -217,7 +244,12 @@ impl Candidate {
         }
         let own = self.not_before.map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
         let (wait, reason) = self.provider.wait(self.key, now)?;
-        Some(if own > wait { (own, CandidateUnavailable::ProviderFailing) } else { (wait, reason) })
+        let own_reason = if self.was_rate_limited {
+            CandidateUnavailable::KeyRateLimited
+        } else {
+            CandidateUnavailable::ProviderFailing
+        };
+        Some(if own > wait { (own, own_reason) } else { (wait, reason) })
     }
 }
 

@@ -41,6 +41,12 @@ pub enum UpstreamError {
         /// The largest answer that the settings allow, in bytes.
         allowed: usize,
     },
+    /// The answers for the pieces of one recording are larger than `upstream.max_answer_bytes` together.
+    #[error("The transcription provider's answers for the pieces of the recording are larger than {allowed} bytes.")]
+    TooLargeTogether {
+        /// The largest size of all answers that the settings allow, in bytes.
+        allowed: usize,
+    },
     /// The answer is an HTML page, such as the log-in page of a proxy. No transcript is HTML.
     #[error("The transcription provider answered with a page of HTML instead of a transcript.")]
     Page,
@@ -81,9 +87,12 @@ impl UpstreamError {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
-            Self::TooLarge { .. } | Self::Page | Self::Compressed | Self::NoTranscript | Self::ErrorAsAnswer { .. } => {
-                "bad_answer"
-            }
+            Self::TooLarge { .. }
+            | Self::TooLargeTogether { .. }
+            | Self::Page
+            | Self::Compressed
+            | Self::NoTranscript
+            | Self::ErrorAsAnswer { .. } => "bad_answer",
             Self::Refused(refused) => match refused.status.as_u16() {
                 401 | 403 | 407 if matches!(refused.body, RefusedBody::Credentials) => "key_refused",
                 429 => "over_limit",

@@ -1,7 +1,5 @@
 //! The attempts of one request: sends the job to one provider after another until one answers, and gives up in time.
 
-use reqwest::StatusCode;
-
 use super::attempt::Attempt;
 use super::candidates::Candidates;
 use super::client::Upstream;
@@ -16,10 +14,7 @@ mod tests;
 /// Returns true if a failure counts towards `upstream.max_attempts`. A rate limit slows the pieces of all recordings down
 /// together; it fails none of them, unless the account has no money left.
 fn counts_as_failure(portion: Portion, error: &UpstreamError) -> bool {
-    let is_rate_limited = error
-        .refused()
-        .is_some_and(|refused| refused.status == StatusCode::TOO_MANY_REQUESTS && !retry::has_no_quota(refused));
-    !(is_rate_limited && matches!(portion, Portion::Piece { .. }))
+    !(retry::is_rate_limited(error) && matches!(portion, Portion::Piece { .. }))
 }
 
 impl Upstream {

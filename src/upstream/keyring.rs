@@ -33,6 +33,8 @@ pub(super) struct Key {
     version: u64,
     /// The time until which the provider asks for no request with this key.
     rate_limited_until: Option<Instant>,
+    /// True if it rests because its account has no money left.
+    has_no_quota: bool,
     /// The number of times in a row that the key was over its limit and the provider named no time to wait.
     untimed: u32,
     /// The pause of a key that the provider does not accept.
@@ -59,6 +61,8 @@ impl KeyLease {
 pub enum CandidateUnavailable {
     /// The key is over its limit.
     KeyRateLimited,
+    /// The account of the key has no money left.
+    QuotaExhausted,
     /// The provider keeps failing, has just failed, or no other candidate is left.
     ProviderFailing,
     /// The provider does not accept the key.
@@ -103,6 +107,7 @@ impl Key {
             secret: None,
             version: 0,
             rate_limited_until: None,
+            has_no_quota: false,
             untimed: 0,
             rejected: Cooldown::default(),
         }
@@ -114,6 +119,8 @@ impl Key {
         let pause = self.rejected.wait(now);
         if pause > rest {
             (pause, CandidateUnavailable::KeyRejected)
+        } else if self.has_no_quota {
+            (rest, CandidateUnavailable::QuotaExhausted)
         } else {
             (rest, CandidateUnavailable::KeyRateLimited)
         }
@@ -176,6 +183,7 @@ impl Key {
         let rest = retry_after.unwrap_or_else(|| backoff.after(self.untimed)).max(min).min(MAX_REST);
         if lease.version == self.version {
             let until = now + rest;
+            self.has_no_quota = no_quota;
             self.rate_limited_until = Some(self.rate_limited_until.map_or(until, |before| before.max(until)));
         }
         rest

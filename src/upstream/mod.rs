@@ -10,9 +10,10 @@
 //! - `providers`: the state of a provider, which all requests share: `keyring` (its keys) and `breaker` (its circuit
 //!   breaker), both with the pauses of `cooldown`; `snapshot`: that state for operators; `counts`: the metrics
 //! - `wire` and `form`: the request to a provider; `transport`: the way there; `reuse` and `client_tls`: its connection
-//! - `reply` and `refusal`: the provider's answer; `headers`: its headers; `chunks`: its body; `reason`: the reason in a
+//! - `reply` and `refusal`: the provider's answer; `answer_budget`: the size of all answers to one request; `headers`: its headers; `chunks`: its body; `reason`: the reason in a
 //!   refusal; `redact`: the removal of the key; `error`: the reasons why there is no answer
 
+mod answer_budget;
 mod attempt;
 mod backoff;
 mod breaker;
@@ -41,6 +42,7 @@ mod testing;
 mod transport;
 mod wire;
 
+pub use answer_budget::{AnswerBudget, AnswerBytes};
 pub use breaker::BreakerState;
 pub use chunks::EventBytes;
 pub use client::Upstream;

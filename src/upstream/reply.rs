@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::answer_budget::{AnswerBudget, AnswerBytes};
 use super::chunks::{EventBytes, chunks};
 use super::error::UpstreamError;
 use super::headers::{allowed, request_id};
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Answer {
 }
 
 /// The rules for reading a response.
-pub(super) struct Reading {
+pub(super) struct Reading<'a> {
     /// True if the request asked for a stream.
     pub(super) streamed: bool,
     /// The format that the request asked for.
@@ -79,13 +80,19 @@ pub(super) struct Reading {
     pub(super) idle: Duration,
     /// The largest answer that is not a stream.
     pub(super) max_bytes: usize,
+    /// The size of this answer and others together.
+    pub(super) answers: &'a AnswerBudget,
     /// The time at which the head of the response came.
     pub(super) now: SystemTime,
 }
 
 /// Reads a successful response: to its end, or to the first event if it is a stream. If the request asked for a stream, a
 /// response of type `text/plain`, or of no particular type, is a stream if it begins like one.
-pub(super) async fn read(response: Response, lease: &ProviderLease, reading: &Reading) -> Result<Reply, UpstreamError> {
+pub(super) async fn read(
+    response: Response,
+    lease: &ProviderLease,
+    reading: &Reading<'_>,
+) -> Result<Reply, UpstreamError> {
     let key = lease.secret().cloned();
     let headers = allowed(response.headers(), key.as_ref(), reading.now);
     let request_id = request_id(response.headers(), key.as_ref());
@@ -109,26 +116,29 @@ pub(super) async fn read(response: Response, lease: &ProviderLease, reading: &Re
     let answer = if events {
         Answer::Events { bytes: from_first_event(bytes).await?, key }
     } else {
-        let body = whole(bytes, reading.max_bytes).await?;
+        let (body, counted) = whole(bytes, reading).await?;
         if claims_page && !(reading.format.is_json() && is_json_object(&body)) {
             return Err(UpstreamError::Page);
         }
         check_transcript(&body, reading.format, claims_json, key.as_ref())?;
+        counted.keep();
         let body = key.map_or_else(|| body.clone(), |key| json_without_key(&body, &key));
         Answer::Whole { content_type, body }
     };
     Ok(Reply { provider: lease.settings().name.clone(), request_id, headers, answer })
 }
 
-async fn whole(mut bytes: EventBytes, max_bytes: usize) -> Result<Bytes, UpstreamError> {
-    let mut body = BytesMut::new();
+async fn whole(mut bytes: EventBytes, reading: &Reading<'_>) -> Result<(Bytes, AnswerBytes), UpstreamError> {
+    let (mut body, mut counted) = (BytesMut::new(), reading.answers.begin());
     while let Some(chunk) = bytes.next().await {
-        body.extend_from_slice(&chunk?);
-        if body.len() > max_bytes {
-            return Err(UpstreamError::TooLarge { allowed: max_bytes });
+        let chunk = chunk?;
+        if body.len().saturating_add(chunk.len()) > reading.max_bytes {
+            return Err(UpstreamError::TooLarge { allowed: reading.max_bytes });
         }
+        counted.take(chunk.len())?;
+        body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok((body.freeze(), counted))
 }
 
 /// Reads a stream up to its first event, so that a stream that ends before it can be retried at another candidate.

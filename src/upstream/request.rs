@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::answer_budget::AnswerBudget;
 use super::providers::Providers;
 use crate::intake::Job;
 use crate::models::{AttemptLog, TargetChain};
@@ -28,7 +29,7 @@ pub enum Portion {
     /// A piece of a recording. It waits for a provider that is over its limit or fails, since others of its kind wait
     /// too, and what they have heard must not be lost.
     Piece {
-        /// The longest time of one attempt.
+        /// The longest time of one attempt, from when the piece is sent to the end of its answer.
         attempt_timeout: Duration,
     },
 }
@@ -48,8 +49,30 @@ pub struct ForwardRequest {
     pub deadline: Deadline,
     /// The part of the recording that the job holds.
     pub portion: Portion,
+    /// The size of this answer, and of those for other pieces of the same recording.
+    pub answers: AnswerBudget,
     /// The log of the attempts.
     pub log: AttemptLog,
     /// The trace span of this step; it ends when this value is dropped.
     pub span: Span,
+}
+
+impl ForwardRequest {
+    /// Returns the deadline of an attempt that begins now. That of a piece holds to the end of its answer, also if it is a
+    /// stream: other pieces wait to be joined.
+    pub(super) fn attempt_deadline(&self) -> Deadline {
+        match self.portion {
+            Portion::Whole => self.deadline,
+            Portion::Piece { attempt_timeout } => {
+                let end = self.deadline.beginning.min(Instant::now() + attempt_timeout);
+                Deadline { whole: end, beginning: end }
+            }
+        }
+    }
+
+    /// Returns the deadline that the client has set for the pieces of its recording, if it is earlier than the gateway's.
+    pub(super) fn client_deadline(&self) -> Option<Instant> {
+        let Deadline { whole, beginning } = self.deadline;
+        (matches!(self.portion, Portion::Piece { .. }) && beginning < whole).then_some(beginning)
+    }
 }

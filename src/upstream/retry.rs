@@ -53,7 +53,8 @@ impl FailureMeaning {
     pub(super) fn of(error: &UpstreamError, time: TimeLeft) -> Self {
         use UpstreamError as E;
         let (observation, decision) = match error {
-            E::BadSettings | E::RecordingLost | E::Unavailable { .. } => {
+            // The answers for other pieces leave no room, whoever gives this one.
+            E::BadSettings | E::RecordingLost | E::Unavailable { .. } | E::TooLargeTogether { .. } => {
                 (Observation::Inconclusive, RetryDecision::GiveUp)
             }
             E::Timeout if time.deadline_passed => {
@@ -120,8 +121,14 @@ impl FailureMeaning {
     }
 }
 
+/// Returns true if the provider is over its limit, which a wait changes: the account has money left.
+pub(super) fn is_rate_limited(error: &UpstreamError) -> bool {
+    let is_limited = |refused: &Refused| refused.status == StatusCode::TOO_MANY_REQUESTS && !has_no_quota(refused);
+    error.refused().is_some_and(is_limited)
+}
+
 /// True if the refusal says that the account has no money left, which the start of the next minute does not change.
-pub(super) fn has_no_quota(refused: &Refused) -> bool {
+fn has_no_quota(refused: &Refused) -> bool {
     let RefusedBody::OpenAi(text) = &refused.body else { return false };
     let error = serde_json::from_str::<Value>(text).unwrap_or_default();
     ["code", "type"]

@@ -16,6 +16,7 @@ use reqwest::{Body, Response};
 use tokio::time::Instant;
 use url::Url;
 
+use super::answer_budget::AnswerBudget;
 use super::client::Upstream;
 use super::error::UpstreamError;
 use super::providers::Providers;
@@ -59,6 +60,7 @@ pub(super) struct Script(Rc<ScriptState>);
 struct ScriptState {
     steps: RefCell<VecDeque<Does>>,
     asked: RefCell<Vec<String>>,
+    timeouts: RefCell<Vec<Duration>>,
 }
 
 impl Script {
@@ -77,6 +79,11 @@ impl Script {
         self.0.asked.borrow().clone()
     }
 
+    /// Returns the time that each answer had to arrive in whole.
+    pub(super) fn timeouts(&self) -> Vec<Duration> {
+        self.0.timeouts.borrow().clone()
+    }
+
     pub(super) fn client(&self, seed: u64) -> Upstream {
         Upstream::with(Box::new(self.clone()), fastrand::Rng::with_seed(seed), || SystemTime::UNIX_EPOCH)
     }
@@ -85,6 +92,7 @@ impl Script {
         let key = request.headers.get("authorization").map_or("", |key| key.to_str().unwrap());
         let host = request.url.host_str().unwrap();
         self.0.asked.borrow_mut().push(format!("{host} {key}").trim().to_owned());
+        self.0.timeouts.borrow_mut().push(request.timeout);
         let step = self.0.steps.borrow_mut().pop_front().expect("the script goes on");
         let fails = |error, was_stale| Err(SendError { error, cause: "as the script says".to_owned(), was_stale });
         match step {
@@ -201,6 +209,7 @@ pub(super) fn request(audio: Spool, providers: &Arc<Providers>, names: &[&str]) 
     let whole = Instant::now() + providers.settings.response_timeout;
     let request = ForwardRequest {
         portion: Portion::Whole,
+        answers: AnswerBudget::new(providers.settings.max_answer_bytes),
         job,
         targets: TargetChain { requested: model(first), fallbacks, way: Way::AsIs, pieces: None },
         providers: Arc::clone(providers),

@@ -11,7 +11,7 @@ use crate::support::gateway::{Gateway, Setup};
 use crate::support::money::nano_usd;
 use crate::support::provider::{Gate, Reply, Seen};
 use crate::support::scrape::Scrape;
-use crate::support::sender::Sender;
+use crate::support::sender::{ON_THE_WAY, Sender};
 use crate::support::stores::with_each_store;
 use crate::support::talk::{Talk, piece_ms, samples};
 use crate::support::tools::{TOOLS, require_tool};
@@ -116,7 +116,9 @@ async fn the_first_piece_of_a_wav_file_is_sent_before_its_last_byte_comes() {
 #[tokio::test]
 async fn the_first_piece_of_an_mp3_file_is_sent_before_its_last_byte_comes() {
     let Some(mp3) = encoded(&talk().wav(), &["-b:a", "96k", "-ar", "44100"], "mp3") else { return };
-    is_sent_while_it_arrives("MP3", "model=gpt-transcribe&response_format=srt", mp3).await;
+    is_sent_while_it_arrives("MP3", "model=gpt-transcribe&response_format=srt", mp3.clone()).await;
+    // Its first frame states how long it is: too long for the model.
+    is_sent_while_it_arrives("MP3", SHORT, mp3).await;
 }
 
 #[tokio::test]
@@ -124,6 +126,37 @@ async fn the_first_piece_of_a_webm_file_is_sent_before_its_last_byte_comes() {
     let options = ["-c:a", "libopus", "-b:a", "96k", "-vbr", "off", "-live", "1"];
     let Some(webm) = encoded(&talk().wav(), &options, "webm") else { return };
     is_sent_while_it_arrives("WebM", "model=gpt-transcribe&response_format=srt", webm).await;
+}
+
+#[tokio::test]
+async fn the_first_piece_of_a_webm_file_that_states_its_length_is_sent_before_its_last_byte_comes() {
+    let Some(webm) = encoded(&talk().wav(), &["-c:a", "libopus", "-b:a", "96k", "-vbr", "off"], "webm") else { return };
+    is_sent_while_it_arrives("WebM", SHORT, webm).await;
+}
+
+#[tokio::test]
+async fn a_recording_that_went_out_whole_and_is_too_long_costs_its_pieces_alone() {
+    // A live recorder does not say how long its recording is.
+    let live = ["-c:a", "libopus", "-b:a", "96k", "-vbr", "off", "-live", "1"];
+    let Some(webm) = encoded(&talk().wav(), &live, "webm") else { return };
+    for (gateway, _redis) in with_each_store(setup).await {
+        gateway.provider.answer_by(hears);
+        let alice = Account::of("alice", "default");
+        let mut sender = Sender::raw_with(&gateway, &alice, SHORT, webm.clone()).await;
+        sender.all_but(1).await;
+        let uploaded = gateway.provider.receives(0, webm.len() - ON_THE_WAY).await;
+        assert!(uploaded.received < uploaded.announced, "{uploaded:?}");
+        let got = sender.finish().await;
+        assert_eq!((got.status, got.header("x-voxgate-pieces")), (200, "3"), "{got:?}");
+        gateway.provider.given_up(0).await;
+        assert_eq!(gateway.provider.requests(), 3);
+        let usage = alice.settled(&gateway).await;
+        assert_eq!(
+            (nano_usd(&usage["total"]["spent_usd"]), &usage["total"]["requests"]),
+            (cost_of_pieces(&gateway), &json!(1))
+        );
+        assert_eq!(endings(&gateway).await, [(vec!["answered".to_owned()], 1)]);
+    }
 }
 
 #[tokio::test]

@@ -83,11 +83,11 @@ impl Bench {
         self.admission.admit(to_admit).await
     }
 
-    async fn revise(&self, permit: &mut Permit, job: &Job, pieces: Option<PlannedPieces>) -> Result<(), Refusal> {
+    async fn revise(&self, permit: &Permit, job: &Job, pieces: Option<PlannedPieces>) -> Result<(), Refusal> {
         let targets = self.admission.targets(&self.caller, job)?;
         let (provider, request_id) = ("openai", "a-request");
         let to_admit = JobToAdmit { caller: &self.caller, job, targets: &targets, provider, request_id, pieces };
-        self.admission.revise(permit, to_admit).await
+        self.admission.revise(&permit.charge(), to_admit).await
     }
 
     async fn spent(&self) -> Charge {
@@ -170,14 +170,14 @@ async fn a_change_charges_the_job_as_it_is_known_now_and_the_settlement_corrects
     let mut permit = bench.admit(&claimed, Some(pieces(2))).await.unwrap();
     assert_eq!(bench.spent().await, estimate(60 + 10 + 2, 2));
     bench.clock.advance(Duration::from_mins(70));
-    bench.revise(&mut permit, &whole, Some(pieces(4))).await.unwrap();
+    bench.revise(&permit, &whole, Some(pieces(4))).await.unwrap();
     assert_eq!(bench.spent().await, estimate(600 + 20 + 4, 4));
     // The lease begins anew.
     bench.clock.advance(Duration::from_mins(70));
     assert!(matches!(bench.admit(&claimed, None).await, Err(Refusal::Limit(_))));
     // A dollar is 10000 s.
     let too_long = bench.job(14_000).await;
-    assert!(matches!(bench.revise(&mut permit, &too_long, Some(pieces(4))).await, Err(Refusal::Limit(_))));
+    assert!(matches!(bench.revise(&permit, &too_long, Some(pieces(4))).await, Err(Refusal::Limit(_))));
     assert_eq!(bench.spent().await, estimate(600 + 20 + 4, 4), "a refused change changes nothing");
     let log = permit.attempts().begin_piece(AudioMs::new(300_000), 10);
     let targets = bench.admission.targets(&bench.caller, &whole).unwrap();

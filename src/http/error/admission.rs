@@ -12,34 +12,46 @@ use crate::models::Unfit;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let message = refusal.to_string();
-        let with = |code| Self::new(code, message.clone());
-        match refusal {
-            Refusal::UnknownPlan { .. } => with(ErrorCode::UnknownPlan),
-            Refusal::ModelNotAllowed { .. } => with(ErrorCode::ModelNotAllowed).param("model"),
-            Refusal::ModelNotFound { .. } => with(ErrorCode::ModelNotFound).param("model"),
-            Refusal::Unfit(Unfit::Task { .. }) => with(ErrorCode::UnsupportedValue).param("model"),
-            Refusal::Unfit(Unfit::Format { .. }) => with(ErrorCode::UnsupportedValue).param("response_format"),
-            Refusal::Unfit(Unfit::Option { option, .. }) => with(ErrorCode::UnsupportedValue).param(option.as_str()),
-            Refusal::Unfit(Unfit::FileFormat { .. }) => with(ErrorCode::UnsupportedValue).param("file"),
-            Refusal::Unfit(Unfit::TooLarge { .. }) => with(ErrorCode::FileTooLarge).param("file"),
-            Refusal::Unfit(Unfit::TooShort { .. }) => with(ErrorCode::AudioTooShort).param("file"),
-            Refusal::Unfit(Unfit::TooLong { .. })
-            | Refusal::LongerThanBurst { .. }
-            | Refusal::LongerThanPlan { .. }
-            | Refusal::LongerThanAllowed { .. } => with(ErrorCode::AudioTooLong).param("file"),
-            Refusal::Unpriced { .. } => with(ErrorCode::ModelNotPriced).param("model"),
-            Refusal::Limit(reached) => reached.into(),
-            Refusal::Revoked => IdentityError::Revoked.into(),
-            Refusal::StoreUnavailable => Self::store_away(message),
-        }
+        Self::from_refusal(&refusal, refusal.to_string())
     }
 }
 
-/// Rate limits carry `Retry-After`; an exhausted quota carries `x-should-retry: false`.
-impl From<Box<LimitReached>> for ApiError {
-    fn from(reached: Box<LimitReached>) -> Self {
-        let message = reached.to_string();
+impl ApiError {
+    /// Builds the error for a refusal, with a message that says what it means here.
+    pub(super) fn from_refusal(refusal: &Refusal, message: String) -> Self {
+        let code = match refusal {
+            Refusal::UnknownPlan { .. } => ErrorCode::UnknownPlan,
+            Refusal::ModelNotAllowed { .. } => ErrorCode::ModelNotAllowed,
+            Refusal::ModelNotFound { .. } => ErrorCode::ModelNotFound,
+            Refusal::Unfit(unfit) => Self::code_of_unfit(unfit),
+            Refusal::LongerThanBurst { .. } | Refusal::LongerThanPlan { .. } | Refusal::LongerThanAllowed { .. } => {
+                ErrorCode::AudioTooLong
+            }
+            Refusal::Unpriced { .. } => ErrorCode::ModelNotPriced,
+            Refusal::Limit(reached) => return Self::from_limit(reached, message),
+            Refusal::Revoked => return IdentityError::Revoked.into(),
+            Refusal::StoreUnavailable => return Self::store_away(message),
+        };
+        let error = Self::new(code, message);
+        match param_of(refusal) {
+            Some(param) => error.param(param),
+            None => error,
+        }
+    }
+
+    fn code_of_unfit(unfit: &Unfit) -> ErrorCode {
+        match unfit {
+            Unfit::Task { .. } | Unfit::Format { .. } | Unfit::Option { .. } | Unfit::FileFormat { .. } => {
+                ErrorCode::UnsupportedValue
+            }
+            Unfit::TooLarge { .. } => ErrorCode::FileTooLarge,
+            Unfit::TooShort { .. } => ErrorCode::AudioTooShort,
+            Unfit::TooLong { .. } => ErrorCode::AudioTooLong,
+        }
+    }
+
+    /// Builds the error for a limit: rate limits carry `Retry-After`; an exhausted quota carries `x-should-retry: false`.
+    fn from_limit(reached: &LimitReached, message: String) -> Self {
         let error = match reached.limit {
             Limit::Requests { wait, .. } | Limit::Audio { wait, .. } => {
                 Self::new(ErrorCode::RateLimitExceeded, message).retry_after(wait)
@@ -50,5 +62,31 @@ impl From<Box<LimitReached>> for ApiError {
         };
         let rates = rate_limit::header_values(&reached.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
+    }
+}
+
+/// Returns the parameter that a refusal is about.
+fn param_of(refusal: &Refusal) -> Option<&str> {
+    match refusal {
+        Refusal::ModelNotAllowed { .. }
+        | Refusal::ModelNotFound { .. }
+        | Refusal::Unpriced { .. }
+        | Refusal::Unfit(Unfit::Task { .. }) => Some("model"),
+        Refusal::Unfit(Unfit::Format { .. }) => Some("response_format"),
+        Refusal::Unfit(Unfit::Option { option, .. }) => Some(option.as_str()),
+        Refusal::Unfit(
+            Unfit::FileFormat { .. } | Unfit::TooLarge { .. } | Unfit::TooShort { .. } | Unfit::TooLong { .. },
+        )
+        | Refusal::LongerThanBurst { .. }
+        | Refusal::LongerThanPlan { .. }
+        | Refusal::LongerThanAllowed { .. } => Some("file"),
+        Refusal::UnknownPlan { .. } | Refusal::Limit(_) | Refusal::Revoked | Refusal::StoreUnavailable => None,
+    }
+}
+
+impl From<Box<LimitReached>> for ApiError {
+    fn from(reached: Box<LimitReached>) -> Self {
+        let message = reached.to_string();
+        Self::from_limit(&reached, message)
     }
 }

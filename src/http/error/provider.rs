@@ -33,6 +33,7 @@ impl ApiError {
             UpstreamError::Timeout => ErrorCode::ProviderTimeout,
             UpstreamError::Broken
             | UpstreamError::TooLarge { .. }
+            | UpstreamError::TooLargeTogether { .. }
             | UpstreamError::Page
             | UpstreamError::Compressed
             | UpstreamError::NoTranscript
@@ -46,7 +47,9 @@ impl ApiError {
         let unavailable = Self::new(ErrorCode::ProviderUnavailable, error.to_string());
         let error = match reason {
             CandidateUnavailable::KeyRejected => Self::credentials(),
-            CandidateUnavailable::KeyRateLimited => unavailable.status(StatusCode::TOO_MANY_REQUESTS),
+            CandidateUnavailable::KeyRateLimited | CandidateUnavailable::QuotaExhausted => {
+                unavailable.status(StatusCode::TOO_MANY_REQUESTS)
+            }
             CandidateUnavailable::ProviderFailing => unavailable,
         };
         error.retry_after(wait)

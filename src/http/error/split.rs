@@ -36,6 +36,7 @@ impl ApiError {
         match error {
             TranscriptError::Provider(error) => Self::from_upstream(error),
             TranscriptError::Sound(error) => Self::from_speech(error),
+            TranscriptError::NotDivided(refusal) => Self::from_refusal(refusal, error.to_string()),
             TranscriptError::Incomplete(incomplete) => Self::incomplete(error, incomplete),
         }
     }
@@ -57,6 +58,7 @@ impl ApiError {
                 format!("This recording can only be transcribed in pieces: {error}."),
             )
             .param("file"),
+            SpeechError::TooLong { .. } => Self::new(ErrorCode::AudioTooLong, format!("{error}.")).param("file"),
             SpeechError::NoTurn(_) | SpeechError::NoRoom(_) => {
                 Self::overloaded("The gateway is transcribing as many recordings as it can. Please try again.")
             }

@@ -47,6 +47,17 @@ async fn a_body_that_trickles_is_given_up_after_its_first_minute() {
     assert_eq!(seconds(given_up(roomy, burst).await.0), 600);
 }
 
+#[test]
+fn no_upload_is_waited_for_beyond_its_longest_time() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let settings = config::Settings::load(Some(file.path())).unwrap().intake;
+    for bytes in [0, 1 << 20, settings.max_audio_bytes] {
+        let (limits, longest) = (BodyTimeouts::new(&settings, Some(bytes)), max_upload_time(&settings, bytes));
+        assert_eq!(limits.wait(longest, bytes).0, Duration::ZERO, "{bytes}");
+        assert!(limits.wait(longest.saturating_sub(SECOND), bytes).0 > Duration::ZERO, "{bytes}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_keeps_up_the_rate_may_take_the_whole_time_and_that_of_its_bytes() {
     let (after, error) = given_up(PACE, every(SECOND, 8192)).await;

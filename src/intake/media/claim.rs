@@ -5,7 +5,7 @@
 
 use super::codec::mpeg::Frame;
 use super::codec::suspicion;
-use super::demux::wav;
+use super::demux::{matroska, wav};
 use super::{Container, detect, tally};
 use crate::domain::AudioMs;
 
@@ -16,6 +16,8 @@ pub struct Claim {
     pub container: Container,
     /// The maximum length according to the header, or the bound for the file's size.
     pub length: AudioMs,
+    /// True if the recording's header states its length, provided that it is true: exactly, or but for a packet or two.
+    pub is_stated: bool,
     /// True if `length` is exact, provided that the header is true. Otherwise the recording may be shorter: a little,
     /// because of bytes that are no audio, or much, if `length` is only the bound for the file's size.
     pub exact: bool,
@@ -25,16 +27,23 @@ pub struct Claim {
 /// container.
 pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
     let (container, audio) = detect::beginning(head)?;
-    let stated = match container {
-        Container::Wav => wav::claim(audio, bytes),
-        Container::Flac => flac(audio).map(|length| (length, true)),
-        // Not exact, since the bytes of tags count as sound.
-        Container::Mp3 => constant_rate(audio, bytes).map(|length| (length, false)),
-        Container::Ogg | Container::Mp4 | Container::Webm | Container::Aiff | Container::Caf => None,
+    let bound = || tally::max_duration(bytes, container.min_bits_per_second());
+    // A header with a packet or two of margin may state more than such a file can hold.
+    let stated = |length: AudioMs| Claim { container, length: length.min(bound()), is_stated: true, exact: false };
+    let found = match container {
+        Container::Wav => {
+            wav::claim(audio, bytes).map(|(length, exact)| Claim { container, length, is_stated: exact, exact })
+        }
+        Container::Flac => flac(audio).map(|length| Claim { container, length, is_stated: true, exact: true }),
+        Container::Mp3 => stated_frames(audio).map(stated).or_else(|| {
+            // Not stated, since the bytes of tags count as sound.
+            let length = constant_rate(audio, bytes)?;
+            Some(Claim { container, length, is_stated: false, exact: false })
+        }),
+        Container::Webm => matroska::claim(audio).map(stated),
+        Container::Ogg | Container::Mp4 | Container::Aiff | Container::Caf => None,
     };
-    let bound = || (tally::max_duration(bytes, container.min_bits_per_second()), false);
-    let (length, exact) = stated.unwrap_or_else(bound);
-    Some(Claim { container, length, exact })
+    Some(found.unwrap_or_else(|| Claim { container, length: bound(), is_stated: false, exact: false }))
 }
 
 /// Returns the length in `STREAMINFO`, or `None` if the encoder left it unknown (RFC 9639 §8.2).
@@ -47,6 +56,20 @@ fn flac(audio: &[u8]) -> Option<AudioMs> {
     let samples = u64::from_be_bytes([0, 0, 0, s0 & 0x0f, s1, s2, s3, s4]);
     let is_stream_info = matches!(kind, 0 | 0x80);
     if is_stream_info && samples > 0 { AudioMs::from_frames(samples, rate) } else { None }
+}
+
+/// Returns the length of MPEG audio by the number of frames in its first one, which encoders mark with `Xing` for a
+/// variable rate and with `Info` for a constant one, and that frame itself.
+fn stated_frames(audio: &[u8]) -> Option<AudioMs> {
+    let found = audio.get(suspicion::find_mpeg(audio, false)?..)?;
+    let (opening, _) = frame(found)?;
+    let mark = [b"Xing", b"Info"].into_iter().find_map(|mark| memchr::memmem::find(opening, mark))?;
+    let (flags, frames) = opening.get(mark + 4..)?.split_first_chunk::<4>()?;
+    // The lowest flag says that the number of frames follows.
+    let states_frames = u32::from_be_bytes(*flags) & 1 == 1;
+    let frames = u32::from_be_bytes(*frames.first_chunk()?);
+    let nanos = u64::from(frames).saturating_add(1).saturating_mul(Frame::parse(*opening.first_chunk()?)?.nanos());
+    (states_frames && frames > 0).then(|| AudioMs::new(nanos.div_ceil(1_000_000)))
 }
 
 /// Returns the length of MPEG audio with a constant bit rate, or `None` if the frames in `audio` differ in size or a header

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::error::SpoolError;
 use super::handle::Spool;
 use super::quota::{MemoryReservation, SpoolQuota};
+use super::room::SpoolRoom;
 use super::state::{PIECE, Shared, bytes, length_of};
-use crate::fair_share::{Refused, Reservation, ShareKey};
+use crate::fair_share::Reservation;
 
 /// The number of bytes written at once while memory is plentiful, and the size above which a recording goes to a file.
 const LARGE_BUFFER: usize = 128 * 1024;
@@ -33,12 +34,12 @@ pub struct BlockingWriter {
 }
 
 impl BlockingWriter {
-    /// Creates a spool within `quota` that counts against the share of `key`. Its first `head` bytes are those that
+    /// Creates a spool that takes its bytes on disk from `room`. Its first `head` bytes are those that
     /// [`BlockingWriter::finish`] gets.
-    pub fn new(quota: &Arc<SpoolQuota>, key: ShareKey, head: usize) -> Result<Self, Refused> {
-        let (memory, disk) = (MemoryReservation::empty(&quota.memory), quota.disk.try_acquire(key, 0)?);
-        let quota = Arc::clone(quota);
-        Ok(Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer: SMALL_BUFFER })
+    pub fn new(room: &SpoolRoom, head: usize) -> Self {
+        let (quota, disk) = (Arc::clone(room.quota()), room.reservation());
+        let memory = MemoryReservation::empty(&quota.memory);
+        Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer: SMALL_BUFFER }
     }
 
     /// Appends `chunk` at the end.

@@ -6,7 +6,7 @@
 //! process crashes. The most recent bytes are in memory until they are written, so a reader that keeps pace never reads
 //! the file.
 //!
-//! - [`SpoolQuota`]: the memory and disk that all recordings may take
+//! - [`SpoolQuota`]: the memory and disk that all recordings may take; [`SpoolRoom`]: disk reserved for pieces to come
 //! - [`SpoolWriter`]: takes bytes as they arrive; [`BlockingWriter`]: takes bytes that this process makes
 //! - [`Spool`]: a handle for reading, as often as a retry needs; [`HeldSpool`]: a complete recording whose last byte is
 //!   still held back from early readers
@@ -18,6 +18,7 @@ mod handle;
 mod probe;
 mod quota;
 mod reader;
+mod room;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,4 +30,5 @@ pub use handle::{HeldSpool, Spool};
 pub use probe::{SpoolDirectoryError, probe_directory};
 pub use quota::{SpoolQuota, SpoolUsage};
 pub use reader::SpoolSource;
+pub use room::SpoolRoom;
 pub use writer::SpoolWriter;

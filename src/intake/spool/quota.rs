@@ -79,7 +79,7 @@ impl Budget {
         self.taken.load(Ordering::Relaxed)
     }
 
-    fn fits(&self, bytes: u64) -> bool {
+    pub(super) fn fits(&self, bytes: u64) -> bool {
         self.used().saturating_add(bytes) <= self.max
     }
 

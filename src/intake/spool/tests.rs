@@ -177,7 +177,7 @@ async fn one_caller_leaves_room_to_others_and_a_recording_that_grows_is_refused(
 
 /// Writes a recording whose first four bytes are known last.
 fn write_blocking(room: &Arc<SpoolQuota>, chunks: &[&[u8]]) -> Result<Spool, SpoolError> {
-    let mut writer = BlockingWriter::new(room, alice(), 4)?;
+    let mut writer = BlockingWriter::new(&SpoolRoom::reserve(room, alice(), 0)?, 4);
     for chunk in chunks {
         writer.append(chunk)?;
     }
@@ -214,7 +214,7 @@ fn a_recording_made_here_that_finds_no_room_leaves_nothing() {
     let room = room(0, 0, 100_000);
     assert!(matches!(write_blocking(&room, &[&vec![1; 200_000]]), Err(SpoolError::NoRoom(Refused::Exhausted))));
     assert_eq!(room.used(), SpoolUsage::default());
-    let mut writer = BlockingWriter::new(&room, alice(), 0).unwrap();
+    let mut writer = BlockingWriter::new(&SpoolRoom::reserve(&room, alice(), 0).unwrap(), 0);
     writer.append(&vec![1; 90_000]).unwrap();
     assert!(room.used().disk > 0);
     drop(writer);

@@ -1,7 +1,7 @@
 //! The work of cutting one recording, which a thread of the pool continues turn by turn.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::held::HeldSamples;
@@ -9,9 +9,8 @@ use super::measurement::LateMeasurement;
 use super::piece_file::PieceFile;
 use super::report::CutReport;
 use crate::domain::thread_time;
-use crate::fair_share::ShareKey;
 use crate::intake::media::MediaInfo;
-use crate::intake::{Spool, SpoolQuota};
+use crate::intake::{Spool, SpoolRoom};
 use crate::speech::cut::{CutRules, Cutter, Decision, PieceFacts};
 use crate::speech::decode::{SoundError, SoundReader};
 use crate::speech::encoding::Encoding;
@@ -26,14 +25,17 @@ const STEP: usize = 32 * 1024;
 
 /// The input of the work.
 pub(super) struct Order {
-    pub(super) key: ShareKey,
-    pub(super) quota: Arc<SpoolQuota>,
+    pub(super) room: SpoolRoom,
     pub(super) audio: Spool,
     pub(super) info: MediaInfo,
     pub(super) rules: CutRules,
     pub(super) encoding: Encoding,
     /// The measurement to come, if `info` is only what the recording's beginning claims.
     pub(super) late: Option<LateMeasurement>,
+    /// The longest sound that may be decoded if the recording was not measured, but has a mere bound of its length.
+    pub(super) max: Option<Samples>,
+    /// The position up to which silence was left out, as soon as it was.
+    pub(super) silent_until: Arc<AtomicU64>,
     /// The flag that is set when nobody waits for the pieces.
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -91,6 +93,11 @@ impl Machine {
         self.order.late = Some(measurement);
     }
 
+    /// Sets the longest sound of a recording that was not measured.
+    pub(super) fn set_max(&mut self, max: Samples) {
+        self.order.max = Some(max);
+    }
+
     /// Works for one turn. Returns `None` if it is over before there is a result.
     pub(super) fn turn(&mut self, turn: &Turn) -> Option<Result<Outcome, SpeechError>> {
         let began = thread_time();
@@ -135,10 +142,20 @@ impl Machine {
                     Err(SoundError::Io(error)) => return Err(SpeechError::Io(error)),
                     decoded => decoded.map_err(SpeechError::Sound)?,
                 }
+                self.check_length()?;
             }
             if turn.is_over() {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Refuses a recording that turns out to be longer than it may be. One that was measured was checked before.
+    fn check_length(&self) -> Result<(), SpeechError> {
+        let is_measured = self.order.info.length.measured().is_some();
+        match self.order.max.filter(|max| !is_measured && self.held.end() > *max) {
+            Some(max) => Err(SpeechError::TooLong { max: max.audio_ms() }),
+            None => Ok(()),
         }
     }
 
@@ -164,6 +181,7 @@ impl Machine {
                     let skipped = until.saturating_sub(self.held.start());
                     self.report.skipped = self.report.skipped.saturating_add(skipped);
                     self.held.forget_until(until);
+                    self.order.silent_until.store(until.get(), Ordering::Relaxed);
                 }
                 Decision::Send { until } => {
                     self.encode(until)?;
@@ -182,7 +200,7 @@ impl Machine {
     fn encode(&mut self, until: Samples) -> Result<(), SpeechError> {
         let piece = match &mut self.piece {
             Some(piece) => piece,
-            none => none.insert(PieceFile::new(&self.order.quota, self.order.key, self.order.encoding)?),
+            none => none.insert(PieceFile::new(&self.order.room, self.order.encoding)?),
         };
         let mut left = STEP;
         while left > 0 {

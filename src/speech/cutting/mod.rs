@@ -16,16 +16,18 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::cut::CutRules;
 use super::encoding::Encoding;
 use super::error::SpeechError;
 use super::piece::Piece;
 use super::pool::{Place, Running, SpeechPool};
+use super::samples::Samples;
+use crate::domain::AudioMs;
 use crate::fair_share::ShareKey;
 use crate::intake::media::MediaInfo;
-use crate::intake::{Spool, SpoolQuota};
+use crate::intake::{Spool, SpoolRoom};
 use machine::{Machine, Order, Outcome};
 pub use measurement::LateMeasurement;
 pub use report::CutReport;
@@ -38,6 +40,7 @@ pub struct Cutting {
     place: Place,
     work: Work,
     cancelled: Arc<AtomicBool>,
+    silent_until: Arc<AtomicU64>,
     report: CutReport,
 }
 
@@ -63,30 +66,49 @@ struct Turned {
 
 impl Cutting {
     /// Prepares the cutting of the recording in `audio`, which intake measured as `info`; of a recording that is
-    /// still arriving, `info` is what its beginning claims. The pieces count against the
-    /// share of `key` in `quota`, and the work against its share of the pool. They are encoded as `encoding`.
+    /// still arriving, `info` is what its beginning claims. The pieces take their bytes from `room`, and are encoded as
+    /// `encoding`. The work counts against the share of `key` in the pool.
     pub fn start(
         pool: &Arc<SpeechPool>,
         key: ShareKey,
-        quota: &Arc<SpoolQuota>,
+        room: SpoolRoom,
         audio: Spool,
         info: MediaInfo,
         rules: CutRules,
         encoding: Encoding,
     ) -> Self {
-        let cancelled = Arc::new(AtomicBool::new(false));
+        let (cancelled, silent_until) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let order = Order {
-            key,
-            quota: Arc::clone(quota),
+            room,
             audio: audio.clone(),
             info,
             rules,
             encoding,
             late: None,
+            max: None,
+            silent_until: Arc::clone(&silent_until),
             cancelled: Arc::clone(&cancelled),
         };
         let work = Work::Idle(Box::new(Machine::new(order)));
-        Self { pool: Arc::clone(pool), audio, place: Place::New(key), work, cancelled, report: CutReport::default() }
+        Self {
+            pool: Arc::clone(pool),
+            audio,
+            place: Place::New(key),
+            work,
+            cancelled,
+            silent_until,
+            report: CutReport::default(),
+        }
+    }
+
+    /// Sets the longest sound that may be decoded if intake has found no more than a bound of the length. The cutting has
+    /// not begun.
+    #[must_use]
+    pub fn of_at_most(mut self, max: AudioMs) -> Self {
+        if let Work::Idle(machine) = &mut self.work {
+            machine.set_max(Samples::from_ms(max.get()));
+        }
+        self
     }
 
     /// Prepares the cutting of a recording that is still arriving and is measured later. The cutting has not begun.
@@ -130,9 +152,10 @@ impl Cutting {
         }
     }
 
-    /// Returns the account of what was done when the last call of [`Cutting::next_piece`] returned.
+    /// Returns the account of what was done when the last call of [`Cutting::next_piece`] returned, and how far the
+    /// silence behind its piece goes, as far as that is known now.
     pub fn progress(&self) -> CutReport {
-        self.report
+        CutReport { silent_until: Samples::new(self.silent_until.load(Ordering::Relaxed)), ..self.report }
     }
 
     /// Gives the work to the pool.

@@ -3,10 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use crate::fair_share::ShareKey;
-use crate::intake::{BlockingWriter, Spool, SpoolQuota};
+use crate::intake::{BlockingWriter, Spool, SpoolRoom};
 use crate::speech::encoding::Encoding;
 use crate::speech::error::SpeechError;
 use crate::speech::flac::{self, FlacEncoder};
@@ -30,12 +27,12 @@ enum Encoder {
 }
 
 impl PieceFile {
-    pub(super) fn new(quota: &Arc<SpoolQuota>, key: ShareKey, encoding: Encoding) -> Result<Self, SpeechError> {
+    pub(super) fn new(room: &SpoolRoom, encoding: Encoding) -> Result<Self, SpeechError> {
         let (encoder, head) = match encoding {
             Encoding::Flac => (Encoder::Flac(Box::new(FlacEncoder::new()?)), flac::HEAD),
             Encoding::Wav => (Encoder::Wav, wav::HEAD),
         };
-        let writer = BlockingWriter::new(quota, key, head)?;
+        let writer = BlockingWriter::new(room, head);
         Ok(Self { encoder, writer, length: 0, encoded: Vec::new() })
     }
 

@@ -18,6 +18,9 @@ pub struct CutReport {
     pub speech: Samples,
     /// The silence that is in no piece.
     pub skipped: Samples,
+    /// The position up to which everything behind the last complete piece is silence that is in no piece; zero if
+    /// nothing behind it was decided yet.
+    pub silent_until: Samples,
     /// The processor time that all of it took: decoding, cutting and encoding.
     pub processor_time: Duration,
 }

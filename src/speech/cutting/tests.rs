@@ -5,7 +5,7 @@ use super::*;
 use crate::config;
 use crate::domain::{AudioMs, Length};
 use crate::intake::media::{self, Container};
-use crate::intake::{SpoolUsage, SpoolWriter};
+use crate::intake::{SpoolQuota, SpoolUsage, SpoolWriter};
 use crate::speech::cut::PieceLimits;
 use crate::speech::decode::SoundError;
 use crate::speech::pool::Turn;
@@ -53,9 +53,14 @@ async fn spool(bytes: &[u8]) -> (Spool, MediaInfo) {
     (spool, info)
 }
 
+/// Room in the spool that is taken piece by piece.
+fn room(quota: &Arc<SpoolQuota>) -> SpoolRoom {
+    SpoolRoom::reserve(quota, alice(), 0).unwrap()
+}
+
 async fn start(samples: &[i16], quota: &Arc<SpoolQuota>, rules: CutRules) -> Cutting {
     let (audio, info) = spool(&wav(samples)).await;
-    Cutting::start(&pool(), alice(), quota, audio, info, rules, Encoding::Flac)
+    Cutting::start(&pool(), alice(), room(quota), audio, info, rules, Encoding::Flac)
 }
 
 async fn decoded(piece: &Piece) -> Vec<i16> {
@@ -188,8 +193,15 @@ async fn half(bytes: &[u8]) -> (SpoolWriter, Cutting) {
     let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(info.bytes)).unwrap();
     writer.append(&bytes[..bytes.len() / 2]).await.unwrap();
     let audio = writer.early(info.bytes);
-    let cutting =
-        Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, short_pieces().with_silence(), Encoding::Flac);
+    let cutting = Cutting::start(
+        &pool(),
+        alice(),
+        room(&quota(1 << 30)),
+        audio,
+        info,
+        short_pieces().with_silence(),
+        Encoding::Flac,
+    );
     (writer, cutting)
 }
 
@@ -243,8 +255,9 @@ async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
     let held = writer.finish();
     let measurement = LateMeasurement::default();
     let mut machine = Machine::new(Order {
-        key: alice(),
-        quota: quota(1 << 30),
+        room: room(&quota(1 << 30)),
+        max: None,
+        silent_until: Arc::default(),
         audio,
         info: claimed,
         rules: short_pieces().with_silence(),
@@ -286,12 +299,12 @@ async fn a_recording_that_stops_arriving_is_an_error() {
 async fn nothing_remains_of_work_that_nobody_wants() {
     let (quota, pool) = (quota(1 << 30), pool());
     let (audio, info) = spool(&wav(&voice(1_600_000))).await;
-    let mut cutting = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole(), Encoding::Flac);
+    let mut cutting = Cutting::start(&pool, alice(), room(&quota), audio, info, CutRules::whole(), Encoding::Flac);
     assert!(cutting.next_piece().now_or_never().is_none());
     drop(cutting);
     // The pool has one thread: what it does next comes after the work that was dropped.
     let (audio, info) = spool(&wav(&voice(8000))).await;
-    let mut next = Cutting::start(&pool, alice(), &quota, audio, info, CutRules::whole(), Encoding::Flac);
+    let mut next = Cutting::start(&pool, alice(), room(&quota), audio, info, CutRules::whole(), Encoding::Flac);
     let piece = next.next_piece().await.unwrap().unwrap();
     assert_eq!(piece.number, 0);
     drop(piece);
@@ -317,7 +330,8 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
         length: Length::Measured(AudioMs::new(1000)),
         bytes: audio.length(),
     };
-    let mut cutting = Cutting::start(&pool(), alice(), &quota(1 << 30), audio, info, CutRules::whole(), Encoding::Flac);
+    let mut cutting =
+        Cutting::start(&pool(), alice(), room(&quota(1 << 30)), audio, info, CutRules::whole(), Encoding::Flac);
     assert!(matches!(cutting.next_piece().await, Err(SpeechError::Sound(SoundError::NotUnderstood { .. }))));
 }
 
@@ -326,8 +340,9 @@ async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
     Machine::new(Order {
-        key: alice(),
-        quota: quota(1 << 30),
+        room: room(&quota(1 << 30)),
+        max: None,
+        silent_until: Arc::default(),
         audio,
         info,
         rules,
@@ -365,4 +380,38 @@ async fn no_more_samples_are_held_than_a_cut_may_need() {
     }
     assert!(pieces >= 3, "{pieces}");
     assert!((300_000..400_000).contains(&max), "{max} samples were held");
+}
+
+#[tokio::test]
+async fn a_recording_without_a_measured_length_ends_where_it_is_too_long() {
+    let bytes = wav(&voice(320_000));
+    for (length, is_refused) in
+        [(Length::AtMost(AudioMs::new(60_000)), true), (Length::Measured(AudioMs::new(20_000)), false)]
+    {
+        let (audio, info) = spool(&bytes).await;
+        let info = MediaInfo { length, ..info };
+        let room = room(&quota(1 << 30));
+        let cutting = Cutting::start(&pool(), alice(), room, audio, info, short_pieces(), Encoding::Flac);
+        let mut cutting = cutting.of_at_most(AudioMs::new(10_000));
+        let end = loop {
+            match cutting.next_piece().await {
+                Ok(Some(piece)) => assert!(!is_refused || piece.span.end <= Samples::from_ms(10_200)),
+                end => break end,
+            }
+        };
+        match end {
+            Err(SpeechError::TooLong { max }) => assert!(is_refused && max == AudioMs::new(10_000)),
+            end => assert!(!is_refused && matches!(end, Ok(None)), "{end:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn silence_behind_a_piece_is_known_once_it_was_looked_at() {
+    let samples = [voice(48_000), vec![0; 320_000]].concat();
+    let mut cutting = start(&samples, &quota(1 << 30), short_pieces()).await;
+    let piece = cutting.next_piece().await.unwrap().unwrap();
+    assert!(cutting.progress().silent_until <= piece.span.start);
+    assert!(cutting.next_piece().await.unwrap().is_none());
+    assert_eq!(cutting.progress().silent_until, Samples::new(368_000));
 }

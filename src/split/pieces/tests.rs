@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep};
 use super::super::join::{JoinRequest, Joiner, Times};
 use super::super::request::SendingPiece;
 use super::*;
+use crate::domain::Length;
 use crate::domain::terms::{Format, Task};
 use crate::fair_share::ShareKey;
 use crate::intake::{Spool, SpoolQuota, SpoolWriter};
 use crate::models::Attempts;
-use crate::speech::Encoding;
-use crate::upstream::Reply;
+use crate::speech::{CutReport, Encoding};
+use crate::upstream::{AnswerBudget, Reply};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -39,6 +40,9 @@ struct Bench {
     at_once: Rc<Cell<usize>>,
     max_at_once: Rc<Cell<usize>>,
     attempts: Attempts,
+    answers: AnswerBudget,
+    /// The position up to which silence was left out behind the last piece.
+    silent_until: Samples,
 }
 
 impl Bench {
@@ -49,6 +53,8 @@ impl Bench {
             at_once: Rc::default(),
             max_at_once: Rc::default(),
             attempts: Attempts::default(),
+            answers: AnswerBudget::new(1000),
+            silent_until: Samples::default(),
         }
     }
 
@@ -68,19 +74,20 @@ impl Bench {
             })
         });
         let (does, sent, attempts) = (self.does.clone(), Rc::clone(&self.sent), self.attempts.clone());
-        let (now, max) = (Rc::clone(&self.at_once), Rc::clone(&self.max_at_once));
+        let (now, max, answers) = (Rc::clone(&self.at_once), Rc::clone(&self.max_at_once), self.answers.clone());
         let begin = move |to_send: PieceToSend<'_>| {
             let number = to_send.piece.number;
             sent.borrow_mut().push(number);
             let does = does.get(&number).copied().unwrap_or(Does::Answers(Duration::ZERO));
-            let (now, max) = (Rc::clone(&now), Rc::clone(&max));
+            let (now, max, answers) = (Rc::clone(&now), Rc::clone(&max), answers.clone());
             let reply = async move {
                 now.set(now.get() + 1);
                 max.set(max.get().max(now.get()));
                 let answer = match does {
                     Does::Answers(time) => {
                         sleep(time).await;
-                        Ok(reply(format!("{{\"text\":\"{number}\"}}")))
+                        let body = format!("{{\"text\":\"{number}\"}}");
+                        answers.take(body.len()).map(|()| reply(body))
                     }
                     Does::Fails(time) => {
                         sleep(time).await;
@@ -103,11 +110,12 @@ impl Bench {
                 language: None,
                 known_speakers: Vec::new(),
             }),
-            length: Rc::new(Cell::new(AudioMs::new(u64::from(count) * 10_000))),
+            length: Rc::new(Cell::new(Length::Measured(AudioMs::new(u64::from(count) * 10_000)))),
+            report: Rc::new(Cell::new(CutReport { silent_until: self.silent_until, ..CutReport::default() })),
             at_once,
             streams_first: false,
             carries_context: false,
-            max_answer_bytes: 1000,
+            answers: self.answers.clone(),
             max_event_bytes: 1000,
         }
     }
@@ -165,6 +173,17 @@ async fn after_a_failure_no_piece_is_sent_and_those_in_flight_are_finished() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_behind_the_last_piece_is_not_missing_and_what_nobody_looked_at_is() {
+    let fails = || [(1, Does::Fails(MINUTE)), (2, Does::Answers(MINUTE * 5)), (3, Does::Answers(MINUTE * 5))];
+    let silent_until = |seconds: u64| Bench { silent_until: Samples::from_ms(seconds * 1000), ..Bench::new(fails()) };
+    let missing = async |seconds| silent_until(seconds).run(6, 2).await.unwrap_err().1;
+    // Four pieces were cut when the second failed.
+    assert_eq!(missing(39).await, [(10, 20), (30, 60)]);
+    assert_eq!(missing(45).await, [(10, 20), (30, 40), (45, 60)]);
+    assert_eq!(missing(60).await, [(10, 20), (30, 40)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_joined_fails_its_piece_and_keeps_the_rest() {
     let bench = Bench::new([(1, Does::Mumbles), (0, Does::Answers(MINUTE))]);
     assert_eq!(bench.run(3, 3).await, Err(("0 2".to_owned(), vec![(10, 20)])));
@@ -184,13 +203,11 @@ async fn nothing_heard_is_the_providers_error() {
 
 #[tokio::test(start_paused = true)]
 async fn answers_beyond_the_limit_of_all_together_fail() {
-    let bench = Bench::new([]);
-    let mut request = bench.request(9, 1).await;
-    request.max_answer_bytes = 30;
-    let mut pieces = Pieces::new(request);
+    let bench = Bench { answers: AnswerBudget::new(30), ..Bench::new([]) };
+    let mut pieces = Pieces::new(bench.request(9, 1).await);
     while pieces.advance().await.is_some() {}
     let error = pieces.finish().err().unwrap();
-    assert!(matches!(error.provider(), Some(UpstreamError::TooLarge { allowed: 30 })), "{error:?}");
+    assert!(matches!(error.provider(), Some(UpstreamError::TooLargeTogether { allowed: 30 })), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

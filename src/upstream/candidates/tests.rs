@@ -43,12 +43,12 @@ fn models_without_a_weight_are_tried_in_order_and_those_that_failed_after_the_ot
     let (mut candidates, now) = (candidates(&[(0, Some(1)), (1, None), (2, None)], 1), Instant::now());
     for expected in [0, 1, 2] {
         assert_eq!(select(&mut candidates, now), expected);
-        candidates.delay(FailureScope::Model, now + Duration::from_secs(1));
+        candidates.delay(FailureScope::Model, now + Duration::from_secs(1), false);
     }
-    let Selection::Wait(wait, CandidateUnavailable::ProviderFailing) = candidates.select(now) else {
+    let Selection::Wait(CandidateWait { wait, reason, .. }) = candidates.select(now) else {
         panic!("they have all failed")
     };
-    assert_eq!(wait, Duration::from_secs(1));
+    assert_eq!((wait, reason), (Duration::from_secs(1), CandidateUnavailable::ProviderFailing));
     assert_eq!(select(&mut candidates, now + wait), 0, "after that the first one is tried again");
 }
 
@@ -86,7 +86,7 @@ proptest! {
             prop_assert_eq!(Some(selected.attempts), fewest);
             let untried = candidates.all.iter().filter(|candidate| Some(candidate.attempts) == fewest);
             prop_assert_eq!(Some(selected.rank), untried.map(|candidate| candidate.rank).min());
-            candidates.delay(FailureScope::Key, now);
+            candidates.delay(FailureScope::Key, now, false);
         }
     }
 

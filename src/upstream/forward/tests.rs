@@ -9,6 +9,7 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::config;
+use crate::upstream::AnswerBudget;
 use crate::upstream::reply::Answer;
 use crate::upstream::testing::{Does, ERROR, OK, Script, arriving, providers, recording, request, settings};
 use crate::upstream::{BreakerState, CandidateUnavailable, KeyState};
@@ -282,15 +283,45 @@ async fn a_piece_waits_for_a_provider_where_a_whole_recording_is_refused() {
     script.client(1).forward(&piece(request)).await.unwrap();
 }
 
+/// A limit for longer than any other wait, as providers with limits by the hour state it.
+const LONG_LIMIT: Does = Does::Answer(429, &[("retry-after", "1500")], "");
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_waits_for_a_long_rate_limit_within_its_own_deadline() {
+    let settings = config::Upstream { response_timeout: seconds(3600), ..one_attempt(5) };
+    let (script, providers) = (Script::new([LONG_LIMIT, OK]), providers(&[("p", 1)], &settings));
+    let (waits, _) = request(recording().await, &providers, &["p"]);
+    let begun = Instant::now();
+    script.client(1).forward(&piece(waits)).await.unwrap();
+    assert_eq!(begun.elapsed(), seconds(1500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_whose_rate_limit_outlasts_its_deadline_fails_at_once() {
+    let settings = config::Upstream { response_timeout: seconds(1000), ..one_attempt(5) };
+    let (script, providers) = (Script::new([LONG_LIMIT]), providers(&[("p", 1)], &settings));
+    let (request, _) = request(recording().await, &providers, &["p"]);
+    let begun = Instant::now();
+    let error = script.client(1).forward(&piece(request)).await.unwrap_err();
+    assert_eq!((error.refused().unwrap().status.as_u16(), begun.elapsed()), (429, Duration::ZERO));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_account_without_money_fails_a_piece() {
     let poor = || Does::Answer(429, &[], r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#);
     let settings = config::Upstream { max_attempts: 2, response_timeout: seconds(600), ..settings() };
     let (script, providers) = (Script::new([poor(), poor(), poor()]), providers(&[("p", 1)], &settings));
-    let (request, attempts) = request(recording().await, &providers, &["p"]);
-    let error = script.client(1).forward(&piece(request)).await.unwrap_err();
+    let (first, attempts) = request(recording().await, &providers, &["p"]);
+    let error = script.client(1).forward(&piece(first)).await.unwrap_err();
     assert_eq!(error.refused().unwrap().status, 429);
-    assert!(attempts.count() <= 2, "{}", attempts.count());
+    assert_eq!(attempts.count(), 1, "money does not come back while a piece waits");
+    let (next, attempts) = request(recording().await, &providers, &["p"]);
+    let error = script.client(1).forward(&piece(next)).await.unwrap_err();
+    assert!(
+        matches!(error, UpstreamError::Unavailable { reason: CandidateUnavailable::QuotaExhausted, .. }),
+        "{error:?}"
+    );
+    assert_eq!(attempts.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,4 +333,39 @@ async fn each_attempt_at_a_piece_has_its_own_time() {
     script.client(1).forward(&piece(request)).await.unwrap();
     assert!((60..120).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert_eq!(attempts.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_a_piece_has_the_time_of_a_piece_to_its_end() {
+    let events = || Does::Stream(vec![Some("data: {}\n\n")]);
+    let (script, providers) = (Script::new([events(), events(), events()]), providers(&[("p", 0)], &settings()));
+    let forward = async |change: fn(ForwardRequest) -> ForwardRequest| {
+        let (request, _) = request(recording().await, &providers, &["p"]);
+        script.client(1).forward(&change(request)).await.unwrap();
+    };
+    forward(|whole| whole).await;
+    forward(piece).await;
+    // The client states less.
+    forward(|request| {
+        let mut piece = piece(request);
+        piece.deadline.beginning = Instant::now() + seconds(30);
+        piece
+    })
+    .await;
+    assert_eq!(script.timeouts(), [settings().response_timeout, seconds(60), seconds(30)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_for_pieces_that_are_too_large_together_fail_while_they_are_read() {
+    let failures = config::Upstream { max_attempts: 3, ..one_attempt(1) };
+    let (script, providers) = (Script::new([OK, OK, OK]), providers(&[("p", 0)], &failures));
+    let answers = AnswerBudget::new(40);
+    let forward = async |answers: &AnswerBudget| {
+        let (request, _) = request(recording().await, &providers, &["p"]);
+        script.client(1).forward(&ForwardRequest { answers: answers.clone(), ..piece(request) }).await
+    };
+    assert!(forward(&answers).await.is_ok() && forward(&answers).await.is_ok());
+    let error = forward(&answers).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::TooLargeTogether { allowed: 40 }), "{error:?}");
+    assert_eq!((script.asked().len(), providers.states()[0].breaker), (3, BreakerState::Closed));
 }

@@ -47,7 +47,8 @@ fn a_key_over_its_limit_rests_as_told_or_by_a_time_that_doubles_and_never_for_lo
         let mut key = key();
         let lease = key.lease(now);
         let rest = key.record_rate_limit(&lease, told.map(Duration::from_secs), no_quota, backoff(), now);
-        assert_eq!(key.wait(now), (rest, CandidateUnavailable::KeyRateLimited));
+        let reason = if no_quota { CandidateUnavailable::QuotaExhausted } else { CandidateUnavailable::KeyRateLimited };
+        assert_eq!(key.wait(now), (rest, reason));
         rest
     };
     assert_eq!(rest(Some(7), false), Duration::from_secs(7));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::{Host, InFlight, Revising, Run};
-use crate::admission::permit::{PendingCharge, Permit};
+use crate::admission::open_charge::PendingCharge;
+use crate::admission::permit::Permit;
 use crate::config::{Model, RequestRate};
 use crate::domain::{AudioMs, Length};
 use crate::ledger::{Charge, Report, Usage};
@@ -47,14 +48,14 @@ impl Run {
                 info,
                 estimate,
                 rated: estimate.audio,
+                audio: Length::Measured(estimate.audio),
                 text: 0,
                 owed: Charge::NONE,
                 revision: Revision::default(),
                 decided_by,
             };
             let model = Arc::new(Model::unknown("a:model"));
-            let permit =
-                Permit::new(model, account, Length::Measured(estimate.audio), limiter.settler(), limiter.leases());
+            let permit = Permit::new(model, account, limiter.settler(), limiter.leases());
             Some(InFlight { caller, permit, id, estimate: audio })
         }));
     }
@@ -69,7 +70,7 @@ impl Run {
         let limits = Limits { requests: None, concurrent: None, ..limits(caller) };
         let limiter = Arc::clone(&self.limiter);
         let task = tokio::spawn(async move {
-            let account = revising.permit.next_revision();
+            let account = revising.permit.charge().next_revision();
             let request = ReviseRequest {
                 id,
                 revision: account.revision,
@@ -83,7 +84,7 @@ impl Run {
             };
             let held = account.held();
             if let Ok(revised) = limiter.revise(request, held).await {
-                revising.permit.set_held(revised.held);
+                revising.permit.charge().set_held(revised.held);
                 if revised.decision.denial.is_none() {
                     revising.estimate = audio;
                 }

@@ -10,7 +10,7 @@
 mod aiff;
 mod elementary;
 mod flac;
-mod matroska;
+pub(super) mod matroska;
 mod ogg;
 pub(super) mod wav;
 

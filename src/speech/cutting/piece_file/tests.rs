@@ -1,9 +1,12 @@
 use futures_util::TryStreamExt;
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::config;
-use crate::intake::SpoolUsage;
+use crate::fair_share::ShareKey;
+use crate::intake::{SpoolQuota, SpoolUsage};
 use crate::speech::testing::{decode_flac, decode_wav};
 
 fn quota(disk: u64) -> Arc<SpoolQuota> {
@@ -18,7 +21,8 @@ fn quota(disk: u64) -> Arc<SpoolQuota> {
 }
 
 fn new_file(quota: &Arc<SpoolQuota>, encoding: Encoding) -> PieceFile {
-    PieceFile::new(quota, ShareKey::of_caller("alice"), encoding).unwrap()
+    let room = SpoolRoom::reserve(quota, ShareKey::of_caller("alice"), 0).unwrap();
+    PieceFile::new(&room, encoding).unwrap()
 }
 
 /// The bytes of a piece of at least `min` samples, whose samples come in chunks of this size.

@@ -17,6 +17,7 @@ pub(super) mod id {
     pub(in super::super) const TAGS: u32 = 0x1254_c367;
 
     pub(in super::super) const TIMESTAMP_SCALE: u32 = 0x002a_d7b1;
+    pub(in super::super) const DURATION: u32 = 0x4489;
     pub(in super::super) const SEEK: u32 = 0x4dbb;
     pub(in super::super) const SEEK_ID: u32 = 0x53ab;
     pub(in super::super) const SEEK_POSITION: u32 = 0x53ac;

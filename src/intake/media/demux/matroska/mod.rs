@@ -11,9 +11,11 @@
 //! - `tracks`: the description of each track
 //! - `blocks`, `packets`: split blocks into packets and hand them on
 //! - `watch`, `doubt`, `seek`: find clusters and tracks where none belong, and judge if a demuxer could reach them
+//! - `claim`: the duration that the header states
 //! - `resync`: searches for the next element after invalid bytes
 
 mod blocks;
+mod claim;
 mod context;
 mod doubt;
 mod ebml;
@@ -27,6 +29,7 @@ mod tests;
 mod tracks;
 mod watch;
 
+pub(in super::super) use claim::claim;
 pub(super) use tracks::vorbis_setup;
 
 use super::super::{Container, MediaError};
