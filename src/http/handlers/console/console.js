@@ -3,13 +3,16 @@
 
 import { models } from "../voxgate.js";
 import * as code from "./code.js";
-import { $, announce, duration, element } from "./dom.js";
+import { $, announce, duration, element, say } from "./dom.js";
 import * as failures from "./failures.js";
 import * as options from "./options.js";
 import * as result from "./result.js";
 import { account, base, fresh, gateway, send } from "./sending.js";
 import * as sources from "./sources.js";
 import * as tokens from "./token.js";
+
+const SANDBOX =
+  "Sandbox: this gateway has no provider yet, so it answers with what it measured instead of what you said. Set OPENAI_API_KEY for transcripts.";
 
 const items = [];
 let selected = null;
@@ -45,22 +48,13 @@ async function loadModels() {
   try {
     const found = await models(gateway());
     if (tokens.token() === given) options.offer(found);
-    $("send-hint").dataset.sandbox = String(options.isSandbox());
-    showSandbox();
+    say($("note"), options.isSandbox() ? SANDBOX : null);
   } catch (error) {
     if (tokens.token() !== given) return;
     options.offer([]);
     if (error.status === 401) tokens.refused(error);
     else announce(`The models could not be loaded. ${error.message}`, { now: true });
   }
-}
-
-function showSandbox() {
-  const shown = document.getElementById("sandbox");
-  if (!options.isSandbox()) return shown?.remove();
-  if (shown) return;
-  const note = "Sandbox: this gateway has no provider yet, so the answer tells what it measured instead of what you said. Set OPENAI_API_KEY for transcripts.";
-  $("send-heading").closest("section").before(element("p", { class: "note", id: "sandbox" }, note));
 }
 
 function add(recordings) {
@@ -73,6 +67,9 @@ function add(recordings) {
   items.push(...added);
   isPaused = false;
   if (!isSending || !selected) select(added[0]);
+  // On a small screen the transcript is below.
+  const isBelow = $("result").getBoundingClientRect().top > innerHeight * 0.6;
+  if (isBelow) $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   showQueue();
   next();
 }

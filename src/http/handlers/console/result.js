@@ -56,8 +56,10 @@ export function update(what) {
   if (!item) return [$("actions"), $("facts"), $("facts-said")].forEach((part) => (part.hidden = true));
   if (what === "began") [growing, rows] = [null, []];
   showText(what);
-  $("actions").hidden = item.state !== "done";
-  if (!$("actions").hidden) showExport();
+  const isOver = item.state === "done" || item.state === "cancelled";
+  $("actions").hidden = !isOver;
+  for (const part of [$("as"), $("copy"), $("download")]) part.hidden = item.state !== "done";
+  if (item.state === "done") showExport();
   showFacts();
   tell(what);
 }
@@ -77,7 +79,7 @@ function showState() {
   $("state").className = `state ${item?.state ?? ""}`;
   $("state").textContent = item ? stateOf(item) : "";
   $("cancel").hidden = !isBusy;
-  $("again").hidden = !item || isBusy || item.state === "failed";
+  $("again").hidden = isBusy;
   $("result").setAttribute("aria-busy", String(item?.state === "sending"));
 }
 
@@ -198,8 +200,7 @@ function showFacts() {
 }
 
 function factsOf({ response, record, done, firstAt, lastAt, seconds, month, blob, state, pieces }) {
-  const audioMs = record?.audio_ms;
-  const length = audioMs ? audioMs / 1000 : seconds;
+  const length = seconds ?? (record ? record.audio_ms / 1000 : null);
   const piecesSent = record?.pieces ?? response.pieces ?? pieces?.pieces ?? null;
   return [
     ["Recording", length ? duration(length) : bytes(blob.size), length ? bytes(blob.size) : null],

@@ -3,7 +3,7 @@
 import { record } from "../voxgate.js";
 import { $, clock, element, say } from "./dom.js";
 
-const SAMPLES = [["sentence.mp3", "A sentence"], ["talk.mp3", "A short talk"], ["french.mp3", "French"]];
+const SAMPLES = [["sentence.mp3", "Sentence"], ["talk.mp3", "Short talk"], ["french.mp3", "French"]];
 const MAX_RECORDING_SECONDS = 14_400;
 /** As text in a field it is copied several times. */
 const MAX_DATA_URL = 48_000_000;

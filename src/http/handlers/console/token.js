@@ -122,5 +122,6 @@ function describe(facts, left) {
 
 function roughly(seconds) {
   if (seconds >= 172_800) return `${Math.floor(seconds / 86_400)} days`;
-  return seconds < 60 ? duration(Math.floor(seconds)) : seconds < 3600 ? `${Math.ceil(seconds / 60)} min` : duration(Math.floor(seconds / 60) * 60);
+  if (seconds >= 7200) return `${Math.floor(seconds / 3600)} h`;
+  return seconds < 60 ? duration(Math.floor(seconds)) : `${Math.ceil(seconds / 60)} min`;
 }
