@@ -4,6 +4,7 @@
 //! and checks it; a key that is left over is unknown. This module does not know the use of the settings.
 
 mod accepts;
+mod console;
 mod cors;
 mod files;
 mod fixed;
@@ -32,6 +33,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use console::Console;
 pub use cors::Cors;
 pub use files::Files;
 pub use fixed::Fixed;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub relay: Relay,
     /// `[speech]`, except the threads.
     pub speech: Speech,
+    /// `[console]`
+    pub console: Console,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
@@ -148,6 +152,7 @@ impl Settings {
             upstream: Upstream::read(upstream),
             relay: Relay::read(root.section("relay")),
             speech: Speech::read(speech),
+            console: Console::read(root.section("console")),
             sessions: Sessions::read(root.section("sessions")),
             plans: plans::read_plans(root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),

@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::error::ApiError;
-use super::handlers::{audio, docs, health, metrics, models, sessions, usage};
+use super::handlers::{audio, console, docs, health, metrics, models, sessions, usage};
 use crate::domain::terms::Task;
 
 /// A route: a method on a path, and its handler. `GET` includes `HEAD`.
@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 14] = [
+static ROUTES: [ApiRoute; 17] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -53,6 +53,9 @@ static ROUTES: [ApiRoute; 14] = [
     route(Public, Method::DELETE, "/v1/sessions/{id}", |route| route.to(sessions::end)),
     route(Both, Method::GET, "/health/live", |route| route.to(health::live)),
     route(Both, Method::GET, "/health/ready", |route| route.to(health::ready)),
+    route(Public, Method::GET, "/", |route| route.to(console::page)),
+    route(Public, Method::GET, "/console/{asset}", |route| route.to(console::asset)),
+    route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
     route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),

@@ -1,6 +1,7 @@
 //! The handlers, one file for each route or family of routes.
 
 pub(super) mod audio;
+pub(super) mod console;
 pub(super) mod docs;
 pub(super) mod health;
 pub(super) mod metrics;

@@ -76,7 +76,7 @@ function takeFiles(list) {
 async function sample(file) {
   say($("record-said"), null);
   try {
-    const answer = await fetch(new URL(`samples/${file}`, import.meta.url));
+    const answer = await fetch(new URL(file, import.meta.url));
     if (!answer.ok) throw new Error(`The gateway answered with ${answer.status}.`);
     take([{ name: file, blob: new Blob([await answer.arrayBuffer()], { type: "audio/mpeg" }) }]);
   } catch (error) {

@@ -95,9 +95,9 @@ function show() {
   const left = typeof facts?.exp === "number" ? facts.exp - Date.now() / 1000 : null;
   const isOver = left !== null && left <= 0;
   const who = typeof facts?.sub === "string" ? facts.sub : "Token";
-  const summary = !current ? "No token" : isOver ? "Token expired" : refusal ? "Token refused" : left === null ? who : `${who} · ${roughly(left)} left`;
   const isBad = Boolean(current && (isOver || refusal));
-  $("token-summary").textContent = summary;
+  const summary = !current ? "No token" : isOver ? "Token expired" : refusal ? "Token refused" : left === null ? who : `${who} · ${roughly(left)}`;
+  $("token-summary").replaceChildren(summary, ...(isBad || left === null ? [] : [element("span", { class: "more" }, " left")]));
   $("token-chip").className = `chip ${isBad ? "bad" : current ? "good" : ""}`;
   $("token-said").className = `said ${isBad ? "bad" : ""}`;
   const noToken = "The gateway serves only callers with a token.";
