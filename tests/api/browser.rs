@@ -2,6 +2,8 @@
 //!
 //! `make test-browser` installs Chromium and requires it. Elsewhere the tests are skipped if there is none.
 
+mod console;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

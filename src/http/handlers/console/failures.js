@@ -51,6 +51,9 @@ const TITLES = {
 
 const TITLES_BY_STATUS = { 403: "Not allowed", 413: "Too large", 415: "Not a recording that the gateway knows", 429: "Too much at once", 503: "Not available now" };
 
+/** The module's own words mean pages of other origins, too. */
+const MESSAGES = { connection_lost: ({ maybeCharged, message }) => (maybeCharged ? message : `The browser got no connection to ${location.host}.`) };
+
 const told = (value, error) => (typeof value === "function" ? value(error) : value);
 
 function titleOf(error) {
@@ -72,7 +75,7 @@ export function show(item, again) {
   box.hidden = !error;
   if (!error || box.item === item && box.error === error) return;
   [box.item, box.error] = [item, error];
-  const children = [element("strong", {}, titleOf(error)), element("p", {}, error.message)];
+  const children = [element("strong", {}, titleOf(error)), element("p", {}, told(MESSAGES[error.code], error) ?? error.message)];
   const advice = told(ADVICE[error.code], error);
   if (advice && advice !== error.message) children.push(element("p", {}, advice));
   if (waitOf(error) !== null) children.push(element("p", { id: "countdown", "aria-live": "off" }));
