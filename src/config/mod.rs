@@ -72,10 +72,10 @@ pub struct Settings {
     pub relay: Relay,
     /// `[speech]`, except the threads.
     pub speech: Speech,
-    /// `[console]`
-    pub console: Console,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[console]`
+    pub console: Console,
     /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
     /// are configured.
     pub providers: BTreeMap<String, Provider>,
@@ -152,8 +152,8 @@ impl Settings {
             upstream: Upstream::read(upstream),
             relay: Relay::read(root.section("relay")),
             speech: Speech::read(speech),
-            console: Console::read(root.section("console")),
             sessions: Sessions::read(root.section("sessions")),
+            console: Console::read(root.section("console")),
             plans: plans::read_plans(root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),
             providers,

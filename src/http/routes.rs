@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 17] = [
+static ROUTES: [ApiRoute; 18] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -48,6 +48,7 @@ static ROUTES: [ApiRoute; 17] = [
     route(Public, Method::GET, "/v1/models/{model}", |route| route.to(models::retrieve))
         .with_pattern("/v1/models/{model:.+}"),
     route(Public, Method::GET, "/v1/usage", |route| route.to(usage::show)),
+    route(Public, Method::GET, "/v1/usage/requests/{request_id}", |route| route.to(usage::request)),
     route(Public, Method::POST, "/v1/sessions", |route| route.to(sessions::open)),
     route(Public, Method::GET, "/v1/sessions", |route| route.to(sessions::list)),
     route(Public, Method::DELETE, "/v1/sessions/{id}", |route| route.to(sessions::end)),

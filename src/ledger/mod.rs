@@ -4,9 +4,11 @@
 mod entry;
 mod price;
 mod statement;
+mod totals;
 mod usage;
 
 pub use entry::{Charge, Ending, Entry, PermitId, RequestInfo};
 pub use price::{Price, TokenPrice};
 pub use statement::{Statement, Tally};
+pub use totals::{CallerTally, MAX_CALLERS, Totals};
 pub use usage::{Report, Usage};

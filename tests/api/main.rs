@@ -103,3 +103,4 @@ mod trace_export_failures;
 mod traces;
 mod usage_command;
 mod usage_records;
+mod usage_requests;

@@ -1,6 +1,10 @@
-//! `GET /v1/usage`: the caller's usage of a month, the remaining budget, and the start of the next month.
+//! `GET /v1/usage`: the caller's usage of a month, the remaining budget, and the start of the next month; and
+//! `GET /v1/usage/requests/{request_id}`: what one request of the caller took and cost.
+
+use std::time::Duration;
 
 use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
@@ -10,23 +14,86 @@ use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::{answer, query};
 use crate::identity::{Caller, Scope};
-use crate::ledger::{Statement, Tally};
+use crate::ledger::{Charge, Ending, Entry, Statement, Tally, Usage};
+use crate::store::StoreError;
 
 pub(in crate::http) async fn show(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
-    let (caller, state) = (context.identify(request.headers()).await?, context.state());
-    caller.require(Scope::Usage)?;
-    state.admission.check_token(&caller).await?;
+    let (caller, state) = (identify(&request, &context).await?, context.state());
     let plan = state.admission.plan(&caller)?;
     let month = requested_month(request.query_string())?;
-    let statement = state.admission.statement(&caller, month).await.map_err(|failure| {
-        tracing::debug!(%failure, "the usage of a caller could not be read");
-        ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
-    })?;
+    let statement = state.admission.statement(&caller, month).await.map_err(|failure| unreadable(&failure))?;
     let in_flight = state.shared.limiter.in_flight(&caller.subject);
-    let body = statement_body(&caller, plan, &statement, in_flight);
+    Ok(private(&statement_body(&caller, plan, &statement, in_flight)))
+}
+
+/// Returns one request of the caller by its id. The error must not reveal that another caller has such a request.
+pub(in crate::http) async fn request(
+    request: HttpRequest,
+    id: Path<String>,
+    context: RequestContext,
+) -> Result<HttpResponse, ApiError> {
+    let (caller, state) = (identify(&request, &context).await?, context.state());
+    let found = state.shared.limiter.request(&caller.subject, &id).await.map_err(|failure| unreadable(&failure))?;
+    let entry = found.ok_or_else(|| ApiError::no_request(&id))?;
+    Ok(private(&request_body(&entry)))
+}
+
+/// Identifies a caller that may read its usage.
+async fn identify(request: &HttpRequest, context: &RequestContext) -> Result<Caller, ApiError> {
+    let caller = context.identify(request.headers()).await?;
+    caller.require(Scope::Usage)?;
+    context.state().admission.check_token(&caller).await?;
+    Ok(caller)
+}
+
+fn unreadable(failure: &StoreError) -> ApiError {
+    tracing::debug!(%failure, "the usage of a caller could not be read");
+    ApiError::store_away("The gateway cannot read your usage at the moment. Please try again.")
+}
+
+/// Builds an answer that no cache keeps.
+fn private(body: &Value) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
-    Ok(answer::json(response, &body))
+    answer::json(response, body)
+}
+
+fn request_body(entry: &Entry) -> Value {
+    let Entry { at, info, audio, estimate, cost, usage, ending, .. } = entry;
+    let charge = |charge: &Charge| json!({ "usd": charge.usd, "audio_ms": charge.audio });
+    json!({
+        "object": "usage.request",
+        "request_id": info.request_id,
+        "created_at": at.get() / 1000,
+        "model": info.model,
+        "provider": info.provider,
+        "attempts": info.attempts,
+        "pieces": info.pieces,
+        "audio_ms": audio,
+        "usage": usage.map(reported),
+        "estimate": charge(estimate),
+        "cost": charge(cost),
+        "status": if *ending == Ending::Open { "open" } else { "settled" },
+        "ending": ending,
+    })
+}
+
+/// Writes a provider's report in OpenAI's form.
+fn reported(usage: Usage) -> Value {
+    match usage {
+        Usage::Tokens { input, output } => json!({
+            "type": "tokens",
+            "input_tokens": input,
+            "output_tokens": output,
+            "total_tokens": input.saturating_add(output),
+        }),
+        Usage::Length(length) if length.get() % 1000 == 0 => {
+            json!({ "type": "duration", "seconds": length.get() / 1000 })
+        }
+        Usage::Length(length) => {
+            json!({ "type": "duration", "seconds": Duration::from_millis(length.get()).as_secs_f64() })
+        }
+    }
 }
 
 fn requested_month(query: &str) -> Result<Option<Month>, ApiError> {
