@@ -231,6 +231,8 @@ async function tokens() {
   const failure = await page.locator('#failure').innerText();
   await page.locator('#token').fill(TOKENS.without_usage);
   await page.getByRole('button', { name: 'Use it' }).click();
+  await page.waitForFunction(() => document.getElementById('transcript').textContent.includes('Sphinx'));
+  say({ saw: 'the first word', all: true });
   await until(page, 'done');
   await page.locator('#facts-said').waitFor();
   const said = await page.locator('#facts-said').innerText();
@@ -289,7 +291,7 @@ async function keyboard() {
   await page.waitForFunction(() => document.getElementById('elapsed').textContent >= '0:01');
   await page.keyboard.press('Space');
   await page.waitForFunction(() => document.getElementById('transcript').textContent.includes('Sphinx'));
-  say({ saw: 'keyboard' });
+  say({ saw: 'the first word', all: true });
   await until(page, 'done');
   await reach('#option-model');
   await page.keyboard.type('whisper');

@@ -96,7 +96,7 @@ async fn use_console(gateway: &Gateway, chromium: std::path::PathBuf, steps: Ste
     command.env("URL", gateway.url("")).env("TOKENS", tokens.to_string()).env("RECORDINGS", audio::media());
     let on = move |step: &str| match step {
         "a piece" => (0..2).for_each(|_| steps.rest_of_pieces.open()),
-        "keyboard" => (0..3).for_each(|_| steps.next_delta.open()),
+        "the first word" => (0..3).for_each(|_| steps.next_delta.open()),
         _ => steps.next_delta.open(),
     };
     let found = tokio::task::spawn_blocking(move || run(command, on)).await.unwrap();
@@ -123,7 +123,10 @@ async fn the_console_is_used_as_a_newcomer_uses_it() {
 
     assert!(!found.contains_key("error"), "{:#?}", found["error"]);
     // The token is out of the address at once, and kept for this tab alone.
-    assert_eq!(one("address"), json!({ "is": "address", "url": gateway.url("/"), "kept": ["voxgate.token"], "local": 0 }));
+    assert_eq!(
+        one("address"),
+        json!({ "is": "address", "url": gateway.url("/"), "kept": ["voxgate.token"], "local": 0 })
+    );
     assert_eq!(says("microphone", "text"), "Sphinx of black");
     holds("microphone", "facts", &["First word", "Last word", "openai", "18 tokens", "Left this minute", "no limit"]);
     assert_eq!(says("copied", "text"), "Sphinx of black");
@@ -208,7 +211,9 @@ async fn a_setting_ends_the_page_alone() {
     for path in ["/", "/console/console.js", "/console/console.css", "/console/icon.svg", "/console/talk.mp3"] {
         let answer = gateway.send(gateway.request(reqwest::Method::GET, path)).await;
         assert_eq!((answer.status, answer.body.is_empty()), (200, false), "{path}");
-        assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self';"));
+        assert!(
+            answer.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self';")
+        );
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     }
     let unknown = gateway.send(gateway.request(reqwest::Method::GET, "/console/nothing.js")).await;

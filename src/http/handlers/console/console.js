@@ -33,9 +33,9 @@ addEventListener("beforeunload", (event) => {
   if (sources.isRecording() || items.some(({ state }) => state === "sending")) event.preventDefault();
 });
 
-function onToken(token) {
-  loadModels();
-  if (!token) return;
+async function onToken(token) {
+  await loadModels();
+  if (!token || token !== tokens.token()) return;
   // What a refused token has stopped goes on.
   for (const item of items) if (item.state === "failed" && item.error?.status === 401) Object.assign(item, fresh());
   isPaused = false;
@@ -61,7 +61,6 @@ function add(recordings) {
   const added = recordings.map((recording) => ({
     ...recording,
     ...fresh(),
-    call: options.call(),
     address: URL.createObjectURL(recording.blob),
   }));
   items.push(...added);
@@ -84,6 +83,7 @@ async function next() {
     return;
   }
   isSending = true;
+  item.call = options.call();
   if (selected?.state !== "sending" && (selected === item || !selected || items.indexOf(selected) < items.indexOf(item))) select(item);
   try {
     await send(item, (what) => changed(item, what));
@@ -123,7 +123,7 @@ function cancel(item) {
 
 /** Sends a recording again, with the options that are chosen now. */
 function again(item) {
-  Object.assign(item, fresh(), { call: options.call() });
+  Object.assign(item, fresh());
   isPaused = false;
   changed(item, "began");
   next();
@@ -169,5 +169,5 @@ function showQueue() {
 }
 
 function showCode() {
-  code.show({ base, name: selected?.name ?? "recording.webm", call: options.call() });
+  code.show({ base, name: selected?.name ?? "recording.webm", call: { model: options.DEFAULT_MODEL, ...options.call() } });
 }

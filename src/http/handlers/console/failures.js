@@ -18,8 +18,8 @@ const ADVICE = {
   unsupported_value: "Change it under Options.",
   invalid_value: "Change it under Options.",
   https_required: "Open this page by https.",
-  rate_limit_exceeded: "Nothing was spent. It is sent again by itself.",
-  concurrency_limit_exceeded: "Other requests of this caller are in flight. It is sent again when one has ended.",
+  rate_limit_exceeded: "Nothing was spent.",
+  concurrency_limit_exceeded: "Other requests of this caller are in flight.",
   session_limit_exceeded: "The session has used what it may. Open another one.",
   insufficient_quota: "The budget of the month is used up. It begins again with the next month, or the operator raises it.",
   file_too_large: "Cut or compress it: ffmpeg -i recording -ac 1 -b:a 32k recording.mp3 makes an hour 15 MB.",
@@ -33,7 +33,7 @@ const ADVICE = {
   provider_timeout: PROVIDER,
   provider_stream_broken: "The text so far is below. Sending it again costs again.",
   provider_auth_failed: "The operator has to look at the provider's key.",
-  overloaded: "The gateway has much to do. It is sent again by itself.",
+  overloaded: "The gateway has much to do.",
   store_unavailable: "The store that keeps limits is away. Send it again in a while.",
   transcript_incomplete: ({ partial }) => (partial?.missing?.length ? `Missing: ${stretches(partial.missing)}. The rest is below.` : "What was heard is below."),
   connection_lost: ({ maybeCharged }) =>
@@ -77,8 +77,8 @@ export function show(item, again) {
   [box.item, box.error] = [item, error];
   const children = [element("strong", {}, titleOf(error)), element("p", {}, told(MESSAGES[error.code], error) ?? error.message)];
   const advice = told(ADVICE[error.code], error);
-  if (advice && advice !== error.message) children.push(element("p", {}, advice));
-  if (waitOf(error) !== null) children.push(element("p", { id: "countdown", "aria-live": "off" }));
+  const countdown = waitOf(error) === null ? null : element("span", { id: "countdown", "aria-live": "off" });
+  if (advice || countdown) children.push(element("p", {}, ...[advice, countdown && " ", countdown].filter(Boolean)));
   const row = element("div", { class: "row" });
   if (waitOf(error) === null) row.append(element("button", { type: "button", id: "retry", click: again }, "Send again"));
   if (error.param && hasField(error.param)) row.append(element("button", { type: "button", click: () => reveal(error.param) }, "Show the option"));

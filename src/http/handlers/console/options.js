@@ -20,7 +20,8 @@ const UNKNOWN = {
   unknown: true,
 };
 
-const DEFAULT_MODEL = "gpt-transcribe";
+/** The model that is chosen first, and shown in code as long as the gateway's are not known. */
+export const DEFAULT_MODEL = "gpt-transcribe";
 const LANGUAGES = "en de fr es it pt nl pl uk ru tr sv da fi cs el ro hu ar he hi ja ko zh".split(" ");
 
 let known = [];
@@ -59,7 +60,8 @@ export function call() {
   const takes = facts();
   const isTranslation = task() === "translate";
   const list = (text) => text.split(",").map((item) => item.trim()).filter(Boolean);
-  const options = { model: chosen.model ?? DEFAULT_MODEL };
+  // Without a model the gateway takes its own default.
+  const options = chosen.model ? { model: chosen.model } : {};
   const languages = list(chosen.language);
   if (!isTranslation && languages.length > 1 && has("languages")) options.languages = languages;
   else if (!isTranslation && languages.length > 0 && has("language")) options.language = languages[0];

@@ -44,6 +44,7 @@ export function select(given) {
   player.load(item);
   growing = null;
   rows = [];
+  $("transcript").hidden = false;
   $("transcript").replaceChildren(...(item ? [] : [element("p", { class: "empty" }, EMPTY)]));
   update("selected");
 }
@@ -56,6 +57,7 @@ export function update(what) {
   if (!item) return [$("actions"), $("facts"), $("facts-said")].forEach((part) => (part.hidden = true));
   if (what === "began") [growing, rows] = [null, []];
   showText(what);
+  $("transcript").hidden = (item.state === "failed" || item.state === "held") && item.text === "";
   const isOver = item.state === "done" || item.state === "cancelled";
   $("actions").hidden = !isOver;
   for (const part of [$("as"), $("copy"), $("download")]) part.hidden = item.state !== "done";

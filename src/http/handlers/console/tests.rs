@@ -7,7 +7,8 @@ use super::*;
 fn page_and_module_take_less_than_60_kilobytes() {
     let texts = ASSETS.iter().filter(|asset| asset.content_type != "audio/mpeg").map(|asset| asset.bytes);
     // gzip adds a head and a checksum.
-    let sum: usize = texts.chain([PAGE.as_bytes(), MODULE.as_bytes()]).map(|text| compress_to_vec(text, 6).len() + 18).sum();
+    let sum: usize =
+        texts.chain([PAGE.as_bytes(), MODULE.as_bytes()]).map(|text| compress_to_vec(text, 6).len() + 18).sum();
     assert!((10_000..60_000).contains(&sum), "{sum}");
 }
 
