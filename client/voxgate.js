@@ -355,11 +355,14 @@ async function sleep(seconds, signal) {
 }
 
 /** The address of a route. The default is the gateway that served this module, or else the page's own origin. */
-function addressOf(path, url) {
-  const own = new URL(import.meta.url);
-  const base = String(url ?? (own.protocol.startsWith("http") ? own.origin : (globalThis.location?.origin ?? "")));
+function addressOf(path, url = ownOrigin()) {
   // The base_url of an SDK, which ends in /v1, is accepted too.
-  return new URL(base.replace(/(\/v1)?\/*$/, "") + path, globalThis.location?.href).href;
+  return new URL(String(url).replace(/(\/v1)?\/*$/, "") + path, globalThis.location?.href).href;
+}
+
+function ownOrigin() {
+  const { protocol, origin } = new URL(import.meta.url);
+  return protocol.startsWith("http") ? origin : "";
 }
 
 // ---- Transcriptions -------------------------------------------------------------------------------------------------
