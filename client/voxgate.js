@@ -49,6 +49,10 @@ function connectionError(maybeCharged, cause) {
   return new VoxgateError(message, { code: "connection_lost", maybeCharged, cause });
 }
 
+function wrongAddress() {
+  return new VoxgateError("The answer is not a gateway's. Is the address right?", { code: "invalid_answer" });
+}
+
 // ---- Answers --------------------------------------------------------------------------------------------------------
 
 /** The facts in the head of an answer. A header that is missing, or that CORS hides from the page, is `null`. */
@@ -148,8 +152,9 @@ class TranscriptReader {
 
   begin(response) {
     this.#response = response;
-    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-    if (isStream) this.#parser = new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
+    if (this.#isOfType("text/html")) throw wrongAddress();
+    const events = () => new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
+    if (this.#isOfType("text/event-stream")) this.#parser = events();
     this.#emit({ type: "response", response });
   }
 
@@ -160,10 +165,10 @@ class TranscriptReader {
 
   end() {
     if (this.#parser) this.#parser.end();
-    else this.#receive(this.#whole());
+    else this.#readWhole();
     if (!this.done && this.#sawEnd) this.#receive({ type: DONE, text: this.heard });
     if (!this.done) {
-      const message = "The stream ended before the transcript was complete.";
+      const message = "The answer ended before the transcript was complete.";
       throw new VoxgateError(message, { code: "incomplete", maybeCharged: true, response: this.#response });
     }
   }
@@ -188,10 +193,14 @@ class TranscriptReader {
     if (progress) this.#emit({ ...progress, type: "voxgate.progress" });
   }
 
-  /** The event that a stream would have ended with, as the gateway makes it for models that cannot stream. */
-  #whole() {
-    const isJson = this.#response.headers.get("content-type")?.startsWith("application/json");
-    return isJson ? { text: "", ...parseObject(this.#body), type: DONE } : { type: DONE, text: this.#body };
+  /** Emits the event that a stream would have ended with, as the gateway makes it for models that cannot stream. */
+  #readWhole() {
+    const answer = this.#isOfType("application/json") ? parseObject(this.#body) : { text: this.#body };
+    if (answer) this.#receive({ text: "", ...answer, type: DONE });
+  }
+
+  #isOfType(type) {
+    return this.#response.headers.get("content-type")?.startsWith(type) ?? false;
   }
 }
 
@@ -389,8 +398,8 @@ class Transcription {
   constructor(audio, { onEvent, signal, ...options }) {
     this.#onEvent = onEvent;
     this.response = null;
-    const signals = [this.#controller.signal, ...(signal ? [signal] : [])];
-    this.result = this.#run(audio, { ...options, signal: AbortSignal.any(signals) });
+    const either = AbortSignal.any([this.#controller.signal, signal].filter(Boolean));
+    this.result = this.#run(audio, { ...options, signal: either });
     this.text = this.result.then(({ text }) => text);
     // A page that reads only the events gets the error there.
     for (const promise of [this.result, this.text]) promise.catch(() => {});
@@ -533,7 +542,7 @@ function* fieldsOf(name, value) {
 
 // ---- The microphone -------------------------------------------------------------------------------------------------
 
-/** What browsers record: Chrome and Firefox the first, older Firefox the second, Safari the others. */
+/** In order of preference. Chrome and Firefox record WebM, Safari records MP4. */
 const RECORDED_TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4;codecs=mp4a.40.2", "audio/mp4"];
 
 /** The level that counts as silence, in decibels below the loudest. */
@@ -607,8 +616,8 @@ class Recording {
       recorder.onerror = ({ error }) => reject(microphoneError(error));
       recorder.onstop = () => resolve(new Blob(this.#chunks, { type: recorder.mimeType }));
     });
-    const signals = [this.#cancelled.signal, ...(signal ? [signal] : [])];
-    return abortable(ended, AbortSignal.any(signals)).finally(() => this.#release());
+    const either = AbortSignal.any([this.#cancelled.signal, signal].filter(Boolean));
+    return abortable(ended, either).finally(() => this.#release());
   }
 
   #release() {
@@ -693,7 +702,7 @@ async function get(path, { url, signal = new AbortController().signal, ...option
   const reader = { begin: () => {}, push: (chunk) => (text += chunk) };
   await send({ method: "GET", url: addressOf(path, url), headers: {} }, reader, { ...options, signal });
   const answer = parseObject(text);
-  if (!answer) throw new VoxgateError("The answer is not JSON. Is this the gateway's address?", { code: "invalid_answer" });
+  if (!answer) throw wrongAddress();
   return answer;
 }
 

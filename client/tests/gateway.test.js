@@ -31,6 +31,12 @@ test("segments of a recording are subtitles", async () => {
   assert.match(subtitles(segments), /^WEBVTT\n\n00:00:0\d\.\d{3} --> 00:00:0\d\.\d{3}\n\w/);
 });
 
+test("the progress of a recording in pieces is told", async () => {
+  const { list } = await all(transcribe(recording, { url, token, model: "gpt-transcribe", response_format: "srt" }));
+  const { pieces_done, pieces, audio_ms, total_ms } = list.findLast(({ type }) => type === "voxgate.progress");
+  assert.ok(pieces_done >= 1 && pieces === pieces_done && audio_ms === total_ms && total_ms > 2000);
+});
+
 test("an expired token is renewed, and any other refusal is an error", async () => {
   const renewed = transcribe(recording, { url, token: ({ renew }) => (renew ? token : EXPIRED_TOKEN) });
   assert.equal(await renewed.text, TRANSCRIPT);
