@@ -1,21 +1,16 @@
 /**
  * Voxgate for web pages: records the microphone, sends recordings to the gateway, and reads transcripts as they come.
  *
- *     import { record, transcribe } from "https://voice.example.com/voxgate.js";
- *
- *     const recording = await record();
- *     const transcript = transcribe(await recording.stop(), { token, model: "gpt-transcribe" });
+ *     const transcript = transcribe(file, { token, model: "gpt-transcribe" });
  *     for await (const event of transcript) if (event.type === "transcript.text.delta") show(event.delta);
- *     console.log(await transcript.text);
  *
- * The gateway serves this file as `/voxgate.js`. It needs no build and has no dependencies. It also runs in workers and in
- * Node 20 or later, without a microphone. README.md explains its use; voxgate.d.ts has the types.
+ * client/README.md explains its use; client/voxgate.d.ts has the types.
  */
 
-/** How often one request is sent in total, refusals for an expired token apart. */
+/** The number of times that one request is sent, apart from the one for an expired token. */
 const MAX_ATTEMPTS = 3;
 
-/** The longest wait before a request is repeated, in seconds, unless the option `maxRetryWait` says otherwise. */
+/** The default of the option `maxRetryWait`, in seconds. */
 const MAX_RETRY_WAIT = 30;
 
 const DELTA = "transcript.text.delta";
@@ -42,12 +37,9 @@ export class VoxgateError extends Error {
 
 /** Makes an error from the member `error` of an answer or of an event. */
 function errorOf(error, response) {
-  const facts = typeof error === "string" ? { message: error } : (error ?? {});
-  const text = (value) => (typeof value === "string" ? value : null);
-  const message = text(facts.message) ?? `The server gave no reason (status ${response.status}).`;
-  const { partial } = facts;
-  const [code, type, param] = [text(facts.code), text(facts.type), text(facts.param)];
-  return new VoxgateError(message, { code, type, param, partial, maybeCharged: Boolean(partial), response });
+  const { message, ...facts } = typeof error === "string" ? { message: error } : (error ?? {});
+  const words = message ?? `The server gave no reason (status ${response.status}).`;
+  return new VoxgateError(words, { ...facts, maybeCharged: Boolean(facts.partial), status: response.status, response });
 }
 
 function connectionError(maybeCharged, cause) {
@@ -55,6 +47,10 @@ function connectionError(maybeCharged, cause) {
     ? "The connection was lost before the answer was complete."
     : "The gateway cannot be reached, or it does not allow this page (cors.origins).";
   return new VoxgateError(message, { code: "connection_lost", maybeCharged, cause });
+}
+
+function wrongAddress() {
+  return new VoxgateError("The answer is not a gateway's. Is the address right?", { code: "invalid_answer" });
 }
 
 // ---- Answers --------------------------------------------------------------------------------------------------------
@@ -83,10 +79,8 @@ function rateLimitsOf(header) {
 
 /** The seconds until the request may be repeated. A provider may have written an HTTP date. */
 function retryAfterOf(headers) {
-  const [ms, text] = [headers.get("retry-after-ms"), headers.get("retry-after")];
-  const candidates = [ms === null ? NaN : Number(ms) / 1000];
-  if (text !== null) candidates.push(Number(text), (Date.parse(text) - Date.now()) / 1000);
-  const seconds = candidates.find(Number.isFinite);
+  const [ms, text] = ["retry-after-ms", "retry-after"].map((name) => headers.get(name) ?? NaN);
+  const seconds = [ms / 1000, Number(text), (Date.parse(text) - Date.now()) / 1000].find(Number.isFinite);
   return seconds === undefined ? null : Math.max(0, seconds);
 }
 
@@ -158,8 +152,9 @@ class TranscriptReader {
 
   begin(response) {
     this.#response = response;
-    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-    if (isStream) this.#parser = new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
+    if (this.#isOfType("text/html")) throw wrongAddress();
+    const events = () => new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
+    if (this.#isOfType("text/event-stream")) this.#parser = events();
     this.#emit({ type: "response", response });
   }
 
@@ -170,23 +165,20 @@ class TranscriptReader {
 
   end() {
     if (this.#parser) this.#parser.end();
-    else this.#receive(this.#whole());
+    else this.#readWhole();
     if (!this.done && this.#sawEnd) this.#receive({ type: DONE, text: this.heard });
     if (!this.done) {
-      const message = "The stream ended before the transcript was complete.";
+      const message = "The answer ended before the transcript was complete.";
       throw new VoxgateError(message, { code: "incomplete", maybeCharged: true, response: this.#response });
     }
   }
 
   #read(name, data) {
-    if (this.done) return;
-    if (data === "[DONE]") {
-      this.#sawEnd = true;
-      return;
-    }
+    if (this.done || this.#sawEnd) return;
+    this.#sawEnd = data === "[DONE]";
+    if (this.#sawEnd) return;
     const event = parseObject(data);
     if (event?.error || name === "error") throw errorOf(event?.error ?? event, this.#response);
-    // There may be new types of events, and the provider's own. Without a type nobody can tell what it is.
     if (typeof event?.type === "string") this.#receive(event);
   }
 
@@ -201,10 +193,14 @@ class TranscriptReader {
     if (progress) this.#emit({ ...progress, type: "voxgate.progress" });
   }
 
-  /** The event that a stream would have ended with, as the gateway makes it for models that cannot stream. */
-  #whole() {
-    const isJson = this.#response.headers.get("content-type")?.startsWith("application/json");
-    return isJson ? { text: "", ...parseObject(this.#body), type: DONE } : { type: DONE, text: this.#body };
+  /** Emits the event that a stream would have ended with, as the gateway makes it for models that cannot stream. */
+  #readWhole() {
+    const answer = this.#isOfType("application/json") ? parseObject(this.#body) : { text: this.#body };
+    if (answer) this.#receive({ text: "", ...answer, type: DONE });
+  }
+
+  #isOfType(type) {
+    return this.#response.headers.get("content-type")?.startsWith(type) ?? false;
   }
 }
 
@@ -243,7 +239,7 @@ async function send(request, reader, { token, signal, maxRetryWait = MAX_RETRY_W
   }
 }
 
-/** True if the gateway refused the request before it cost anything, and says that it may be repeated. */
+/** True if the gateway refused the request at no cost, and allows to repeat it. */
 function isRepeatable(error, request) {
   if (!(error instanceof VoxgateError) || error.maybeCharged || isStream(request.body)) return false;
   if (error.status === 401) return error.code === "token_expired";
@@ -321,8 +317,8 @@ function parseHeaders(text) {
   return new Headers(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
 }
 
-/** Errors of Node's `fetch` that say that no byte of the request went out. */
-const NOT_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"];
+/** Errors of Node's `fetch` by which no byte of the request went out. */
+const NOT_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
 
 async function sendByFetch({ method, url, headers, body, signal }, { onHead, onText }) {
   const lost = (error) => {
@@ -368,11 +364,14 @@ async function sleep(seconds, signal) {
 }
 
 /** The address of a route. The default is the gateway that served this module, or else the page's own origin. */
-function addressOf(path, url) {
-  const own = new URL(import.meta.url);
-  const base = String(url ?? (own.protocol.startsWith("http") ? own.origin : (globalThis.location?.origin ?? "")));
-  // The SDKs' base_url ends in /v1: it is as good.
-  return new URL(base.replace(/(\/v1)?\/*$/, "") + path, globalThis.location?.href).href;
+function addressOf(path, url = ownOrigin()) {
+  // The base_url of an SDK, which ends in /v1, is accepted too.
+  return new URL(String(url).replace(/(\/v1)?\/*$/, "") + path, globalThis.location?.href).href;
+}
+
+function ownOrigin() {
+  const { protocol, origin } = new URL(import.meta.url);
+  return protocol.startsWith("http") ? origin : "";
 }
 
 // ---- Transcriptions -------------------------------------------------------------------------------------------------
@@ -381,24 +380,15 @@ function addressOf(path, url) {
  * The options that may stand in an address. Prompts, keywords, names and options that this module does not know go in the
  * body, because proxies log addresses.
  */
-const QUERY_OPTIONS = new Set([
-  "chunking_strategy",
-  "include",
-  "language",
-  "languages",
-  "model",
-  "response_format",
-  "stream",
-  "temperature",
-  "timestamp_granularities",
-]);
+const QUERY_OPTIONS = "chunking_strategy include language languages model response_format stream temperature timestamp_granularities"
+  .split(" ");
 
-/** Sends a recording. The work starts at once; the result has its events and promises of the text and the last event. */
+/** Sends a recording. The work starts at once. */
 export function transcribe(audio, options = {}) {
   return new Transcription(audio, options);
 }
 
-/** The transcript of one recording: an async iterable of its events, and a promise of its text. */
+/** The transcription of a recording: an async iterable of its events, and promises of its text and of its last event. */
 class Transcription {
   #controller = new AbortController();
   #events = new EventQueue();
@@ -407,16 +397,14 @@ class Transcription {
 
   constructor(audio, { onEvent, signal, ...options }) {
     this.#onEvent = onEvent;
-    /** The facts of the answer's head, once it has come. */
     this.response = null;
-    /** The event `transcript.text.done`: the text, with the usage, segments and words of the answer. */
-    this.result = this.#run(audio, options, signal);
+    const either = AbortSignal.any([this.#controller.signal, signal].filter(Boolean));
+    this.result = this.#run(audio, { ...options, signal: either });
     this.text = this.result.then(({ text }) => text);
-    // Whoever reads the events alone gets the error there.
+    // A page that reads only the events gets the error there.
     for (const promise of [this.result, this.text]) promise.catch(() => {});
   }
 
-  /** Ends the request, unless the text is complete. The promises reject with the reason. */
   cancel(reason) {
     this.#controller.abort(reason);
   }
@@ -424,7 +412,7 @@ class Transcription {
   [Symbol.asyncIterator]() {
     return {
       next: () => this.#events.next(),
-      // Whoever leaves the loop early lets go of the work, and of its cost.
+      // Leaving the loop early ends the work, and its cost.
       return: async () => {
         if (!this.#reader.done) this.cancel();
         return { done: true, value: undefined };
@@ -432,8 +420,7 @@ class Transcription {
     };
   }
 
-  async #run(audio, options, signal) {
-    const unlink = link(signal, this.#controller);
+  async #run(audio, options) {
     try {
       await this.#send(audio, options);
       this.#events.close();
@@ -442,13 +429,10 @@ class Transcription {
       this.#describe(error);
       this.#events.close(error);
       throw error;
-    } finally {
-      unlink();
     }
   }
 
-  async #send(audio, { url, endpoint, token, task, maxRetryWait, ...options }) {
-    const { signal } = this.#controller;
+  async #send(audio, { url, endpoint, task, token, signal, maxRetryWait, ...options }) {
     const path = `/v1/audio/${task === "translate" ? "translations" : "transcriptions"}`;
     const address = endpoint === undefined ? addressOf(path, url) : addressOf(endpoint, "");
     const recording = await abortable(recordingOf(audio), signal);
@@ -508,14 +492,6 @@ class EventQueue {
   }
 }
 
-/** Aborts `controller` when `signal` is aborted. Returns a function that ends this. */
-function link(signal, controller) {
-  const abort = () => controller.abort(signal.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort);
-  return () => signal?.removeEventListener("abort", abort);
-}
-
 /** Browsers send streams over HTTP/2 alone, tell no progress of them, and could not repeat them. So pages collect them. */
 const sendsStreams = typeof location === "undefined";
 
@@ -544,7 +520,7 @@ function decodeDataUrl(text) {
 function requestOf(address, recording, options) {
   const names = Object.keys(options).filter((name) => options[name] !== undefined && options[name] !== null);
   const fields = names.flatMap((name) => [...fieldsOf(name, options[name])]);
-  if (isStream(recording) || names.every((name) => QUERY_OPTIONS.has(name))) {
+  if (isStream(recording) || names.every((name) => QUERY_OPTIONS.includes(name))) {
     const isMedia = /^(audio|video)\//.test(recording.type ?? "");
     const headers = { "Content-Type": isMedia ? recording.type : "application/octet-stream" };
     // The gateway forwards such a body while it arrives.
@@ -566,7 +542,7 @@ function* fieldsOf(name, value) {
 
 // ---- The microphone -------------------------------------------------------------------------------------------------
 
-/** What browsers record: Chrome and Firefox the first, older Firefox the second, Safari the others. */
+/** In order of preference. Chrome and Firefox record WebM, Safari records MP4. */
 const RECORDED_TYPES = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4;codecs=mp4a.40.2", "audio/mp4"];
 
 /** The level that counts as silence, in decibels below the loudest. */
@@ -597,7 +573,6 @@ class Recording {
   #started = performance.now();
   #ended = null;
   #cancelled = new AbortController();
-  #unlink;
   #timer;
 
   constructor(microphone, { mimeType, bitsPerSecond, maxSeconds, onLevel, signal }) {
@@ -605,12 +580,10 @@ class Recording {
     const type = mimeType ?? RECORDED_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     const rate = bitsPerSecond === undefined ? {} : { audioBitsPerSecond: bitsPerSecond };
     this.#recorder = new MediaRecorder(microphone, { ...rate, ...(type && { mimeType: type }) });
-    /** The recording, once it has ended: by `stop()`, after `maxSeconds`, or because the microphone is gone. */
-    this.blob = this.#record();
+    this.blob = this.#record(signal);
     this.blob.catch(() => {});
     this.#recorder.start();
     this.#meter = new LevelMeter(microphone);
-    this.#unlink = link(signal, this.#cancelled);
     if (maxSeconds !== undefined) this.#timer = setTimeout(() => this.stop(), maxSeconds * 1000);
     if (onLevel) this.#watch(onLevel);
   }
@@ -619,41 +592,37 @@ class Recording {
     return this.#ended === null;
   }
 
-  /** Seconds. */
   get elapsed() {
     return ((this.#ended ?? performance.now()) - this.#started) / 1000;
   }
 
-  /** How loud it is now: 0 is silence, 1 the loudest, in equal steps of decibels. */
   get level() {
     return this.isRecording ? this.#meter.level : 0;
   }
 
-  /** Ends the recording and returns it. */
   stop() {
     if (this.#recorder.state !== "inactive") this.#recorder.stop();
     return this.blob;
   }
 
-  /** Ends the recording and drops it. */
   cancel(reason) {
     this.#cancelled.abort(reason);
   }
 
-  #record() {
+  #record(signal) {
     const recorder = this.#recorder;
     const ended = new Promise((resolve, reject) => {
       recorder.ondataavailable = ({ data }) => this.#chunks.push(data);
       recorder.onerror = ({ error }) => reject(microphoneError(error));
       recorder.onstop = () => resolve(new Blob(this.#chunks, { type: recorder.mimeType }));
     });
-    return abortable(ended, this.#cancelled.signal).finally(() => this.#release());
+    const either = AbortSignal.any([this.#cancelled.signal, signal].filter(Boolean));
+    return abortable(ended, either).finally(() => this.#release());
   }
 
   #release() {
     this.#ended = performance.now();
     this.#chunks = [];
-    this.#unlink();
     clearTimeout(this.#timer);
     if (this.#recorder.state !== "inactive") this.#recorder.stop();
     release(this.#microphone);
@@ -667,7 +636,7 @@ class Recording {
   }
 }
 
-/** The loudness of a microphone. In a browser without Web Audio it is always 0. */
+/** The loudness of a microphone, from 0 to 1 in equal steps of decibels. Without Web Audio it is always 0. */
 class LevelMeter {
   #context = null;
   #analyser = null;
@@ -699,7 +668,7 @@ function release(microphone) {
   for (const track of microphone.getTracks()) track.stop();
 }
 
-/** What each exception of a browser means: a code for programs, and words for people. */
+/** The code and the words for each exception of a browser. */
 const MICROPHONE_ERRORS = {
   NotAllowedError: ["microphone_denied", "The microphone is blocked. Allow it for this page in the browser's settings."],
   NotFoundError: ["microphone_not_found", "There is no microphone. Connect one and try again."],
@@ -716,17 +685,14 @@ function microphoneError(cause) {
 
 // ---- Other routes ---------------------------------------------------------------------------------------------------
 
-/** The models that the caller may use. */
 export async function models(options) {
   return (await get("/v1/models", options)).data;
 }
 
-/** What the caller has used in a month (`YYYY-MM`; the default is the current one). Needs the scope `usage`. */
 export function usage({ month, ...options } = {}) {
   return get(`/v1/usage${month === undefined ? "" : `?month=${encodeURIComponent(month)}`}`, options);
 }
 
-/** What one request of the caller's did and cost. Needs the scope `usage`. */
 export function requestUsage(requestId, options) {
   return get(`/v1/usage/requests/${encodeURIComponent(requestId)}`, options);
 }
@@ -736,7 +702,7 @@ async function get(path, { url, signal = new AbortController().signal, ...option
   const reader = { begin: () => {}, push: (chunk) => (text += chunk) };
   await send({ method: "GET", url: addressOf(path, url), headers: {} }, reader, { ...options, signal });
   const answer = parseObject(text);
-  if (!answer) throw new VoxgateError("The answer is not JSON. Is this the gateway's address?", { code: "invalid_answer" });
+  if (!answer) throw wrongAddress();
   return answer;
 }
 

@@ -25,8 +25,11 @@ export async function serve(...answers) {
   const seen = [];
   const server = http.createServer(async (request, response) => {
     const chunks = [];
-    // What is refused before it is read may break off.
-    for await (const chunk of request) chunks.push(chunk);
+    try {
+      for await (const chunk of request) chunks.push(chunk);
+    } catch {
+      return; // the client is gone
+    }
     seen.push({ url: request.url, method: request.method, headers: request.headers, body: Buffer.concat(chunks) });
     const answer = answers.shift() ?? refusal(500, "no_answer_prepared");
     if (typeof answer === "function") return answer(response);
@@ -37,7 +40,7 @@ export async function serve(...answers) {
     server.closeAllConnections();
     server.close();
   };
-  return { url: `http://127.0.0.1:${server.address().port}`, seen, close, [Symbol.dispose]: close };
+  return { url: `http://127.0.0.1:${server.address().port}`, seen, close };
 }
 
 /** Everything that an iterable gives, and the error that it ends with. */

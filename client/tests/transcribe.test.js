@@ -107,6 +107,15 @@ test("a stream without its end is incomplete", async () => {
   }
 });
 
+test("half of a JSON, and a page of some other server, are no transcript", async () => {
+  const { url } = await serving(
+    { headers: { "content-type": "application/json" }, body: '{"text":"Où ' },
+    { headers: { "content-type": "text/html; charset=utf-8" }, body: "<!doctype html>" },
+  );
+  assert.equal((await failure(transcribe(RECORDING, { url, stream: false }).text)).code, "incomplete");
+  assert.equal((await failure(transcribe(RECORDING, { url }).text)).code, "invalid_answer");
+});
+
 test("a transcript that is complete stays so when the connection breaks", async () => {
   const broken = async function* () {
     yield bytes(frame(DELTAS[0]) + frame(DONE));

@@ -22,6 +22,7 @@ mod browser;
 mod charges;
 mod check_command;
 mod cleanup;
+mod client_module;
 mod commands;
 mod compose;
 mod connection_limit;
