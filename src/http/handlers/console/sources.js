@@ -103,8 +103,8 @@ function decode(text) {
   const [, type, isBase64, data] = /^\s*data:([^,]*?)(;base64)?,(.*)$/is.exec(text) ?? [];
   if (data === undefined) throw new Error("A data: URL begins with data: and has its data after a comma.");
   try {
-    const plain = decodeURIComponent(data);
-    const letters = isBase64 ? atob(plain) : unescape(data);
+    const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    const letters = isBase64 ? atob(plain) : plain;
     return new Blob([Uint8Array.from(letters, (letter) => letter.charCodeAt(0))], { type });
   } catch {
     throw new Error("The data after the comma is not base64.");

@@ -16,8 +16,14 @@ export function start() {
     const given = $("token").value.trim().replace(/^Bearer\s+/i, "");
     if (given) use(given);
   });
-  $("token-forget").addEventListener("click", () => use(null));
-  addEventListener("hashchange", () => use(fromAddress() ?? current));
+  $("token-forget").addEventListener("click", () => {
+    use(null);
+    $("token").focus();
+  });
+  addEventListener("hashchange", () => {
+    const given = fromAddress();
+    if (given) use(given);
+  });
   setInterval(show, 15_000);
   const handed = fromAddress();
   current = handed ?? stored();
