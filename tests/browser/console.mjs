@@ -296,7 +296,7 @@ async function keyboard() {
   await reach('#option-model');
   await page.keyboard.type('whisper');
   await reach('#option-format');
-  await page.keyboard.type('Text with t');
+  await page.keyboard.type('With t');
   await reach('#again');
   await page.keyboard.press('Enter');
   await until(page, 'done');

@@ -5,10 +5,10 @@ import { $, dollars, element } from "./dom.js";
 const FORMATS = {
   json: "Text",
   text: "Plain text",
-  verbose_json: "Text with times",
-  diarized_json: "Text with speakers",
-  srt: "Subtitles (SRT)",
-  vtt: "Subtitles (WebVTT)",
+  verbose_json: "With times",
+  diarized_json: "With speakers",
+  srt: "SRT subtitles",
+  vtt: "WebVTT subtitles",
 };
 
 /** For gateways that do not tell what a model takes: what most models take. */

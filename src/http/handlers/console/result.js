@@ -19,10 +19,10 @@ let rows = [];
 let again = () => {};
 
 export function start(handlers) {
-  again = handlers.again;
+  again = () => moveFocus(handlers.again);
   player.start(highlight);
-  $("cancel").addEventListener("click", () => handlers.cancel(item));
-  $("again").addEventListener("click", () => handlers.again(item));
+  $("cancel").addEventListener("click", () => moveFocus(handlers.cancel));
+  $("again").addEventListener("click", again);
   $("as").append(...EXPORTS.map(([value, name]) => element("option", { value }, name)));
   $("as").addEventListener("change", showExport);
   $("copy").addEventListener("click", () => copy(exported(item, $("as").value), $("as-said")));
@@ -35,6 +35,12 @@ export function start(handlers) {
     if (target.dataset?.at !== undefined && !String(getSelection())) player.playFrom(Number(target.dataset.at));
   });
   select(null);
+}
+
+/** Does what a button is for that goes when it was pressed, and must not take the focus with it. */
+function moveFocus(work) {
+  work(item);
+  $("result").focus({ preventScroll: true });
 }
 
 /** Shows an item, or the invitation to make one. */
@@ -53,7 +59,7 @@ export function select(given) {
 export function update(what) {
   showState();
   showProgress();
-  failures.show(item, () => again(item));
+  failures.show(item, again);
   if (!item) return [$("actions"), $("facts"), $("facts-said")].forEach((part) => (part.hidden = true));
   if (what === "began") [growing, rows] = [null, []];
   showText(what);

@@ -11,6 +11,8 @@ const HINT = "The transcript appears as soon as you stop.";
 
 let take = () => {};
 let recording = null;
+/** True while the browser asks for the microphone. The button stays enabled: one that is disabled loses the focus. */
+let isAsking = false;
 let count = 0;
 
 export const isRecording = () => recording !== null;
@@ -30,13 +32,13 @@ export function start(onRecordings) {
 }
 
 async function begin() {
-  if ($("record").disabled) return;
+  if (isAsking) return;
+  isAsking = true;
   say($("record-said"), null);
-  $("record").disabled = true;
   $("send-hint").textContent = "Waiting for the microphone …";
   try {
     recording = await record({ maxSeconds: MAX_RECORDING_SECONDS, onLevel });
-    $("record").disabled = false;
+    isAsking = false;
     show(true);
     const [blob, { elapsed }] = [await recording.blob, recording];
     const kind = /mp4/.test(blob.type) ? "m4a" : /ogg/.test(blob.type) ? "ogg" : "webm";
@@ -46,10 +48,10 @@ async function begin() {
     if (error.name !== "AbortError") say($("record-said"), error.message);
   } finally {
     recording = null;
-    const hadFocus = document.activeElement === document.body || document.activeElement === $("discard");
-    $("record").disabled = false;
+    isAsking = false;
+    // The button for discarding goes, and the focus must not go with it.
+    if (document.activeElement === $("discard")) $("record").focus();
     show(false);
-    if (hadFocus) $("record").focus();
   }
 }
 
