@@ -174,7 +174,7 @@ impl Banner {
                  start again, and `{command} token --sub alice` prints a token for an hour.\n"
             ),
             Access::Issuer => {
-                "RevokedTokens come from the issuer whose keys [identity] names: the gateway has no secret to sign \
+                "Tokens come from the issuer whose keys [identity] names: the gateway has no secret to sign \
                                one with.\n"
                     .to_owned()
             }
