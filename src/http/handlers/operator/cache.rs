@@ -106,7 +106,7 @@ mod tests {
             join_all(keys.iter().map(|key| get(*key))).await.into_iter().map(|one| *one.unwrap().value).collect()
         };
         assert_eq!(values(&[1; 20]).await, [1; 20]);
-        advance(KEEP - Duration::from_millis(1)).await;
+        advance(KEEP.saturating_sub(Duration::from_millis(1))).await;
         assert_eq!(values(&[1, 2, 1]).await, [1, 2, 1]);
         advance(Duration::from_millis(1)).await;
         assert_eq!(values(&[1, 2]).await, [3, 2], "the first is old");
