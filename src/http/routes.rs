@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::error::ApiError;
-use super::handlers::{audio, console, docs, health, metrics, models, sessions, usage};
+use super::handlers::{audio, console, docs, health, metrics, models, operator, sessions, usage};
 use crate::domain::terms::Task;
 
 /// A route: a method on a path, and its handler. `GET` includes `HEAD`.
@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 18] = [
+static ROUTES: [ApiRoute; 22] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -61,6 +61,10 @@ static ROUTES: [ApiRoute; 18] = [
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
     route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),
     route(Operational, Method::GET, "/metrics", |route| route.to(metrics::show)),
+    route(Operational, Method::GET, "/operator/state", |route| route.to(operator::state::show)),
+    route(Operational, Method::GET, "/operator/usage", |route| route.to(operator::usage::show)),
+    route(Operational, Method::GET, "/operator/usage.csv", |route| route.to(operator::usage::download)),
+    route(Operational, Method::GET, "/operator/requests", |route| route.to(operator::usage::requests)),
 ];
 
 const fn route(listeners: Listeners, method: Method, path: &'static str, handler: fn(Route) -> Route) -> ApiRoute {

@@ -60,6 +60,7 @@ mod metrics_gauges;
 mod models;
 mod monitoring;
 mod nextjs;
+mod operator;
 mod options;
 mod overload;
 mod provider_errors;

@@ -6,5 +6,7 @@ pub(super) mod docs;
 pub(super) mod health;
 pub(super) mod metrics;
 pub(super) mod models;
+pub(super) mod operator;
+mod request_json;
 pub(super) mod sessions;
 pub(super) mod usage;

@@ -1,20 +1,21 @@
 //! `GET /v1/usage`: the caller's usage of a month, the remaining budget, and the start of the next month; and
 //! `GET /v1/usage/requests/{request_id}`: what one request of the caller took and cost.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use super::request_json::request_json;
 use crate::config::Plan;
 use crate::domain::Month;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::{answer, query};
 use crate::identity::{Caller, Scope};
-use crate::ledger::{Charge, Ending, Entry, Statement, Tally, Usage};
+use crate::ledger::{Statement, Tally};
 use crate::store::StoreError;
 
 pub(in crate::http) async fn show(request: HttpRequest, context: RequestContext) -> Result<HttpResponse, ApiError> {
@@ -35,7 +36,7 @@ pub(in crate::http) async fn request(
     let (caller, state) = (identify(&request, &context).await?, context.state());
     let found = state.shared.limiter.request(&caller.subject, &id).await.map_err(|failure| unreadable(&failure))?;
     let entry = found.ok_or_else(|| ApiError::no_request(&id))?;
-    Ok(private(&request_body(&entry)))
+    Ok(private(&request_json(&entry)))
 }
 
 /// Identifies a caller that may read its usage.
@@ -58,45 +59,8 @@ fn private(body: &Value) -> HttpResponse {
     answer::json(response, body)
 }
 
-fn request_body(entry: &Entry) -> Value {
-    let Entry { at, info, audio, estimate, cost, usage, ending, .. } = entry;
-    let charge = |charge: &Charge| json!({ "usd": charge.usd, "audio_ms": charge.audio });
-    json!({
-        "object": "usage.request",
-        "request_id": info.request_id,
-        "created_at": at.get() / 1000,
-        "model": info.model,
-        "provider": info.provider,
-        "attempts": info.attempts,
-        "pieces": info.pieces,
-        "audio_ms": audio,
-        "usage": usage.map(reported),
-        "estimate": charge(estimate),
-        "cost": charge(cost),
-        "status": if *ending == Ending::Open { "open" } else { "settled" },
-        "ending": ending,
-    })
-}
-
-/// Writes a provider's report in OpenAI's form.
-fn reported(usage: Usage) -> Value {
-    match usage {
-        Usage::Tokens { input, output } => json!({
-            "type": "tokens",
-            "input_tokens": input,
-            "output_tokens": output,
-            "total_tokens": input.saturating_add(output),
-        }),
-        Usage::Length(length) if length.get() % 1000 == 0 => {
-            json!({ "type": "duration", "seconds": length.get() / 1000 })
-        }
-        Usage::Length(length) => {
-            json!({ "type": "duration", "seconds": Duration::from_millis(length.get()).as_secs_f64() })
-        }
-    }
-}
-
-fn requested_month(query: &str) -> Result<Option<Month>, ApiError> {
+/// Returns the month in a query.
+pub(super) fn requested_month(query: &str) -> Result<Option<Month>, ApiError> {
     let Some(text) = query::single(query, "month")? else { return Ok(None) };
     text.parse().map(Some).map_err(|error| query::invalid("month", &text, &format!("{error}")))
 }
@@ -116,9 +80,6 @@ fn statement_body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight
         "monthly_usd": plan.monthly_usd.map(|limit| limit.saturating_sub(spent.usd)),
         "monthly_audio_ms": plan.monthly_audio.map(|limit| limit.saturating_sub(spent.audio)),
     });
-    let rows = |name: &str, tallies: &std::collections::BTreeMap<String, Tally>| -> Vec<Value> {
-        tallies.iter().map(|(key, tally)| row(name, key, tally)).collect()
-    };
     json!({
         "object": "usage",
         "subject": caller.subject,
@@ -135,6 +96,12 @@ fn statement_body(caller: &Caller, plan: &Plan, statement: &Statement, in_flight
     })
 }
 
-fn row(name: &str, key: &str, tally: &Tally) -> Value {
+/// Writes tallies, each with its name as the member `name`.
+pub(super) fn rows(name: &str, tallies: &BTreeMap<String, Tally>) -> Vec<Value> {
+    tallies.iter().map(|(key, tally)| row(name, key, tally)).collect()
+}
+
+/// Writes a tally of `key`.
+pub(super) fn row(name: &str, key: &str, tally: &Tally) -> Value {
     json!({ name: key, "requests": tally.requests, "audio_ms": tally.audio_ms, "spent_usd": tally.spent_usd })
 }

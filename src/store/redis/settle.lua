@@ -83,16 +83,23 @@ else
   return now
 end
 
-for _, group in ipairs({ 'day:' .. args.day, 'model:' .. args.model }) do
-  for _, sums in ipairs({ month, totals }) do
-    redis.call('HINCRBY', sums, group .. ':requests', 1)
-    redis.call('HINCRBY', sums, group .. ':usd', args.usd)
-    redis.call('HINCRBY', sums, group .. ':audio', args.audio)
-  end
+-- Returns the number of requests of the group.
+local function count_in(sums, group)
+  redis.call('HINCRBY', sums, group .. ':usd', args.usd)
+  redis.call('HINCRBY', sums, group .. ':audio', args.audio)
+  return redis.call('HINCRBY', sums, group .. ':requests', 1)
 end
+
+local day, model = 'day:' .. args.day, 'model:' .. args.model
+count_in(month, day)
+count_in(month, model)
+redis.call('PEXPIRE', month, args.keep_month)
+count_in(totals, model)
 redis.call('ZINCRBY', callers, args.usd, args.subject)
-for _, key in ipairs({ month, totals, callers }) do
-  redis.call('PEXPIRE', key, args.keep_month)
+if count_in(totals, day) == 1 then
+  -- Once a day is often enough for what is kept for so long.
+  redis.call('PEXPIRE', totals, args.keep_month)
+  redis.call('PEXPIRE', callers, args.keep_month)
 end
 
 redis.call('ZADD', closed, string.format('%.0f', now_ms), args.id)
