@@ -155,7 +155,7 @@ async fn the_console_is_used_as_a_newcomer_uses_it() {
         ("refused", &["Paste another token"]),
         ("expired", &["expired"]),
         ("failure", &["The token has expired", "Copy the request id", "token_expired"]),
-        ("said", &["cost"]),
+        ("said", &["scope usage", "cost"]),
         ("who", &["alice", "transcribe"]),
     ] {
         holds("tokens", member, words);
