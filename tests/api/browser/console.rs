@@ -146,7 +146,7 @@ async fn the_console_is_used_as_a_newcomer_uses_it() {
     let piece = found["saw"].iter().find(|one| one["saw"] == "a piece").unwrap();
     assert!(piece["bar"].as_f64().is_some_and(|share| share > 0.0 && share < 1.0), "{piece}");
     // The first piece is asked for as a stream, the others whole.
-    assert_eq!(says("split", "text"), format!("{TRANSCRIPT} {}", vec!["judge my vow."; 5].join(" ")));
+    assert_eq!(says("split", "text"), format!("{TRANSCRIPT} {}", ["judge my vow."; 5].join(" ")));
     holds("split", "facts", &["Pieces\n3"]);
     assert_eq!((says("cancel", "text"), one("cancel")["again"].clone()), ("for ever".to_owned(), json!(true)));
 
