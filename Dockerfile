@@ -18,6 +18,7 @@ RUN mkdir -p src benches/gateway && touch src/lib.rs \
  && rm -r src
 
 COPY openapi.yaml ./
+COPY client/voxgate.js ./client/
 COPY src ./src
 RUN cargo build --profile dist --locked --bin voxgate
 # The last image has no shell to make a folder with.

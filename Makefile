@@ -70,9 +70,9 @@ fuzz: test-tools ## Send damaged recordings to a gateway, the same each time: ha
 test-tools: ## Install what the tests need beside Rust (asks for sudo)
 	@tests/install-tools.sh
 
-test-browser: test-tools ## Use the gateway's pages in Chromium, which is installed for that
+test-browser: test-tools ## Use the gateway's pages and the browser module in Chromium, which is installed for that
 	@tests/install-tools.sh browser
-	REQUIRE_BROWSER=1 cargo test --test api browser::
+	REQUIRE_BROWSER=1 cargo test --test api -- browser:: client_module::
 
 test-speech: test-tools ## Long recordings, split, before a recogniser: is as much heard as of the whole? An hour (SPEECH=--short: minutes)
 	@tests/install-tools.sh speech

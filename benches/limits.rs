@@ -129,6 +129,7 @@ async fn request(store: &Store, subject: Subject) -> Duration {
         model: "gpt-transcribe".to_owned(),
         provider: "openai".to_owned(),
         pieces: None,
+        attempts: None,
     };
     let estimate = Charge { usd: NanoUsd::new(75_000), audio: AudioMs::new(1000) };
     let lease = Duration::from_mins(11);

@@ -151,6 +151,7 @@ impl Admission {
                 model: targets.requested.name.clone(),
                 provider: provider.to_owned(),
                 pieces: None,
+                attempts: None,
             },
         }
     }

@@ -180,6 +180,7 @@ impl Drop for Permit {
             info.provider = target.provider;
         }
         info.pieces = pieces.as_ref().map(|pieces| pieces.count);
+        info.attempts = Some(self.attempts.count());
         let span = self.trace.begin(Step::Settle);
         span.set("voxgate.ending", ending.as_str());
         span.set("voxgate.cost_nano_usd", i64::try_from(cost.usd.get()).unwrap_or(i64::MAX));

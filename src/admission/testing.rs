@@ -45,6 +45,7 @@ pub(crate) fn permit(model: &str, length: AudioMs) -> (Permit, Settlements) {
             model: name,
             provider: String::new(),
             pieces: None,
+            attempts: None,
         },
         estimate: Charge { usd: NanoUsd::default(), audio: length },
         rated: length,

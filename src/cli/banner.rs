@@ -17,6 +17,8 @@ const SAMPLE: &str = "tests/media/sample.wav";
 /// The content of the banner for one set of settings.
 pub(super) struct Banner {
     sandbox: bool,
+    /// True if the gateway serves the console.
+    console: bool,
     https: Https,
     weak_secret: bool,
     /// The path of the embedded store's file.
@@ -92,6 +94,7 @@ impl Banner {
         let database = || store.data_dir.join(store.namespace.database()).display().to_string();
         Self {
             sandbox: settings.uses_sandbox(),
+            console: settings.console.enabled,
             https: Https::from_settings(settings),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
@@ -115,6 +118,7 @@ impl Banner {
         let scheme = if matches!(self.https, Https::Spoken) { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
         let mut lines = vec![format!("\nVoxgate listens on {url}   (API: {url}/docs)\n")];
+        lines.extend(self.console_address(&url));
         if self.sandbox {
             lines.push(
                 "SANDBOX: no OPENAI_API_KEY is set, so no speech is recognised. The gateway does everything else for\n\
@@ -146,6 +150,14 @@ impl Banner {
         lines.join("\n") + "\n"
     }
 
+    /// Returns the address of the console with a token, which its page takes out of the address. A browser never sends what
+    /// stands behind the `#`.
+    fn console_address(&self, url: &str) -> Option<String> {
+        let Access::Printed { token, .. } = &self.access else { return None };
+        let token = token.expose_secret();
+        self.console.then(|| format!("Open this address, press the button and speak:\n\n{url}/#token={token}\n"))
+    }
+
     fn access(&self, url: &str) -> String {
         let command = &self.command;
         match &self.access {
@@ -158,7 +170,7 @@ impl Banner {
                 let (model, token) = (&self.default_model, token.expose_secret());
                 let sample = if Path::new(SAMPLE).exists() { SAMPLE } else { "speech.wav" };
                 format!(
-                    "A token for the next hour, and a first request for a second terminal:\n\n\
+                    "The same token, valid for an hour, and a first request for a second terminal:\n\n\
                      export VOXGATE_TOKEN={token}\n\n\
                      curl -w '\\n' {url}/v1/audio/transcriptions \\\n  \
                      -H \"Authorization: Bearer $VOXGATE_TOKEN\" \\\n  \

@@ -4,6 +4,7 @@
 //! and checks it; a key that is left over is unknown. This module does not know the use of the settings.
 
 mod accepts;
+mod console;
 mod cors;
 mod files;
 mod fixed;
@@ -32,6 +33,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use console::Console;
 pub use cors::Cors;
 pub use files::Files;
 pub use fixed::Fixed;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub speech: Speech,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[console]`
+    pub console: Console,
     /// `[providers]` by name; `openai` is always there, unless the gateway listens off loopback and only other providers
     /// are configured.
     pub providers: BTreeMap<String, Provider>,
@@ -149,6 +153,7 @@ impl Settings {
             relay: Relay::read(root.section("relay")),
             speech: Speech::read(speech),
             sessions: Sessions::read(root.section("sessions")),
+            console: Console::read(root.section("console")),
             plans: plans::read_plans(root, &models),
             default_model: root.value("default_model", "gpt-transcribe".to_owned()),
             providers,

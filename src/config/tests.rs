@@ -1,3 +1,4 @@
+mod console;
 mod providers;
 mod speech;
 mod telemetry;

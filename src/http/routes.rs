@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::error::ApiError;
-use super::handlers::{audio, docs, health, metrics, models, sessions, usage};
+use super::handlers::{audio, console, docs, health, metrics, models, operator, sessions, usage};
 use crate::domain::terms::Task;
 
 /// A route: a method on a path, and its handler. `GET` includes `HEAD`.
@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 14] = [
+static ROUTES: [ApiRoute; 22] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -48,15 +48,23 @@ static ROUTES: [ApiRoute; 14] = [
     route(Public, Method::GET, "/v1/models/{model}", |route| route.to(models::retrieve))
         .with_pattern("/v1/models/{model:.+}"),
     route(Public, Method::GET, "/v1/usage", |route| route.to(usage::show)),
+    route(Public, Method::GET, "/v1/usage/requests/{request_id}", |route| route.to(usage::request)),
     route(Public, Method::POST, "/v1/sessions", |route| route.to(sessions::open)),
     route(Public, Method::GET, "/v1/sessions", |route| route.to(sessions::list)),
     route(Public, Method::DELETE, "/v1/sessions/{id}", |route| route.to(sessions::end)),
     route(Both, Method::GET, "/health/live", |route| route.to(health::live)),
     route(Both, Method::GET, "/health/ready", |route| route.to(health::ready)),
+    route(Public, Method::GET, "/", |route| route.to(console::page)),
+    route(Public, Method::GET, "/console/{asset}", |route| route.to(console::asset)),
+    route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
     route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),
     route(Operational, Method::GET, "/metrics", |route| route.to(metrics::show)),
+    route(Operational, Method::GET, "/operator/state", |route| route.to(operator::state::show)),
+    route(Operational, Method::GET, "/operator/usage", |route| route.to(operator::usage::show)),
+    route(Operational, Method::GET, "/operator/usage.csv", |route| route.to(operator::usage::download)),
+    route(Operational, Method::GET, "/operator/requests", |route| route.to(operator::usage::requests)),
 ];
 
 const fn route(listeners: Listeners, method: Method, path: &'static str, handler: fn(Route) -> Route) -> ApiRoute {

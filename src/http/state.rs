@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use super::concurrency::ConcurrencyLimit;
+use super::handlers::operator::cache::OperatorCache;
 use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
@@ -56,6 +58,10 @@ pub struct SharedState {
     pub sandbox: Option<SandboxProvider>,
     /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
+    /// What the operator's page last read from the store.
+    pub(super) operator_cache: OperatorCache,
+    /// The time of the start.
+    pub(super) started: Instant,
     /// True once the gateway no longer takes requests.
     stopping: AtomicBool,
 }
@@ -75,7 +81,19 @@ impl SharedState {
         let intake = intake::Shared::new(&settings.fixed.spool, settings.intake.max_audio_bytes)?;
         let speech = Arc::new(SpeechPool::new(settings.fixed.speech_pool.threads)?);
         let (limiter, stopping) = (Arc::new(limiter), AtomicBool::new(false));
-        Ok(Self { limiter, intake, speech, concurrency, write_metrics, sandbox, traces, stopping })
+        let (operator_cache, started) = (OperatorCache::default(), Instant::now());
+        Ok(Self {
+            limiter,
+            intake,
+            speech,
+            concurrency,
+            write_metrics,
+            sandbox,
+            traces,
+            operator_cache,
+            started,
+            stopping,
+        })
     }
 
     /// Returns true if new requests should go to another replica.

@@ -77,6 +77,10 @@ pub struct RequestInfo {
     /// is in progress. Records of earlier versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pieces: Option<u32>,
+    /// The number of attempts at providers, those of all pieces together; `None` while the request is in progress. Records
+    /// of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
 }
 
 /// The ending of a request, for its record.

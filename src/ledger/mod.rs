@@ -3,10 +3,14 @@
 
 mod entry;
 mod price;
+mod sheet;
 mod statement;
+mod totals;
 mod usage;
 
 pub use entry::{Charge, Ending, Entry, PermitId, RequestInfo};
 pub use price::{Price, TokenPrice};
+pub use sheet::{Sheet, tally_cells};
 pub use statement::{Statement, Tally};
+pub use totals::{CallerTally, MAX_CALLERS, Totals};
 pub use usage::{Report, Usage};

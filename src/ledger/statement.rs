@@ -56,12 +56,18 @@ impl Statement {
         Self { subject, month, total: Tally::default(), by_day: BTreeMap::new(), by_model: BTreeMap::new() }
     }
 
+    /// Returns the charges of settled requests.
+    pub fn settled(&self) -> Tally {
+        self.by_day.values().fold(Tally::default(), |sum, day| sum.plus(*day))
+    }
+
     /// Returns the charges of unsettled requests: those in flight, and those of gateways that died.
     pub fn open(&self) -> Tally {
-        self.by_day.values().fold(self.total, |open, day| Tally {
-            requests: open.requests.saturating_sub(day.requests),
-            audio_ms: open.audio_ms.saturating_sub(day.audio_ms),
-            spent_usd: open.spent_usd.saturating_sub(day.spent_usd),
-        })
+        let settled = self.settled();
+        Tally {
+            requests: self.total.requests.saturating_sub(settled.requests),
+            audio_ms: self.total.audio_ms.saturating_sub(settled.audio_ms),
+            spent_usd: self.total.spent_usd.saturating_sub(settled.spent_usd),
+        }
     }
 }

@@ -108,6 +108,11 @@ fn why_unfit(job: &Job, model: &Model, reason: Reason) -> Unfit {
     }
 }
 
+/// Returns the formats that answers of `model` can have, those with times of pieces included.
+pub fn formats_of(model: &Model, speech: &Speech) -> Vec<Format> {
+    Format::ALL.iter().copied().filter(|format| gives(model, *format, speech)).collect()
+}
+
 /// Returns true if answers of `model` can have this format.
 fn gives(model: &Model, format: Format, speech: &Speech) -> bool {
     let is_listed = model.formats.as_ref().is_none_or(|formats| formats.contains(&format));
@@ -129,6 +134,6 @@ fn segments_are_pieces(job: &Job, model: &Model, speech: &Speech) -> bool {
 }
 
 fn wrong_format(job: &Job, model: &Model, speech: &Speech) -> Unfit {
-    let given: Vec<_> = Format::ALL.iter().filter(|format| gives(model, **format, speech)).collect();
-    Unfit::Format { model: model.name.clone(), format: job.options.format(), allowed: alternatives(&given, '\'') }
+    let allowed = alternatives(&formats_of(model, speech), '\'');
+    Unfit::Format { model: model.name.clone(), format: job.options.format(), allowed }
 }

@@ -20,6 +20,7 @@ mod way;
 pub use attempt_target::AttemptTarget;
 pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
 pub use attempts::{AttemptLog, Attempts};
+pub use fit::formats_of;
 pub(crate) use fit::{choose_way, does_pieces, plan_pieces};
 pub use piece_plan::{MaxPieces, PiecePlan};
 pub use sent_piece::{PieceProgress, SentPiece};

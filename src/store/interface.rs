@@ -11,7 +11,7 @@ use super::timed::{Operation, timed};
 use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::known_revocations::KnownRevocations;
 use crate::identity::revocation::{Revocation, TokenRef};
-use crate::ledger::Statement;
+use crate::ledger::{Entry, Statement, Totals};
 use crate::limits::rates::Rates;
 use crate::limits::session::{PageRequest, Session, SessionDecision, SessionPage, SessionRequest};
 use crate::limits::{AdmitRequest, Decision, ReviseRequest, RevisionDecision, Settlement};
@@ -174,6 +174,48 @@ impl Store {
                 Self::Redis(store) => store.statement(subject, month).await,
                 #[cfg(test)]
                 Self::Unreliable(store) => Box::pin(store.inner().statement(subject, month)).await,
+            }
+        };
+        timed(Operation::Query, done).await
+    }
+
+    /// Returns the newest record of a caller's request, open or settled. Redis finds a settled one for 24 hours, SQLite for
+    /// as long as it keeps the record.
+    pub async fn request(&self, subject: &Subject, request_id: &str) -> Result<Option<Entry>, StoreError> {
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.request(subject, request_id).await,
+                Self::Redis(store) => store.request(subject, request_id).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().request(subject, request_id)).await,
+            }
+        };
+        timed(Operation::Query, done).await
+    }
+
+    /// Returns the settled usage of all callers in a month, for the operator. The cost does not grow with the number of
+    /// callers or records.
+    pub async fn totals(&self, month: Month) -> Result<Totals, StoreError> {
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.totals(month).await,
+                Self::Redis(store) => store.totals(month).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().totals(month)).await,
+            }
+        };
+        timed(Operation::Query, done).await
+    }
+
+    /// Returns the last `limit` settled records, newest first, for the operator. "Last" is by the time of admission in SQLite
+    /// and by the time of the settlement in Redis.
+    pub async fn recent(&self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let done = async {
+            match self {
+                Self::Embedded(store) => store.recent(limit).await,
+                Self::Redis(store) => store.recent(limit).await,
+                #[cfg(test)]
+                Self::Unreliable(store) => Box::pin(store.inner().recent(limit)).await,
             }
         };
         timed(Operation::Query, done).await

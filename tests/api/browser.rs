@@ -2,6 +2,8 @@
 //!
 //! `make test-browser` installs Chromium and requires it. Elsewhere the tests are skipped if there is none.
 
+mod console;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -65,7 +67,7 @@ async fn the_page_of_the_readme_transcribes_a_file_and_the_microphone() {
     std::thread::spawn(move || server.incoming().flatten().for_each(|connection| serve(&connection, &page)));
     let mut command = Command::new(repository::path(".test-tools/node"));
     command.arg(repository::path("tests/browser/page.mjs")).env("CHROMIUM", chromium).env("TOKEN", token::good());
-    command.env("ORIGIN", &origin).env("RECORDING", audio::media().join("sample.wav"));
+    command.env("ORIGIN", &origin).env("RECORDING", audio::media().join("sample.wav")).env("TRANSCRIPT", TRANSCRIPT);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{said}");

@@ -87,8 +87,10 @@ async fn one_model_is_had_by_its_name_with_slashes_or_without() {
         ("a%20b%2Bc%25d", "a b+c%d"),
     ] {
         let answer = gateway.send(gateway.get(&format!("/v1/models/{path}"))).await;
+        let mut told = answer.json();
+        assert!(told.as_object_mut().unwrap().remove("voxgate").unwrap().is_object(), "{told}");
         let model = json!({ "id": name, "object": "model", "created": 0, "owned_by": "openai" });
-        assert_eq!((answer.status, answer.json()), (200, model), "{path}");
+        assert_eq!((answer.status, told), (200, model), "{path}");
         let line = gateway.log.request(answer.request_id()).await;
         assert_eq!(line["route"], "/v1/models/{model}", "{line}");
     }
@@ -113,4 +115,46 @@ async fn one_model_is_had_by_its_name_with_slashes_or_without() {
     gateway.send(request).await.is_error(401, "invalid_token", None);
     gateway.send(gateway.post("/v1/models/whisper-1")).await.is_error(405, "method_not_allowed", None);
     gateway.send(gateway.get("/v1/models/")).await.is_error(404, "not_found", None);
+}
+
+#[tokio::test]
+async fn each_model_says_what_a_caller_can_ask_of_it() {
+    let toml = "[models.free]\nprovider = \"openai\"\n\
+                [models.narrow]\ntasks = [\"translate\"]\nformats = [\"text\"]\noptions = [\"prompt\"]\nstreams = false\n\
+                max_seconds = 30\nusd_per_minute = \"0.01\"\n\
+                [plans.short]\nmax_recording_seconds = 90\naudio_seconds_per_minute = 60\n";
+    let abilities = async |gateway: &Gateway, plan: &str, model: &str| {
+        let token = token::with(&json!({ "plan": plan }));
+        let request = gateway.request(reqwest::Method::GET, &format!("/v1/models/{model}")).bearer_auth(token);
+        gateway.send(request).await.json()["voxgate"].clone()
+    };
+    let split = Setup::new().config(toml).start().await;
+    let narrow = json!({
+        "tasks": ["translate"],
+        "formats": ["text"],
+        "options": ["prompt"],
+        "streams": false,
+        "timestamps": "none",
+        "live": "none",
+        "max_seconds": 14400,
+        "usd_per_minute": "0.01",
+    });
+    assert_eq!(abilities(&split, "default", "narrow").await, narrow);
+    assert_eq!(abilities(&split, "short", "narrow").await["max_seconds"], 60);
+    let free = abilities(&split, "default", "free").await;
+    assert_eq!((&free["usd_per_minute"], &free["max_seconds"]), (&json!(null), &json!(14400)), "{free}");
+    assert_eq!(
+        (free["options"].as_array().unwrap().len(), free["formats"].as_array().unwrap().len()),
+        (10, 6),
+        "{free}"
+    );
+    let times = abilities(&split, "default", "gpt-transcribe").await;
+    assert_eq!(times["formats"], json!(["json", "text", "srt", "verbose_json", "vtt"]));
+    assert_eq!((&times["timestamps"], &times["usd_per_minute"]), (&json!("pieces"), &json!("0.0045")), "{times}");
+
+    let whole = Setup::new().config(toml).env("VOXGATE_SPEECH__SPLIT", "false").start().await;
+    assert_eq!(abilities(&whole, "default", "narrow").await["max_seconds"], 30);
+    assert_eq!(abilities(&whole, "short", "narrow").await["max_seconds"], 30);
+    let untimed = abilities(&whole, "default", "gpt-transcribe").await;
+    assert_eq!((&untimed["formats"], &untimed["timestamps"]), (&json!(["json", "text"]), &json!("none")), "{untimed}");
 }

@@ -373,10 +373,3 @@ async fn a_backend_that_may_open_no_session_does_not_log_its_users_out() {
         assert_eq!(server.refusal(&gateway, request).await, (502, "gateway_unreachable".to_owned()), "{path}");
     }
 }
-
-#[test]
-fn the_page_reads_a_stream_however_it_is_framed_and_cut() {
-    let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
-    let output = Command::new(node).arg(repository::path("tests/sdk/node/transcript.test.mjs")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}

@@ -351,22 +351,13 @@ async fn the_examples_in_python_and_javascript_run() {
     };
     let in_python = write("example.py", readme_block("import os\nfrom openai"));
     let in_node = write("transcribe.mjs", readme_block("import fs from"));
-    // What the page does with a recording; tests/api/browser.rs has the rest of it.
-    let page = readme_block("<!doctype html>");
-    let function = page.split("async function transcribe(").nth(1).unwrap().split("</script>").next().unwrap();
-    let page = format!(
-        "import fs from \"node:fs\";\nasync function transcribe({function}\n\
-         const blob = new Blob([fs.readFileSync(\"tests/media/sample.wav\")], {{ type: \"audio/wav\" }});\n\
-         await transcribe(\"http://{ADDRESS}\", blob, {token:?}, (delta) => process.stdout.write(delta));\n",
-    );
-    let page = write("page.mjs", page);
-    for (program, script) in [(&python, in_python), (&node, in_node), (&node, page)] {
+    for (program, script) in [(&python, in_python), (&node, in_node)] {
         let mut command = newcomer.command(program, &[("VOXGATE_TOKEN", &token)]);
         command.arg(&script);
         let said = newcomer.said(command).await;
         assert!(said.contains(TRANSCRIPT), "{}: {said}", script.display());
     }
-    assert_eq!(gateway.provider.requests(), 3);
+    assert_eq!(gateway.provider.requests(), 2);
 }
 
 #[test]

@@ -29,6 +29,22 @@ async fn printed_token(gateway: &Gateway) -> String {
     gateway.banner().find("a token", token).await
 }
 
+/// A browser keeps to itself what stands behind the `#`.
+#[tokio::test]
+async fn the_printed_address_opens_the_console_with_the_token() {
+    let (gateway, token) = start().await;
+    let banner = gateway.banner().text();
+    let address = format!("{}#token={token}", gateway.url("/"));
+    // The first thing after the line that says where it listens.
+    let before = &banner[..banner.find(&address).unwrap_or_else(|| panic!("{address} is not in {banner}"))];
+    assert!(!before.contains("SANDBOX") && !before.contains("curl"), "{banner}");
+    assert_eq!(gateway.send(gateway.request(Method::GET, "/")).await.status, 200);
+    let without = without_a_key(Setup::new()).without("VOXGATE_JWT_SECRET").config("[console]\nenabled = false\n");
+    let without = without.on_a_terminal().start().await;
+    printed_token(&without).await;
+    assert!(!without.banner().text().contains("#token="), "{}", without.banner().text());
+}
+
 /// What a token says, whoever signed it.
 fn claims(token: &str) -> Value {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();

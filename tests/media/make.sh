@@ -72,3 +72,14 @@ for file in *.ogg; do truth "$file" ogg; done
 truth aac.m4a mp4
 truth fragmented.mp4 mp4
 for file in *.webm; do truth "$file" webm; done
+
+# The samples of the console.
+samples=../../src/http/handlers/console/samples
+encode -i sample.wav -ac 1 -ar 16000 -b:a 32k "$samples/sentence.mp3"
+espeak-ng -v en-gb -s 150 -p 45 -w "$work/talk.wav" "Good morning, and welcome. Today we talk about small gateways. \
+A gateway stands between a page and a provider. It checks who is calling, it measures the recording, and it passes the sound \
+on. The key never leaves the server. When the transcript comes back, the words appear as they are recognised. That is all \
+there is to it. Thank you for listening."
+encode -i "$work/talk.wav" -ac 1 -ar 16000 -b:a 16k "$samples/talk.mp3"
+espeak-ng -v fr -s 145 -w "$work/french.wav" "Bonjour. Cet enregistrement est en français, pour essayer la traduction."
+encode -i "$work/french.wav" -ac 1 -ar 16000 -b:a 24k "$samples/french.mp3"

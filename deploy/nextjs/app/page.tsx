@@ -1,9 +1,9 @@
 "use client";
 
 import { useEffect, useRef, useState } from "react";
+import { record, type Recording } from "voxgate";
 
 import { throughServer, toGateway } from "../lib/transcribe.ts";
-import { transcript } from "../lib/transcript.ts";
 
 type State = "idle" | "recording" | "transcribing";
 
@@ -12,51 +12,34 @@ export default function Page() {
   const [direct, setDirect] = useState(false);
   const [text, setText] = useState("");
   const [error, setError] = useState("");
-  const recorder = useRef<MediaRecorder | null>(null);
+  const recording = useRef<Recording | null>(null);
   const work = useRef<AbortController | null>(null);
 
-  const leave = () => {
-    work.current?.abort();
-    if (recorder.current) {
-      recorder.current.onstop = null;
-      release(recorder.current.stream);
-    }
-  };
   // Whoever leaves the page neither records nor pays any longer.
-  useEffect(() => leave, []);
+  useEffect(() => () => work.current?.abort(), []);
 
-  async function record() {
+  async function start() {
     setText("");
     setError("");
+    work.current = new AbortController();
     try {
-      const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
-      const chunks: Blob[] = [];
-      const own = new MediaRecorder(microphone);
-      own.ondataavailable = ({ data }) => chunks.push(data);
-      own.onstop = () => {
-        release(microphone);
-        void send(new Blob(chunks, { type: own.mimeType }));
-      };
-      own.start();
-      recorder.current = own;
+      recording.current = await record({ signal: work.current.signal });
       setState("recording");
     } catch (problem) {
-      setError(`The microphone cannot be used: ${message(problem)}`);
+      setError(message(problem));
     }
   }
 
-  async function send(recording: Blob) {
+  async function send(signal: AbortSignal) {
     setState("transcribing");
-    const own = new AbortController();
-    work.current = own;
     try {
-      const answer = await (direct ? toGateway : throughServer)(recording, own.signal);
-      for await (const event of transcript(answer)) {
+      const blob = await recording.current!.stop();
+      for await (const event of (direct ? toGateway : throughServer)(blob, signal)) {
         if (event.type === "transcript.text.delta") setText((before) => before + event.delta);
         if (event.type === "transcript.text.done") setText(event.text);
       }
     } catch (problem) {
-      if (!own.signal.aborted) setError(message(problem));
+      if (!signal.aborted) setError(message(problem));
     } finally {
       setState("idle");
     }
@@ -66,8 +49,8 @@ export default function Page() {
     <main>
       <h1>Say something</h1>
       <p>
-        {state === "idle" && <button onClick={record}>Record</button>}
-        {state === "recording" && <button onClick={() => recorder.current?.stop()}>Stop and transcribe</button>}
+        {state === "idle" && <button onClick={start}>Record</button>}
+        {state === "recording" && <button onClick={() => void send(work.current!.signal)}>Stop and transcribe</button>}
         {state === "transcribing" && <button onClick={() => work.current?.abort()}>Cancel</button>}
       </p>
       <label>
@@ -84,10 +67,6 @@ export default function Page() {
       )}
     </main>
   );
-}
-
-function release(microphone: MediaStream) {
-  for (const track of microphone.getTracks()) track.stop();
 }
 
 function message(problem: unknown): string {

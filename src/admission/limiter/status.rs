@@ -6,7 +6,7 @@ use super::Limiter;
 use crate::admission::uploads::UploadsInProgress;
 use crate::config::Settings;
 use crate::domain::{Month, Subject};
-use crate::ledger::{Charge, Statement};
+use crate::ledger::{Charge, Entry, Statement, Totals};
 use crate::limits::RateReset;
 use crate::limits::leases::Leases;
 use crate::sessions::{Revocations, Sessions};
@@ -33,6 +33,21 @@ impl Limiter {
     /// Returns a caller's usage in a month.
     pub async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         self.store.statement(subject, month).await
+    }
+
+    /// Returns the newest record of a caller's request, open or settled.
+    pub async fn request(&self, subject: &Subject, request_id: &str) -> Result<Option<Entry>, StoreError> {
+        self.store.request(subject, request_id).await
+    }
+
+    /// Returns the settled usage of all callers in a month.
+    pub async fn totals(&self, month: Month) -> Result<Totals, StoreError> {
+        self.store.totals(month).await
+    }
+
+    /// Returns the last settled records, newest first.
+    pub async fn recent(&self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.recent(limit).await
     }
 
     /// Returns a caller's spending this month, by the latest answer of the store.

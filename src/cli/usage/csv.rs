@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
-
 use super::report::Report;
 use crate::domain::AudioMs;
-use crate::ledger::{Entry, Statement, Tally, Usage};
+use crate::ledger::{Entry, Sheet, Statement, Tally, Usage, tally_cells};
 
 /// Writes the report.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -18,24 +16,24 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::One(statement) => one(statement, &mut sheet)?,
         Report::Records { entries, .. } => records(entries, &mut sheet)?,
     }
-    sheet.0.flush()
+    sheet.flush()
 }
 
-fn everyone(statements: &[Statement], sheet: &mut Sheet<'_>) -> io::Result<()> {
+fn everyone(statements: &[Statement], sheet: &mut Sheet<&mut dyn Write>) -> io::Result<()> {
     sheet.head(["subject", "requests", "audio_ms", "spent_usd", "open_requests", "open_audio_ms", "open_usd"])?;
     for statement in statements {
-        let [requests, audio, spent] = numbers(statement.total);
-        let [open_requests, open_audio, open_usd] = numbers(statement.open());
+        let [requests, audio, spent] = tally_cells(statement.total);
+        let [open_requests, open_audio, open_usd] = tally_cells(statement.open());
         sheet.row([statement.subject.to_string(), requests, audio, spent, open_requests, open_audio, open_usd])?;
     }
     Ok(())
 }
 
 /// Writes one caller's usage as a single sheet. The first column names the kind of each line.
-fn one(statement: &Statement, sheet: &mut Sheet<'_>) -> io::Result<()> {
+fn one(statement: &Statement, sheet: &mut Sheet<&mut dyn Write>) -> io::Result<()> {
     sheet.head(["part", "name", "requests", "audio_ms", "spent_usd"])?;
     let mut line = |part: &str, name: &str, tally: Tally| {
-        let [requests, audio, spent] = numbers(tally);
+        let [requests, audio, spent] = tally_cells(tally);
         sheet.row([part.to_owned(), name.to_owned(), requests, audio, spent])
     };
     line("total", "", statement.total)?;
@@ -47,7 +45,7 @@ fn one(statement: &Statement, sheet: &mut Sheet<'_>) -> io::Result<()> {
     lines("model", &statement.by_model)
 }
 
-fn records(entries: &[Entry], sheet: &mut Sheet<'_>) -> io::Result<()> {
+fn records(entries: &[Entry], sheet: &mut Sheet<&mut dyn Write>) -> io::Result<()> {
     sheet.head([
         "at",
         "request_id",
@@ -90,56 +88,6 @@ fn records(entries: &[Entry], sheet: &mut Sheet<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn numbers(tally: Tally) -> [String; 3] {
-    [tally.requests.to_string(), ms(tally.audio_ms), tally.spent_usd.to_string()]
-}
-
 fn ms(length: AudioMs) -> String {
     length.get().to_string()
-}
-
-struct Sheet<'a>(Writer<&'a mut dyn Write>);
-
-impl<'a> Sheet<'a> {
-    fn new(out: &'a mut dyn Write) -> Self {
-        let mut builder = WriterBuilder::new();
-        // Quote every text: where semicolons separate the cells, a spreadsheet splits an unquoted text at them.
-        Self(builder.terminator(Terminator::CRLF).quote_style(QuoteStyle::NonNumeric).from_writer(out))
-    }
-
-    fn head<const N: usize>(&mut self, names: [&str; N]) -> io::Result<()> {
-        Ok(self.0.write_record(names)?)
-    }
-
-    fn row<const N: usize>(&mut self, cells: [String; N]) -> io::Result<()> {
-        Ok(self.0.write_record(cells.map(harmless))?)
-    }
-}
-
-/// Makes a cell harmless for spreadsheets, which run a cell that begins like a formula (OWASP, "CSV Injection").
-/// The names of subjects and models come from outside. A leading apostrophe makes the cell a text; no number here begins
-/// like a formula. JSON has the names unchanged.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n']) {
-        format!("'{cell}")
-    } else {
-        cell
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_cell_and_no_formula() {
-        let mut out = Vec::new();
-        let mut sheet = Sheet::new(&mut out);
-        let names = ["alice", "a,\"b\"", "a;=1+1", "=1+1", "+49 30", "-1", "@SUM(A1)", "\u{ff1d}1", "a=b", "0.0045"];
-        sheet.row(names.map(str::to_owned)).unwrap();
-        sheet.0.flush().unwrap();
-        drop(sheet);
-        let line = "\"alice\",\"a,\"\"b\"\"\",\"a;=1+1\",\"'=1+1\",\"'+49 30\",\"'-1\",\"'@SUM(A1)\",\"'\u{ff1d}1\",\"a=b\",0.0045\r\n";
-        assert_eq!(String::from_utf8(out).unwrap(), line);
-    }
 }

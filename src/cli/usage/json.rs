@@ -61,6 +61,7 @@ fn record(entry: &Entry) -> Value {
         "provider": entry.info.provider,
         "audio_ms": entry.audio,
         "pieces": entry.info.pieces,
+        "attempts": entry.info.attempts,
         "usage": usage,
         "estimate_usd": entry.estimate.usd,
         "cost_usd": entry.cost.usd,

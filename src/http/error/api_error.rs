@@ -126,6 +126,12 @@ impl ApiError {
         Self::new(ErrorCode::SessionNotFound, format!("You have no session '{shown}' that has not ended."))
     }
 
+    /// Builds the error for a request that is not among the caller's records.
+    pub(in crate::http) fn no_request(id: &str) -> Self {
+        let shown = printable(id, MAX_SHOWN_ID);
+        Self::new(ErrorCode::RequestNotFound, format!("You have no request '{shown}' in the records of this gateway."))
+    }
+
     /// Builds the error for sessions without a secret to sign them with.
     pub(in crate::http) fn no_sessions() -> Self {
         let message =

@@ -108,6 +108,7 @@ error_codes! {
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, Permission;
     NotFound = "not_found", NOT_FOUND, InvalidRequest;
     ModelNotFound = "model_not_found", NOT_FOUND, InvalidRequest;
+    RequestNotFound = "request_not_found", NOT_FOUND, InvalidRequest;
     SessionNotFound = "session_not_found", NOT_FOUND, InvalidRequest;
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, InvalidRequest;
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, InvalidRequest;

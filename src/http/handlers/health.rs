@@ -25,18 +25,28 @@ pub(in crate::http) fn is_ready(state: &AppState) -> bool {
 pub(in crate::http) async fn ready(current: Data<CurrentState>) -> HttpResponse {
     let state = current.current();
     let limiter = &state.shared.limiter;
-    let (mut response, status) = if state.shared.is_stopping() {
-        (HttpResponse::ServiceUnavailable(), "stopping")
-    } else if limiter.is_unavailable() {
-        (HttpResponse::ServiceUnavailable(), "store_unavailable")
+    let mut response = if is_ready(&state) { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    let store = store_word(limiter.availability());
+    answer::json(response, &json!({ "status": status_word(&state), "store": store }))
+}
+
+/// Returns the word for the readiness of the gateway.
+pub(super) fn status_word(state: &AppState) -> &'static str {
+    if state.shared.is_stopping() {
+        "stopping"
+    } else if state.shared.limiter.is_unavailable() {
+        "store_unavailable"
     } else {
-        (HttpResponse::Ok(), "ready")
-    };
-    let store = match limiter.availability() {
+        "ready"
+    }
+}
+
+/// Returns the word for the availability of the store.
+pub(super) const fn store_word(availability: Availability) -> &'static str {
+    match availability {
         Availability::Up => "ready",
         Availability::Degraded => "partly_away",
         Availability::Down => "away",
-    };
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    answer::json(response, &json!({ "status": status, "store": store }))
+    }
 }

@@ -1,16 +1,18 @@
 //! The database file: every write and every read. One connection, one statement at a time.
 //!
-//! - `writer`: a transaction; `spent`: the charges of a month; `tokens`: sessions and revoked tokens; `rows`: rows as types
+//! - `writer`: a transaction; `spent`: the charges of a month; `tokens`: sessions and revoked tokens
+//! - `totals`: the usage of all callers; `rows`: rows as types
 
 mod rows;
 mod spent;
 mod tokens;
+mod totals;
 mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::domain::{Month, Subject};
 use crate::ledger::{Entry, Statement};
@@ -20,9 +22,11 @@ pub(super) use tokens::RevocationSum;
 pub(super) use writer::Writer;
 
 /// The version of the schema, in the file's `user_version`.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 /// The first version whose records have the number of pieces.
 const WITH_PIECES: i64 = 5;
+/// The first version whose records have the number of attempts.
+const WITH_ATTEMPTS: i64 = 6;
 /// The first version that can be read without a migration.
 const READABLE: i64 = 1;
 
@@ -55,7 +59,8 @@ impl Database {
             (2, include_str!("sql/revocations.sql")),
             (3, include_str!("sql/sessions.sql")),
             (4, include_str!("sql/session_counts.sql")),
-            (VERSION, include_str!("sql/pieces.sql")),
+            (WITH_PIECES, include_str!("sql/pieces.sql")),
+            (VERSION, include_str!("sql/totals.sql")),
         ];
         for (version, step) in steps.into_iter().filter(|(version, _)| *version > before) {
             transaction.execute_batch(step)?;
@@ -135,11 +140,20 @@ impl Database {
     /// Returns the records of one caller, or of all, that were admitted in a month.
     pub(super) fn entries(&self, subject: Option<&Subject>, month: Month) -> Result<Vec<Entry>> {
         // The operator's commands also read a file that its gateway has yet to bring up to date.
-        let has_pieces = version(&self.0)? >= WITH_PIECES;
-        let (with, without) = (include_str!("sql/entries.sql"), include_str!("sql/entries_before_pieces.sql"));
-        let mut query = self.0.prepare_cached(if has_pieces { with } else { without })?;
+        let statement = match version(&self.0)? {
+            WITH_ATTEMPTS.. => include_str!("sql/entries.sql"),
+            WITH_PIECES.. => include_str!("sql/entries_before_attempts.sql"),
+            _ => include_str!("sql/entries_before_pieces.sql"),
+        };
+        let mut query = self.0.prepare_cached(statement)?;
         let (from, until) = (number(month.start().get()), number(month.next().start().get()));
         query.query_map(params![from, until, subject.map(Subject::as_str)], entry)?.collect()
+    }
+
+    /// Returns the newest record of a caller's request, open or settled.
+    pub(super) fn request(&self, subject: &Subject, request_id: &str) -> Result<Option<Entry>> {
+        let mut query = self.0.prepare_cached(include_str!("sql/request.sql"))?;
+        query.query_row([subject.as_str(), request_id], entry).optional()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Namespace;
 use crate::domain::{Month, Subject, UnixMs};
 use crate::identity::known_revocations::KnownRevocations;
 use crate::identity::revocation::{Revocation, TokenRef};
-use crate::ledger::Statement;
+use crate::ledger::{Entry, Statement, Totals};
 use crate::limits::clock::Clock;
 use crate::limits::leases::{Granted, Leases};
 use crate::limits::rates::Rates;
@@ -221,6 +221,22 @@ impl Embedded {
     pub(in crate::store) async fn statement(&self, subject: &Subject, month: Month) -> Result<Statement, StoreError> {
         let subject = subject.clone();
         self.threads.read(move |database, _| database.statement(&subject, month)).await
+    }
+
+    /// See [`Store::request`](crate::store::Store::request).
+    pub(in crate::store) async fn request(&self, subject: &Subject, id: &str) -> Result<Option<Entry>, StoreError> {
+        let (subject, id) = (subject.clone(), id.to_owned());
+        self.threads.read(move |database, _| database.request(&subject, &id)).await
+    }
+
+    /// See [`Store::totals`](crate::store::Store::totals).
+    pub(in crate::store) async fn totals(&self, month: Month) -> Result<Totals, StoreError> {
+        self.threads.read(move |database, _| database.totals(month)).await
+    }
+
+    /// See [`Store::recent`](crate::store::Store::recent).
+    pub(in crate::store) async fn recent(&self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.threads.read(move |database, _| database.recent(limit)).await
     }
 
     pub(in crate::store) fn is_down(&self) -> bool {

@@ -79,7 +79,7 @@ impl Shared {
             keys.revoked(None),
             keys.revoked(request.token.id.as_deref()),
             session.map_or_else(|| keys.revoked(None), |session| keys.session(&session.id)),
-            keys.closed(),
+            keys.tag().closed(),
         ];
         Call::new(keys, &arguments)
     }

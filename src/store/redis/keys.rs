@@ -13,6 +13,8 @@ const TAGS: u16 = 4096;
 /// The number of shards into which the callers of a cluster are divided, each usually on one node.
 pub(super) const SHARDS: usize = 64;
 const SLOTS: u16 = 16_384;
+/// The longest part of a request id in the name of a key.
+const MAX_REQUEST_ID: usize = 64;
 /// The ending of the names of the keys with lists of sessions.
 pub(super) const SESSIONS: &str = "open-sessions";
 
@@ -22,19 +24,58 @@ pub(super) fn revocations(namespace: Namespace) -> String {
     format!("{}:{{revocations}}:log", namespace.key_prefix())
 }
 
+/// A tag, and the keys that all callers of the tag share.
+#[derive(Debug, Clone)]
+pub(super) struct Tag {
+    /// `voxgate:{0a3}`
+    name: String,
+}
+
+impl Tag {
+    fn new(namespace: Namespace, number: u16) -> Self {
+        Self { name: format!("{}:{{{:03x}}}", namespace.key_prefix(), number % TAGS) }
+    }
+
+    /// Returns every tag.
+    pub(super) fn all(namespace: Namespace) -> impl Iterator<Item = Self> {
+        (0..TAGS).map(move |number| Self::new(namespace, number))
+    }
+
+    /// Returns the key of the ZSET of permits that are settled or taken back, by the time of the settlement, in ms since
+    /// 1970.
+    pub(super) fn closed(&self) -> String {
+        format!("{}:closed", self.name)
+    }
+
+    /// Returns the key of the STREAM of records.
+    pub(super) fn ledger(&self) -> String {
+        format!("{}:ledger", self.name)
+    }
+
+    /// Returns the key of the HASH of what is settled of a month, by day and by model. The month is not the last part of
+    /// the key, where it would look like a caller's month.
+    pub(super) fn totals(&self, month: Month) -> String {
+        format!("{}:{month}:totals", self.name)
+    }
+
+    /// Returns the key of the ZSET of callers by what is settled of their spending in a month, in billionths of a dollar.
+    pub(super) fn callers(&self, month: Month) -> String {
+        format!("{}:{month}:callers", self.name)
+    }
+}
+
 /// The keys of one caller.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// `voxgate:{0a3}`
-    tag: String,
+    tag: Tag,
     /// `voxgate:{0a3}:alice`
     caller: String,
 }
 
 impl Keys {
     pub(super) fn of(namespace: Namespace, subject: &Subject) -> Self {
-        let tag = format!("{}:{{{:03x}}}", namespace.key_prefix(), crc(subject.as_str()) % TAGS);
-        Self { caller: format!("{tag}:{subject}"), tag }
+        let tag = Tag::new(namespace, crc(subject.as_str()));
+        Self { caller: format!("{}:{subject}", tag.name), tag }
     }
 
     /// Returns the key of the HASH of rates: `requests`, `audio`: the time at which the bucket will be full, `seen`:
@@ -83,20 +124,28 @@ impl Keys {
         format!("{}:session-ends", self.caller)
     }
 
-    /// Returns the key of the ZSET of permits that are settled or taken back, of every caller with this tag, by the
-    /// time of the settlement, in ms since 1970.
-    pub(super) fn closed(&self) -> String {
-        format!("{}:closed", self.tag)
+    /// Returns the key of the STRING with the position of a request's record in the ledger. The key expires. The name has
+    /// only those characters of the id that occur in the gateway's own ids, and only so many: a reader checks the id in the
+    /// record.
+    pub(super) fn request(&self, id: &str) -> String {
+        let is_plain = |character: &char| character.is_ascii_alphanumeric() || *character == '-';
+        let id: String = id.chars().filter(is_plain).take(MAX_REQUEST_ID).collect();
+        format!("{}:{id}:request", self.caller)
+    }
+
+    /// Returns the caller's tag.
+    pub(super) fn tag(&self) -> &Tag {
+        &self.tag
     }
 
     /// Returns the key of the STREAM of the records of every caller with this tag.
     pub(super) fn ledger(&self) -> String {
-        format!("{}:ledger", self.tag)
+        self.tag.ledger()
     }
 
     /// Returns the shard of a cluster in which the caller is.
     pub(super) fn shard(&self) -> usize {
-        shard_of(&self.tag)
+        shard_of(&self.tag.name)
     }
 }
 
@@ -134,6 +183,14 @@ mod tests {
         assert_eq!(shard_of("voxgate:{bob}:probe"), 8955 / 256);
     }
 
+    #[test]
+    fn the_name_of_a_request_cannot_be_anothers() {
+        let of = |subject: &str, id: &str| Keys::of(Namespace::Production, &subject.parse().unwrap()).request(id);
+        assert!(of("alice", "0198-7f").ends_with(":alice:0198-7f:request"));
+        assert!(of("alice", "bob:x\u{e9}").ends_with(":alice:bobx:request"));
+        assert_eq!(of("alice", &"x".repeat(9000)).len(), of("alice", "").len() + MAX_REQUEST_ID);
+    }
+
     proptest! {
         #[test]
         fn a_subject_is_found_again_in_its_keys_and_shares_one_tag(name in "[a-z{}%:\u{e9}*]{1,12}") {
@@ -149,13 +206,20 @@ mod tests {
                     prop_assert_eq!(subject_of(other, &key), None);
                     prop_assert_eq!(shard_of(&key), keys.shard());
                 }
-                for key in [keys.revoked(Some(&name)), keys.session(&name), keys.sessions(), keys.session_ends()] {
+                let of_names = [keys.revoked(Some(&name)), keys.session(&name), keys.request(&name)];
+                for key in of_names.into_iter().chain([keys.sessions(), keys.session_ends()]) {
                     prop_assert_eq!(shard_of(&key), keys.shard());
                 }
-                for key in [keys.ledger(), keys.closed()] {
+                for key in [keys.ledger(), keys.tag().closed()] {
                     prop_assert_eq!(shard_of(&key), keys.shard());
                     prop_assert_eq!(subject_of(own, &key), None);
                 }
+                let november = "2026-11".parse().unwrap();
+                for key in [keys.tag().totals(november), keys.tag().callers(november), keys.request(&name)] {
+                    prop_assert_eq!(shard_of(&key), keys.shard());
+                    prop_assert!(!key.ends_with("2026-11"), "an operator's command would take it for a caller's month");
+                }
+                prop_assert!(Tag::all(own).any(|tag| tag.ledger() == keys.ledger()));
             }
         }
     }

@@ -5,7 +5,8 @@
 //! again if its answer is lost. While Redis is down or slow, a request waits at most `redis.timeout`.
 //!
 //! - `store`: the store; `shared`: the state that its operations and its watch share
-//! - `admit`, `revise`, `settle`, `sessions`, `revoked`, `query`: the operations; `months`: times near the turn of a month
+//! - `admit`, `revise`, `settle`, `sessions`, `revoked`, `query`, `totals`: the operations
+//! - `months`: times near the turn of a month
 //! - `scripts`: the scripts and their arguments; `charge_arguments`: those that `admit` and `revise` share; `keys`, `records`: the names and the content of the data
 //! - `connections`: a connection for each runtime; `health`: the availability of each shard
 //! - `scan`, `probe`: the operator's commands
@@ -28,5 +29,6 @@ mod sessions;
 mod settle;
 mod shared;
 mod store;
+mod totals;
 
 pub use store::Redis;

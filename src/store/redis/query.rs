@@ -29,6 +29,31 @@ impl Redis {
         statement(subject, month, self.shared.connections.run(command, self.shared.timeout).await?)
     }
 
+    /// See [`Store::request`](crate::store::Store::request).
+    pub(in crate::store) async fn request(
+        &self,
+        subject: &Subject,
+        request_id: &str,
+    ) -> Result<Option<Entry>, StoreError> {
+        let keys = self.shared.keys(subject);
+        if self.shared.health.is_shard_down(keys.shard()) {
+            return Err(StoreError::Unavailable);
+        }
+        // Open permits first: one that is settled between the two reads is then in both rather than in neither.
+        let mut found = self.open_entries(std::slice::from_ref(subject)).await?;
+        let get = cmd("GET").arg(keys.request(request_id)).take();
+        let position: Option<String> = parsed(self.shared.connections.run(get, self.shared.timeout).await?)?;
+        if let Some(position) = position {
+            let one = cmd("XRANGE").arg(keys.ledger()).arg(&position).arg(&position).take();
+            let items: Vec<(String, Vec<String>)> =
+                parsed(self.shared.connections.run(one, self.shared.timeout).await?)?;
+            found.extend(ledger_entries(&items)?);
+        }
+        let is_it = |entry: &Entry| entry.subject == *subject && entry.info.request_id == request_id;
+        // Of two records with one id, the settled one comes last, and counts.
+        Ok(found.into_iter().filter(is_it).max_by_key(|entry| (entry.at, entry.id, entry.ending != Ending::Open)))
+    }
+
     /// Returns every caller that was charged in a month.
     pub async fn subjects(&self, month: Month) -> Result<Vec<Subject>, StoreError> {
         let keys = self.shared.connections.scan(&pattern(self.shared.namespace, &month.to_string())).await?;

@@ -1,5 +1,6 @@
 //! The format of records in Redis, and the parsing of query results.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use redis::{FromRedisValue, Value};
@@ -34,6 +35,9 @@ struct Record {
     /// The number of pieces in which the recording went to providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<u32>,
+    /// The number of attempts at providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    m: Option<u32>,
     /// The revision by which an open permit is charged; absent from the charge of its admission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     r: Option<u32>,
@@ -76,6 +80,7 @@ fn to_text(entry: &Entry, revision: Option<u32>) -> String {
         k: tokens,
         l: length,
         n: info.pieces,
+        m: info.attempts,
         r: revision,
         x: entry.ending,
     };
@@ -92,7 +97,7 @@ fn read(subject: &Subject, id: &str, text: &str, at: Option<u64>) -> Result<Entr
         id: PermitId::from_str(id).map_err(StoreError::corrupt)?,
         at: UnixMs::new(at.or(record.t).unwrap_or_default()),
         subject: subject.clone(),
-        info: RequestInfo { request_id, plan, model, provider, pieces: record.n },
+        info: RequestInfo { request_id, plan, model, provider, pieces: record.n, attempts: record.m },
         audio: AudioMs::new(record.a),
         estimate,
         cost: record.c.map_or(estimate, charge),
@@ -117,32 +122,54 @@ pub(super) fn ledger_entries(items: &[(String, Vec<String>)]) -> Result<Vec<Entr
     entries.collect()
 }
 
-/// Parses the statement in the hash of a month.
-pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreError> {
-    let fields: Vec<(String, i64)> = parsed(value)?;
-    let mut statement = Statement::empty(subject.clone(), month);
-    for (field, number) in fields {
-        // A correction after Redis lost part of its data could make a sum negative.
-        let number = u64::try_from(number).unwrap_or_default();
-        let (group, what) = field.rsplit_once(':').unwrap_or(("", &field));
-        let tally = match group.split_once(':') {
-            None => &mut statement.total,
-            Some(("day", day)) => statement.by_day.entry(day.to_owned()).or_default(),
-            Some((_, model)) => statement.by_model.entry(model.to_owned()).or_default(),
-        };
-        count(tally, what, number);
-    }
-    Ok(statement)
+/// The sums in the hash of a month: one caller's, or those of the callers of one tag.
+#[derive(Debug, Default)]
+pub(super) struct MonthSums {
+    pub(super) total: Tally,
+    pub(super) by_day: BTreeMap<String, Tally>,
+    pub(super) by_model: BTreeMap<String, Tally>,
 }
 
-fn count(tally: &mut Tally, what: &str, number: u64) {
-    match what {
-        "requests" => tally.requests = number,
-        "usd" => tally.spent_usd = NanoUsd::new(number),
-        "audio" => tally.audio_ms = AudioMs::new(number),
-        // A field of a later version.
-        _ => {}
+impl MonthSums {
+    pub(super) fn parse(value: Value) -> Result<Self, StoreError> {
+        let mut sums = Self::default();
+        sums.add(value)?;
+        Ok(sums)
     }
+
+    /// Adds the sums in another hash.
+    pub(super) fn add(&mut self, value: Value) -> Result<(), StoreError> {
+        let fields: Vec<(String, i64)> = parsed(value)?;
+        for (field, number) in fields {
+            // A correction after Redis lost part of its data could make a sum negative.
+            let number = u64::try_from(number).unwrap_or_default();
+            let (group, what) = field.rsplit_once(':').unwrap_or(("", &field));
+            let tally = match group.split_once(':') {
+                None => &mut self.total,
+                Some(("day", day)) => self.by_day.entry(day.to_owned()).or_default(),
+                Some((_, model)) => self.by_model.entry(model.to_owned()).or_default(),
+            };
+            *tally = tally.plus(part(what, number));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the tally that has this one part.
+fn part(what: &str, number: u64) -> Tally {
+    match what {
+        "requests" => Tally { requests: number, ..Tally::default() },
+        "usd" => Tally { spent_usd: NanoUsd::new(number), ..Tally::default() },
+        "audio" => Tally { audio_ms: AudioMs::new(number), ..Tally::default() },
+        // A field of a later version.
+        _ => Tally::default(),
+    }
+}
+
+/// Parses the statement in the hash of a month.
+pub(super) fn statement(subject: &Subject, month: Month, value: Value) -> Result<Statement, StoreError> {
+    let MonthSums { total, by_day, by_model } = MonthSums::parse(value)?;
+    Ok(Statement { subject: subject.clone(), month, total, by_day, by_model })
 }
 
 /// Converts an answer of Redis to the expected type.
@@ -163,7 +190,8 @@ mod tests {
         assert_eq!(written(&asked.entry(UnixMs::new(3))), before);
         assert_eq!(open_entry(&asked.subject, &id, &format!("3 {before}")).unwrap(), asked.entry(UnixMs::new(3)));
         let entry = settlement(&asked, UnixMs::new(3), charge(4, 6)).entry();
-        let in_pieces = Entry { info: RequestInfo { pieces: Some(2), ..entry.info.clone() }, ..entry };
+        let in_pieces =
+            Entry { info: RequestInfo { pieces: Some(2), attempts: Some(3), ..entry.info.clone() }, ..entry };
         let item =
             |record| ("3-0".to_owned(), ["id", &id, "subject", "alice", "record", record].map(str::to_owned).to_vec());
         assert_eq!(ledger_entries(&[item(&written(&in_pieces))]).unwrap(), [in_pieces]);

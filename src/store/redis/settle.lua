@@ -2,9 +2,12 @@
 -- open permit, and charges one that is not open only if neither a mark nor a record shows an earlier settlement.
 
 local leases, open = KEYS[1], KEYS[2]
-local earlier_month, later_month, ledger = KEYS[3], KEYS[4], KEYS[5] -- the same month, except around the turn of one
-local closed = KEYS[6] -- permits that are settled or taken back
-local session = KEYS[7] -- the charges of the session; absent if there is none
+local earlier_month, later_month = KEYS[3], KEYS[4] -- the same month, except around the turn of one
+local earlier_totals, later_totals = KEYS[5], KEYS[6] -- what is settled of all callers of the tag in that month
+local earlier_callers, later_callers = KEYS[7], KEYS[8] -- those callers by what they spent
+local ledger, closed = KEYS[9], KEYS[10] -- records; permits that are settled or taken back
+local request = KEYS[11] -- the position of the record, by which it is found
+local session = KEYS[12] -- the charges of the session; absent if there is none
 
 local args = cjson.decode(ARGV[1]) -- see SettleArguments in settle.rs
 
@@ -38,7 +41,10 @@ end
 -- The permit's own record knows best when it was given.
 local given = redis.call('HGET', open, args.id)
 local at = given and tonumber(string.match(given, '^%d+')) or args.given_at
-local month = at >= args.later_month_from and later_month or earlier_month
+local month, totals, callers = earlier_month, earlier_totals, earlier_callers
+if at >= args.later_month_from then
+  month, totals, callers = later_month, later_totals, later_callers
+end
 
 -- These writes free memory, so Redis lets them happen when its memory is full; after them the rest may happen, too.
 local known = redis.call('HDEL', open, args.id) == 1
@@ -77,17 +83,30 @@ else
   return now
 end
 
-for _, group in ipairs({ 'day:' .. args.day, 'model:' .. args.model }) do
-  redis.call('HINCRBY', month, group .. ':requests', 1)
-  redis.call('HINCRBY', month, group .. ':usd', args.usd)
-  redis.call('HINCRBY', month, group .. ':audio', args.audio)
+-- Returns the number of requests of the group.
+local function count_in(sums, group)
+  redis.call('HINCRBY', sums, group .. ':usd', args.usd)
+  redis.call('HINCRBY', sums, group .. ':audio', args.audio)
+  return redis.call('HINCRBY', sums, group .. ':requests', 1)
 end
+
+local day, model = 'day:' .. args.day, 'model:' .. args.model
+count_in(month, day)
+count_in(month, model)
 redis.call('PEXPIRE', month, args.keep_month)
+count_in(totals, model)
+redis.call('ZINCRBY', callers, args.usd, args.subject)
+if count_in(totals, day) == 1 then
+  -- Once a day is often enough for what is kept for so long.
+  redis.call('PEXPIRE', totals, args.keep_month)
+  redis.call('PEXPIRE', callers, args.keep_month)
+end
 
 redis.call('ZADD', closed, string.format('%.0f', now_ms), args.id)
 redis.call('ZREMRANGEBYSCORE', closed, '-inf', string.format('%.0f', now_ms - args.keep_mark))
 redis.call('PEXPIRE', closed, string.format('%.0f', args.keep_mark))
-redis.call('XADD', ledger, 'MINID', '~', string.format('%.0f', now_ms - args.keep), record_id(), 'id', args.id,
-  'subject', args.subject, 'record', args.record)
+local position = redis.call('XADD', ledger, 'MINID', '~', string.format('%.0f', now_ms - args.keep), record_id(), 'id',
+  args.id, 'subject', args.subject, 'record', args.record)
 redis.call('PEXPIRE', ledger, string.format('%.0f', args.keep))
+redis.call('SET', request, position, 'PX', args.keep_request)
 return now

@@ -20,6 +20,9 @@ const MAX_AHEAD_LOCALLY: Duration = Duration::from_hours(1);
 /// repeated settlement is recognized at once; later, the script searches for the record.
 const KEEP_SETTLED_MARK: Duration = Duration::from_hours(24);
 
+/// The time for which the record of a request is found by its id, if the record is kept that long.
+const KEEP_REQUEST: Duration = Duration::from_hours(24);
+
 /// The arguments of `settle.lua`. Times are in ms.
 #[derive(Serialize)]
 struct SettleArguments<'a> {
@@ -47,6 +50,7 @@ struct SettleArguments<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_until: Option<u64>,
     keep_mark: u64,
+    keep_request: Operand,
 }
 
 /// The arguments of `void.lua`: what is added, so each is zero or negative.
@@ -87,14 +91,21 @@ impl Shared {
             keep_month: Operand::new(ms(KEEP_MONTH)),
             session_until: session.map(|session| session.expires_at.get()),
             keep_mark: ms(KEEP_SETTLED_MARK),
+            keep_request: Operand::new(ms(self.keep.min(KEEP_REQUEST)).max(1)),
         };
+        let tag = keys.tag();
         let mut names = vec![
             keys.leases(),
             keys.open(),
             keys.month(months.earlier),
             keys.month(months.later),
+            tag.totals(months.earlier),
+            tag.totals(months.later),
+            tag.callers(months.earlier),
+            tag.callers(months.later),
             keys.ledger(),
-            keys.closed(),
+            tag.closed(),
+            keys.request(&settlement.info.request_id),
         ];
         names.extend(session.map(|session| keys.session(&session.id)));
         Call::new(names, &arguments)
@@ -132,7 +143,7 @@ impl Shared {
             keys.open(),
             keys.month(months.earlier),
             keys.month(months.later),
-            keys.closed(),
+            keys.tag().closed(),
             keys.rates(),
         ];
         names.extend(settlement.session.as_ref().map(|session| keys.session(&session.id)));

@@ -105,7 +105,8 @@ impl Shared {
 
     pub(super) async fn probe(&self, shard: usize) -> Result<(), StoreError> {
         let key = self.health.key(shard);
-        let keys = vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records")];
+        let keys =
+            vec![format!("{key}:hash"), format!("{key}:sorted"), format!("{key}:records"), format!("{key}:text")];
         // A shard is back only if it answers as fast as requests need it to.
         let time_limit = self.timeout;
         let script = &self.scripts.probe;

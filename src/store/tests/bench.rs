@@ -156,6 +156,7 @@ pub(crate) fn ask(subject: &Subject, limits: Limits, estimate: Charge) -> AdmitR
         model: "a:model".to_owned(),
         provider: "openai".to_owned(),
         pieces: None,
+        attempts: None,
     };
     let (id, subject, token) = (PermitId::new(), subject.clone(), TokenRef::default());
     AdmitRequest { id, subject, token, session: None, limits, estimate, lease: Duration::from_secs(30), info }

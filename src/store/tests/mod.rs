@@ -6,6 +6,7 @@
 //! - `edges`: concurrent requests, and recovery after failures
 //! - `asked_twice`: questions and settlements that come twice, late, or after they were taken back
 //! - `revisions`: changes of the charge of an open permit
+//! - `records`: what callers and operators read: requests by their ids, the totals of all callers, the last requests
 //! - `faults`: the faults of a store
 //! - `unreliable_redis`: Redis behind a line with faults; the embedded store has its own, `manual`
 //! - `bench`: the stores under test, with a clock that is moved by hand
@@ -15,6 +16,7 @@ pub(crate) mod bench;
 mod edges;
 pub(crate) mod faults;
 mod model;
+mod records;
 mod revisions;
 mod sequences;
 mod sessions;

@@ -20,7 +20,7 @@ use crate::store::Redis;
 
 /// A step of a sequence. Its numbers choose among the existing callers, plans and permits.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     /// A caller of a plan asks, for this much audio at this price.
     AdmitRequest { caller: usize, plan: usize, audio: u64, usd: u64 },
     /// A repetition of an earlier question, as after a broken connection.
@@ -39,7 +39,7 @@ enum Step {
     Sleep { days: u64 },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => (0..2_usize, 0..PLANS, 1..30_000_u64, 0..40_u64)
             .prop_map(|(caller, plan, audio, usd)| Step::AdmitRequest { caller, plan, audio, usd }),
@@ -89,17 +89,17 @@ fn limits(plan: usize, audio: u64) -> Limits {
 }
 
 /// The store and the model, side by side.
-struct Pair<'a> {
+pub(super) struct Pair<'a> {
     bench: &'a Bench,
     runtime: &'a Runtime,
     model: Model,
-    callers: [Subject; 2],
+    pub(super) callers: [Subject; 2],
     asked: Vec<AdmitRequest>,
     settled: Vec<Settlement>,
 }
 
 impl<'a> Pair<'a> {
-    fn new(bench: &'a Bench, runtime: &'a Runtime) -> Self {
+    pub(super) fn new(bench: &'a Bench, runtime: &'a Runtime) -> Self {
         // Each sequence has new callers without any usage.
         static SEQUENCES: AtomicUsize = AtomicUsize::new(0);
         let sequence = SEQUENCES.fetch_add(1, Ordering::Relaxed);
@@ -107,11 +107,11 @@ impl<'a> Pair<'a> {
         Self { bench, runtime, model: Model::default(), callers, asked: Vec::new(), settled: Vec::new() }
     }
 
-    fn take(&mut self, step: &Step) {
+    pub(super) fn take(&mut self, step: &Step) {
         let now = self.bench.clock.now();
         match *step {
             Step::AdmitRequest { caller, plan, audio, usd } => {
-                let ask = ask(&self.callers[caller], limits(plan, audio), charge(usd, audio));
+                let ask = with_own_id(ask(&self.callers[caller], limits(plan, audio), charge(usd, audio)));
                 self.asked.push(ask.clone());
                 self.ask(ask);
             }
@@ -150,7 +150,7 @@ impl<'a> Pair<'a> {
                 }
             }
             Step::SettleUnknown { caller, usd, charged } => {
-                let ask = ask(&self.callers[caller], Limits::default(), Charge::NONE);
+                let ask = with_own_id(ask(&self.callers[caller], Limits::default(), Charge::NONE));
                 let unknown = if charged { IfUnknown::Charge } else { IfUnknown::Ignore };
                 self.settle(Settlement { unknown, ..settlement(&ask, now, charge(usd, 7)) });
             }
@@ -218,8 +218,18 @@ impl<'a> Pair<'a> {
             assert_eq!(entries, self.model.entries(caller, month));
             let recorded = entries.iter().fold(Charge::NONE, |sum, entry| sum.plus(entry.cost));
             assert_eq!(recorded, statement.total.charge(), "the ledger and the counter differ");
+            for entry in entries {
+                let found = self.insist(|| self.bench.store.request(caller, &entry.info.request_id));
+                assert_eq!(found, Some(entry));
+            }
         }
     }
+}
+
+/// Gives a request an id that no other has.
+fn with_own_id(mut ask: AdmitRequest) -> AdmitRequest {
+    ask.info.request_id = ask.id.to_string();
+    ask
 }
 
 fn follows_the_model(make: impl FnOnce() -> Bench, cases: u32) {

@@ -56,6 +56,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
             model: row.get(5)?,
             provider: row.get(6)?,
             pieces: row.get(16)?,
+            attempts: row.get(17)?,
         },
         audio: AudioMs::new(counted(row, 7)?),
         estimate: charge(8, 9)?,

@@ -21,6 +21,69 @@ fn a_page_of_sessions_costs_what_it_returns() {
 }
 
 #[test]
+fn reads_for_callers_and_operators_cost_what_they_return() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("file")).unwrap();
+    let plan = |statement: &str, parameters: &[&dyn rusqlite::ToSql]| -> Vec<String> {
+        let mut query = database.0.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        query.query_map(parameters, |row| row.get(3)).unwrap().collect::<Result<_>>().unwrap()
+    };
+    let request = plan(include_str!("../sql/request.sql"), &[&"alice", &"id"]);
+    assert_eq!(request, ["SEARCH ledger USING INDEX ledger_by_request (subject=? AND request_id=?)"]);
+    let recent = plan(include_str!("../sql/recent.sql"), &[&50]);
+    assert_eq!(recent, ["SCAN ledger USING INDEX ledger_by_time"], "from its end, and sorts nothing");
+    let callers = plan(include_str!("../sql/totals_by_caller.sql"), &[&"2026-11", &100]);
+    assert_eq!(callers, ["SEARCH totals USING INDEX totals_by_money (month=? AND kind=?)"], "and sorts nothing");
+    let groups = plan(include_str!("../sql/totals_by_group.sql"), &[&"2026-11"]);
+    assert_eq!(groups, ["SEARCH totals USING PRIMARY KEY (month=? AND kind=?)"]);
+}
+
+#[test]
+fn totals_of_a_file_of_an_earlier_version_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let old = Connection::open(&file).unwrap();
+    for step in [
+        include_str!("../sql/schema.sql"),
+        include_str!("../sql/revocations.sql"),
+        include_str!("../sql/sessions.sql"),
+        include_str!("../sql/session_counts.sql"),
+        include_str!("../sql/pieces.sql"),
+    ] {
+        old.execute_batch(step).unwrap();
+    }
+    old.pragma_update(None, "user_version", 5).unwrap();
+    for (subject, kind, name, requests) in [
+        ("alice", "day", "2026-11-01", 1),
+        ("alice", "day", "2026-11-02", 2),
+        ("bob", "day", "2026-11-02", 4),
+        ("bob", "model", "m", 4),
+        ("bob", "day", "2026-10-31", 8),
+    ] {
+        let month = name.get(..7).unwrap_or("2026-11");
+        let values = params![subject, month, kind, name, requests, requests * 5, requests * 7];
+        old.execute("INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values).unwrap();
+    }
+    let id = PermitId::new();
+    let add = "INSERT INTO ledger VALUES (?1, 1794700800000, 'alice', 'r', 'p', 'm', 'o', 7, 5, 7, 5, 7, NULL, NULL, NULL, 'answered', 2, 0)";
+    old.execute(add, [id.to_string()]).unwrap();
+    drop(old);
+    let month = "2026-11".parse().unwrap();
+    let before = Database::open_to_read(&file).unwrap().entries(None, month).unwrap();
+    let database = Database::open(&file).unwrap();
+    assert_eq!(database.entries(None, month).unwrap(), before);
+    let alice = "alice".parse().unwrap();
+    assert_eq!(
+        (database.request(&alice, "r").unwrap(), database.recent(9).unwrap()),
+        (Some(before[0].clone()), before)
+    );
+    let totals = database.totals(month).unwrap();
+    assert_eq!((totals.total().requests, totals.total().audio_ms.get()), (7, 49));
+    let callers: Vec<_> = totals.by_caller.iter().map(|one| (one.subject.as_str(), one.tally.requests)).collect();
+    assert_eq!((callers, totals.by_model["m"].spent_usd.get()), (vec![("bob", 4), ("alice", 3)], 20));
+}
+
+#[test]
 fn sessions_of_a_file_of_an_earlier_version_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -164,11 +164,16 @@ impl Writer<'_> {
     }
 
     fn tally(&self, entry: &Entry, model: &str) -> Result<()> {
-        let month = Month::of(entry.at).to_string();
-        for (kind, name) in [("day", entry.at.day().as_str()), ("model", model)] {
-            let (usd, audio) = (number(entry.cost.usd.get()), number(entry.cost.audio.get()));
+        let (month, day, subject) = (Month::of(entry.at).to_string(), entry.at.day(), entry.subject.as_str());
+        let (usd, audio) = (number(entry.cost.usd.get()), number(entry.cost.audio.get()));
+        let groups = [("day", day.as_str()), ("model", model)];
+        for (kind, name) in groups {
             let mut query = self.0.prepare_cached(include_str!("../sql/tally.sql"))?;
-            query.execute(params![entry.subject.as_str(), month, kind, name, usd, audio])?;
+            query.execute(params![subject, month, kind, name, usd, audio])?;
+        }
+        for (kind, name) in groups.into_iter().chain([("caller", subject)]) {
+            let mut query = self.0.prepare_cached(include_str!("../sql/add_to_total.sql"))?;
+            query.execute(params![month, kind, name, usd, audio])?;
         }
         Ok(())
     }
@@ -197,6 +202,7 @@ impl Writer<'_> {
             audio,
             entry.ending.as_str(),
             entry.info.pieces,
+            entry.info.attempts,
         ])?;
         Ok(())
     }

@@ -1,0 +1,163 @@
+// The call's options: the models of the caller, and of each model only what it takes.
+
+import { $, dollars, element } from "./dom.js";
+
+const FORMATS = {
+  json: "Text",
+  text: "Plain text",
+  verbose_json: "With times",
+  diarized_json: "With speakers",
+  srt: "SRT subtitles",
+  vtt: "WebVTT subtitles",
+};
+
+/** For gateways that do not tell what a model takes: what most models take. */
+const UNKNOWN = {
+  tasks: ["transcribe", "translate"],
+  formats: ["json", "text", "verbose_json", "srt", "vtt"],
+  options: ["language", "prompt"],
+  streams: true,
+  unknown: true,
+};
+
+/** The model that is chosen first, and shown in code as long as the gateway's are not known. */
+export const DEFAULT_MODEL = "gpt-transcribe";
+const LANGUAGES = "en de fr es it pt nl pl uk ru tr sv da fi cs el ro hu ar he hi ja ko zh".split(" ");
+
+let known = [];
+/** What was chosen, also of what the current model does not take. */
+const chosen = { model: null, task: "transcribe", format: "json", language: "", keywords: "", prompt: "", stream: true };
+let notify = () => {};
+
+export function start(onChange) {
+  notify = onChange;
+  $("options").addEventListener("submit", (event) => event.preventDefault());
+  $("options").addEventListener("input", ({ target }) => {
+    chosen[target.name] = target.type === "checkbox" ? target.checked : target.value;
+    // The fields depend on the model, and on the task.
+    if (target.name === "model" || target.name === "task") show();
+    summarize();
+    notify();
+  });
+  $("options-card").open = matchMedia("(min-width: 940px)").matches;
+  show();
+}
+
+/** Offers these models. */
+export function offer(models) {
+  known = models;
+  if (!known.some(({ id }) => id === chosen.model)) {
+    chosen.model = (known.find(({ id }) => id === DEFAULT_MODEL) ?? known[0])?.id ?? null;
+  }
+  show();
+  notify();
+}
+
+export const isSandbox = () => known.length > 0 && known.every(({ owned_by }) => owned_by === "sandbox");
+
+/** The options of the call, as the module and the API name them. */
+export function call() {
+  const takes = facts();
+  const isTranslation = task() === "translate";
+  const list = (text) => text.split(",").map((item) => item.trim()).filter(Boolean);
+  // Without a model the gateway takes its own default.
+  const options = chosen.model ? { model: chosen.model } : {};
+  const languages = list(chosen.language);
+  if (!isTranslation && languages.length > 1 && has("languages")) options.languages = languages;
+  else if (!isTranslation && languages.length > 0 && has("language")) options.language = languages[0];
+  if (!isTranslation && has("keywords") && list(chosen.keywords).length > 0) options.keywords = list(chosen.keywords);
+  if (has("prompt") && chosen.prompt.trim()) options.prompt = chosen.prompt.trim();
+  if (format() !== "json") options.response_format = format();
+  if (format() === "verbose_json" && !isTranslation && takes.timestamps === "model" && has("timestamp_granularities")) {
+    options.timestamp_granularities = ["word", "segment"];
+  }
+  return { task: task(), stream: chosen.stream, streams: takes.streams, ...options };
+}
+
+/** Shows the field of an option, by the name that an error of the API gives it. */
+export function reveal(param) {
+  const name = { response_format: "format", languages: "language", file: null }[param] ?? param;
+  const field = name && $("options").elements.namedItem(name);
+  if (!field) return false;
+  $("options-card").open = true;
+  field.focus();
+  return true;
+}
+
+export const hasField = (param) => Boolean($("options").elements.namedItem({ response_format: "format", languages: "language" }[param] ?? param));
+
+const facts = () => known.find(({ id }) => id === chosen.model)?.voxgate ?? UNKNOWN;
+const has = (option) => facts().options.includes(option);
+const task = () => (facts().tasks.includes(chosen.task) ? chosen.task : (facts().tasks[0] ?? "transcribe"));
+const format = () => (facts().formats.includes(chosen.format) ? chosen.format : (facts().formats[0] ?? "json"));
+
+function show() {
+  const takes = facts();
+  const focused = document.activeElement?.name;
+  const isTranslation = task() === "translate";
+  const fields = [modelField(takes)];
+  const tasks = [["transcribe", "Transcribe"], ["translate", "Translate into English"]];
+  const pair = [];
+  if (takes.tasks.length > 1) pair.push(select("task", "Task", tasks, task()));
+  if (takes.formats.length > 1) pair.push(select("format", "Format", takes.formats.map((name) => [name, FORMATS[name] ?? name]), format()));
+  if (!isTranslation && (has("language") || has("languages"))) pair.push(languageField());
+  if (pair.length > 0) fields.push(element("div", { class: "pair" }, ...pair));
+  if (!isTranslation && has("keywords")) {
+    fields.push(text("keywords", "Keywords", { placeholder: "Voxgate, Eryri" }, "Names and terms to expect, between commas."));
+  }
+  if (has("prompt")) fields.push(text("prompt", "Prompt", { placeholder: "What the recording is about" }));
+  const box = element("input", { type: "checkbox", name: "stream", id: "option-stream" });
+  box.checked = chosen.stream;
+  fields.push(element("label", { class: "check" }, box, "Stream the text as it comes"));
+  $("options").replaceChildren(...fields);
+  if (focused) $("options").elements.namedItem(focused)?.focus();
+  summarize();
+}
+
+function summarize() {
+  const parts = [chosen.model ?? DEFAULT_MODEL, task() === "translate" ? "into English" : chosen.language || null, FORMATS[format()] ?? format()];
+  $("options-summary").textContent = parts.filter(Boolean).join(" · ");
+}
+
+function modelField(takes) {
+  const models = known.length > 0 ? known.map(({ id }) => [id, id]) : [["", "Needs a token"]];
+  const field = select("model", "Model", models, chosen.model, describe(takes));
+  field.querySelector("select").disabled = known.length === 0;
+  return field;
+}
+
+function describe(takes) {
+  if (known.length === 0) return null;
+  if (takes.unknown) return "This gateway does not tell what the model takes. It refuses what it does not take.";
+  const price = takes.usd_per_minute === null || takes.usd_per_minute === undefined ? null : `${dollars(takes.usd_per_minute)} a minute`;
+  const times = { model: "gives times", pieces: "times of pieces" }[takes.timestamps] ?? "no times";
+  return [price, takes.streams ? "streams" : "answers whole", times].filter(Boolean).join(" · ");
+}
+
+function languageField() {
+  const hint = has("languages") ? "Codes such as en, between commas." : "A code such as en.";
+  const field = text("language", "Language", { placeholder: "Any", list: "languages", maxlength: 100 }, hint);
+  const names = typeof Intl.DisplayNames === "function" ? new Intl.DisplayNames(["en"], { type: "language" }) : { of: (code) => code };
+  field.append(element("datalist", { id: "languages" }, ...LANGUAGES.map((code) => element("option", { value: code }, names.of(code)))));
+  return field;
+}
+
+function labelled(name, label, input, hint) {
+  const id = `option-${name}`;
+  input.id = id;
+  if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
+  const below = hint ? element("p", { class: "hint", id: `${id}-hint` }, hint) : null;
+  return element("div", { class: "field" }, element("label", { for: id }, label), input, below);
+}
+
+function select(name, label, values, value, hint) {
+  const input = element("select", { name }, ...values.map(([of, words]) => element("option", { value: of }, words)));
+  if (value !== null) input.value = value;
+  return labelled(name, label, input, hint);
+}
+
+function text(name, label, attributes, hint) {
+  const input = element("input", { type: "text", name, autocomplete: "off", ...attributes });
+  input.value = chosen[name];
+  return labelled(name, label, input, hint);
+}

@@ -1,0 +1,54 @@
+//! The usage of all callers in one month, for the operator.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::Tally;
+use crate::domain::{Month, Subject};
+
+/// The largest number of callers that [`Totals`] names.
+pub const MAX_CALLERS: usize = 100;
+
+/// The settled usage of one caller in one month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerTally {
+    /// The caller.
+    pub subject: Subject,
+    /// The settled part of the caller's charges.
+    pub tally: Tally,
+}
+
+/// The settled usage of all callers in one month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    /// The month.
+    pub month: Month,
+    /// The callers that spent most, at most [`MAX_CALLERS`], in the order of the money that they spent.
+    pub by_caller: Vec<CallerTally>,
+    /// The usage by the day of admission.
+    pub by_day: BTreeMap<String, Tally>,
+    /// The usage by the requested model.
+    pub by_model: BTreeMap<String, Tally>,
+}
+
+impl Totals {
+    /// Creates the totals of a month. `by_caller` may be in any order.
+    pub fn new(
+        month: Month,
+        mut by_caller: Vec<CallerTally>,
+        by_day: BTreeMap<String, Tally>,
+        by_model: BTreeMap<String, Tally>,
+    ) -> Self {
+        by_caller.sort_by(|one, other| {
+            let key = |caller: &CallerTally| Reverse(caller.tally.spent_usd);
+            key(one).cmp(&key(other)).then_with(|| one.subject.cmp(&other.subject))
+        });
+        by_caller.truncate(MAX_CALLERS);
+        Self { month, by_caller, by_day, by_model }
+    }
+
+    /// Returns the usage of the whole month.
+    pub fn total(&self) -> Tally {
+        self.by_day.values().fold(Tally::default(), |sum, day| sum.plus(*day))
+    }
+}
