@@ -70,7 +70,7 @@ pub(crate) async fn recordings(house: &House, uploads: &[Upload], count: usize) 
     println!(
         "    {count} recordings in {:.0} s, {:.0} s of CPU, {} pieces: resident before {}, at most {}, right after {}",
         start.elapsed().as_secs_f64(),
-        (process.cpu() - cpu).as_secs_f64(),
+        process.cpu().saturating_sub(cpu).as_secs_f64(),
         house.provider.counts().answered - pieces,
         mib(before),
         mib(process.peak()),

@@ -52,7 +52,7 @@ async fn by_gateway(house: &House, upload: &Upload) -> Result<f64, String> {
     if house.provider.counts().answered < pieces + 2 {
         return Err("it was not split".to_owned());
     }
-    Ok((house.gateway.process.cpu() - cpu).as_secs_f64())
+    Ok(house.gateway.process.cpu().saturating_sub(cpu).as_secs_f64())
 }
 
 /// Has ffmpeg decode a recording to 16 kHz, one channel, look for silence, and encode it as FLAC, on one thread.
@@ -64,7 +64,7 @@ fn by_ffmpeg(recording: &Path) -> f64 {
     command.args(["-threads", "1", "-filter_threads", "1", "-i"]).arg(recording);
     command.args(["-af", FILTERS, "-c:a", "flac", "-threads", "1"]).arg(folder.path().join("sound.flac"));
     assert!(command.status().expect("ffmpeg is there").success(), "ffmpeg does not decode {}", recording.display());
-    (cpu_of_children() - cpu).as_secs_f64()
+    cpu_of_children().saturating_sub(cpu).as_secs_f64()
 }
 
 /// The processor's time of all children that have ended.
