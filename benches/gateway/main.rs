@@ -2,13 +2,15 @@
 //! measures row by row and prints the table at the end. docs/performance.md explains it.
 //!
 //! `cargo bench --bench gateway -- 40k-1 1m-32` measures these rows; `--list` names them all. `ROUNDS=` and `SECONDS=` set
-//! how often and how long each target is measured; `BEFORE=path/to/voxgate` names another build to measure in turn. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
+//! how often and how long each target is measured; `HOURS=` how long the recordings of split-16 are; `BEFORE=path/to/voxgate`
+//! names another build to measure in turn. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
 //!
 //! # Layout
 //!
-//! - `rows`: what is measured and what must come of it; `rounds`: rows that compare; `memory`: rows about memory
+//! - `rows`: what is measured and what must come of it; `rounds`: rows that compare; `memory`: rows about memory;
+//!   `splitting`: rows about long recordings
 //! - `house`: all that a row needs: `proxies` (the gateway with its Redis, nginx) and `provider`
-//! - `load`: the clients; `uploads`: what they send; `wire`: HTTP as they and the provider speak it
+//! - `load`: the clients; `uploads` and `recordings`: what they send; `wire`: HTTP as they and the provider speak it
 //! - `soak`: steady load before a provider that fails; `accounts`: what is charged for it
 //! - `process`: the processor's time and the memory of a process; `machine`: what it is, and what else it does
 //! - `table`: what is printed
@@ -29,12 +31,14 @@ mod memory;
 mod process;
 mod provider;
 mod proxies;
+mod recordings;
 #[path = "../../tests/support/redis.rs"]
 #[allow(dead_code, reason = "tests use the rest")]
 mod redis_server;
 mod rounds;
 mod rows;
 mod soak;
+mod splitting;
 mod table;
 mod uploads;
 mod wire;

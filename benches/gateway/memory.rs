@@ -58,6 +58,27 @@ pub(crate) async fn slow_uploads(
     Ok(peak)
 }
 
+/// So many recordings at once, which are split; gives the gateway's peak in KiB.
+pub(crate) async fn recordings(house: &House, uploads: &[Upload], count: usize) -> Result<u32, String> {
+    let process = &house.gateway.process;
+    let before = warm(house, &Upload::form(&house.tokens, 40_000)).await?;
+    let (start, cpu, pieces) = (Instant::now(), process.cpu(), house.provider.counts().answered);
+    let clients = uploads.iter().cycle().take(count).enumerate();
+    let clients = clients
+        .map(|(number, upload)| async move { Client::new(house.gateway.address).ask(upload, number).await?.success() });
+    try_join_all(clients).await?;
+    println!(
+        "    {count} recordings in {:.0} s, {:.0} s of CPU, {} pieces: resident before {}, at most {}, right after {}",
+        start.elapsed().as_secs_f64(),
+        process.cpu().saturating_sub(cpu).as_secs_f64(),
+        house.provider.counts().answered - pieces,
+        mib(before),
+        mib(process.peak()),
+        mib(process.resident()),
+    );
+    Ok(process.peak())
+}
+
 /// So many streams that are silent after their first event; gives what each takes of the gateway's memory, in KiB.
 pub(crate) async fn idle_streams(house: &House, upload: &Upload, count: usize) -> Result<f64, String> {
     let process = &house.gateway.process;

@@ -180,11 +180,16 @@ impl Form {
         Self { opening: Vec::new(), ending: Vec::new(), length: 0, streamed: false }
     }
 
-    /// What is wrong with it: it must have the recording in full, as its WAV head says, and end there.
+    /// What is wrong with it: it must have the recording in full, as its WAV head says, and end there. FLAC, in which pieces
+    /// of a recording come, does not say how long it is.
     fn fault(&self, head: &Head) -> Option<String> {
         let boundary = head.header("content-type").and_then(|value| value.split_once("boundary="));
         let Some((_, boundary)) = boundary else { return Some("no boundary".to_owned()) };
         let end = format!("\r\n--{}--\r\n", boundary.trim_matches('"'));
+        let is_whole = self.ending.ends_with(end.as_bytes());
+        if is_whole && memmem::find(&self.opening, b"\r\n\r\nfLaC").is_some() {
+            return None;
+        }
         let Some(start) = memmem::find(&self.opening, b"RIFF") else { return Some("no recording".to_owned()) };
         let Some(size) = self.opening.get(start + 4..start + 8) else { return Some("no head of WAV".to_owned()) };
         let size = usize::try_from(u32::from_le_bytes(size.try_into().unwrap())).unwrap();
@@ -192,7 +197,7 @@ impl Form {
         if self.length != length {
             return Some(format!("{} bytes instead of {length}", self.length));
         }
-        (!self.ending.ends_with(end.as_bytes())).then(|| "no closing boundary".to_owned())
+        (!is_whole).then(|| "no closing boundary".to_owned())
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Pace {
     pub(crate) span: Duration,
 }
 
-/// One value of each target in one round, in milliseconds.
+/// One value of each target in one round.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Figures {
     pub(crate) direct: Option<f64>,
@@ -44,6 +44,7 @@ pub(crate) struct Figures {
     pub(crate) voxgate: Option<f64>,
     /// The build that this one is compared with.
     pub(crate) before: Option<f64>,
+    pub(crate) ffmpeg: Option<f64>,
     /// What Redis takes of the processor for a request through the gateway.
     pub(crate) redis: Option<f64>,
     /// How much of the machine others took, in percent.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::house::House;
 use super::memory;
 use super::proxies::Build;
+use super::recordings::Format;
 use super::rounds::{self, Figures, Load, Measure, Pace, median};
+use super::splitting;
 use super::uploads::Upload;
 
 /// A row.
@@ -21,6 +23,8 @@ pub(crate) struct Row {
 enum Kind {
     /// Uploads of so many bytes, on so many connections.
     Rounds { bytes: usize, connections: usize, measure: Measure },
+    /// A recording that is split.
+    Split(Format),
     /// What the gateway holds in memory meanwhile.
     Memory(Held),
 }
@@ -32,6 +36,8 @@ enum Held {
     Forms { count: usize },
     /// The same as JSON.
     Json { count: usize },
+    /// Long recordings that are split.
+    Recordings { count: usize },
     /// Idle streams.
     Streams { count: usize },
 }
@@ -45,11 +51,13 @@ pub(crate) enum Bound {
     Buffered(f64),
     /// So many times what nginx takes that does not.
     Unbuffered(f64),
+    /// So many times what ffmpeg takes.
+    Ffmpeg(f64),
     MiB(f64),
     KiB(f64),
 }
 
-pub(crate) const ROWS: [Row; 8] = [
+pub(crate) const ROWS: [Row; 13] = [
     Row {
         name: "40k-1",
         title: "40 kB, 1 connection: median wait, ms",
@@ -106,6 +114,17 @@ pub(crate) const ROWS: [Row; 8] = [
         limit: Bound::Added(1.0),
         aim: Bound::Added(0.2),
     },
+    Row::split("split-webm", "1 h of WebM, split: CPU s", Format::WebM),
+    Row::split("split-mp3", "1 h of MP3, split: CPU s", Format::Mp3),
+    Row::split("split-m4a", "1 h of M4A, split: CPU s", Format::M4a),
+    Row::split("split-flac", "1 h of FLAC, split: CPU s", Format::Flac),
+    Row {
+        name: "split-16",
+        title: "16 recordings of HOURS, split: peak, MiB",
+        kind: Kind::Memory(Held::Recordings { count: 16 }),
+        limit: Bound::MiB(200.0),
+        aim: Bound::MiB(100.0),
+    },
 ];
 
 /// What came of a row.
@@ -116,10 +135,18 @@ pub(crate) struct Finding {
 }
 
 impl Row {
+    const fn split(name: &'static str, title: &'static str, format: Format) -> Self {
+        Self { name, title, kind: Kind::Split(format), limit: Bound::Ffmpeg(2.0), aim: Bound::Ffmpeg(1.0) }
+    }
+
     /// Measures it. Rows that compare share a house; a row about memory has its own, and no other beside it.
     pub(crate) async fn measure(&self, shared: &mut Option<House>, pace: Pace) -> Result<Finding, String> {
         let (bytes, connections, measure) = match self.kind {
             Kind::Rounds { bytes, connections, measure } => (bytes, connections, measure),
+            Kind::Split(format) => {
+                *shared = None;
+                return Ok(Finding::of(splitting::run(self.name, format, pace).await?));
+            }
             Kind::Memory(held) => {
                 *shared = None;
                 let before = match Build::before() {
@@ -163,6 +190,14 @@ impl Held {
                 let upload = Upload::json(tokens, 18_000_000);
                 in_mib(memory::slow_uploads(&house, &upload, (count, Duration::from_secs(20))).await?)
             }
+            Self::Recordings { count } => {
+                // By default the gateway takes four hours; encoders add a little at the end.
+                let seconds = f64::min(super::variable("HOURS", 1.0) * 3600.0, 4.0 * 3600.0 - 1.0);
+                let length = Duration::from_secs_f64(seconds);
+                let formats = [Format::WebM, Format::Mp3, Format::M4a];
+                let uploads = formats.map(|format| Upload::file(tokens, &format.recording(length)));
+                in_mib(memory::recordings(&house, &uploads, count).await?)
+            }
             Self::Streams { count } => memory::idle_streams(&house, &Upload::streamed(tokens, 8_000), count).await?,
         };
         house.print_warnings();
@@ -179,6 +214,7 @@ impl Finding {
             buffered: middle(|round| round.buffered),
             voxgate: middle(|round| round.voxgate),
             before: middle(|round| round.before),
+            ffmpeg: middle(|round| round.ffmpeg),
             redis: middle(|round| round.redis),
             others: middle(|round| round.others),
         };
@@ -193,6 +229,7 @@ impl Finding {
                 Bound::Added(_) => Some(voxgate - round.direct?),
                 Bound::Buffered(_) => Some(voxgate / round.buffered?),
                 Bound::Unbuffered(_) => Some(voxgate / round.unbuffered?),
+                Bound::Ffmpeg(_) => Some(voxgate / round.ffmpeg?),
                 Bound::MiB(_) | Bound::KiB(_) => Some(voxgate),
             }
         }))
@@ -203,11 +240,12 @@ impl Finding {
         self.figures.others
     }
 
-    /// What the gateway takes, as so many times what each nginx does, or as what it adds to direct.
+    /// What the gateway takes, as so many times what each nginx does or ffmpeg, or as what it adds to direct.
     pub(crate) fn compared(&self, row: &Row) -> String {
         match row.limit {
             Bound::Added(_) => self.value(row.limit).map_or(String::new(), |added| format!("+{added:.3} ms")),
             Bound::MiB(_) | Bound::KiB(_) => String::new(),
+            Bound::Ffmpeg(_) => self.value(row.limit).map_or(String::new(), |times| format!("{times:.2} ×")),
             Bound::Buffered(_) | Bound::Unbuffered(_) => {
                 let times = |bound| self.value(bound).map(|times| format!("{times:.2} ×"));
                 let both = [times(Bound::Unbuffered(1.0)), times(Bound::Buffered(1.0))];
@@ -220,9 +258,12 @@ impl Finding {
 impl Bound {
     const fn most(self) -> f64 {
         match self {
-            Self::Added(most) | Self::Buffered(most) | Self::Unbuffered(most) | Self::MiB(most) | Self::KiB(most) => {
-                most
-            }
+            Self::Added(most)
+            | Self::Buffered(most)
+            | Self::Unbuffered(most)
+            | Self::Ffmpeg(most)
+            | Self::MiB(most)
+            | Self::KiB(most) => most,
         }
     }
 
@@ -231,6 +272,7 @@ impl Bound {
             Self::Added(most) => format!("+{most:.2} ms"),
             Self::Buffered(most) => format!("{most} × buffered"),
             Self::Unbuffered(most) => format!("{most} × unbuffered"),
+            Self::Ffmpeg(most) => format!("{most} × ffmpeg"),
             Self::MiB(most) => format!("{most} MiB"),
             Self::KiB(most) => format!("{most} KiB"),
         }

@@ -1,6 +1,8 @@
 //! What is sent: recordings of noise, which has every byte value in it as speech does. Silence would flatter whoever looks
 //! for a boundary in it.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +33,18 @@ pub(crate) struct Upload {
 impl Upload {
     /// OpenAI's own form, with a recording of `bytes`.
     pub(crate) fn form(tokens: &[String], bytes: usize) -> Self {
-        Self::multipart(tokens, bytes, &[("model", "gpt-transcribe"), ("response_format", "json")])
+        Self::multipart(tokens, &[("model", "gpt-transcribe"), ("response_format", "json")], "speech.wav", &wav(bytes))
+    }
+
+    /// The same, with a recording from a file.
+    pub(crate) fn file(tokens: &[String], path: &Path) -> Self {
+        let (name, recording) = (path.file_name().unwrap().to_string_lossy(), fs::read(path).unwrap());
+        Self::multipart(tokens, &[("model", "gpt-transcribe"), ("response_format", "json")], &name, &recording)
     }
 
     /// The same, answered as a stream of events.
     pub(crate) fn streamed(tokens: &[String], bytes: usize) -> Self {
-        Self::multipart(tokens, bytes, &[("model", "gpt-transcribe"), ("stream", "true")])
+        Self::multipart(tokens, &[("model", "gpt-transcribe"), ("stream", "true")], "speech.wav", &wav(bytes))
     }
 
     /// A recording in base64 among the members of a JSON object of `bytes` in all.
@@ -47,15 +55,17 @@ impl Upload {
         Self::new(tokens, "application/json", body.into())
     }
 
-    fn multipart(tokens: &[String], bytes: usize, fields: &[(&str, &str)]) -> Self {
-        let mut body = Vec::with_capacity(bytes + 1024);
-        for (name, value) in fields {
-            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    fn multipart(tokens: &[String], fields: &[(&str, &str)], name: &str, recording: &[u8]) -> Self {
+        let mut body = Vec::with_capacity(recording.len() + 1024);
+        for (field, value) in fields {
+            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
-        let disposition = "Content-Disposition: form-data; name=\"file\"; filename=\"speech.wav\"";
-        body.extend_from_slice(format!("--{BOUNDARY}\r\n{disposition}\r\nContent-Type: audio/wav\r\n\r\n").as_bytes());
-        body.extend_from_slice(&wav(bytes));
+        let disposition = format!("Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"");
+        let media_type = name.rsplit('.').next().unwrap_or_default();
+        let head = format!("--{BOUNDARY}\r\n{disposition}\r\nContent-Type: audio/{media_type}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(recording);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         Self::new(tokens, &format!("multipart/form-data; boundary={BOUNDARY}"), body.into())
     }

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use super::demux::MAX_WINDOW;
 
-/// The largest buffer that a thread keeps. Windows grow in steps, beyond what a demuxer asks for.
-const MAX_KEPT: usize = 2 * MAX_WINDOW;
+/// The largest buffer that a thread keeps. It holds more than a window: what is processed stays in it for a while.
+const MAX_KEPT: usize = 3 * MAX_WINDOW;
 
 thread_local! {
     /// The buffer of the last recording that this thread measured. The next one reuses it: the pages of a new buffer would
@@ -17,55 +17,66 @@ thread_local! {
 
 /// A buffer that its thread reuses.
 #[derive(Debug)]
-pub(super) struct Buffer(Vec<u8>);
+pub(super) struct Buffer {
+    /// The content, and then whatever is left over. All of it is initialised, so that nothing is filled with zeros only to
+    /// be overwritten.
+    bytes: Vec<u8>,
+    /// The length of the content.
+    length: usize,
+}
 
 impl Buffer {
     /// Returns an empty buffer.
     pub(super) fn new() -> Self {
-        let mut bytes = SPARE.take();
-        bytes.clear();
-        Self(bytes)
+        Self { bytes: SPARE.take(), length: 0 }
     }
 
     /// Appends up to `count` bytes of `source`, fewer only at its end. Returns the number of bytes read.
     pub(super) fn fill(&mut self, source: &mut impl Read, count: usize) -> io::Result<usize> {
-        let from = self.0.len();
-        self.0.resize(from.saturating_add(count), 0);
-        let mut read = 0;
-        let filled = loop {
-            let free = self.0.get_mut(from.saturating_add(read)..).unwrap_or_default();
+        let end = self.length.saturating_add(count);
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        let from = self.length;
+        loop {
+            let free = self.bytes.get_mut(self.length..end).unwrap_or_default();
             if free.is_empty() {
-                break Ok(read);
+                break;
             }
             match source.read(free) {
-                Ok(0) => break Ok(read),
-                Ok(more) => read += more,
+                Ok(0) => break,
+                Ok(more) => self.length += more.min(free.len()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
+                Err(error) => return Err(error),
             }
-        };
-        self.0.truncate(from.saturating_add(read));
-        filled
+        }
+        Ok(self.length - from)
+    }
+
+    /// Removes the first `count` bytes.
+    pub(super) fn remove_front(&mut self, count: usize) {
+        let count = count.min(self.length);
+        self.bytes.copy_within(count..self.length, 0);
+        self.length -= count;
+    }
+
+    /// Removes the content.
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
     }
 }
 
 impl Deref for Buffer {
-    type Target = Vec<u8>;
+    type Target = [u8];
 
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let bytes = std::mem::take(&mut self.0);
+        let bytes = std::mem::take(&mut self.bytes);
         if bytes.capacity() <= MAX_KEPT {
             // A thread that is ending has no use for it.
             let _ = SPARE.try_with(|spare| spare.set(bytes));
@@ -99,6 +110,8 @@ mod tests {
         assert_eq!(buffer.fill(&mut source, 99).unwrap(), 6);
         assert_eq!(buffer.fill(&mut source, 99).unwrap(), 0);
         assert_eq!(&buffer[..], b"0123456789");
+        buffer.remove_front(7);
+        assert_eq!(&buffer[..], b"789");
     }
 
     #[test]
@@ -108,11 +121,11 @@ mod tests {
         let place = buffer.as_ptr();
         drop(buffer);
         let mut again = Buffer::new();
-        assert!(again.is_empty() && again.capacity() >= 5000);
-        again.push(1);
-        assert_eq!(again.as_ptr(), place);
-        again.reserve(MAX_KEPT + 1);
+        assert!(again.is_empty() && again.bytes.capacity() >= 5000);
+        again.fill(&mut &[1][..], 1).unwrap();
+        assert_eq!((again.as_ptr(), &again[..]), (place, &[1][..]));
+        again.fill(&mut &[][..], MAX_KEPT).unwrap();
         drop(again);
-        assert_eq!(Buffer::new().capacity(), 0);
+        assert_eq!(Buffer::new().bytes.capacity(), 0);
     }
 }

@@ -129,16 +129,17 @@ impl<S: Read + Seek> Reader<S> {
             if left == 0 {
                 break;
             }
-            if self.used > 0 {
-                self.window.drain(..self.used);
+            // To move much for little room would cost more than the room.
+            if self.used >= self.window.len() - self.used {
+                self.window.remove_front(self.used);
                 self.used = 0;
             }
-            let more = needed.saturating_sub(self.window.len()).max(BLOCK);
+            let more = needed.saturating_sub(self.window.len() - self.used).max(BLOCK);
             let more = usize::try_from(left).unwrap_or(usize::MAX).min(more);
             let read = self.window.fill(&mut self.source, more)?;
             if read == 0 {
                 // The source is shorter than stated.
-                self.end = self.position.saturating_add(length(&self.window));
+                self.end = self.position.saturating_add(held);
                 break;
             }
         }

@@ -283,6 +283,7 @@ fn before(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> (usize, bool) {
 fn begun(bytes: &[u8], needle: &Finder<'_>, ended: bool) -> usize {
     let needle = needle.needle();
     let longest = if ended { 0 } else { bytes.len().min(needle.len() - 1) };
-    let is_begun = |count: &usize| needle.get(..*count).is_some_and(|begun| bytes.ends_with(begun));
-    (1..=longest).rev().find(is_begun).unwrap_or_default()
+    let (Some(&first), Some(tail)) = (needle.first(), bytes.get(bytes.len() - longest..)) else { return 0 };
+    let mut ends = memchr::memchr_iter(first, tail).filter_map(|at| tail.get(at..));
+    ends.find(|end| needle.starts_with(end)).map_or(0, <[u8]>::len)
 }

@@ -24,6 +24,10 @@ use crate::transport::limits::{LINGERING_CLOSE, TimeLimits};
 /// for as long as the connection is open.
 const BURST_BYTES: usize = 32 * 1024;
 
+/// The room below which actix enlarges its buffer, which it then keeps for as long as the connection is open. Once it has
+/// processed a head, it takes a new buffer instead, and frees the old one after the request.
+const ACTIX_MIN_ROOM: usize = 1024;
+
 /// The bytes that a client may send ahead of the answer to its request.
 const MAX_AHEAD_BYTES: usize = 64 * 1024;
 
@@ -71,15 +75,17 @@ impl<S> RequestReader<S> {
     }
 
     /// Takes a head, and the part of its body that came with it, out of the first bytes of a request, without a copy.
-    /// Returns the number of bytes for actix; `None` if the head is incomplete, invalid or to be rewritten.
-    fn take_head_in_place(&mut self, read: &[u8]) -> Option<usize> {
+    /// Returns the number of bytes for actix, which gets no part of a body beyond `max` bytes; `None` if the head is
+    /// incomplete, invalid or to be rewritten.
+    fn take_head_in_place(&mut self, read: &[u8], max: usize) -> Option<usize> {
         let length = head::find_end(read, &mut 0).ok()??;
         let (whole, rest) = read.split_at_checked(length)?;
         let head = head::parse(whole).ok().filter(|head| head.rewritten.is_none())?;
         let (body, next) = match head.body {
             BodyLength::Chunked => (0, Stage::after_head(head.body)),
             BodyLength::Known(whole) => {
-                let body = usize::try_from(whole).map_or(rest.len(), |whole| whole.min(rest.len()));
+                let available = rest.len().min(max.saturating_sub(length));
+                let body = usize::try_from(whole).map_or(available, |whole| whole.min(available));
                 (body, Stage::body(whole.saturating_sub(count(body))))
             }
         };
@@ -237,9 +243,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RequestReader<S> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         };
         let bytes = buffer.filled().get(begin..).unwrap_or_default();
+        let max = read.saturating_sub(ACTIX_MIN_ROOM.saturating_sub(buffer.remaining()));
         if read == 0 {
             self.stage = Stage::End;
-        } else if let Some(passed) = self.take_head_in_place(bytes) {
+        } else if let Some(passed) = self.take_head_in_place(bytes, max) {
             buffer.set_filled(begin + passed);
             self.yield_after_head();
         } else {

@@ -234,6 +234,8 @@ impl Wav {
                 () if format.block_bytes > MAX_PIECE => {
                     Some(suspicion::suspected_codec(beginning).unwrap_or(table::DISGUISED))
                 }
+                // It was searched above.
+                () if self.plain_only => None,
                 () => suspicion::suspected_codec(beginning),
             };
             if let Some(codec) = looks_like {
