@@ -12,7 +12,7 @@ const MIN_TOKEN_BYTES: usize = 16;
 /// `[console]`
 #[derive(Debug, Clone)]
 pub struct Console {
-    /// `console.enabled`: true if the gateway serves its pages; true.
+    /// `console.enabled`: true if the gateway serves the console at `/`; true.
     pub enabled: bool,
     /// `console.operator_token`, `console.operator_token_file`: the token for the operator's page where the second listener
     /// is not on a loopback address; none, so that the page is not there.

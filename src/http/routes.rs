@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 22] = [
+static ROUTES: [ApiRoute; 25] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -61,6 +61,9 @@ static ROUTES: [ApiRoute; 22] = [
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
     route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),
     route(Operational, Method::GET, "/metrics", |route| route.to(metrics::show)),
+    route(Operational, Method::GET, "/", |route| route.to(operator::page::show)),
+    route(Operational, Method::GET, "/operator/page.css", |route| route.to(operator::page::style)),
+    route(Operational, Method::GET, "/operator/page.js", |route| route.to(operator::page::script)),
     route(Operational, Method::GET, "/operator/state", |route| route.to(operator::state::show)),
     route(Operational, Method::GET, "/operator/usage", |route| route.to(operator::usage::show)),
     route(Operational, Method::GET, "/operator/usage.csv", |route| route.to(operator::usage::download)),

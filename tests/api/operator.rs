@@ -15,6 +15,8 @@ use crate::support::stores::with_each_store;
 
 const PATHS: [&str; 4] = ["/operator/state", "/operator/usage", "/operator/usage.csv", "/operator/requests"];
 
+const PAGE: [&str; 3] = ["/", "/operator/page.css", "/operator/page.js"];
+
 async fn read(gateway: &Gateway, path: &str) -> Answer {
     read_with(gateway, path, &[]).await
 }
@@ -203,10 +205,35 @@ async fn off_loopback_the_operators_token_is_all_that_opens() {
 }
 
 #[tokio::test]
-async fn a_console_that_is_off_has_no_operators_page() {
+async fn a_console_that_is_off_leaves_the_operators_page() {
     let gateway = Gateway::with(&[("VOXGATE_CONSOLE__ENABLED", "false")]).await;
     for path in PATHS {
-        assert_eq!(code(&read(&gateway, path).await), (404, json!("not_found")), "{path}");
+        assert_eq!(read(&gateway, path).await.status, 200, "{path}");
     }
-    assert_eq!(read(&gateway, "/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_is_where_its_facts_are_and_tells_none_itself() {
+    let gateway = Gateway::start().await;
+    let closed = Setup::new().env("VOXGATE_OPS_BIND", "0.0.0.0:0").start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, "the-token-of-the-operator").unwrap();
+    let setup = Setup::new().env("VOXGATE_OPS_BIND", "0.0.0.0:0");
+    let with_token = setup.env("VOXGATE_CONSOLE__OPERATOR_TOKEN_FILE", file.to_str().unwrap()).start().await;
+    for path in PAGE {
+        let page = read(&gateway, path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        // A browser cannot send the token when it opens a page, so whoever knows the address gets it.
+        assert_eq!(read(&with_token, path).await.text(), page.text(), "{path}");
+        assert_eq!(code(&read(&closed, path).await), (404, json!("not_found")), "{path}");
+        assert_eq!(read_with(&gateway, path, &[("host", "evil.example")]).await.status, 421, "{path}");
+        assert_eq!(read_with(&gateway, path, &[("origin", "http://evil.example")]).await.status, 403, "{path}");
+    }
+    for path in &PAGE[1..] {
+        assert_eq!(gateway.send(gateway.get(path)).await.status, 404, "{path}");
+    }
+    assert!(!gateway.send(gateway.get("/")).await.text().contains("operator/page.js"));
 }

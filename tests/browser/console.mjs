@@ -1,5 +1,5 @@
 // Uses the console in a real browser as a newcomer does: records, drops a file, watches, cancels, and meets errors. Run by
-// tests/api/browser_console.rs, which answers as the provider.
+// tests/api/browser/console.rs, which answers as the provider.
 //
 // URL is the gateway's, TOKENS the tokens by their names, RECORDINGS a folder of recordings, CHROMIUM the browser. Each
 // finding is a line of JSON: {"saw": …} is what the provider waits for, {"is": …, …} what the test looks at.

@@ -17,8 +17,8 @@ use crate::http::state::{AppState, CurrentState};
 
 /// Leave to send the operator a page that tells nothing of the gateway by itself.
 ///
-/// The pages are switched on; the listener is on a loopback address, or there is a token for the operator; and the request is
-/// for the gateway's own name and from no page of another origin.
+/// The listener is on a loopback address, or there is a token for the operator; and the request is for the gateway's own name
+/// and from no page of another origin.
 pub(in crate::http) struct OperatorPage {
     state: Arc<AppState>,
 }
@@ -41,8 +41,7 @@ impl OperatorPage {
         let current = request.app_data::<Data<CurrentState>>().ok_or_else(ApiError::internal)?;
         let state = current.current();
         let console = &state.settings.console;
-        let is_there = console.enabled && (is_on_loopback(&state) || console.operator_token.is_some());
-        if !is_there {
+        if !is_on_loopback(&state) && console.operator_token.is_none() {
             return Err(not_found(request));
         }
         let own = origin::authority(request).filter(|own| origin::is_own(own.host(), &console.operator_hosts));
