@@ -50,7 +50,7 @@ async fn the_operators_page_shows_the_gateway_and_its_usage() {
         ("providers", &["openai", "in use", "default: usable"]),
         ("totals", &["Requests", "2", "1 min 32 s", "$"]),
         ("callers", &["alice", "<b>bob</b>"]),
-        ("models", &["gpt-4o-transcribe"]),
+        ("models", &["gpt-transcribe"]),
         ("requests", &["answered", "alice", "<b>bob</b>", "1 min 30 s"]),
     ] {
         let text = one("text")[id].as_str().unwrap_or_default().to_owned();
