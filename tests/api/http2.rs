@@ -356,7 +356,7 @@ async fn a_tunnel_is_no_route() {
     let mut client = connect(&gateway, &authority, 100_000).await;
     for (method, uri, status) in [
         (http::Method::CONNECT, "localhost:443", 404),
-        (http::Method::OPTIONS, "https://localhost/", 404),
+        (http::Method::OPTIONS, "https://localhost/nothing", 404),
         (http::Method::GET, "https://localhost//health/../v1/models", 404),
     ] {
         let request = http::Request::builder().method(method).uri(uri).body(()).unwrap();
