@@ -9,7 +9,7 @@ use std::io::{Read, Seek};
 use super::budget::Budget;
 use super::codec::{TrackParams, Wants, tags};
 use super::demux::{PacketSink, TrackId};
-use super::mp4::{Peephole, decoder_setup};
+use super::mp4::{ReadBuffer, decoder_setup};
 use super::packets::EditPart;
 use super::packets::collector::Collector;
 use super::reader::Ended;
@@ -55,7 +55,7 @@ pub(super) struct Caf<S> {
     packets: Packets,
     /// The rest of the sound.
     sound: Stretch,
-    bytes: Peephole,
+    bytes: ReadBuffer,
     parts: Vec<EditPart>,
     is_begun: bool,
 }
@@ -67,7 +67,7 @@ enum Packets {
     /// Packets of one size.
     Fixed { bytes: u64 },
     /// Sizes from a table, of which `left` remain. `with_samples`: each is followed by a number of samples.
-    Listed { table: Stretch, peephole: Peephole, left: u64, with_samples: bool },
+    Listed { table: Stretch, buffer: ReadBuffer, left: u64, with_samples: bool },
 }
 
 /// A `desc` chunk.
@@ -116,7 +116,7 @@ impl<S: Read + Seek> Caf<S> {
     /// Reads the chunks of a file of `bytes` bytes.
     pub(super) fn open(mut source: S, bytes: u64) -> Result<Self, MediaError> {
         // The table may come last, so nothing is read before the whole file has arrived.
-        Peephole::new(1).exactly::<_, 1>(&mut source, bytes.saturating_sub(1))?;
+        ReadBuffer::new(1).exactly::<_, 1>(&mut source, bytes.saturating_sub(1))?;
         let chunks = Chunks::read(&mut source, bytes)?;
         let missing = |missing| MediaError::Unfinished { container: Container::Caf, missing };
         let description = chunks.description.ok_or_else(|| missing("its description (desc) is missing"))?;
@@ -127,16 +127,15 @@ impl<S: Read + Seek> Caf<S> {
         let mut packets = if has_packets && bytes > 0 { Packets::Fixed { bytes } } else { Packets::Even };
         let mut parts = Vec::new();
         if let Some(table) = chunks.table {
-            let mut peephole = Peephole::new(AHEAD);
-            let head = peephole
+            let mut buffer = ReadBuffer::new(AHEAD);
+            let head = buffer
                 .exactly::<_, 24>(&mut source, table.at)?
                 .ok_or_else(|| missing("its packet table is cut off"))?;
             let [count, valid] = [0, 8].map(|at| field(&head, at).map_or(0, u64::from_be_bytes));
             let priming = field(&head, 16).map_or(0, u32::from_be_bytes);
             if description.packet_bytes == 0 {
                 let table = Stretch { at: table.at.saturating_add(TABLE_HEADER), ..table };
-                packets =
-                    Packets::Listed { table, peephole, left: count, with_samples: description.packet_samples == 0 };
+                packets = Packets::Listed { table, buffer, left: count, with_samples: description.packet_samples == 0 };
             }
             if valid > 0 && i64::try_from(valid).is_ok() && params.rate > 0 {
                 let begins = u64::from(priming);
@@ -145,7 +144,7 @@ impl<S: Read + Seek> Caf<S> {
         } else if description.packet_bytes == 0 {
             return Err(missing("its packet table (pakt) is missing"));
         }
-        Ok(Self { source, params, packets, sound, bytes: Peephole::new(AHEAD), parts, is_begun: false })
+        Ok(Self { source, params, packets, sound, bytes: ReadBuffer::new(AHEAD), parts, is_begun: false })
     }
 
     /// Hands the next packets to `sink`. Returns `false` at the end.
@@ -178,11 +177,11 @@ impl<S: Read + Seek> Caf<S> {
             Packets::Even => Some(piece),
             Packets::Fixed { bytes } => Some(*bytes),
             Packets::Listed { left: 0, .. } => None,
-            Packets::Listed { table, peephole, left, with_samples } => {
+            Packets::Listed { table, buffer, left, with_samples } => {
                 *left -= 1;
-                let size = number(&mut self.source, peephole, table)?;
+                let size = number(&mut self.source, buffer, table)?;
                 if *with_samples {
-                    number(&mut self.source, peephole, table)?;
+                    number(&mut self.source, buffer, table)?;
                 }
                 size
             }
@@ -224,10 +223,10 @@ impl<S: Read + Seek> Caf<S> {
 impl Chunks {
     fn read<S: Read + Seek>(source: &mut S, bytes: u64) -> Result<Self, MediaError> {
         let mut chunks = Self::default();
-        let mut peephole = Peephole::new(AHEAD);
+        let mut buffer = ReadBuffer::new(AHEAD);
         let mut at = FILE_HEADER;
         for _ in 0..MAX_CHUNKS {
-            let Some(head) = peephole.exactly::<_, 12>(source, at)? else { return Ok(chunks) };
+            let Some(head) = buffer.exactly::<_, 12>(source, at)? else { return Ok(chunks) };
             let (Some(kind), Some(size)) = (field::<4>(&head, 0), field(&head, 4)) else { return Ok(chunks) };
             // What follows the sound and is no chunk is padding or a tag.
             if chunks.sound.is_some() && !kind.iter().all(u8::is_ascii_graphic) {
@@ -245,7 +244,7 @@ impl Chunks {
             let whole = Stretch { at: content, end: end.min(bytes) };
             match &kind {
                 b"desc" => {
-                    let fields = peephole.exactly::<_, 32>(source, content)?;
+                    let fields = buffer.exactly::<_, 32>(source, content)?;
                     once(&mut chunks.description, fields.map(|fields| Description::read(&fields)))?;
                 }
                 // An edit count precedes the sound.
@@ -322,7 +321,7 @@ fn whole_rate(rate: f64) -> u32 {
 /// Reads a number of the packet table: groups of seven bits, the highest first.
 fn number<S: Read + Seek>(
     source: &mut S,
-    peephole: &mut Peephole,
+    buffer: &mut ReadBuffer,
     table: &mut Stretch,
 ) -> Result<Option<u64>, MediaError> {
     let mut value = 0_u64;
@@ -330,7 +329,7 @@ fn number<S: Read + Seek>(
         if table.at >= table.end {
             return Ok(None);
         }
-        let Some([byte]) = peephole.exactly(source, table.at)? else { return Ok(None) };
+        let Some([byte]) = buffer.exactly(source, table.at)? else { return Ok(None) };
         table.at += 1;
         value = value << 7 | u64::from(byte & 0x7f);
         if byte & 0x80 == 0 {

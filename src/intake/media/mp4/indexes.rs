@@ -7,8 +7,8 @@ use std::io::{self, Read, Seek};
 use super::super::MediaError;
 use super::super::budget::Budget;
 use super::boxes::{Fields, Found, head, is_entered};
-use super::cursor::Peephole;
 use super::error::feature;
+use super::read_buffer::ReadBuffer;
 
 /// The largest number of indexes of one kind.
 pub(super) const MAX_INDEXES: usize = 32 * 1024;
@@ -26,8 +26,8 @@ pub(super) fn check<S: Read + Seek>(
     segments: &[(u64, u64)],
     budget: &mut Budget,
 ) -> Result<bool, MediaError> {
-    let mut places = Places { source, bytes, peephole: Peephole::new(AHEAD), at: 0, returns: 0 };
-    let mut table = Peephole::new(AHEAD);
+    let mut places = Places { source, bytes, buffer: ReadBuffer::new(AHEAD), at: 0, returns: 0 };
+    let mut table = ReadBuffer::new(AHEAD);
     for &(at, end) in segments {
         if !places.check_segment_index(&mut table, at, end, budget)? {
             return Ok(false);
@@ -40,7 +40,7 @@ pub(super) fn check<S: Read + Seek>(
 struct Places<'a, S> {
     source: &'a mut S,
     bytes: u64,
-    peephole: Peephole,
+    buffer: ReadBuffer,
     /// The position of the walk.
     at: u64,
     returns: usize,
@@ -49,7 +49,7 @@ struct Places<'a, S> {
 impl<S: Read + Seek> Places<'_, S> {
     fn check_segment_index(
         &mut self,
-        table: &mut Peephole,
+        table: &mut ReadBuffer,
         at: u64,
         end: u64,
         budget: &mut Budget,
@@ -82,7 +82,7 @@ impl<S: Read + Seek> Places<'_, S> {
         Ok(true)
     }
 
-    fn check_random_access(&mut self, table: &mut Peephole, budget: &mut Budget) -> Result<bool, MediaError> {
+    fn check_random_access(&mut self, table: &mut ReadBuffer, budget: &mut Budget) -> Result<bool, MediaError> {
         let Some(size) = self.bytes.checked_sub(4).map(|at| table.exactly(self.source, at)).transpose()?.flatten()
         else {
             return Ok(true);
@@ -162,12 +162,12 @@ impl<S: Read + Seek> Places<'_, S> {
     fn next(&mut self, at: u64) -> io::Result<Option<([u8; 4], u64)>> {
         let room = self.bytes.saturating_sub(at);
         let mut begins = [0; 16];
-        let shown = match self.peephole.exactly(self.source, at)? {
+        let shown = match self.buffer.exactly(self.source, at)? {
             Some(all) => {
                 begins = all;
                 begins.as_slice()
             }
-            None => match self.peephole.exactly::<_, 8>(self.source, at)? {
+            None => match self.buffer.exactly::<_, 8>(self.source, at)? {
                 Some(eight) => {
                     begins.iter_mut().zip(eight).for_each(|(to, from)| *to = from);
                     begins.get(..8).unwrap_or_default()

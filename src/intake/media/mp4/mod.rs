@@ -9,7 +9,8 @@
 //! - `movie`, `tracks`, `esds`, `track_tables`: read the tracks, the encoding of their sound and the positions of their tables
 //! - `fragments`, `pending`: hold lists of samples until the samples arrive
 //! - `indexes`: checks indexes of fragments, which may lead a player elsewhere
-//! - `tables`, `lists`, `cursor`, `play`: play samples by the movie's tables, which are read in place and never held in memory
+//! - `tables`, `lists`, `cursor`, `play`: play samples by the movie's tables, which are read in place (`read_buffer`) and never held in
+//!   memory
 //! - `packets`, `playing`: the packets of one track in order, for decoding
 //! - `edits`: parts of a track that an edit list plays again
 //! - `error`: the reasons to refuse a file
@@ -27,6 +28,7 @@ mod packets;
 mod pending;
 mod play;
 mod playing;
+mod read_buffer;
 mod tables;
 mod track_tables;
 mod tracks;
@@ -35,9 +37,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub(super) use cursor::Peephole;
 pub(super) use esds::decoder_setup;
 pub(super) use packets::Mp4Packets;
+pub(super) use read_buffer::ReadBuffer;
 
 use std::io::{Read, Seek};
 

@@ -6,11 +6,11 @@ use super::super::budget::Budget;
 use super::super::codec::Wants;
 use super::super::demux::{MAX_TRACKS, PacketSink, TrackId};
 use super::super::{Container, MediaError};
-use super::cursor::Peephole;
 use super::edits::Repeats;
 use super::error::cut_off;
 use super::movie::Track;
 use super::pending::Queue;
+use super::read_buffer::ReadBuffer;
 use super::tables::{Run, Samples};
 use super::track_tables::{Sizes, Table};
 
@@ -22,7 +22,7 @@ pub(super) struct Player<'a, S> {
     source: &'a mut S,
     bytes: u64,
     track: &'a Track,
-    peephole: Peephole,
+    buffer: ReadBuffer,
 }
 
 impl<'a, S: Read + Seek> Player<'a, S> {
@@ -40,7 +40,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         if !all.into_iter().flatten().all(whole) {
             return Err(cut_off());
         }
-        Ok(Self { source, bytes, track, peephole: Peephole::new(AHEAD) })
+        Ok(Self { source, bytes, track, buffer: ReadBuffer::new(AHEAD) })
     }
 
     /// Plays the samples in `behind` and in the track's tables, and counts the repeats of an edit list as a separate track:
@@ -155,7 +155,7 @@ impl<'a, S: Read + Seek> Player<'a, S> {
         let mut seen = 0;
         while seen < wanted {
             let more = usize::try_from(wanted - seen).unwrap_or(usize::MAX);
-            let bytes = self.peephole.bytes(self.source, at.saturating_add(seen), more)?;
+            let bytes = self.buffer.bytes(self.source, at.saturating_add(seen), more)?;
             if bytes.is_empty() {
                 break;
             }

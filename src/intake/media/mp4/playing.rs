@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek};
 
-use super::cursor::Peephole;
 use super::movie::Track;
 use super::pending::Queue;
+use super::read_buffer::ReadBuffer;
 use super::tables::{Run, Samples};
 use crate::intake::media::demux::{PacketSink, TrackId};
 use crate::intake::media::{Container, MediaError};
@@ -26,7 +26,7 @@ pub(super) struct Playing {
     /// The size of a frame of PCM; 0 for every other codec.
     pcm_frame: u64,
     list: List,
-    peephole: Peephole,
+    buffer: ReadBuffer,
     /// The packets left of the current run.
     run: Option<Run>,
     packet: Option<Packet>,
@@ -59,7 +59,7 @@ impl Playing {
 
     fn new(track: &Track, list: List) -> Self {
         let (id, pcm_frame) = (track.counted, track.description.pcm_frame);
-        Self { id, pcm_frame, list, peephole: Peephole::new(AHEAD), run: None, packet: None, played: 0 }
+        Self { id, pcm_frame, list, buffer: ReadBuffer::new(AHEAD), run: None, packet: None, played: 0 }
     }
 
     /// Hands the next packets of the file, which has `bytes` bytes, to `sink`. Returns `false` at the end of the list. After
@@ -130,7 +130,7 @@ impl Playing {
         } else {
             while packet.seen < packet.size {
                 let more = usize::try_from(packet.size - packet.seen).unwrap_or(usize::MAX);
-                let bytes = self.peephole.bytes(source, packet.at.saturating_add(packet.seen), more)?;
+                let bytes = self.buffer.bytes(source, packet.at.saturating_add(packet.seen), more)?;
                 if bytes.is_empty() {
                     break;
                 }

@@ -4,8 +4,8 @@ use std::io::{self, Read, Seek};
 
 use super::super::MediaError;
 use super::boxes::{Fields, Kind};
-use super::cursor::Peephole;
 use super::error::{feature, too_short};
+use super::read_buffer::ReadBuffer;
 
 /// The position of a table: `count` entries from `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,7 +123,7 @@ impl Tables {
         let tables = [of(self.times, 64), of(self.chunks, 96), of(self.offsets, offset), of(self.edits, edit), sizes];
         for (table, bits) in tables.into_iter().flatten() {
             let end = table.at.saturating_add(table.count.saturating_mul(bits).div_ceil(8));
-            Peephole::new(1).exactly::<_, 1>(source, end.saturating_sub(1))?;
+            ReadBuffer::new(1).exactly::<_, 1>(source, end.saturating_sub(1))?;
         }
         Ok(())
     }
