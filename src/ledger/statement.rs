@@ -33,6 +33,16 @@ impl Tally {
             spent_usd: self.spent_usd.saturating_add(more.spent_usd),
         }
     }
+
+    /// Subtracts `less`, down to zero.
+    #[must_use]
+    pub const fn minus(self, less: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(less.requests),
+            audio_ms: self.audio_ms.saturating_sub(less.audio_ms),
+            spent_usd: self.spent_usd.saturating_sub(less.spent_usd),
+        }
+    }
 }
 
 /// The account of one caller for one month.
@@ -63,11 +73,6 @@ impl Statement {
 
     /// Returns the charges of unsettled requests: those in flight, and those of gateways that died.
     pub fn open(&self) -> Tally {
-        let settled = self.settled();
-        Tally {
-            requests: self.total.requests.saturating_sub(settled.requests),
-            audio_ms: self.total.audio_ms.saturating_sub(settled.audio_ms),
-            spent_usd: self.total.spent_usd.saturating_sub(settled.spent_usd),
-        }
+        self.total.minus(self.settled())
     }
 }

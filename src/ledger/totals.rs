@@ -47,8 +47,32 @@ impl Totals {
         Self { month, by_caller, by_day, by_model }
     }
 
+    /// Returns the usage of the callers that are not named.
+    pub fn others(&self) -> Tally {
+        self.by_caller.iter().fold(self.total(), |rest, caller| rest.minus(caller.tally))
+    }
+
     /// Returns the usage of the whole month.
     pub fn total(&self) -> Tally {
         self.by_day.values().fold(Tally::default(), |sum, day| sum.plus(*day))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AudioMs, NanoUsd};
+
+    #[test]
+    fn callers_and_others_together_are_the_total() {
+        let tally =
+            |requests: u64| Tally { requests, audio_ms: AudioMs::new(requests * 7), spent_usd: NanoUsd::new(requests) };
+        let caller =
+            |number: u64| CallerTally { subject: format!("caller-{number}").parse().unwrap(), tally: tally(number) };
+        let sum = (1..=103).fold(Tally::default(), |sum, number| sum.plus(tally(number)));
+        let days = BTreeMap::from([("2026-11-01".to_owned(), sum)]);
+        let totals = Totals::new("2026-11".parse().unwrap(), (1..=103).map(caller).collect(), days, BTreeMap::new());
+        assert_eq!((totals.by_caller.len(), totals.by_caller[0].tally), (MAX_CALLERS, tally(103)));
+        assert_eq!(totals.others(), tally(1).plus(tally(2)).plus(tally(3)));
     }
 }

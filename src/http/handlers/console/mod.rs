@@ -4,7 +4,8 @@
 //! caller's token.
 
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, CROSS_ORIGIN_OPENER_POLICY,
+    CROSS_ORIGIN_RESOURCE_POLICY, PERMISSIONS_POLICY, REFERRER_POLICY,
 };
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -19,12 +20,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       media-src 'self' blob: data:; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-
 /// The only device that the page may ask for. Other features stay as the browser has them.
 const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
-
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The page.
 const PAGE: &str = include_str!("index.html");
@@ -63,7 +60,11 @@ static ASSETS: &[Asset] = assets! {
 pub(in crate::http) async fn page(current: Data<CurrentState>) -> Result<HttpResponse, ApiError> {
     check_enabled(&current, "/")?;
     let mut response = document("text/html; charset=utf-8");
-    response.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((PERMISSIONS_POLICY, PERMISSIONS));
+    response
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((PERMISSIONS_POLICY, PERMISSIONS))
+        // A page that opened this one must not send it elsewhere, with a token of its own.
+        .insert_header((CROSS_ORIGIN_OPENER_POLICY, "same-origin"));
     Ok(response.body(PAGE))
 }
 

@@ -21,10 +21,12 @@ use crate::http::state::{AppState, CurrentState};
 /// and from no page of another origin.
 pub(in crate::http) struct OperatorPage {
     state: Arc<AppState>,
+    /// True if the request comes from this machine, past no proxy.
+    is_local: bool,
 }
 
 /// Leave to tell the operator what the gateway does and what its callers used: what [`OperatorPage`] asks for and, unless the
-/// listener is on a loopback address, the operator's token.
+/// request comes from this machine, the operator's token.
 pub(in crate::http) struct OperatorAccess {
     state: Arc<AppState>,
 }
@@ -41,7 +43,8 @@ impl OperatorPage {
         let current = request.app_data::<Data<CurrentState>>().ok_or_else(ApiError::internal)?;
         let state = current.current();
         let console = &state.settings.console;
-        if !is_on_loopback(&state) && console.operator_token.is_none() {
+        let is_on_loopback = state.settings.fixed.server.ops_bind.ip().is_loopback();
+        if !is_on_loopback && console.operator_token.is_none() {
             return Err(not_found(request));
         }
         let own = origin::authority(request).filter(|own| origin::is_own(own.host(), &console.operator_hosts));
@@ -49,16 +52,18 @@ impl OperatorPage {
         if origin::is_from_elsewhere(request, &own) {
             return Err(OperatorError::Origin);
         }
-        Ok(Self { state })
+        // A proxy on this machine connects from loopback, too, for whoever reaches it.
+        let is_local = is_on_loopback && origin::is_this_machine(own.host()) && !origin::is_forwarded(request);
+        Ok(Self { state, is_local })
     }
 }
 
 impl OperatorAccess {
     fn check(request: &HttpRequest) -> Result<Self, OperatorError> {
-        let OperatorPage { state } = OperatorPage::check(request)?;
+        let OperatorPage { state, is_local } = OperatorPage::check(request)?;
         let token = state.settings.console.operator_token.as_ref();
         let has_token = || token.zip(bearer(request)).is_some_and(|(token, given)| is_token(token, given));
-        if is_on_loopback(&state) || has_token() { Ok(Self { state }) } else { Err(not_found(request)) }
+        if is_local || has_token() { Ok(Self { state }) } else { Err(not_found(request)) }
     }
 }
 
@@ -78,11 +83,6 @@ impl FromRequest for OperatorAccess {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::check(request))
     }
-}
-
-/// Returns true if only this machine can connect to the operational listener.
-fn is_on_loopback(state: &AppState) -> bool {
-    state.settings.fixed.server.ops_bind.ip().is_loopback()
 }
 
 fn not_found(request: &HttpRequest) -> OperatorError {

@@ -2,10 +2,10 @@
 //! once for all who ask at the same time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use crate::domain::{Month, UnixMs};
@@ -16,8 +16,8 @@ use crate::store::StoreError;
 const KEEP: Duration = Duration::from_secs(30);
 /// The time for which a failure is kept.
 const KEEP_FAILURE: Duration = Duration::from_secs(2);
-/// The maximum number of answers that are kept.
-const MAX_KEPT: usize = 12;
+/// The maximum number of answers that are kept: more than the months that the page offers.
+const MAX_KEPT: usize = 16;
 
 /// The readings of the operator's page.
 #[derive(Debug, Default)]
@@ -37,7 +37,10 @@ pub(super) struct Reading<T> {
 
 /// The readings of one kind.
 #[derive(Debug)]
-pub(super) struct Cache<K, T>(Mutex<BTreeMap<K, Kept<T>>>);
+pub(super) struct Cache<K, T>(Mutex<BTreeMap<K, Arc<Slot<T>>>>);
+
+/// The place of one reading, locked while the store is read: so there is one reading of each key under way.
+type Slot<T> = AsyncMutex<Option<Kept<T>>>;
 
 impl<K, T> Default for Cache<K, T> {
     fn default() -> Self {
@@ -64,21 +67,26 @@ impl<K: Ord + Copy, T> Cache<K, T> {
         key: K,
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Reading<T>, StoreError> {
-        // The lock is held while the store is read: so the operator's page has one reading of a kind under way.
-        let mut kept = self.0.lock().await;
+        let slot = self.slot(key);
+        let mut kept = slot.lock().await;
         let now = Instant::now();
-        kept.retain(|_, reading| reading.until > now);
-        if let Some(reading) = kept.get(&key) {
+        if let Some(reading) = kept.as_ref().filter(|reading| reading.until > now) {
             return reading.result.clone();
         }
         let at = UnixMs::now();
         let result = read.await.map(|value| Reading { at, value: Arc::new(value) });
         let until = Instant::now() + if result.is_ok() { KEEP } else { KEEP_FAILURE };
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
-        }
-        kept.insert(key, Kept { until, result: result.clone() });
+        *kept = Some(Kept { until, result: result.clone() });
         result
+    }
+
+    /// Returns the place of a key. Beyond the limit, those that nobody waits for are given up.
+    fn slot(&self, key: K) -> Arc<Slot<T>> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MAX_KEPT && !slots.contains_key(&key) {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(slots.entry(key).or_default())
     }
 }
 
@@ -113,7 +121,16 @@ mod tests {
         for key in 0..100 {
             values(&[key]).await;
         }
-        assert!(cache.0.lock().await.len() <= MAX_KEPT);
+        assert!(cache.0.lock().unwrap().len() <= MAX_KEPT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reading_holds_up_nobody_who_asks_for_another() {
+        let cache = Cache::<u8, u32>::default();
+        let slow = cache.get(1, std::future::pending());
+        let other = tokio::time::timeout(KEEP, async { cache.get(2, async { Ok(7) }).await.unwrap() });
+        let (slow, other) = tokio::join!(tokio::time::timeout(KEEP, slow), other);
+        assert_eq!((slow.is_err(), *other.unwrap().value), (true, 7));
     }
 
     #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ impl ResponseError for OperatorError {
 
     fn error_response(&self) -> HttpResponse {
         let (kind, code) = match self {
-            // As any other unknown path has it, so that a route that is not open cannot be told from one.
+            // As any other unknown path has it: who has no token learns nothing of the gateway.
             Self::Api(error) => return error.error_response(),
             Self::Host => (ErrorKind::InvalidRequest, "misdirected_request"),
             Self::Origin => (ErrorKind::Permission, "origin_not_allowed"),

@@ -13,6 +13,10 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The purpose of a request, as browsers state it.
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
+/// The headers that proxies add.
+const BY_PROXIES: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
 /// Returns the host and the port that a request is for, if it names one host only.
 pub(super) fn authority(request: &HttpRequest) -> Option<Authority> {
     let mut hosts = request.headers().get_all(HOST).map(|value| value.to_str().ok()?.parse::<Authority>().ok());
@@ -33,6 +37,21 @@ pub(super) fn is_own(host: &str, names: &[String]) -> bool {
         Ok(Host::Domain(name)) => name == "localhost" || names.contains(&name),
         Err(_) => false,
     }
+}
+
+/// Returns true if `host` means this machine on any machine: `localhost`, or a loopback address.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => address.is_loopback(),
+        Ok(Host::Ipv6(address)) => address.is_loopback(),
+        Ok(Host::Domain(name)) => name == "localhost",
+        Err(_) => false,
+    }
+}
+
+/// Returns true if a proxy states that it has passed the request on.
+pub(super) fn is_forwarded(request: &HttpRequest) -> bool {
+    BY_PROXIES.iter().any(|name| request.headers().contains_key(*name))
 }
 
 /// Returns true if a browser states that a page of another origin sent the request to `own`.

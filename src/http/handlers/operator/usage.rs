@@ -32,6 +32,7 @@ pub(in crate::http) async fn show(access: OperatorAccess, request: HttpRequest) 
         "read_at": at.get() / 1000,
         "total": totals.total(),
         "by_caller": callers.collect::<Vec<_>>(),
+        "other_callers": totals.others(),
         "by_model": rows("model", &totals.by_model),
         "by_day": rows("day", &totals.by_day),
     })))
@@ -100,6 +101,9 @@ fn write_sheet(totals: &Totals, out: &mut Vec<u8>) -> io::Result<()> {
     line("total", "", totals.total())?;
     for caller in &totals.by_caller {
         line("caller", caller.subject.as_str(), caller.tally)?;
+    }
+    if totals.others() != Tally::default() {
+        line("other callers", "", totals.others())?;
     }
     for (model, tally) in &totals.by_model {
         line("model", model, *tally)?;

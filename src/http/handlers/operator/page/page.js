@@ -177,7 +177,8 @@ function showUsage(usage) {
   showDays(usage);
   const rows = (of, key) => of.map((row) => [name(row[key]), number(count(row.requests)), number(span(row.audio_ms)), number(money(row.spent_usd))]);
   const heads = (first) => [first, "Requests", "Audio", "Spent"];
-  fill(byId("callers"), heads("Caller"), rows(usage.by_caller, "subject"), "Nobody yet.");
+  const others = usage.other_callers.requests > 0 ? [{ subject: "all others", ...usage.other_callers }] : [];
+  fill(byId("callers"), heads("Caller"), rows([...usage.by_caller, ...others], "subject"), "Nobody yet.");
   fill(byId("models"), heads("Model"), rows(usage.by_model, "model"), "None yet.");
   byId("usage-said").textContent = `What is settled, as of ${new Date(usage.read_at * 1000).toLocaleTimeString()}`;
 }
