@@ -13,7 +13,7 @@ export interface RequestOptions {
   url?: string | URL;
   token?: Token;
   signal?: AbortSignal;
-  /** The longest wait in seconds before a 429 or 503 is repeated; the default is 30, and 0 turns this off. */
+  /** The longest wait in seconds before a 429 or 503 is repeated; the default is 30, and a negative one turns this off. */
   maxRetryWait?: number;
 }
 

@@ -270,6 +270,8 @@ test("nothing else is repeated, and nothing more than twice", async () => {
   const { url, seen } = await serving(refusal(429, "rate_limit_exceeded", now), refusal(503, "overloaded", { "retry-after": "1" }));
   const error = await failure(transcribe(RECORDING, { url, maxRetryWait: 0 }).text);
   assert.deepEqual([error.code, error.retryAfter, seen.length], ["overloaded", 1, 2]);
+  const never = await serving(refusal(429, "rate_limit_exceeded", now), SERVED);
+  assert.equal((await failure(transcribe(RECORDING, { url: never.url, maxRetryWait: -1 }).text)).status, 429);
   // A stream is gone when it is sent.
   const again = await serving(refusal(503, "overloaded", now), SERVED);
   await failure(transcribe(ReadableStream.from([bytes("x")]), { url: again.url }).text);

@@ -170,7 +170,38 @@ async fn the_console_is_used_as_a_newcomer_uses_it() {
     holds("keyboard", "announced", &[TRANSCRIPT]);
     assert!(one("narrow")["wide"].as_u64().unwrap() <= 360, "{}", one("narrow"));
 
-    assert!(found["axe"].len() >= 8);
+    // Repeated is what cost nothing, and that not for ever.
+    for (name, requests, words) in [
+        ("repeats charged", 1, &["may cost again", "Send again"][..]),
+        ("repeats limited", 6, &["much to do", "Send again"]),
+        ("repeats proto", 1, &["The gateway refused it", "__proto__"]),
+        ("repeats constructor_", 1, &["The transcription failed", "may cost again"]),
+    ] {
+        assert_eq!(one(name)["requests"], requests, "{name}");
+        holds(name, "failure", words);
+        assert!(!says(name, "failure").contains("Nothing was spent"), "{name}");
+    }
+    // One more is the row of the recording.
+    assert_eq!(one("speakers"), json!({ "is": "speakers", "rows": 1600, "made": 1601 }));
+    assert_eq!(one("letters"), json!({ "is": "letters", "words": ["İİİ", "GRÖSSER", "Ruhe"], "srt": true }));
+    assert_eq!(one("broken")["done"], 2);
+    assert!(found.contains_key("reported"), "what could not be shown was hidden");
+    let lines = one("names")["lines"].as_array().unwrap().clone();
+    let replaced = ["wav", "wav", "wav", "audio", "mp3", "wav", "wav"];
+    for (line, kind) in lines.iter().zip(replaced) {
+        assert_eq!(line, &format!("-F file=@recording.{kind}"), "{lines:#?}");
+    }
+    assert_eq!(lines[7], "-F 'file=@plain name.wav'");
+    assert_eq!(lines[8], r#"-F 'file=@"it'\''s; $(id) \\ \".wav"'"#);
+    holds("offered", "question", &["“bob”", "“alice”"]);
+    assert_eq!(one("offered")["steps"], json!(["good", "good", "good", false, "good", true, "limited", false]));
+    holds("unreadable", "failure", &["can no longer be read", "Send again"]);
+    assert_eq!(
+        one("removed"),
+        json!({ "is": "removed", "names": ["sample.wav", "opus.ogg"], "shown": "opus.ogg", "isRevoked": true, "focus": "opus.oggDone" })
+    );
+
+    assert!(found["axe"].len() >= 10, "{:#?}", found["axe"]);
     for page in &found["axe"] {
         assert_eq!(page["violations"], json!([]), "{page}");
     }
