@@ -1,4 +1,4 @@
-/** A recording to send. A page collects a stream before it sends it. */
+/** A recording to send. A page collects a stream before it sends it; Node does if options go in a form. */
 export type AudioSource = Blob | ArrayBuffer | ArrayBufferView | ReadableStream<Uint8Array> | Recording | string;
 
 /**
@@ -9,11 +9,11 @@ export type Token = string | ((request: { renew: boolean }) => string | Promise<
 
 /** Options of every function that sends a request. */
 export interface RequestOptions {
-  /** The address of the gateway. The default is where this module came from, or else the page's own origin. */
+  /** The address of the gateway. The default is where this `voxgate.js` came from, or else the page's own origin. */
   url?: string | URL;
   token?: Token;
   signal?: AbortSignal;
-  /** The longest wait in seconds before a 429 or 503 is repeated; the default is 30, and 0 turns this off. */
+  /** The longest wait in seconds before a 429 or 503 is repeated; the default is 30, and a negative one turns this off. */
   maxRetryWait?: number;
 }
 
@@ -192,7 +192,7 @@ export class VoxgateError extends Error {
   readonly status: number | null;
   /**
    * A code of the gateway (docs/errors.md) or of this module: `connection_lost`, `incomplete`, `invalid_audio`,
-   * `invalid_base64`, `invalid_answer`, `microphone_denied`, `microphone_not_found`, `microphone_busy`,
+   * `invalid_base64`, `invalid_answer`, `redirected`, `microphone_denied`, `microphone_not_found`, `microphone_busy`,
    * `recording_unsupported`, `recording_failed`, `insecure_context`.
    */
   readonly code: string | null;
@@ -204,7 +204,11 @@ export class VoxgateError extends Error {
   readonly retryAfter: number | null;
   /** The part of the transcript that is known, with the stretches of the recording that are missing, in seconds. */
   readonly partial: { text: string; segments?: Segment[]; missing?: { start: number; end: number }[] } | null;
-  /** True if the recording may have reached a provider, so that to send it again may cost again. */
+  /**
+   * True if the recording may have reached a provider, so that to send it again may cost again: the request was redirected,
+   * or the connection or the stream broke; an error within a stream, or with `partial`; `x-should-retry: false`, except
+   * for a quota before anything was sent; a 5xx other than 503, `provider_unreachable` and `provider_auth_failed`.
+   */
   readonly maybeCharged: boolean;
   readonly response: ResponseFacts | null;
 }
@@ -219,7 +223,7 @@ export interface Model {
     options?: string[];
     streams?: boolean;
     timestamps?: unknown;
-    live?: boolean;
+    live?: "realtime" | "segments" | "none";
     max_seconds?: number | null;
     usd_per_minute?: string | null;
     [member: string]: unknown;

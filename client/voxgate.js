@@ -1,17 +1,10 @@
 /**
  * Voxgate for web pages: records the microphone, sends recordings to the gateway, and reads transcripts as they come.
- *
- *     const transcript = transcribe(file, { token, model: "gpt-transcribe" });
- *     for await (const event of transcript) if (event.type === "transcript.text.delta") show(event.delta);
- *
  * client/README.md explains its use; client/voxgate.d.ts has the types.
  */
 
 /** The number of times that one request is sent, apart from the one for an expired token. */
 const MAX_ATTEMPTS = 3;
-
-/** The default of the option `maxRetryWait`, in seconds. */
-const MAX_RETRY_WAIT = 30;
 
 const DELTA = "transcript.text.delta";
 const DONE = "transcript.text.done";
@@ -36,11 +29,22 @@ export class VoxgateError extends Error {
 }
 
 /** Makes an error from the member `error` of an answer or of an event. */
-function errorOf(error, response) {
+function errorOf(error, response, hasRecording = true) {
   const { message, ...facts } = typeof error === "string" ? { message: error } : (error ?? {});
   const words = message ?? `The server gave no reason (status ${response.status}).`;
-  return new VoxgateError(words, { ...facts, maybeCharged: Boolean(facts.partial), status: response.status, response });
+  const maybeCharged = hasRecording && mayBeCharged(words, facts, response);
+  return new VoxgateError(words, { ...facts, maybeCharged, status: response.status, response });
 }
+
+/** True if a provider may have had the recording: README.md has the rule in words. */
+function mayBeCharged(message, { code, partial }, { status, headers }) {
+  if (partial || status < 300) return true;
+  // A quota can also end a recording of which pieces were sent. Only the message tells.
+  if (isFinal(headers)) return code !== "insufficient_quota" || /charged/.test(message);
+  return status >= 500 && status !== 503 && !/^provider_(unreachable|auth_failed)$/.test(code);
+}
+
+const isFinal = (headers) => headers.get("x-should-retry") === "false";
 
 function connectionError(maybeCharged, cause) {
   const message = maybeCharged
@@ -49,8 +53,8 @@ function connectionError(maybeCharged, cause) {
   return new VoxgateError(message, { code: "connection_lost", maybeCharged, cause });
 }
 
-function wrongAddress() {
-  return new VoxgateError("The answer is not a gateway's. Is the address right?", { code: "invalid_answer" });
+function wrongAnswer(facts) {
+  return new VoxgateError("The answer is not a gateway's. Is the address right?", { code: "invalid_answer", ...facts });
 }
 
 // ---- Answers --------------------------------------------------------------------------------------------------------
@@ -84,7 +88,7 @@ function retryAfterOf(headers) {
   return seconds === undefined ? null : Math.max(0, seconds);
 }
 
-/** A parser of server-sent events (HTML standard, 9.2.6). Chunks may end anywhere, lines in LF, CR or CRLF. */
+/** A parser of server-sent events (HTML standard, 9.2.6). */
 class EventParser {
   #onEvent;
   #onComment;
@@ -101,7 +105,7 @@ class EventParser {
 
   push(text) {
     if (text === "") return;
-    // A CR ends its line at once, so that no event waits for the next chunk. An LF at the start of that one belongs to it.
+    // A CR ends its line at once. An LF at the start of the next chunk belongs to it.
     if (this.#afterReturn && text.startsWith("\n")) text = text.slice(1);
     this.#afterReturn = text.endsWith("\r");
     const lines = text.split(/\r\n|\r|\n/);
@@ -152,7 +156,7 @@ class TranscriptReader {
 
   begin(response) {
     this.#response = response;
-    if (this.#isOfType("text/html")) throw wrongAddress();
+    if (this.#isOfType("text/html")) throw wrongAnswer();
     const events = () => new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
     if (this.#isOfType("text/event-stream")) this.#parser = events();
     this.#emit({ type: "response", response });
@@ -183,8 +187,11 @@ class TranscriptReader {
   }
 
   #receive(event) {
-    if (event.type === DELTA) this.heard += event.delta;
-    if (event.type === DONE) this.done = event;
+    const { type, delta, text } = event;
+    // Without its text it is none.
+    if ((type === DELTA && typeof delta !== "string") || (type === DONE && typeof text !== "string")) return;
+    if (type === DELTA) this.heard += delta;
+    if (type === DONE) this.done = event;
     this.#emit(event);
   }
 
@@ -193,10 +200,12 @@ class TranscriptReader {
     if (progress) this.#emit({ ...progress, type: "voxgate.progress" });
   }
 
-  /** Emits the event that a stream would have ended with, as the gateway makes it for models that cannot stream. */
+  /** Emits the event that a stream would have ended with. */
   #readWhole() {
     const answer = this.#isOfType("application/json") ? parseObject(this.#body) : { text: this.#body };
-    if (answer) this.#receive({ text: "", ...answer, type: DONE });
+    if (answer === undefined) return;
+    if (typeof answer?.text !== "string") throw wrongAnswer({ maybeCharged: true, response: this.#response });
+    this.#receive({ ...answer, type: DONE });
   }
 
   #isOfType(type) {
@@ -204,19 +213,18 @@ class TranscriptReader {
   }
 }
 
+/** The object of a JSON text, `null` for other values, and `undefined` for what is no JSON. */
 function parseObject(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === "object" ? value : null;
-  } catch {
-    return null;
-  }
+  } catch {}
 }
 
 // ---- Requests -------------------------------------------------------------------------------------------------------
 
 /** Sends a request until it is served or refused for good. `reader` gets the answer that counts. */
-async function send(request, reader, { token, signal, maxRetryWait = MAX_RETRY_WAIT, emit = () => {} }) {
+async function send(request, reader, { token, signal, maxRetryWait = 30, emit = () => {} }) {
   const renewable = typeof token === "function";
   let bearer = renewable ? await abortable(token({ renew: false }), signal) : token;
   let isRenewed = false;
@@ -244,7 +252,7 @@ function isRepeatable(error, request) {
   if (!(error instanceof VoxgateError) || error.maybeCharged || isStream(request.body)) return false;
   if (error.status === 401) return error.code === "token_expired";
   if (error.status !== 429 && error.status !== 503) return false;
-  return error.retryAfter !== null && error.response.headers.get("x-should-retry") !== "false";
+  return error.retryAfter !== null && !isFinal(error.response.headers);
 }
 
 async function sendOnce(request, bearer, signal, reader, emit) {
@@ -264,13 +272,14 @@ async function sendOnce(request, bearer, signal, reader, emit) {
       else refusal += text;
     },
   });
-  if (response.status >= 300) throw errorOf(parseObject(refusal)?.error, response);
+  if (response.status >= 300) throw errorOf(parseObject(refusal)?.error, response, Boolean(request.body));
 }
 
-/** Sends a request by XMLHttpRequest. An exception in a handler aborts the request and rejects the promise. */
+/** Sends a request by XMLHttpRequest. An exception in a handler aborts it. */
 function sendByXhr({ method, url, headers, body, signal }, { onUpload, onHead, onText }) {
   const xhr = new XMLHttpRequest();
   const abort = () => xhr.abort();
+  const [target] = url.split("#");
   const finished = new Promise((resolve, reject) => {
     let [hasHead, wasSent, read] = [false, false, 0];
     const guarded = (step) => (event) => {
@@ -283,6 +292,10 @@ function sendByXhr({ method, url, headers, body, signal }, { onUpload, onHead, o
     };
     const advance = guarded(() => {
       if (xhr.readyState < XMLHttpRequest.HEADERS_RECEIVED || xhr.status === 0) return;
+      // It follows redirects unasked. A browser's own change of http to https is none.
+      if (![target, target.replace(/^http\b/, "https")].includes(xhr.responseURL)) {
+        throw new VoxgateError("The request was redirected to another address.", { code: "redirected", maybeCharged: true });
+      }
       if (!hasHead) onHead(xhr.status, parseHeaders(xhr.getAllResponseHeaders()));
       hasHead = true;
       // The browser decodes as bytes come, and holds back a character that is cut in two.
@@ -347,7 +360,7 @@ function isStream(body) {
   return typeof ReadableStream === "function" && body instanceof ReadableStream;
 }
 
-/** Settles as `work` does, or rejects as soon as the signal is aborted. */
+/** Settles as `work` does, or rejects when the signal is aborted. */
 function abortable(work, signal) {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -364,14 +377,15 @@ async function sleep(seconds, signal) {
 }
 
 /** The address of a route. The default is the gateway that served this module, or else the page's own origin. */
-function addressOf(path, url = ownOrigin()) {
+function addressOf(path, url = ownAddress()) {
   // The base_url of an SDK, which ends in /v1, is accepted too.
   return new URL(String(url).replace(/(\/v1)?\/*$/, "") + path, globalThis.location?.href).href;
 }
 
-function ownOrigin() {
-  const { protocol, origin } = new URL(import.meta.url);
-  return protocol.startsWith("http") ? origin : "";
+/** The path of a bundle tells nothing of the gateway's. */
+function ownAddress() {
+  const { protocol, origin, pathname } = new URL(import.meta.url);
+  return protocol.startsWith("http") ? origin + (/^(.*)\/voxgate\.js$/.exec(pathname)?.[1] ?? "") : "";
 }
 
 // ---- Transcriptions -------------------------------------------------------------------------------------------------
@@ -436,7 +450,7 @@ class Transcription {
     const path = `/v1/audio/${task === "translate" ? "translations" : "transcriptions"}`;
     const address = endpoint === undefined ? addressOf(path, url) : addressOf(endpoint, "");
     const recording = await abortable(recordingOf(audio), signal);
-    const request = requestOf(address, recording, { stream: true, ...options });
+    const request = await abortable(requestOf(address, recording, { stream: true, ...options }), signal);
     try {
       await send(request, this.#reader, { token, signal, maxRetryWait, emit: (event) => this.#emit(event) });
       this.#reader.end();
@@ -462,7 +476,7 @@ class Transcription {
   }
 }
 
-/** The events between the request and its reader, in order. Of unread progress events in a row only the last one is kept. */
+/** The events that wait for their reader. Of progress events in a row only the last one is kept. */
 class EventQueue {
   #events = [];
   #waiting = [];
@@ -492,7 +506,7 @@ class EventQueue {
   }
 }
 
-/** Browsers send streams over HTTP/2 alone, tell no progress of them, and could not repeat them. So pages collect them. */
+/** Browsers send streams over HTTP/2 alone, and tell no progress of them. So pages collect them. */
 const sendsStreams = typeof location === "undefined";
 
 /** Turns whatever `transcribe` takes into a `Blob`, or into a stream where one can be sent. */
@@ -517,10 +531,10 @@ function decodeDataUrl(text) {
 }
 
 /** The request for a recording: options in the query and the recording alone in the body, or all of it as a form. */
-function requestOf(address, recording, options) {
+async function requestOf(address, recording, options) {
   const names = Object.keys(options).filter((name) => options[name] !== undefined && options[name] !== null);
   const fields = names.flatMap((name) => [...fieldsOf(name, options[name])]);
-  if (isStream(recording) || names.every((name) => QUERY_OPTIONS.includes(name))) {
+  if (names.every((name) => QUERY_OPTIONS.includes(name))) {
     const isMedia = /^(audio|video)\//.test(recording.type ?? "");
     const headers = { "Content-Type": isMedia ? recording.type : "application/octet-stream" };
     // The gateway forwards such a body while it arrives.
@@ -528,7 +542,8 @@ function requestOf(address, recording, options) {
   }
   const form = new FormData();
   for (const [name, value] of fields) form.append(name, value);
-  form.append("file", recording, recording.name ?? "recording");
+  const file = isStream(recording) ? await new Response(recording).blob() : recording;
+  form.append("file", file, file.name ?? "recording");
   return { method: "POST", url: address, headers: {}, body: form };
 }
 
@@ -701,16 +716,15 @@ async function get(path, { url, signal = new AbortController().signal, ...option
   let text = "";
   const reader = { begin: () => {}, push: (chunk) => (text += chunk) };
   await send({ method: "GET", url: addressOf(path, url), headers: {} }, reader, { ...options, signal });
-  const answer = parseObject(text);
-  if (!answer) throw wrongAddress();
-  return answer;
+  return parseObject(text) ?? Promise.reject(wrongAnswer());
 }
 
 /** Subtitles from segments with times, as `verbose_json` and `diarized_json` have them. `format` is `srt` or `vtt`. */
 export function subtitles(segments, format = "vtt") {
   const isVtt = format === "vtt";
   const time = (seconds) => {
-    const text = new Date(Math.round(seconds * 1000)).toISOString().slice(11, 23);
+    const ms = Math.round(Math.min(Math.max(seconds, 0), 359_999.999) * 1000) || 0;
+    const text = String(Math.floor(ms / 3.6e6)).padStart(2, "0") + new Date(ms % 3.6e6).toISOString().slice(13, 23);
     return isVtt ? text : text.replace(".", ",");
   };
   const escape = (text) => (isVtt ? text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") : text);

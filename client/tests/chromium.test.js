@@ -159,6 +159,29 @@ test("a connection that is lost, and one that never was", async (t) => {
   assert.deepEqual(page.errors, []);
 });
 
+test("an answer from where the request was redirected is none", async (t) => {
+  const moved = { status: 307, headers: { location: "/elsewhere" } };
+  const { url, seen } = await serving(t, moved, SERVED, SERVED);
+  const page = await open(url);
+  const got = await page.evaluate(() => read(voxgate.transcribe(new Blob(["x"]), { token: "a-token" })));
+  assert.equal(seen[1].url, "/elsewhere", "the browser has followed it");
+  assert.deepEqual(got.error, { name: "VoxgateError", code: "redirected", status: null, maybeCharged: true, partial: null });
+  assert.deepEqual(got.events.filter(({ type }) => type !== "upload.progress"), []);
+  assert.equal((await page.evaluate(() => read(voxgate.transcribe(new Blob(["x"]), { language: "it's é+ &*" })))).text, TEXT);
+  assert.deepEqual(page.errors, []);
+});
+
+test("a gateway below a path is found from where its module is", async (t) => {
+  const { url, seen } = await serving(t, SERVED, SERVED);
+  const page = await open(url);
+  for (const path of ["/speech/to/text/voxgate.js", "/assets/bundle.js"]) {
+    await page.route(url + path, (route) => route.fulfill({ contentType: "text/javascript", body: MODULE }));
+    await page.evaluate(async (path) => (await import(path)).transcribe(new Blob(["x"])).text, path);
+  }
+  const route = "/v1/audio/transcriptions?stream=true";
+  assert.deepEqual(seen.map(({ url }) => url), [`/speech/to/text${route}`, route]);
+});
+
 test("cancelling ends the request in the middle of the upload, of the answer, and of a wait", async (t) => {
   let hungUp;
   const gone = new Promise((resolve) => (hungUp = resolve));

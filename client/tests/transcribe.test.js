@@ -116,6 +116,20 @@ test("half of a JSON, and a page of some other server, are no transcript", async
   assert.equal((await failure(transcribe(RECORDING, { url }).text)).code, "invalid_answer");
 });
 
+test("a 200 without a text is no transcript, and may have cost something", async () => {
+  for (const body of ["{}", '{"ok":true}', '{"text":5}', "[]", "null", '"text"']) {
+    const { url } = await serving({ headers: { "content-type": "application/json" }, body });
+    const error = await failure(transcribe(RECORDING, { url, stream: false }).text);
+    assert.deepEqual([error.code, error.status, error.maybeCharged], ["invalid_answer", 200, true], body);
+  }
+});
+
+test("events whose text is no text are passed over", async () => {
+  const wrong = [{ type: "transcript.text.delta" }, { type: "transcript.text.delta", delta: 5 }, { type: "transcript.text.done" }];
+  const { list, error } = await read([bytes([...wrong, DELTAS[0], wrong[0], wrong[2]].map(frame).join("") + frame("[DONE]"))]);
+  assert.deepEqual([list, error], [[DELTAS[0], { type: "transcript.text.done", text: DELTAS[0].delta }], null]);
+});
+
 test("a transcript that is complete stays so when the connection breaks", async () => {
   const broken = async function* () {
     yield bytes(frame(DELTAS[0]) + frame(DONE));
@@ -171,6 +185,19 @@ test("what a user wrote is not in the address", async () => {
   assert.deepEqual(fields, { stream: "true", prompt: "A secret.", "keywords[]": "Voxgate", made_up: "7" });
   assert.equal(await file.text(), "not really audio");
   assert.equal([...form.keys()].at(-1), "file", "the gateway knows the options before it has the recording");
+});
+
+test("a stream goes in a form, too, if what a user wrote goes with it", async () => {
+  const { url, seen } = await serving(SERVED, SERVED);
+  const recording = () => ReadableStream.from([bytes("not really "), bytes("audio")]);
+  await transcribe(recording(), { url, prompt: "A secret.", known_speaker_names: ["Alice"] }).text;
+  assert.equal(seen[0].url, "/v1/audio/transcriptions");
+  const form = await new Response(seen[0].body, { headers: { "content-type": seen[0].headers["content-type"] } }).formData();
+  assert.deepEqual([form.get("prompt"), form.get("known_speaker_names[]")], ["A secret.", "Alice"]);
+  assert.equal(await form.get("file").text(), "not really audio");
+  // Alone it is sent while it comes.
+  await transcribe(recording(), { url, model: "whisper-1" }).text;
+  assert.deepEqual([seen[1].headers["transfer-encoding"], seen[1].body.toString()], ["chunked", "not really audio"]);
 });
 
 test("bytes, data: URLs, streams and promises are recordings", async () => {
@@ -243,6 +270,8 @@ test("nothing else is repeated, and nothing more than twice", async () => {
   const { url, seen } = await serving(refusal(429, "rate_limit_exceeded", now), refusal(503, "overloaded", { "retry-after": "1" }));
   const error = await failure(transcribe(RECORDING, { url, maxRetryWait: 0 }).text);
   assert.deepEqual([error.code, error.retryAfter, seen.length], ["overloaded", 1, 2]);
+  const never = await serving(refusal(429, "rate_limit_exceeded", now), SERVED);
+  assert.equal((await failure(transcribe(RECORDING, { url: never.url, maxRetryWait: -1 }).text)).status, 429);
   // A stream is gone when it is sent.
   const again = await serving(refusal(503, "overloaded", now), SERVED);
   await failure(transcribe(ReadableStream.from([bytes("x")]), { url: again.url }).text);
@@ -270,6 +299,36 @@ test("an expired token is renewed once", async () => {
   }
   const mine = new Error("nobody is logged in");
   assert.equal(await failure(transcribe(RECORDING, { url, token: () => Promise.reject(mine) }).text), mine);
+});
+
+test("a refusal says whether a provider may have had the recording", async () => {
+  const no = { "x-should-retry": "false" };
+  const cases = [
+    [false, refusal(400, "invalid_value")],
+    [false, refusal(413, "file_too_large")],
+    [false, refusal(429, "rate_limit_exceeded", { "retry-after": "99" })],
+    [false, refusal(429, "insufficient_quota", no)],
+    [false, refusal(502, "provider_unreachable")],
+    [false, refusal(502, "provider_auth_failed")],
+    [false, refusal(503, "overloaded")],
+    [false, refusal(503, "provider_unavailable")],
+    [true, refusal(429, "insufficient_quota", no, { message: "No. Part of it had been sent to a provider, and is charged." })],
+    [true, refusal(400, "invalid_audio", no)],
+    [true, refusal(503, "overloaded", { ...no, "retry-after": "0" })],
+    [true, refusal(500, "internal_error")],
+    [true, refusal(502, "provider_error")],
+    [true, refusal(504, "provider_timeout")],
+    [true, { status: 504, body: "<html>" }],
+    [true, stream({ error: { code: "provider_timeout", message: "Silence." } })],
+  ];
+  for (const [maybeCharged, answer] of cases) {
+    const { url, seen } = await serving(answer, answer);
+    const error = await failure(transcribe(RECORDING, { url }).text);
+    assert.deepEqual([error.maybeCharged, seen.length], [maybeCharged, 1], JSON.stringify(answer));
+  }
+  // Without a recording there is nothing to charge.
+  const { url } = await serving(refusal(500, "internal_error"));
+  assert.equal((await failure(models({ url }))).maybeCharged, false);
 });
 
 test("a lost connection says whether it may have cost something", async () => {
@@ -410,4 +469,7 @@ test("segments become subtitles", () => {
     subtitles(segments),
     "WEBVTT\n\n00:00:00.000 --> 00:00:01.400\nGood &lt;morning&gt;.\n&amp; more\n\n01:01:01.000 --> 01:01:02.000\nA: Yes.\n",
   );
+  const times = (start, end) => subtitles([{ start, end, text: "x" }]).split("\n")[2];
+  assert.equal(times(-1, 90_061), "00:00:00.000 --> 25:01:01.000");
+  for (const end of [1e300, Infinity]) assert.equal(times(NaN, end), "00:00:00.000 --> 99:59:59.999");
 });

@@ -53,7 +53,8 @@ export const options: TranscribeOptions = {
 
 export async function others(): Promise<unknown[]> {
   const [first] = await models({ token: "a-token" });
-  return [first?.id, first?.voxgate?.formats, await usage({ month: "2026-11" }), await requestUsage("an-id", { url: "https://voice.example.com" })];
+  const isLive = first?.voxgate?.live === "realtime" || first?.voxgate?.live === "segments";
+  return [first?.id, isLive, first?.voxgate?.formats, await usage({ month: "2026-11" }), await requestUsage("an-id", { url: "https://voice.example.com" })];
 }
 
 export function explain(error: unknown): string {

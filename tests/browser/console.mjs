@@ -6,6 +6,7 @@
 
 import { chromium } from 'playwright-core';
 import axe from 'axe-core';
+import { MADE_UP, oddities } from './oddities.mjs';
 
 const { CHROMIUM, RECORDINGS, SCREENSHOTS } = process.env;
 const URL = process.env.URL;
@@ -32,7 +33,10 @@ const text = (page) => page.locator('#transcript').innerText();
 const choose = (page, name, value) => page.locator(`[name=${name}]`).selectOption(value);
 const recording = (name) => `${RECORDINGS}/${name}`;
 
-const scenes = { microphone, drop, queue, times, split, cancel, again, tokens, limit, offline, keyboard, narrow, sizes };
+const scenes = {
+  microphone, drop, queue, times, split, cancel, again, tokens, limit, offline, keyboard, narrow, sizes,
+  ...oddities({ url: URL, tokens: TOKENS, open, check, say, until, choose, recording }),
+};
 try {
   for (const [name, scene] of Object.entries(scenes)) {
     if (process.env.SCENES && !process.env.SCENES.split(',').includes(name)) continue;
@@ -49,10 +53,10 @@ async function open({ token = 'good', width = 1280, height = 900, colorScheme = 
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT);
-  page.on('pageerror', (error) => say({ is: 'error', error: String(error) }));
+  page.on('pageerror', (error) => say({ is: error.message === MADE_UP ? 'reported' : 'error', error: String(error) }));
   page.on('console', (message) => {
     // The browser logs each refusal and each lost connection as an error of its own.
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) say({ is: 'error', error: message.text() });
+    if (message.type() === 'error' && !/Failed to load resource|made up/.test(message.text())) say({ is: 'error', error: message.text() });
   });
   page.on('request', (request) => requested.add(request.url()));
   await page.goto(token ? `${URL}/#token=${TOKENS[token]}` : URL);

@@ -24,7 +24,7 @@ export function start() {
 
 /** Shows a call: `{base, name, call}`. */
 export function show(given) {
-  request = given;
+  request = { ...given, name: pasteable(given.name) };
   choose(shown);
 }
 
@@ -38,6 +38,12 @@ function choose(id) {
   const [, , write] = WAYS.find(([way]) => way === id);
   $("code").firstElementChild.textContent = write(request);
 }
+
+/** What a terminal or an editor would not take as it looks: controls, marks that turn the text round, blanks at the ends. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|^[-\s]|\s$|^$/u;
+
+/** The name of a file for code that is pasted. To curl, `-` is its own input. */
+const pasteable = (name) => (UNSAFE.test(name) ? `recording.${/\.(\w{1,5})\s*$/.exec(name)?.[1] ?? "audio"}` : name);
 
 const pathOf = ({ task }) => `v1/audio/${task === "translate" ? "translations" : "transcriptions"}`;
 const FREE_TEXT = new Set(["prompt", "keywords", "language", "languages"]);

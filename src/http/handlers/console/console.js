@@ -7,7 +7,7 @@ import { $, announce, duration, element, say } from "./dom.js";
 import * as failures from "./failures.js";
 import * as options from "./options.js";
 import * as result from "./result.js";
-import { account, base, fresh, gateway, send } from "./sending.js";
+import { account, asError, base, fresh, gateway, send } from "./sending.js";
 import * as sources from "./sources.js";
 import * as tokens from "./token.js";
 
@@ -61,6 +61,7 @@ function add(recordings) {
   const added = recordings.map((recording) => ({
     ...recording,
     ...fresh(),
+    repeats: 0,
     address: URL.createObjectURL(recording.blob),
   }));
   items.push(...added);
@@ -83,16 +84,20 @@ async function next() {
     return;
   }
   isSending = true;
-  item.call = options.call();
-  if (selected?.state !== "sending" && (selected === item || !selected || items.indexOf(selected) < items.indexOf(item))) select(item);
   try {
+    item.call = options.call();
+    if (selected?.state !== "sending" && (selected === item || !selected || items.indexOf(selected) < items.indexOf(item))) select(item);
     await send(item, (what) => changed(item, what));
     if (item.error) await handle(item);
     else if (item.state === "done") account(item, (what) => changed(item, what));
+  } catch (error) {
+    // The page's own failure ends this recording alone.
+    reportError(error);
+    if (item.state !== "done") Object.assign(item, { state: "failed", error: asError(error) });
   } finally {
     isSending = false;
+    next();
   }
-  next();
 }
 
 /** After a failure: waits where it passes by itself, and stops where the next recording would fail as well. */
@@ -100,8 +105,8 @@ async function handle(item) {
   const { error } = item;
   if (error.status === 401) tokens.refused(error);
   isPaused = error.status === 401 || error.code === "connection_lost" || error.code === "insufficient_quota";
-  const wait = failures.waitOf(error);
-  if (wait === null) return;
+  const wait = failures.waitOf(item);
+  if (wait === null || !items.includes(item)) return;
   item.state = "held";
   changed(item, "held");
   announce(`The limit is reached. It goes again in ${duration(Math.ceil(wait))}.`, { now: true });
@@ -111,7 +116,7 @@ async function handle(item) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   if (item.state !== "held") return;
-  Object.assign(item, fresh());
+  Object.assign(item, fresh(), { repeats: item.repeats + 1 });
   changed(item, "waiting");
 }
 
@@ -123,42 +128,69 @@ function cancel(item) {
 
 /** Sends a recording again, with the options that are chosen now. */
 function again(item) {
-  Object.assign(item, fresh());
+  Object.assign(item, fresh(), { repeats: 0 });
   isPaused = false;
   changed(item, "began");
   next();
 }
 
+/** Forgets a recording. What is on its way is cancelled. */
+function remove(item) {
+  if (item.state === "sending") item.controller.abort();
+  else item.state = "cancelled";
+  const at = items.indexOf(item);
+  items.splice(at, 1);
+  $("queue").children[at].remove();
+  if (item === selected) select(items[at] ?? items.at(-1) ?? null);
+  showQueue();
+  URL.revokeObjectURL(item.address);
+  // The button for it is gone, and must not take the focus with it.
+  ($("queue-card").hidden ? $("result") : $("queue").children[Math.min(at, items.length - 1)].firstChild).focus();
+}
+
 function select(item) {
   selected = item;
-  result.select(item);
-  showQueue();
-  showCode();
+  guarded(() => {
+    result.select(item);
+    showQueue();
+    showCode();
+  });
+}
+
+/** Does what shows something. What goes wrong with that must end neither the queue nor a request, which costs. */
+function guarded(work) {
+  try {
+    work();
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 let isDirty = false;
 
-/** Shows a step. Many come in one frame of a long upload or a fast stream: they are shown once. */
+/** The steps that are shown at once. All others are events, of which many come in one frame: they are shown together. */
+const STEPS = ["began", "ended", "held", "waiting", "account"];
+
+/** Shows a step. */
 function changed(item, what) {
-  if (what === "began" || what === "ended" || what === "held") showQueue();
+  if (what === "began" || what === "ended" || what === "held") guarded(showQueue);
   if (item !== selected) return;
-  const isFrequent = what === "transcript.text.delta" || what === "upload.progress";
-  if (!isFrequent) return result.update(what);
+  if (STEPS.includes(what)) return guarded(() => result.update(what));
   if (isDirty) return;
   isDirty = true;
   requestAnimationFrame(() => {
     isDirty = false;
-    if (item === selected) result.update(what);
+    if (selected) result.update("event");
   });
 }
 
 function showQueue() {
   $("queue-card").hidden = items.length < 2;
-  if (items.length < 2) return;
   while ($("queue").children.length < items.length) {
     const item = items[$("queue").children.length];
     const button = element("button", { type: "button", click: () => select(item) }, element("span", { class: "name" }, item.name), element("span", { class: "how" }));
-    $("queue").append(element("li", {}, button));
+    const bin = element("button", { type: "button", class: "remove", title: "Remove", "aria-label": `Remove ${item.name}`, click: () => remove(item) }, "×");
+    $("queue").append(element("li", {}, button, bin));
   }
   items.forEach((item, at) => {
     const row = $("queue").children[at];

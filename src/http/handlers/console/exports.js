@@ -11,15 +11,19 @@ export const EXPORTS = [["txt", "Text"], ["srt", "SRT"], ["vtt", "WebVTT"], ["js
  */
 export function segmentsOf(done, format) {
   if (Array.isArray(done.segments) && done.segments.length > 0) {
-    const usable = done.segments.filter(({ start, end, text }) => Number.isFinite(start) && Number.isFinite(end) && typeof text === "string");
-    return withWords(usable.map(({ start, end, text, speaker }) => ({ start, end, text, speaker })), done.words);
+    return withWords(done.segments.filter(isSegment).map(({ start, end, text, speaker }) => ({ start, end, text, speaker })), done.words);
   }
   if (format === "srt" || format === "vtt") return cuesOf(done.text);
   const words = usableWords(done.words);
   return words.length > 0 ? [{ start: words[0].start, end: words.at(-1).end, text: done.text, words }] : [];
 }
 
-const usableWords = (words) => (Array.isArray(words) ? words.filter(({ word, start, end }) => typeof word === "string" && Number.isFinite(start) && Number.isFinite(end)) : []);
+const hasTimes = (part) => Number.isFinite(part?.start) && Number.isFinite(part.end);
+
+/** True if it can be shown, whatever the provider made it. */
+export const isSegment = (segment) => hasTimes(segment) && typeof segment.text === "string";
+
+const usableWords = (words) => (Array.isArray(words) ? words.filter((word) => hasTimes(word) && typeof word.word === "string") : []);
 
 /** Gives each word to the segment in which it begins. */
 function withWords(segments, words) {

@@ -3,6 +3,7 @@
 import { $, dollars, element } from "./dom.js";
 
 const FORMATS = {
+  __proto__: null,
   json: "Text",
   text: "Plain text",
   verbose_json: "With times",
@@ -76,15 +77,15 @@ export function call() {
 
 /** Shows the field of an option, by the name that an error of the API gives it. */
 export function reveal(param) {
-  const name = { response_format: "format", languages: "language", file: null }[param] ?? param;
-  const field = name && $("options").elements.namedItem(name);
+  const field = fieldOf(param);
   if (!field) return false;
   $("options-card").open = true;
   field.focus();
   return true;
 }
 
-export const hasField = (param) => Boolean($("options").elements.namedItem({ response_format: "format", languages: "language" }[param] ?? param));
+export const hasField = (param) => Boolean(fieldOf(param));
+const fieldOf = (param) => $("options").elements.namedItem({ __proto__: null, response_format: "format", languages: "language" }[param] ?? param);
 
 const facts = () => known.find(({ id }) => id === chosen.model)?.voxgate ?? UNKNOWN;
 const has = (option) => facts().options.includes(option);

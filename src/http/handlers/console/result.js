@@ -16,6 +16,8 @@ let item = null;
 let growing = null;
 /** The rows of segments in order, and their words: `{start, end, row, words}`. */
 let rows = [];
+/** The list of segments whose rows are shown. */
+let listed = null;
 let again = () => {};
 
 export function start(handlers) {
@@ -48,11 +50,14 @@ export function select(given) {
   item = given;
   $("result-heading").textContent = item ? item.name : "Transcript";
   player.load(item);
-  growing = null;
-  rows = [];
+  forget();
   $("transcript").hidden = false;
   $("transcript").replaceChildren(...(item ? [] : [element("p", { class: "empty" }, EMPTY)]));
   update("selected");
+}
+
+function forget() {
+  [growing, rows, listed] = [null, [], null];
 }
 
 /** Shows what has changed of the selected item. */
@@ -61,8 +66,8 @@ export function update(what) {
   showProgress();
   failures.show(item, again);
   if (!item) return [$("actions"), $("facts"), $("facts-said")].forEach((part) => (part.hidden = true));
-  if (what === "began") [growing, rows] = [null, []];
-  showText(what);
+  if (what === "began") forget();
+  showText();
   $("transcript").hidden = (item.state === "failed" || item.state === "held") && item.text === "";
   const isOver = item.state === "done" || item.state === "cancelled";
   $("actions").hidden = !isOver;
@@ -114,11 +119,11 @@ function setBar(bar, percent) {
   else bar.value = Math.min(100, percent);
 }
 
-function showText(what) {
+function showText() {
   if (item.segments.length > 0 && (item.state !== "sending" || item.call.response_format === "diarized_json")) {
-    if (rows.length !== item.segments.length || what === "selected") showSegments();
-    return;
+    return showSegments();
   }
+  listed = null;
   if (!growing || !growing.isConnected) {
     growing = document.createTextNode("");
     $("transcript").replaceChildren(element("span", {}, growing));
@@ -134,11 +139,18 @@ function showText(what) {
   }
 }
 
+/** Shows the segments. Those of a stream are added to the list as they come. */
 function showSegments() {
   growing = null;
-  const withWords = item.segments.reduce((sum, { words }) => sum + words.length, 0) <= MAX_WORDS;
-  rows = item.segments.map((segment) => rowOf(segment, withWords));
-  $("transcript").replaceChildren(element("ol", {}, ...rows.map(({ row }) => row)));
+  if (listed !== item.segments) {
+    [rows, listed] = [[], item.segments];
+    $("transcript").replaceChildren(element("ol"));
+  }
+  if (rows.length === listed.length) return;
+  const withWords = listed.reduce((sum, { words }) => sum + words.length, 0) <= MAX_WORDS;
+  const added = listed.slice(rows.length).map((segment) => rowOf(segment, withWords));
+  rows.push(...added);
+  $("transcript").firstChild.append(...added.map(({ row }) => row));
 }
 
 function rowOf({ start, end, text, speaker, words }, withWords) {
@@ -155,11 +167,15 @@ function rowOf({ start, end, text, speaker, words }, withWords) {
 function wordsOf(text, words, said) {
   const spans = [];
   let at = 0;
+  const lower = text.toLowerCase();
+  // Where that makes letters longer (İ), its positions are not those of the text.
+  const [searched, fold] = lower.length === text.length ? [lower, (word) => word.toLowerCase()] : [text, (word) => word];
   for (const { word, start, end } of words) {
-    const found = text.toLowerCase().indexOf(word.trim().toLowerCase(), at);
-    if (found < 0 || word.trim() === "") continue;
+    const wanted = fold(word.trim());
+    const found = wanted === "" ? -1 : searched.indexOf(wanted, at);
+    if (found < 0) continue;
     said.append(text.slice(at, found));
-    at = found + word.trim().length;
+    at = found + wanted.length;
     const span = element("span", { class: "word", "data-at": start }, text.slice(found, at));
     said.append(span);
     spans.push({ start, end, span });
@@ -253,7 +269,7 @@ let toldLength = 0;
 
 function tell(what) {
   if (what === "began") toldLength = 0;
-  if (what === "transcript.text.delta") {
+  if (what === "event" && item.state === "sending" && item.text.length > toldLength) {
     announce(item.text.slice(toldLength));
     toldLength = item.text.length;
   }

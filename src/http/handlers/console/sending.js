@@ -1,20 +1,21 @@
 // One recording on its way: sent by the module, and all that happens to it noted on its item.
 
 import { requestUsage, transcribe, usage, VoxgateError } from "../voxgate.js";
-import { segmentsOf } from "./exports.js";
+import { isSegment, segmentsOf } from "./exports.js";
 import { token } from "./token.js";
 
 /** The gateway's address. The page may be served below a path. */
 export const base = new URL("../", import.meta.url).href;
 
 /** The same for the module, with the caller's token; it repeats nothing by itself, so that the page can tell of each wait. */
-export const gateway = (more = {}) => ({ url: base.replace(/\/$/, ""), token: token() ?? "", maxRetryWait: 0, ...more });
+export const gateway = (more = {}) => ({ url: base.replace(/\/$/, ""), token: token() ?? "", maxRetryWait: -1, ...more });
 
 /** When to look for what a request cost: settling takes moments. In milliseconds after the answer. */
 const LOOKS = [150, 400, 1000, 2000, 4000, 8000];
 
 /** Why costs are not shown, by the code of the refusal. */
 const NO_COST = {
+  __proto__: null,
   insufficient_scope: "The token does not have the scope usage, so the page cannot show what this cost.",
   not_found: "This gateway does not tell what a single request cost.",
 };
@@ -37,8 +38,8 @@ export async function send(item, changed) {
   } catch (error) {
     item.lastAt = since();
     item.response ??= error.response ?? null;
-    item.state = item.controller.signal.aborted ? "cancelled" : "failed";
-    item.error = item.state === "failed" ? asError(error) : null;
+    const told = item.controller.signal.aborted ? null : await explained(asError(error), item.blob);
+    Object.assign(item, { state: told ? "failed" : "cancelled", error: told });
     if (item.error?.partial?.text) item.text = item.error.partial.text;
   }
   changed("ended");
@@ -81,7 +82,7 @@ function note(item, event, at) {
       break;
     case "transcript.text.segment":
       item.firstAt ??= at;
-      if (item.call.response_format === "diarized_json") item.segments.push({ ...event, words: [] });
+      if (item.call.response_format === "diarized_json" && isSegment(event)) item.segments.push({ ...event, words: [] });
       break;
     case "transcript.text.done":
       item.firstAt ??= at;
@@ -97,8 +98,22 @@ function finish(item) {
   if (found.length > 0) item.segments = found;
 }
 
-function asError(error) {
+export function asError(error) {
   return error instanceof VoxgateError ? error : new VoxgateError(`The page failed: ${error.message}`, { code: "page_failed", cause: error });
+}
+
+/** A browser tells of a file that was moved or changed as of a connection that is lost. */
+async function explained(error, blob) {
+  if (error.code !== "connection_lost") return error;
+  try {
+    // Of a file that was removed, Chromium gives an empty part.
+    const { byteLength } = await blob.slice(0, 1).arrayBuffer();
+    if (byteLength === 0) await blob.arrayBuffer();
+    return error;
+  } catch (cause) {
+    const message = "It was moved, changed or removed after it was chosen, or the browser may not read it.";
+    return new VoxgateError(message, { code: "recording_unreadable", maybeCharged: error.maybeCharged, cause });
+  }
 }
 
 /** Asks what the request did and cost, until it is settled, and what is left of the month. */

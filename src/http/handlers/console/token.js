@@ -7,6 +7,8 @@ const changed = [];
 let current = null;
 /** Why the gateway refused it, if it did. */
 let refusal = null;
+/** A token of the address that waits for an answer: another page may have put it there. */
+let offered = null;
 
 /** Starts with the token of the address or of this tab. */
 export function start() {
@@ -20,16 +22,50 @@ export function start() {
     use(null);
     $("token").focus();
   });
+  $("token-keep").addEventListener("click", () => {
+    offered = null;
+    show();
+    open(false);
+    $("token-chip").focus();
+  });
+  $("token-take").addEventListener("click", () => {
+    use(offered);
+    $("token-chip").focus();
+  });
   addEventListener("hashchange", () => {
     const given = fromAddress();
-    if (given) use(given);
+    if (!given || given === current) return;
+    if (replacesAnother(given)) offer(given);
+    else use(given);
   });
   setInterval(show, 15_000);
   const handed = fromAddress();
-  current = handed ?? stored();
+  current = stored();
+  const isOffer = handed !== null && replacesAnother(handed);
+  if (!isOffer) current = handed ?? current;
   keep();
   show();
-  if (!current) open(true);
+  if (isOffer) offer(handed);
+  else if (!current) open(true);
+}
+
+/** True if this tab has a token of another caller that is still of use. */
+function replacesAnother(given) {
+  if (!current || given === current || refusal) return false;
+  const [mine, other] = [claims(current), claims(given)];
+  const isOver = typeof mine?.exp === "number" && mine.exp <= Date.now() / 1000;
+  return !isOver && (mine?.sub === undefined || mine.sub !== other?.sub);
+}
+
+/** Asks before a token of the address replaces the one of another caller: recordings would go to that account. */
+function offer(given) {
+  offered = given;
+  const named = (jwt) => (typeof claims(jwt)?.sub === "string" ? `“${claims(jwt).sub.slice(0, 100)}”` : "a caller without a name");
+  $("token-offered").textContent =
+    `The address has a token for ${named(given)}, and this tab has one for ${named(current)}. With the new one, recordings go to that account. Use it only if you opened the address yourself.`;
+  show();
+  open(true);
+  $("token-keep").focus();
 }
 
 export const token = () => current;
@@ -54,7 +90,7 @@ export function open(wanted) {
 function use(given) {
   const isOther = given !== current;
   current = given;
-  refusal = null;
+  [refusal, offered] = [null, null];
   keep();
   $("token").value = "";
   show();
@@ -62,7 +98,10 @@ function use(given) {
   if (isOther || given) for (const listener of changed) listener(current);
 }
 
-/** Takes the token out of the address, so that no bookmark, history or screenshot has it. */
+/**
+ * Takes the token out of the address at once, so that no bookmark or screenshot has it. The browser's own history file may
+ * keep the address that was opened (Chromium does): the token of the start ends within the hour.
+ */
 function fromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given !== null) history.replaceState(null, "", location.pathname + location.search);
@@ -111,6 +150,7 @@ function show() {
   const said = !current ? noToken : isOver ? "This token has expired. Paste another one." : (refusal ?? (facts ? "" : noJwt));
   if ($("token-said").textContent !== said) $("token-said").textContent = said;
   $("token-forget").hidden = !current;
+  $("token-offer").hidden = !offered;
   const pairs = facts ? describe(facts, left) : [];
   $("token-facts").replaceChildren(...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
   $("token-facts").hidden = pairs.length === 0;
