@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{Identity, Settings};
+use crate::config::{Identity, PieceRoom, Settings};
+use crate::domain::AudioMs;
 use crate::http::{AppState, SharedState};
 use crate::identity::{JwksCache, Verifier, VerifierError};
 use crate::upstream::Providers;
@@ -25,6 +26,7 @@ pub fn build_state(
     shared: Arc<SharedState>,
     previous: Option<&AppState>,
 ) -> Result<AppState, BuildError> {
+    warn_of_small_spool(&settings);
     let verifier = build_verifier(&settings.identity, previous.map(|previous| &previous.verifier))?;
     let sandbox = shared.sandbox.as_ref();
     let configured =
@@ -34,6 +36,24 @@ pub fn build_state(
         None => Providers::new(&configured, &settings.upstream),
     };
     Ok(AppState::new(settings, verifier, providers.into(), shared))
+}
+
+/// Warns if the spool has no room for as many pieces of a long recording as the settings say.
+fn warn_of_small_spool(settings: &Settings) {
+    let (speech, spool, max_audio_bytes) = (&settings.speech, &settings.fixed.spool, settings.intake.max_audio_bytes);
+    let room = PieceRoom::of_largest_recording(speech, spool, max_audio_bytes);
+    let (needed, available) = (room.bytes(AudioMs::new(u64::MAX)), room.available);
+    if !speech.split || (room.at_once == speech.pieces_at_once && needed <= available) {
+        return;
+    }
+    let (at_once, disk) = (room.at_once, spool.max_spool_disk_bytes);
+    tracing::warn!(
+        "intake.max_spool_disk_bytes ({disk}): four fifths of it, less intake.max_audio_bytes ({max_audio_bytes}), leave \
+         {available} bytes for the pieces of the largest recording. If they are as long as any model takes, {at_once} of \
+         them are at providers at the same time instead of speech.pieces_at_once ({}), and take up to {needed} bytes{}",
+        speech.pieces_at_once,
+        if needed > available { ", for which there is no room: such a recording is refused" } else { "" },
+    );
 }
 
 /// Builds the verifier of tokens. An issuer's keys that were fetched already stay if the settings name the same source;

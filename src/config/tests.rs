@@ -1,4 +1,5 @@
 mod console;
+mod piece_room;
 mod providers;
 mod speech;
 mod telemetry;

@@ -21,12 +21,12 @@ use crate::intake::{IntakeError, Job, SpoolRoom, max_upload_time};
 use crate::models::{Attempts, PiecePlan, Reason, TargetChain};
 use crate::relay::TranscriptFuture;
 use crate::speech::SpeechError;
-use crate::split::TranscriptError;
+use crate::split::{NotDivided, TranscriptError};
 use crate::telemetry::traces::Step;
-use crate::upstream::{AnswerBudget, ForwardRequest, Portion, SendJob};
+use crate::upstream::{AnswerBudget, ForwardRequest, Portion, SendJob, UpstreamError};
 
-/// The way on for a recording that its provider refuses as too large or too long.
-pub(super) type InPieces = Box<dyn FnOnce() -> TranscriptFuture>;
+/// The way on for a recording that its provider refuses as too large or too long, with this error.
+pub(super) type InPieces = Box<dyn FnOnce(UpstreamError) -> TranscriptFuture>;
 
 /// The means to admit and forward the job of one request.
 pub(super) struct Dispatch<'a> {
@@ -196,9 +196,10 @@ impl Dispatch<'_> {
             charge: exchange.permit().charge(),
         };
         let send = Rc::clone(&self.send);
-        Some(Box::new(move || {
+        Some(Box::new(move |refused| {
             Box::pin(async move {
-                let room = to_divide.admit().await?;
+                let room = to_divide.admit(refused).await?;
+                recording.deadlines.begin_now();
                 recording.transcribe(to_divide.context.state(), room, send).await
             })
         }))
@@ -220,6 +221,7 @@ impl Dispatch<'_> {
             max: Cell::new(pieces::max_time(&state.settings, job.media.length)),
             upload: Cell::new(UploadTime::Whole(Instant::now())),
         };
+        let at_once = pieces::at_once(&state.settings, plan, job.media);
         let length = Rc::new(Cell::new(job.media.length));
         // The caller's plan is known: the job has found its models by it.
         let max_length = state.admission.max_recording(self.caller).unwrap_or(state.settings.speech.max_recording);
@@ -227,6 +229,7 @@ impl Dispatch<'_> {
             job,
             targets,
             plan,
+            at_once,
             key: self.caller.share_key(),
             deadlines: Rc::new(deadlines),
             attempts,
@@ -251,7 +254,7 @@ struct JobToDivide {
 impl JobToDivide {
     /// Makes the permit cover the pieces, and returns the room for them in the spool. If the caller's limits do not allow
     /// that, the permit stays as it was.
-    async fn admit(&self) -> Result<SpoolRoom, TranscriptError> {
+    async fn admit(&self, provider_error: UpstreamError) -> Result<SpoolRoom, TranscriptError> {
         let Self { context, caller, job, targets, pieces, charge } = self;
         let state = context.state();
         let room = pieces::reserve_room(state, caller.share_key(), job, targets).map_err(SpeechError::NoRoom)?;
@@ -259,7 +262,10 @@ impl JobToDivide {
         let provider = state.provider_name(&targets.requested);
         let to_admit = JobToAdmit { caller, job, targets, provider, request_id: &request_id, pieces: *pieces };
         let revised = context.trace().during(Step::Admit, state.admission.revise(charge, to_admit)).await;
-        revised.map_err(|refusal| TranscriptError::NotDivided(Box::new(refusal)))?;
+        if let Err(refusal) = revised {
+            let not_divided = NotDivided { refusal, provider: provider_error };
+            return Err(TranscriptError::NotDivided(Box::new(not_divided)));
+        }
         // There is room wherever there is a plan for pieces.
         room.ok_or(TranscriptError::Sound(SpeechError::BrokeOff))
     }
@@ -270,7 +276,7 @@ pub(super) fn split_if_refused(forwarding: TranscriptFuture, in_pieces: Option<I
     let Some(in_pieces) = in_pieces else { return forwarding };
     Box::pin(async move {
         match forwarding.await {
-            Err(TranscriptError::Provider(error)) if error.is_too_long() => in_pieces().await,
+            Err(TranscriptError::Provider(error)) if error.is_too_long() => in_pieces(error).await,
             answer => answer,
         }
     })

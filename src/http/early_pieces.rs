@@ -8,6 +8,9 @@
 //! - Longer: the permit is revised. If the caller's limits do not allow that, the request ends here.
 //! - Nothing was sent yet, and the recording turns out to be something else: the request begins anew.
 //!
+//! The room of the pieces in the spool grows with what is cut. Once the recording is measured, all of it is reserved. If
+//! that is refused after pieces were sent, the request goes on with the room that it finds.
+//!
 //! However the request ends, what a provider heard, or had whole, is charged.
 
 use std::future::poll_fn;
@@ -37,6 +40,8 @@ pub(super) struct EarlyPieces<'a> {
     claimed: Job,
     targets: TargetChain,
     to_be_measured: ToBeMeasured,
+    /// True if the pieces cannot go on.
+    has_failed: bool,
 }
 
 impl<'a> EarlyPieces<'a> {
@@ -60,6 +65,7 @@ impl<'a> EarlyPieces<'a> {
             claimed: job,
             targets,
             to_be_measured,
+            has_failed: false,
         })
     }
 
@@ -74,7 +80,7 @@ impl<'a> EarlyPieces<'a> {
         let mut job = whole.job().clone();
         job.default_stream(self.dispatch.prefers_events);
         self.dispatch.context.record().job(&job);
-        if !self.is_anything_sent() {
+        if !self.is_anything_sent() && !self.is_as_claimed(&job)? {
             return self.begin_anew(whole).await;
         }
         if let Err(error) = self.charge_as_measured(&job).await {
@@ -90,15 +96,14 @@ impl<'a> EarlyPieces<'a> {
     /// follows.
     async fn receive(&mut self, rest: UploadRest<'_>) -> Result<Option<HeldJob>, IntakeError> {
         let mut whole = pin!(rest.finish());
-        let mut has_failed = false;
         poll_fn(|cx| {
             // The upload is polled first, since an upload that breaks off also breaks the cutting.
             if let Poll::Ready(whole) = whole.as_mut().poll(cx) {
                 return Poll::Ready(whole.map(Some));
             }
-            has_failed = has_failed || self.answer.poll_failure(cx).is_ready();
+            self.has_failed = self.has_failed || self.answer.poll_failure(cx).is_ready();
             // Early bytes can be mistaken for another format. While nothing was sent, the whole recording decides.
-            if has_failed && self.is_anything_sent() { Poll::Ready(Ok(None)) } else { Poll::Pending }
+            if self.has_failed && self.is_anything_sent() { Poll::Ready(Ok(None)) } else { Poll::Pending }
         })
         .await
     }
@@ -108,8 +113,18 @@ impl<'a> EarlyPieces<'a> {
         self.exchange.attempts().pieces().is_some_and(|pieces| !pieces.is_empty())
     }
 
+    /// Returns true if the pieces can go on: the complete job is the one that its beginning claimed.
+    fn is_as_claimed(&self, job: &Job) -> Result<bool, ApiError> {
+        let Self { dispatch, claimed, targets, has_failed, .. } = self;
+        if *has_failed || !job.matches_claim(claimed) {
+            return Ok(false);
+        }
+        Ok(dispatch.context.state().admission.targets(dispatch.caller, job)?.are(targets))
+    }
+
     /// Makes the permit cover the measured recording. The way of its pieces stays as it was chosen.
     async fn charge_as_measured(&mut self, job: &Job) -> Result<(), ApiError> {
+        let is_anything_sent = self.is_anything_sent();
         let Self { dispatch, exchange, claimed, targets, to_be_measured, .. } = self;
         let (context, admission) = (dispatch.context, &dispatch.context.state().admission);
         if job.media.container != claimed.media.container {
@@ -119,8 +134,11 @@ impl<'a> EarlyPieces<'a> {
         }
         // Refuses a recording that is too long for the caller or the gateway.
         admission.targets(dispatch.caller, job)?;
-        let room = to_be_measured.reserve_room(&context.state().settings, job.media);
-        room.map_err(IntakeError::NoRoom)?;
+        if let Err(refused) = to_be_measured.reserve_room(job.media)
+            && !is_anything_sent
+        {
+            return Err(IntakeError::NoRoom(refused).into());
+        }
         let pieces = dispatch.planned_pieces(job, targets);
         if admission.covers(exchange.permit(), targets, job, pieces) {
             exchange.measured(job.billed_length(), job.options.text_bytes());

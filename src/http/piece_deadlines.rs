@@ -40,6 +40,14 @@ impl PieceDeadlines {
         self.upload.set(UploadTime::Whole(Instant::now()));
     }
 
+    /// Counts the time of the pieces of a whole recording from now on: it went to a provider as it is before. What the
+    /// client states counts as before.
+    pub(super) fn begin_now(&self) {
+        if let UploadTime::Whole(at) = self.upload.get() {
+            self.max.set(self.max.get().saturating_add(at.elapsed()));
+        }
+    }
+
     /// Returns the deadline of a piece that is sent now.
     pub(super) fn next(&self) -> Deadline {
         let (sent, since) = match self.upload.get() {
@@ -53,6 +61,8 @@ impl PieceDeadlines {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
     use super::*;
 
     fn seconds(count: u64) -> Duration {
@@ -75,5 +85,25 @@ mod tests {
         deadlines.has_arrived(seconds(100));
         tokio::time::advance(seconds(50)).await;
         assert_eq!(deadlines.next().whole, arrival + seconds(3700));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_attempt_takes_time_only_from_what_the_client_states() {
+        let arrival = Instant::now();
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static("x-stainless-read-timeout"), HeaderValue::from_static("90"));
+        tokio::time::advance(seconds(10)).await;
+        let deadlines = PieceDeadlines {
+            limits: ClientTimeouts::parse(&headers).ok().unwrap(),
+            arrival,
+            streams: false,
+            keep_alive: seconds(15),
+            max: Cell::new(seconds(100)),
+            upload: Cell::new(UploadTime::Whole(Instant::now())),
+        };
+        tokio::time::advance(seconds(50)).await;
+        deadlines.begin_now();
+        let Deadline { whole, beginning } = deadlines.next();
+        assert_eq!((whole, beginning), (arrival + seconds(160), arrival + seconds(100)));
     }
 }

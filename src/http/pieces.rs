@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::piece_deadlines::{PieceDeadlines, UploadTime};
 use super::state::AppState;
-use crate::config::Settings;
+use crate::config::{PieceRoom, Settings};
 use crate::domain::terms::Format;
 use crate::domain::{AudioMs, FileFormat, Length};
 use crate::exchange::Record;
@@ -26,10 +26,6 @@ use crate::upstream::{AnswerBudget, ForwardRequest, Portion, Providers, SendJob}
 /// or two.
 const MAX_CONTEXT_CHARS: usize = 200;
 
-/// The largest size of a millisecond of a piece: 16 samples of 16 bits, and what a file has around them. Encoding makes it
-/// smaller; FLAC needs that much for noise only.
-const MAX_BYTES_PER_MS: u64 = 33;
-
 /// The size and the length from which a recording that its provider refuses as too long is split.
 const MIN_BYTES_TO_SPLIT: u64 = 1024 * 1024;
 const MIN_LENGTH_TO_SPLIT: AudioMs = AudioMs::new(60_000);
@@ -39,6 +35,8 @@ pub(super) struct RecordingInPieces {
     pub(super) job: Job,
     pub(super) targets: TargetChain,
     pub(super) plan: PiecePlan,
+    /// The pieces that there are at the same time.
+    pub(super) at_once: PieceRoom,
     pub(super) key: ShareKey,
     pub(super) deadlines: Rc<PieceDeadlines>,
     pub(super) attempts: Attempts,
@@ -57,6 +55,7 @@ pub(super) struct ToBeMeasured {
     measurement: LateMeasurement,
     deadlines: Rc<PieceDeadlines>,
     plan: PiecePlan,
+    at_once: PieceRoom,
     room: Room,
 }
 
@@ -69,8 +68,8 @@ impl ToBeMeasured {
     }
 
     /// Reserves room for the pieces of the measured recording, which may be longer than it claimed.
-    pub(super) fn reserve_room(&self, settings: &Settings, media: MediaInfo) -> Result<(), Refused> {
-        self.room.reserve(bytes_at_once(settings, self.plan, media.length))
+    pub(super) fn reserve_room(&self, media: MediaInfo) -> Result<(), Refused> {
+        self.room.reserve(self.at_once.bytes(sound_of_pieces(self.plan, media.length)))
     }
 }
 
@@ -96,6 +95,7 @@ pub(super) fn max_time(settings: &Settings, length: Length) -> Duration {
 }
 
 /// Reserves room in the spool for the pieces of a recording that are there at the same time; `None` if it goes as it is.
+/// The room of a recording that is still arriving grows with what is cut, whatever its beginning claims.
 pub(super) fn reserve_room(
     state: &AppState,
     key: ShareKey,
@@ -103,16 +103,21 @@ pub(super) fn reserve_room(
     targets: &TargetChain,
 ) -> Result<Option<SpoolRoom>, Refused> {
     let Some(plan) = targets.pieces else { return Ok(None) };
-    let bytes = bytes_at_once(&state.settings, plan, job.media.length);
-    SpoolRoom::reserve(&state.shared.intake.quota, key, bytes).map(Some)
+    let bytes = at_once(&state.settings, plan, job.media).bytes(sound_of_pieces(plan, job.media.length));
+    let quota = &state.shared.intake.quota;
+    let reserve = if job.audio.is_arriving() { SpoolRoom::growing } else { SpoolRoom::reserve };
+    reserve(quota, key, bytes).map(Some)
 }
 
-/// Returns the largest size of the pieces that are there at the same time: those at providers, one that waits, and one
-/// that is being cut.
-fn bytes_at_once(settings: &Settings, plan: PiecePlan, length: Length) -> u64 {
-    let count = u64::from(settings.speech.pieces_at_once.get()).saturating_add(2);
-    let sound = plan.max.get().saturating_mul(count).min(length.upper_bound().get());
-    sound.saturating_mul(MAX_BYTES_PER_MS)
+/// Plans the pieces that there are at the same time.
+pub(super) fn at_once(settings: &Settings, plan: PiecePlan, media: MediaInfo) -> PieceRoom {
+    let sound = sound_of_pieces(plan, media.length);
+    PieceRoom::new(&settings.speech, &settings.fixed.spool, media.bytes, sound, plan.max)
+}
+
+/// Returns the longest sound of all pieces together: the last one may be filled up with zeros.
+fn sound_of_pieces(plan: PiecePlan, length: Length) -> AudioMs {
+    length.upper_bound().saturating_add(plan.min)
 }
 
 /// Returns true if a recording may be too large or too long for a provider whose limits are not known.
@@ -126,12 +131,12 @@ impl RecordingInPieces {
         let measurement = self.late.insert(LateMeasurement::default()).clone();
         self.deadlines.upload.set(UploadTime::Arriving);
         let (length, deadlines) = (Rc::clone(&self.length), Rc::clone(&self.deadlines));
-        ToBeMeasured { length, measurement, deadlines, plan: self.plan, room: room.handle() }
+        ToBeMeasured { length, measurement, deadlines, plan: self.plan, at_once: self.at_once, room: room.handle() }
     }
 
     /// Begins to transcribe the recording, with `room` in the spool for its pieces.
     pub(super) fn transcribe(self, state: &AppState, room: SpoolRoom, send: SendJob) -> TranscriptFuture {
-        let Self { job, targets, plan, key, deadlines, attempts, record, length, max_length, late } = self;
+        let Self { job, targets, plan, at_once, key, deadlines, attempts, record, length, max_length, late } = self;
         let (speech, upstream) = (&state.settings.speech, &state.settings.upstream);
         let joiner = Joiner::new(join_request(&job, targets.way));
         let rules = cut_rules(&state.settings, &targets, plan, job.options.format());
@@ -149,7 +154,7 @@ impl RecordingInPieces {
         let streams = job.options.streams();
         let streams_first =
             streams && matches!(job.options.format(), Format::Json | Format::Text) && joiner.takes_streams();
-        let max_at_once = usize::try_from(speech.pieces_at_once.get()).unwrap_or(usize::MAX);
+        let max_at_once = usize::try_from(at_once.at_once.get()).unwrap_or(usize::MAX);
         let options = piece_options(&job.options, &joiner);
         let is_subtitles = matches!(job.options.format(), Format::Srt | Format::Vtt);
         let answers = AnswerBudget::new(upstream.max_answer_bytes);

@@ -15,11 +15,20 @@ pub enum TranscriptError {
     #[error(transparent)]
     Sound(#[from] SpeechError),
     /// The recording, which a provider refused whole, was not sent in pieces: the caller's limits do not allow their cost.
-    #[error("{0} The provider takes this recording only in pieces, and none of them was sent.")]
-    NotDivided(Box<Refusal>),
+    #[error("{} The provider takes this recording only in pieces, and none of them was sent.", .0.refusal)]
+    NotDivided(Box<NotDivided>),
     /// Part of the transcript is missing.
     #[error("The transcript is not complete: part of the recording could not be transcribed. {}", .0.cause)]
     Incomplete(Box<Incomplete>),
+}
+
+/// A recording that a provider refused whole, and the caller's limits in pieces.
+#[derive(Debug)]
+pub struct NotDivided {
+    /// The refusal of the pieces.
+    pub refusal: Refusal,
+    /// The provider's refusal.
+    pub provider: UpstreamError,
 }
 
 /// A transcript of which part is missing.
@@ -44,7 +53,8 @@ impl TranscriptError {
     pub fn provider(&self) -> Option<&UpstreamError> {
         match self {
             Self::Provider(error) => Some(error),
-            Self::Sound(_) | Self::NotDivided(_) => None,
+            Self::Sound(_) => None,
+            Self::NotDivided(not_divided) => Some(&not_divided.provider),
             Self::Incomplete(incomplete) => incomplete.cause.provider(),
         }
     }

@@ -18,7 +18,7 @@ mod request;
 mod transcribe;
 mod transcript;
 
-pub use error::{Incomplete, TranscriptError};
+pub use error::{Incomplete, NotDivided, TranscriptError};
 pub use request::{PieceStream, PieceToSend, SendingPiece, SplitRequest, pieces_of};
 pub use transcribe::{PIECES_HEADER, SPEECH_HEADER, transcribe};
 pub use transcript::{Transcript, TranscriptBody, TranscriptEvents};

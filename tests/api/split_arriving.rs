@@ -306,3 +306,42 @@ async fn a_recording_that_its_model_takes_after_all_goes_as_it_is() {
     let record = gateway.log.request(got.header("x-request-id")).await;
     assert_eq!(record["pieces"], Value::Null, "{record}");
 }
+
+fn on_disk(scrape: &Scrape) -> u64 {
+    scrape.count("voxgate_spool_bytes", &[("place", "disk")])
+}
+
+#[tokio::test]
+async fn a_claimed_length_takes_no_room() {
+    // A hundred seconds would be 3300000 bytes of pieces.
+    let gateway = setup().config(&format!("{SHORT_MODELS}[intake]\nspool_memory_bytes = 0\n")).start().await;
+    let overstated = audio::flac(40, audio::samples(40) * 10);
+    let alice = Account::of("alice", "default");
+    let mut sender = Sender::raw_with(&gateway, &alice, SHORT, overstated).await;
+    sender.all_but(1).await;
+    while alice.usage(&gateway).await["total"]["requests"] == 0 {
+        tokio::task::yield_now().await;
+    }
+    let disk = on_disk(&Scrape::of(&gateway).await);
+    assert!(disk < 1_000_000, "{disk}, with the recording, and what is cut of it");
+}
+
+#[tokio::test]
+async fn pieces_go_on_if_the_whole_room_is_refused_after_the_first() {
+    let disk = "[intake]\nspool_memory_bytes = 65536\nmax_spool_memory_bytes = 65536\n\
+        max_audio_bytes = 1500000\nmax_spool_disk_bytes = 3000000\n";
+    let gateway = setup().config(&format!("{SHORT_MODELS}{disk}")).start().await;
+    gateway.provider.answer_by(hears);
+    let (alice, bob) = (Account::of("alice", "default"), Account::of("bob", "default"));
+    let mut sender = Sender::raw_with(&gateway, &alice, SHORT, talk().wav()).await;
+    sender.all_but(1).await;
+    gateway.provider.asked(1).await;
+    // The other recording leaves less than the rest of the pieces may take at most.
+    let other = Form::new().field("model", "gpt-4o-transcribe").file(&audio::wav_of_bytes(1_200_000));
+    let mut others = Sender::form(&gateway, &bob, other).await;
+    others.all_but(1).await;
+    Scrape::when(&gateway, |scrape| on_disk(scrape) > 2_000_000).await;
+    let got = sender.finish().await;
+    assert_eq!((got.status, got.header("x-voxgate-pieces")), (200, "3"), "{got:?}");
+    assert_eq!(spent(&alice, &gateway).await, cost_of_pieces(&gateway));
+}

@@ -195,6 +195,8 @@ async fn nothing_more_is_sent_if_the_limits_do_not_allow_the_pieces() {
         let answer = alice.send(&gateway, form).await;
         answer.is_error(429, "insufficient_quota", None);
         assert!(answer.text().contains("only in pieces, and none of them was sent"), "{}", answer.text());
+        let record = gateway.log.request(answer.header("x-request-id").unwrap()).await;
+        assert_eq!(record["provider_status"], 413, "{record}");
         assert_eq!(answer.header("x-should-retry"), Some("false"));
         assert_eq!(gateway.provider.requests(), 1);
         assert_eq!(cost(&alice, &gateway).await, 0);

@@ -36,7 +36,7 @@ impl ApiError {
         match error {
             TranscriptError::Provider(error) => Self::from_upstream(error),
             TranscriptError::Sound(error) => Self::from_speech(error),
-            TranscriptError::NotDivided(refusal) => Self::from_refusal(refusal, error.to_string()),
+            TranscriptError::NotDivided(not_divided) => Self::from_refusal(&not_divided.refusal, error.to_string()),
             TranscriptError::Incomplete(incomplete) => Self::incomplete(error, incomplete),
         }
     }

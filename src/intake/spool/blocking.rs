@@ -34,12 +34,12 @@ pub struct BlockingWriter {
 }
 
 impl BlockingWriter {
-    /// Creates a spool that takes its bytes on disk from `room`. Its first `head` bytes are those that
+    /// Creates a spool that takes its bytes from `room`. Its first `head` bytes are those that
     /// [`BlockingWriter::finish`] gets.
     pub fn new(room: &SpoolRoom, head: usize) -> Self {
         let (quota, disk) = (Arc::clone(room.quota()), room.reservation());
-        let memory = MemoryReservation::empty(&quota.memory);
-        Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer: SMALL_BUFFER }
+        let (memory, max_buffer) = (room.memory(), room.buffer().map_or(SMALL_BUFFER, |size| size.max(SMALL_BUFFER)));
+        Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer }
     }
 
     /// Appends `chunk` at the end.

@@ -1,6 +1,6 @@
 //! The spool quota: the memory and disk that all recordings together may take.
 //!
-//! Disk is taken as bytes arrive, not as a client announces them, and callers divide it by the rule of
+//! Disk is taken as bytes arrive and pieces are cut, not as a client announces them, and callers divide it by the rule of
 //! [`fair_share`](crate::fair_share). The largest recording fits even if the caller's share is less, as long as the
 //! disk quota has space for it. Memory needs no shares: a recording that finds no memory goes to a file.
 
@@ -68,11 +68,18 @@ impl SpoolQuota {
 pub(super) struct Budget {
     max: u64,
     taken: AtomicU64,
+    /// The part of another budget that this one is.
+    _part: Option<MemoryReservation>,
 }
 
 impl Budget {
     pub(super) fn new(max: u64) -> Self {
-        Self { max, taken: AtomicU64::new(0) }
+        Self { max, taken: AtomicU64::new(0), _part: None }
+    }
+
+    /// Creates a budget of the bytes of `part`, which are given back when nobody uses this budget any more.
+    pub(super) fn within(part: MemoryReservation) -> Self {
+        Self { max: part.bytes, taken: AtomicU64::new(0), _part: Some(part) }
     }
 
     fn used(&self) -> u64 {

@@ -2,26 +2,48 @@
 
 use std::sync::Arc;
 
-use super::quota::SpoolQuota;
+use super::quota::{Budget, MemoryReservation, SpoolQuota};
 use crate::fair_share::{Refused, Reservation, ReservedRoom, Room, ShareKey};
 
-/// Room on disk that is reserved for the pieces of one recording. A piece takes its bytes from here, and gives them back
-/// for the next one when it is dropped. Dropping this gives back what no piece uses.
+/// Room that is reserved for the pieces of one recording. A piece takes its bytes from here, and gives them back for the
+/// next one when it is dropped. Dropping this gives back what no piece uses.
 #[derive(Debug)]
 pub struct SpoolRoom {
     quota: Arc<SpoolQuota>,
     disk: ReservedRoom,
+    /// The memory from which the pieces take their bytes first.
+    memory: Arc<Budget>,
+    /// The size in bytes of the memory that is reserved in place of disk.
+    in_memory: Option<u64>,
 }
 
 impl SpoolRoom {
-    /// Reserves `bytes` within `quota` for the caller of `key`. While the disk is full, a recording that is small enough
-    /// for memory goes on without a reservation, if there is memory for it.
+    /// Reserves `bytes` within `quota` for the caller of `key`: on disk or, while that is full, in memory, if they are few
+    /// enough for that.
     pub fn reserve(quota: &Arc<SpoolQuota>, key: ShareKey, bytes: u64) -> Result<Self, Refused> {
-        let disk = match quota.disk.reserve_room(key, bytes) {
-            Err(_) if bytes <= quota.threshold && quota.memory.fits(bytes) => quota.disk.reserve_room(key, 0)?,
-            reserved => reserved?,
-        };
-        Ok(Self { quota: Arc::clone(quota), disk })
+        match quota.disk.reserve_room(key, bytes) {
+            Ok(disk) => {
+                let memory = Arc::clone(&quota.memory);
+                Ok(Self { quota: Arc::clone(quota), disk, memory, in_memory: None })
+            }
+            Err(refused) => Self::in_memory(quota, key, bytes).ok_or(refused),
+        }
+    }
+
+    /// Returns room that grows with what its pieces take, if `bytes` could be reserved now.
+    pub fn growing(quota: &Arc<SpoolQuota>, key: ShareKey, bytes: u64) -> Result<Self, Refused> {
+        quota.disk.check(key, bytes)?;
+        Self::reserve(quota, key, 0)
+    }
+
+    fn in_memory(quota: &Arc<SpoolQuota>, key: ShareKey, bytes: u64) -> Option<Self> {
+        if bytes > quota.threshold {
+            return None;
+        }
+        let mut part = MemoryReservation::empty(&quota.memory);
+        part.grow_to(bytes).ok()?;
+        let (disk, memory) = (quota.disk.reserve_room(key, 0).ok()?, Arc::new(Budget::within(part)));
+        Some(Self { quota: Arc::clone(quota), disk, memory, in_memory: Some(bytes) })
     }
 
     /// Returns a handle, to reserve more once it is known that more is needed.
@@ -35,5 +57,14 @@ impl SpoolRoom {
 
     pub(super) fn reservation(&self) -> Reservation {
         self.disk.reservation()
+    }
+
+    pub(super) fn memory(&self) -> MemoryReservation {
+        MemoryReservation::empty(&self.memory)
+    }
+
+    /// Returns the size that a piece can have without a file, if this room is in memory.
+    pub(super) fn buffer(&self) -> Option<usize> {
+        self.in_memory.and_then(|bytes| usize::try_from(bytes).ok())
     }
 }

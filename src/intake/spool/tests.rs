@@ -221,6 +221,58 @@ fn a_recording_made_here_that_finds_no_room_leaves_nothing() {
     assert_eq!(room.used(), SpoolUsage::default());
 }
 
+#[test]
+fn while_the_disk_is_full_room_is_in_memory_that_is_there_for_sure_or_refused() {
+    let size = 9 * PIECE;
+    let quota = room(bytes(size), bytes(2 * size), 100);
+    let _full = quota.disk.try_acquire(alice(), 100).unwrap();
+    let reserve = |count: usize| SpoolRoom::reserve(&quota, alice(), bytes(count));
+    assert!(matches!(reserve(size + 1), Err(Refused::Exhausted)), "it is above the threshold");
+    let (kept, other) = (reserve(size).unwrap(), reserve(size).unwrap());
+    assert!(matches!(reserve(1), Err(Refused::Exhausted)), "the memory is taken");
+    assert_eq!(quota.used().memory, bytes(2 * size));
+    for parts in [vec![size], vec![5 * PIECE, 4 * PIECE]] {
+        let pieces: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                let mut writer = BlockingWriter::new(&kept, 4);
+                writer.append(&vec![1; part - 4]).unwrap();
+                writer.finish(b"head").unwrap()
+            })
+            .collect();
+        assert!(pieces.iter().all(Spool::is_in_memory));
+        let mut more = BlockingWriter::new(&kept, 0);
+        let too_much = more.append(&vec![1; size + 1]);
+        assert!(too_much.is_err() || more.finish(b"").is_err());
+    }
+    drop(other);
+    assert_eq!(quota.used().memory, bytes(size));
+    let mut writer = BlockingWriter::new(&kept, 0);
+    writer.append(&[1; 10]).unwrap();
+    let piece = writer.finish(b"").unwrap();
+    drop(kept);
+    assert_eq!(quota.used().memory, bytes(size), "a piece keeps its room");
+    drop(piece);
+    assert_eq!(quota.used().memory, 0);
+}
+
+#[test]
+fn room_that_grows_is_there_at_the_start_and_not_taken() {
+    let quota = room(0, 0, 100_000);
+    assert!(matches!(SpoolRoom::growing(&quota, alice(), 100_001), Err(Refused::Exhausted)));
+    let room = SpoolRoom::growing(&quota, alice(), 100_000).unwrap();
+    assert_eq!(quota.used().disk, 0);
+    let mut writer = BlockingWriter::new(&room, 0);
+    writer.append(&vec![1; 90_000]).unwrap();
+    let piece = writer.finish(b"").unwrap();
+    assert_eq!(quota.used().disk, 90_000);
+    room.handle().reserve(100_000).unwrap();
+    drop(piece);
+    assert_eq!(quota.used().disk, 100_000, "all of it is reserved now");
+    drop(room);
+    assert_eq!(quota.used(), SpoolUsage::default());
+}
+
 #[tokio::test]
 async fn one_can_wait_for_more_bytes_or_for_the_end() {
     let mut writer = SpoolWriter::new(&roomy(1 << 20), alice(), None).unwrap();
