@@ -20,7 +20,7 @@ use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, Pie
 use crate::split::join::{JoinRequest, Joiner, Times};
 use crate::split::{self, PieceToSend, SendingPiece, SplitRequest};
 use crate::telemetry::traces::{Step, Trace};
-use crate::upstream::{AnswerBudget, ForwardRequest, Portion, Providers, SendJob};
+use crate::upstream::{AnswerBudget, ForwardRequest, PieceGroup, Portion, Providers, SendJob};
 
 /// The number of characters of the transcript that go with the next piece, if the settings say that any do: a sentence
 /// or two.
@@ -85,6 +85,7 @@ struct PieceSender {
     request_id: String,
     trace: Trace,
     answers: AnswerBudget,
+    group: PieceGroup,
     send: SendJob,
 }
 
@@ -158,6 +159,7 @@ impl RecordingInPieces {
         let options = piece_options(&job.options, &joiner);
         let is_subtitles = matches!(job.options.format(), Format::Srt | Format::Vtt);
         let answers = AnswerBudget::new(upstream.max_answer_bytes);
+        let group = if matches!(targets.way, Way::Convert(_)) { PieceGroup::of_one() } else { PieceGroup::of_many() };
         let sender = PieceSender {
             job: Job { options, ..job },
             targets,
@@ -168,11 +170,13 @@ impl RecordingInPieces {
             request_id: record.request_id(),
             trace: record.trace(),
             answers: answers.clone(),
+            group: group.clone(),
             send,
         };
         let request = SplitRequest {
             pieces: split::pieces_of(cutting, Rc::clone(&report), Rc::clone(&length)),
             send: Box::new(move |piece| sender.send(&piece)),
+            group,
             joiner,
             length,
             report,
@@ -208,7 +212,8 @@ impl PieceSender {
         if let Some(before) = to_send.before {
             job.options.prompt = Some(with_context(job.options.prompt.as_deref(), before));
         }
-        let log = self.attempts.begin_piece(job.billed_length().upper_bound(), job.options.text_bytes());
+        let begin = || self.attempts.begin_piece(job.billed_length().upper_bound(), job.options.text_bytes());
+        let log = to_send.log.cloned().unwrap_or_else(begin);
         let span = self.trace.begin(Step::Forward);
         span.set("voxgate.piece", i64::from(piece.number));
         let reply = (self.send)(ForwardRequest {
@@ -217,7 +222,7 @@ impl PieceSender {
             providers: Arc::clone(&self.providers),
             request_id: self.request_id.clone(),
             deadline: self.deadlines.next(),
-            portion: Portion::Piece { attempt_timeout: self.attempt_timeout },
+            portion: Portion::Piece { attempt_timeout: self.attempt_timeout, group: self.group.clone() },
             answers: self.answers.clone(),
             log: log.clone(),
             span,

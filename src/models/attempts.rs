@@ -184,13 +184,18 @@ impl AttemptLog {
         self.change_piece(|piece| piece.report(report));
     }
 
-    /// Records that the piece was heard: its provider's answer is complete, with this report. So is a piece whose stream
-    /// broke off after part of its transcript was sent to the client.
+    /// Records that the client has some of the piece's words. They are charged, whatever becomes of the rest.
+    pub fn piece_delivered(&self) {
+        self.change_piece(PieceState::record_delivery);
+    }
+
+    /// Records that the piece was heard: its provider's answer is complete, with this report.
     pub fn piece_transcribed(&self, report: Report) {
         self.change_piece(|piece| piece.record_transcript(report));
     }
 
-    /// Records that the provider's answer for the piece is useless after all, so that no charge is due for the piece.
+    /// Records that the provider's answer for the piece is useless after all, so that no charge is due for the piece,
+    /// unless the client has some of its words.
     pub fn piece_failed(&self) {
         self.change(|forwarding| {
             (forwarding.upload, forwarding.is_open) = (UploadFlag::default(), false);

@@ -11,6 +11,8 @@ pub(super) struct PieceState {
     text: u64,
     report: Report,
     is_transcribed: bool,
+    /// True once the client has some of its words, whatever becomes of the rest.
+    is_delivered: bool,
 }
 
 /// A piece that went to a provider.
@@ -31,7 +33,7 @@ pub struct SentPiece {
 /// The progress of a piece at its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceProgress {
-    /// Its transcript is there.
+    /// Its transcript, or part of it, is there.
     Transcribed,
     /// A provider has the whole piece and may be working on it, or had it when the client's own deadline passed.
     Held,
@@ -41,12 +43,16 @@ pub enum PieceProgress {
 
 impl PieceState {
     pub(super) fn new(length: AudioMs, text: u64) -> Self {
-        Self { length, text, report: Report::default(), is_transcribed: false }
+        Self { length, text, report: Report::default(), is_transcribed: false, is_delivered: false }
     }
 
-    /// Returns the piece before another attempt: an earlier provider's report does not count.
+    /// Returns the piece before another attempt: an earlier provider's report does not count, but what was delivered does.
     pub(super) fn anew(self) -> Self {
-        Self::new(self.length, self.text)
+        Self { is_delivered: self.is_delivered, ..Self::new(self.length, self.text) }
+    }
+
+    pub(super) fn record_delivery(&mut self) {
+        self.is_delivered = true;
     }
 
     /// Adds a report. Fields that it leaves out keep the values of earlier reports.
@@ -60,8 +66,8 @@ impl PieceState {
     }
 
     pub(super) fn sent(self, target: AttemptTarget, is_held: bool) -> SentPiece {
-        let Self { length, text, report, is_transcribed } = self;
-        let progress = match (is_transcribed, is_held) {
+        let Self { length, text, report, is_transcribed, is_delivered } = self;
+        let progress = match (is_transcribed || is_delivered, is_held) {
             (true, _) => PieceProgress::Transcribed,
             (false, true) => PieceProgress::Held,
             (false, false) => PieceProgress::NotHeld,

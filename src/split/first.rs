@@ -11,6 +11,7 @@ use super::piece_state::SentPiece;
 use super::reading::clean;
 use crate::domain::sse::{Event, Scanner};
 use crate::ledger::Report;
+use crate::models::AttemptLog;
 use crate::upstream::{EventBytes, UpstreamError};
 
 /// The stream of the first piece.
@@ -45,6 +46,11 @@ struct TranscriptEvent {
 impl FirstPiece {
     pub(super) fn new(sent: SentPiece, bytes: EventBytes, key: Option<SecretString>, max_event_bytes: usize) -> Self {
         Self { sent, bytes, scanner: Scanner::new(max_event_bytes), steps: VecDeque::new(), key }
+    }
+
+    /// Returns the log of the piece's attempts.
+    pub(super) fn log(&self) -> &AttemptLog {
+        &self.sent.log
     }
 
     /// Returns the piece.

@@ -17,7 +17,6 @@ use super::progress::Progress;
 use super::reading::{PieceAnswer, read_events};
 use super::request::{PieceToSend, SplitRequest};
 use crate::domain::AudioMs;
-use crate::ledger::Report;
 use crate::models::AttemptLog;
 use crate::speech::{Piece, Samples, Span, SpeechError};
 use crate::upstream::{Answer, EventBytes, ReplyFuture, UpstreamError};
@@ -169,13 +168,15 @@ impl Pieces {
         let waits = self.request.carries_context && self.joined + 1 < self.cut.len();
         if !waits && let Some(piece) = self.waiting.take() {
             let streamed = self.request.streams_first && piece.number == 0;
-            self.send(piece, streamed);
+            self.send(piece, streamed, None);
         }
     }
 
-    fn send(&mut self, piece: Piece, streamed: bool) {
-        let before = self.request.carries_context.then(|| self.request.joiner.partial().text);
-        let to_send = PieceToSend { piece: &piece, streamed, before: before.as_deref() };
+    /// Sends a piece: for the first time, or again with its `log`.
+    fn send(&mut self, piece: Piece, streamed: bool, log: Option<&AttemptLog>) {
+        // Nothing is before the first piece; what the joiner may have is its own beginning.
+        let before = (self.request.carries_context && piece.number > 0).then(|| self.request.joiner.partial().text);
+        let to_send = PieceToSend { piece: &piece, streamed, before: before.as_deref(), log };
         let sending = (self.request.send)(to_send);
         let sent = SentPiece { piece, log: sending.log, streamed };
         self.wait_for(sent, sending.reply);
@@ -206,13 +207,7 @@ impl Pieces {
             Ok(PieceReply::Stream { bytes, key }) => {
                 self.first = Some(FirstPiece::new(sent, bytes, key, self.request.max_event_bytes));
             }
-            Err(error) => {
-                if sent.piece.number == 0 && !self.request.joiner.partial().text.is_empty() {
-                    // The client has the beginning from a stream that broke off.
-                    sent.log.piece_transcribed(Report::default());
-                }
-                self.fail(error.into());
-            }
+            Err(error) => self.fail(error.into()),
         }
         self.send_waiting();
     }
@@ -247,10 +242,7 @@ impl Pieces {
                 Some(added.into_events())
             }
             Err(error) => {
-                // The client may have the beginning from a stream that broke off: that was heard.
-                if number > 0 || self.request.joiner.partial().text.is_empty() {
-                    log.piece_failed();
-                }
+                log.piece_failed();
                 self.mark_failed(number);
                 tracing::warn!(piece = number, %error, "a provider's answer for a piece cannot be joined");
                 self.fail(UpstreamError::NoTranscript.into());
@@ -272,13 +264,16 @@ impl Pieces {
         let first = self.first.take()?;
         match step {
             FirstPieceStep::Delta { text, logprobs } => {
+                let log = first.log().clone();
                 self.first = Some(first);
                 let more = logprobs.as_ref().map_or(0, |logprobs| logprobs.get().len());
                 if !self.has_room_for(text.len().saturating_add(more)) {
                     self.break_first_off();
                     return None;
                 }
-                self.request.joiner.push_delta(&text, logprobs.as_deref()).map(|event| vec![event])
+                let event = self.request.joiner.push_delta(&text, logprobs.as_deref())?;
+                log.piece_delivered();
+                Some(vec![event])
             }
             FirstPieceStep::Done { data, report } => {
                 let SentPiece { piece, log, .. } = first.into_sent();
@@ -298,16 +293,10 @@ impl Pieces {
             FirstPieceStep::Broken(error) => {
                 let SentPiece { piece, log, .. } = first.into_sent();
                 tracing::warn!(%error, "the stream of the first piece broke off");
-                if self.failure.is_some() {
-                    // Nothing more is sent. What the client has was heard.
-                    if self.request.joiner.partial().text.is_empty() {
-                        log.piece_failed();
-                    } else {
-                        log.piece_transcribed(Report::default());
-                    }
-                } else {
-                    log.piece_failed();
-                    self.send(piece, false);
+                log.piece_failed();
+                // After a failure nothing more is sent.
+                if self.failure.is_none() {
+                    self.send(piece, false, Some(&log));
                 }
                 None
             }
@@ -317,7 +306,7 @@ impl Pieces {
     /// Gives the first piece up. What the client has of it was heard.
     fn break_first_off(&mut self) {
         if let Some(first) = self.first.take() {
-            first.into_sent().log.piece_transcribed(Report::default());
+            first.into_sent().log.piece_failed();
         }
     }
 
@@ -352,10 +341,11 @@ impl Pieces {
         }
     }
 
-    /// Records the first failure: nothing more is cut or sent, and the pieces in flight are finished.
+    /// Records the first failure: nothing more is cut or sent, and the pieces at providers are finished.
     fn fail(&mut self, error: TranscriptError) {
         self.failure.get_or_insert(error);
         self.waiting = None;
+        self.request.group.end();
         self.request.stop_cutting();
     }
 }

@@ -10,7 +10,7 @@ use super::join::Joiner;
 use crate::domain::Length;
 use crate::models::AttemptLog;
 use crate::speech::{CutReport, Cutting, Piece, SpeechError};
-use crate::upstream::{AnswerBudget, ReplyFuture};
+use crate::upstream::{AnswerBudget, PieceGroup, ReplyFuture};
 
 /// The pieces of a recording, cut as they are asked for.
 pub type PieceStream = LocalBoxStream<'static, Result<Piece, SpeechError>>;
@@ -23,6 +23,8 @@ pub struct PieceToSend<'a> {
     pub streamed: bool,
     /// The transcript before it, if the settings say that its last words go along.
     pub before: Option<&'a str>,
+    /// The log of its attempts so far, if it is sent again.
+    pub log: Option<&'a AttemptLog>,
 }
 
 /// A piece on its way to a provider.
@@ -39,6 +41,8 @@ pub struct SplitRequest {
     pub pieces: PieceStream,
     /// Begins to send a piece.
     pub send: Box<dyn Fn(PieceToSend<'_>) -> SendingPiece>,
+    /// What the pieces know of one another on their way to providers.
+    pub group: PieceGroup,
     /// The joiner of their transcripts.
     pub joiner: Joiner,
     /// The length of the recording: measured, or what its beginning claims until it is measured. A mere bound becomes

@@ -104,7 +104,8 @@ impl<'a> Attempt<'a> {
                 if self.lease.is_probe() {
                     self.lease.report_interim(Observation::Served);
                 }
-                Answer::Events { bytes: reporting_end(bytes, self.lease, self.request.client_deadline()), key }
+                let ending = Ending { lease: self.lease, entry: self.entry };
+                Answer::Events { bytes: reporting_end(bytes, ending, self.request.client_deadline()), key }
             }
             whole @ Answer::Whole { .. } => {
                 self.lease.report(Observation::Served);
@@ -169,28 +170,34 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// What is told the result of a stream at its end.
+struct Ending {
+    lease: ProviderLease,
+    entry: AttemptEntry,
+}
+
 /// Wraps a stream of events: at its end, or when it breaks, it reports the provider's result. A stream that ends at the
-/// client's own deadline says nothing about the provider.
-fn reporting_end(bytes: EventBytes, lease: ProviderLease, client_deadline: Option<Instant>) -> EventBytes {
-    stream::unfold((bytes, Some(lease)), move |(mut bytes, mut lease)| async move {
+/// client's own deadline says nothing about the provider, which has the whole piece and may have done the work.
+fn reporting_end(bytes: EventBytes, ending: Ending, client_deadline: Option<Instant>) -> EventBytes {
+    stream::unfold((bytes, Some(ending)), move |(mut bytes, mut ending)| async move {
         let chunk = bytes.next().await;
-        let observation = match &chunk {
-            Some(Ok(_)) => None,
-            Some(Err(UpstreamError::Timeout)) if client_deadline.is_some_and(|at| Instant::now() >= at) => {
-                Some(Observation::Inconclusive)
-            }
-            Some(Err(error)) => {
-                if let Some(lease) = &lease {
-                    count_failure(&lease.settings().name, error);
+        if !matches!(chunk, Some(Ok(_)))
+            && let Some(Ending { mut lease, entry }) = ending.take()
+        {
+            let observation = match &chunk {
+                Some(Err(UpstreamError::Timeout)) if client_deadline.is_some_and(|at| Instant::now() >= at) => {
+                    entry.fail(AttemptFailure::ClientDeadline);
+                    Observation::Inconclusive
                 }
-                Some(Observation::Failed)
-            }
-            None => Some(Observation::Served),
-        };
-        if let Some((mut lease, observation)) = observation.and_then(|seen| Some((lease.take()?, seen))) {
+                Some(Err(error)) => {
+                    count_failure(&lease.settings().name, error);
+                    Observation::Failed
+                }
+                _ => Observation::Served,
+            };
             lease.report(observation);
         }
-        Some((chunk?, (bytes, lease)))
+        Some((chunk?, (bytes, ending)))
     })
     .boxed()
 }

@@ -30,6 +30,11 @@ impl Backoff {
         Self { first, max }
     }
 
+    /// Returns the same waits, which double up to `max` if that is more.
+    pub(super) fn up_to(self, max: Duration) -> Self {
+        Self { max: self.max.max(max), ..self }
+    }
+
     /// Returns the wait after the `failures`th failure in a row, counted from one.
     pub(super) fn after(self, failures: u32) -> Duration {
         let doubled = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::backoff::Backoff;
 use super::error::UpstreamError;
 use super::keyring::CandidateUnavailable;
+use super::piece_group::PieceGroup;
 use super::providers::{Provider, ProviderLease, Providers};
 use super::request::{Deadline, Portion};
 use super::retry::{self, FailureScope, RetryDecision};
@@ -22,8 +23,13 @@ mod tests;
 /// The longest wait for the next usable candidate, whatever a provider says.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait of a piece for a provider that fails. For one that is over its limit it waits as long as its request
-/// may take: a limit slows the pieces down and fails none.
+/// may take, once a provider has answered for a piece of it: a limit slows the pieces down and fails none.
 const MAX_PIECE_WAIT: Duration = Duration::from_mins(2);
+/// The longest pause of a piece, before its next attempt, while a provider that is over its limit names no time.
+const MAX_PIECE_PAUSE: Duration = Duration::from_mins(1);
+/// The longest time by which a piece comes later than a limit ends, so that pieces that wait for the same limit do not
+/// return together.
+const MAX_SPREAD: Duration = Duration::from_secs(15);
 
 /// A candidate for the job: a model entry, and a key of its provider.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ pub(super) struct Candidates {
     /// The number of failed attempts.
     failures: u32,
     last_error: Option<UpstreamError>,
+    /// The time at which the request began to wait for a candidate.
+    waits_since: Option<Instant>,
     backoff: Backoff,
     random: fastrand::Rng,
 }
@@ -72,21 +80,25 @@ pub(super) struct LeasedCandidate {
 enum Selection {
     /// This candidate, now.
     Use(usize),
-    /// No candidate is usable at the moment.
-    Wait(CandidateWait),
-    /// No candidate is left.
-    Nobody,
+    /// No candidate is usable at the moment, or none is left: the waits for those that are.
+    Wait(Vec<CandidateWait>),
 }
 
-/// The wait for the next usable candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The wait for a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct CandidateWait {
-    /// The time until the first candidate is usable.
+    /// The time until the candidate is usable.
     wait: Duration,
-    /// The reason, if all candidates have the same one.
     reason: CandidateUnavailable,
-    /// True if the first candidate waits because it is over its limit.
-    is_rate_limited: bool,
+}
+
+/// The times until which a request waits for a candidate.
+#[derive(Debug, Clone, Copy)]
+struct WaitLimits {
+    /// For a candidate that is over its limit.
+    rate_limited: Instant,
+    /// For any other candidate.
+    other: Instant,
 }
 
 impl Candidates {
@@ -114,52 +126,88 @@ impl Candidates {
                 });
             }
         }
-        Ok(Self { all, current: 0, failures: 0, last_error: None, backoff: providers.backoff, random })
+        Ok(Self {
+            all,
+            current: 0,
+            failures: 0,
+            last_error: None,
+            waits_since: None,
+            backoff: providers.backoff,
+            random,
+        })
     }
 
     /// Waits for a usable candidate and leases it. The first attempt with a whole recording never waits: the client gets
-    /// 503 with `Retry-After`. Later attempts, and pieces, return the last error if the wait is too long.
+    /// 503 with `Retry-After`. Later attempts, and pieces, return the last error if the wait is too long, and pieces also
+    /// once another one has failed for good.
     pub(super) async fn lease_next(
         &mut self,
         deadline: Deadline,
-        portion: Portion,
+        portion: &Portion,
     ) -> Result<LeasedCandidate, UpstreamError> {
-        let (max_wait, is_piece) = match portion {
-            Portion::Whole => (MAX_WAIT, false),
-            Portion::Piece { .. } => (MAX_PIECE_WAIT, true),
-        };
-        let latest = (Instant::now() + max_wait).min(deadline.beginning);
+        let begun = Instant::now();
         loop {
             let now = Instant::now();
+            if portion.group().is_some_and(PieceGroup::has_ended) {
+                return Err(self.unavailable(&[]));
+            }
             if now >= deadline.beginning {
                 return Err(self.last_error.take().unwrap_or(UpstreamError::Timeout));
             }
-            let CandidateWait { wait, reason, is_rate_limited } = match self.select(now) {
+            let waits = match self.select(now) {
                 Selection::Use(index) => match self.lease(index, now) {
                     Some(leased) => return Ok(leased),
                     // Another request was faster; the next pass of the loop sees that.
                     None => continue,
                 },
-                Selection::Wait(wait) => wait,
-                Selection::Nobody => CandidateWait {
-                    wait: Duration::MAX,
-                    reason: CandidateUnavailable::ProviderFailing,
-                    is_rate_limited: false,
-                },
+                Selection::Wait(waits) => waits,
             };
-            if self.last_error.is_none() && !is_piece {
-                return Err(UpstreamError::Unavailable { reason, wait });
+            let Some(group) = portion.waiting_group() else {
+                let latest = (begun + MAX_WAIT).min(deadline.beginning);
+                let until = WaitLimits { rate_limited: latest, other: latest }.first_within(&waits, now);
+                let Some(until) = until.filter(|_| self.last_error.is_some()) else {
+                    return Err(self.unavailable(&waits));
+                };
+                sleep_or_end(until.time, portion.group()).await;
+                continue;
+            };
+            let since = *self.waits_since.get_or_insert(now);
+            let within = |from: Instant| (from + MAX_PIECE_WAIT).min(deadline.beginning);
+            let longest = WaitLimits { rate_limited: deadline.beginning, other: within(now) };
+            // As long as nothing was heard, a client that gets the error soon loses nothing.
+            let limits =
+                if group.is_answered() { longest } else { WaitLimits { rate_limited: within(since), ..longest } };
+            if let Some(until) = limits.first_within(&waits, now) {
+                sleep_or_end(self.spread(until, now, deadline), Some(group)).await;
+            } else if longest.first_within(&waits, now).is_some() && group.is_at_provider() {
+                let _ = timeout_at(deadline.beginning, group.settled()).await;
+            } else {
+                return Err(self.unavailable(&waits));
             }
-            let latest = if is_piece && is_rate_limited { deadline.beginning } else { latest };
-            let Some(until) = now.checked_add(wait).filter(|until| *until <= latest) else {
-                return Err(self.last_error.take().unwrap_or(UpstreamError::Unavailable { reason, wait }));
-            };
-            sleep_until(until).await;
         }
     }
 
+    /// Returns the error for a request that waits no longer for its candidates.
+    fn unavailable(&mut self, waits: &[CandidateWait]) -> UpstreamError {
+        let first = || UpstreamError::Unavailable {
+            reason: common_reason(waits),
+            wait: waits.iter().map(|wait| wait.wait).min().unwrap_or(Duration::MAX),
+        };
+        self.last_error.take().unwrap_or_else(first)
+    }
+
+    /// Returns the time at which a piece tries again that waits until then.
+    fn spread(&mut self, until: WaitEnd, now: Instant, deadline: Deadline) -> Instant {
+        if until.reason != CandidateUnavailable::KeyRateLimited {
+            return until.time;
+        }
+        let most = (until.time.saturating_duration_since(now) / 4).min(MAX_SPREAD);
+        let later = until.time + most.mul_f64(self.random.f64());
+        if later < deadline.beginning { later } else { until.time }
+    }
+
     /// Records that the attempt at the candidate that was leased last has failed.
-    pub(super) fn record_failure(&mut self, error: UpstreamError, decision: RetryDecision) {
+    pub(super) fn record_failure(&mut self, error: UpstreamError, decision: RetryDecision, portion: &Portion) {
         let was_rate_limited = retry::is_rate_limited(&error);
         self.last_error = Some(error);
         self.failures = self.failures.saturating_add(1);
@@ -170,7 +218,9 @@ impl Candidates {
                 self.affected(scope).for_each(|candidate| candidate.is_excluded = true);
             }
             RetryDecision::TryAgain { scope, retry_after } => {
-                let pause = self.backoff.jittered(self.failures, &mut self.random);
+                let waits_for_limit = was_rate_limited && portion.waiting_group().is_some();
+                let backoff = if waits_for_limit { self.backoff.up_to(MAX_PIECE_PAUSE) } else { self.backoff };
+                let pause = backoff.jittered(self.failures, &mut self.random);
                 let not_before = Instant::now() + retry_after.map_or(pause, |wait| wait.max(pause));
                 self.delay(scope, not_before, was_rate_limited);
             }
@@ -191,17 +241,10 @@ impl Candidates {
         let waits: Vec<_> = self.all.iter().map(|candidate| candidate.wait(now)).collect();
         let ready = || {
             let candidates = self.all.iter().enumerate().zip(&waits);
-            candidates.filter(|(_, wait)| wait.is_some_and(|(wait, _)| wait.is_zero())).map(|(candidate, _)| candidate)
+            candidates.filter(|(_, wait)| wait.is_some_and(|it| it.wait.is_zero())).map(|(candidate, _)| candidate)
         };
         let Some(best) = ready().map(|(_, candidate)| (candidate.attempts, candidate.rank)).min() else {
-            let waits: Vec<_> = waits.into_iter().flatten().collect();
-            let Some((first, reason)) = waits.iter().min().copied() else { return Selection::Nobody };
-            let is_common = waits.iter().all(|(_, other)| *other == reason);
-            return Selection::Wait(CandidateWait {
-                wait: first,
-                reason: if is_common { reason } else { CandidateUnavailable::ProviderFailing },
-                is_rate_limited: reason == CandidateUnavailable::KeyRateLimited,
-            });
+            return Selection::Wait(waits.into_iter().flatten().collect());
         };
         let best: Vec<_> = ready().filter(|(_, candidate)| (candidate.attempts, candidate.rank) == best).collect();
         let mut models: Vec<_> = best.iter().map(|(_, candidate)| (candidate.target, candidate.model_weight)).collect();
@@ -209,7 +252,7 @@ impl Candidates {
         let target = by_weight(&models, &mut self.random);
         let keys = best.iter().filter(|(_, candidate)| Some(candidate.target) == target);
         let keys: Vec<_> = keys.map(|(index, candidate)| (*index, candidate.key_weight)).collect();
-        by_weight(&keys, &mut self.random).map_or(Selection::Nobody, Selection::Use)
+        by_weight(&keys, &mut self.random).map_or_else(|| Selection::Wait(Vec::new()), Selection::Use)
     }
 
     /// Leases a candidate; `None` if another request was faster.
@@ -238,7 +281,7 @@ impl Candidates {
 
 impl Candidate {
     /// Returns the time until the candidate is usable, and the reason for the wait; `None` if it is excluded.
-    fn wait(&self, now: Instant) -> Option<(Duration, CandidateUnavailable)> {
+    fn wait(&self, now: Instant) -> Option<CandidateWait> {
         if self.is_excluded {
             return None;
         }
@@ -249,7 +292,47 @@ impl Candidate {
         } else {
             CandidateUnavailable::ProviderFailing
         };
-        Some(if own > wait { (own, own_reason) } else { (wait, reason) })
+        let (wait, reason) = if own > wait { (own, own_reason) } else { (wait, reason) };
+        Some(CandidateWait { wait, reason })
+    }
+}
+
+/// The end of the wait for a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WaitEnd {
+    time: Instant,
+    reason: CandidateUnavailable,
+}
+
+impl WaitLimits {
+    /// Returns the end of the shortest wait that is allowed for its own reason.
+    fn first_within(self, waits: &[CandidateWait], now: Instant) -> Option<WaitEnd> {
+        let allowed = waits.iter().filter_map(|&CandidateWait { wait, reason }| {
+            let is_rate_limited = reason == CandidateUnavailable::KeyRateLimited;
+            let latest = if is_rate_limited { self.rate_limited } else { self.other };
+            let time = now.checked_add(wait).filter(|time| *time <= latest)?;
+            Some(WaitEnd { time, reason })
+        });
+        allowed.min_by_key(|end| end.time)
+    }
+}
+
+/// Returns the reason that all candidates share. Keys in cooldown share theirs, be it a limit or a lack of money.
+fn common_reason(waits: &[CandidateWait]) -> CandidateUnavailable {
+    let is_resting = |wait: &CandidateWait| {
+        matches!(wait.reason, CandidateUnavailable::KeyRateLimited | CandidateUnavailable::QuotaExhausted)
+    };
+    let Some(first) = waits.iter().min() else { return CandidateUnavailable::ProviderFailing };
+    let is_shared = waits.iter().all(|wait| wait.reason == first.reason) || waits.iter().all(is_resting);
+    if is_shared { first.reason } else { CandidateUnavailable::ProviderFailing }
+}
+
+/// Waits until a time, or until another piece has failed for good.
+async fn sleep_or_end(until: Instant, group: Option<&PieceGroup>) {
+    match group {
+        // A result says only which was first.
+        Some(group) => drop(timeout_at(until, group.ended()).await),
+        None => sleep_until(until).await,
     }
 }
 

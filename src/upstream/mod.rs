@@ -5,6 +5,7 @@
 //! # Layout
 //!
 //! - `forward`: the attempts of one [`ForwardRequest`] (`request`) by the [`Upstream`] client (`client`)
+//! - `piece_group`: what the pieces of one recording know of one another
 //! - `attempt`: one attempt, from its lease to its result; `candidates`: the models and keys that a request can use;
 //!   `retry`: the meaning of each failure; `backoff`: the waits between attempts
 //! - `providers`: the state of a provider, which all requests share: `keyring` (its keys) and `breaker` (its circuit
@@ -28,6 +29,7 @@ mod form;
 mod forward;
 mod headers;
 mod keyring;
+mod piece_group;
 mod providers;
 mod reason;
 mod redact;
@@ -52,6 +54,7 @@ pub use error::{Refused, RefusedBody, UpstreamError};
 pub use form::Form;
 pub use headers::ALLOWED;
 pub use keyring::{CandidateUnavailable, KeyState};
+pub use piece_group::PieceGroup;
 pub use providers::Providers;
 pub use redact::{json_without_key, without_key};
 pub use reply::{Answer, Reply, ReplyFuture, SendJob};

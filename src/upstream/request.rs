@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer_budget::AnswerBudget;
+use super::piece_group::PieceGroup;
 use super::providers::Providers;
 use crate::intake::Job;
 use crate::models::{AttemptLog, TargetChain};
@@ -22,7 +23,7 @@ pub struct Deadline {
 }
 
 /// The part of a recording that a job holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Portion {
     /// The whole recording. A client waits for this answer, so that it is refused at once if no provider is usable.
     Whole,
@@ -31,7 +32,24 @@ pub enum Portion {
     Piece {
         /// The longest time of one attempt, from when the piece is sent to the end of its answer.
         attempt_timeout: Duration,
+        /// The pieces of the same recording.
+        group: PieceGroup,
     },
+}
+
+impl Portion {
+    /// Returns the pieces of the same recording.
+    pub(super) fn group(&self) -> Option<&PieceGroup> {
+        match self {
+            Self::Whole => None,
+            Self::Piece { group, .. } => Some(group),
+        }
+    }
+
+    /// Returns the pieces of the same recording if this one waits for providers for their sake.
+    pub(super) fn waiting_group(&self) -> Option<&PieceGroup> {
+        self.group().filter(|group| !group.is_only_one())
+    }
 }
 
 /// A job to be forwarded, with the state that forwarding needs.
@@ -63,7 +81,7 @@ impl ForwardRequest {
     pub(super) fn attempt_deadline(&self) -> Deadline {
         match self.portion {
             Portion::Whole => self.deadline,
-            Portion::Piece { attempt_timeout } => {
+            Portion::Piece { attempt_timeout, .. } => {
                 let end = self.deadline.beginning.min(Instant::now() + attempt_timeout);
                 Deadline { whole: end, beginning: end }
             }

@@ -18,7 +18,7 @@ use crate::fair_share::ShareKey;
 use crate::intake::{Spool, SpoolQuota, SpoolWriter};
 use crate::models::Attempts;
 use crate::speech::{CutReport, Encoding};
-use crate::upstream::{AnswerBudget, Reply};
+use crate::upstream::{AnswerBudget, PieceGroup, Reply};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -103,6 +103,7 @@ impl Bench {
         SplitRequest {
             pieces: stream::iter(pieces).boxed_local(),
             send: Box::new(begin),
+            group: PieceGroup::of_many(),
             joiner: Joiner::new(JoinRequest {
                 format: Format::Json,
                 times: Times::Model,

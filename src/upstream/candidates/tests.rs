@@ -45,9 +45,8 @@ fn models_without_a_weight_are_tried_in_order_and_those_that_failed_after_the_ot
         assert_eq!(select(&mut candidates, now), expected);
         candidates.delay(FailureScope::Model, now + Duration::from_secs(1), false);
     }
-    let Selection::Wait(CandidateWait { wait, reason, .. }) = candidates.select(now) else {
-        panic!("they have all failed")
-    };
+    let Selection::Wait(waits) = candidates.select(now) else { panic!("they have all failed") };
+    let CandidateWait { wait, reason } = *waits.iter().min().unwrap();
     assert_eq!((wait, reason), (Duration::from_secs(1), CandidateUnavailable::ProviderFailing));
     assert_eq!(select(&mut candidates, now + wait), 0, "after that the first one is tried again");
 }
@@ -56,7 +55,7 @@ fn models_without_a_weight_are_tried_in_order_and_those_that_failed_after_the_ot
 fn a_failure_affects_what_would_fail_with_it() {
     let excluded = |scope| {
         let mut candidates = candidates(&[(0, Some(1)), (0, None), (1, None)], 1);
-        candidates.record_failure(UpstreamError::Broken, RetryDecision::TryElsewhere { scope });
+        candidates.record_failure(UpstreamError::Broken, RetryDecision::TryElsewhere { scope }, &Portion::Whole);
         candidates.all.iter().map(|candidate| u8::from(candidate.is_excluded)).collect::<Vec<_>>()
     };
     assert_eq!(excluded(FailureScope::Key), [1, 0, 0, 0, 0, 0]);
@@ -67,8 +66,12 @@ fn a_failure_affects_what_would_fail_with_it() {
 #[test]
 fn where_all_are_excluded_none_is_left() {
     let mut candidates = candidates(&[(0, Some(1))], 1);
-    candidates.record_failure(UpstreamError::Broken, RetryDecision::TryElsewhere { scope: FailureScope::Model });
-    assert!(matches!(candidates.select(Instant::now()), Selection::Nobody));
+    candidates.record_failure(
+        UpstreamError::Broken,
+        RetryDecision::TryElsewhere { scope: FailureScope::Model },
+        &Portion::Whole,
+    );
+    assert!(matches!(candidates.select(Instant::now()), Selection::Wait(waits) if waits.is_empty()));
 }
 
 proptest! {
