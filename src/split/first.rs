@@ -12,12 +12,14 @@ use super::reading::clean;
 use crate::domain::sse::{Event, Scanner};
 use crate::ledger::Report;
 use crate::models::AttemptLog;
-use crate::upstream::{EventBytes, UpstreamError};
+use crate::upstream::{AnswerBudget, AnswerBytes, EventBytes, UpstreamError};
 
 /// The stream of the first piece.
 pub(super) struct FirstPiece {
     sent: SentPiece,
     bytes: EventBytes,
+    /// What counts of its words in the size of all answers. A stream that breaks off gives it back: the piece is sent again.
+    counted: AnswerBytes,
     scanner: Scanner,
     steps: VecDeque<FirstPieceStep>,
     /// The provider's key, which it may quote.
@@ -44,8 +46,21 @@ struct TranscriptEvent {
 }
 
 impl FirstPiece {
-    pub(super) fn new(sent: SentPiece, bytes: EventBytes, key: Option<SecretString>, max_event_bytes: usize) -> Self {
-        Self { sent, bytes, scanner: Scanner::new(max_event_bytes), steps: VecDeque::new(), key }
+    pub(super) fn new(
+        sent: SentPiece,
+        bytes: EventBytes,
+        key: Option<SecretString>,
+        max_event_bytes: usize,
+        answers: &AnswerBudget,
+    ) -> Self {
+        Self {
+            sent,
+            bytes,
+            counted: answers.begin(),
+            scanner: Scanner::new(max_event_bytes),
+            steps: VecDeque::new(),
+            key,
+        }
     }
 
     /// Returns the log of the piece's attempts.
@@ -53,7 +68,18 @@ impl FirstPiece {
         &self.sent.log
     }
 
-    /// Returns the piece.
+    /// Counts bytes that the client gets.
+    pub(super) fn count(&mut self, bytes: usize) -> Result<(), UpstreamError> {
+        self.counted.take(bytes)
+    }
+
+    /// Returns the piece, whose words are kept.
+    pub(super) fn into_heard(self) -> SentPiece {
+        self.counted.keep();
+        self.sent
+    }
+
+    /// Returns the piece, whose words may come again.
     pub(super) fn into_sent(self) -> SentPiece {
         self.sent
     }

@@ -205,7 +205,8 @@ impl Pieces {
         match answer {
             Ok(PieceReply::Whole(answer)) => self.take_transcript(sent, answer),
             Ok(PieceReply::Stream { bytes, key }) => {
-                self.first = Some(FirstPiece::new(sent, bytes, key, self.request.max_event_bytes));
+                let SplitRequest { max_event_bytes, answers, .. } = &self.request;
+                self.first = Some(FirstPiece::new(sent, bytes, key, *max_event_bytes, answers));
             }
             Err(error) => self.fail(error.into()),
         }
@@ -217,12 +218,6 @@ impl Pieces {
         log.piece_transcribed(report);
         self.mark_transcribed(number);
         self.transcribed.insert(number, TranscribedPiece { span, voice, log, body });
-    }
-
-    /// Counts bytes that the client gets of the first piece. The size of all answers is bounded.
-    fn has_room_for(&mut self, bytes: usize) -> bool {
-        let counted = self.request.answers.take(bytes);
-        counted.map_err(|error| self.fail(error.into())).is_ok()
     }
 
     /// Joins the next piece in the order of time, if it was heard.
@@ -261,22 +256,24 @@ impl Pieces {
     }
 
     fn take_step(&mut self, step: FirstPieceStep) -> Option<Vec<String>> {
-        let first = self.first.take()?;
+        let mut first = self.first.take()?;
         match step {
             FirstPieceStep::Delta { text, logprobs } => {
-                let log = first.log().clone();
-                self.first = Some(first);
                 let more = logprobs.as_ref().map_or(0, |logprobs| logprobs.get().len());
-                if !self.has_room_for(text.len().saturating_add(more)) {
-                    self.break_first_off();
+                if let Err(error) = first.count(text.len().saturating_add(more)) {
+                    // What the client has of it was heard.
+                    first.into_sent().log.piece_failed();
+                    self.fail(error.into());
                     return None;
                 }
+                let log = first.log().clone();
+                self.first = Some(first);
                 let event = self.request.joiner.push_delta(&text, logprobs.as_deref())?;
                 log.piece_delivered();
                 Some(vec![event])
             }
             FirstPieceStep::Done { data, report } => {
-                let SentPiece { piece, log, .. } = first.into_sent();
+                let SentPiece { piece, log, .. } = first.into_heard();
                 let place = PiecePlace { number: piece.number, last: false, span: piece.span, voice: &piece.voice };
                 let ended = self.request.joiner.end_streamed(&place, &data);
                 let Ok(added) = ended else {
@@ -300,13 +297,6 @@ impl Pieces {
                 }
                 None
             }
-        }
-    }
-
-    /// Gives the first piece up. What the client has of it was heard.
-    fn break_first_off(&mut self) {
-        if let Some(first) = self.first.take() {
-            first.into_sent().log.piece_failed();
         }
     }
 

@@ -117,7 +117,10 @@ impl<'a> Attempt<'a> {
 
     /// Reports the failure, and decides on the next step of the request.
     pub(super) fn fail(mut self, error: &UpstreamError) -> RetryDecision {
-        count_failure(&self.lease.settings().name, error);
+        // The answers for other pieces are not this provider's fault.
+        if !matches!(error, UpstreamError::TooLargeTogether { .. }) {
+            count_failure(&self.lease.settings().name, error);
+        }
         let FailureMeaning { observation, decision } = self.meaning(error);
         self.lease.report(observation);
         if decision != RetryDecision::GiveUp {

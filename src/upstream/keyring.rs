@@ -183,8 +183,10 @@ impl Key {
         let rest = retry_after.unwrap_or_else(|| backoff.after(self.untimed)).max(min).min(MAX_REST);
         if lease.version == self.version {
             let until = now + rest;
-            self.has_no_quota = no_quota;
-            self.rate_limited_until = Some(self.rate_limited_until.map_or(until, |before| before.max(until)));
+            // The reason is that of the longest rest.
+            if self.rate_limited_until.is_none_or(|before| until >= before) {
+                (self.rate_limited_until, self.has_no_quota) = (Some(until), no_quota);
+            }
         }
         rest
     }

@@ -38,6 +38,8 @@ pub(super) enum Does {
     Answer(u16, &'static [(&'static str, &'static str)], &'static str),
     /// Reads the recording and streams these events; `None` breaks the connection.
     Stream(Vec<Option<&'static str>>),
+    /// Reads the recording, streams this event and falls silent.
+    BeginStream(&'static str),
     /// Reads the recording and falls silent.
     FallSilent,
     /// Accepts the connection and reads nothing.
@@ -118,6 +120,11 @@ impl Script {
                     event.map_err(io::Error::from)
                 });
                 Ok(response(200, &[("content-type", "text/event-stream")], Body::wrap_stream(body)))
+            }
+            Does::BeginStream(event) => {
+                let begun = stream::iter([Ok::<_, io::Error>(Bytes::from(event))]);
+                let body = Body::wrap_stream(begun.chain(stream::pending()));
+                Ok(response(200, &[("content-type", "text/event-stream")], body))
             }
             _ => pending().await,
         }

@@ -168,3 +168,31 @@ fn a_recording_without_speech_costs_nothing() {
     let facts = (settlement.ending, settlement.cost, settlement.usage, settlement.info.pieces);
     assert_eq!(facts, (Ending::Answered, Charge::NONE, None, Some(0)));
 }
+
+#[test]
+fn a_piece_that_was_delivered_in_part_is_charged_once() {
+    // Its stream broke off, and it was tried again: without an attempt, in vain, or with success.
+    for (is_asked_again, is_heard, charged) in [(false, false, 20), (true, false, 20), (true, true, 7)] {
+        let (mut permit, settlements) = permit("m", seconds(100));
+        let log = permit.attempts().begin_piece(seconds(20), 0);
+        receive(&log, "minutes");
+        log.piece_delivered();
+        log.finish();
+        log.piece_failed();
+        if is_asked_again {
+            let entry = log.begin_attempt(target("minutes"));
+            entry.upload().set();
+            if is_heard {
+                log.piece_transcribed(length(seconds(7)));
+            } else {
+                entry.fail(AttemptFailure::Provider);
+            }
+        }
+        permit.failed();
+        drop(permit);
+        let settlement = settled(settlements);
+        let expected = Charge { usd: NanoUsd::new(charged * 75_000), audio: seconds(charged) };
+        assert_eq!((settlement.ending, settlement.cost), (Ending::Broken, expected), "{is_asked_again} {is_heard}");
+        assert_eq!(settlement.info.pieces, Some(1));
+    }
+}

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream;
@@ -12,11 +13,12 @@ use tokio::time::{Instant, sleep};
 use super::super::join::{JoinRequest, Joiner, Times};
 use super::super::request::SendingPiece;
 use super::*;
+use crate::config::Model;
 use crate::domain::Length;
 use crate::domain::terms::{Format, Task};
 use crate::fair_share::ShareKey;
 use crate::intake::{Spool, SpoolQuota, SpoolWriter};
-use crate::models::Attempts;
+use crate::models::{AttemptTarget, Attempts, PieceProgress};
 use crate::speech::{CutReport, Encoding};
 use crate::upstream::{AnswerBudget, PieceGroup, Reply};
 
@@ -29,6 +31,8 @@ enum Does {
     Answers(Duration),
     /// Fails, after a time.
     Fails(Duration),
+    /// Streams a word and breaks off, asks nobody again, and fails.
+    BreaksOff,
     /// Answers with a useless body.
     Mumbles,
 }
@@ -80,6 +84,12 @@ impl Bench {
             sent.borrow_mut().push(number);
             let does = does.get(&number).copied().unwrap_or(Does::Answers(Duration::ZERO));
             let (now, max, answers) = (Rc::clone(&now), Rc::clone(&max), answers.clone());
+            let begin = || attempts.begin_piece(AudioMs::new(10_000), 0);
+            let (log, streamed) = (to_send.log.cloned().unwrap_or_else(begin), to_send.streamed);
+            if streamed {
+                let model = Arc::new(Model::unknown("m"));
+                log.begin_attempt(AttemptTarget { model, provider: "p".to_owned(), key: None }).upload().set();
+            }
             let reply = async move {
                 now.set(now.get() + 1);
                 max.set(max.get().max(now.get()));
@@ -93,12 +103,18 @@ impl Bench {
                         sleep(time).await;
                         Err(UpstreamError::Unreachable)
                     }
+                    Does::BreaksOff if streamed => {
+                        let delta = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"word\"}\n\n";
+                        let bytes = stream::iter([Ok(delta.into()), Err(UpstreamError::Timeout)]).boxed();
+                        Ok(Reply { answer: Answer::Events { bytes, key: None }, ..reply(String::new()) })
+                    }
+                    Does::BreaksOff => Err(UpstreamError::Timeout),
                     Does::Mumbles => Ok(reply("mumble".to_owned())),
                 };
                 now.set(now.get() - 1);
                 answer
             };
-            SendingPiece { log: attempts.begin_piece(AudioMs::new(10_000), 0), reply: Box::pin(reply) }
+            SendingPiece { log, reply: Box::pin(reply) }
         };
         SplitRequest {
             pieces: stream::iter(pieces).boxed_local(),
@@ -222,4 +238,26 @@ async fn progress_counts_what_is_heard_and_where_the_text_is_complete() {
     pieces.advance().await.unwrap();
     assert_eq!(pieces.progress().audio.get(), 20_000);
     assert!(pieces.advance().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_of_a_stream_that_broke_off_stay_heard_though_nobody_is_asked_again() {
+    let bench = Bench::new([(0, Does::BreaksOff)]);
+    let request = SplitRequest { streams_first: true, ..bench.request(1, 1).await };
+    let mut pieces = Pieces::new(request);
+    assert!(pieces.advance().await.is_some());
+    assert!(pieces.advance().await.is_none());
+    assert!(
+        matches!(pieces.finish(), Err(TranscriptError::Incomplete(incomplete)) if incomplete.partial.text == "word")
+    );
+    let sent: Vec<_> = bench.attempts.pieces().unwrap().iter().map(|piece| piece.progress).collect();
+    assert_eq!((sent, bench.sent.borrow().clone()), (vec![PieceProgress::Transcribed], vec![0, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_broke_off_takes_no_room_from_the_other_answers() {
+    let bench = Bench::new([(0, Does::BreaksOff)]);
+    let mut pieces = Pieces::new(SplitRequest { streams_first: true, ..bench.request(1, 1).await });
+    while pieces.advance().await.is_some() {}
+    assert!(bench.answers.take(bench.answers.max()).is_ok());
 }

@@ -9,6 +9,8 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::config;
+use crate::domain::AudioMs;
+use crate::models::PieceProgress;
 use crate::upstream::AnswerBudget;
 use crate::upstream::reply::Answer;
 use crate::upstream::testing::{Does, ERROR, OK, Script, arriving, providers, recording, request, settings};
@@ -376,4 +378,113 @@ async fn answers_for_pieces_that_are_too_large_together_fail_while_they_are_read
     let error = forward(&answers).await.unwrap_err();
     assert!(matches!(error, UpstreamError::TooLargeTogether { allowed: 40 }), "{error:?}");
     assert_eq!((script.asked().len(), providers.states()[0].breaker), (3, BreakerState::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_a_clients_deadline_cuts_leaves_its_provider_with_the_piece() {
+    // The stream is silent for two minutes, and then breaks.
+    for (deadline, progress, failures) in [(100, PieceProgress::Held, 0), (500, PieceProgress::NotHeld, 1)] {
+        let (script, providers) =
+            (Script::new([Does::BeginStream("data: a\n\n")]), providers(&[("p", 0)], &settings()));
+        let (request, attempts) = request(recording().await, &providers, &["p"]);
+        let log = attempts.begin_piece(AudioMs::new(1000), 0);
+        let mut request = ForwardRequest { log: log.clone(), ..piece(request) };
+        request.deadline.beginning = Instant::now() + seconds(deadline);
+        let reply = script.client(1).forward(&request).await.unwrap();
+        let Answer::Events { bytes, .. } = reply.answer else { panic!("it is a stream") };
+        let events: Vec<_> = bytes.collect().await;
+        assert!(matches!(events.last(), Some(Err(UpstreamError::Timeout))));
+        log.piece_failed();
+        let progresses: Vec<_> = attempts.pieces().unwrap().iter().map(|piece| piece.progress).collect();
+        assert_eq!((progresses, providers.states()[0].failures), (vec![progress], failures), "{deadline}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_that_waits_for_a_limit_ends_when_another_has_failed() {
+    let settings = config::Upstream { response_timeout: seconds(3600), ..settings() };
+    let (script, providers) = (Script::new([LONG_LIMIT]), providers(&[("p", 1)], &settings));
+    let group = PieceGroup::of_many();
+    group.record_answer();
+    let (request, attempts) = request(recording().await, &providers, &["p"]);
+    let (request, client, begun) = (piece_of(group.clone(), request), script.client(1), Instant::now());
+    let mut forwarding = pin!(client.forward(&request));
+    assert!(forwarding.as_mut().now_or_never().is_none());
+    advance(seconds(5)).await;
+    group.end();
+    assert_eq!(forwarding.await.unwrap_err().refused().unwrap().status, 429);
+    assert_eq!((begun.elapsed(), attempts.count()), (seconds(5), 1));
+    client.forward(&request).await.unwrap_err();
+    assert_eq!((begun.elapsed(), attempts.count()), (seconds(5), 1), "no other attempt begins");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_of_which_nothing_was_heard_waits_two_minutes_at_most() {
+    let settings = config::Upstream { response_timeout: seconds(3600), ..one_attempt(5) };
+    for (group, limits, waits) in [
+        (PieceGroup::of_many(), vec![LONG_LIMIT], 0..=0),
+        (PieceGroup::of_many(), vec![RATE_LIMITED, RATE_LIMITED, RATE_LIMITED, RATE_LIMITED], 80..=120),
+        (PieceGroup::of_one(), vec![RATE_LIMITED], 0..=0),
+    ] {
+        let (script, providers) = (Script::new(limits), providers(&[("p", 1)], &settings));
+        let (request, _) = request(recording().await, &providers, &["p"]);
+        let begun = Instant::now();
+        let error = script.client(1).forward(&piece_of(group, request)).await.unwrap_err();
+        assert_eq!(error.refused().unwrap().status, 429);
+        assert!(waits.contains(&begun.elapsed().as_secs()), "{:?} of {waits:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_waits_while_another_one_is_at_a_provider() {
+    let settings = config::Upstream { response_timeout: seconds(3600), ..one_attempt(5) };
+    let (script, providers) = (Script::new([LONG_LIMIT, OK]), providers(&[("p", 1)], &settings));
+    let group = PieceGroup::of_many();
+    let other = group.begin_attempt();
+    let (request, _) = request(recording().await, &providers, &["p"]);
+    let (request, client) = (piece_of(group.clone(), request), script.client(1));
+    let mut forwarding = pin!(client.forward(&request));
+    assert!(forwarding.as_mut().now_or_never().is_none());
+    advance(seconds(300)).await;
+    assert!(forwarding.as_mut().now_or_never().is_none());
+    group.record_answer();
+    drop(other);
+    assert!(forwarding.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_waits_for_the_candidate_that_it_may_wait_for() {
+    // A lack of money is not waited for; the limit of the other, though longer, is.
+    let settings = config::Upstream { response_timeout: seconds(3600), max_attempts: 3, ..settings() };
+    let poor = Does::Answer(429, &[], r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#);
+    let (script, providers) = (Script::new([poor, LONG_LIMIT, OK]), providers(&[("p", 1), ("q", 1)], &settings));
+    let (request, _) = request(recording().await, &providers, &["p", "q"]);
+    let begun = Instant::now();
+    script.client(1).forward(&piece(request)).await.unwrap();
+    assert!((1500..=1515).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_of_a_piece_grow_while_a_limit_without_a_time_goes_on() {
+    let unstated = || Does::Answer(429, &[], "");
+    let settings = config::Upstream { response_timeout: seconds(3600), ..settings() };
+    let steps = (0..12).map(|_| unstated()).chain([OK]);
+    let (script, providers) = (Script::new(steps), providers(&[("p", 1)], &settings));
+    let (request, _) = request(recording().await, &providers, &["p"]);
+    let begun = Instant::now();
+    script.client(1).forward(&piece(request)).await.unwrap();
+    assert!(begun.elapsed() >= seconds(150), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_rest_for_different_reasons_all_rest() {
+    let poor = Does::Answer(429, &[], r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#);
+    let (script, providers) = (Script::new([poor, RATE_LIMITED]), providers(&[("p", 2)], &settings()));
+    let (first, _) = request(recording().await, &providers, &["p"]);
+    script.client(1).forward(&first).await.unwrap_err();
+    let (next, _) = request(recording().await, &providers, &["p"]);
+    let UpstreamError::Unavailable { reason, wait } = script.client(1).forward(&next).await.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!((reason, wait), (CandidateUnavailable::KeyRateLimited, seconds(40)));
 }

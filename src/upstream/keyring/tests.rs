@@ -73,3 +73,15 @@ fn a_shorter_rest_does_not_cut_a_longer_one_short() {
     }
     assert_eq!(key.wait(now).0.as_secs(), 20);
 }
+
+#[test]
+fn the_reason_of_a_rest_is_that_of_the_longest() {
+    for (first, second) in [(true, false), (false, true)] {
+        let (mut key, now) = (key(), Instant::now());
+        let lease = key.lease(now);
+        for no_quota in [first, second] {
+            key.record_rate_limit(&lease, Some(Duration::from_secs(7)), no_quota, backoff(), now);
+        }
+        assert_eq!(key.wait(now), (MIN_REST_WITHOUT_QUOTA, CandidateUnavailable::QuotaExhausted));
+    }
+}
