@@ -34,7 +34,7 @@ fn select(candidates: &mut Candidates, now: Instant) -> usize {
             candidates.current = index;
             candidates.all[index].target
         }
-        other => panic!("{other:?}"),
+        other @ Selection::Wait(_) => panic!("{other:?}"),
     }
 }
 
