@@ -4,26 +4,18 @@
 // URL is the gateway's, TOKENS the tokens by their names, RECORDINGS a folder of recordings, CHROMIUM the browser. Each
 // finding is a line of JSON: {"saw": …} is what the provider waits for, {"is": …, …} what the test looks at.
 
-import { chromium } from 'playwright-core';
 import axe from 'axe-core';
+
+import { MICROPHONE, launch } from './browser.mjs';
 import { MADE_UP, oddities } from './oddities.mjs';
 
-const { CHROMIUM, RECORDINGS, SCREENSHOTS } = process.env;
+const { RECORDINGS, SCREENSHOTS } = process.env;
 const URL = process.env.URL;
 const TOKENS = JSON.parse(process.env.TOKENS);
 /** A machine that is busy with other tests is slow, which is not what this is about. */
 const TIMEOUT = Number(process.env.TIMEOUT ?? 180_000);
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  args: [
-    '--no-sandbox', // root, as in a container, has none; the page is our own
-    '--disable-dev-shm-usage',
-    '--no-proxy-server',
-    '--use-fake-ui-for-media-stream',
-    '--use-fake-device-for-media-stream',
-  ],
-});
+const browser = await launch(...MICROPHONE);
 
 const say = (line) => console.log(JSON.stringify(line));
 const requested = new Set();

@@ -3,15 +3,11 @@
 //
 // DOCS_URL, TOKEN, RECORDING and CHROMIUM say what to open; the result is a line of JSON for each press of the button.
 
-import { chromium } from 'playwright-core';
+import { launch } from './browser.mjs';
 
-const { DOCS_URL, TOKEN, RECORDING, CHROMIUM, SCREENSHOTS } = process.env;
+const { DOCS_URL, TOKEN, RECORDING, SCREENSHOTS } = process.env;
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  // Root, as in a container, has no sandbox of the browser's own. What is opened is our own page on this machine.
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--no-proxy-server'],
-});
+const browser = await launch();
 let failed = 0;
 try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -5,16 +5,13 @@
 
 import { readFile } from 'node:fs/promises';
 
-import { chromium } from 'playwright-core';
 import axe from 'axe-core';
 
-const { OPEN, CLOSED, TOKEN, CHROMIUM, SCREENSHOTS } = process.env;
+import { launch } from './browser.mjs';
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  // Root, as in a container, has no sandbox; the page is our own.
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--no-proxy-server'],
-});
+const { OPEN, CLOSED, TOKEN, SCREENSHOTS } = process.env;
+
+const browser = await launch();
 const say = (line) => console.log(JSON.stringify(line));
 const requested = new Set();
 

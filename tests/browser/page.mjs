@@ -4,20 +4,11 @@
 // ORIGIN is where it is served, TOKEN and RECORDING what goes into it, TRANSCRIPT what comes out, CHROMIUM the browser. Each
 // transcript is a line of JSON.
 
-import { chromium } from 'playwright-core';
+import { MICROPHONE, launch } from './browser.mjs';
 
-const { ORIGIN, TOKEN, RECORDING, TRANSCRIPT, CHROMIUM, SCREENSHOTS } = process.env;
+const { ORIGIN, TOKEN, RECORDING, TRANSCRIPT, SCREENSHOTS } = process.env;
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  args: [
-    '--no-sandbox', // root, as in a container, has none; the page is our own
-    '--disable-dev-shm-usage',
-    '--no-proxy-server',
-    '--use-fake-ui-for-media-stream',
-    '--use-fake-device-for-media-stream',
-  ],
-});
+const browser = await launch(...MICROPHONE);
 try {
   const page = await browser.newPage({ viewport: { width: 360, height: 640 } });
   page.setDefaultTimeout(180_000);

@@ -46,8 +46,8 @@ pub(crate) fn zeros(form: Form, frames: u32) -> Vec<u8> {
     file
 }
 
-/// A checksum of `bits` bits.
-fn checksum(bytes: &[u8], bits: u32, polynomial: u32) -> u16 {
+/// A CRC of `bits` bits, as FLAC has them.
+pub(crate) fn checksum(bytes: &[u8], bits: u32, polynomial: u32) -> u16 {
     let (top, mask) = (1 << (bits - 1), (1 << bits) - 1);
     let sum = bytes.iter().fold(0_u32, |sum, byte| {
         (0..8).fold(sum ^ (u32::from(*byte) << (bits - 8)), |sum, _| {

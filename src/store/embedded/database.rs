@@ -29,6 +29,15 @@ const WITH_PIECES: i64 = 5;
 const WITH_ATTEMPTS: i64 = 6;
 /// The first version that can be read without a migration.
 const READABLE: i64 = 1;
+/// The steps from an empty file to this version, by the version that each leads to.
+const STEPS: [(i64, &str); 6] = [
+    (1, include_str!("sql/schema.sql")),
+    (2, include_str!("sql/revocations.sql")),
+    (3, include_str!("sql/sessions.sql")),
+    (4, include_str!("sql/session_counts.sql")),
+    (WITH_PIECES, include_str!("sql/pieces.sql")),
+    (VERSION, include_str!("sql/totals.sql")),
+];
 
 /// A connection to the file.
 #[derive(Debug)]
@@ -54,15 +63,7 @@ impl Database {
         connection.pragma_update(None, "synchronous", "full")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = version(&transaction)?;
-        let steps = [
-            (1, include_str!("sql/schema.sql")),
-            (2, include_str!("sql/revocations.sql")),
-            (3, include_str!("sql/sessions.sql")),
-            (4, include_str!("sql/session_counts.sql")),
-            (WITH_PIECES, include_str!("sql/pieces.sql")),
-            (VERSION, include_str!("sql/totals.sql")),
-        ];
-        for (version, step) in steps.into_iter().filter(|(version, _)| *version > before) {
+        for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > before) {
             transaction.execute_batch(step)?;
             transaction.pragma_update(None, "user_version", version)?;
         }

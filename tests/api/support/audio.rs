@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::flac::checksum;
+
 const HEADER: usize = 44;
 const BYTES_PER_MS: usize = 32;
 
@@ -53,17 +55,6 @@ pub(crate) fn flac(frames: u8, stated: u32) -> Vec<u8> {
 /// How many samples so many frames of [`flac`] have.
 pub(crate) fn samples(frames: u8) -> u32 {
     u32::from(frames) * u32::try_from(FRAME).unwrap()
-}
-
-/// A CRC of `bits` bits, as FLAC has them.
-fn checksum(bytes: &[u8], bits: u32, polynomial: u32) -> u16 {
-    let (top, mask) = (1 << (bits - 1), (1 << bits) - 1);
-    let sum = bytes.iter().fold(0_u32, |sum, byte| {
-        (0..8).fold(sum ^ (u32::from(*byte) << (bits - 8)), |sum, _| {
-            if sum & top == 0 { sum << 1 } else { (sum << 1) ^ polynomial }
-        }) & mask
-    });
-    u16::try_from(sum).unwrap()
 }
 
 /// `frames` frames of silence of 24 ms, in MP3 of 128 kbit/s: 384 bytes each.

@@ -51,7 +51,7 @@ static ASSETS: &[Asset] = assets! {
         "code.js", "console.js", "dom.js", "exports.js", "failures.js", "options.js", "player.js", "result.js", "sending.js",
         "sources.js", "token.js",
     ],
-    "text/css; charset=utf-8" => "" ["console.css"],
+    "text/css; charset=utf-8" => "" ["colors.css", "console.css"],
     "image/svg+xml" => "" ["icon.svg"],
     "audio/mpeg" => "samples/" ["french.mp3", "sentence.mp3", "talk.mp3"],
 };

@@ -16,7 +16,7 @@ pub(in crate::http) async fn show(_: OperatorPage) -> HttpResponse {
 }
 
 pub(in crate::http) async fn style(_: OperatorPage) -> HttpResponse {
-    file("text/css; charset=utf-8", include_str!("page/page.css"))
+    file("text/css; charset=utf-8", concat!(include_str!("../console/colors.css"), include_str!("page/page.css")))
 }
 
 pub(in crate::http) async fn script(_: OperatorPage) -> HttpResponse {

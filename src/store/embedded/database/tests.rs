@@ -6,6 +6,16 @@ use crate::identity::revocation::TokenRef;
 use crate::ledger::PermitId;
 use crate::limits::Revision;
 
+/// Makes a file as a gateway of an earlier version left it.
+fn file_of_version(version: i64, path: &Path) -> Connection {
+    let old = Connection::open(path).unwrap();
+    for (_, step) in STEPS.into_iter().filter(|(of, _)| *of <= version) {
+        old.execute_batch(step).unwrap();
+    }
+    old.pragma_update(None, "user_version", version).unwrap();
+    old
+}
+
 #[test]
 fn a_page_of_sessions_costs_what_it_returns() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,17 +52,7 @@ fn reads_for_callers_and_operators_cost_what_they_return() {
 fn totals_of_a_file_of_an_earlier_version_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    let old = Connection::open(&file).unwrap();
-    for step in [
-        include_str!("../sql/schema.sql"),
-        include_str!("../sql/revocations.sql"),
-        include_str!("../sql/sessions.sql"),
-        include_str!("../sql/session_counts.sql"),
-        include_str!("../sql/pieces.sql"),
-    ] {
-        old.execute_batch(step).unwrap();
-    }
-    old.pragma_update(None, "user_version", 5).unwrap();
+    let old = file_of_version(5, &file);
     for (subject, kind, name, requests) in [
         ("alice", "day", "2026-11-01", 1),
         ("alice", "day", "2026-11-02", 2),
@@ -87,13 +87,7 @@ fn totals_of_a_file_of_an_earlier_version_are_counted() {
 fn sessions_of_a_file_of_an_earlier_version_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    let old = Connection::open(&file).unwrap();
-    for step in
-        [include_str!("../sql/schema.sql"), include_str!("../sql/revocations.sql"), include_str!("../sql/sessions.sql")]
-    {
-        old.execute_batch(step).unwrap();
-    }
-    old.pragma_update(None, "user_version", 3).unwrap();
+    let old = file_of_version(3, &file);
     let add = "INSERT INTO sessions VALUES (?1, ?2, '{}', ?3)";
     for id in ["one", "two"] {
         old.execute(add, params!["shop", id, 5]).unwrap();
@@ -116,9 +110,7 @@ fn sessions_of_a_file_of_an_earlier_version_are_counted() {
 fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    let old = Connection::open(&file).unwrap();
-    old.execute_batch(include_str!("../sql/schema.sql")).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    let old = file_of_version(1, &file);
     drop(old);
     let month = "2026-11".parse().unwrap();
     assert!(Database::open_to_read(&file).unwrap().subjects(month).unwrap().is_empty());
@@ -133,16 +125,7 @@ fn a_file_of_an_earlier_version_is_brought_up_to_date_and_can_be_read_before() {
 fn records_of_an_earlier_version_are_read_before_and_after_it_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    let old = Connection::open(&file).unwrap();
-    for step in [
-        include_str!("../sql/schema.sql"),
-        include_str!("../sql/revocations.sql"),
-        include_str!("../sql/sessions.sql"),
-        include_str!("../sql/session_counts.sql"),
-    ] {
-        old.execute_batch(step).unwrap();
-    }
-    old.pragma_update(None, "user_version", 4).unwrap();
+    let old = file_of_version(4, &file);
     let (id, at) = (PermitId::new(), UnixMs::new(1_794_700_800_000));
     let values = params![id.to_string(), number(at.get())];
     let add =

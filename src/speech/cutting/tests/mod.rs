@@ -1,3 +1,8 @@
+//! Recordings that are cut into pieces, by the pool.
+
+mod arriving;
+mod bounds;
+
 use futures_util::{FutureExt, TryStreamExt};
 use proptest::prelude::*;
 
@@ -187,114 +192,6 @@ async fn a_wait_that_is_given_up_loses_no_piece() {
     assert_eq!((piece.number, piece.span.start), (0, Samples::default()));
 }
 
-/// A recording of which half has arrived.
-async fn half(bytes: &[u8]) -> (SpoolWriter, Cutting) {
-    let (_, info) = spool(bytes).await;
-    let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(info.bytes)).unwrap();
-    writer.append(&bytes[..bytes.len() / 2]).await.unwrap();
-    let audio = writer.early(info.bytes);
-    let cutting = Cutting::start(
-        &pool(),
-        alice(),
-        room(&quota(1 << 30)),
-        audio,
-        info,
-        short_pieces().with_silence(),
-        Encoding::Flac,
-    );
-    (writer, cutting)
-}
-
-#[tokio::test]
-async fn pieces_come_before_the_recording_is_whole() {
-    let samples = voice(480_000);
-    let bytes = wav(&samples);
-    let (mut writer, mut cutting) = half(&bytes).await;
-    let mut pieces = vec![cutting.next_piece().await.unwrap().unwrap()];
-    writer.append(&bytes[bytes.len() / 2..]).await.unwrap();
-    let held = writer.finish();
-    let release = async {
-        tokio::task::yield_now().await;
-        held.release()
-    };
-    let rest = async {
-        while let Some(piece) = cutting.next_piece().await.unwrap() {
-            pieces.push(piece);
-        }
-    };
-    tokio::join!(rest, release);
-    let mut joined = Vec::new();
-    for piece in &pieces {
-        joined.append(&mut decoded(piece).await);
-    }
-    assert!(joined == samples);
-}
-
-/// Works on until more than some bytes must be readable, or to the end.
-fn work(machine: &mut Machine, pieces: &mut Vec<Piece>) -> Option<u64> {
-    loop {
-        match machine.turn(&Turn::over()).transpose().unwrap() {
-            None => {}
-            Some(Outcome::Piece(piece)) => pieces.push(piece),
-            Some(Outcome::NotArrived { readable }) => return Some(readable),
-            Some(Outcome::End) => return None,
-        }
-    }
-}
-
-#[tokio::test]
-async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
-    // Ten seconds are claimed, and thirty are there.
-    let samples = voice(480_000);
-    let bytes = wav(&samples);
-    let (_, measured) = spool(&bytes).await;
-    let claimed = MediaInfo { length: Length::AtMost(AudioMs::new(10_000)), ..measured };
-    let mut writer = SpoolWriter::new(&quota(1 << 30), alice(), Some(measured.bytes)).unwrap();
-    let audio = writer.early(measured.bytes);
-    writer.append(&bytes).await.unwrap();
-    let held = writer.finish();
-    let measurement = LateMeasurement::default();
-    let mut machine = Machine::new(Order {
-        room: room(&quota(1 << 30)),
-        max: None,
-        silent_until: Arc::default(),
-        audio,
-        info: claimed,
-        rules: short_pieces().with_silence(),
-        encoding: Encoding::Flac,
-        late: Some(measurement.clone()),
-        cancelled: Arc::default(),
-    });
-    let mut pieces = Vec::new();
-    let readable = work(&mut machine, &mut pieces);
-    assert_eq!(readable, Some(measured.bytes - 1), "it waits until the last byte is released");
-    let until = pieces.last().unwrap().span.end;
-    assert!(until <= Samples::from_ms(10_500), "{until:?}");
-    measurement.set(measured);
-    held.release();
-    assert_eq!(work(&mut machine, &mut pieces), None);
-    let mut joined = Vec::new();
-    for piece in &pieces {
-        joined.append(&mut decoded(piece).await);
-    }
-    assert!(joined == samples);
-}
-
-#[tokio::test]
-async fn a_recording_that_stops_arriving_is_an_error() {
-    let (writer, mut cutting) = half(&wav(&voice(480_000))).await;
-    assert!(cutting.next_piece().await.unwrap().is_some());
-    drop(writer);
-    let broken = async {
-        loop {
-            if let Err(error) = cutting.next_piece().await {
-                return error;
-            }
-        }
-    };
-    assert!(matches!(broken.await, SpeechError::Io(_)));
-}
-
 #[tokio::test]
 async fn nothing_remains_of_work_that_nobody_wants() {
     let (quota, pool) = (quota(1 << 30), pool());
@@ -333,85 +230,4 @@ async fn sound_that_cannot_be_decoded_is_an_error() {
     let mut cutting =
         Cutting::start(&pool(), alice(), room(&quota(1 << 30)), audio, info, CutRules::whole(), Encoding::Flac);
     assert!(matches!(cutting.next_piece().await, Err(SpeechError::Sound(SoundError::NotUnderstood { .. }))));
-}
-
-/// The work on a recording, to be done on this thread.
-async fn machine(samples: &[i16], rules: CutRules) -> Machine {
-    let (audio, info) = spool(&wav(samples)).await;
-    let cancelled = Arc::default();
-    Machine::new(Order {
-        room: room(&quota(1 << 30)),
-        max: None,
-        silent_until: Arc::default(),
-        audio,
-        info,
-        rules,
-        encoding: Encoding::Flac,
-        late: None,
-        cancelled,
-    })
-}
-
-#[tokio::test]
-async fn a_recording_has_a_twentieth_of_its_length_and_a_second_of_processor_time() {
-    let mut machine = machine(&voice(320_000), CutRules::whole()).await;
-    assert!(machine.turn(&Turn::over()).is_none());
-    machine.report.processor_time = std::time::Duration::from_millis(2001);
-    let Some(Err(SpeechError::TooExpensive { length, allowed })) = machine.turn(&Turn::over()) else {
-        panic!("the work went on");
-    };
-    assert_eq!((length, allowed.as_millis()), (AudioMs::new(20_000), 2000));
-}
-
-#[tokio::test]
-async fn no_more_samples_are_held_than_a_cut_may_need() {
-    // Without a pause, all of the window waits for the decision.
-    let sound = voice(160_000).repeat(15);
-    let mut machine = machine(&sound, CutRules::pieces(Samples::from_ms(40_000), limits(100, 800_000))).await;
-    let (mut max, mut pieces) = (0, 0);
-    loop {
-        match machine.turn(&Turn::over()) {
-            None => {}
-            Some(Ok(Outcome::Piece(_))) => pieces += 1,
-            Some(Ok(_)) => break,
-            Some(Err(error)) => panic!("{error}"),
-        }
-        max = max.max(machine.held_samples());
-    }
-    assert!(pieces >= 3, "{pieces}");
-    assert!((300_000..400_000).contains(&max), "{max} samples were held");
-}
-
-#[tokio::test]
-async fn a_recording_without_a_measured_length_ends_where_it_is_too_long() {
-    let bytes = wav(&voice(320_000));
-    for (length, is_refused) in
-        [(Length::AtMost(AudioMs::new(60_000)), true), (Length::Measured(AudioMs::new(20_000)), false)]
-    {
-        let (audio, info) = spool(&bytes).await;
-        let info = MediaInfo { length, ..info };
-        let room = room(&quota(1 << 30));
-        let cutting = Cutting::start(&pool(), alice(), room, audio, info, short_pieces(), Encoding::Flac);
-        let mut cutting = cutting.of_at_most(AudioMs::new(10_000));
-        let end = loop {
-            match cutting.next_piece().await {
-                Ok(Some(piece)) => assert!(!is_refused || piece.span.end <= Samples::from_ms(10_200)),
-                end => break end,
-            }
-        };
-        match end {
-            Err(SpeechError::TooLong { max }) => assert!(is_refused && max == AudioMs::new(10_000)),
-            end => assert!(!is_refused && matches!(end, Ok(None)), "{end:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn silence_behind_a_piece_is_known_once_it_was_looked_at() {
-    let samples = [voice(48_000), vec![0; 320_000]].concat();
-    let mut cutting = start(&samples, &quota(1 << 30), short_pieces()).await;
-    let piece = cutting.next_piece().await.unwrap().unwrap();
-    assert!(cutting.progress().silent_until <= piece.span.start);
-    assert!(cutting.next_piece().await.unwrap().is_none());
-    assert_eq!(cutting.progress().silent_until, Samples::new(368_000));
 }
