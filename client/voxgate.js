@@ -157,8 +157,9 @@ class TranscriptReader {
   begin(response) {
     this.#response = response;
     if (this.#isOfType("text/html")) throw wrongAnswer();
-    const events = () => new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
-    if (this.#isOfType("text/event-stream")) this.#parser = events();
+    if (this.#isOfType("text/event-stream")) {
+      this.#parser = new EventParser((name, data) => this.#read(name, data), (text) => this.#comment(text));
+    }
     this.#emit({ type: "response", response });
   }
 

@@ -50,6 +50,11 @@ impl OpenCharge {
         Self(Arc::new(Mutex::new(charge)))
     }
 
+    /// Reads part of the charge as it is now.
+    pub(super) fn read<T>(&self, of: impl FnOnce(&PendingCharge) -> T) -> T {
+        of(&self.lock())
+    }
+
     /// Returns the charge as it is now.
     pub(super) fn get(&self) -> PendingCharge {
         self.lock().clone()

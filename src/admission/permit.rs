@@ -94,14 +94,13 @@ impl Permit {
 
     /// Returns true if the permit is for this model entry, and at least `estimate` was charged for it.
     pub(super) fn covers(&self, model: &Model, estimate: Charge) -> bool {
-        let charged = self.charge.get().estimate;
+        let charged = self.charge.read(|charge| charge.estimate);
         self.model.name == model.name && estimate.usd <= charged.usd && estimate.audio <= charged.audio
     }
 
     /// Returns what the permit has taken.
     pub(super) fn replaceable(&self) -> Replaced {
-        let PendingCharge { estimate, rated, .. } = self.charge.get();
-        Replaced { charge: estimate, rated }
+        self.charge.read(|charge| Replaced { charge: charge.estimate, rated: charge.rated })
     }
 
     /// Returns the charge, which can change while the permit is open.
@@ -157,7 +156,7 @@ impl Permit {
     /// Returns the cost at the price of the model entry that served.
     fn cost(&self) -> Charge {
         let served = self.attempts.last_target().map_or_else(|| Arc::clone(&self.model), |target| target.model);
-        let PendingCharge { audio, text, .. } = self.charge.get();
+        let (audio, text) = self.charge.read(|charge| (charge.audio, charge.text));
         Cost::of(&served, self.report, audio, text).charge
     }
 }
@@ -207,7 +206,7 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("id", &self.charge.get().id)
+            .field("id", &self.charge.read(|charge| charge.id))
             .field("model", &self.model.name)
             .finish_non_exhaustive()
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::{Identity, PieceRoom, Settings};
+use crate::config::{Identity, Settings};
 use crate::domain::AudioMs;
 use crate::http::{AppState, SharedState};
 use crate::identity::{JwksCache, Verifier, VerifierError};
+use crate::models::PiecesInSpool;
 use crate::upstream::Providers;
 
 /// The reason why no state can be built from settings.
@@ -41,12 +42,12 @@ pub fn build_state(
 /// Warns if the spool has no room for as many pieces of a long recording as the settings say.
 fn warn_of_small_spool(settings: &Settings) {
     let (speech, spool, max_audio_bytes) = (&settings.speech, &settings.fixed.spool, settings.intake.max_audio_bytes);
-    let room = PieceRoom::of_largest_recording(speech, spool, max_audio_bytes);
-    let (needed, available) = (room.bytes(AudioMs::new(u64::MAX)), room.available);
-    if !speech.split || (room.at_once == speech.pieces_at_once && needed <= available) {
+    let pieces = PiecesInSpool::of_largest_recording(speech, spool, max_audio_bytes);
+    let (needed, available) = (pieces.bytes(AudioMs::new(u64::MAX)), pieces.available);
+    if !speech.split || (pieces.at_once == speech.pieces_at_once && needed <= available) {
         return;
     }
-    let (at_once, disk) = (room.at_once, spool.max_spool_disk_bytes);
+    let (at_once, disk) = (pieces.at_once, spool.max_spool_disk_bytes);
     tracing::warn!(
         "intake.max_spool_disk_bytes ({disk}): four fifths of it, less intake.max_audio_bytes ({max_audio_bytes}), leave \
          {available} bytes for the pieces of the largest recording. If they are as long as any model takes, {at_once} of \

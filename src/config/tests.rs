@@ -1,5 +1,4 @@
 mod console;
-mod piece_room;
 mod providers;
 mod speech;
 mod telemetry;

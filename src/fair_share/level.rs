@@ -11,6 +11,11 @@ pub(super) const fn reserve(capacity: u64) -> u64 {
     capacity / 5
 }
 
+/// Returns the part of a capacity that a single holder can have.
+pub const fn max_of_one(capacity: u64) -> u64 {
+    capacity - reserve(capacity)
+}
+
 /// A capacity and its holders.
 #[derive(Debug)]
 pub(super) struct Level<K> {

@@ -29,6 +29,7 @@ mod threads;
 mod turns;
 
 pub use key::ShareKey;
+pub use level::max_of_one;
 pub(crate) use queue::Ticket;
 pub use refused::Refused;
 pub use reservation::{FairShare, Reservation, ReservedRoom, Room};

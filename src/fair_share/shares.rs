@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::key::ShareKey;
-use super::level::{Level, reserve};
+use super::level::{Level, max_of_one};
 use super::refused::Refused;
 
 /// The units of a capacity that each key holds, for one thread; see [`FairShare`] for several.
@@ -87,6 +87,6 @@ impl Shares {
     /// Returns a new level for the sessions of one caller, with the capacity that a single caller can get.
     fn level_of_sessions(&self) -> Level<Option<u64>> {
         let capacity = self.callers.capacity();
-        Level::new((capacity - reserve(capacity)).max(self.min_share.min(capacity)))
+        Level::new(max_of_one(capacity).max(self.min_share.min(capacity)))
     }
 }

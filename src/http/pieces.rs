@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::piece_deadlines::{PieceDeadlines, UploadTime};
 use super::state::AppState;
-use crate::config::{PieceRoom, Settings};
+use crate::config::Settings;
 use crate::domain::terms::Format;
 use crate::domain::{AudioMs, FileFormat, Length};
 use crate::exchange::Record;
 use crate::fair_share::{Refused, Room, ShareKey};
 use crate::intake::media::{Container, MediaInfo};
 use crate::intake::{Job, Options, SpoolRoom};
-use crate::models::{Attempts, MaxPieces, PiecePlan, TargetChain, Way};
+use crate::models::{Attempts, MaxPieces, PiecePlan, PiecesInSpool, TargetChain, Way};
 use crate::relay::TranscriptFuture;
 use crate::speech::{CutReport, CutRules, Cutting, Encoding, LateMeasurement, PieceLimits, Samples};
 use crate::split::join::{JoinRequest, Joiner, Times};
@@ -36,7 +36,7 @@ pub(super) struct RecordingInPieces {
     pub(super) targets: TargetChain,
     pub(super) plan: PiecePlan,
     /// The pieces that there are at the same time.
-    pub(super) at_once: PieceRoom,
+    pub(super) at_once: PiecesInSpool,
     pub(super) key: ShareKey,
     pub(super) deadlines: Rc<PieceDeadlines>,
     pub(super) attempts: Attempts,
@@ -55,7 +55,7 @@ pub(super) struct ToBeMeasured {
     measurement: LateMeasurement,
     deadlines: Rc<PieceDeadlines>,
     plan: PiecePlan,
-    at_once: PieceRoom,
+    at_once: PiecesInSpool,
     room: Room,
 }
 
@@ -111,9 +111,9 @@ pub(super) fn reserve_room(
 }
 
 /// Plans the pieces that there are at the same time.
-pub(super) fn at_once(settings: &Settings, plan: PiecePlan, media: MediaInfo) -> PieceRoom {
+pub(super) fn at_once(settings: &Settings, plan: PiecePlan, media: MediaInfo) -> PiecesInSpool {
     let sound = sound_of_pieces(plan, media.length);
-    PieceRoom::new(&settings.speech, &settings.fixed.spool, media.bytes, sound, plan.max)
+    PiecesInSpool::new(&settings.speech, &settings.fixed.spool, media.bytes, sound, plan.max)
 }
 
 /// Returns the longest sound of all pieces together: the last one may be filled up with zeros.

@@ -102,11 +102,6 @@ pub(super) struct BodyTimeouts {
     announced: u64,
 }
 
-/// Returns the longest time in which a body of this announced size arrives. If it takes longer, it is refused.
-pub fn max_upload_time(settings: &config::Intake, bytes: u64) -> Duration {
-    settings.body_timeout.saturating_add(time_of(bytes, ADDED_TIME_RATE))
-}
-
 /// The limit that ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
@@ -128,7 +123,7 @@ impl BodyTimeouts {
     /// Returns the longest wait for the next bytes, `elapsed` after the start and with `read` bytes received, and the
     /// limit that ends the wait.
     fn wait(&self, elapsed: Duration, read: u64) -> (Duration, Limit) {
-        let whole = self.whole.saturating_add(time_of(self.announced.max(read), ADDED_TIME_RATE));
+        let whole = whole_time(self.whole, self.announced.max(read));
         let in_rate = if self.min_rate == 0 { Duration::MAX } else { time_of(read, self.min_rate).max(GRACE) };
         let limits = [
             (self.idle, Limit::Idle),
@@ -174,6 +169,16 @@ impl BodyTimeouts {
             Limit::MinRate => std::io::Error::new(std::io::ErrorKind::TimedOut, BelowMinRate(self.min_rate)),
         }
     }
+}
+
+/// Returns the longest time in which a body of this announced size arrives. If it takes longer, it is refused.
+pub fn max_upload_time(settings: &config::Intake, bytes: u64) -> Duration {
+    whole_time(settings.body_timeout, bytes)
+}
+
+/// Returns the time for a body of this size, where an empty body has the time `base`.
+fn whole_time(base: Duration, bytes: u64) -> Duration {
+    base.saturating_add(time_of(bytes, ADDED_TIME_RATE))
 }
 
 /// Returns the time that `bytes` take at `rate` bytes a second.

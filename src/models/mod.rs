@@ -2,7 +2,7 @@
 //! so far.
 //!
 //! - `fit`: the way of a job to a model, or the reason why there is none (`unfit`); `way`: the ways; `piece_plan`: the
-//!   pieces that a model takes
+//!   pieces that a model takes; `pieces_in_spool`: how many of them there are at the same time
 //! - `targets`: the model entries that can do one job
 //! - `attempts`: the attempts of a request, each at a target (`attempt_target`); `sent_piece`: the state of a piece
 
@@ -10,6 +10,7 @@ mod attempt_target;
 mod attempts;
 mod fit;
 mod piece_plan;
+mod pieces_in_spool;
 mod sent_piece;
 mod targets;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use attempts::{AttemptLog, Attempts};
 pub use fit::formats_of;
 pub(crate) use fit::{choose_way, does_pieces, plan_pieces};
 pub use piece_plan::{MaxPieces, PiecePlan};
+pub use pieces_in_spool::PiecesInSpool;
 pub use sent_piece::{PieceProgress, SentPiece};
 pub use targets::{Target, TargetChain};
 pub use unfit::Unfit;

@@ -6,7 +6,7 @@ use crate::domain::terms::Format;
 use crate::domain::{AudioMs, FileFormat};
 
 /// The longest piece. Some models are worse at more than this, and it fits OpenAI's 25 MiB in every encoding.
-const MAX_PIECE: AudioMs = AudioMs::new(800_000);
+pub(super) const MAX_PIECE: AudioMs = AudioMs::new(800_000);
 /// The shortest maximum with which a recording can be cut.
 const MIN_PIECE: AudioMs = AudioMs::new(1_000);
 /// The shortest piece where the model takes shorter ones: a fallback may not, and nothing is said in less.
@@ -19,7 +19,7 @@ const TARGET_SUBTITLE: AudioMs = AudioMs::new(20_000);
 const MAX_SUBTITLE: AudioMs = AudioMs::new(30_000);
 /// The largest size of a second: 16000 samples of 16 bits, and 1 % for what a file has around them. FLAC needs that much
 /// for noise only.
-const MAX_BYTES_PER_SECOND: u64 = 32_320;
+pub(super) const MAX_BYTES_PER_SECOND: u64 = 32_320;
 
 /// The number of pieces that a recording of any length may be divided into by long silence.
 const MIN_PIECES: u32 = 3;

@@ -74,7 +74,7 @@ impl FirstPiece {
     }
 
     /// Returns the piece, whose words are kept.
-    pub(super) fn into_heard(self) -> SentPiece {
+    pub(super) fn into_transcribed(self) -> SentPiece {
         self.counted.keep();
         self.sent
     }

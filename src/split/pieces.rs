@@ -266,14 +266,15 @@ impl Pieces {
                     self.fail(error.into());
                     return None;
                 }
-                let log = first.log().clone();
+                let event = self.request.joiner.push_delta(&text, logprobs.as_deref());
+                if event.is_some() {
+                    first.log().piece_delivered();
+                }
                 self.first = Some(first);
-                let event = self.request.joiner.push_delta(&text, logprobs.as_deref())?;
-                log.piece_delivered();
-                Some(vec![event])
+                event.map(|event| vec![event])
             }
             FirstPieceStep::Done { data, report } => {
-                let SentPiece { piece, log, .. } = first.into_heard();
+                let SentPiece { piece, log, .. } = first.into_transcribed();
                 let place = PiecePlace { number: piece.number, last: false, span: piece.span, voice: &piece.voice };
                 let ended = self.request.joiner.end_streamed(&place, &data);
                 let Ok(added) = ended else {

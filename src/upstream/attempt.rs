@@ -116,19 +116,19 @@ impl<'a> Attempt<'a> {
     }
 
     /// Reports the failure, and decides on the next step of the request.
-    pub(super) fn fail(mut self, error: &UpstreamError) -> RetryDecision {
+    pub(super) fn fail(mut self, error: &UpstreamError) -> FailureMeaning {
         // The answers for other pieces are not this provider's fault.
         if !matches!(error, UpstreamError::TooLargeTogether { .. }) {
             count_failure(&self.lease.settings().name, error);
         }
-        let FailureMeaning { observation, decision } = self.meaning(error);
-        self.lease.report(observation);
-        if decision != RetryDecision::GiveUp {
+        let meaning = self.meaning(error);
+        self.lease.report(meaning.observation);
+        if meaning.decision != RetryDecision::GiveUp {
             self.note_retry(error);
         }
         let failure = self.failure(error);
         self.entry.fail(failure);
-        decision
+        meaning
     }
 
     /// Returns the kind of failure for accounting.

@@ -13,7 +13,7 @@ use super::keyring::CandidateUnavailable;
 use super::piece_group::PieceGroup;
 use super::providers::{Provider, ProviderLease, Providers};
 use super::request::{Deadline, Portion};
-use super::retry::{self, FailureScope, RetryDecision};
+use super::retry::{FailureMeaning, FailureScope, RetryDecision};
 use crate::config::Model;
 use crate::models::TargetChain;
 
@@ -206,23 +206,22 @@ impl Candidates {
         if later < deadline.beginning { later } else { until.time }
     }
 
-    /// Records that the attempt at the candidate that was leased last has failed.
-    pub(super) fn record_failure(&mut self, error: UpstreamError, decision: RetryDecision, portion: &Portion) {
-        let was_rate_limited = retry::is_rate_limited(&error);
+    /// Records that the attempt at the candidate that was leased last has failed. If it `waits_for_limit`, pauses grow
+    /// longer.
+    pub(super) fn record_failure(&mut self, error: UpstreamError, meaning: &FailureMeaning, waits_for_limit: bool) {
         self.last_error = Some(error);
         self.failures = self.failures.saturating_add(1);
-        match decision {
+        match meaning.decision {
             // No candidate is left.
             RetryDecision::GiveUp => self.all.clear(),
             RetryDecision::TryElsewhere { scope } => {
                 self.affected(scope).for_each(|candidate| candidate.is_excluded = true);
             }
             RetryDecision::TryAgain { scope, retry_after } => {
-                let waits_for_limit = was_rate_limited && portion.waiting_group().is_some();
                 let backoff = if waits_for_limit { self.backoff.up_to(MAX_PIECE_PAUSE) } else { self.backoff };
                 let pause = backoff.jittered(self.failures, &mut self.random);
                 let not_before = Instant::now() + retry_after.map_or(pause, |wait| wait.max(pause));
-                self.delay(scope, not_before, was_rate_limited);
+                self.delay(scope, not_before, meaning.is_rate_limited());
             }
         }
     }

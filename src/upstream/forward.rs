@@ -6,17 +6,11 @@ use super::client::Upstream;
 use super::error::UpstreamError;
 use super::piece_group::PieceGroup;
 use super::reply::Reply;
-use super::request::{ForwardRequest, Portion};
-use super::retry::{self, RetryDecision};
+use super::request::ForwardRequest;
+use super::retry::RetryDecision;
 
 #[cfg(test)]
 mod tests;
-
-/// Returns true if a failure counts towards `upstream.max_attempts`. A rate limit slows the pieces of all recordings down
-/// together; it fails none of them, unless the account has no money left.
-fn counts_as_failure(portion: &Portion, error: &UpstreamError) -> bool {
-    !(retry::is_rate_limited(error) && portion.waiting_group().is_some())
-}
 
 impl Upstream {
     /// Forwards a job: tries one candidate after another until one answers; a stream counts as an answer from its first
@@ -47,12 +41,14 @@ impl Upstream {
                 Err(error) => error,
             };
             drop(at_provider);
-            let decision = attempt.fail(&error);
-            failures += u32::from(counts_as_failure(&request.portion, &error));
-            if decision == RetryDecision::GiveUp || failures >= request.providers.settings.max_attempts {
+            let meaning = attempt.fail(&error);
+            // A rate limit slows the pieces of all recordings down together, and fails none of them.
+            let waits_for_limit = meaning.is_rate_limited() && request.portion.waiting_group().is_some();
+            failures += u32::from(!waits_for_limit);
+            if meaning.decision == RetryDecision::GiveUp || failures >= request.providers.settings.max_attempts {
                 return Err(error);
             }
-            candidates.record_failure(error, decision, &request.portion);
+            candidates.record_failure(error, &meaning, waits_for_limit);
             number += 1;
         }
     }

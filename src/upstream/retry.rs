@@ -81,6 +81,11 @@ impl FailureMeaning {
         Self { observation, decision }
     }
 
+    /// Returns true if the provider is over its limit, which a wait changes: the account has money left.
+    pub(super) fn is_rate_limited(&self) -> bool {
+        matches!(self.observation, Observation::KeyRateLimited { no_quota: false, .. })
+    }
+
     fn of_refusal(refused: &Refused) -> Self {
         let retry_after = refused.retry_after;
         // OpenAI sends this header to tell its SDKs that a retry would not help.
@@ -119,12 +124,6 @@ impl FailureMeaning {
             if never { RetryDecision::TryElsewhere { scope } } else { RetryDecision::TryAgain { scope, retry_after } };
         Self { observation, decision }
     }
-}
-
-/// Returns true if the provider is over its limit, which a wait changes: the account has money left.
-pub(super) fn is_rate_limited(error: &UpstreamError) -> bool {
-    let is_limited = |refused: &Refused| refused.status == StatusCode::TOO_MANY_REQUESTS && !has_no_quota(refused);
-    error.refused().is_some_and(is_limited)
 }
 
 /// True if the refusal says that the account has no money left, which the start of the next minute does not change.

@@ -19,35 +19,26 @@ impl From<Refusal> for ApiError {
 impl ApiError {
     /// Builds the error for a refusal, with a message that says what it means here.
     pub(super) fn from_refusal(refusal: &Refusal, message: String) -> Self {
-        let code = match refusal {
-            Refusal::UnknownPlan { .. } => ErrorCode::UnknownPlan,
-            Refusal::ModelNotAllowed { .. } => ErrorCode::ModelNotAllowed,
-            Refusal::ModelNotFound { .. } => ErrorCode::ModelNotFound,
-            Refusal::Unfit(unfit) => Self::code_of_unfit(unfit),
-            Refusal::LongerThanBurst { .. } | Refusal::LongerThanPlan { .. } | Refusal::LongerThanAllowed { .. } => {
-                ErrorCode::AudioTooLong
-            }
-            Refusal::Unpriced { .. } => ErrorCode::ModelNotPriced,
+        let (code, param) = match refusal {
+            Refusal::UnknownPlan { .. } => return Self::new(ErrorCode::UnknownPlan, message),
+            Refusal::ModelNotAllowed { .. } => (ErrorCode::ModelNotAllowed, "model"),
+            Refusal::ModelNotFound { .. } => (ErrorCode::ModelNotFound, "model"),
+            Refusal::Unfit(Unfit::Task { .. }) => (ErrorCode::UnsupportedValue, "model"),
+            Refusal::Unfit(Unfit::Format { .. }) => (ErrorCode::UnsupportedValue, "response_format"),
+            Refusal::Unfit(Unfit::Option { option, .. }) => (ErrorCode::UnsupportedValue, option.as_str()),
+            Refusal::Unfit(Unfit::FileFormat { .. }) => (ErrorCode::UnsupportedValue, "file"),
+            Refusal::Unfit(Unfit::TooLarge { .. }) => (ErrorCode::FileTooLarge, "file"),
+            Refusal::Unfit(Unfit::TooShort { .. }) => (ErrorCode::AudioTooShort, "file"),
+            Refusal::Unfit(Unfit::TooLong { .. })
+            | Refusal::LongerThanBurst { .. }
+            | Refusal::LongerThanPlan { .. }
+            | Refusal::LongerThanAllowed { .. } => (ErrorCode::AudioTooLong, "file"),
+            Refusal::Unpriced { .. } => (ErrorCode::ModelNotPriced, "model"),
             Refusal::Limit(reached) => return Self::from_limit(reached, message),
             Refusal::Revoked => return IdentityError::Revoked.into(),
             Refusal::StoreUnavailable => return Self::store_away(message),
         };
-        let error = Self::new(code, message);
-        match param_of(refusal) {
-            Some(param) => error.param(param),
-            None => error,
-        }
-    }
-
-    fn code_of_unfit(unfit: &Unfit) -> ErrorCode {
-        match unfit {
-            Unfit::Task { .. } | Unfit::Format { .. } | Unfit::Option { .. } | Unfit::FileFormat { .. } => {
-                ErrorCode::UnsupportedValue
-            }
-            Unfit::TooLarge { .. } => ErrorCode::FileTooLarge,
-            Unfit::TooShort { .. } => ErrorCode::AudioTooShort,
-            Unfit::TooLong { .. } => ErrorCode::AudioTooLong,
-        }
+        Self::new(code, message).param(param)
     }
 
     /// Builds the error for a limit: rate limits carry `Retry-After`; an exhausted quota carries `x-should-retry: false`.
@@ -62,25 +53,6 @@ impl ApiError {
         };
         let rates = rate_limit::header_values(&reached.allowance);
         rates.iter().fold(error, |error, (name, value)| error.header(HeaderName::from_static(name), value))
-    }
-}
-
-/// Returns the parameter that a refusal is about.
-fn param_of(refusal: &Refusal) -> Option<&str> {
-    match refusal {
-        Refusal::ModelNotAllowed { .. }
-        | Refusal::ModelNotFound { .. }
-        | Refusal::Unpriced { .. }
-        | Refusal::Unfit(Unfit::Task { .. }) => Some("model"),
-        Refusal::Unfit(Unfit::Format { .. }) => Some("response_format"),
-        Refusal::Unfit(Unfit::Option { option, .. }) => Some(option.as_str()),
-        Refusal::Unfit(
-            Unfit::FileFormat { .. } | Unfit::TooLarge { .. } | Unfit::TooShort { .. } | Unfit::TooLong { .. },
-        )
-        | Refusal::LongerThanBurst { .. }
-        | Refusal::LongerThanPlan { .. }
-        | Refusal::LongerThanAllowed { .. } => Some("file"),
-        Refusal::UnknownPlan { .. } | Refusal::Limit(_) | Refusal::Revoked | Refusal::StoreUnavailable => None,
     }
 }
 

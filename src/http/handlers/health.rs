@@ -9,6 +9,9 @@ use crate::http::answer;
 use crate::http::state::{AppState, CurrentState};
 use crate::store::Availability;
 
+/// The word for a gateway that accepts requests.
+const READY: &str = "ready";
+
 pub(in crate::http) async fn live() -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
@@ -17,18 +20,18 @@ pub(in crate::http) async fn live() -> HttpResponse {
 
 /// Returns true if [`ready`] answers with success.
 pub(in crate::http) fn is_ready(state: &AppState) -> bool {
-    !state.shared.is_stopping() && !state.shared.limiter.is_unavailable()
+    status_word(state) == READY
 }
 
 /// Answers the readiness probe. Fails while the gateway stops and finishes requests in flight, and while the store is
 /// unreachable and no request may pass without it. A load balancer then uses another replica.
 pub(in crate::http) async fn ready(current: Data<CurrentState>) -> HttpResponse {
     let state = current.current();
-    let limiter = &state.shared.limiter;
-    let mut response = if is_ready(&state) { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let status = status_word(&state);
+    let mut response = if status == READY { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.insert_header((CACHE_CONTROL, "no-store"));
-    let store = store_word(limiter.availability());
-    answer::json(response, &json!({ "status": status_word(&state), "store": store }))
+    let store = store_word(state.shared.limiter.availability());
+    answer::json(response, &json!({ "status": status, "store": store }))
 }
 
 /// Returns the word for the readiness of the gateway.
@@ -38,7 +41,7 @@ pub(super) fn status_word(state: &AppState) -> &'static str {
     } else if state.shared.limiter.is_unavailable() {
         "store_unavailable"
     } else {
-        "ready"
+        READY
     }
 }
 

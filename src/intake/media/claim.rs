@@ -14,13 +14,11 @@ use crate::domain::AudioMs;
 pub struct Claim {
     /// The container of the audio.
     pub container: Container,
-    /// The maximum length according to the header, or the bound for the file's size.
+    /// The maximum length according to the header, or the bound for the file's size. The recording may be shorter: a
+    /// little, because of bytes that are no audio, or much, if this is only that bound.
     pub length: AudioMs,
     /// True if the recording's header states its length, provided that it is true: exactly, or but for a packet or two.
     pub is_stated: bool,
-    /// True if `length` is exact, provided that the header is true. Otherwise the recording may be shorter: a little,
-    /// because of bytes that are no audio, or much, if `length` is only the bound for the file's size.
-    pub exact: bool,
 }
 
 /// Returns the claim of `head`, the beginning of a recording of `bytes` bytes, or `None` if `head` does not show the
@@ -29,21 +27,17 @@ pub fn claim(head: &[u8], bytes: u64) -> Option<Claim> {
     let (container, audio) = detect::beginning(head)?;
     let bound = || tally::max_duration(bytes, container.min_bits_per_second());
     // A header with a packet or two of margin may state more than such a file can hold.
-    let stated = |length: AudioMs| Claim { container, length: length.min(bound()), is_stated: true, exact: false };
+    let near = |length: AudioMs| (length.min(bound()), true);
     let found = match container {
-        Container::Wav => {
-            wav::claim(audio, bytes).map(|(length, exact)| Claim { container, length, is_stated: exact, exact })
-        }
-        Container::Flac => flac(audio).map(|length| Claim { container, length, is_stated: true, exact: true }),
-        Container::Mp3 => stated_frames(audio).map(stated).or_else(|| {
-            // Not stated, since the bytes of tags count as sound.
-            let length = constant_rate(audio, bytes)?;
-            Some(Claim { container, length, is_stated: false, exact: false })
-        }),
-        Container::Webm => matroska::claim(audio).map(stated),
+        Container::Wav => wav::claim(audio, bytes),
+        Container::Flac => flac(audio).map(|length| (length, true)),
+        // Not stated without a number of frames, since the bytes of tags count as sound.
+        Container::Mp3 => stated_frames(audio).map(near).or_else(|| Some((constant_rate(audio, bytes)?, false))),
+        Container::Webm => matroska::claim(audio).map(near),
         Container::Ogg | Container::Mp4 | Container::Aiff | Container::Caf => None,
     };
-    Some(found.unwrap_or_else(|| Claim { container, length: bound(), is_stated: false, exact: false }))
+    let (length, is_stated) = found.unwrap_or_else(|| (bound(), false));
+    Some(Claim { container, length, is_stated })
 }
 
 /// Returns the length in `STREAMINFO`, or `None` if the encoder left it unknown (RFC 9639 §8.2).

@@ -86,7 +86,7 @@ impl Budget {
         self.taken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn fits(&self, bytes: u64) -> bool {
+    fn fits(&self, bytes: u64) -> bool {
         self.used().saturating_add(bytes) <= self.max
     }
 

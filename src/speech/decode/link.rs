@@ -36,7 +36,7 @@ pub(super) struct Shared {
 pub(super) struct Link {
     decoder: Box<dyn Decode + Send>,
     splitter: Option<Splitter>,
-    /// The played sound and its rate; `None` before the first sample.
+    /// The played sound and its rate; the rate is 0 before the first sample.
     timeline: Timeline,
     resampler: Option<Resampler>,
     mono: Vec<f32>,

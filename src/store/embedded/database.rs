@@ -36,7 +36,7 @@ const STEPS: [(i64, &str); 6] = [
     (3, include_str!("sql/sessions.sql")),
     (4, include_str!("sql/session_counts.sql")),
     (WITH_PIECES, include_str!("sql/pieces.sql")),
-    (VERSION, include_str!("sql/totals.sql")),
+    (WITH_ATTEMPTS, include_str!("sql/totals.sql")),
 ];
 
 /// A connection to the file.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::models::{Target, Way};
+use crate::upstream::providers::Observation;
 use crate::upstream::testing::{providers, settings};
 
 /// Model entries of two keys each, at the providers of these numbers; with a weight if there is one.
@@ -38,6 +39,11 @@ fn select(candidates: &mut Candidates, now: Instant) -> usize {
     }
 }
 
+/// The meaning of a failure after which others are tried.
+fn elsewhere(scope: FailureScope) -> FailureMeaning {
+    FailureMeaning { observation: Observation::Failed, decision: RetryDecision::TryElsewhere { scope } }
+}
+
 #[test]
 fn models_without_a_weight_are_tried_in_order_and_those_that_failed_after_the_others() {
     let (mut candidates, now) = (candidates(&[(0, Some(1)), (1, None), (2, None)], 1), Instant::now());
@@ -55,7 +61,7 @@ fn models_without_a_weight_are_tried_in_order_and_those_that_failed_after_the_ot
 fn a_failure_affects_what_would_fail_with_it() {
     let excluded = |scope| {
         let mut candidates = candidates(&[(0, Some(1)), (0, None), (1, None)], 1);
-        candidates.record_failure(UpstreamError::Broken, RetryDecision::TryElsewhere { scope }, &Portion::Whole);
+        candidates.record_failure(UpstreamError::Broken, &elsewhere(scope), false);
         candidates.all.iter().map(|candidate| u8::from(candidate.is_excluded)).collect::<Vec<_>>()
     };
     assert_eq!(excluded(FailureScope::Key), [1, 0, 0, 0, 0, 0]);
@@ -66,11 +72,7 @@ fn a_failure_affects_what_would_fail_with_it() {
 #[test]
 fn where_all_are_excluded_none_is_left() {
     let mut candidates = candidates(&[(0, Some(1))], 1);
-    candidates.record_failure(
-        UpstreamError::Broken,
-        RetryDecision::TryElsewhere { scope: FailureScope::Model },
-        &Portion::Whole,
-    );
+    candidates.record_failure(UpstreamError::Broken, &elsewhere(FailureScope::Model), false);
     assert!(matches!(candidates.select(Instant::now()), Selection::Wait(waits) if waits.is_empty()));
 }
 

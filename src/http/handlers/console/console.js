@@ -86,7 +86,8 @@ async function next() {
   isSending = true;
   try {
     item.call = options.call();
-    if (selected?.state !== "sending" && (selected === item || !selected || items.indexOf(selected) < items.indexOf(item))) select(item);
+    // Whoever looks at a later recording goes on with that.
+    if (items.indexOf(selected) <= items.indexOf(item)) select(item);
     await send(item, (what) => changed(item, what));
     if (item.error) await handle(item);
     else if (item.state === "done") account(item, (what) => changed(item, what));

@@ -51,10 +51,10 @@ export function bytes(count) {
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Copies a text and says so in `target`. */
-export async function copy(text, target, what = "Copied") {
+export async function copy(text, target) {
   try {
     await navigator.clipboard.writeText(text);
-    target.textContent = `${what}.`;
+    target.textContent = "Copied.";
   } catch {
     // Without HTTPS a page has no clipboard, except on localhost.
     const area = element("textarea", { class: "hidden", readonly: true, "aria-hidden": "true" });
@@ -65,7 +65,7 @@ export async function copy(text, target, what = "Copied") {
     const done = document.execCommand("copy");
     area.remove();
     before?.focus();
-    target.textContent = done ? `${what}.` : "The browser does not allow it: mark the text and copy it.";
+    target.textContent = done ? "Copied." : "The browser does not allow it: mark the text and copy it.";
   }
   setTimeout(() => (target.textContent = ""), 4000);
 }

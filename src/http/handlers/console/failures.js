@@ -109,7 +109,7 @@ export function show(item, again) {
 
 /** Tells how long the wait still is. */
 export function countDown(seconds) {
-  const line = document.getElementById("countdown");
+  const line = $("countdown");
   const text = seconds > 0 ? `It goes again in ${plural(Math.ceil(seconds), "second")}.` : "It goes again now.";
   if (line && line.textContent !== text) line.textContent = text;
 }

@@ -77,11 +77,8 @@ export function call() {
 
 /** Shows the field of an option, by the name that an error of the API gives it. */
 export function reveal(param) {
-  const field = fieldOf(param);
-  if (!field) return false;
   $("options-card").open = true;
-  field.focus();
-  return true;
+  fieldOf(param)?.focus();
 }
 
 export const hasField = (param) => Boolean(fieldOf(param));

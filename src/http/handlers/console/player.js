@@ -1,6 +1,6 @@
 // Playback of the recording, with its waveform. What is being heard is told to whoever shows the transcript.
 
-import { $, clock } from "./dom.js";
+import { $, clock, say } from "./dom.js";
 
 /** What is decoded for the waveform. Decoded sound takes much more memory than the file. */
 const MAX_BYTES = 20_000_000;
@@ -13,7 +13,6 @@ const BAR = 3;
 
 const audio = new Audio();
 let item = null;
-let peaks = null;
 let onTime = () => {};
 
 export function start(listener) {
@@ -25,7 +24,7 @@ export function start(listener) {
   audio.addEventListener("seeked", showTime);
   audio.addEventListener("durationchange", () => learnLength());
   audio.addEventListener("error", () => {
-    if (item) complain("This browser cannot play this recording. The gateway may still read it.");
+    if (item) say($("player-said"), "This browser cannot play this recording. The gateway may still read it.");
   });
   new ResizeObserver(draw).observe($("wave"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
@@ -36,11 +35,10 @@ export function load(given) {
   if (given === item) return;
   item = given;
   audio.pause();
-  peaks = null;
   $("player").hidden = !item;
   if (!item) return audio.removeAttribute("src");
   $("play").disabled = $("seek").disabled = false;
-  $("player-said").hidden = true;
+  say($("player-said"), null);
   $("keep").href = item.address;
   $("keep").download = item.name;
   audio.src = item.address;
@@ -82,16 +80,13 @@ function learnLength() {
 }
 
 async function decode(given) {
-  if (given.peaks !== undefined) {
-    peaks = given.peaks;
-    return draw();
-  }
+  if (given.peaks !== undefined) return;
   const told = given.seconds ?? (await lengthOf());
   if (given !== item) return;
   const isLong = told === null ? given.blob.size > MAX_BYTES_UNTOLD : told > MAX_SECONDS;
   if (given.blob.size > MAX_BYTES || isLong) {
     given.peaks = null;
-    return complain("No waveform: the recording is too long to draw in a browser.");
+    return say($("player-said"), "No waveform: the recording is too long to draw in a browser.");
   }
   try {
     const context = new OfflineAudioContext(1, 1, SAMPLE_RATE);
@@ -102,10 +97,7 @@ async function decode(given) {
   } catch {
     given.peaks = null;
   }
-  if (given !== item) return;
-  peaks = given.peaks;
-  showTime();
-  draw();
+  if (given === item) showTime();
 }
 
 /** The length that the browser finds in the file, or nothing. */
@@ -139,6 +131,7 @@ function draw() {
   const pen = canvas.getContext("2d");
   const style = getComputedStyle(canvas);
   pen.scale(scale, scale);
+  const peaks = item?.peaks;
   const bars = Math.floor(width / BAR);
   const heard = length() > 0 ? audio.currentTime / length() : 0;
   for (let bar = 0; bar < bars; bar++) {
@@ -170,9 +163,4 @@ function showTime() {
   $("clock").textContent = all > 0 ? `${clock(now)} / ${clock(all)}` : clock(now);
   draw();
   onTime(now, now > 0 || !audio.paused);
-}
-
-function complain(text) {
-  $("player-said").textContent = text;
-  $("player-said").hidden = false;
 }

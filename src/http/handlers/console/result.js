@@ -188,11 +188,13 @@ function wordsOf(text, words, said) {
 function highlight(seconds, isHeard) {
   for (const { start, end, row, words } of rows) {
     const isIn = isHeard && seconds >= start && seconds < end;
-    if (row.classList.contains("heard") !== isIn) {
+    const wasIn = row.classList.contains("heard");
+    if (isIn !== wasIn) {
       row.classList.toggle("heard", isIn);
       if (isIn) scrollTo(row);
     }
-    if (isIn || words.some(({ span }) => span.classList.contains("heard"))) {
+    // A word is marked only while its row is.
+    if (isIn || wasIn) {
       for (const word of words) word.span.classList.toggle("heard", isIn && seconds >= word.start && seconds < word.end);
     }
   }

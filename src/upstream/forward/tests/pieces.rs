@@ -1,6 +1,7 @@
 //! The attempts at pieces: what they wait for, and what ends them.
 
 use super::*;
+use crate::upstream::Portion;
 
 /// A piece of a recording of which another piece was heard.
 fn piece(request: ForwardRequest) -> ForwardRequest {

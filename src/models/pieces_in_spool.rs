@@ -1,21 +1,18 @@
-//! The room that the pieces of one recording take in the spool, which bounds how many of them there are.
+//! The bytes that the pieces of one recording take in the spool, which bounds how many of them there are.
 
 use std::num::NonZeroU32;
 
-use super::intake::Spool;
-use super::speech::Speech;
+use super::piece_plan::{MAX_BYTES_PER_SECOND, MAX_PIECE};
+use crate::config::{Speech, Spool};
 use crate::domain::AudioMs;
+use crate::fair_share::max_of_one;
 
-/// The longest piece of any model.
-const MAX_PIECE: AudioMs = AudioMs::new(800_000);
-
-/// The largest size of a millisecond of a piece: 16 samples of 16 bits, and what a file has around them. Encoding makes it
-/// smaller; FLAC needs that much for noise only.
-const MAX_BYTES_PER_MS: u64 = 33;
+#[cfg(test)]
+mod tests;
 
 /// The pieces of one recording that there are at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PieceRoom {
+pub struct PiecesInSpool {
     /// The number of pieces at providers at the same time.
     pub at_once: NonZeroU32,
     /// The part of the spool quota that a single caller can have for them, beside the recording.
@@ -24,13 +21,11 @@ pub struct PieceRoom {
     longest: AudioMs,
 }
 
-impl PieceRoom {
+impl PiecesInSpool {
     /// Plans the pieces of a recording of `bytes` and at most `length`, of which none is longer than `longest`. There are
     /// `speech.pieces_at_once` of them, or as many as the spool has room for, and at least one.
     pub fn new(speech: &Speech, spool: &Spool, bytes: u64, length: AudioMs, longest: AudioMs) -> Self {
-        let disk = spool.max_spool_disk_bytes;
-        // A fifth of the quota is for other callers.
-        let available = disk.saturating_sub(disk / 5).saturating_sub(bytes);
+        let available = max_of_one(spool.max_spool_disk_bytes).saturating_sub(bytes);
         let set = Self { at_once: speech.pieces_at_once, available, longest };
         if set.bytes(length) <= available {
             return set;
@@ -54,5 +49,5 @@ impl PieceRoom {
 }
 
 fn size(sound: AudioMs) -> u64 {
-    sound.get().saturating_mul(MAX_BYTES_PER_MS)
+    sound.get().saturating_mul(MAX_BYTES_PER_SECOND).div_ceil(1000)
 }
