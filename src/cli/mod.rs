@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod health;
+mod init;
 mod output;
 mod reach;
 mod revoke;
@@ -60,6 +61,8 @@ struct Source {
 enum Command {
     /// Serve requests; the default command.
     Serve,
+    /// Write a settings file with the usual keys explained, and a secret that signs tokens.
+    Init(init::Init),
     /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.
@@ -78,6 +81,8 @@ impl Cli {
         let settings = Settings::load(self.source.config.as_deref());
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings, self.source.config)),
+            // It writes the settings, and needs none.
+            Command::Init(init) => report(init.run(self.source.config)),
             Command::Check => on_runtime(check::run(settings)),
             Command::Token(token) => on_runtime(token.run(settings)),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings)),

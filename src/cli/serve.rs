@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use super::banner;
 use super::output::Failure;
+use super::token::random_secret;
 use crate::app::reload::SettingsSource;
 use crate::app::server::Application;
 use crate::config::{Problems, Settings};
@@ -34,13 +33,12 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
-    banner.print(application.address());
+    banner.print(application.address(), application.ops_address());
     application.run().await.map_err(Failure::other)
 }
 
 /// Generates a secret that ends with the process.
 fn generate_secret() -> KeySpec {
-    let random = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let material = KeyMaterial::Secret(SecretString::from(random));
+    let material = KeyMaterial::Secret(random_secret());
     KeySpec { kid: None, algorithm: jsonwebtoken::Algorithm::HS256, material }
 }

@@ -1,5 +1,6 @@
-//! The API contract, as a file and as a page. The binary contains all of the page's assets.
+//! The API contract, as a file and as a page, and the documentation. The binary contains all of it.
 
+mod pages;
 mod swagger_ui;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
@@ -32,12 +33,21 @@ pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
         .replace("\"./", "\"/docs/")
         .replace("\"index.css", "\"/docs/index.css")
         .replace("Swagger UI", "Voxgate API");
-    Ok(document(content_type).body(page))
+    Ok(document(content_type, POLICY).body(page))
 }
 
+/// Serves a page of the documentation or one of its files, or an asset of the API page.
 pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
+    if let Some(response) = pages::serve(&name) {
+        return Ok(response);
+    }
     let Asset { content_type, bytes } = file(&name)?;
-    Ok(document(content_type).body(bytes))
+    Ok(document(content_type, POLICY).body(bytes))
+}
+
+/// Serves the list of the documentation's pages for programs.
+pub(in crate::http) async fn llms() -> HttpResponse {
+    pages::llms()
 }
 
 fn file(name: &str) -> Result<Asset, ApiError> {
@@ -47,12 +57,13 @@ fn file(name: &str) -> Result<Asset, ApiError> {
     swagger_ui::asset(name).ok_or_else(|| ApiError::not_found("GET", &format!("/docs/{name}")))
 }
 
-fn document(content_type: &str) -> HttpResponseBuilder {
+/// A gateway that was updated serves other documents at the same addresses, so browsers ask each time.
+fn document(content_type: &str, policy: &str) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, content_type))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
         .insert_header((REFERRER_POLICY, "no-referrer"));
     response
 }
