@@ -12,8 +12,8 @@ const browser = await launch();
 const say = (line) => console.log(JSON.stringify(line));
 const requested = new Set();
 
-/** The kinds of pages: tables, code, pictures, long text, an index, a list of files. */
-const PAGES = ['contents', 'readme', 'limits', 'console', 'architecture', 'deploy/compose', 'browser-module', 'files/deploy/grafana'];
+/** The kinds of pages: an index, code and much else, tables, pictures, a list of files. */
+const PAGES = ['contents', 'readme', 'limits', 'console', 'files/deploy/grafana'];
 
 async function open(name, width, colorScheme) {
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });

@@ -23,7 +23,7 @@ async fn the_documentation_is_read_and_searched() {
     let one = |is: &str| of(is).first().cloned().unwrap_or_else(|| panic!("no {is} in {out}"));
 
     assert!(of("error").is_empty(), "{:?}", of("error"));
-    assert_eq!(of("look").len(), 37);
+    assert_eq!(of("look").len(), 25);
     for look in of("look") {
         assert_eq!((&look["violations"], &look["wide"]), (&json!([]), &json!(false)), "{look}");
     }

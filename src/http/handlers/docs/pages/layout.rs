@@ -13,7 +13,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Returns the HTML of a page.
-pub(super) fn page(page: &Page, rendered: &Rendered, title_of: impl Fn(&Page) -> String) -> String {
+pub(super) fn page(page: &Page, rendered: &Rendered) -> String {
     let markdown = format!("/docs/{}.md", page.name);
     let alternate = format!("<link rel=\"alternate\" type=\"text/markdown\" href=\"{markdown}\">");
     let link = format!("<a href=\"{markdown}\" type=\"text/markdown\">This page as Markdown</a>");
@@ -21,19 +21,19 @@ pub(super) fn page(page: &Page, rendered: &Rendered, title_of: impl Fn(&Page) ->
         title: rendered.title(),
         about: page.about,
         alternate: &alternate,
-        contents: &contents(Some((page, rendered)), title_of),
+        contents: &contents(Some((page, rendered))),
         article: &rendered.html,
         markdown: &link,
     })
 }
 
 /// Returns the HTML of a list of files.
-pub(super) fn listing(rendered: &Rendered, title_of: impl Fn(&Page) -> String) -> String {
+pub(super) fn listing(rendered: &Rendered) -> String {
     fill(Parts {
         title: rendered.title(),
         about: "Files of the repository.",
         alternate: "",
-        contents: &contents(None, title_of),
+        contents: &contents(None),
         article: &rendered.html,
         markdown: "",
     })
@@ -56,7 +56,7 @@ fn fill(parts: Parts<'_>) -> String {
 }
 
 /// Returns the list of all pages, with the chapters of the current one.
-fn contents(current: Option<(&Page, &Rendered)>, title_of: impl Fn(&Page) -> String) -> String {
+fn contents(current: Option<(&Page, &Rendered)>) -> String {
     let mut list = String::new();
     for group in GROUPS {
         list += &format!("<p>{}</p>\n<ul>\n", group.title);
@@ -64,8 +64,7 @@ fn contents(current: Option<(&Page, &Rendered)>, title_of: impl Fn(&Page) -> Str
             let here = current.filter(|(one, _)| one.name == page.name);
             let mark = if here.is_some() { " aria-current=\"page\"" } else { "" };
             let chapters = here.map(|(_, rendered)| chapters(rendered)).unwrap_or_default();
-            list +=
-                &format!("<li><a href=\"/docs/{}\"{mark}>{}</a>{chapters}</li>\n", page.name, escape(&title_of(page)));
+            list += &format!("<li><a href=\"/docs/{}\"{mark}>{}</a>{chapters}</li>\n", page.name, escape(page.label));
         }
         list += "</ul>\n";
     }

@@ -20,15 +20,15 @@ const API: &str = "\
 ";
 
 /// Returns the list.
-pub(super) fn list(title_of: impl Fn(&Page) -> String) -> String {
+pub(super) fn list() -> String {
     let groups = GROUPS.iter().map(|group| {
-        let items: String = group.pages.iter().map(|page| item(page, &title_of(page))).collect();
+        let items: String = group.pages.iter().map(item).collect();
         format!("## {}\n\n{items}", group.title)
     });
     let parts: Vec<_> = [HEAD.to_owned(), API.to_owned()].into_iter().chain(groups).collect();
     parts.join("\n")
 }
 
-fn item(page: &Page, title: &str) -> String {
-    format!("- [{title}](/docs/{}.md): {}\n", page.name, page.about)
+fn item(page: &Page) -> String {
+    format!("- [{}](/docs/{}.md): {}\n", page.label, page.name, page.about)
 }

@@ -4,7 +4,17 @@ import { startSearch } from "./search.js";
 
 for (const block of document.querySelectorAll("article pre")) if (navigator.clipboard) addCopyButton(block);
 for (const wide of document.querySelectorAll("article pre, .scroll")) watchWidth(wide);
+openContents();
 startSearch();
+
+/** The contents are beside the page on a wide screen, and above it, closed, on a narrow one. */
+function openContents() {
+  const contents = document.querySelector(".side details");
+  const wide = matchMedia("(min-width: 940px)");
+  const update = () => (contents.open = wide.matches);
+  wide.addEventListener("change", update);
+  update();
+}
 
 function addCopyButton(block) {
   const frame = document.createElement("div");

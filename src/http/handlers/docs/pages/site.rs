@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::list::Page;
 use super::markdown::{self, Rendered};
 use super::{files, layout, list, llms, search};
 
@@ -41,17 +40,16 @@ impl Site {
     fn build() -> Self {
         let rendered: HashMap<&str, Rendered> =
             list::all().map(|page| (page.name, markdown::render(page.path, page.text))).collect();
-        let title_of = |page: &Page| rendered.get(page.name).map_or("", Rendered::title).to_owned();
         let with_rendered = || list::all().filter_map(|page| Some((page, rendered.get(page.name)?)));
-        let mut site = Self { documents: HashMap::new(), llms: llms::list(title_of).into() };
+        let mut site = Self { documents: HashMap::new(), llms: llms::list().into() };
         for (page, rendered) in with_rendered() {
-            site.add(page.name, HTML, layout::page(page, rendered, title_of));
+            site.add(page.name, HTML, layout::page(page, rendered));
             site.add(&format!("{}.md", page.name), MARKDOWN, rendered.markdown.clone());
         }
         for folder in files::folders() {
             // The links of a list start in the folder.
             let listing = markdown::render(&format!("{folder}/"), &files::listing(folder));
-            site.add(&format!("files/{folder}"), HTML, layout::listing(&listing, title_of));
+            site.add(&format!("files/{folder}"), HTML, layout::listing(&listing));
         }
         for file in files::TEXTS {
             site.add(&format!("files/{}", file.path), PLAIN, file.bytes);
