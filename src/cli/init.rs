@@ -43,7 +43,7 @@ OPENAI_API_KEY stays there, and wins over the file.";
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct Init {
-    /// The settings file to write [default: voxgate.toml]; secrets/jwt_secret comes beside it
+    /// The settings file to write [default: voxgate.toml]; the folder `secrets` comes beside it
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! The documentation that the gateway serves: every link of every page is followed, as HTML and as Markdown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use reqwest::Method;
@@ -23,7 +24,7 @@ fn values<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
 async fn listed(gateway: &Gateway) -> Vec<String> {
     let list = get(gateway, "/llms.txt").await;
     assert_eq!((list.status, list.header("content-type")), (200, Some("text/plain; charset=utf-8")));
-    links_of(list.text()).into_iter().filter(|link| link.starts_with("/docs/") && link.ends_with(".md")).collect()
+    links_of(list.text()).into_iter().filter(|link| link.starts_with("/docs/") && is_markdown(link)).collect()
 }
 
 fn links_of(markdown: &str) -> Vec<String> {
@@ -33,6 +34,10 @@ fn links_of(markdown: &str) -> Vec<String> {
         _ => None,
     });
     addresses.collect()
+}
+
+fn is_markdown(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "md")
 }
 
 fn leads_elsewhere(link: &str) -> bool {
@@ -109,7 +114,7 @@ async fn the_list_for_programs_has_every_page_and_the_contract() {
     let folder =
         |name: &str| std::fs::read_dir(repository::path(name)).unwrap().map(|entry| entry.unwrap().file_name());
     let names = |name: &'static str, prefix: &'static str| {
-        let names = folder(name).map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
+        let names = folder(name).map(|name| name.into_string().unwrap()).filter(|name| is_markdown(name));
         names.map(move |name| format!("/docs/{prefix}{name}")).collect::<Vec<_>>()
     };
     let files = names("docs", "").into_iter().chain(names("docs/deploy", "deploy/"));

@@ -1,13 +1,15 @@
 //! The API contract, as a file and as a page, and the documentation. The binary contains all of it.
 
+mod answer;
 mod pages;
 mod swagger_ui;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Path;
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
+use self::answer::document;
 use self::swagger_ui::Asset;
 use crate::http::error::ApiError;
 
@@ -47,7 +49,7 @@ pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, A
 
 /// Serves the list of the documentation's pages for programs.
 pub(in crate::http) async fn llms() -> HttpResponse {
-    pages::llms()
+    pages::serve_list()
 }
 
 fn file(name: &str) -> Result<Asset, ApiError> {
@@ -55,15 +57,4 @@ fn file(name: &str) -> Result<Asset, ApiError> {
         return Ok(Asset { content_type: "text/javascript", bytes: Bytes::from_static(INITIALIZER) });
     }
     swagger_ui::asset(name).ok_or_else(|| ApiError::not_found("GET", &format!("/docs/{name}")))
-}
-
-/// A gateway that was updated serves other documents at the same addresses, so browsers ask each time.
-fn document(content_type: &str, policy: &str) -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, policy))
-        .insert_header((REFERRER_POLICY, "no-referrer"));
-    response
 }

@@ -34,6 +34,7 @@ pub(super) static TEXTS: &[File] = files![
     "deploy/compose/local.env",
     "deploy/compose/local.toml",
     "deploy/compose/no_key",
+    "deploy/compose/operator.yml",
     "deploy/compose/voxgate.toml",
     "deploy/grafana/provisioning/dashboards/voxgate.yml",
     "deploy/grafana/provisioning/datasources/prometheus.yml",
@@ -86,6 +87,6 @@ pub(super) fn folders() -> BTreeSet<&'static str> {
 /// Returns the Markdown of a page that lists the files of a folder.
 pub(super) fn listing(folder: &str) -> String {
     let within = TEXTS.iter().filter_map(|file| file.path.strip_prefix(folder)?.strip_prefix('/'));
-    let items: String = within.map(|path| format!("- [{path}]({path})\n")).collect();
-    format!("# {folder}\n\n{items}")
+    let items: Vec<_> = within.map(|path| format!("- [{path}]({path})\n")).collect();
+    format!("# {folder}\n\n{}", items.concat())
 }

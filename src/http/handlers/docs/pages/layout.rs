@@ -2,22 +2,18 @@
 
 use pulldown_cmark::HeadingLevel;
 
-use super::list::{GROUPS, Page};
+use super::escape::escape;
+use super::list::{GROUPS, Group, Page};
 use super::markdown::Rendered;
 
 const FRAME: &str = include_str!("page.html");
-
-/// Returns `text` as it must be written in HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// Returns the HTML of a page.
 pub(super) fn page(page: &Page, rendered: &Rendered) -> String {
     let markdown = format!("/docs/{}.md", page.name);
     let alternate = format!("<link rel=\"alternate\" type=\"text/markdown\" href=\"{markdown}\">");
     let link = format!("<a href=\"{markdown}\" type=\"text/markdown\">This page as Markdown</a>");
-    fill(Parts {
+    fill(&Parts {
         title: rendered.title(),
         about: page.about,
         alternate: &alternate,
@@ -29,7 +25,7 @@ pub(super) fn page(page: &Page, rendered: &Rendered) -> String {
 
 /// Returns the HTML of a list of files.
 pub(super) fn listing(rendered: &Rendered) -> String {
-    fill(Parts {
+    fill(&Parts {
         title: rendered.title(),
         about: "Files of the repository.",
         alternate: "",
@@ -48,7 +44,7 @@ struct Parts<'a> {
     markdown: &'a str,
 }
 
-fn fill(parts: Parts<'_>) -> String {
+fn fill(parts: &Parts<'_>) -> String {
     let frame = FRAME.replace("{title}", &escape(parts.title)).replace("{about}", &escape(parts.about));
     let frame = frame.replace("{alternate}", parts.alternate).replace("{markdown}", parts.markdown);
     // The last ones: a page's own braces are no placeholders.
@@ -57,24 +53,24 @@ fn fill(parts: Parts<'_>) -> String {
 
 /// Returns the list of all pages, with the chapters of the current one.
 fn contents(current: Option<(&Page, &Rendered)>) -> String {
-    let mut list = String::new();
-    for group in GROUPS {
-        list += &format!("<p>{}</p>\n<ul>\n", group.title);
-        for page in group.pages {
-            let here = current.filter(|(one, _)| one.name == page.name);
-            let mark = if here.is_some() { " aria-current=\"page\"" } else { "" };
-            let chapters = here.map(|(_, rendered)| chapters(rendered)).unwrap_or_default();
-            list += &format!("<li><a href=\"/docs/{}\"{mark}>{}</a>{chapters}</li>\n", page.name, escape(page.label));
-        }
-        list += "</ul>\n";
-    }
-    list
+    let groups: Vec<_> = GROUPS.iter().map(|group| contents_of(group, current)).collect();
+    groups.concat()
+}
+
+fn contents_of(group: &Group, current: Option<(&Page, &Rendered)>) -> String {
+    let items = group.pages.iter().map(|page| {
+        let here = current.filter(|(one, _)| one.name == page.name);
+        let mark = if here.is_some() { " aria-current=\"page\"" } else { "" };
+        let chapters = here.map(|(_, rendered)| chapters(rendered)).unwrap_or_default();
+        format!("<li><a href=\"/docs/{}\"{mark}>{}</a>{chapters}</li>\n", page.name, escape(page.label))
+    });
+    format!("<p>{}</p>\n<ul>\n{}</ul>\n", group.title, items.collect::<Vec<_>>().concat())
 }
 
 fn chapters(rendered: &Rendered) -> String {
     let chapters = rendered.sections.iter().filter(|section| section.level == HeadingLevel::H2);
-    let items: String = chapters
-        .map(|section| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(&section.anchor), escape(&section.heading)))
-        .collect();
+    let items = chapters
+        .map(|section| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(&section.anchor), escape(&section.heading)));
+    let items = items.collect::<Vec<_>>().concat();
     if items.is_empty() { items } else { format!("\n<ul>\n{items}</ul>\n") }
 }

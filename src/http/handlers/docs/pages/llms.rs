@@ -22,8 +22,8 @@ const API: &str = "\
 /// Returns the list.
 pub(super) fn list() -> String {
     let groups = GROUPS.iter().map(|group| {
-        let items: String = group.pages.iter().map(item).collect();
-        format!("## {}\n\n{items}", group.title)
+        let items: Vec<_> = group.pages.iter().map(item).collect();
+        format!("## {}\n\n{}", group.title, items.concat())
     });
     let parts: Vec<_> = [HEAD.to_owned(), API.to_owned()].into_iter().chain(groups).collect();
     parts.join("\n")

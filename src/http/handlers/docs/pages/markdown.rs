@@ -6,7 +6,7 @@ use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag
 
 use super::address::{self, Form};
 use super::anchors::Anchors;
-use super::layout::escape;
+use super::escape::escape;
 
 /// A page as it is served.
 pub(super) struct Rendered {
@@ -47,8 +47,8 @@ struct Renderer<'a> {
     heading: Option<usize>,
     anchors: Anchors,
     sections: Vec<Section>,
-    /// The Markdown up to where it has been copied.
-    markdown: Vec<Edit>,
+    /// The links of the Markdown that get other addresses.
+    edits: Vec<Edit>,
 }
 
 /// A link's address in the Markdown, and what replaces it.
@@ -66,7 +66,7 @@ impl<'a> Renderer<'a> {
             heading: None,
             anchors: Anchors::default(),
             sections: Vec::new(),
-            markdown: Vec::new(),
+            edits: Vec::new(),
         }
     }
 
@@ -100,8 +100,9 @@ impl<'a> Renderer<'a> {
         let text = if in_heading { &mut section.heading } else { &mut section.text };
         match event {
             Event::Text(piece) | Event::Code(piece) => text.push_str(piece),
-            Event::SoftBreak | Event::HardBreak => text.push(' '),
-            Event::End(TagEnd::Paragraph | TagEnd::TableCell | TagEnd::Item | TagEnd::CodeBlock) => text.push(' '),
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(TagEnd::Paragraph | TagEnd::TableCell | TagEnd::Item | TagEnd::CodeBlock) => text.push(' '),
             _ => {}
         }
     }
@@ -140,7 +141,7 @@ impl<'a> Renderer<'a> {
             && let Some(at) = written.rfind(&format!("]({link}"))
         {
             let start = range.start + at + 2;
-            self.markdown.push(Edit { range: start..start + link.len(), address });
+            self.edits.push(Edit { range: start..start + link.len(), address });
         }
         address::of_link(self.path, &link, Form::Html).map_or(link, CowStr::from)
     }
@@ -151,9 +152,9 @@ impl<'a> Renderer<'a> {
         // A head without text is no head of a column.
         let html = html.replace("<th></th>", "<td></td>");
         // A picture in a link comes after the link it is in, and before that link's address.
-        self.markdown.sort_by_key(|edit| edit.range.start);
+        self.edits.sort_by_key(|edit| edit.range.start);
         let (mut markdown, mut copied) = (String::new(), 0);
-        for Edit { range, address } in self.markdown {
+        for Edit { range, address } in self.edits {
             markdown.push_str(self.source.get(copied..range.start).unwrap_or_default());
             markdown.push_str(&address);
             copied = range.end;

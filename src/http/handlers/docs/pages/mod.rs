@@ -2,11 +2,13 @@
 //!
 //! - `list`: the pages; `files`: their pictures, and the files that they link to
 //! - `markdown`: a page as HTML, as Markdown and as sections; `anchors`, `address`: its headings and links
-//! - `layout`: the frame around a page; `search`: the index of the search; `llms`: the list for programs
+//! - `layout`: the frame around a page, with `escape` for its texts; `search`: the index of the search; `llms`: the list
+//!   for programs
 //! - `site`: all of it, by address
 
 mod address;
 mod anchors;
+mod escape;
 mod files;
 mod layout;
 mod list;
@@ -20,7 +22,7 @@ mod tests;
 use actix_web::HttpResponse;
 
 use self::site::SITE;
-use super::document;
+use super::answer::document;
 
 /// The content security policy of the pages: scripts, styles and pictures in files of this origin alone. No page can be put
 /// into a frame.
@@ -34,6 +36,6 @@ pub(super) fn serve(name: &str) -> Option<HttpResponse> {
 }
 
 /// Returns the list of all pages for programs.
-pub(super) fn llms() -> HttpResponse {
+pub(super) fn serve_list() -> HttpResponse {
     document("text/plain; charset=utf-8", POLICY).body(SITE.llms.clone())
 }

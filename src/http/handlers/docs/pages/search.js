@@ -14,6 +14,8 @@ export function startSearch() {
   query.addEventListener("focus", load);
   query.addEventListener("input", show);
   document.addEventListener("keydown", onKey);
+  // A result may be on this page.
+  window.addEventListener("hashchange", close);
   document.addEventListener("click", (event) => {
     if (!box.contains(event.target)) close();
   });
@@ -91,8 +93,9 @@ function result({ address, page, heading, text, isPage, low }, words) {
   const passage = document.createElement("p");
   const first = Math.min(...words.map((word) => low.text.indexOf(word)).filter((at) => at >= 0), text.length);
   const start = first === text.length || first < BEFORE ? 0 : text.indexOf(" ", first - BEFORE) + 1;
-  const shown = text.slice(Math.min(start, first), start + LENGTH);
-  passage.append(start > 0 ? "… " : "", ...marked(shown, words), start + LENGTH < text.length ? " …" : "");
+  const end = start + LENGTH < text.length ? text.lastIndexOf(" ", start + LENGTH) : text.length;
+  const shown = text.slice(Math.min(start, first), Math.max(end, first));
+  passage.append(start > 0 ? "… " : "", ...marked(shown, words), end < text.length ? " …" : "");
   link.append(passage);
   const item = document.createElement("li");
   item.append(link);
