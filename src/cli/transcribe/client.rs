@@ -41,7 +41,7 @@ pub(super) enum ClientError {
     #[error("{address} cannot be reached: {reason}")]
     Unreachable {
         /// The address.
-        address: GatewayAddress,
+        address: String,
         /// The reason.
         reason: String,
     },
@@ -49,13 +49,13 @@ pub(super) enum ClientError {
     #[error("{address}: {refusal}")]
     Refused {
         /// The address.
-        address: GatewayAddress,
+        address: String,
         /// What the gateway says.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The gateway has no provider.
     #[error("{0} answers from its sandbox, which recognises no speech: its operator has to set a provider's key")]
-    Sandbox(GatewayAddress),
+    Sandbox(String),
 }
 
 /// A client of one gateway.
@@ -119,15 +119,15 @@ impl GatewayClient {
             return Ok(self);
         }
         if !status.is_success() {
-            let refusal = Refusal::read(&body, Some(status), &headers);
-            return Err(ClientError::Refused { address: self.address, refusal });
+            let refusal = Box::new(Refusal::read(&body, Some(status), &headers));
+            return Err(ClientError::Refused { address: self.address.to_string(), refusal });
         }
         let models = serde_json::from_slice::<Models>(&body).map(|models| models.data).unwrap_or_default();
         let is_sandbox = |row: &&Model| row.owned_by == SANDBOX;
         let of_sandbox = models.iter().filter(is_sandbox).count();
         let is_named = |name: &str| models.iter().filter(is_sandbox).any(|row| row.id == name);
         if of_sandbox > 0 && (of_sandbox == models.len() || model.is_some_and(is_named)) {
-            return Err(ClientError::Sandbox(self.address));
+            return Err(ClientError::Sandbox(self.address.to_string()));
         }
         // The head of a stream may go out before a provider answers; then a gateway that has a sandbox names that.
         self.may_stream = of_sandbox == 0;
@@ -135,7 +135,7 @@ impl GatewayClient {
     }
 
     fn unreachable(&self, reason: String) -> ClientError {
-        ClientError::Unreachable { address: self.address.clone(), reason }
+        ClientError::Unreachable { address: self.address.to_string(), reason }
     }
 
     /// True if transcripts may be asked for as streams.

@@ -11,8 +11,8 @@ pub(super) enum Display {
     Bars {
         /// All bars.
         bars: MultiProgress,
-        /// The bar for all recordings; hidden if there is only one.
-        all: ProgressBar,
+        /// The bar for all recordings, if there are several.
+        all: Option<ProgressBar>,
     },
     /// A line for each thing that happens.
     Lines,
@@ -31,11 +31,11 @@ impl Display {
         if !io::stderr().is_terminal() || bars.is_hidden() {
             return Self::Lines;
         }
-        let all = match u64::try_from(recordings) {
-            Ok(length @ 2..) => bars.add(ProgressBar::new(length).with_style(style("{pos} of {len} are done"))),
-            _ => ProgressBar::hidden(),
-        };
-        all.tick();
+        let all = u64::try_from(recordings).ok().filter(|recordings| *recordings > 1).map(|recordings| {
+            let bar = bars.add(ProgressBar::new(recordings).with_style(style("{pos} of {len} are done")));
+            bar.tick();
+            bar
+        });
         Self::Bars { bars, all }
     }
 
@@ -56,15 +56,25 @@ impl Display {
 
     /// Counts a recording that needs no more work.
     pub(super) fn count_one(&self) {
-        if let Self::Bars { all, .. } = self {
+        if let Self::Bars { all: Some(all), .. } = self {
             all.inc(1);
+        }
+    }
+
+    /// Adds a bar for a recording, above the one for all.
+    pub(super) fn add(bars: &MultiProgress, all: Option<&ProgressBar>, bar: ProgressBar) -> ProgressBar {
+        match all {
+            Some(all) => bars.insert_before(all, bar),
+            None => bars.add(bar),
         }
     }
 
     /// Takes all bars away.
     pub(super) fn clear(&self) {
         if let Self::Bars { bars, all } = self {
-            all.finish_and_clear();
+            if let Some(all) = all {
+                all.finish_and_clear();
+            }
             let _ = bars.clear();
         }
     }

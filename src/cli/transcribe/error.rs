@@ -17,12 +17,12 @@ pub(super) enum TranscribeError {
     NoAnswer(String),
     /// The gateway refused the request, or failed.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The gateway transcribed a part of the recording.
     #[error("{refusal}")]
     Incomplete {
         /// What the gateway says.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
         /// What was heard, in the format that was asked for.
         heard: Heard,
         /// The parts that are missing, for people.

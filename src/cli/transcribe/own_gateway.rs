@@ -106,7 +106,7 @@ impl OwnGateway {
         check_model(&settings, model)?;
         settings.identity.secret = Some(generate_secret());
         let token = mint(&settings)?;
-        let application = build(settings, &folder)?;
+        let application = build(&settings, &folder)?;
         let address = GatewayAddress::parse(&format!("http://{}", application.address()))?;
         Ok(Self { application, client: GatewayClient::of_this_process(address, &token)? })
     }
@@ -170,7 +170,7 @@ fn mint(settings: &Settings) -> Result<SecretString, OwnGatewayError> {
 
 /// Builds the gateway. Only one process writes to a folder of records, so a command that runs beside another one has a
 /// folder inside it.
-fn build(settings: Settings, folder: &Path) -> Result<Application, OwnGatewayError> {
+fn build(settings: &Settings, folder: &Path) -> Result<Application, OwnGatewayError> {
     for number in 1..=MAX_AT_ONCE {
         let mut settings = settings.clone();
         settings.fixed.store.data_dir = records_folder(folder, number);

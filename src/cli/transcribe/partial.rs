@@ -43,10 +43,11 @@ pub(super) fn error_with_part(refusal: Refusal, body: &[u8], format: Format) -> 
         let raw = envelope.error.partial.get();
         Some((raw, serde_json::from_str::<Partial>(raw).ok()?))
     });
-    let Some((raw, Partial { text, missing })) = partial else { return TranscribeError::Refused(refusal) };
+    let Some((raw, Partial { text, missing })) = partial else { return TranscribeError::Refused(Box::new(refusal)) };
     let heard = if format.is_json() { raw } else { &text };
     let missing: Vec<_> = missing.iter().map(|Missing { start, end }| format!("{start} s to {end} s")).collect();
-    TranscribeError::Incomplete { refusal, heard: Heard::from_body(heard.as_bytes()), missing: missing.join(", ") }
+    let (refusal, heard) = (Box::new(refusal), Heard::from_body(heard.as_bytes()));
+    TranscribeError::Incomplete { refusal, heard, missing: missing.join(", ") }
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ impl RecordingProgress {
             Display::Bars { bars, all } => {
                 let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
                 let template = if length.is_some() { SENDING } else { SENDING_UNKNOWN };
-                let bar = bars.insert_before(all, bar.with_style(style(template)).with_prefix(self.label.clone()));
+                let bar = bar.with_style(style(template)).with_prefix(self.label.clone());
+                let bar = Display::add(bars, all.as_ref(), bar);
                 bar.tick();
                 self.bar = Some(bar);
             }

@@ -19,9 +19,9 @@ impl Tally {
     /// Describes the counts, for a run with `all` recordings.
     pub(super) fn describe(&self, all: usize) -> String {
         let (done, skipped, failed) = (self.done.get(), self.skipped.get(), self.failed.get());
-        let mut parts = vec![format!("{done} transcribed")];
+        let mut parts = vec![format!("{done} of {all} recordings transcribed")];
         if skipped > 0 {
-            parts.push(format!("{skipped} skipped, whose transcripts were there"));
+            parts.push(format!("{skipped} skipped (their transcripts were there)"));
         }
         if failed > 0 {
             parts.push(format!("{failed} failed"));
@@ -30,6 +30,6 @@ impl Tally {
         if left > 0 {
             parts.push(format!("{left} left"));
         }
-        format!("of {all} recordings: {}", parts.join(", "))
+        parts.join(", ")
     }
 }
