@@ -130,15 +130,15 @@ impl Banner {
         }
     }
 
-    /// Prints the banner of a gateway that listens on `address`, and for its operator on `ops_address`.
-    pub(super) fn print(&self, address: SocketAddr, ops_address: SocketAddr) {
+    /// Prints the banner of a gateway that listens on `address`, and for its operator on `ops_address`, if it does.
+    pub(super) fn print(&self, address: SocketAddr, ops_address: Option<SocketAddr>) {
         let mut out = std::io::stdout().lock();
         let text = self.text(address, ops_address);
         // Serve even if standard output is closed.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    fn text(&self, address: SocketAddr, ops_address: SocketAddr) -> String {
+    fn text(&self, address: SocketAddr, ops_address: Option<SocketAddr>) -> String {
         let scheme = if matches!(self.https, Https::Spoken) { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
         let mut lines = vec![format!("\nVoxgate listens on {url}\n\n{}", self.pages(&url, ops_address))];
@@ -175,12 +175,14 @@ impl Banner {
     }
 
     /// Returns the addresses of the pages that can be opened without a caller's token.
-    fn pages(&self, url: &str, ops_address: SocketAddr) -> String {
+    fn pages(&self, url: &str, ops_address: Option<SocketAddr>) -> String {
         let pages = format!("  Docs      {url}/docs/contents\n  API       {url}/docs\n");
-        match self.operator {
-            OperatorPage::Local => format!("{pages}  Operator  http://{ops_address}/\n"),
-            OperatorPage::WithToken => format!("{pages}  Operator  http://{ops_address}/   (asks for its token)\n"),
-            OperatorPage::Closed => pages,
+        match (self.operator, ops_address) {
+            (OperatorPage::Local, Some(address)) => format!("{pages}  Operator  http://{address}/\n"),
+            (OperatorPage::WithToken, Some(address)) => {
+                format!("{pages}  Operator  http://{address}/   (asks for its token)\n")
+            }
+            (OperatorPage::Closed, _) | (_, None) => pages,
         }
     }
 

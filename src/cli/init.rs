@@ -12,8 +12,8 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::Builder;
 
+use super::generated_secret::random_secret;
 use super::output::{Failure, own_command, print};
-use super::token::random_secret;
 use crate::identity::is_short_secret;
 use crate::private_dir;
 

@@ -2,20 +2,24 @@
 
 mod banner;
 mod check;
+mod completions;
+mod generated_secret;
 mod health;
 mod init;
+mod man;
 mod output;
 mod reach;
 mod revoke;
 mod serve;
 mod show;
 mod token;
+mod transcribe;
 mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::output::Failure;
 use crate::config::Settings;
@@ -63,6 +67,8 @@ enum Command {
     Serve,
     /// Write a settings file with the usual keys explained, and a secret that signs tokens.
     Init(init::Init),
+    /// Transcribe recordings, with the provider's key alone or by a gateway elsewhere.
+    Transcribe(transcribe::Arguments),
     /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.
@@ -73,21 +79,29 @@ enum Command {
     Usage(usage::Usage),
     /// Ask a running gateway if it is ready, for a container's health check.
     Health(health::Health),
+    /// Print the script by which a shell completes the command line.
+    Completions(completions::Completions),
+    /// Print the manual page, or write the pages of all commands.
+    Man(man::ManPages),
 }
 
 impl Cli {
     /// Runs the command and returns its exit code.
     pub fn run(self) -> ExitCode {
-        let settings = Settings::load(self.source.config.as_deref());
+        let file = self.source.config;
+        let settings = || Settings::load(file.as_deref());
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => on_runtime(serve::run(settings, self.source.config)),
-            // It writes the settings, and needs none.
-            Command::Init(init) => report(init.run(self.source.config)),
-            Command::Check => on_runtime(check::run(settings)),
-            Command::Token(token) => on_runtime(token.run(settings)),
-            Command::Revoke(revoke) => on_runtime(revoke.run(settings)),
-            Command::Usage(usage) => on_runtime(usage.run(settings)),
-            Command::Health(health) => on_runtime(health.run(settings)),
+            Command::Serve => on_runtime(serve::run(settings(), file.clone())),
+            Command::Init(init) => report(init.run(file)),
+            Command::Transcribe(arguments) => transcribe(&arguments, file.as_deref()),
+            Command::Check => on_runtime(check::run(settings())),
+            Command::Token(token) => on_runtime(token.run(settings())),
+            Command::Revoke(revoke) => on_runtime(revoke.run(settings())),
+            Command::Usage(usage) => on_runtime(usage.run(settings())),
+            Command::Health(health) => on_runtime(health.run(settings())),
+            // Packages are built where there are no settings.
+            Command::Completions(completions) => report(completions.run(Self::command())),
+            Command::Man(man) => report(man.run(Self::command())),
         }
     }
 }
@@ -96,6 +110,14 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     // The listeners' threads have runtimes of their own; this one waits for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     report(runtime.map_err(Failure::other).and_then(|runtime| runtime.block_on(command)))
+}
+
+/// Transcribes recordings. Its exit status says more than success or failure.
+fn transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => ExitCode::from(runtime.block_on(transcribe::run(arguments, file))),
+        Err(error) => report(Err(Failure::other(error))),
+    }
 }
 
 #[allow(clippy::print_stderr)] // A command's error goes to the person at the terminal.

@@ -75,11 +75,6 @@ pub(super) fn for_trying(settings: &Settings) -> Result<SecretString, Failure> {
     mint(settings, &Grant { subject, plan: None, scopes, ttl, token_id, caps, maker: None })
 }
 
-/// Generates a secret that signs tokens.
-pub(super) fn random_secret() -> SecretString {
-    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()).into()
-}
-
 /// Generates a token's id, by which it can be revoked.
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()

@@ -44,6 +44,7 @@ pub(super) static GROUPS: &[Group] = &[
     Group {
         title: "Send audio",
         pages: pages! {
+            "command" "Command line" = "docs/command.md": "voxgate transcribe: recordings to transcripts, from the command line.",
             "requests" "Request formats" = "docs/requests.md": "Unusual requests: names, encodings, blank options.",
             "media" "Audio formats" = "docs/media.md":
                 "Formats and codecs, and how the length of a recording is measured.",
