@@ -66,8 +66,10 @@ build_deb() {
     # The unit of docs/deploy/systemd.md, with the binary where packages put it.
     sed -e 's|/usr/local/bin/voxgate|/usr/bin/voxgate|' -e 's|docs/deploy/systemd.md goes|/usr/share/doc/voxgate/systemd.md goes|' \
         -e '/^After=network-online.target$/r packaging/debian/no-key.conf' deploy/systemd/voxgate.service >"$files/voxgate.service"
+    gzip --best --no-name --stdout "$files/THIRD-PARTY.txt" >"$files/THIRD-PARTY.txt.gz"
+    gzip --best --no-name --stdout CHANGELOG.md >"$files/CHANGELOG.md.gz"
     python3 packaging/debian_changelog.py "$version" >"$files/changelog"
-    "$tools/bin/cargo-deb" --quiet --no-build --no-dbgsym --profile dist --output "$out/deb/"
+    "$tools/bin/cargo-deb" --quiet --no-build --no-dbgsym --compress-system --profile dist --output "$out/deb/"
 }
 
 build_binary

@@ -1,4 +1,4 @@
-"""Prints Debian's changelog for a version: `debian_changelog.py 0.1.0`. CHANGELOG.md, in the same folder there, has the changes.
+"""Prints Debian's changelog for a version: `debian_changelog.py 0.1.0`. The package has CHANGELOG.md, too.
 
 Its time is that of the last commit, so that the same sources make the same package.
 """
@@ -18,7 +18,7 @@ def main():
     seconds = int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
     settings = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
     print(f"voxgate ({version}-{settings['revision']}) stable; urgency=medium")
-    print(f"\n  * Version {version}: /usr/share/doc/voxgate/CHANGELOG.md.gz has its changes.\n")
+    print(f"\n  * Version {version}: /usr/share/doc/voxgate/changelog.gz has its changes.\n")
     print(f" -- {settings['maintainer']}  {email.utils.formatdate(seconds)}")
 
 
