@@ -33,11 +33,12 @@ work=$(mktemp -d)
 secrets=$work/secrets
 # Environment files of its own: an operator's .env, or a key in this shell, must not get into the test.
 printf '%s\n' "OPENAI_API_KEY_FILE=$secrets/openai_api_key" "VOXGATE_JWT_SECRET_FILE=$secrets/jwt_secret" \
-  "PROVIDER_SECRET_FILE=$secrets/provider_secret" >"$work/env"
+  "PROVIDER_SECRET_FILE=$secrets/provider_secret" "VOXGATE_OPERATOR_TOKEN_FILE=$secrets/operator_token" >"$work/env"
 unset OPENAI_API_KEY OPENAI_API_KEY_FILE OPENAI_BASE_URL VOXGATE_JWT_SECRET VOXGATE_JWT_SECRET_FILE VOXGATE_CONFIG \
   VOXGATE_OPENAI_SECRET VOXGATE_DEFAULT_MODEL VOXGATE_ON_STORE_FAILURE SPEECH_IMAGE COMPOSE_PROFILES COMPOSE_FILE
 engine=("${compose[@]}")
-compose+=(--env-file "$work/env" -p "$project" -f docker-compose.yml -f tests/containers/compose.yml)
+compose+=(--env-file "$work/env" -p "$project" -f docker-compose.yml -f deploy/compose/operator.yml
+  -f tests/containers/compose.yml)
 
 take_down() {
   "${compose[@]}" down -v --remove-orphans >"$work/down.log" 2>&1 || cat "$work/down.log" >&2
@@ -67,6 +68,7 @@ mkdir -m 700 "$secrets"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 provider_secret=$(random)
 random >"$secrets/jwt_secret"
+random >"$secrets/operator_token"
 printf '%s\n' "$provider_secret" >"$secrets/provider_secret"
 # The gateway's key at the provider is a token of the provider's.
 provider_key=$(VOXGATE_JWT_SECRET=$provider_secret docker run --rm -e VOXGATE_JWT_SECRET -e VOXGATE_BIND=127.0.0.1:0 \
@@ -78,7 +80,7 @@ chmod 644 "$secrets"/*
 
 say "starting"
 # Port 0 of the host, so that nothing else is in the way: an address without a port is any free one.
-export VOXGATE_PUBLISH=127.0.0.1:
+export VOXGATE_PUBLISH=127.0.0.1: VOXGATE_OPS_PUBLISH=127.0.0.1:
 "${compose[@]}" up -d --no-build >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; fail "compose cannot start"; }
 
 container() { "${compose[@]}" ps -q "$1"; }
@@ -144,6 +146,34 @@ expect 401 '"invalid_token"' -F file=@"$work/silence.wav"
 token=$authorised
 say "audio goes through, whole and streamed; a bad token does not"
 
+operator() {
+  curl -sS --max-time 10 -o "$work/answer" -w '%{http_code}' "$@"
+}
+operator_token=$(cat "$secrets/operator_token")
+ops=$("${compose[@]}" port gateway 9090)
+case $ops in
+  127.0.0.1:*) ;;
+  *) fail "the second listener is published on $ops, not on the loopback address" ;;
+esac
+expect_operator() { # STATUS PATTERN PATH [CURL'S ARGUMENTS]
+  local got
+  got=$(operator "http://$ops$3" "${@:4}")
+  [ "$got" = "$1" ] || fail "$3 answers $got instead of $1: $(cat "$work/answer")"
+  grep -q -- "$2" "$work/answer" || fail "$3 has no $2: $(cat "$work/answer")"
+}
+bearer=(-H "Authorization: Bearer $operator_token")
+expect_operator 200 '<html' /
+expect_operator 404 '"not_found"' /operator/state
+expect_operator 404 '"not_found"' /operator/usage -H "Authorization: Bearer $token"
+# A Host that is a loopback address is nothing to go by: the engine's proxy hands on what anybody sends.
+expect_operator 404 '"not_found"' /operator/state -H 'Host: 127.0.0.1'
+expect_operator 200 '"providers"' /operator/state "${bearer[@]}"
+expect_operator 200 'alice' /operator/requests "${bearer[@]}"
+expect_operator 200 'alice' /operator/usage.csv "${bearer[@]}"
+expect_operator 421 'misdirected_request' /operator/state "${bearer[@]}" -H 'Host: evil.example'
+expect_operator 403 'origin_not_allowed' /operator/state "${bearer[@]}" -H 'Origin: http://evil.example'
+say "the operator's page opens to its token alone"
+
 user=$(docker top "$gateway" -o pid,uid | awk 'NR == 2 { print $2 }')
 [ "$user" = 65532 ] || fail "the gateway runs as uid $user"
 redis_user=$(docker top "$(container redis)" -o pid,uid | awk 'NR == 2 { print $2 }')
@@ -154,7 +184,7 @@ capabilities=$(awk '/^CapEff/ { print $2 }' "/proc/$(docker inspect -f '{{.State
 docker inspect "$gateway" | grep -qF "$provider_key" && fail "the provider's key can be read from the container's settings"
 "${compose[@]}" exec -T redis redis-cli config get appendonly | grep -qx 'yes' || fail "Redis does not append to a file"
 logs=$("${compose[@]}" logs --no-color gateway 2>&1)
-for secret in "$provider_key" "$token" "$(cat "$secrets/jwt_secret")"; do
+for secret in "$provider_key" "$token" "$(cat "$secrets/jwt_secret")" "$operator_token"; do
   case $logs in *"$secret"*) fail "a secret is in the log" ;; esac
 done
 say "no root, no capabilities, nothing written, no secret to be seen"
@@ -209,7 +239,7 @@ say "the profile local, without a key of anybody's"
 take_down
 docker build --network=host -t "$speech_image" -f tests/containers/speech.Dockerfile tests/containers \
   >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; fail "the stand-in cannot be built"; }
-rm "$secrets/openai_api_key" "$secrets/provider_secret"
+rm "$secrets/openai_api_key" "$secrets/provider_secret" "$secrets/operator_token"
 cat deploy/compose/local.env - >"$work/local.env" <<END
 VOXGATE_JWT_SECRET_FILE=$secrets/jwt_secret
 SPEECH_IMAGE=$speech_image

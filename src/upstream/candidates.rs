@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use self::wait::{CandidateWait, WaitLimits, common_reason, sleep_or_end};
 use super::backoff::Backoff;
 use super::error::UpstreamError;
 use super::keyring::CandidateUnavailable;
@@ -17,20 +18,13 @@ use super::retry::{FailureMeaning, FailureScope, RetryDecision};
 use crate::config::Model;
 use crate::models::TargetChain;
 
+mod wait;
+
 #[cfg(test)]
 mod tests;
 
-/// The longest wait for the next usable candidate, whatever a provider says.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-/// The longest wait of a piece for a provider that fails. For one that is over its limit it waits as long as its request
-/// may take, once a provider has answered for a piece of it: a limit slows the pieces down and fails none.
-const MAX_PIECE_WAIT: Duration = Duration::from_mins(2);
 /// The longest pause of a piece, before its next attempt, while a provider that is over its limit names no time.
 const MAX_PIECE_PAUSE: Duration = Duration::from_mins(1);
-/// The longest time by which a piece comes later than a limit ends, so that pieces that wait for the same limit do not
-/// return together.
-const MAX_SPREAD: Duration = Duration::from_secs(15);
-
 /// A candidate for the job: a model entry, and a key of its provider.
 #[derive(Debug)]
 struct Candidate {
@@ -82,23 +76,6 @@ enum Selection {
     Use(usize),
     /// No candidate is usable at the moment, or none is left: the waits for those that are.
     Wait(Vec<CandidateWait>),
-}
-
-/// The wait for a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct CandidateWait {
-    /// The time until the candidate is usable.
-    wait: Duration,
-    reason: CandidateUnavailable,
-}
-
-/// The times until which a request waits for a candidate.
-#[derive(Debug, Clone, Copy)]
-struct WaitLimits {
-    /// For a candidate that is over its limit.
-    rate_limited: Instant,
-    /// For any other candidate.
-    other: Instant,
 }
 
 impl Candidates {
@@ -154,37 +131,56 @@ impl Candidates {
             if now >= deadline.beginning {
                 return Err(self.last_error.take().unwrap_or(UpstreamError::Timeout));
             }
-            let waits = match self.select(now) {
-                Selection::Use(index) => match self.lease(index, now) {
-                    Some(leased) => return Ok(leased),
-                    // Another request was faster; the next pass of the loop sees that.
-                    None => continue,
+            match self.select(now) {
+                Selection::Use(index) => {
+                    // If another request was faster, the next pass of the loop sees that.
+                    if let Some(leased) = self.lease(index, now) {
+                        return Ok(leased);
+                    }
+                }
+                Selection::Wait(waits) => match portion.waiting_group() {
+                    None => self.wait_as_request(&waits, begun, deadline, portion).await?,
+                    Some(group) => self.wait_as_piece(&waits, now, deadline, group).await?,
                 },
-                Selection::Wait(waits) => waits,
-            };
-            let Some(group) = portion.waiting_group() else {
-                let latest = (begun + MAX_WAIT).min(deadline.beginning);
-                let until = WaitLimits { rate_limited: latest, other: latest }.first_within(&waits, now);
-                let Some(until) = until.filter(|_| self.last_error.is_some()) else {
-                    return Err(self.unavailable(&waits));
-                };
-                sleep_or_end(until.time, portion.group()).await;
-                continue;
-            };
-            let since = *self.waits_since.get_or_insert(now);
-            let within = |from: Instant| (from + MAX_PIECE_WAIT).min(deadline.beginning);
-            let longest = WaitLimits { rate_limited: deadline.beginning, other: within(now) };
-            // As long as nothing was heard, a client that gets the error soon loses nothing.
-            let limits =
-                if group.is_answered() { longest } else { WaitLimits { rate_limited: within(since), ..longest } };
-            if let Some(until) = limits.first_within(&waits, now) {
-                sleep_or_end(self.spread(until, now, deadline), Some(group)).await;
-            } else if longest.first_within(&waits, now).is_some() && group.is_at_provider() {
-                let _ = timeout_at(deadline.beginning, group.settled()).await;
-            } else {
-                return Err(self.unavailable(&waits));
             }
         }
+    }
+
+    /// Waits for a candidate of a request that has failed at others; `begun` is when it began to look for this one.
+    async fn wait_as_request(
+        &mut self,
+        waits: &[CandidateWait],
+        begun: Instant,
+        deadline: Deadline,
+        portion: &Portion,
+    ) -> Result<(), UpstreamError> {
+        let until = WaitLimits::of_request(begun, deadline).first_within(waits, Instant::now());
+        let Some(until) = until.filter(|_| self.last_error.is_some()) else {
+            return Err(self.unavailable(waits));
+        };
+        sleep_or_end(until.time, portion.group()).await;
+        Ok(())
+    }
+
+    /// Waits for a candidate of a piece.
+    async fn wait_as_piece(
+        &mut self,
+        waits: &[CandidateWait],
+        now: Instant,
+        deadline: Deadline,
+        group: &PieceGroup,
+    ) -> Result<(), UpstreamError> {
+        let since = *self.waits_since.get_or_insert(now);
+        let longest = WaitLimits::of_answered_piece(now, deadline);
+        let limits = if group.is_answered() { longest } else { WaitLimits::of_first_piece(since, now, deadline) };
+        if let Some(until) = limits.first_within(waits, now) {
+            sleep_or_end(until.spread(now, deadline, &mut self.random), Some(group)).await;
+        } else if longest.first_within(waits, now).is_some() && group.is_at_provider() {
+            let _ = timeout_at(deadline.beginning, group.settled()).await;
+        } else {
+            return Err(self.unavailable(waits));
+        }
+        Ok(())
     }
 
     /// Returns the error for a request that waits no longer for its candidates.
@@ -194,16 +190,6 @@ impl Candidates {
             wait: waits.iter().map(|wait| wait.wait).min().unwrap_or(Duration::MAX),
         };
         self.last_error.take().unwrap_or_else(first)
-    }
-
-    /// Returns the time at which a piece tries again that waits until then.
-    fn spread(&mut self, until: WaitEnd, now: Instant, deadline: Deadline) -> Instant {
-        if until.reason != CandidateUnavailable::KeyRateLimited {
-            return until.time;
-        }
-        let most = (until.time.saturating_duration_since(now) / 4).min(MAX_SPREAD);
-        let later = until.time + most.mul_f64(self.random.f64());
-        if later < deadline.beginning { later } else { until.time }
     }
 
     /// Records that the attempt at the candidate that was leased last has failed. If it `waits_for_limit`, pauses grow
@@ -293,45 +279,6 @@ impl Candidate {
         };
         let (wait, reason) = if own > wait { (own, own_reason) } else { (wait, reason) };
         Some(CandidateWait { wait, reason })
-    }
-}
-
-/// The end of the wait for a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct WaitEnd {
-    time: Instant,
-    reason: CandidateUnavailable,
-}
-
-impl WaitLimits {
-    /// Returns the end of the shortest wait that is allowed for its own reason.
-    fn first_within(self, waits: &[CandidateWait], now: Instant) -> Option<WaitEnd> {
-        let allowed = waits.iter().filter_map(|&CandidateWait { wait, reason }| {
-            let is_rate_limited = reason == CandidateUnavailable::KeyRateLimited;
-            let latest = if is_rate_limited { self.rate_limited } else { self.other };
-            let time = now.checked_add(wait).filter(|time| *time <= latest)?;
-            Some(WaitEnd { time, reason })
-        });
-        allowed.min_by_key(|end| end.time)
-    }
-}
-
-/// Returns the reason that all candidates share. Keys in cooldown share theirs, be it a limit or a lack of money.
-fn common_reason(waits: &[CandidateWait]) -> CandidateUnavailable {
-    let is_resting = |wait: &CandidateWait| {
-        matches!(wait.reason, CandidateUnavailable::KeyRateLimited | CandidateUnavailable::QuotaExhausted)
-    };
-    let Some(first) = waits.iter().min() else { return CandidateUnavailable::ProviderFailing };
-    let is_shared = waits.iter().all(|wait| wait.reason == first.reason) || waits.iter().all(is_resting);
-    if is_shared { first.reason } else { CandidateUnavailable::ProviderFailing }
-}
-
-/// Waits until a time, or until another piece has failed for good.
-async fn sleep_or_end(until: Instant, group: Option<&PieceGroup>) {
-    match group {
-        // A result says only which was first.
-        Some(group) => drop(timeout_at(until, group.ended()).await),
-        None => sleep_until(until).await,
     }
 }
 

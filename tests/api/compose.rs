@@ -18,8 +18,10 @@ use crate::support::provider::{Expectations, Provider};
 use crate::support::tools::{TOOLS, require_tool};
 use crate::support::{audio, token};
 
+/// Publishes the operator's page.
+const OPERATOR: &str = "deploy/compose/operator.yml";
 /// What lies over it in tests/containers.sh.
-const LAID_OVER: [&str; 2] = ["tests/containers/compose.yml", "tests/containers/local.yml"];
+const LAID_OVER: [&str; 3] = [OPERATOR, "tests/containers/compose.yml", "tests/containers/local.yml"];
 /// What has one thing to do and ends.
 const ERRANDS: [&str; 2] = ["redis-volume", "speech-model"];
 /// Its health check is in the Dockerfile.
@@ -44,9 +46,14 @@ fn the_files_are_what_the_compose_specification_says() {
     assert!(!schema.is_valid(&misspelt), "the schema takes everything");
 }
 
+/// The variables that the files for operators ask for.
+fn asked_by_operators() -> Vec<Variable> {
+    [FILE, OPERATOR].into_iter().flat_map(|file| read(file, &Variables::new()).1).collect()
+}
+
 #[test]
 fn every_variable_has_a_default_that_the_example_tells() {
-    let (_, asked) = read(FILE, &Variables::new());
+    let asked = asked_by_operators();
     let example = text(".env.example");
     let shown: BTreeSet<_> = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).collect();
     for Variable { name, default, .. } in &asked {
@@ -61,7 +68,7 @@ fn every_variable_has_a_default_that_the_example_tells() {
 
 #[test]
 fn the_example_and_the_profile_local_set_nothing_that_compose_does_not_read() {
-    let (_, asked) = read(FILE, &Variables::new());
+    let asked = asked_by_operators();
     let is_read = |name: &str| name == OF_COMPOSE || asked.iter().any(|variable| variable.name == name);
     let example = text(".env.example");
     let mut section = "";
@@ -288,6 +295,16 @@ fn networks_and_secrets_are_used_as_they_are_declared() {
 }
 
 #[test]
+fn the_operators_page_has_its_token_from_a_secret() {
+    let (over, _) = read(OPERATOR, &Variables::new());
+    let gateway = &over["services"][GATEWAY];
+    assert_eq!(names(&gateway["secrets"]), names(&over["secrets"]));
+    let token = gateway["environment"]["VOXGATE_CONSOLE__OPERATOR_TOKEN_FILE"].as_str().unwrap();
+    assert_eq!(token, "/run/secrets/operator_token");
+    assert!(compose()["services"][GATEWAY]["ports"].as_array().unwrap().len() == 1, "without it, clients' port alone");
+}
+
+#[test]
 fn who_asks_for_no_password_is_reached_by_the_gateway_alone() {
     let compose = compose();
     let on = |network: &str| -> BTreeSet<_> {
@@ -307,7 +324,8 @@ fn who_asks_for_no_password_is_reached_by_the_gateway_alone() {
 #[test]
 fn what_is_published_is_published_on_this_machine_alone() {
     let mut published = BTreeSet::new();
-    for (name, service) in entries(&compose()["services"]) {
+    let (compose, over) = (compose(), read(OPERATOR, &Variables::new()).0);
+    for (name, service) in entries(&compose["services"]).chain(entries(&over["services"])) {
         for port in list(&service["ports"]) {
             let port = port.as_str().unwrap();
             assert!(port.starts_with("127.0.0.1:"), "{name} is published on {port}");

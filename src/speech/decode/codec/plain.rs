@@ -17,7 +17,7 @@ use crate::intake::media::TrackParams;
 const ALAC_COOKIE: usize = 24;
 /// The number of samples of a frame of ALAC, where its configuration states none that can be true.
 const ALAC_SAMPLES: u32 = 4096;
-/// The largest rate: beyond it nothing is decoded.
+/// The largest number of channels of ADPCM: the decoder takes no more.
 const MAX_ADPCM_CHANNELS: u16 = 2;
 
 /// A decoder of such a codec.
