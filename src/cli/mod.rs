@@ -2,7 +2,9 @@
 
 mod banner;
 mod check;
+mod completions;
 mod health;
+mod man;
 mod output;
 mod reach;
 mod revoke;
@@ -14,7 +16,7 @@ mod usage;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::output::Failure;
 use crate::config::Settings;
@@ -70,19 +72,27 @@ enum Command {
     Usage(usage::Usage),
     /// Ask a running gateway if it is ready, for a container's health check.
     Health(health::Health),
+    /// Print the script by which a shell completes the command line.
+    Completions(completions::Completions),
+    /// Print the manual page, or write the pages of all commands.
+    Man(man::ManPages),
 }
 
 impl Cli {
     /// Runs the command and returns its exit code.
     pub fn run(self) -> ExitCode {
-        let settings = Settings::load(self.source.config.as_deref());
+        let file = self.source.config;
+        let settings = || Settings::load(file.as_deref());
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => on_runtime(serve::run(settings, self.source.config)),
-            Command::Check => on_runtime(check::run(settings)),
-            Command::Token(token) => on_runtime(token.run(settings)),
-            Command::Revoke(revoke) => on_runtime(revoke.run(settings)),
-            Command::Usage(usage) => on_runtime(usage.run(settings)),
-            Command::Health(health) => on_runtime(health.run(settings)),
+            Command::Serve => on_runtime(serve::run(settings(), file.clone())),
+            Command::Check => on_runtime(check::run(settings())),
+            Command::Token(token) => on_runtime(token.run(settings())),
+            Command::Revoke(revoke) => on_runtime(revoke.run(settings())),
+            Command::Usage(usage) => on_runtime(usage.run(settings())),
+            Command::Health(health) => on_runtime(health.run(settings())),
+            // Packages are built where there are no settings.
+            Command::Completions(completions) => report(completions.run(Self::command())),
+            Command::Man(man) => report(man.run(Self::command())),
         }
     }
 }
