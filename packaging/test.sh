@@ -77,8 +77,9 @@ test_deb() {
     mkdir "$work/deb"
     dpkg-deb -x "$deb" "$work/deb"
     if command -v systemd-analyze >/dev/null; then
-        # The targets that the unit names are the machine's.
-        mkdir -p "$work/deb/usr/lib/systemd/system"
+        # The targets and the command that the unit names are the machine's.
+        mkdir -p "$work/deb/bin" "$work/deb/usr/lib/systemd/system"
+        cp /bin/kill "$work/deb/bin"
         cp -rn /lib/systemd/system/. "$work/deb/usr/lib/systemd/system/"
         systemd-analyze verify --man=no --root="$work/deb" voxgate.service 2>"$work/verify" || fail "the unit: $(cat "$work/verify")"
         ! grep voxgate "$work/verify" || fail "the unit: $(cat "$work/verify")"

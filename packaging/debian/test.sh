@@ -18,9 +18,10 @@ dpkg-query -W -f '${Conffiles}' voxgate | grep -q '/etc/voxgate/voxgate.toml' ||
 dpkg-deb -c /voxgate.deb | grep -q './usr/share/man/man1/voxgate.1.gz' || fail "there is no manual page"
 [ -L /etc/systemd/system/multi-user.target.wants/voxgate.service ] || fail "the service is not enabled"
 
-# As the unit runs it, but for systemd: the settings of the package, the made secret, and no key.
+# As the unit runs it, but for systemd: the settings of the package, the made secret, and no key. The container has a network
+# of its own, so that the ports are free.
 export VOXGATE_CONFIG=/etc/voxgate/voxgate.toml VOXGATE_JWT_SECRET_FILE=/etc/voxgate/secrets/jwt_secret
-export VOXGATE_BIND=127.0.0.1:0 VOXGATE_OPS_BIND=127.0.0.1:9090 VOXGATE_DATA_DIR=/var/lib/private/voxgate VOXGATE_LOG__FORMAT=json
+export VOXGATE_BIND=127.0.0.1:8080 VOXGATE_OPS_BIND=127.0.0.1:9090 VOXGATE_DATA_DIR=/var/lib/private/voxgate VOXGATE_LOG__FORMAT=json
 install -d -m 700 /var/lib/private
 mkfifo /tmp/log
 voxgate serve 2>/tmp/log >/dev/null &
