@@ -6,7 +6,7 @@ use super::list::Page;
 use super::markdown::Rendered;
 
 /// The most letters of a section's text in the index.
-pub(super) const MAX_SECTION_TEXT: usize = 12_000;
+pub(super) const MAX_SECTION_TEXT: usize = 32_000;
 
 #[derive(Serialize)]
 struct Entry<'a> {
