@@ -89,7 +89,7 @@ impl Cli {
         let settings = || Settings::load(file.as_deref());
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings(), file.clone())),
-            Command::Transcribe(arguments) => transcribe(&arguments, file.as_deref()),
+            Command::Transcribe(arguments) => run_transcribe(&arguments, file.as_deref()),
             Command::Check => on_runtime(check::run(settings())),
             Command::Token(token) => on_runtime(token.run(settings())),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings())),
@@ -109,7 +109,7 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
 }
 
 /// Transcribes recordings. Its exit status says more than success or failure.
-fn transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
+fn run_transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => ExitCode::from(runtime.block_on(transcribe::run(arguments, file))),
         Err(error) => report(Err(Failure::other(error))),
