@@ -1,7 +1,7 @@
 # `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
 
 .PHONY: help run install quick test test-all seed lint check-features deny bench bench-pieces soak fuzz test-tools test-browser \
-	test-containers test-speech
+	test-containers test-speech local package package-test release-check
 .DEFAULT_GOAL := help
 
 # Most tests wait most of the time: for a gateway, a provider, a Redis.
@@ -20,6 +20,9 @@ run: ## Build and serve; without a provider's key, from the sandbox
 install: ## Install the command `voxgate`, as `make run` builds it, into ~/.cargo/bin
 	cargo install --locked --path .
 
+local: ## Serve with a speech recogniser on this machine: no key, no account (VOXGATE_LOCAL_MODEL=folder or name)
+	@deploy/local/run.sh
+
 # The tests of the stores take long and need redis-server: `make test` runs them.
 WITHOUT_REDIS := --skip store::tests:: --skip unreliable_store::
 
@@ -32,12 +35,14 @@ test: test-tools lint check-features deny ## Install what the tests need (asks f
 	REQUIRE_TOOLS=1 cargo test
 	@tests/install-tools.sh speech || echo 'The recogniser of tests/speech could not be installed.' >&2
 	tests/speech/run.sh --short
+	python3 packaging/tests.py
 
 # Whatever tests make up is made up anew, and ten times as much of it (proptest's usual number is 256).
 test-all: export PROPTEST_RNG_SEED := $(or $(PROPTEST_RNG_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 test-all: export PROPTEST_CASES := $(or $(PROPTEST_CASES),2560)
 test-all: export VOXGATE_FLEET_SECONDS := $(or $(VOXGATE_FLEET_SECONDS),60)
-test-all: seed test fuzz test-browser test-speech test-containers soak ## Everything: make test, a fuzz, a browser, a recogniser, containers, and a soak
+test-all: export PACKAGE_TEST_CARGO := 1
+test-all: seed test fuzz test-browser test-speech test-containers package-test soak ## Everything: make test, a fuzz, a browser, a recogniser, containers, packages, and a soak
 
 seed:
 	@echo "To make up the same again: make test-all PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED"
@@ -77,7 +82,20 @@ test-browser: test-tools ## Use the gateway's pages and the browser module in Ch
 test-speech: test-tools ## Long recordings, split, before a recogniser: is as much heard as of the whole? An hour (SPEECH=--short: minutes)
 	@tests/install-tools.sh speech
 	cargo build --bin voxgate
+	.test-tools/speech/bin/python tests/speech/local_tests.py --cold
 	REQUIRE_TOOLS=1 tests/speech/run.sh $(or $(SPEECH),--full)
 
 test-containers: ## Build the image, bring the compose file up, send audio through it
 	tests/containers.sh
+
+package: ## Build a Python wheel, the npm packages and a Debian package into target/package
+	packaging/install-tools.sh
+	packaging/build.sh
+
+package-test: package ## Install each package in an empty place and run it; check the workflow that would publish them
+	python3 packaging/tests.py
+	node packaging/lint_workflow.mjs
+	packaging/test.sh
+
+release-check: ## Say what is missing for a release
+	@python3 packaging/release_check.py

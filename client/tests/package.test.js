@@ -36,7 +36,7 @@ test("the package has the module, its types, its page and its licence", (t) => {
   }
   // Scripts write before it.
   const [{ name, version, files }] = JSON.parse(packed.slice(packed.indexOf("[\n")));
-  assert.equal(name, "voxgate");
+  assert.equal(name, "@voxgate/client");
   assert.deepEqual(files.map(({ path }) => path).sort(), ["LICENSE", "README.md", "package.json", "voxgate.d.ts", "voxgate.js"]);
   assert.equal(version, /^version = "(.*)"$/m.exec(text("../Cargo.toml"))[1], "one version for all");
 });

@@ -1,7 +1,7 @@
 // What the types allow, and what they refuse. Checked by tests/api/client_module.rs.
 
-import { VoxgateError, models, record, requestUsage, subtitles, transcribe, usage } from "voxgate";
-import type { Done, Recording, Token, TranscribeOptions, TranscriptEvent, Transcription } from "voxgate";
+import { VoxgateError, models, record, requestUsage, subtitles, transcribe, usage } from "@voxgate/client";
+import type { Done, Recording, Token, TranscribeOptions, TranscriptEvent, Transcription } from "@voxgate/client";
 
 declare const blob: Blob;
 declare const session: { token: string };

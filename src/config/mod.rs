@@ -185,6 +185,10 @@ impl Settings {
         self.uses_sandbox() && self.models.values().all(|model| model.provider == OPENAI)
     }
 
+    fn default_is_openais(&self) -> bool {
+        self.models.get(&self.default_model).is_some_and(|model| model.provider == OPENAI)
+    }
+
     fn check_default_model(&self, root: &Section) {
         if !self.models.contains_key(&self.default_model) {
             let known: Vec<_> = self.models.keys().map(String::as_str).collect();
@@ -204,16 +208,17 @@ impl Settings {
             let what = format!("is required to listen on {address}; set VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE");
             root.problem("identity.jwt_secret", what);
         }
-        if self.uses_sandbox() && self.models.get(&self.default_model).is_some_and(|model| model.provider == OPENAI) {
+        if self.uses_sandbox() && self.default_is_openais() {
             let what = format!("is required to listen on {address}; set OPENAI_API_KEY or OPENAI_API_KEY_FILE");
             root.problem("providers.openai.api_key", what);
         }
     }
 
-    /// Returns these settings without the sandbox if other machines can connect: the operator uses another provider, so the
-    /// gateway does not offer the models of OpenAI alone.
+    /// Returns these settings without the sandbox if the operator uses another provider: the default model is another
+    /// provider's, or other machines can connect. Callers then get only models that recognise speech.
     fn with_usable_models(self) -> Self {
-        if self.fixed.server.is_loopback() { self } else { self.without_sandbox() }
+        let may_use_sandbox = self.fixed.server.is_loopback() && self.default_is_openais();
+        if may_use_sandbox { self } else { self.without_sandbox() }
     }
 
     /// Returns these settings without OpenAI and its models if the sandbox would stand in for it.

@@ -37,7 +37,7 @@ def transcribe(hears, recording, case, piece_seconds):
     for start, end in _cuts(recording, target, window):
         first, last = round(start * RATE), min(len(samples), round(end * RATE))
         found.append(pieces.Piece(first, last, 1.0))
-        heard = list(hears.hear(samples[first:last]))
+        heard = list(hears.hear(samples[first:last]).segments)
         if case.format == "srt":
             cues += _estimated("".join(segment.text for segment in heard), start, end, recording)
         else:

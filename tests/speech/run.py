@@ -138,7 +138,7 @@ def main():
 
 def check(run, cases, binary):
     """Runs the cases, prints a row for each, and returns what was missed."""
-    hears = recogniser.Recogniser()
+    hears = recogniser.Cached()
     made = {(case, seed): _make(run, case, seed) for case in cases for seed in run.seeds}
     with concurrent.futures.ThreadPoolExecutor(provider.AT_ONCE) as pool:
         recorded = {recording.path: recording for recording in made.values()}
@@ -177,7 +177,7 @@ def _make(run, case, seed):
 
 
 def _whole(hears, recording):
-    heard = hears.hear(recogniser.decode(recording.path))
+    heard = hears.hear(recogniser.decode(recording.path)).segments
     return score.score(recording.sentences, [score.Cue(part.text, part.start, part.end) for part in heard])
 
 

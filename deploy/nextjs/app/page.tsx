@@ -1,7 +1,7 @@
 "use client";
 
 import { useEffect, useRef, useState } from "react";
-import { record, type Recording } from "voxgate";
+import { record, type Recording } from "@voxgate/client";
 
 import { throughServer, toGateway } from "../lib/transcribe.ts";
 

@@ -1,6 +1,6 @@
 // The two ways from the page to a transcript. Both give the same events and the same errors.
 
-import { transcribe, type Token, type Transcription } from "voxgate";
+import { transcribe, type Token, type Transcription } from "@voxgate/client";
 
 /** Through this server: the page has no token, and the gateway needs to be reached by this server alone. */
 export function throughServer(recording: Blob, signal: AbortSignal): Transcription {

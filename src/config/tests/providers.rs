@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{load, problems};
+use super::{OPENAI, load, problems};
 
 #[test]
 fn an_answer_may_have_a_byte() {
@@ -12,6 +12,17 @@ fn an_answer_may_have_a_byte() {
         let said = problems(&format!("[{section}]\n{name} = {value}"), &[]);
         assert!(said.contains(&format!("{key}: got {value}; takes a whole number from 1 to 1073741824")), "{said}");
     }
+}
+
+#[test]
+fn a_default_model_of_another_provider_leaves_no_sandbox() {
+    let toml = "default_model = \"mine\"\n[providers.local]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+                [models.mine]\nprovider = \"local\"";
+    let settings = load(toml, &[]).unwrap();
+    assert_eq!(settings.models.keys().collect::<Vec<_>>(), ["mine"]);
+    assert!(!settings.uses_sandbox() && !settings.providers.contains_key(OPENAI));
+    let with_key = load(toml, &[("OPENAI_API_KEY", "sk-1")]).unwrap();
+    assert!(with_key.models.contains_key("whisper-1"), "a key makes OpenAI's models usable");
 }
 
 #[test]
