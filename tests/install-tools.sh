@@ -29,6 +29,7 @@ need curl curl
 need redis-server redis-server
 need ffmpeg ffmpeg
 need systemd-analyze systemd
+need groff groff-base
 need npm nodejs npm
 need python3 python3 python3-venv
 [ "${1:-}" != browser ] || need chromium chromium

@@ -5,3 +5,4 @@ mod connections;
 mod fd_limit;
 pub mod reload;
 pub mod server;
+pub mod signals;

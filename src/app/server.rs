@@ -10,14 +10,15 @@ use actix_service::IntoServiceFactory;
 use actix_web::App;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
 use super::build::{BuildError, build_state};
 use super::connections::Connections;
 use super::fd_limit::Shares;
 use super::reload::{Reloader, SettingsSource};
+use super::signals::Signals;
 use crate::admission::{Limiter, LimiterError};
 use crate::config::Settings;
 use crate::http;
@@ -74,31 +75,31 @@ pub enum StartError {
 /// A gateway that listens and is ready to run.
 pub struct Application {
     address: SocketAddr,
-    ops_address: SocketAddr,
     current_state: Data<CurrentState>,
     connections: Connections,
-    source: SettingsSource,
     settlements: SettlementQueue,
     public: Server,
-    operational: Server,
+    operational: Option<Operational>,
     sandbox: Option<Sandbox>,
     shutdown: watch::Sender<bool>,
-    /// Closes the operational listener, last of all.
-    ops_shutdown: watch::Sender<bool>,
-    /// Registered at the start, so that a signal before [`Application::run`] is not lost and does not kill the process.
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
+}
+
+/// The operational listener.
+struct Operational {
+    address: SocketAddr,
+    server: Server,
+    /// Closes the listener, last of all.
+    shutdown: watch::Sender<bool>,
 }
 
 impl Application {
-    /// Opens the listeners. From then on the system accepts connections; the gateway answers them once
-    /// [`Application::run`] is polled. Call it on a tokio runtime. A reload reads the settings from `source`.
-    pub fn build(settings: Settings, source: SettingsSource) -> Result<Self, StartError> {
+    /// Opens the listeners. From then on the system accepts connections; the gateway answers them once it runs. Call it on
+    /// a tokio runtime.
+    pub fn build(settings: Settings) -> Result<Self, StartError> {
         let public_socket = listen("server.bind", settings.fixed.server.bind)?;
-        let ops_socket = listen("server.ops_bind", settings.fixed.server.ops_bind)?;
+        let ops_socket =
+            settings.fixed.server.ops_bind.map(|address| listen("server.ops_bind", address)).transpose()?;
         let address = public_socket.local_addr()?;
-        let ops_address = ops_socket.local_addr()?;
         probe_directory(&settings.fixed.spool.spool_dir)?;
         let sandbox = if settings.uses_sandbox() { Some(Sandbox::start(&settings)?) } else { None };
         let client_tls = ClientTls::load()?;
@@ -118,22 +119,17 @@ impl Application {
             connections.metrics(),
         )?;
         let current_state = Data::new(CurrentState::new(build_state(settings, Arc::new(shared), None)?));
-        let ((shutdown, on_shutdown), (ops_shutdown, ops_on_shutdown)) = (watch::channel(false), watch::channel(false));
+        let (shutdown, on_shutdown) = watch::channel(false);
+        let operational = ops_socket.map(|socket| Operational::build(socket, &current_state, &connections));
         Ok(Self {
             address,
-            ops_address,
             public: public(public_socket, &current_state, &client_tls, &connections, on_shutdown)?,
-            operational: operational(ops_socket, &current_state, &connections, ops_on_shutdown)?,
+            operational: operational.transpose()?,
             current_state,
             connections,
-            source,
             settlements,
             sandbox,
             shutdown,
-            ops_shutdown,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -142,57 +138,60 @@ impl Application {
         self.address
     }
 
-    /// Returns the address for probes.
-    pub fn ops_address(&self) -> SocketAddr {
-        self.ops_address
+    /// Returns the address for probes, if there is one.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.operational.as_ref().map(|operational| operational.address)
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once.
-    pub async fn run(self) -> io::Result<()> {
-        let Self {
-            current_state,
-            connections,
-            source,
-            settlements,
-            public,
-            operational,
-            sandbox,
-            shutdown,
-            ops_shutdown,
-            ..
-        } = self;
-        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
-        let reloader = Reloader::new(current_state.clone(), connections.tls, source);
-        let reloading = tokio::spawn(reloader.watch(self.hangup));
+    /// Serves until SIGTERM or Ctrl-C, then finishes requests in flight. A second signal stops the gateway at once. A reload
+    /// reads the settings from `source`.
+    pub async fn run(self, source: SettingsSource, signals: Signals) -> io::Result<()> {
+        let Signals { mut terminate, mut interrupt, hangup } = signals;
+        let reloader = Reloader::new(self.current_state.clone(), Arc::clone(&self.connections.tls), source);
+        let reloading = tokio::spawn(reloader.watch(hangup));
+        let on_signal = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let stopped = self.run_until(on_signal).await;
+        reloading.abort();
+        stopped
+    }
+
+    /// Serves until `stop` completes, then finishes requests in flight. If `stop` completes once more, they are dropped.
+    pub async fn run_until(self, mut stop: impl AsyncFnMut()) -> io::Result<()> {
+        let Self { current_state, settlements, public, operational, sandbox, shutdown, .. } = self;
         let upkeep = tokio::spawn(metrics::upkeep());
-        let (public_handle, ops_handle) = (public.handle(), operational.handle());
+        let public_handle = public.handle();
         let public = tokio::spawn(public);
-        let operational = tokio::spawn(operational);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let operational = operational.map(|Operational { server, shutdown, .. }| {
+            let handle = server.handle();
+            (tokio::spawn(server), handle, shutdown)
+        });
+        stop().await;
         let state = current_state.current();
         state.shared.stop();
         tracing::info!(at_most = ?state.settings.fixed.server.shutdown_timeout, "stopping: finishing requests in flight");
         shutdown.send_replace(true);
         let finish = async {
-            stop(&public_handle, public).await?;
+            join(&public_handle, true, public).await?;
             // Keep the operational listener until last, so that probes see the gateway stop. The sandbox must serve
             // requests in flight.
             if let Some(sandbox) = sandbox {
                 sandbox.stop().await;
             }
-            ops_shutdown.send_replace(true);
-            ops_handle.stop(false).await;
-            operational.await.map_err(io::Error::other)?
+            if let Some((operational, handle, shutdown)) = operational {
+                shutdown.send_replace(true);
+                join(&handle, false, operational).await?;
+            }
+            Ok::<_, io::Error>(())
         };
         tokio::select! {
             finished = finish => finished?,
-            _ = terminate.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
-            _ = interrupt.recv() => tracing::warn!("a second signal: requests in flight are dropped"),
+            () = stop() => tracing::warn!("a second signal: requests in flight are dropped"),
         }
-        reloading.abort();
         upkeep.abort();
         // No request is in flight any more; the costs of all are in the store or in the journal on disk.
         settlements.close().await;
@@ -204,8 +203,9 @@ impl Application {
     }
 }
 
-async fn stop(handle: &ServerHandle, server: tokio::task::JoinHandle<io::Result<()>>) -> io::Result<()> {
-    handle.stop(true).await;
+/// Stops a server, and waits until it has stopped.
+async fn join(handle: &ServerHandle, graceful: bool, server: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    handle.stop(graceful).await;
     server.await.map_err(io::Error::other)?
 }
 
@@ -255,24 +255,27 @@ fn public(
     Ok(server.run())
 }
 
-/// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
-/// its own thread and its own connections, so it answers even when the public listener cannot.
-fn operational(
-    socket: TcpListener,
-    current_state: &Data<CurrentState>,
-    connections: &Connections,
-    shutdown: watch::Receiver<bool>,
-) -> io::Result<Server> {
-    let max = connections.ops.max();
-    let (current_state, acceptor) = (current_state.clone(), connections.ops_acceptor(current_state, shutdown));
-    let server = Server::build()
-        .disable_signals()
-        .shutdown_timeout(1)
-        .workers(1)
-        .max_concurrent_connections(max + WORKER_SLACK)
-        .listen("voxgate-ops", socket, move || {
-            let application = App::new().app_data(current_state.clone()).configure(http::operational);
-            transport::accept(application.into_factory(), acceptor.clone())
-        })?;
-    Ok(server.run())
+impl Operational {
+    /// Builds the operational listener, for probes and Prometheus, which need no token. Clients must not reach it. It has
+    /// its own thread and its own connections, so it answers even when the public listener cannot.
+    fn build(
+        socket: TcpListener,
+        current_state: &Data<CurrentState>,
+        connections: &Connections,
+    ) -> Result<Self, StartError> {
+        let address = socket.local_addr()?;
+        let (shutdown, on_shutdown) = watch::channel(false);
+        let max = connections.ops.max();
+        let (current_state, acceptor) = (current_state.clone(), connections.ops_acceptor(current_state, on_shutdown));
+        let server = Server::build()
+            .disable_signals()
+            .shutdown_timeout(1)
+            .workers(1)
+            .max_concurrent_connections(max + WORKER_SLACK)
+            .listen("voxgate-ops", socket, move || {
+                let application = App::new().app_data(current_state.clone()).configure(http::operational);
+                transport::accept(application.into_factory(), acceptor.clone())
+            })?;
+        Ok(Self { address, server: server.run(), shutdown })
+    }
 }

@@ -58,7 +58,8 @@ pub(super) async fn run(settings: Result<Settings, Problems>) -> Result<(), Fail
 /// Prints a summary of the settings, to show that the right file and the right variables were read.
 fn print_summary(settings: &Settings) -> Result<(), Failure> {
     let server = &settings.fixed.server;
-    let listeners = format!("clients {}, probes and metrics {}", server.bind, server.ops_bind);
+    let probes = server.ops_bind.map(|address| format!(", probes and metrics {address}")).unwrap_or_default();
+    let listeners = format!("clients {}{probes}", server.bind);
     print_line("listeners", &listeners)?;
     print_line("providers", &counted(settings.providers.keys(), None))?;
     print_line("models", &counted(settings.models.keys(), Some(&settings.default_model)))?;

@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod completions;
+mod generated_secret;
 mod health;
 mod man;
 mod output;
@@ -11,9 +12,10 @@ mod revoke;
 mod serve;
 mod show;
 mod token;
+mod transcribe;
 mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -62,6 +64,8 @@ struct Source {
 enum Command {
     /// Serve requests; the default command.
     Serve,
+    /// Transcribe recordings, with the provider's key alone or by a gateway elsewhere.
+    Transcribe(transcribe::Arguments),
     /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.
@@ -85,6 +89,7 @@ impl Cli {
         let settings = || Settings::load(file.as_deref());
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings(), file.clone())),
+            Command::Transcribe(arguments) => transcribe(&arguments, file.as_deref()),
             Command::Check => on_runtime(check::run(settings())),
             Command::Token(token) => on_runtime(token.run(settings())),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings())),
@@ -101,6 +106,14 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     // The listeners' threads have runtimes of their own; this one waits for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     report(runtime.map_err(Failure::other).and_then(|runtime| runtime.block_on(command)))
+}
+
+/// Transcribes recordings. Its exit status says more than success or failure.
+fn transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => ExitCode::from(runtime.block_on(transcribe::run(arguments, file))),
+        Err(error) => report(Err(Failure::other(error))),
+    }
 }
 
 #[allow(clippy::print_stderr)] // A command's error goes to the person at the terminal.

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use super::banner;
+use super::generated_secret::generate_secret;
 use super::output::Failure;
 use crate::app::reload::SettingsSource;
 use crate::app::server::Application;
+use crate::app::signals::Signals;
 use crate::config::{Problems, Settings};
-use crate::identity::{KeyMaterial, KeySpec};
 use crate::telemetry;
 
 pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathBuf>) -> Result<(), Failure> {
@@ -26,21 +25,14 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
         );
     }
     let banner = banner::Banner::new(&settings, generated_secret.is_some(), file.as_deref());
-    let application =
-        Application::build(settings, SettingsSource { file, generated_secret }).map_err(Failure::other)?;
+    let signals = Signals::catch().map_err(Failure::other)?;
+    let application = Application::build(settings).map_err(Failure::other)?;
     tracing::info!(
         address = %application.address(),
-        ops_address = %application.ops_address(),
+        ops_address = application.ops_address().map(tracing::field::display),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
     banner.print(application.address());
-    application.run().await.map_err(Failure::other)
-}
-
-/// Generates a secret that ends with the process.
-fn generate_secret() -> KeySpec {
-    let random = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let material = KeyMaterial::Secret(SecretString::from(random));
-    KeySpec { kid: None, algorithm: jsonwebtoken::Algorithm::HS256, material }
+    application.run(SettingsSource { file, generated_secret }, signals).await.map_err(Failure::other)
 }

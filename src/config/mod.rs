@@ -11,6 +11,7 @@ mod fixed;
 mod identity;
 mod intake;
 mod models;
+mod one_command;
 mod plans;
 mod presets;
 mod providers;
@@ -54,6 +55,7 @@ pub use upstream::{Breaker, ProviderConnections, Relay, Upstream};
 pub use wire::ProviderApi;
 
 use reader::Section;
+use source::Source;
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -101,17 +103,19 @@ pub struct Reloaded {
 impl Settings {
     /// Reads `file`, or the file that `VOXGATE_CONFIG` names, and the environment of this process.
     pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
-        // The gateway has no variables that are not UTF-8.
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::from_source(file, environment)
+        Self::from_source(file, source::environment())
     }
 
     fn from_source(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
-        let mut source = source::read(file, environment)?;
+        let settings = Self::from_tree(source::read(file, environment)?)?;
+        Ok(settings.with_usable_models().with_namespace())
+    }
+
+    /// Reads all topics from the tree, and checks them.
+    fn from_tree(mut source: Source) -> Result<Self, Problems> {
         models::merge_built_in(&mut source.table);
         let mut root = Section::root(source.table, source.origins, source.files);
         let settings = Self::read(&mut root);
@@ -124,7 +128,7 @@ impl Settings {
             return Err(problems);
         }
         let files = problems.files().clone();
-        Ok(Self { files, ..settings.with_usable_models().with_namespace() })
+        Ok(Self { files, ..settings })
     }
 
     fn read(root: &mut Section) -> Self {
@@ -210,10 +214,16 @@ impl Settings {
         }
     }
 
-    /// Returns these settings without OpenAI if it would be the sandbox and the operator uses another provider: the default
-    /// model is another provider's, or other machines can connect. Callers then get only models that recognise speech.
-    fn with_usable_models(mut self) -> Self {
-        if !self.uses_sandbox() || (self.fixed.server.is_loopback() && self.default_is_openais()) {
+    /// Returns these settings without the sandbox if the operator uses another provider: the default model is another
+    /// provider's, or other machines can connect. Callers then get only models that recognise speech.
+    fn with_usable_models(self) -> Self {
+        let may_use_sandbox = self.fixed.server.is_loopback() && self.default_is_openais();
+        if may_use_sandbox { self } else { self.without_sandbox() }
+    }
+
+    /// Returns these settings without OpenAI and its models if the sandbox would stand in for it.
+    fn without_sandbox(mut self) -> Self {
+        if !self.uses_sandbox() {
             return self;
         }
         self.models.retain(|_, model| model.provider != OPENAI);

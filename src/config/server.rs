@@ -16,8 +16,9 @@ use crate::domain::words::words;
 pub struct Server {
     /// The address for clients. `server.bind`, `VOXGATE_BIND`; 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// The address for probes and Prometheus. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464.
-    pub ops_bind: SocketAddr,
+    /// The address for probes and Prometheus. `server.ops_bind`, `VOXGATE_OPS_BIND`; 127.0.0.1:9464. `None`: there is no
+    /// such listener, which no setting says, but only [`Settings::for_one_command`](super::Settings::for_one_command).
+    pub ops_bind: Option<SocketAddr>,
     /// The number of worker threads; 0 is one per core.
     pub workers: usize,
     /// The time for a request's head; 10s.
@@ -58,7 +59,7 @@ impl Server {
         let per_address = section.ranged("max_connections_per_address", 0..=1_000_000);
         let settings = Self {
             bind: section.value("bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
-            ops_bind: section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            ops_bind: Some(section.value("ops_bind", SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)))),
             workers: section.value("workers", 0),
             header_timeout: section.value("header_timeout", Duration::from_secs(10)),
             write_timeout: section.value("write_timeout", Duration::from_secs(30)),

@@ -30,6 +30,11 @@ pub(super) struct Source {
     pub(super) files: Files,
 }
 
+/// Returns the variables of this process. The gateway has none that are not UTF-8.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Reads `file`, or the file that `VOXGATE_CONFIG` names, and overrides it with the variables in `environment`.
 pub(super) fn read(
     file: Option<&Path>,

@@ -28,19 +28,32 @@ pub enum LogError {
     Start(#[from] TryInitError),
 }
 
+/// The events of a gateway that runs by itself. The store logs once when Redis is unavailable, so the client's own messages
+/// are off.
+const OF_A_SERVICE: &str = "info,actix_http=off,actix_server=warn,redis=off";
+/// The events for a person at a terminal, who is told the outcome apart from them.
+const OF_A_COMMAND: &str = "warn,actix_http=off,actix_server=off";
+
 /// Reads the filter in `RUST_LOG`. An empty value counts as unset, as for every variable.
-fn filter() -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+fn filter(default: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let chosen = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    // The store logs once when Redis is unavailable, so the client's own messages are off.
-    let default = "info,actix_http=off,actix_server=warn,redis=off";
     EnvFilter::try_new(if chosen.trim().is_empty() { default } else { &chosen })
 }
 
 /// Starts logging to standard error; standard output stays free for the output that a user asked for. `RUST_LOG`
 /// chooses the events.
 pub fn start(format: LogFormat) -> Result<(), LogError> {
+    start_with(format, OF_A_SERVICE)
+}
+
+/// Starts logging as [`start`] does, for a command: unless `RUST_LOG` says otherwise, warnings and errors alone, as text.
+pub fn start_warnings() -> Result<(), LogError> {
+    start_with(LogFormat::Pretty, OF_A_COMMAND)
+}
+
+fn start_with(format: LogFormat, default: &str) -> Result<(), LogError> {
     log_panics();
-    let registry = tracing_subscriber::registry().with(filter()?);
+    let registry = tracing_subscriber::registry().with(filter(default)?);
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,

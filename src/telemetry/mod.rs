@@ -6,5 +6,5 @@ pub mod metrics;
 mod spans;
 pub mod traces;
 
-pub use logs::start as start_logs;
+pub use logs::{LogError, start as start_logs, start_warnings};
 pub use spans::{RequestSpan, new_request_id};

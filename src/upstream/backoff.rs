@@ -48,8 +48,8 @@ impl Backoff {
     }
 }
 
-/// Reads the wait that a provider asks for, if it does: in milliseconds, in seconds, or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// Reads the wait that an answer asks for, if it does: in milliseconds, in seconds, or as a date.
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     stated(headers, now).map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 

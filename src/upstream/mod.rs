@@ -45,6 +45,7 @@ mod transport;
 mod wire;
 
 pub use answer_budget::{AnswerBudget, AnswerBytes};
+pub use backoff::retry_after;
 pub use breaker::BreakerState;
 pub use chunks::EventBytes;
 pub use client::Upstream;

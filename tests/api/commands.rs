@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::support::gateway::{Gateway, run};
 use crate::support::provider::{KEY, Provider};
 use crate::support::token::{self, SECRET};
+use crate::support::tools::{TOOLS, require_tool};
 
 fn voxgate(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let folder = TempDir::new().unwrap();
@@ -188,17 +189,74 @@ fn a_token_is_explained_without_being_repeated() {
 fn help_names_every_command_and_where_settings_come_from() {
     let (code, help, _) = voxgate(&["--help"], &[]);
     assert_eq!(code, Some(0));
-    for word in
-        ["serve", "check", "token", "usage", "health", "--config", "OPENAI_API_KEY", "VOXGATE_JWT_SECRET", "REDIS_URL"]
-    {
+    for word in [
+        "serve",
+        "transcribe",
+        "check",
+        "token",
+        "usage",
+        "health",
+        "--config",
+        "OPENAI_API_KEY",
+        "VOXGATE_JWT_SECRET",
+        "REDIS_URL",
+    ] {
         assert!(help.contains(word), "{word} is not in:\n{help}");
     }
-    for command in ["serve", "check", "token", "usage", "health"] {
+    for command in ["serve", "transcribe", "check", "token", "usage", "health", "completions", "man"] {
         let (code, help, _) = voxgate(&[command, "--help"], &[]);
         assert!(code == Some(0) && help.contains("Usage:"), "{help}");
     }
     let (code, _, said) = voxgate(&["sevre"], &[]);
     assert!(code == Some(2) && said.contains("serve"), "{said}");
+}
+
+/// Packages are built where there are no settings, or wrong ones.
+#[test]
+fn completions_and_manual_pages_need_no_settings() {
+    let wrong = [("VOXGATE_BIND", "nowhere")];
+    for (shell, word) in [("bash", "complete -F"), ("zsh", "#compdef voxgate"), ("fish", "complete -c voxgate")] {
+        let (code, script, said) = voxgate(&["completions", shell], &wrong);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(script.contains(word) && script.contains("transcribe"), "{shell}:\n{script}");
+    }
+    let (code, page, said) = voxgate(&["man"], &wrong);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(page.contains(".TH voxgate 1") && page.contains("OPENAI_API_KEY"), "{page}");
+    assert_eq!(voxgate(&["completions", "tcsh"], &[]).0, Some(2));
+}
+
+#[test]
+fn bash_can_read_its_completions() {
+    let (_, script, _) = voxgate(&["completions", "bash"], &[]);
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = bash.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// Each page is read as `man` does, and its lines of code are those of `--help`.
+#[test]
+fn every_command_has_a_manual_page_that_man_can_read() {
+    let folder = TempDir::new().unwrap();
+    let pages = folder.path().join("man1");
+    let (code, _, said) = voxgate(&["man", "--output", pages.to_str().unwrap()], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let mut names: Vec<_> = std::fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(
+        names.contains(&pages.join("voxgate.1")) && names.contains(&pages.join("voxgate-transcribe.1")),
+        "{names:?}"
+    );
+    let page = std::fs::read_to_string(pages.join("voxgate-transcribe.1")).unwrap();
+    assert!(page.contains(".nf\n  voxgate transcribe recordings/"), "{page}");
+    for name in &names {
+        let text = std::fs::read_to_string(name).unwrap();
+        assert!(text.contains(".TH voxgate") && text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{text}");
+    }
+    let Some(groff) = require_tool("groff", TOOLS) else { return };
+    let read = Command::new(groff).args(["-man", "-ww", "-z"]).args(&names).output().unwrap();
+    assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::support::gateway::{Gateway, Log, Setup};
-use crate::support::provider::TRANSCRIPT;
+use crate::support::provider::{KEY, TRANSCRIPT};
 use crate::support::repository::{self, readme_block, readme_blocks};
 use crate::support::token;
 use crate::support::tools::{TOOLS, require_tool};
@@ -17,12 +17,13 @@ const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// What each block is about, by what its first line begins with. One that is not here is one that nobody runs.
-const BLOCKS: [(&str, &str); 15] = [
+const BLOCKS: [(&str, &str); 16] = [
     ("text", "   browser, script, OpenAI SDK"),
     ("sh", "git clone "),
     ("text", "Voxgate listens on"),
     ("sh", WITH_A_KEY),
     ("sh", "url=http://"),
+    ("sh", TRANSCRIBE),
     ("python", "import os\nfrom openai import OpenAI"),
     ("js", "import fs from"),
     ("html", "<!doctype html>"),
@@ -34,6 +35,7 @@ const BLOCKS: [(&str, &str); 15] = [
     ("sh", CONTAINERS),
     ("sh", CONTAINERS_WITHOUT_A_KEY),
 ];
+const TRANSCRIBE: &str = "export OPENAI_API_KEY=sk-…\nvoxgate transcribe";
 const WITH_A_KEY: &str = "mkdir -p -m 700 secrets\n\
                           [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\nexport";
 const CONTAINERS: &str = "mkdir -p -m 700 secrets\n\
@@ -325,6 +327,24 @@ async fn the_commands_in_the_readme_do_what_it_says() {
         let output = gateway.command(&arguments);
         assert!(output.status.success(), "{output:?}");
     }
+}
+
+#[tokio::test]
+async fn recordings_are_transcribed_from_the_command_line_as_the_readme_says() {
+    let (newcomer, gateway) = (Newcomer::new(), Gateway::start().await);
+    std::fs::create_dir(newcomer.path("recordings")).unwrap();
+    std::fs::copy(repository().join("tests/media/sample.wav"), newcomer.path("recordings/talk.wav")).unwrap();
+    let commands = local(&readme_block(TRANSCRIBE), &gateway).replace("sk-…", KEY);
+    let (home, token) = (newcomer.path("home"), token::good());
+    let variables = [
+        ("OPENAI_BASE_URL", gateway.provider.base_url()),
+        ("HOME", home.to_str().unwrap().to_owned()),
+        ("VOXGATE_TOKEN", token),
+    ];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let said = newcomer.pastes(&commands, &variables).await;
+    assert_eq!(said.matches(TRANSCRIPT).count(), 2, "{said}");
+    assert!(newcomer.path("subtitles/talk.srt").exists(), "{said}");
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@
 //!   connections for clients of HTTP/2.
 //! * [`scrape`], [`busy_gateway`]: what `/metrics` says; [`collector`], [`spans`]: traces.
 //! * [`contract`]: `openapi.yaml`, which every answer is checked against.
-//! * [`sessions`], [`revocation`], [`usage_command`]: what an operator or a backend does.
+//! * [`sessions`], [`revocation`], [`usage_command`]: what an operator or a backend does; [`transcribe`]: what a person with
+//!   recordings does.
 //! * [`compose_file`], [`repository`]: files of this repository.
 //! * [`tools`]: programs that a machine may not have.
 //! * [`poll`]: waits for what cannot notify a test; [`open_files`]: for the files of a gateway.
@@ -51,5 +52,6 @@ pub(crate) mod talk;
 pub(crate) mod token;
 #[path = "../../support/tools.rs"]
 pub(crate) mod tools;
+pub(crate) mod transcribe;
 pub(crate) mod usage_command;
 pub(crate) mod wire;

@@ -43,7 +43,7 @@ impl OperatorPage {
         let current = request.app_data::<Data<CurrentState>>().ok_or_else(ApiError::internal)?;
         let state = current.current();
         let console = &state.settings.console;
-        let is_on_loopback = state.settings.fixed.server.ops_bind.ip().is_loopback();
+        let is_on_loopback = state.settings.fixed.server.ops_bind.is_some_and(|address| address.ip().is_loopback());
         if !is_on_loopback && console.operator_token.is_none() {
             return Err(not_found(request));
         }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 pub(crate) use answer::{Answer, Events};
 pub(crate) use log::Log;
-pub(crate) use setup::{Setup, run, run_into};
+pub(crate) use setup::{Setup, command, run, run_into};
 
 use crate::support::contract;
 use crate::support::form::Form;

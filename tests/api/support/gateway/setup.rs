@@ -208,7 +208,8 @@ impl Setup {
     }
 }
 
-fn command(variables: &BTreeMap<String, String>) -> Command {
+/// The program with these variables alone, still without arguments.
+pub(crate) fn command(variables: &BTreeMap<String, String>) -> Command {
     clean(Command::new(GATEWAY), variables)
 }
 

@@ -1,0 +1,132 @@
+//! All recordings of a run, several at a time.
+
+use std::io;
+
+use futures_util::{StreamExt, stream};
+
+use super::amounts;
+use super::client::GatewayClient;
+use super::display::Display;
+use super::error::TranscribeError;
+use super::heard::Heard;
+use super::output_file::{OutputFile, Written};
+use super::plan::Task;
+use super::printer::{Named, Printer};
+use super::recording_progress::RecordingProgress;
+use super::request::{Options, Request};
+use super::slots::Slots;
+use super::tally::{Tally, count};
+use super::transcript::Transcript;
+use super::words::Words;
+
+/// A run over recordings.
+pub(super) struct Batch<'a> {
+    pub(super) client: &'a GatewayClient,
+    pub(super) options: &'a Options,
+    pub(super) tasks: &'a [Task],
+    pub(super) jobs: usize,
+    /// True if transcripts that are there are replaced.
+    pub(super) overwrite: bool,
+    /// True if words are printed as they come.
+    pub(super) stream: bool,
+    pub(super) display: &'a Display,
+    pub(super) tally: &'a Tally,
+}
+
+/// What is to be done with a transcript, or with a part of one.
+enum Finished {
+    /// It is in its file, or its words were printed.
+    Delivered,
+    /// It goes to standard output.
+    ToPrint(Heard),
+}
+
+impl Batch<'_> {
+    /// Transcribes all recordings. Fails if standard output does.
+    pub(super) async fn run(&self) -> io::Result<()> {
+        let slots = &Slots::new(self.jobs);
+        let mut printer = Printer::new(self.tasks.len());
+        let tasks = self.tasks.iter().enumerate();
+        let tasks = tasks.map(|(position, task)| async move { (position, task, self.transcribe(task, slots).await) });
+        let mut finished = stream::iter(tasks).buffer_unordered(self.jobs);
+        while let Some((position, task, finished)) = finished.next().await {
+            let named = match finished {
+                Finished::Delivered => None,
+                Finished::ToPrint(heard) => Some(Named { name: task.input.label(), heard }),
+            };
+            self.display.beside(|| printer.put(position, named, &mut io::stdout().lock()))?;
+        }
+        Ok(())
+    }
+
+    async fn transcribe(&self, task: &Task, slots: &Slots) -> Finished {
+        let mut progress = RecordingProgress::new(task.input.label(), self.display);
+        let mut words = Words::new(self.stream);
+        let request = Request { client: self.client, options: self.options, slots, input: &task.input };
+        match request.transcribe(&mut progress, &mut words).await {
+            Ok(transcript) => self.deliver(task, transcript, progress, words),
+            Err(error) => {
+                words.break_off();
+                self.fail(task, error, progress)
+            }
+        }
+    }
+
+    fn deliver(&self, task: &Task, transcript: Transcript, progress: RecordingProgress, words: Words) -> Finished {
+        let Transcript { heard, audio } = transcript;
+        let audio = audio.map(|audio| format!(", {} of audio", amounts::length(audio.duration()))).unwrap_or_default();
+        let Some(file) = &task.output else {
+            count(&self.tally.done);
+            progress.finish(&format!("transcribed{audio}"));
+            if self.stream {
+                words.finish(&heard);
+                return Finished::Delivered;
+            }
+            return Finished::ToPrint(heard);
+        };
+        match file.write(&heard.0, self.overwrite) {
+            Ok(Written::New) => {
+                count(&self.tally.done);
+                progress.finish(&format!("written to {}{audio}", file.label()));
+            }
+            Ok(Written::WasThere) => {
+                count(&self.tally.skipped);
+                progress.finish(&format!("{} has come in the meantime, and stays", file.label()));
+            }
+            Err(error) => return self.fail(task, unwritable(file, error), progress),
+        }
+        Finished::Delivered
+    }
+
+    /// Tells why there is no transcript. What was heard of it was paid for, so it is kept.
+    fn fail(&self, task: &Task, error: TranscribeError, progress: RecordingProgress) -> Finished {
+        count(&self.tally.failed);
+        let TranscribeError::Incomplete { refusal, heard, missing } = error else {
+            progress.fail(&error.to_string());
+            return Finished::Delivered;
+        };
+        let missing = format!("{refusal}; missing is {missing}");
+        match &task.output {
+            Some(file) => {
+                let kept = match file.write_incomplete(&heard.0) {
+                    Ok(name) => format!("what was heard is in {name}"),
+                    Err(error) => unwritable(file, error).to_string(),
+                };
+                progress.fail(&format!("{missing}; {kept}"));
+                Finished::Delivered
+            }
+            None if self.stream => {
+                progress.fail(&missing);
+                Finished::Delivered
+            }
+            None => {
+                progress.fail(&missing);
+                Finished::ToPrint(heard)
+            }
+        }
+    }
+}
+
+fn unwritable(file: &OutputFile, error: io::Error) -> TranscribeError {
+    TranscribeError::Unwritable { file: file.label(), error }
+}

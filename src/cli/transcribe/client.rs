@@ -1,0 +1,166 @@
+//! A client of a gateway.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::multipart::Form;
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::address::GatewayAddress;
+use super::answer::{MAX_ERROR_BYTES, read_body};
+use super::error::TranscribeError;
+use super::refusal::Refusal;
+use super::token_source::{TokenError, authorization};
+use crate::cli::reach::unreachable;
+use crate::upstream::SANDBOX;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for the list of models, which a gateway has in memory.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The interval at which the system asks if a silent gateway is still there: an answer may take an hour.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// The header with the provider that answered.
+const PROVIDER: &str = "x-voxgate-provider";
+/// The header with the time that a client allows.
+const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
+
+/// The reason why a gateway cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    /// No HTTP client can be made, for example for lack of trusted certificates.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+    /// There is no token that can be sent.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The gateway gives no answer.
+    #[error("{address} cannot be reached: {reason}")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The gateway refuses the token.
+    #[error("{address}: {refusal}")]
+    Refused {
+        /// The address.
+        address: String,
+        /// What the gateway says.
+        refusal: Box<Refusal>,
+    },
+    /// The gateway has no provider.
+    #[error("{0} answers from its sandbox, which recognises no speech: its operator has to set a provider's key")]
+    Sandbox(String),
+}
+
+/// A client of one gateway.
+#[derive(Debug)]
+pub(super) struct GatewayClient {
+    http: Client,
+    address: GatewayAddress,
+    authorization: HeaderValue,
+    /// True if the head of a stream says for sure which provider answers.
+    may_stream: bool,
+}
+
+/// The list of models, as far as it matters here.
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+    #[serde(default)]
+    owned_by: String,
+}
+
+impl GatewayClient {
+    /// Creates a client of the gateway in this process, past any proxy.
+    pub(super) fn of_this_process(address: GatewayAddress, token: &SecretString) -> Result<Self, ClientError> {
+        Self::new(Client::builder().no_proxy(), address, token)
+    }
+
+    /// Creates a client of another gateway.
+    pub(super) fn of_another(address: GatewayAddress, token: &SecretString) -> Result<Self, ClientError> {
+        Self::new(Client::builder(), address, token)
+    }
+
+    fn new(
+        builder: reqwest::ClientBuilder,
+        address: GatewayAddress,
+        token: &SecretString,
+    ) -> Result<Self, ClientError> {
+        let authorization = authorization(token)?;
+        let builder = builder
+            .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
+            // The token must not go elsewhere.
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(TCP_KEEPALIVE);
+        Ok(Self { http: builder.build()?, address, authorization, may_stream: true })
+    }
+
+    /// Checks that the gateway can be reached, takes the token, and can recognise speech with `model`, before anything is
+    /// sent. A gateway without a list of models is not asked for more.
+    pub(super) async fn checked(mut self, model: Option<&str>) -> Result<Self, ClientError> {
+        let url = self.address.of("/v1/models");
+        let answer = self.http.get(url.clone()).header(AUTHORIZATION, &self.authorization).timeout(LIST_TIMEOUT);
+        let response = answer.send().await.map_err(|error| self.unreachable(unreachable(&error, &url)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_body(response, MAX_ERROR_BYTES).await.map_err(|error| self.unreachable(error.to_string()))?;
+        if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return Ok(self);
+        }
+        if !status.is_success() {
+            let refusal = Box::new(Refusal::read(&body, Some(status), &headers));
+            return Err(ClientError::Refused { address: self.address.to_string(), refusal });
+        }
+        let models = serde_json::from_slice::<Models>(&body).map(|models| models.data).unwrap_or_default();
+        let is_sandbox = |row: &&Model| row.owned_by == SANDBOX;
+        let of_sandbox = models.iter().filter(is_sandbox).count();
+        let is_named = |name: &str| models.iter().filter(is_sandbox).any(|row| row.id == name);
+        if of_sandbox > 0 && (of_sandbox == models.len() || model.is_some_and(is_named)) {
+            return Err(ClientError::Sandbox(self.address.to_string()));
+        }
+        // The head of a stream may go out before a provider answers; then a gateway that has a sandbox names that.
+        self.may_stream = of_sandbox == 0;
+        Ok(self)
+    }
+
+    fn unreachable(&self, reason: String) -> ClientError {
+        ClientError::Unreachable { address: self.address.to_string(), reason }
+    }
+
+    /// True if transcripts may be asked for as streams.
+    pub(super) fn may_stream(&self) -> bool {
+        self.may_stream
+    }
+
+    /// Sends a form with a recording, and returns the answer, whatever its status.
+    pub(super) async fn send(&self, form: Form, timeout: Option<Duration>) -> Result<Response, TranscribeError> {
+        let url = self.address.of("/v1/audio/transcriptions");
+        let request = self.http.post(url.clone()).header(AUTHORIZATION, &self.authorization).multipart(form);
+        let response = with_timeout(request, timeout).send().await;
+        response.map_err(|error| TranscribeError::NoAnswer(unreachable(&error, &url)))
+    }
+}
+
+/// Tells the gateway how long its client waits, so that it does not work for nobody.
+fn with_timeout(request: RequestBuilder, timeout: Option<Duration>) -> RequestBuilder {
+    match timeout {
+        Some(timeout) => request.header(REQUEST_TIMEOUT, timeout.as_millis().to_string()),
+        None => request,
+    }
+}
+
+/// Returns true if a sandbox gave an answer with this head.
+pub(super) fn is_of_sandbox(headers: &HeaderMap) -> bool {
+    headers.get(PROVIDER).is_some_and(|provider| provider == SANDBOX)
+}

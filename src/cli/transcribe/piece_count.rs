@@ -1,0 +1,29 @@
+//! The progress of a recording that the gateway transcribes in pieces, from the comments of its stream.
+
+use serde::Deserialize;
+
+use crate::domain::sse::Event;
+
+/// The beginning of such a comment.
+const MARK: &[u8] = b": voxgate ";
+
+/// The progress of a recording in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct PieceCount {
+    /// The number of pieces that were heard.
+    #[serde(rename = "pieces_done")]
+    pub(super) done: u64,
+    /// The number of all pieces, once it is known.
+    #[serde(rename = "pieces")]
+    pub(super) all: Option<u64>,
+    /// The length of the recording in milliseconds.
+    pub(super) total_ms: u64,
+}
+
+impl PieceCount {
+    /// Reads the progress that an event states, if it does.
+    pub(super) fn read(event: &Event) -> Option<Self> {
+        let lines = event.raw().split(|byte| matches!(byte, b'\r' | b'\n'));
+        lines.filter_map(|line| serde_json::from_slice(line.strip_prefix(MARK)?).ok()).next_back()
+    }
+}
