@@ -17,8 +17,11 @@ RUN mkdir -p src benches/gateway && touch src/lib.rs \
  && cargo clean --profile dist --locked --package voxgate \
  && rm -r src
 
-COPY openapi.yaml ./
-COPY client/voxgate.js ./client/
+# The pages that the gateway serves, and the files that they link to.
+COPY openapi.yaml *.md LICENSE deny.toml .env.example docker-compose.yml voxgate.example.toml ./
+COPY client ./client
+COPY deploy ./deploy
+COPY docs ./docs
 COPY src ./src
 RUN cargo build --profile dist --locked --bin voxgate
 # The last image has no shell to make a folder with.

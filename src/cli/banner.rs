@@ -19,6 +19,7 @@ pub(super) struct Banner {
     sandbox: bool,
     /// True if the gateway serves the console.
     console: bool,
+    operator: OperatorPage,
     https: Https,
     weak_secret: bool,
     /// The path of the embedded store's file.
@@ -40,6 +41,28 @@ enum Access {
     NeedsSecret,
     /// The gateway has no secret to sign with: an issuer makes the tokens.
     Issuer,
+}
+
+/// Whether the operator's page can be opened.
+#[derive(Clone, Copy)]
+enum OperatorPage {
+    /// This machine can open it.
+    Local,
+    /// It asks for the operator's token.
+    WithToken,
+    /// There is no token for it, and other machines can connect.
+    Closed,
+}
+
+impl OperatorPage {
+    fn from_settings(settings: &Settings) -> Self {
+        let is_on_loopback = settings.fixed.server.ops_bind.is_some_and(|address| address.ip().is_loopback());
+        match (is_on_loopback, &settings.console.operator_token) {
+            (true, _) => Self::Local,
+            (false, Some(_)) => Self::WithToken,
+            (false, None) => Self::Closed,
+        }
+    }
 }
 
 /// The state of HTTPS.
@@ -95,6 +118,7 @@ impl Banner {
         Self {
             sandbox: settings.uses_sandbox(),
             console: settings.console.enabled,
+            operator: OperatorPage::from_settings(settings),
             https: Https::from_settings(settings),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
@@ -107,17 +131,18 @@ impl Banner {
         }
     }
 
-    pub(super) fn print(&self, address: SocketAddr) {
+    /// Prints the banner of a gateway that listens on `address`, and for its operator on `ops_address`.
+    pub(super) fn print(&self, address: SocketAddr, ops_address: Option<SocketAddr>) {
         let mut out = std::io::stdout().lock();
-        let text = self.text(address);
+        let text = self.text(address, ops_address);
         // Serve even if standard output is closed.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    fn text(&self, address: SocketAddr) -> String {
+    fn text(&self, address: SocketAddr, ops_address: Option<SocketAddr>) -> String {
         let scheme = if matches!(self.https, Https::Spoken) { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        let mut lines = vec![format!("\nVoxgate listens on {url}   (API: {url}/docs)\n")];
+        let mut lines = vec![format!("\nVoxgate listens on {url}\n\n{}", self.pages(&url, ops_address))];
         lines.extend(self.console_address(&url));
         if self.sandbox {
             lines.push(
@@ -148,6 +173,18 @@ impl Banner {
         }
         lines.push(self.access(&url));
         lines.join("\n") + "\n"
+    }
+
+    /// Returns the addresses of the pages that can be opened without a caller's token.
+    fn pages(&self, url: &str, ops_address: Option<SocketAddr>) -> String {
+        let pages = format!("  Docs      {url}/docs/contents\n  API       {url}/docs\n");
+        match (&self.operator, ops_address) {
+            (OperatorPage::Local, Some(address)) => format!("{pages}  Operator  http://{address}/\n"),
+            (OperatorPage::WithToken, Some(address)) => {
+                format!("{pages}  Operator  http://{address}/   (asks for its token)\n")
+            }
+            (OperatorPage::Closed, _) | (_, None) => pages,
+        }
     }
 
     /// Returns the address of the console with a token, which its page takes out of the address. A browser never sends what

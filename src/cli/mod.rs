@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod generated_secret;
 mod health;
+mod init;
 mod man;
 mod output;
 mod reach;
@@ -66,6 +67,8 @@ enum Command {
     Serve,
     /// Transcribe recordings, with the provider's key alone or by a gateway elsewhere.
     Transcribe(transcribe::Arguments),
+    /// Write a settings file with the usual keys explained, and a secret that signs tokens.
+    Init(init::Init),
     /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.
@@ -90,6 +93,8 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings(), file.clone())),
             Command::Transcribe(arguments) => transcribe(&arguments, file.as_deref()),
+            // It writes the settings, and needs none.
+            Command::Init(init) => report(init.run(file)),
             Command::Check => on_runtime(check::run(settings())),
             Command::Token(token) => on_runtime(token.run(settings())),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings())),

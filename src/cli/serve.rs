@@ -33,6 +33,6 @@ pub(super) async fn run(settings: Result<Settings, Problems>, file: Option<PathB
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
-    banner.print(application.address());
+    banner.print(application.address(), application.ops_address());
     application.run(SettingsSource { file, generated_secret }, signals).await.map_err(Failure::other)
 }

@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 25] = [
+static ROUTES: [ApiRoute; 26] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -59,7 +59,9 @@ static ROUTES: [ApiRoute; 25] = [
     route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
-    route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)),
+    // Pages are in folders (`/docs/deploy/compose`).
+    route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)).with_pattern("/docs/{asset:.+}"),
+    route(Public, Method::GET, "/llms.txt", |route| route.to(docs::llms)),
     route(Operational, Method::GET, "/metrics", |route| route.to(metrics::show)),
     route(Operational, Method::GET, "/", |route| route.to(operator::page::show)),
     route(Operational, Method::GET, "/operator/page.css", |route| route.to(operator::page::style)),

@@ -4,6 +4,7 @@
 
 mod console;
 mod operator;
+mod pages;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -201,6 +201,9 @@ async fn off_loopback_the_operators_token_is_all_that_opens() {
         assert_eq!(code(&read_with(&open, path, &[right, ("origin", "null")]).await).0, 403, "{path}");
     }
     assert_eq!(read(&closed, "/metrics").await.status, 200);
+    let logged = open.log.event("a wrong token of the operator was refused").await;
+    assert_eq!([&logged["level"], &logged["target"]], ["WARN", "voxgate::audit"], "{logged}");
+    assert!(logged["peer"].is_string() && !open.log.text().contains("the-token-of"), "{logged}");
     // Another token holds from the next reload on.
     fs::write(&file, "another-token-of-the-operator").unwrap();
     let another = ("authorization", "Bearer another-token-of-the-operator");

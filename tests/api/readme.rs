@@ -257,6 +257,7 @@ async fn what_the_readme_says_that_a_start_prints_is_printed() {
     gateway.banner().find("the end", |line| line.contains("Ctrl-C").then_some(())).await;
     let printed = gateway.banner().text().replace(&token, "eyJ…");
     let shown = local(&readme_block("Voxgate listens on"), &gateway);
+    let shown = shown.replace("127.0.0.1:9464", &gateway.ops_address.to_string());
     for line in shown.lines().filter(|line| !line.is_empty()) {
         // What is long is cut short there.
         let line = line.trim_end_matches('…').trim_end();

@@ -69,8 +69,8 @@ impl Contract {
         let same = |template: &str| {
             let parts = template.split('/').zip(path.split('/'));
             let (given, described) = (path.split('/').count(), template.split('/').count());
-            // The name of a model may have slashes in it.
-            let long = template.ends_with("/{model}") && given > described;
+            // The name of a model or of a page may have slashes in it.
+            let long = (template.ends_with("/{model}") || template == "/docs/{asset}") && given > described;
             parts.into_iter().all(|(part, given)| (part.starts_with('{') && !given.is_empty()) || part == given)
                 && (long || given == described)
         };

@@ -1,12 +1,15 @@
-//! The API contract, as a file and as a page. The binary contains all of the page's assets.
+//! The API contract, as a file and as a page, and the documentation. The binary contains all of it.
 
+mod answer;
+mod pages;
 mod swagger_ui;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Path;
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
+use self::answer::document;
 use self::swagger_ui::Asset;
 use crate::http::error::ApiError;
 
@@ -32,12 +35,21 @@ pub(in crate::http) async fn page() -> Result<HttpResponse, ApiError> {
         .replace("\"./", "\"/docs/")
         .replace("\"index.css", "\"/docs/index.css")
         .replace("Swagger UI", "Voxgate API");
-    Ok(document(content_type).body(page))
+    Ok(document(content_type, POLICY).body(page))
 }
 
+/// Serves a page of the documentation or one of its files, or an asset of the API page.
 pub(in crate::http) async fn asset(name: Path<String>) -> Result<HttpResponse, ApiError> {
+    if let Some(response) = pages::serve(&name) {
+        return Ok(response);
+    }
     let Asset { content_type, bytes } = file(&name)?;
-    Ok(document(content_type).body(bytes))
+    Ok(document(content_type, POLICY).body(bytes))
+}
+
+/// Serves the list of the documentation's pages for programs.
+pub(in crate::http) async fn llms() -> HttpResponse {
+    pages::serve_list()
 }
 
 fn file(name: &str) -> Result<Asset, ApiError> {
@@ -45,14 +57,4 @@ fn file(name: &str) -> Result<Asset, ApiError> {
         return Ok(Asset { content_type: "text/javascript", bytes: Bytes::from_static(INITIALIZER) });
     }
     swagger_ui::asset(name).ok_or_else(|| ApiError::not_found("GET", &format!("/docs/{name}")))
-}
-
-fn document(content_type: &str) -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((REFERRER_POLICY, "no-referrer"));
-    response
 }

@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpRequest};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::OperatorError;
-use super::origin;
+use super::{origin, refusals};
 use crate::http::error::ApiError;
 use crate::http::state::{AppState, CurrentState};
 
@@ -63,7 +63,14 @@ impl OperatorAccess {
         let OperatorPage { state, is_local } = OperatorPage::check(request)?;
         let token = state.settings.console.operator_token.as_ref();
         let has_token = || token.zip(bearer(request)).is_some_and(|(token, given)| is_token(token, given));
-        if is_local || has_token() { Ok(Self { state }) } else { Err(not_found(request)) }
+        if is_local || has_token() {
+            return Ok(Self { state });
+        }
+        // The page asks without a token first, to find out if it needs one.
+        if token.is_some() && request.headers().contains_key(AUTHORIZATION) {
+            refusals::log(request.peer_addr().map(|peer| peer.ip()));
+        }
+        Err(not_found(request))
     }
 }
 
