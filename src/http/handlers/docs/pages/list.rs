@@ -39,6 +39,9 @@ pub(super) static GROUPS: &[Group] = &[
             "contents" "Contents" = "docs/README.md": "The index of all pages, by task.",
             "readme" "README" = "README.md": "What Voxgate is, the first steps, and how to send audio.",
             "console" "Console" = "docs/console.md": "The console: record, send and read in a page, without code.",
+            "command" "Command" = "docs/command.md": "The command voxgate transcribe: recordings to transcripts.",
+            "local" "Without a key" = "docs/local.md": "Transcripts without a key, by a recogniser on this machine.",
+            "packages" "Packages" = "docs/packages.md": "How to build, install and verify packages; how a release is made.",
         },
     },
     Group {
