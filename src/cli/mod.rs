@@ -92,8 +92,9 @@ impl Cli {
         let settings = || Settings::load(file.as_deref());
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => on_runtime(serve::run(settings(), file.clone())),
+            Command::Transcribe(arguments) => run_transcribe(&arguments, file.as_deref()),
+            // It writes the settings, and needs none.
             Command::Init(init) => report(init.run(file)),
-            Command::Transcribe(arguments) => transcribe(&arguments, file.as_deref()),
             Command::Check => on_runtime(check::run(settings())),
             Command::Token(token) => on_runtime(token.run(settings())),
             Command::Revoke(revoke) => on_runtime(revoke.run(settings())),
@@ -113,10 +114,13 @@ fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
 }
 
 /// Transcribes recordings. Its exit status says more than success or failure.
-fn transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
+fn run_transcribe(arguments: &transcribe::Arguments, file: Option<&Path>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => ExitCode::from(runtime.block_on(transcribe::run(arguments, file))),
-        Err(error) => report(Err(Failure::other(error))),
+        Err(error) => {
+            report(Err(Failure::other(error)));
+            ExitCode::from(transcribe::NOTHING_TRIED)
+        }
     }
 }
 

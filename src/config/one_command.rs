@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::{Table, Value};
 
@@ -30,6 +31,10 @@ const OF_A_SERVICE: [&str; 13] = [
 const MAX_IN_FLIGHT: usize = 64;
 const MAX_CONNECTIONS: usize = 256;
 
+/// The time for an upload, and for reading an answer: the only client is the command, which is as slow as the program that
+/// writes its standard input and the one that reads its standard output.
+const CLIENT_TIME: Duration = Duration::from_hours(24);
+
 impl Settings {
     /// Reads the settings as [`Settings::load`] does, but only what says how to transcribe: providers, models, and the
     /// limits of the work. The gateway listens on a free loopback port alone, keeps its records in `data_dir`, and limits
@@ -49,6 +54,9 @@ impl Settings {
         server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         server.ops_bind = None;
         (server.max_in_flight, server.max_connections) = (MAX_IN_FLIGHT, MAX_CONNECTIONS);
+        server.write_timeout = CLIENT_TIME;
+        let intake = &mut settings.intake;
+        (intake.idle_timeout, intake.body_timeout, intake.min_bytes_per_second) = (CLIENT_TIME, CLIENT_TIME, 0);
         settings.fixed.store.data_dir = data_dir;
         Ok(settings)
     }

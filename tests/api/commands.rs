@@ -255,7 +255,7 @@ fn every_command_has_a_manual_page_that_man_can_read() {
         assert!(text.contains(".TH voxgate") && text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{text}");
     }
     let Some(groff) = require_tool("groff", TOOLS) else { return };
-    let read = Command::new(groff).args(["-man", "-ww", "-z"]).args(&names).output().unwrap();
+    let read = Command::new(groff).args(["-K", "utf8", "-man", "-ww", "-z"]).args(&names).output().unwrap();
     assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
 }
 

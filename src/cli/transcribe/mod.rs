@@ -39,4 +39,4 @@ mod transcript;
 mod words;
 
 pub(super) use arguments::Arguments;
-pub(super) use run::run;
+pub(super) use run::{NOTHING_TRIED, run};

@@ -63,8 +63,7 @@ impl Request<'_> {
         progress: &mut RecordingProgress,
         words: &mut Words,
     ) -> Result<Transcript, TranscribeError> {
-        let Some(slot) = self.slots.take().await else { return Err(TranscribeError::Broken) };
-        let transcribed = self.with_retries(slot, progress, words);
+        let transcribed = self.with_retries(self.slots.take().await, progress, words);
         match self.options.timeout {
             Some(max) => timeout(max, transcribed).await.unwrap_or(Err(TranscribeError::TimedOut(max))),
             None => transcribed.await,

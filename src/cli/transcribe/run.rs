@@ -22,7 +22,7 @@ use crate::cli::output::print_remark;
 use crate::telemetry;
 
 /// The exit status of a run in which nothing could be tried.
-pub(super) const NOTHING_TRIED: u8 = 2;
+pub(in crate::cli) const NOTHING_TRIED: u8 = 2;
 /// The exit status of a run in which some recordings failed.
 const SOME_FAILED: u8 = 1;
 

@@ -19,9 +19,13 @@ impl Slots {
         Self { free: Semaphore::new(total), total: Cell::new(total) }
     }
 
-    /// Waits for a slot; `None` never comes, since the slots are never closed.
-    pub(super) async fn take(&self) -> Option<Slot<'_>> {
-        self.free.acquire().await.ok().map(Slot)
+    /// Waits for a slot.
+    pub(super) async fn take(&self) -> Slot<'_> {
+        match self.free.acquire().await {
+            Ok(permit) => Slot(permit),
+            // Only a closed semaphore has none, and nothing closes this one.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Gives up `slot` for good, and waits for another one: until a recording ends, if any is being sent. Returns `Err` with
@@ -32,11 +36,7 @@ impl Slots {
         }
         self.total.set(self.total.get() - 1);
         slot.0.forget();
-        // Only closed semaphores give none.
-        match self.free.acquire().await {
-            Ok(permit) => Ok(Slot(permit)),
-            Err(_) => std::future::pending().await,
-        }
+        Ok(self.take().await)
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     #[tokio::test]
     async fn a_slot_that_is_given_up_waits_for_another_to_end() {
         let slots = Slots::new(2);
-        let (one, two) = (slots.take().await.unwrap(), slots.take().await.unwrap());
+        let (one, two) = (slots.take().await, slots.take().await);
         let mut waiting = Box::pin(slots.exchange(two));
         assert!((&mut waiting).now_or_never().is_none());
         drop(one);
