@@ -19,8 +19,7 @@ pub(super) struct Banner {
     sandbox: bool,
     /// True if the gateway serves the console.
     console: bool,
-    /// True if the operator's page has a token, with which other machines may open it.
-    has_operator_token: bool,
+    operator: OperatorPage,
     https: Https,
     weak_secret: bool,
     /// The path of the embedded store's file.
@@ -42,6 +41,28 @@ enum Access {
     NeedsSecret,
     /// The gateway has no secret to sign with: an issuer makes the tokens.
     Issuer,
+}
+
+/// Whether the operator's page can be opened.
+#[derive(Clone, Copy)]
+enum OperatorPage {
+    /// This machine can open it.
+    Local,
+    /// It asks for the operator's token.
+    WithToken,
+    /// There is no token for it, and other machines can connect.
+    Closed,
+}
+
+impl OperatorPage {
+    fn from_settings(settings: &Settings) -> Self {
+        let is_on_loopback = settings.fixed.server.ops_bind.is_some_and(|address| address.ip().is_loopback());
+        match (is_on_loopback, &settings.console.operator_token) {
+            (true, _) => Self::Local,
+            (false, Some(_)) => Self::WithToken,
+            (false, None) => Self::Closed,
+        }
+    }
 }
 
 /// The state of HTTPS.
@@ -97,7 +118,7 @@ impl Banner {
         Self {
             sandbox: settings.uses_sandbox(),
             console: settings.console.enabled,
-            has_operator_token: settings.console.operator_token.is_some(),
+            operator: OperatorPage::from_settings(settings),
             https: Https::from_settings(settings),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
@@ -157,12 +178,12 @@ impl Banner {
     /// Returns the addresses of the pages that can be opened without a caller's token.
     fn pages(&self, url: &str, ops_address: Option<SocketAddr>) -> String {
         let pages = format!("  Docs      {url}/docs/contents\n  API       {url}/docs\n");
-        match ops_address {
-            Some(address) if address.ip().is_loopback() => format!("{pages}  Operator  http://{address}/\n"),
-            Some(address) if self.has_operator_token => {
+        match (self.operator, ops_address) {
+            (OperatorPage::Local, Some(address)) => format!("{pages}  Operator  http://{address}/\n"),
+            (OperatorPage::WithToken, Some(address)) => {
                 format!("{pages}  Operator  http://{address}/   (asks for its token)\n")
             }
-            _ => pages,
+            (OperatorPage::Closed, _) | (_, None) => pages,
         }
     }
 
