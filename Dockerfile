@@ -19,6 +19,7 @@ RUN mkdir -p src benches/gateway && touch src/lib.rs \
 
 # The pages that the gateway serves, and the files that they link to.
 COPY openapi.yaml *.md LICENSE deny.toml .env.example docker-compose.yml voxgate.example.toml ./
+COPY .github ./.github
 COPY client ./client
 COPY deploy ./deploy
 COPY docs ./docs

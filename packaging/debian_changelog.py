@@ -4,22 +4,26 @@ Its time is that of the last commit, so that the same sources make the same pack
 """
 
 import email.utils
+import json
 import pathlib
 import subprocess
 import sys
-import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def main():
     (version,) = sys.argv[1:]
-    command = ("git", "log", "-1", "--format=%ct")
-    seconds = int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-    settings = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["metadata"]["deb"]
+    seconds = int(_run("git", "log", "-1", "--format=%ct"))
+    (package,) = json.loads(_run("cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"))["packages"]
+    settings = package["metadata"]["deb"]
     print(f"voxgate ({version}-{settings['revision']}) stable; urgency=medium")
     print(f"\n  * Version {version}: /usr/share/doc/voxgate/changelog.gz has its changes.\n")
     print(f" -- {settings['maintainer']}  {email.utils.formatdate(seconds)}")
+
+
+def _run(*command):
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":

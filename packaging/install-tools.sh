@@ -18,6 +18,10 @@ for command in "${needed[@]}"; do
         exit 1
     fi
 done
+if ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo 'Packages are built with Python 3.11 or newer and its venv (Debian: python3-venv).' >&2
+    exit 1
+fi
 mkdir -p "$tools"
 
 if ! cmp -s packaging/requirements.txt "$tools/python.installed"; then

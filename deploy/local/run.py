@@ -32,14 +32,18 @@ def main():
     gateway = None
     kind, value = events.get()
     if kind == "ready":
-        gateway = _start_gateway(key, value)
+        try:
+            gateway = _start_gateway(key, value)
+        except OSError as error:
+            _stop(server, events)
+            sys.exit(f"voxgate: the gateway cannot be started: {error}")
         threading.Thread(target=lambda: events.put(("gateway", gateway.wait())), daemon=True).start()
         kind, value = events.get()
     # The gateway first: its requests in flight need the server.
     status = _stop(gateway, events) if gateway else 0
     _stop(server, events)
     if kind == "server":
-        _say(f"the speech server ended with status {_status(value)}, and so the gateway does" if gateway else "nothing was started")
+        _say(f"the speech server ended with status {_status(value)}" + (", and so the gateway does" if gateway else ""))
         status = _status(value) or 1
     elif kind == "gateway":
         _say(f"the gateway ended with status {_status(value)}, and so the speech server does")

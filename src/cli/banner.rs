@@ -19,7 +19,8 @@ pub(super) struct Banner {
     sandbox: bool,
     /// True if the gateway serves the console.
     console: bool,
-    operator: OperatorPage,
+    /// True if the operator's page has a token, with which other machines may open it.
+    has_operator_token: bool,
     https: Https,
     weak_secret: bool,
     /// The path of the embedded store's file.
@@ -41,28 +42,6 @@ enum Access {
     NeedsSecret,
     /// The gateway has no secret to sign with: an issuer makes the tokens.
     Issuer,
-}
-
-/// Whether the operator's page can be opened.
-#[derive(Clone, Copy)]
-enum OperatorPage {
-    /// This machine can open it.
-    Local,
-    /// It asks for the operator's token.
-    WithToken,
-    /// There is no token for it, and other machines can connect.
-    Closed,
-}
-
-impl OperatorPage {
-    fn from_settings(settings: &Settings) -> Self {
-        let is_on_loopback = settings.fixed.server.ops_bind.is_some_and(|address| address.ip().is_loopback());
-        match (is_on_loopback, &settings.console.operator_token) {
-            (true, _) => Self::Local,
-            (false, Some(_)) => Self::WithToken,
-            (false, None) => Self::Closed,
-        }
-    }
 }
 
 /// The state of HTTPS.
@@ -118,7 +97,7 @@ impl Banner {
         Self {
             sandbox: settings.uses_sandbox(),
             console: settings.console.enabled,
-            operator: OperatorPage::from_settings(settings),
+            has_operator_token: settings.console.operator_token.is_some(),
             https: Https::from_settings(settings),
             weak_secret: matches!(
                 settings.identity.secret.as_ref().map(|key| &key.material),
@@ -131,7 +110,7 @@ impl Banner {
         }
     }
 
-    /// Prints the banner of a gateway that listens on `address`, and for its operator on `ops_address`.
+    /// Prints the banner of a gateway that listens on `address`, and for its operator on `ops_address`, if it does.
     pub(super) fn print(&self, address: SocketAddr, ops_address: Option<SocketAddr>) {
         let mut out = std::io::stdout().lock();
         let text = self.text(address, ops_address);
@@ -178,12 +157,12 @@ impl Banner {
     /// Returns the addresses of the pages that can be opened without a caller's token.
     fn pages(&self, url: &str, ops_address: Option<SocketAddr>) -> String {
         let pages = format!("  Docs      {url}/docs/contents\n  API       {url}/docs\n");
-        match (&self.operator, ops_address) {
-            (OperatorPage::Local, Some(address)) => format!("{pages}  Operator  http://{address}/\n"),
-            (OperatorPage::WithToken, Some(address)) => {
+        match ops_address {
+            Some(address) if address.ip().is_loopback() => format!("{pages}  Operator  http://{address}/\n"),
+            Some(address) if self.has_operator_token => {
                 format!("{pages}  Operator  http://{address}/   (asks for its token)\n")
             }
-            (OperatorPage::Closed, _) | (_, None) => pages,
+            _ => pages,
         }
     }
 

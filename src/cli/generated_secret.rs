@@ -1,4 +1,4 @@
-//! The secret of a gateway that nobody gave one.
+//! Secrets that sign tokens, made up: for a gateway that nobody gave one, or for its settings.
 
 use secrecy::SecretString;
 
@@ -10,7 +10,7 @@ pub(super) fn generate_secret() -> KeySpec {
     KeySpec { kid: None, algorithm: jsonwebtoken::Algorithm::HS256, material }
 }
 
-/// Generates the text of a secret that signs tokens.
+/// Generates a secret.
 pub(super) fn random_secret() -> SecretString {
     format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()).into()
 }

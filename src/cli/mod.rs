@@ -65,10 +65,10 @@ struct Source {
 enum Command {
     /// Serve requests; the default command.
     Serve,
-    /// Transcribe recordings, with the provider's key alone or by a gateway elsewhere.
-    Transcribe(transcribe::Arguments),
     /// Write a settings file with the usual keys explained, and a secret that signs tokens.
     Init(init::Init),
+    /// Transcribe recordings, with the provider's key alone or by a gateway elsewhere.
+    Transcribe(transcribe::Arguments),
     /// Check the settings, and that the providers, the issuer and the store are reachable.
     Check,
     /// Make a token for a caller, or explain one.

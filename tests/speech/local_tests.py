@@ -88,9 +88,8 @@ class Local:
 
     def seen(self, pattern):
         """Waits for a pattern on the terminal, and returns its match; None if it never comes."""
-        found = lambda: re.search(pattern, self._output) or self._output.endswith(b"\0")  # noqa: E731
         with self._came:
-            self._came.wait_for(found, TIMEOUT)
+            self._came.wait_for(lambda: re.search(pattern, self._output) or self._output.endswith(b"\0"), TIMEOUT)
             return re.search(pattern, self._output)
 
     def output(self):

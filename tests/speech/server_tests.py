@@ -8,6 +8,8 @@ import unittest
 import unittest.mock
 import wave
 
+import av
+
 import recogniser
 from speech_server import client_stream, server
 
@@ -164,8 +166,6 @@ def _wav(seconds=1.0):
 
 def _compressed(seconds):
     """Returns silence, which takes few bytes."""
-    import av
-
     file = io.BytesIO()
     with av.open(file, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=recogniser.RATE)

@@ -44,6 +44,7 @@ pub(super) static GROUPS: &[Group] = &[
     Group {
         title: "Send audio",
         pages: pages! {
+            "command" "Command line" = "docs/command.md": "voxgate transcribe: recordings to transcripts, from the command line.",
             "requests" "Request formats" = "docs/requests.md": "Unusual requests: names, encodings, blank options.",
             "media" "Audio formats" = "docs/media.md":
                 "Formats and codecs, and how the length of a recording is measured.",
@@ -75,6 +76,8 @@ pub(super) static GROUPS: &[Group] = &[
                 "Back-up, upgrade, proxies, and other tasks of an operator.",
             "observability" "Observability" = "docs/observability.md":
                 "Metrics, logs, traces, probes, and the operator's page.",
+            "local" "Local recogniser" = "docs/local.md":
+                "make local: a real recogniser on this machine, without an account.",
             "performance" "Performance" = "docs/performance.md":
                 "How much time and memory the gateway takes, as measured.",
             "scaling" "Scaling" = "docs/scaling.md": "How many gateways one Redis carries.",
@@ -84,6 +87,8 @@ pub(super) static GROUPS: &[Group] = &[
     Group {
         title: "Deploy",
         pages: pages! {
+            "packages" "Packages" = "docs/packages.md":
+                "Packages for pip, npm and Debian: how to build, install and verify them.",
             "deploy/compose" "Docker Compose" = "docs/deploy/compose.md": "Containers on one machine, with Redis.",
             "deploy/kubernetes" "Kubernetes" = "docs/deploy/kubernetes.md": "Manifests for Kubernetes.",
             "deploy/systemd" "systemd" = "docs/deploy/systemd.md": "A unit for one machine without containers.",
