@@ -151,8 +151,8 @@ impl Application {
         let reloading = tokio::spawn(reloader.watch(hangup));
         let on_signal = async || {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                () = terminate.recv() => {}
+                () = interrupt.recv() => {}
             }
         };
         let stopped = self.run_until(on_signal).await;
