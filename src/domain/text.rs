@@ -17,7 +17,14 @@ pub fn trim_byte_order_mark(text: &str) -> &str {
 
 /// Returns the first `max_chars` characters of a stranger's text, without control characters, to quote it in a message.
 pub fn printable(text: &str, max_chars: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(max_chars).collect()
+    text.chars().filter(|c| !is_obeyed(*c)).take(max_chars).collect()
+}
+
+/// Returns true for a character that a terminal obeys rather than shows: one that controls it, breaks the line, or turns
+/// the direction of what stands around it.
+pub fn is_obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Lists words in quotes, as alternatives: `"a", "b" or "c"`.
@@ -37,6 +44,7 @@ mod tests {
     fn control_characters_are_left_out_before_the_text_is_shortened() {
         assert_eq!(printable("a\u{1b}[31mb\r\nc", 6), "a[31mb");
         assert_eq!(printable("äöü", 2), "äö");
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{2028}d", 9), "abcd");
         assert_eq!(printable("", 2), "");
     }
 

@@ -110,6 +110,7 @@ mod transcribe_alone;
 mod transcribe_batch;
 mod transcribe_failures;
 mod transcribe_gateway;
+mod transcribe_hostile;
 mod transcribe_progress;
 mod usage_command;
 mod usage_records;

@@ -78,6 +78,26 @@ async fn a_killed_run_leaves_no_half_transcript() {
 }
 
 #[tokio::test]
+async fn one_run_at_a_time_pays_for_a_folder() {
+    let (provider, gate) = (Provider::start(), Gate::closed());
+    let recordings = numbered(Recordings::with_key(&provider), 1);
+    provider.answer(Reply::stream().send(Framing::PLAIN.all(&events())).held_by(&gate));
+    let mut running = recordings.start(&["in", "--output", "out"]);
+    provider.asked(1).await;
+    recordings.transcribe(&["in", "--output", "out"]).was_refused(&["another run"]);
+    gate.open();
+    assert_eq!((running.ended().await, provider.requests()), (Some(0), 1));
+}
+
+#[tokio::test]
+async fn a_name_with_a_line_break_is_a_name() {
+    let provider = Provider::start();
+    let recordings = Recordings::with_key(&provider).file("in/a\nb.wav", &audio::wav(1500));
+    recordings.transcribe(&["in", "--output", "out"]).succeeded();
+    assert_eq!(recordings.names("out"), ["a\nb.txt"]);
+}
+
+#[tokio::test]
 async fn what_is_there_is_replaced_only_on_demand() {
     let provider = Provider::start();
     let recordings = Recordings::with_key(&provider).file("talk.wav", &audio::wav(1500)).file("out/talk.txt", b"mine");
@@ -125,6 +145,7 @@ async fn arguments_that_do_not_go_together_are_refused() {
         (&["in", "--overwrite"], "--output"),
         (&["in", "--jobs", "17"], "16"),
         (&["-", "-"], "standard input"),
+        (&["in/talk01.wav", "in/../in/talk01.wav"], "twice"),
         (&["empty"], "empty"),
         (&["in/talk01.wav", "--token", "abc"], "--url"),
         (&["in", "--output", "in/talk01.wav"], "--output"),

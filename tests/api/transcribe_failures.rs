@@ -26,9 +26,9 @@ async fn what_was_heard_of_a_recording_is_kept_and_named() {
     let ran = recordings.transcribe(&arguments);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("talk.wav: transcript_incomplete: "), "{}", ran.stderr);
-    assert!(ran.stderr.contains("what was heard is in out/talk.incomplete.srt"), "{}", ran.stderr);
-    assert_eq!(recordings.names("out"), ["talk.incomplete.srt"]);
-    assert!(recordings.text("out/talk.incomplete.srt").contains("vow."));
+    assert!(ran.stderr.contains("what was heard is in out/talk.srt.incomplete"), "{}", ran.stderr);
+    assert_eq!(recordings.names("out"), ["talk.srt.incomplete"]);
+    assert!(recordings.text("out/talk.srt.incomplete").contains("vow."));
     provider.answer_by(|_| Reply::json(200, &serde_json::json!({ "text": "Judge my vow." })));
     recordings.transcribe(&arguments).succeeded();
     assert_eq!(recordings.names("out"), ["talk.srt"], "the part is in the whole");
@@ -63,5 +63,6 @@ async fn a_timeout_ends_one_recording() {
     let recordings = Recordings::with_key(&provider).file("talk.wav", &audio::wav(1500));
     let ran = recordings.transcribe(&["talk.wav", "--timeout", "1s"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("it took longer than 1s") || ran.stderr.contains("provider_timeout"), "{}", ran.stderr);
+    // The gateway has the last word: it may bring what was heard.
+    assert!(ran.stderr.contains("provider_timeout"), "{}", ran.stderr);
 }

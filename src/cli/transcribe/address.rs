@@ -48,7 +48,12 @@ impl GatewayAddress {
 
     /// Returns true if others on the way can read what is sent.
     pub(super) fn is_readable_on_the_way(&self) -> bool {
-        self.0.scheme() == "http" && !self.0.host().is_some_and(|host| is_loopback(&host))
+        self.0.scheme() == "http" && !self.is_on_this_machine()
+    }
+
+    /// Returns true if what is sent does not leave this machine, unless a proxy gets it.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        self.0.host().is_some_and(|host| is_loopback(&host))
     }
 }
 

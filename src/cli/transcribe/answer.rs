@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::error::TranscribeError;
+use super::form_check::{has_form, is_media_type, media_type};
 use super::heard::Heard;
 use super::partial::error_with_part;
 use super::piece_count::PieceCount;
@@ -32,8 +33,7 @@ const MAX_SILENCE: Duration = Duration::from_mins(10);
 
 /// Returns true if the answer is a stream of events.
 pub(super) fn is_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
+    media_type(headers) == "text/event-stream"
 }
 
 /// Reads a body of up to `max` bytes.
@@ -48,10 +48,13 @@ pub(super) async fn read_body(mut response: Response, max: usize) -> Result<Byte
     Ok(body.freeze())
 }
 
-/// Reads a whole answer.
+/// Reads a whole answer. Anything may answer with 200, such as a network that wants a login: that is no transcript.
 pub(super) async fn read_whole(response: Response, format: Format) -> Result<Transcript, TranscribeError> {
+    if !is_media_type(response.headers(), format) {
+        return Err(TranscribeError::NoTranscript);
+    }
     let body = read_body(response, MAX_ANSWER_BYTES).await?;
-    if format.is_json() && serde_json::from_slice::<&RawValue>(&body).is_err() {
+    if !has_form(&body, format) {
         return Err(TranscribeError::NoTranscript);
     }
     let audio = if format.is_json() { audio_of(&body) } else { None };
@@ -94,7 +97,7 @@ impl EventReader<'_> {
             }
             let pushed = scanner.push(chunk, &mut events);
             for event in events.drain(..) {
-                if let Some(transcript) = self.take(&event, &headers)? {
+                if let Some(transcript) = self.take(&event, &headers).await? {
                     return Ok(transcript);
                 }
             }
@@ -103,7 +106,7 @@ impl EventReader<'_> {
     }
 
     /// Takes one event, and returns the transcript if it is the last one.
-    fn take(&mut self, event: &Event, headers: &HeaderMap) -> Result<Option<Transcript>, TranscribeError> {
+    async fn take(&mut self, event: &Event, headers: &HeaderMap) -> Result<Option<Transcript>, TranscribeError> {
         if let Some(pieces) = PieceCount::read(event) {
             self.audio = Some(AudioMs::new(pieces.total_ms));
             self.progress.pieces(pieces);
@@ -118,9 +121,12 @@ impl EventReader<'_> {
                 if self.words.is_wanted() {
                     self.progress.hide();
                 }
-                self.words.print(&delta);
+                self.words.print(&delta).await;
             }
             ("transcript.text.done", _, Some(text)) => {
+                if !has_form(text.as_bytes(), self.format) {
+                    return Err(TranscribeError::NoTranscript);
+                }
                 let audio = self.audio.or_else(|| audio_of(&data));
                 return Ok(Some(Transcript { heard: Heard::from_body(text.as_bytes()), audio }));
             }

@@ -33,7 +33,7 @@ Exit status:
   0    every recording is transcribed, or its transcript was there
   1    some recordings failed; standard error names each
   2    nothing could be tried: wrong arguments, no key, no gateway, a refused token
-  130  stopped by Ctrl-C (143 by SIGTERM)";
+  130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)";
 
 /// Arguments of `voxgate transcribe`.
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Arguments {
     /// The number of recordings that are sent at the same time, 1 to 16
     #[arg(short, long, value_name = "NUMBER", default_value_t = 4, value_parser = value_parser!(u8).range(1..=MAX_JOBS))]
     pub(super) jobs: u8,
-    /// The longest time for one recording, such as 10m [default: the gateway's]
+    /// The longest time for one recording, such as 10m [default: the gateway's, and at most 2h for an answer]
     #[arg(long, value_name = "TIME", value_parser = read_timeout)]
     pub(super) timeout: Option<Duration>,
     /// Print no progress, only errors

@@ -53,6 +53,9 @@ pub(super) enum ClientError {
         /// What the gateway says.
         refusal: Box<Refusal>,
     },
+    /// Something answers that is no gateway.
+    #[error("{0} answers, but not with a list of models: it is no Voxgate gateway, or a page on the way wants a login")]
+    NoGateway(String),
     /// The gateway has no provider.
     #[error("{0} answers from its sandbox, which recognises no speech: its operator has to set a provider's key")]
     Sandbox(String),
@@ -87,9 +90,10 @@ impl GatewayClient {
         Self::new(Client::builder().no_proxy(), address, token)
     }
 
-    /// Creates a client of another gateway.
+    /// Creates a client of another gateway. One on this machine is asked past any proxy, which would get the token.
     pub(super) fn of_another(address: GatewayAddress, token: &SecretString) -> Result<Self, ClientError> {
-        Self::new(Client::builder(), address, token)
+        let builder = if address.is_on_this_machine() { Client::builder().no_proxy() } else { Client::builder() };
+        Self::new(builder, address, token)
     }
 
     fn new(
@@ -122,7 +126,9 @@ impl GatewayClient {
             let refusal = Box::new(Refusal::read(&body, Some(status), &headers));
             return Err(ClientError::Refused { address: self.address.to_string(), refusal });
         }
-        let models = serde_json::from_slice::<Models>(&body).map(|models| models.data).unwrap_or_default();
+        let Ok(Models { data: models }) = serde_json::from_slice::<Models>(&body) else {
+            return Err(ClientError::NoGateway(self.address.to_string()));
+        };
         let is_sandbox = |row: &&Model| row.owned_by == SANDBOX;
         let of_sandbox = models.iter().filter(is_sandbox).count();
         let is_named = |name: &str| models.iter().filter(is_sandbox).any(|row| row.id == name);

@@ -18,6 +18,12 @@ pub(super) enum TranscribeError {
     /// The gateway refused the request, or failed.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// The gateway refused a request that could be sent again, if its recording could be read again.
+    #[error("{0}; it is not sent again: what is no regular file can be read only once")]
+    RefusedOnce(Box<Refusal>),
+    /// The gateway refused the request for a reason that holds for every other one, too.
+    #[error("{0}")]
+    RefusedForGood(Box<Refusal>),
     /// The gateway transcribed a part of the recording.
     #[error("{refusal}")]
     Incomplete {
@@ -40,6 +46,9 @@ pub(super) enum TranscribeError {
     /// The time that `--timeout` allows has passed.
     #[error("it took longer than {}", humantime::format_duration(*.0))]
     TimedOut(Duration),
+    /// The gateway had the whole recording, and gave no answer within the time that is allowed without `--timeout`.
+    #[error("the gateway gave no answer in {}; --timeout allows more", humantime::format_duration(*.0))]
+    Late(Duration),
     /// The gateway fell silent in the middle of a stream.
     #[error("the gateway was silent for {}", humantime::format_duration(*.0))]
     Silent(Duration),

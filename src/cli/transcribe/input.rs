@@ -14,6 +14,8 @@ const EXTENSIONS: [&str; 20] = [
 
 /// The longest name in a message, in characters.
 const MAX_SHOWN_NAME: usize = 200;
+/// The longest name for the gateway, in characters. No file system has longer ones.
+const MAX_SENT_NAME: usize = 255;
 
 /// A recording to transcribe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +72,20 @@ impl Input {
         }
     }
 
-    /// Returns the name of the file for the gateway. Providers tell the file format by its ending.
+    /// Returns the name of the file for the gateway, which takes no line break in it. Providers tell the file format by its
+    /// ending.
     pub(super) fn file_name(&self) -> String {
         match self {
             Self::Standard => "recording".to_owned(),
-            Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::File(path) => printable(&path.file_name().unwrap_or_default().to_string_lossy(), MAX_SENT_NAME),
         }
+    }
+
+    /// Returns what two recordings that are one file have in common.
+    pub(super) fn identity(&self) -> Option<PathBuf> {
+        let Self::File(path) = self else { return None };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(path.file_name()?))
     }
 }
 
@@ -114,6 +124,11 @@ mod tests {
         let inputs = Input::expand(&[folder.path().to_owned(), PathBuf::from("-")]).unwrap();
         let labels: Vec<_> = inputs.iter().map(Input::file_name).collect();
         assert_eq!(labels, ["a.wav", "b.MP3", "recording"]);
+    }
+
+    #[test]
+    fn no_name_breaks_the_head_of_its_part() {
+        assert_eq!(Input::File(PathBuf::from("in/a\r\nb.wav")).file_name(), "ab.wav");
     }
 
     #[test]

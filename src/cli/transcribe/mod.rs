@@ -2,8 +2,10 @@
 //!
 //! - `arguments`; `plan`: what is to be done, from `input` and `output_file`
 //! - `token_source`, `address`, `client`: the gateway that `--url` names; `own_gateway`, `state_folder`: one in this process
-//! - `batch`: all recordings; `slots`, `tally`, `printer`, `words`: how many at a time, how many so far, what is printed
-//! - `request`: one recording; `recording`: its bytes; `retry`: whether it is sent again; `answer`, `piece_count`: what comes
+//! - `batch`: all recordings; `slots`, `tally`: how many at a time, how many so far; `printer`, `words`, `standard_output`:
+//!   what is printed
+//! - `request`: one recording; `recording`: its bytes; `retry`: whether it is sent again; `answer`, `form_check`,
+//!   `piece_count`: what comes
 //! - `transcript`, `heard`, `partial`: what was heard; `error`, `refusal`: why nothing was
 //! - `display`, `recording_progress`, `amounts`: what a person sees; `interrupts`: what stops it
 
@@ -16,6 +18,7 @@ mod client;
 mod display;
 mod environment;
 mod error;
+mod form_check;
 mod heard;
 mod input;
 mod interrupts;
@@ -32,6 +35,7 @@ mod request;
 mod retry;
 mod run;
 mod slots;
+mod standard_output;
 mod state_folder;
 mod tally;
 mod token_source;

@@ -1,15 +1,27 @@
 //! The files that transcripts are written to: their names, and writing them whole.
 
 use std::collections::HashMap;
-use std::fs::{self, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::input::{Input, shown};
 
+/// The beginning and the end of the name of a file that is being written.
+const PREFIX: &str = ".voxgate-";
+const SUFFIX: &str = ".part";
+
 /// The mode of a new file before the user's umask.
 const FILE_MODE: u32 = 0o666;
+
+/// The longest name of a file, in bytes, on all usual file systems.
+const MAX_NAME_BYTES: usize = 255;
+
+/// The ending of the name of a file with a part of a transcript. No transcript's name ends so.
+const INCOMPLETE: &str = "incomplete";
 
 /// The reason why no transcript can be written where it should.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +44,9 @@ pub(super) enum OutputError {
         /// The name of both.
         name: String,
     },
+    /// A folder that another run writes to.
+    #[error("--output: another run writes to {0} now, and would pay for the same recordings")]
+    InUse(String),
     /// A folder that cannot be made or written to.
     #[error("--output: {folder} cannot be written to: {error}")]
     Folder {
@@ -50,6 +65,17 @@ pub(super) struct OutputFile {
     incomplete: PathBuf,
 }
 
+/// Whether a transcript is there, and whether it can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// It can be written.
+    Free,
+    /// It is there.
+    Done,
+    /// It could not be written, for this reason.
+    Blocked(String),
+}
+
 /// What became of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
@@ -66,9 +92,8 @@ impl OutputFile {
         let mut taken: HashMap<String, &Input> = HashMap::new();
         let mut files = Vec::new();
         for input in inputs {
-            let (name, incomplete) =
-                (format!("{}.{extension}", input.stem()), format!("{}.incomplete.{extension}", input.stem()));
-            let (path, incomplete) = (folder.join(&name), folder.join(incomplete));
+            let name = format!("{}.{extension}", input.stem());
+            let (path, incomplete) = (folder.join(&name), folder.join(format!("{name}.{INCOMPLETE}")));
             if let Some(first) = taken.insert(name.to_lowercase(), input) {
                 return Err(OutputError::SameName { first: first.label(), second: input.label(), name: shown(&path) });
             }
@@ -82,9 +107,25 @@ impl OutputFile {
         Ok(files)
     }
 
-    /// Returns true if the transcript is there.
-    pub(super) fn exists(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok()
+    /// Tells whether the transcript is there, and if not, whether it can be written. Ask before a recording is sent: what
+    /// cannot be written is paid for all the same.
+    pub(super) fn state(&self, overwrite: bool) -> State {
+        let longest = self.incomplete.file_name().map_or(0, OsStr::len);
+        if longest > MAX_NAME_BYTES {
+            return State::Blocked(format!("{}: the name is too long for a file", self.label()));
+        }
+        let Ok(found) = fs::symlink_metadata(&self.path) else { return State::Free };
+        let is_replaceable = found.is_file() || found.is_symlink();
+        if overwrite && is_replaceable {
+            return State::Free;
+        }
+        match fs::metadata(&self.path) {
+            Ok(file) if file.is_file() && file.len() > 0 => State::Done,
+            _ if is_replaceable => {
+                State::Blocked(format!("{} is there, and has no transcript: --overwrite replaces it", self.label()))
+            }
+            _ => State::Blocked(format!("{} is there, and is no file", self.label())),
+        }
     }
 
     /// Returns the name for messages.
@@ -107,10 +148,49 @@ impl OutputFile {
     }
 }
 
-/// Makes `folder`, and tries to write to it.
-pub(super) fn prepare_folder(folder: &Path) -> Result<(), OutputError> {
-    let tried = fs::create_dir_all(folder).and_then(|()| aside(folder).map(drop));
-    tried.map_err(|error| OutputError::Folder { folder: shown(folder), error })
+/// A folder that no other run writes to until this is dropped, or the process ends.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _folder: Option<File>,
+}
+
+/// Makes `folder`, keeps other runs out of it, and tries to write to it just as transcripts are written.
+pub(super) fn prepare_folder(folder: &Path) -> Result<FolderLock, OutputError> {
+    let failed = |error| OutputError::Folder { folder: shown(folder), error };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let opened = File::open(folder).map_err(failed)?;
+    let lock = match opened.try_lock() {
+        Ok(()) => Some(opened),
+        Err(TryLockError::WouldBlock) => return Err(OutputError::InUse(shown(folder))),
+        // Some file systems know no locks.
+        Err(TryLockError::Error(_)) => None,
+    };
+    if lock.is_some() {
+        remove_leftovers(folder);
+    }
+    try_to_write(folder).map_err(failed)?;
+    Ok(FolderLock { _folder: lock })
+}
+
+/// Removes what killed runs left behind: nobody else writes to the folder now.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours = name.as_bytes().starts_with(PREFIX.as_bytes()) && name.as_bytes().ends_with(SUFFIX.as_bytes());
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // What cannot be removed hinders nobody.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Gives a file its name without replacing another one, which not every file system can do, and removes it.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let file = aside(folder)?;
+    let path = file.path().with_extension("check");
+    file.persist_noclobber(&path).map_err(|error| error.error)?;
+    fs::remove_file(path)
 }
 
 fn write_whole(path: &Path, content: &[u8], overwrite: bool) -> io::Result<Written> {
@@ -128,7 +208,7 @@ fn write_whole(path: &Path, content: &[u8], overwrite: bool) -> io::Result<Writt
 /// Opens a file in `folder` under another name, which vanishes unless it is renamed.
 fn aside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let permissions = Permissions::from_mode(FILE_MODE);
-    tempfile::Builder::new().prefix(".voxgate-").suffix(".part").permissions(permissions).tempfile_in(folder)
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).permissions(permissions).tempfile_in(folder)
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
@@ -183,9 +263,59 @@ mod tests {
     fn the_whole_transcript_takes_the_place_of_a_part() {
         let folder = tempfile::tempdir().unwrap();
         let file = OutputFile::plan(&[file("talk.m4a")], folder.path(), "txt").unwrap().remove(0);
-        assert!(file.write_incomplete(b"half").unwrap().ends_with("talk.incomplete.txt"));
-        assert!(!file.exists() && file.incomplete.exists());
+        assert!(file.write_incomplete(b"half").unwrap().ends_with("talk.txt.incomplete"));
+        assert!(file.state(false) == State::Free && file.incomplete.exists());
         file.write(b"whole", false).unwrap();
-        assert!(file.exists() && !file.incomplete.exists());
+        assert!(file.state(false) == State::Done && !file.incomplete.exists());
+    }
+
+    #[test]
+    fn no_part_has_the_name_of_another_transcript() {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = [file("talk.wav"), file("talk.incomplete.wav"), file("talk.txt.wav")];
+        let files = OutputFile::plan(&inputs, folder.path(), "txt").unwrap();
+        for file in &files {
+            file.write(b"mine", false).unwrap();
+        }
+        for file in &files {
+            file.write_incomplete(b"half").unwrap();
+            file.write(b"again", true).unwrap();
+        }
+        assert!(files.iter().all(|file| fs::read(&file.path).unwrap() == b"again"));
+    }
+
+    #[test]
+    fn only_a_file_with_content_is_a_transcript() {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs: Vec<_> = ["whole", "empty", "folder", "dangling", "absent"].map(file).into();
+        let files = OutputFile::plan(&inputs, folder.path(), "txt").unwrap();
+        fs::write(&files[0].path, "words").unwrap();
+        fs::write(&files[1].path, "").unwrap();
+        fs::create_dir(&files[2].path).unwrap();
+        std::os::unix::fs::symlink("nowhere", &files[3].path).unwrap();
+        let states = |overwrite| files.iter().map(|file| file.state(overwrite)).collect::<Vec<_>>();
+        let is_blocked = |state: &State| matches!(state, State::Blocked(_));
+        assert_eq!(states(false).iter().map(is_blocked).collect::<Vec<_>>(), [false, true, true, true, false]);
+        assert_eq!(states(false)[0], State::Done);
+        assert_eq!(states(true).iter().map(is_blocked).collect::<Vec<_>>(), [false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_is_told_before() {
+        let long = OutputFile::plan(&[file(&"a".repeat(250))], Path::new("out"), "txt").unwrap().remove(0);
+        assert!(matches!(long.state(true), State::Blocked(_)));
+    }
+
+    #[test]
+    fn one_run_at_a_time_writes_to_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(".voxgate-abc.part");
+        fs::write(&left, "half").unwrap();
+        let lock = prepare_folder(folder.path()).unwrap();
+        assert!(!left.exists(), "what a killed run left is still there");
+        assert!(matches!(prepare_folder(folder.path()), Err(OutputError::InUse(_))));
+        drop(lock);
+        prepare_folder(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

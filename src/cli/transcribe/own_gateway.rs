@@ -125,7 +125,7 @@ impl OwnGateway {
         let working = async {
             result = Some(work.await);
             stop.send_replace(true);
-            Interrupts::catch()?.next().await;
+            Interrupts::catch_again()?.next().await;
             Ok(())
         };
         let served = tokio::select! {

@@ -21,9 +21,28 @@ pub(super) struct PieceCount {
 }
 
 impl PieceCount {
+    /// Returns true if this tells a person more than `told` did.
+    pub(super) fn is_news_after(self, told: Self) -> bool {
+        self.done > told.done || (self.done == told.done && told.all.is_none() && self.all.is_some())
+    }
+
     /// Reads the progress that an event states, if it does.
     pub(super) fn read(event: &Event) -> Option<Self> {
         let lines = event.raw().split(|byte| matches!(byte, b'\r' | b'\n'));
         lines.filter_map(|line| serde_json::from_slice(line.strip_prefix(MARK)?).ok()).next_back()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_more_pieces_are_news() {
+        let count = |done, all| PieceCount { done, all, total_ms: 0 };
+        assert!(count(3, Some(4)).is_news_after(count(2, Some(4))));
+        assert!(count(2, Some(4)).is_news_after(count(2, None)));
+        assert!(!count(2, Some(5)).is_news_after(count(2, Some(4))));
+        assert!(!count(1, Some(4)).is_news_after(count(2, Some(4))));
     }
 }

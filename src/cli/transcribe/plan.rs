@@ -1,5 +1,7 @@
 //! What a run is to do, checked before anything is sent.
 
+use std::collections::HashSet;
+
 use super::arguments::{Arguments, OutputFormat};
 use super::input::{Input, InputError};
 use super::output_file::{OutputError, OutputFile};
@@ -18,6 +20,9 @@ pub(super) enum PlanError {
         "several recordings with --format {0} need --output FOLDER: only text goes to standard output one after another"
     )]
     NeedsOutput(&'static str),
+    /// One recording, twice.
+    #[error("{0} is named twice, and would be paid for twice")]
+    Twice(String),
     /// The words of several recordings.
     #[error("--stream takes one recording: the words of several would be mixed")]
     StreamsOne,
@@ -46,6 +51,10 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Vec<Task>, PlanError> {
     let Some(folder) = &arguments.output else {
         if inputs.len() > 1 && format != OutputFormat::Text {
             return Err(PlanError::NeedsOutput(format.of_api().as_str()));
+        }
+        let mut known = HashSet::new();
+        if let Some(twice) = inputs.iter().find(|input| input.identity().is_some_and(|file| !known.insert(file))) {
+            return Err(PlanError::Twice(twice.label()));
         }
         return Ok(inputs.into_iter().map(|input| Task { input, output: None }).collect());
     };

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::path::Path;
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::input::Input;
 
@@ -16,15 +17,15 @@ const CHUNKS_AHEAD: usize = 4;
 
 /// A recording that is being read.
 pub(super) struct Recording {
-    /// The number of bytes, if it is known before the end.
+    /// The number of bytes, if it is known before the end: that of a regular file. Anything else can be read only once.
     pub(super) length: Option<u64>,
     chunks: mpsc::Receiver<io::Result<Bytes>>,
 }
 
 impl Recording {
-    /// Opens a recording, and reads it on a thread of its own: standard input may be silent for as long as it likes, and
-    /// must then hold up neither other recordings nor the end of the process.
-    pub(super) fn open(input: &Input) -> io::Result<Self> {
+    /// Opens a recording, and reads it, on a thread of its own: a named pipe may have no writer and standard input may be
+    /// silent for as long as they like, and must then hold up neither other recordings nor the end of the process.
+    pub(super) async fn open(input: &Input) -> io::Result<Self> {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let length = match input {
             Input::Standard => {
@@ -32,16 +33,21 @@ impl Recording {
                 None
             }
             Input::File(path) => {
-                let file = File::open(path)?;
-                let metadata = file.metadata()?;
-                if metadata.is_dir() {
-                    return Err(ErrorKind::IsADirectory.into());
-                }
-                // A pipe has no length.
-                let length = metadata.is_file().then_some(metadata.len());
-                // A file that grows is sent as long as it was, since that length goes first.
-                spawn(move || send_all(file.take(length.unwrap_or(u64::MAX)), &sender))?;
-                length
+                let (tell, opened) = oneshot::channel();
+                let path = path.clone();
+                spawn(move || match open_file(&path) {
+                    Ok((file, length)) => {
+                        // A file that grows is sent as long as it was, since that length goes first.
+                        if tell.send(Ok(length)).is_ok() {
+                            send_all(file.take(length.unwrap_or(u64::MAX)), &sender);
+                        }
+                    }
+                    Err(error) => {
+                        // Nobody wants to know once the command is stopped.
+                        let _ = tell.send(Err(error));
+                    }
+                })?;
+                opened.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()))?
             }
         };
         Ok(Self { length, chunks })
@@ -51,6 +57,17 @@ impl Recording {
     pub(super) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         stream::unfold(self.chunks, |mut chunks| async { Some((chunks.recv().await?, chunks)) })
     }
+}
+
+/// Opens a file, and returns its length if it is a regular one.
+fn open_file(path: &Path) -> io::Result<(File, Option<u64>)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    let length = metadata.is_file().then_some(metadata.len());
+    Ok((file, length))
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -1,13 +1,18 @@
 //! The progress of one recording: sent, then transcribed, perhaps in pieces.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
 use super::amounts;
 use super::display::{Display, style};
 use super::piece_count::PieceCount;
+
+/// The number of lines about pieces that are written as they come, and the shortest time between more: a gateway may tell
+/// as many as it likes.
+const FREE_LINES: u32 = 100;
+const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// The interval at which a spinner turns.
 const TICK: Duration = Duration::from_millis(200);
@@ -25,6 +30,9 @@ pub(super) struct RecordingProgress {
     bar: Option<ProgressBar>,
     /// The pieces that were told last.
     told: Cell<Option<PieceCount>>,
+    /// The lines about pieces that were written, and when the last one was.
+    lines: Cell<u32>,
+    last_line: Cell<Option<Instant>>,
 }
 
 /// The part of the progress that the upload tells.
@@ -51,7 +59,14 @@ impl UploadProgress {
 
 impl RecordingProgress {
     pub(super) fn new(label: String, display: &Display) -> Self {
-        Self { label, display: display.clone(), bar: None, told: Cell::new(None) }
+        Self {
+            label,
+            display: display.clone(),
+            bar: None,
+            told: Cell::new(None),
+            lines: Cell::new(0),
+            last_line: Cell::new(None),
+        }
     }
 
     /// Tells that a recording of this length in bytes is being sent.
@@ -77,9 +92,14 @@ impl RecordingProgress {
 
     /// Tells how many pieces were heard.
     pub(super) fn pieces(&self, count: PieceCount) {
-        if self.told.replace(Some(count)) == Some(count) {
+        let told = self.told.get();
+        if count.all.is_some_and(|all| count.done > all) || told.is_some_and(|told| !count.is_news_after(told)) {
             return;
         }
+        if self.bar.is_none() && !self.may_write_a_line() {
+            return;
+        }
+        self.told.set(Some(count));
         match (&self.bar, count.all) {
             (Some(bar), Some(all)) => {
                 bar.set_length(all);
@@ -93,6 +113,16 @@ impl RecordingProgress {
             (None, Some(all)) => self.display.note(&format!("{}: piece {} of {all}", self.label, count.done)),
             (None, None) => self.display.note(&format!("{}: piece {}", self.label, count.done)),
         }
+    }
+
+    fn may_write_a_line(&self) -> bool {
+        let is_early = self.last_line.get().is_some_and(|last| last.elapsed() < LINE_EVERY);
+        if self.lines.get() >= FREE_LINES && is_early {
+            return false;
+        }
+        self.lines.set(self.lines.get().saturating_add(1));
+        self.last_line.set(Some(Instant::now()));
+        true
     }
 
     /// Tells that the recording will be sent again.

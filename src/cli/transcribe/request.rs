@@ -1,11 +1,13 @@
 //! One recording on its way: sent, sent again where that costs nothing, and its answer read.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use reqwest::Body;
+use futures_util::{StreamExt, stream};
+use reqwest::header::HeaderMap;
 use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Response, StatusCode};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::amounts;
@@ -23,8 +25,13 @@ use super::transcript::Transcript;
 use super::words::Words;
 use crate::domain::terms::Format;
 
-/// The wait for a request of another program to end.
+/// The shortest and the longest wait for a request of another program to end.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
+const MAX_WAIT_FOR_OTHERS: Duration = Duration::from_mins(1);
+/// The time that a gateway has beyond the time that it was told, to say what it has until then: that was paid for.
+const GRACE: Duration = Duration::from_secs(10);
+/// The time for an answer once the whole recording is sent, if the options allow none.
+const MAX_ANSWER_TIME: Duration = Duration::from_hours(2);
 
 /// What is asked of the gateway for every recording.
 #[derive(Debug)]
@@ -65,7 +72,9 @@ impl Request<'_> {
     ) -> Result<Transcript, TranscribeError> {
         let transcribed = self.with_retries(self.slots.take().await, progress, words);
         match self.options.timeout {
-            Some(max) => timeout(max, transcribed).await.unwrap_or(Err(TranscribeError::TimedOut(max))),
+            Some(max) => {
+                timeout(max.saturating_add(GRACE), transcribed).await.unwrap_or(Err(TranscribeError::TimedOut(max)))
+            }
             None => transcribed.await,
         }
     }
@@ -76,60 +85,106 @@ impl Request<'_> {
         progress: &mut RecordingProgress,
         words: &mut Words,
     ) -> Result<Transcript, TranscribeError> {
-        let mut retries = 0;
+        let (mut retries, mut wait_for_others) = (0, WAIT_FOR_OTHERS);
         loop {
             let Failed { error, retry } = match self.attempt(progress, words).await {
                 Ok(transcript) => return Ok(transcript),
                 Err(failed) => failed,
             };
-            // Standard input is gone once it was sent.
-            if retry == Retry::Never || retries == MAX_RETRIES || *self.input == Input::Standard {
-                return Err(error);
-            }
-            let wait = match retry {
+            match retry {
                 Retry::WhenOneHasEnded => {
-                    progress.again(&format!("waits for another to end: {error}"));
-                    match self.slots.exchange(slot).await {
-                        Ok(other) => {
-                            slot = other;
-                            continue;
-                        }
-                        Err(last) => slot = last,
+                    // Said once: nobody knows when a request of another program ends.
+                    if wait_for_others == WAIT_FOR_OTHERS {
+                        progress.again(&format!("waits for another to end: {error}"));
                     }
-                    WAIT_FOR_OTHERS
+                    match self.slots.exchange(slot).await {
+                        Ok(other) => slot = other,
+                        Err(last) => {
+                            slot = last;
+                            sleep(jittered(wait_for_others)).await;
+                            wait_for_others = wait_for_others.saturating_mul(2).min(MAX_WAIT_FOR_OTHERS);
+                        }
+                    }
                 }
-                Retry::After(wait) => wait,
-                Retry::Never => return Err(error),
-            };
-            retries += 1;
-            progress.again(&format!("is sent again in {}: {error}", amounts::length(wait)));
-            sleep(wait).await;
+                Retry::After(wait) if retries < MAX_RETRIES => {
+                    retries += 1;
+                    let wait = jittered(wait);
+                    progress.again(&format!("is sent again in {}: {error}", amounts::length(wait)));
+                    sleep(wait).await;
+                }
+                Retry::After(_) | Retry::Never | Retry::NeverAny => return Err(error),
+            }
         }
     }
 
     async fn attempt(&self, progress: &mut RecordingProgress, words: &mut Words) -> Result<Transcript, Failed> {
-        let recording = Recording::open(self.input).map_err(TranscribeError::Unreadable)?;
+        let recording = Recording::open(self.input).await.map_err(TranscribeError::Unreadable)?;
+        let can_be_read_again = recording.length.is_some();
         let upload = progress.sending(recording.length);
-        let response = self.client.send(self.form(recording, upload), self.options.timeout).await?;
+        let (sent, end_of_upload) = oneshot::channel();
+        let sending = self.client.send(self.form(recording, upload, sent), self.options.timeout);
+        let mut late = pin!(self.late(end_of_upload));
+        let response = tokio::select! {
+            response = sending => response?,
+            error = &mut late => return Err(error.into()),
+        };
         let (status, headers, format) = (response.status(), response.headers().clone(), self.options.format);
-        if !status.is_success() {
-            let body = read_body(response, MAX_ERROR_BYTES).await?;
-            let refusal = Refusal::read(&body, Some(status), &headers);
-            let retry = Retry::after(&refusal, status, &headers);
-            return Err(Failed { error: error_with_part(refusal, &body, format), retry });
-        }
-        if is_of_sandbox(&headers) {
+        if status.is_success() && is_of_sandbox(&headers) {
             return Err(TranscribeError::Sandbox.into());
         }
-        if is_stream(&headers) {
+        if status.is_success() && is_stream(&headers) {
             let reader = EventReader { format, progress, words, audio: None };
             return Ok(reader.read(response).await?);
         }
-        Ok(read_whole(response, format).await?)
+        let reading = async {
+            if status.is_success() {
+                return Ok(read_whole(response, format).await?);
+            }
+            Err(self.refused(response, status, &headers, can_be_read_again).await?)
+        };
+        tokio::select! {
+            read = reading => read,
+            error = &mut late => Err(error.into()),
+        }
+    }
+
+    /// Reads why the gateway refused a request.
+    async fn refused(
+        &self,
+        response: Response,
+        status: StatusCode,
+        headers: &HeaderMap,
+        can_be_read_again: bool,
+    ) -> Result<Failed, TranscribeError> {
+        let body = read_body(response, MAX_ERROR_BYTES).await?;
+        let refusal = Refusal::read(&body, Some(status), headers);
+        let retry = Retry::after(&refusal, status, headers);
+        Ok(match (error_with_part(refusal, &body, self.options.format), retry) {
+            (TranscribeError::Refused(refusal), Retry::NeverAny) => {
+                Failed { error: TranscribeError::RefusedForGood(refusal), retry }
+            }
+            // A part of a pipe is gone once it was sent, and what is left of it is another recording.
+            (TranscribeError::Refused(refusal), Retry::After(_) | Retry::WhenOneHasEnded) if !can_be_read_again => {
+                TranscribeError::RefusedOnce(refusal).into()
+            }
+            (error, _) if !can_be_read_again => error.into(),
+            (error, retry) => Failed { error, retry },
+        })
+    }
+
+    /// Waits until an answer is too late for a command without a time of its own.
+    async fn late(&self, end_of_upload: oneshot::Receiver<()>) -> TranscribeError {
+        if self.options.timeout.is_some() {
+            return std::future::pending().await;
+        }
+        // An upload that is given up is over, too.
+        let _ = end_of_upload.await;
+        sleep(MAX_ANSWER_TIME).await;
+        TranscribeError::Late(MAX_ANSWER_TIME)
     }
 
     /// Builds the form. The recording comes last, so that the gateway knows what is asked before it arrives.
-    fn form(&self, recording: Recording, progress: UploadProgress) -> Form {
+    fn form(&self, recording: Recording, progress: UploadProgress, sent: oneshot::Sender<()>) -> Form {
         let Options { format, model, language, prompt, .. } = self.options;
         let mut form = Form::new().text("response_format", format.as_str());
         for (name, value) in [("model", model), ("language", language), ("prompt", prompt)] {
@@ -142,7 +197,7 @@ impl Request<'_> {
             form = form.text("stream", "true");
         }
         let length = recording.length;
-        let body = counted(recording, progress);
+        let body = counted(recording, progress, sent);
         let part = match length {
             Some(length) => Part::stream_with_length(body, length),
             None => Part::stream(body),
@@ -151,10 +206,20 @@ impl Request<'_> {
     }
 }
 
-/// Returns the bytes of a recording, and tells the progress while they are sent.
-fn counted(recording: Recording, progress: UploadProgress) -> Body {
+/// Returns a wait with up to a quarter more, so that clients that were refused together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 4.0)
+}
+
+/// Returns the bytes of a recording, and tells the progress while they are sent, and `sent` at their end.
+fn counted(recording: Recording, progress: UploadProgress, sent: oneshot::Sender<()>) -> Body {
     let (each, end) = (progress.clone(), progress);
     let bytes = recording.into_stream().inspect(move |chunk| each.sent(chunk.as_ref().map_or(0, bytes::Bytes::len)));
-    let at_end = stream::once(async move { end.is_complete() }).filter_map(|()| async { None });
+    let at_end = async move {
+        end.is_complete();
+        // Nobody waits for it where the gateway has answered already.
+        let _ = sent.send(());
+    };
+    let at_end = stream::once(at_end).filter_map(|()| async { None });
     Body::wrap_stream(bytes.chain(at_end))
 }

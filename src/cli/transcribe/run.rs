@@ -1,5 +1,6 @@
 //! One run of the command.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use super::client::{ClientError, GatewayClient};
 use super::display::Display;
 use super::environment::variable;
 use super::interrupts::{Interrupt, Interrupts};
-use super::output_file::{OutputError, OutputFile, prepare_folder};
+use super::output_file::{OutputError, OutputFile, State, prepare_folder};
 use super::own_gateway::{OwnGateway, OwnGatewayError};
 use super::plan::{PlanError, Task, plan};
 use super::request::Options;
@@ -83,17 +84,20 @@ async fn try_run(arguments: &Arguments, file: Option<&Path>) -> Result<u8, RunEr
         display.note(&format!("{}; --overwrite transcribes them again", tally.describe(all)));
         return Ok(0);
     }
-    if let Some(folder) = &arguments.output {
-        prepare_folder(folder)?;
-    }
+    // Held until the end: a second run would pay for the same recordings.
+    let _lock = arguments.output.as_deref().map(prepare_folder).transpose()?;
     telemetry::start_warnings()?;
-    let run = Run { arguments, tasks: &tasks, display: &display, tally: &tally };
+    let is_refused = Cell::new(false);
+    let run = Run { arguments, tasks: &tasks, display: &display, tally: &tally, is_refused: &is_refused };
     let end = match remote {
         Some(Remote { address, token }) => run.at(address, &token).await,
         None => run.alone(file).await,
     };
     display.clear();
-    Ok(report(end?, &tally, all, arguments))
+    let status = report(end?, &tally, all, arguments);
+    // Then it is the token that is wrong, or spent.
+    let is_in_vain = is_refused.get() && status == SOME_FAILED && tally.done.get() == 0;
+    Ok(if is_in_vain { NOTHING_TRIED } else { status })
 }
 
 /// Finds the gateway that the command line or the environment names.
@@ -112,7 +116,7 @@ fn find_remote(arguments: &GatewayArguments) -> Result<Option<Remote>, RunError>
 
 /// Leaves out the recordings whose transcripts are there.
 fn leave_out_done(tasks: Vec<Task>, overwrite: bool, display: &Display, tally: &Tally) -> Vec<Task> {
-    let is_done = |task: &Task| !overwrite && task.output.as_ref().is_some_and(OutputFile::exists);
+    let is_done = |task: &Task| !overwrite && task.output.as_ref().is_some_and(|file| file.state(false) == State::Done);
     let (done, left): (Vec<_>, Vec<_>) = tasks.into_iter().partition(is_done);
     for Task { input, output } in &done {
         let file = output.as_ref().map(OutputFile::label).unwrap_or_default();
@@ -129,6 +133,7 @@ struct Run<'a> {
     tasks: &'a [Task],
     display: &'a Display,
     tally: &'a Tally,
+    is_refused: &'a Cell<bool>,
 }
 
 impl Run<'_> {
@@ -182,6 +187,7 @@ impl Run<'_> {
             stream: self.arguments.stream,
             display: self.display,
             tally: self.tally,
+            is_refused: self.is_refused,
         };
         batch.run().await
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, ChildStdout, Output, Stdio};
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -108,6 +108,14 @@ impl Recordings {
         let stderr = Screen::of(child.stderr.take().unwrap());
         let stdout = Log::of(child.stdout.take().unwrap());
         Running { child, stdout, stderr }
+    }
+
+    /// The same, and nobody reads its standard output.
+    pub(crate) fn start_unread(&self, arguments: &[&str]) -> (Running, ChildStdout) {
+        let mut child = self.command(arguments).spawn().unwrap();
+        let stderr = Screen::of(child.stderr.take().unwrap());
+        let unread = child.stdout.take().unwrap();
+        (Running { child, stdout: Log::of(std::io::empty()), stderr }, unread)
     }
 
     /// The same with a terminal for its standard error.
