@@ -121,9 +121,14 @@ async fn recordings_of_one_name_are_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn several_texts_are_printed_in_the_order_of_the_recordings() {
     let (provider, gate) = (Provider::start(), Gate::closed());
-    let recordings = numbered(Recordings::with_key(&provider), 3);
-    // The first to ask is the last to be answered.
-    provider.answer(Reply::stream().send(Framing::PLAIN.all(&events())).held_by(&gate));
+    let long = audio::wav(2500);
+    let recordings = numbered(Recordings::with_key(&provider), 1).file("in/talk03.wav", &long);
+    // The recording that comes first is the last to be answered.
+    let held = gate.clone();
+    provider.answer_by(move |seen| {
+        let answer = Reply::stream().send(Framing::PLAIN.all(&events()));
+        if seen.file().body.len() >= long.len() { answer.held_by(&held) } else { answer }
+    });
     let mut running = recordings.start(&["in/talk03.wav", "in/talk01.wav", "in/nothing.wav"]);
     running.stderr.shows("in/talk01.wav: transcribed").await;
     gate.open();

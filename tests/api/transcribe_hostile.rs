@@ -130,10 +130,10 @@ async fn a_pipe_is_sent_once() {
     let pipe = recordings.path("pipe");
     mkfifo(&pipe, Mode::S_IRWXU).unwrap();
     let writing = std::thread::spawn(move || std::fs::write(pipe, audio::wav(1500)));
-    let ran = recordings.transcribe(&["pipe"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("read only once"), "{}", ran.stderr);
-    assert_eq!(stranger.recordings(), 1);
+    let mut running = recordings.start(&["pipe"]);
+    assert_eq!(running.ended().await, Some(1), "{}", running.stderr.text());
+    running.stderr.shows("read only once").await;
+    assert_eq!((running.stdout.text().as_str(), stranger.recordings()), ("", 1));
     writing.join().unwrap().unwrap();
 }
 
