@@ -47,9 +47,6 @@ use watch::to_u64;
 /// The size of the id of a segment's child.
 const ID: usize = 4;
 
-/// The maximum number of bytes read of a codec id.
-const MAX_CODEC_ID: u64 = 64;
-
 impl Matroska {
     fn read_window(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         match &mut self.state {
