@@ -2,6 +2,8 @@
 # Builds the image, brings docker-compose.yml up beside a provider of its own, and sends audio through it; then its profile
 # `local`, with a stand-in for the speech server and no key.
 #
+# With VOXGATE_IMAGE=NAME it tests an image that is built already, and leaves out the README's chapter, which builds one.
+#
 # Needs a container engine that answers, and curl; says so and succeeds where there is none. CONTAINERS_REQUIRED=1 makes
 # that a failure. The secrets, the port, the image tag and the project are made up for the run and gone after it.
 set -euo pipefail
@@ -59,9 +61,13 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 # The host's network, because containers may have no way out of their own while the crates are fetched.
-say "building the image"
-docker build --network=host -t "$VOXGATE_TEST_IMAGE" . >"$work/build.log" 2>&1 ||
-  { tail -40 "$work/build.log" >&2; fail "the image cannot be built"; }
+if [ -n "${VOXGATE_IMAGE:-}" ]; then
+  docker tag "$VOXGATE_IMAGE" "$VOXGATE_TEST_IMAGE" || fail "there is no image $VOXGATE_IMAGE"
+else
+  say "building the image"
+  docker build --network=host -t "$VOXGATE_TEST_IMAGE" . >"$work/build.log" 2>&1 ||
+    { tail -40 "$work/build.log" >&2; fail "the image cannot be built"; }
+fi
 
 say "making secrets"
 mkdir -m 700 "$secrets"
@@ -285,6 +291,10 @@ wait_for_model 'already exists'
 expect 200 'heard it' -F file=@"$work/silence.wav"
 say "the speech server is nobody's but the gateway's, and its model outlives its container"
 
+if [ -n "${VOXGATE_IMAGE:-}" ]; then
+  say "passed, without the README's commands"
+  exit 0
+fi
 say "the README's commands, as they stand there"
 take_down
 # Every block of shell in a chapter, each in a folder and a project of its own.

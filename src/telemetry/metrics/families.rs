@@ -1,169 +1,27 @@
-//! Every metric family: its name, help and labels. A test compares the table in docs/observability.md with this list.
+//! Every metric family, to count with.
 
 #![allow(clippy::doc_markdown, reason = "Prometheus shows the help as it stands")]
 
-use super::kinds::{Counter, Descriptor, Gauge, Histogram, Sum};
-
-/// Buckets for requests and providers, in seconds.
-const LONG: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
-/// Buckets for the gateway's own time and the client's upload, in seconds.
-const OWN: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// Buckets for calls to the store, in seconds.
-const SHORT: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+use super::kinds::{Counter, Gauge, Histogram, Sum};
+use super::list::with_every_family;
 
 macro_rules! families {
     ($(#[doc = $help:literal] $family:ident: $kind:ident<$n:literal> = $name:literal $labels:tt $(, $more:expr)?;)+) => {
         $(
             #[doc = $help]
-            pub static $family: $kind<$n> = $kind::new($name, $help.trim_ascii(), $labels $(, $more)?);
+            pub static $family: $kind<$n> = family!($kind, $name, $help.trim_ascii(), $labels $(, $more)?);
         )+
-
-        /// Every metric family.
-        pub fn families() -> Vec<Descriptor> {
-            vec![$($family.descriptor()),+]
-        }
     };
 }
 
-families! {
-    /// Requests by route, model and status sent to the client; 499 if the client left before the answer.
-    REQUESTS: Counter<3> = "voxgate_requests_total" ["route", "model", "status"];
-    /// Requests by outcome: answered, client_gone, stream_broken.
-    OUTCOMES: Counter<2> = "voxgate_request_outcomes_total" ["route", "outcome"];
-    /// Requests answered with an error, by error code.
-    REFUSALS: Counter<1> = "voxgate_refusals_total" ["code"];
-    /// Time from the head of a request to the last byte of its answer.
-    REQUEST_SECONDS: Histogram<2> = "voxgate_request_duration_seconds" ["route", "stream"], LONG;
-    /// Time of a request in provider attempts and the waits between them, by the last provider.
-    PROVIDER_SECONDS: Histogram<1> = "voxgate_provider_duration_seconds" ["provider"], LONG;
-    /// Time of a request outside provider attempts: the gateway's work and the client's upload.
-    GATEWAY_SECONDS: Histogram<1> = "voxgate_gateway_duration_seconds" ["route"], OWN;
-    /// Time from the head of a request to the first event of its stream.
-    FIRST_EVENT_SECONDS: Histogram<1> = "voxgate_first_event_seconds" ["model"], LONG;
-
-    /// Measured seconds of audio forwarded to providers.
-    AUDIO_SECONDS: Sum<1> = "voxgate_audio_seconds_total" ["model"], 3;
-    /// Bytes of audio forwarded to providers.
-    AUDIO_BYTES: Counter<1> = "voxgate_audio_bytes_total" ["model"];
-    /// Pieces of recordings that were cut to be sent to providers.
-    PIECES: Counter<1> = "voxgate_pieces_total" ["model"];
-    /// Seconds of sound in these pieces.
-    PIECE_SECONDS: Sum<1> = "voxgate_piece_seconds_total" ["model"], 3;
-    /// Seconds of silence in recordings in pieces that were in no piece.
-    SILENCE_SECONDS: Sum<1> = "voxgate_silence_seconds_total" ["model"], 3;
-    /// Processor time spent on decoding, cutting and encoding recordings, in seconds.
-    CUTTING_SECONDS: Sum<0> = "voxgate_cutting_seconds_total" [], 3;
-    /// Packets of recordings that could not be decoded and were replaced by silence.
-    DAMAGED_PACKETS: Counter<0> = "voxgate_damaged_packets_total" [];
-
-    /// Cost of settled requests in US dollars, by requested model and serving provider.
-    SPEND: Sum<2> = "voxgate_spend_usd_total" ["model", "provider"], 9;
-    /// Settled requests by ending: answered, refunded, left (the client hung up), broken (the provider broke off the stream).
-    SETTLED: Counter<1> = "voxgate_settlements_total" ["ending"];
-
-    /// Attempts at a provider.
-    TRIES: Counter<1> = "voxgate_provider_tries_total" ["provider"];
-    /// Failed attempts at a provider, and streams that it broke off, by reason.
-    FAILURES: Counter<2> = "voxgate_provider_failures_total" ["provider", "reason"];
-    /// 1 for the current state of a provider's circuit breaker: closed, open, half_open.
-    BREAKER: Gauge<2> = "voxgate_provider_breaker_state" ["provider", "state"];
-    /// Consecutive failures of a provider since its last answer.
-    IN_A_ROW: Gauge<1> = "voxgate_provider_failures_in_a_row" ["provider"];
-    /// 1 for the current state of a provider's key: usable, resting (rate limited), refused (rejected by the provider).
-    KEY: Gauge<3> = "voxgate_provider_key_state" ["provider", "key", "state"];
-
-    /// Time of a call to the store: admit, revise, settle, query, session.
-    STORE_SECONDS: Histogram<1> = "voxgate_store_duration_seconds" ["operation"], SHORT;
-    /// Failed calls to the store by reason: slow, away (not called), failed, refused, garbled.
-    STORE_FAILURES: Counter<2> = "voxgate_store_failures_total" ["operation", "reason"];
-    /// 1 for the current state of the store: ready, partly_away, away.
-    STORE: Gauge<1> = "voxgate_store_state" ["state"];
-    /// Settlements that wait for the store to come back.
-    WAITING: Gauge<0> = "voxgate_settlements_waiting" [];
-    /// Requests in flight that were admitted without the store.
-    OWED: Gauge<0> = "voxgate_permits_without_store" [];
-    /// Limit for waiting settlements and permits without the store together (store.max_pending).
-    WAITING_LIMIT: Gauge<0> = "voxgate_settlements_waiting_limit" [];
-    /// Revocations that the gateway remembers, whatever the state of the store.
-    REVOCATIONS: Gauge<0> = "voxgate_revocations_known" [];
-
-    /// Requests with audio in flight.
-    IN_FLIGHT: Gauge<0> = "voxgate_requests_in_flight" [];
-    /// Limit for requests with audio in flight (server.max_in_flight).
-    IN_FLIGHT_LIMIT: Gauge<0> = "voxgate_requests_in_flight_limit" [];
-    /// Requests that wait because the in-flight limit is reached.
-    QUEUED: Gauge<0> = "voxgate_requests_queued" [];
-    /// Limit for waiting requests (server.max_queue).
-    QUEUED_LIMIT: Gauge<0> = "voxgate_requests_queued_limit" [];
-    /// Open connections by listener: public, ops.
-    CONNECTIONS: Gauge<1> = "voxgate_connections" ["listener"];
-    /// Limit for open connections (server.max_connections).
-    CONNECTIONS_LIMIT: Gauge<1> = "voxgate_connections_limit" ["listener"];
-    /// Connections closed by a limit: idle (longest idle, closed to make room), limit (none was idle), address_limit, control_frames.
-    CONNECTIONS_CLOSED: Counter<1> = "voxgate_connections_closed_total" ["reason"];
-    /// Open streams to clients.
-    STREAMS: Gauge<0> = "voxgate_streams_in_flight" [];
-    /// Bytes of spooled recordings, in memory and on disk.
-    SPOOL_BYTES: Gauge<1> = "voxgate_spool_bytes" ["place"];
-    /// Spool quota in bytes (intake.max_spool_memory_bytes, intake.max_spool_disk_bytes).
-    SPOOL_LIMIT: Gauge<1> = "voxgate_spool_limit_bytes" ["place"];
-    /// Recordings that wait to be measured.
-    MEASURING_QUEUED: Gauge<0> = "voxgate_measuring_queued" [];
-    /// Limit for recordings that wait to be measured.
-    MEASURING_QUEUED_LIMIT: Gauge<0> = "voxgate_measuring_queued_limit" [];
-    /// Threads that are measuring a recording.
-    MEASURING_BUSY: Gauge<0> = "voxgate_measuring_threads_busy" [];
-    /// Threads for measuring recordings: one less than CPU cores, at least one.
-    MEASURING_THREADS: Gauge<0> = "voxgate_measuring_threads" [];
-
-    /// Recordings that wait for a thread that decodes them.
-    SPEECH_QUEUED: Gauge<0> = "voxgate_speech_queued" [];
-    /// Limit for recordings that wait for a thread that decodes them.
-    SPEECH_QUEUED_LIMIT: Gauge<0> = "voxgate_speech_queued_limit" [];
-    /// Threads that are decoding, cutting and encoding a recording.
-    SPEECH_BUSY: Gauge<0> = "voxgate_speech_threads_busy" [];
-    /// Threads for decoding, cutting and encoding recordings (speech.threads).
-    SPEECH_THREADS: Gauge<0> = "voxgate_speech_threads" [];
-
-    /// Expiry of the certificate in server.tls_cert, in seconds since 1970; absent without HTTPS.
-    TLS_ENDS: Gauge<0> = "voxgate_tls_certificate_expiry_timestamp_seconds" [];
-    /// 1 while the gateway accepts requests, as /health/ready reports.
-    READY: Gauge<0> = "voxgate_ready" [];
-    /// 1, labelled with the running version.
-    BUILD: Gauge<1> = "voxgate_build_info" ["version"];
+macro_rules! family {
+    // The exporter keeps the buckets.
+    (Histogram, $name:expr, $help:expr, $labels:expr, $buckets:expr) => {
+        Histogram::new($name, $help, $labels)
+    };
+    ($kind:ident, $name:expr, $help:expr, $labels:expr $(, $places:expr)?) => {
+        $kind::new($name, $help, $labels $(, $places)?)
+    };
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::kinds::Kind;
-    use super::*;
-
-    #[test]
-    fn buckets_reach_as_far_as_the_settings_let_things_take_by_default() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("voxgate.toml");
-        std::fs::write(&file, "").unwrap();
-        let settings = crate::config::Settings::load(Some(&file)).unwrap();
-        for (buckets, longest) in [(LONG, settings.upstream.response_timeout), (OWN, settings.intake.body_timeout)] {
-            assert!(buckets.last().is_some_and(|last| *last >= longest.as_secs_f64()), "{longest:?}: {buckets:?}");
-        }
-    }
-
-    #[test]
-    fn names_are_given_once_and_as_prometheus_wants_them() {
-        let mut names = BTreeSet::new();
-        for Descriptor { name, help, labels, kind, buckets } in families() {
-            assert!(names.insert(name), "{name} twice");
-            let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            assert!(name.starts_with("voxgate_") && word(name), "{name}");
-            assert!(labels.iter().all(|label| word(label)), "{name}");
-            assert_eq!(kind == Kind::Counter, name.ends_with("_total"), "{name}");
-            assert_eq!(kind == Kind::Histogram, !buckets.is_empty(), "{name}");
-            assert!(buckets.is_sorted(), "{name}");
-            assert!(help.ends_with('.') && !help.contains(['\n', '\\']), "{name}: {help}");
-        }
-    }
-}
+with_every_family!(families);

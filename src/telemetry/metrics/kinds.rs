@@ -6,45 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::descriptor::{Descriptor, Kind};
 use super::label::Label;
 use super::recorder;
-
-/// The kind of a family, in Prometheus's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A value that only increases.
-    Counter,
-    /// A value that increases and decreases.
-    Gauge,
-    /// A distribution of durations.
-    Histogram,
-}
-
-impl Kind {
-    /// Returns the kind's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
-
-/// The description of a family.
-#[derive(Debug, Clone, Copy)]
-pub struct Descriptor {
-    /// The family's name.
-    pub name: &'static str,
-    /// The help text.
-    pub help: &'static str,
-    /// The names of the labels.
-    pub labels: &'static [&'static str],
-    /// The family's kind.
-    pub kind: Kind,
-    /// The upper bounds of a histogram's buckets, in seconds.
-    pub buckets: &'static [f64],
-}
 
 /// The parts that every family has: its name, its help and its labels.
 #[derive(Debug)]
@@ -55,8 +19,8 @@ struct Head<const N: usize> {
 }
 
 impl<const N: usize> Head<N> {
-    const fn descriptor(&'static self, kind: Kind, buckets: &'static [f64]) -> Descriptor {
-        Descriptor { name: self.name, help: self.help, labels: &self.labels, kind, buckets }
+    const fn descriptor(&'static self, kind: Kind) -> Descriptor {
+        Descriptor { name: self.name, help: self.help, labels: &self.labels, kind, buckets: &[] }
     }
 
     fn key(&self, values: &[Label; N]) -> metrics::Key {
@@ -100,38 +64,24 @@ impl<const N: usize> Counter<N> {
     pub fn add(&self, labels: [Label; N], n: u64) {
         self.series.with(labels, || recorder::counter(&self.head.key(&labels)), |counter| counter.increment(n));
     }
-
-    pub(super) const fn descriptor(&'static self) -> Descriptor {
-        self.head.descriptor(Kind::Counter, &[])
-    }
 }
 
 /// A histogram of durations.
 #[derive(Debug)]
 pub struct Histogram<const N: usize> {
     head: Head<N>,
-    buckets: &'static [f64],
     series: Series<N, metrics::Histogram>,
 }
 
 impl<const N: usize> Histogram<N> {
-    pub(super) const fn new(
-        name: &'static str,
-        help: &'static str,
-        labels: [&'static str; N],
-        buckets: &'static [f64],
-    ) -> Self {
-        Self { head: Head { name, help, labels }, buckets, series: Series::new() }
+    pub(super) const fn new(name: &'static str, help: &'static str, labels: [&'static str; N]) -> Self {
+        Self { head: Head { name, help, labels }, series: Series::new() }
     }
 
     /// Records one event of duration `span`.
     pub fn record(&self, labels: [Label; N], span: Duration) {
         let make = || recorder::histogram(&self.head.key(&labels));
         self.series.with(labels, make, |histogram| histogram.record(span.as_secs_f64()));
-    }
-
-    pub(super) const fn descriptor(&'static self) -> Descriptor {
-        self.head.descriptor(Kind::Histogram, self.buckets)
     }
 }
 
@@ -158,7 +108,7 @@ impl<const N: usize> Sum<N> {
     }
 
     pub(super) const fn descriptor(&'static self) -> Descriptor {
-        self.head.descriptor(Kind::Counter, &[])
+        self.head.descriptor(Kind::Counter)
     }
 
     /// Returns the sums so far, in large units.
@@ -190,7 +140,7 @@ impl<const N: usize> Gauge<N> {
     }
 
     pub(super) const fn descriptor(&'static self) -> Descriptor {
-        self.0.descriptor(Kind::Gauge, &[])
+        self.0.descriptor(Kind::Gauge)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
+use super::descriptor::Descriptor;
 use super::families::{AUDIO_SECONDS, CUTTING_SECONDS, PIECE_SECONDS, SILENCE_SECONDS, SPEND};
-use super::kinds::{Descriptor, Gauge, Sum};
+use super::kinds::{Gauge, Sum};
 use super::recorder;
 
 /// A page in progress.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics::{Key, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
-use super::families::families;
-use super::kinds::Kind;
+use super::descriptor::Kind;
+use super::descriptors::families;
 
 /// The interval at which histograms are drained into their buckets if nothing scrapes them: until then each sample is
 /// stored separately.

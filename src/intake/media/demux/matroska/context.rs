@@ -3,6 +3,9 @@
 use super::ebml::{self, id};
 use super::tracks::MAX_STRIPPED;
 
+/// The maximum number of bytes read of a codec id.
+const MAX_CODEC_ID: u64 = 64;
+
 /// An element with children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
@@ -148,7 +151,7 @@ pub(super) fn small(id: u32, size: u64) -> Option<usize> {
         id::SAMPLING_FREQUENCY | id::OUTPUT_SAMPLING_FREQUENCY => 8,
         id if is_integer(id) => 8,
         id::COMPRESSION_SETTINGS => MAX_STRIPPED,
-        id::CODEC_ID => super::MAX_CODEC_ID,
+        id::CODEC_ID => MAX_CODEC_ID,
         _ => return None,
     };
     usize::try_from(size.min(max)).ok()

@@ -1,72 +1,22 @@
-//! The doubts about a file: the ways in which a demuxer could reach clusters inside packets.
+//! The search for what raises a doubt, in each element and each packet.
 
-use super::ebml::id;
-use super::packets::Payload;
+use super::context::Context;
+use super::demuxer::Matroska;
+use super::ebml::{self, Head, id};
+use super::payload::Payload;
+use super::state::{Level, Moved, State};
 use super::watch::{self, Watch, to_u64};
-use super::{Level, Matroska, Moved, PacketSink, State};
+use crate::intake::media::demux::PacketSink;
 use crate::intake::media::{Container, MediaError};
 
 /// The maximum number of meaningless cluster ids. By chance there is one in 4 GiB.
 const MAX_MEANINGLESS: u32 = 1000;
 
-/// The largest block whose size is believed. A larger block may have a damaged size that covers the elements after it.
-pub(super) const MAX_PLAUSIBLE_BLOCK: u64 = 1 << 20;
-
-/// The known reasons that another demuxer could read other clusters than this one.
-#[expect(clippy::struct_excessive_bools, reason = "each is another doubt")]
-#[derive(Debug, Default)]
-pub(super) struct Doubts {
-    watch: Watch,
-    /// True if an id appeared inside an element since the last valid element. A demuxer that then meets invalid bytes
-    /// continues at that id.
-    has_id_behind: bool,
-    /// True if another demuxer could be at another position by now.
-    pub(super) has_diverged: bool,
-    /// True if another demuxer could fail on elements that pass all checks here.
-    pub(super) is_fragile: bool,
-    /// True if another demuxer may still be searching for the next cluster while this one counts blocks again.
-    pub(super) is_ahead: bool,
-    /// True if a packet holds a plausible cluster; `has_hidden_tracks` is true if tracks are hidden inside an element.
-    pub(super) has_hidden_cluster: bool,
-    has_hidden_tracks: bool,
-    /// True if another demuxer could know other tracks.
-    pub(super) has_other_tracks: bool,
-    meaningless: u32,
-    /// The end of the first block abandoned for a cluster in it.
-    given_up: Option<u64>,
-}
-
-impl Doubts {
-    /// Records that the following bytes are invalid.
-    pub(super) fn lose(&mut self) {
-        self.has_diverged |= self.has_id_behind;
-    }
-
-    /// Returns true if bytes could play more than once. `at` is the end of the recording.
-    pub(super) fn is_double(&self, at: u64) -> bool {
-        // The last condition: an abandoned block was whole after all.
-        self.has_hidden_cluster && (self.has_diverged || self.is_fragile)
-            || self.has_other_tracks
-            || self.given_up.is_some_and(|end| end <= at)
-    }
-
-    /// Returns true if a demuxer that has diverged could have read hidden tracks.
-    pub(super) fn reads_other_tracks(&self) -> bool {
-        self.has_diverged && self.has_hidden_tracks
-    }
-}
-
 impl Matroska {
     /// Processes the header of an element at the expected position; `sound`: the element is valid there.
-    pub(super) fn aligned(
-        &mut self,
-        head: super::Head,
-        length: usize,
-        window: &[u8],
-        sound: bool,
-    ) -> Result<(), MediaError> {
+    pub(super) fn aligned(&mut self, head: Head, length: usize, window: &[u8], sound: bool) -> Result<(), MediaError> {
         let bytes = window.get(..length).unwrap_or(window);
-        if sound && super::ebml::is_top_level(head.id) {
+        if sound && ebml::is_top_level(head.id) {
             let id = usize::from(self.known_id.is_none()) * 4;
             self.watch(bytes.get(..id.saturating_sub(1)).unwrap_or_default(), window, self.at)?;
             self.doubts.watch = Watch::default();
@@ -185,7 +135,7 @@ impl Matroska {
     /// Begins the search for the next element, since the following bytes are no element that could be here.
     pub(super) fn lose(&mut self, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         self.doubts.lose();
-        let cluster = self.levels.iter().rfind(|level| level.context == super::Context::Cluster).copied();
+        let cluster = self.levels.iter().rfind(|level| level.context == Context::Cluster).copied();
         self.give_up(sink)?;
         self.known_id = None;
         self.state = State::Lost { cluster };
@@ -197,7 +147,7 @@ impl Matroska {
         while !self.levels.is_empty() {
             self.close(sink)?;
         }
-        self.levels.push(Level { context: super::Context::Segment, end: None });
+        self.levels.push(Level { context: Context::Segment, end: None });
         Ok(())
     }
 

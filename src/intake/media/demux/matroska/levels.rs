@@ -1,11 +1,15 @@
 //! The start and the end of files, segments and tracks.
 
 use super::context::Context;
+use super::demuxer::Matroska;
 use super::ebml::{Head, id};
+use super::state::{Level, MAX_ENTRIES, Moved, feature, own_id};
 use super::watch::to_u64;
-use super::{Level, MAX_DEPTH, MAX_ENTRIES, Matroska, Moved, feature, own_id};
 use crate::intake::media::demux::{MAX_TRACKS, PacketSink};
 use crate::intake::media::{Container, MediaError};
+
+/// The maximum depth of elements.
+const MAX_DEPTH: usize = 16;
 
 impl Matroska {
     /// Returns true if `head` begins a file or a segment: between two segments, or where a segment of unknown size may end.

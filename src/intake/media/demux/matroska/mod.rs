@@ -5,22 +5,25 @@
 //! anything could lead a player to them, the file is refused: the same bytes would play many times.
 //!
 //! - `ebml`: reads ids, sizes and numbers
-//! - `state`: what the window begins with, and the open elements
+//! - `demuxer`: what is known between two steps; `state`: what the window begins with, and the open elements
 //! - `context`: the permitted children of elements
 //! - `levels`: the start and the end of files, segments and tracks
 //! - `tracks`: the description of each track
-//! - `blocks`, `packets`: split blocks into packets and hand them on
-//! - `watch`, `doubt`, `seek`: find clusters and tracks where none belong, and judge if a demuxer could reach them
+//! - `blocks`, `payload`, `packets`: split blocks into packets and hand them on
+//! - `watch`, `doubts`, `doubt`, `seek`: find clusters and tracks where none belong, and judge if a demuxer could reach them
 //! - `claim`: the duration that the header states
 //! - `resync`: searches for the next element after invalid bytes
 
 mod blocks;
 mod claim;
 mod context;
+mod demuxer;
 mod doubt;
+mod doubts;
 mod ebml;
 mod levels;
 mod packets;
+mod payload;
 mod resync;
 mod seek;
 mod state;
@@ -30,77 +33,21 @@ mod tracks;
 mod watch;
 
 pub(in super::super) use claim::claim;
+pub(in super::super) use demuxer::Matroska;
 pub(super) use tracks::vorbis_setup;
 
 use super::super::{Container, MediaError};
-use super::{Demuxer, PacketSink, Step, TrackId};
+use super::{Demuxer, PacketSink, Step};
 use context::Context;
-use doubt::Doubts;
 use ebml::{Head, Read, id};
-use seek::SeekHeads;
-use state::{Level, MAX_ENTRIES, Moved, State, feature, first_id, own_id, part};
-use tracks::{Entry, Track};
+use state::{Level, Moved, State, feature, part};
+use tracks::Entry;
 use watch::to_u64;
-
-/// The maximum depth of elements.
-const MAX_DEPTH: usize = 16;
 
 /// The size of the id of a segment's child.
 const ID: usize = 4;
 
-/// The maximum number of bytes read of a codec id.
-const MAX_CODEC_ID: u64 = 64;
-
-/// A demuxer for Matroska.
-pub(in super::super) struct Matroska {
-    /// The offset of the window in the recording.
-    at: u64,
-    state: State,
-    levels: Vec<Level>,
-    /// The id of the next element, if already read.
-    known_id: Option<u32>,
-    /// The track whose description is being read.
-    entry: Option<Entry>,
-    tracks: Vec<Track>,
-    /// The tracks of the first of several joined files; `first_used` marks those with packets in the current file. ffmpeg
-    /// decodes all files with these tracks.
-    first: Vec<Track>,
-    first_used: Vec<bool>,
-    /// True after the first cluster of this file; `has_early_cluster` is true if a cluster preceded all tracks.
-    has_cluster: bool,
-    has_early_cluster: bool,
-    files: u32,
-    /// The duration of a tick in nanoseconds; `cluster_time` is the time of the cluster in ticks.
-    scale: u32,
-    cluster_time: i64,
-    /// The track of this file that the last block belongs to, if it is audio.
-    last_block: Option<TrackId>,
-    doubts: Doubts,
-    seek_heads: SeekHeads,
-}
-
 impl Matroska {
-    pub(in super::super) fn new() -> Self {
-        Self {
-            at: 0,
-            state: State::Element,
-            levels: Vec::new(),
-            known_id: None,
-            entry: None,
-            tracks: Vec::new(),
-            first: Vec::new(),
-            first_used: Vec::new(),
-            has_cluster: false,
-            has_early_cluster: false,
-            files: 0,
-            scale: 1_000_000,
-            cluster_time: 0,
-            last_block: None,
-            doubts: Doubts::default(),
-            seek_heads: SeekHeads::default(),
-        }
-    }
-
     fn read_window(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         match &mut self.state {
             State::Element => self.element(window, at_end, sink),

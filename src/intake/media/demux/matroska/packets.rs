@@ -1,57 +1,16 @@
-//! The packets of blocks, and the tracks that receive them.
+//! Reading the packets of blocks.
 
 use super::blocks::{self, BadBlock};
-use super::doubt::MAX_PLAUSIBLE_BLOCK;
+use super::demuxer::Matroska;
+use super::doubts::MAX_PLAUSIBLE_BLOCK;
 use super::ebml::Read;
+use super::payload::{Payload, Receiver, Receivers};
+use super::state::{Moved, State, first_id, own_id, part};
+use super::tracks::Track;
 use super::watch::to_u64;
-use super::{Matroska, Moved, State, first_id, own_id, part};
 use crate::intake::media::MediaError;
 use crate::intake::media::codec::Wants;
-use crate::intake::media::demux::{PacketSink, Timestamp, TrackId};
-
-/// The packets left in a block.
-#[derive(Debug)]
-pub(super) struct Payload {
-    /// The sizes of all packets but the last; `last` is the size of the last, and `begun` the number of packets begun.
-    sizes: Vec<u64>,
-    last: u64,
-    begun: usize,
-    /// The number of bytes left of the current packet.
-    left: u64,
-    /// The end of the block.
-    end: u64,
-    receivers: Receivers,
-    time: Option<Timestamp>,
-    /// True if the block is too large to believe its size.
-    is_huge: bool,
-}
-
-/// The track of this file, and the track of the first file.
-type Receivers = [Option<Receiver>; 2];
-
-/// A track that receives packets.
-#[derive(Debug)]
-struct Receiver {
-    id: TrackId,
-    /// The index of its description among the tracks of the first file or of this one.
-    index: usize,
-    is_first: bool,
-    /// The number of bytes of the packet that it still wants to see.
-    wants: usize,
-}
-
-impl Receiver {
-    fn show(&mut self, bytes: &[u8], sink: &mut dyn PacketSink) {
-        let (seen, unseen) = bytes.split_at_checked(self.wants).unwrap_or((bytes, &[]));
-        self.wants -= seen.len();
-        if !seen.is_empty() {
-            sink.bytes(self.id, seen);
-        }
-        if !unseen.is_empty() {
-            sink.unseen(self.id, to_u64(unseen.len()));
-        }
-    }
-}
+use crate::intake::media::demux::{PacketSink, Timestamp};
 
 impl Matroska {
     /// Reads the header of a block of `size` bytes.
@@ -111,7 +70,7 @@ impl Matroska {
 
     /// Returns the receivers of the packets of a track; none if the track is not audio. `None`: the track is unknown.
     fn receivers(&mut self, number: u64, sink: &mut dyn PacketSink) -> Option<Result<Receivers, MediaError>> {
-        let of = |track: &&super::Track| track.number == number;
+        let of = |track: &&Track| track.number == number;
         let own = self.tracks.iter().enumerate().filter(|(_, track)| of(track));
         let own = own.max_by_key(|(index, track)| (track.audio.is_some(), std::cmp::Reverse(*index)));
         let first = self.first.iter().enumerate().find(|(_, track)| of(track));
@@ -186,12 +145,6 @@ impl Payload {
         true
     }
 
-    /// Returns the size of the next packet.
-    fn size(&self) -> Option<u64> {
-        let last = (self.begun == self.sizes.len()).then_some(self.last);
-        self.sizes.get(self.begun).copied().or(last)
-    }
-
     /// Skips empty packets. A packet with a stripped header consists of that header.
     pub(super) fn empty(&mut self, demuxer: &Matroska, sink: &mut dyn PacketSink) {
         while self.left == 0 && self.size() == Some(0) {
@@ -218,13 +171,6 @@ impl Payload {
             if size == 0 {
                 sink.end(receiver.id);
             }
-        }
-    }
-
-    /// Ends the current packet where the recording or a disbelieved block ends.
-    pub(super) fn cut(self, sink: &mut dyn PacketSink) {
-        if self.left > 0 {
-            self.receivers.iter().flatten().for_each(|receiver| sink.end(receiver.id));
         }
     }
 }

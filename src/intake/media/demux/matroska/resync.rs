@@ -2,9 +2,10 @@
 
 use super::blocks;
 use super::context::Context;
+use super::demuxer::Matroska;
 use super::ebml::{self, Read, id};
+use super::state::{Level, Moved, State, part};
 use super::watch::unpadded;
-use super::{Level, Matroska, Moved, State, part};
 use crate::intake::media::demux::PacketSink;
 
 /// The largest block that the search accepts.

@@ -1,7 +1,7 @@
 //! The state of the demuxer between two steps.
 
 use super::context::Context;
-use super::packets::Payload;
+use super::payload::Payload;
 use crate::intake::media::demux::{MAX_TRACKS, TrackId};
 use crate::intake::media::{Container, MediaError};
 
