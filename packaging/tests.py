@@ -1,7 +1,11 @@
-"""Tests of what builds and checks the packages: `python3 packaging/tests.py`. They take a second and need only git."""
+"""Tests of what builds and checks the packages: `python3 packaging/tests.py`. They take some seconds and need git and node."""
 
 import json
+import os
 import pathlib
+import pty
+import signal
+import stat
 import subprocess
 import tempfile
 import unittest
@@ -130,6 +134,91 @@ class Packages(unittest.TestCase):
         packages = [{"id": name, "name": name, "version": "1"} for name in ("voxgate", "test", "c", "b", "a")]
         found = notices.linked({"resolve": resolve, "packages": packages})
         self.assertEqual([package["name"] for package in found], ["a", "b"])
+
+
+class Folder(unittest.TestCase):
+    """A test with a folder, whose `bin` comes first among the commands."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.variables = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
+
+    def command(self, path, script):
+        """Writes a command."""
+        path = self.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+
+class Launcher(Folder):
+    """The script of the npm package before a binary that says which signals it gets."""
+
+    def setUp(self):
+        super().setUp()
+        find = "process.stdout.write(`${process.platform}-${process.arch}`)"
+        platform = subprocess.run(("node", "-e", find), check=True, capture_output=True, text=True).stdout
+        script = (release_check.ROOT / "packaging/npm/voxgate/bin/voxgate.js").read_text()
+        self.script = self.folder / "node_modules/voxgate/bin/voxgate.js"
+        self.script.parent.mkdir(parents=True)
+        self.script.write_text(script)
+        binary = "trap 'echo INT >&3; exit 7' INT\ntrap 'echo TERM >&3; exit 8' TERM\necho ready >&3\nwhile kill -0 $PPID; do sleep 0.1; done"
+        self.command(f"node_modules/@voxgate/{platform}/bin/voxgate", f"exec 3>{self.folder}/said\n{binary}")
+        os.mkfifo(self.folder / "said")
+
+    def test_each_signal_reaches_the_binary_on_a_terminal_and_without(self):
+        terminal, inside = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.close, inside)
+        for stdin in (subprocess.DEVNULL, inside):
+            for number, name, status in ((signal.SIGINT, "INT", 7), (signal.SIGTERM, "TERM", 8)):
+                with self.subTest(name, on_a_terminal=stdin == inside):
+                    process = subprocess.Popen(("node", self.script), stdin=stdin)
+                    self.addCleanup(process.wait)
+                    self.addCleanup(process.kill)
+                    with (self.folder / "said").open() as said:
+                        self.assertEqual(said.readline(), "ready\n")
+                        process.send_signal(number)
+                        self.assertEqual(process.wait(30), status)
+                        self.assertEqual(said.readline(), f"{name}\n")
+
+
+class Postinst(Folder):
+    """The script that the Debian package runs after it is unpacked, with a folder of its own."""
+
+    def setUp(self):
+        super().setUp()
+        script = (release_check.ROOT / "packaging/debian/postinst").read_text()
+        self.secrets = self.folder / "secrets"
+        self.secret = self.secrets / "jwt_secret"
+        self.command("postinst", script.replace("/etc/voxgate/secrets", str(self.secrets)))
+
+    def configure(self):
+        """Runs it, and returns its status and what is in the folder."""
+        ran = subprocess.run((self.folder / "postinst", "configure"), env=self.variables, capture_output=True)
+        return ran.returncode, sorted(path.name for path in self.secrets.iterdir())
+
+    def test_a_secret_is_made_once(self):
+        self.secrets.mkdir(mode=0o700)
+        self.secret.touch()  # by an installation that was stopped
+        self.assertEqual(self.configure(), (0, ["jwt_secret"]))
+        made = self.secret.read_text()
+        self.assertRegex(made, "^[0-9a-f]{64}$")
+        self.assertEqual(stat.S_IMODE(self.secret.stat().st_mode), 0o600)
+        self.assertEqual(self.configure()[0], 0)
+        self.assertEqual(self.secret.read_text(), made)
+
+    def test_a_link_of_the_operator_is_kept(self):
+        self.secrets.mkdir(mode=0o700)
+        self.secret.symlink_to(self.folder / "not-mounted-yet")
+        self.assertEqual(self.configure(), (0, ["jwt_secret"]))
+        self.assertTrue(self.secret.is_symlink())
+
+    def test_a_secret_that_is_not_whole_is_none(self):
+        self.command("bin/od", "echo ' 00 11'; exit 1")
+        self.assertEqual(self.configure(), (1, []))
 
 
 if __name__ == "__main__":
