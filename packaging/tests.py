@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -104,6 +105,11 @@ class ReleaseCheck(unittest.TestCase):
         (line,) = release_check.check(self.root, "v1.2.4")
         self.assertIn("the tag is v1.2.4", line)
 
+    def test_an_older_line_is_not_the_latest(self):
+        for tag, is_latest in (("v1.2.3", True), ("v1.2.2", True), ("v1.10.0-rc", True), ("v1.2.10", False)):
+            self.git("tag", tag)
+            self.assertEqual(release_check.is_latest(self.root), is_latest, tag)
+
     def test_the_notes_are_the_versions_section(self):
         self.assertEqual(release_check.changes(self.root, "1.2.3").strip(), "- A change.")
         self.assertEqual(release_check.changes(self.root, "1.2.2").strip(), "- An older one.")
@@ -183,6 +189,50 @@ class Launcher(Folder):
                         process.send_signal(number)
                         self.assertEqual(process.wait(30), status)
                         self.assertEqual(said.readline(), f"{name}\n")
+
+
+class PublishNpm(Folder):
+    def test_what_is_there_is_not_published_again(self):
+        log = self.folder / "log"
+        # It knows one package of this version and one of an older.
+        view = 'case "$2" in @voxgate/linux-x64@1.2.3) echo 1.2.3;; @voxgate/client@*) ;; *) exit 1;; esac'
+        self.command("bin/npm", f'if [ "$1" = view ]; then {view}; else echo "$*" >>{log}; fi')
+        script = release_check.ROOT / "packaging/publish_npm.sh"
+        subprocess.run((script, "npm", "1.2.3", "latest"), env=self.variables, check=True, capture_output=True)
+        published = [line.split("/", 1)[1] for line in log.read_text().replace("..", "").splitlines()]
+        names = [f"voxgate-{name}1.2.3.tgz" for name in ("linux-arm64-", "darwin-arm64-", "")]
+        self.assertEqual(published[:3], names)
+        self.assertEqual([line.rsplit("/", 1)[1] for line in log.read_text().splitlines()][3:], ["client"])
+        self.assertTrue(all("--tag latest" in line for line in log.read_text().splitlines()))
+
+
+class Workflow(unittest.TestCase):
+    """Rules of the release workflow that actionlint does not know."""
+
+    jobs = (release_check.ROOT / ".github/workflows/release.yml").read_text().split("\njobs:\n")[1]
+    jobs = {job.split(":", 1)[0]: job for job in re.split(r"\n  (?=[a-z-]+:\n)", jobs.removeprefix("  "))}
+
+    def needs(self, name):
+        """Returns all jobs that are done before a job begins."""
+        found = re.search(r"^    needs: \[?([a-z, -]+)\]?$", self.jobs[name], re.MULTILINE)
+        direct = found[1].split(", ") if found else []
+        return {*direct, *(other for job in direct for other in self.needs(job))}
+
+    def test_nothing_is_published_before_the_tests(self):
+        for name, job in self.jobs.items():
+            if re.search(r": write\b", job):
+                self.assertGreaterEqual(self.needs(name), {"check", "test", "packages"}, name)
+
+    def test_what_builds_may_sign_nothing(self):
+        for name, job in self.jobs.items():
+            if "packaging/build.sh" in job or "make " in job or "build-push-action" in job:
+                self.assertNotIn("id-token", job, name)
+                self.assertNotIn("attestations", job, name)
+
+    def test_a_release_that_failed_halfway_can_be_finished(self):
+        self.assertIn("skip-existing: true", self.jobs["pypi"])
+        self.assertIn("packaging/publish_npm.sh", self.jobs["npm"])
+        self.assertIn("gh release view", self.jobs["release"])
 
 
 class Postinst(Folder):
