@@ -3,6 +3,7 @@
     release_check.py              everything that can be known on this machine
     release_check.py --tag v0.1.0 in the release workflow: the tag is there, and has to be that of the version
     release_check.py --notes      print the changes of the version, for the page of the release
+    release_check.py --latest     print `true` if no tag is of a newer version, else `false`
 """
 
 import argparse
@@ -33,9 +34,13 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--tag")
     arguments.add_argument("--notes", action="store_true")
+    arguments.add_argument("--latest", action="store_true")
     given = arguments.parse_args()
     if given.notes:
         print(changes(ROOT, version(ROOT)).strip())
+        return
+    if given.latest:
+        print("true" if is_latest(ROOT) else "false")
         return
     missing = [*check(ROOT, given.tag), *([] if given.tag else _licences(ROOT))]
     for line in missing:
@@ -60,6 +65,13 @@ def check(root, tag=None):
         yield from _repository(root)
     elif tag != f"v{version(root)}":
         yield f"the tag is {tag}, and the version {version(root)}"
+
+
+def is_latest(root):
+    """Returns whether the version is the newest of all that have a tag."""
+    tags = re.findall(r"^v(\d+)\.(\d+)\.(\d+)$", _git(root, "tag", "--list", "v*"), re.MULTILINE)
+    own = tuple(map(int, version(root).split(".")))
+    return all(tuple(map(int, tag)) <= own for tag in tags)
 
 
 def changes(root, number):

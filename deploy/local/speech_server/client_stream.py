@@ -6,8 +6,8 @@ import socket
 import time
 
 MAX_HEAD = 32 << 10  # bytes of a request's head, of the lines between chunks, and of the trailers
-KEEP_ALIVE = 120.0  # seconds for a next request to begin: longer than the gateway keeps a connection
-HEAD_TIMEOUT = 10.0
+KEEP_ALIVE = 120.0  # seconds for a next request of a client that has the key: longer than the gateway keeps a connection
+HEAD_TIMEOUT = 10.0  # of a client that has not shown the key, from its first moment
 IDLE_TIMEOUT = 30.0  # seconds in which a client sends nothing of its body, or reads nothing of its answer
 BODY_TIMEOUT = 300.0
 BLOCK = 1 << 16
@@ -30,12 +30,16 @@ class ClientStream:
     def __init__(self, connection):
         self._connection = connection
         self._buffer = b""
-        self._deadline, self._idle, self._lines = None, KEEP_ALIVE, 0
+        self._deadline, self._idle, self._lines = None, HEAD_TIMEOUT, 0
+        self.is_known = False  # whether the client has shown the key
         self.begin_head()
 
     def begin_head(self):
-        """Waits for the next request. Its time begins with its first byte."""
-        self._deadline, self._idle, self._lines = None, KEEP_ALIVE, MAX_HEAD
+        """Waits for the next request. Its time begins with its first byte, and that of a client's first request at once."""
+        if self.is_known:
+            self._deadline, self._idle, self._lines = None, KEEP_ALIVE, MAX_HEAD
+        else:
+            self._deadline, self._idle, self._lines = time.monotonic() + HEAD_TIMEOUT, HEAD_TIMEOUT, MAX_HEAD
 
     def begin_body(self):
         """Reads a body, whose time begins now."""
@@ -55,12 +59,16 @@ class ClientStream:
 
     def body(self, headers):
         """Yields the parts of a body, as the headers frame it."""
-        if headers.get("Transfer-Encoding", "").lower() != "chunked":
-            length = headers.get("Content-Length", "0")
-            if not length.isascii() or not length.isdigit() or len(length) > 12:
+        encodings, lengths = (headers.get_all(name, []) for name in ("Transfer-Encoding", "Content-Length"))
+        if not encodings:
+            length = lengths[0] if lengths else "0"
+            if len(lengths) > 1 or not length.isascii() or not length.isdigit() or len(length) > 12:
                 raise Malformed
             yield from self._exactly(int(length))
             return
+        # Another reader might take a body that is framed in two ways, or in one of its own, for another.
+        if lengths or [encoding.strip().lower() for encoding in encodings] != ["chunked"]:
+            raise Malformed
         while size := self._chunk_size():
             yield from self._exactly(size)
             self.readline()

@@ -16,6 +16,9 @@ RATE = 16_000  # samples a second that the model takes
 DEMUXERS = "wav,w64,mp3,aac,mov,matroska,ogg,flac,aiff,caf"
 # A recording that is too long is decoded on, to tell its length, up to so many times what is allowed.
 MEASURED = 10
+# The most characters of a prompt, the last ones. The model takes its last 223 tokens, and to find these in a text without spaces
+# takes a time that grows with the square of its length.
+MAX_PROMPT = 2_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +109,15 @@ class Recogniser:
             temperature=temperatures,
             # With the text before it for a hint, the model falls into loops.
             condition_on_previous_text=False,
-            initial_prompt=asked.prompt,
+            initial_prompt=_hint(asked.prompt),
             word_timestamps=asked.words,
         )
         return Heard(found.language, map(_segment, segments))
+
+
+def _hint(prompt):
+    """Returns a prompt as the model may have it: short, and without the marks that steer it, such as `<|endoftext|>`."""
+    return prompt and prompt[-MAX_PROMPT:].replace("<|", "< |")
 
 
 class TooLong(Exception):

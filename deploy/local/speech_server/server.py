@@ -4,6 +4,7 @@ import dataclasses
 import hmac
 import http.server
 import json
+import socket
 import threading
 
 from . import answers, forms, recogniser
@@ -26,7 +27,7 @@ class Limits:
     recordings_at_once: int = 1  # that the model hears at the same time; others wait
     max_requests: int = 4  # whose bodies are in memory, heard or waiting
     request_wait: float = 600.0  # seconds to wait to be one of these
-    max_connections: int = 64
+    max_connections: int = 64  # one more ends the oldest whose client has not shown the key
 
 
 class SpeechServer(http.server.ThreadingHTTPServer):
@@ -41,7 +42,8 @@ class SpeechServer(http.server.ThreadingHTTPServer):
         self._authorization = f"Bearer {key}".encode()
         self.turn = threading.BoundedSemaphore(limits.recordings_at_once)
         self.requests = threading.BoundedSemaphore(limits.max_requests)
-        self._connections = threading.BoundedSemaphore(limits.max_connections)
+        # The open connections, the oldest first, each with whether its client has shown the key.
+        self._connections, self._counting = {}, threading.Lock()
 
     def start(self):
         """Serves in a thread of its own, for as long as this process runs."""
@@ -63,8 +65,14 @@ class SpeechServer(http.server.ThreadingHTTPServer):
     def took(self, samples):
         """Is called with the samples of each recording that is heard."""
 
+    def note_known(self, connection):
+        """Notes that the client of a connection has shown the key."""
+        with self._counting:
+            if connection in self._connections:
+                self._connections[connection] = True
+
     def process_request(self, request, client_address):
-        if self._connections.acquire(blocking=False):
+        if self._has_place_for(request):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -73,7 +81,28 @@ class SpeechServer(http.server.ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            with self._counting:
+                self._connections.pop(request, None)
+
+    def _has_place_for(self, connection):
+        """Counts a connection. Who has no key cannot keep out who has it, however many connections he holds."""
+        with self._counting:
+            if len(self._connections) >= self.limits.max_connections:
+                oldest = next((other for other, is_known in self._connections.items() if not is_known), None)
+                if oldest is None:
+                    return False
+                del self._connections[oldest]
+                _end(oldest)
+            self._connections[connection] = False
+            return True
+
+
+def _end(connection):
+    """Ends a connection that another thread has: each of its waits is over, and it closes it."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -128,6 +157,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _authorize(self):
         if not self.server.knows(self.headers.get("Authorization", "")):
             raise Refusal(401, "Incorrect API key provided.", code="invalid_api_key")
+        self.rfile.is_known = True
+        self.server.note_known(self.connection)
 
     def _transcribe(self, task):
         form = forms.parse(self.headers.get("Content-Type", ""), self._read_body())

@@ -3,6 +3,7 @@
 pub(super) mod audio;
 pub(super) mod console;
 pub(super) mod docs;
+mod document;
 pub(super) mod health;
 pub(super) mod metrics;
 pub(super) mod models;

@@ -6,9 +6,9 @@ const { spawn } = require("node:child_process");
 const os = require("node:os");
 const process = require("node:process");
 
-// Those that a terminal sends reach the binary by themselves: it is in the same process group.
+// All are passed on. What a terminal sends also reaches the binary by itself, as it is in the same process group, but nobody can
+// tell here where a signal came from. The binary takes two of a kind at once for one.
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"];
-const BY_TERMINAL = ["SIGINT", "SIGQUIT"];
 
 function findBinary() {
   const platform = `${process.platform}-${process.arch}`;
@@ -23,13 +23,9 @@ function findBinary() {
   }
 }
 
-const hasTerminal = [0, 1, 2].some((descriptor) => require("node:tty").isatty(descriptor));
 const child = spawn(findBinary(), process.argv.slice(2), { stdio: "inherit" });
 for (const signal of SIGNALS) {
-  process.on(signal, () => {
-    // A second signal would have the gateway drop the requests that it is finishing.
-    if (!(hasTerminal && BY_TERMINAL.includes(signal))) child.kill(signal);
-  });
+  process.on(signal, () => child.kill(signal));
 }
 child.on("error", (error) => {
   console.error(`voxgate: ${error.message}`);

@@ -3,13 +3,17 @@
 //! The page is part of the binary and needs no build. It gives nobody any right: all that it does, it does with the
 //! caller's token.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, CROSS_ORIGIN_OPENER_POLICY,
-    CROSS_ORIGIN_RESOURCE_POLICY, PERMISSIONS_POLICY, REFERRER_POLICY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY, CROSS_ORIGIN_RESOURCE_POLICY,
+    PERMISSIONS_POLICY,
 };
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
 
+use super::document::Document;
 use crate::http::error::ApiError;
 use crate::http::state::CurrentState;
 
@@ -56,48 +60,46 @@ static ASSETS: &[Asset] = assets! {
     "audio/mpeg" => "samples/" ["french.mp3", "sentence.mp3", "talk.mp3"],
 };
 
+/// The page, the module and the files, each with its tag.
+static PAGE_DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::new("text/html; charset=utf-8", PAGE));
+static MODULE_DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::new(SCRIPT, MODULE));
+static ASSET_DOCUMENTS: LazyLock<HashMap<&'static str, Document>> =
+    LazyLock::new(|| ASSETS.iter().map(|asset| (asset.name, Document::new(asset.content_type, asset.bytes))).collect());
+
 /// Serves the page.
-pub(in crate::http) async fn page(current: Data<CurrentState>) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn page(request: HttpRequest, current: Data<CurrentState>) -> Result<HttpResponse, ApiError> {
     check_enabled(&current, "/")?;
-    let mut response = document("text/html; charset=utf-8");
-    response
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((PERMISSIONS_POLICY, PERMISSIONS))
+    let headers = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (PERMISSIONS_POLICY, PERMISSIONS),
         // A page that opened this one must not send it elsewhere, with a token of its own.
-        .insert_header((CROSS_ORIGIN_OPENER_POLICY, "same-origin"));
-    Ok(response.body(PAGE))
+        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    ];
+    Ok(PAGE_DOCUMENT.answer(&request, headers))
 }
 
 /// Serves a script, the style, the icon or a sample recording of the page.
-pub(in crate::http) async fn asset(name: Path<String>, current: Data<CurrentState>) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) async fn asset(
+    name: Path<String>,
+    request: HttpRequest,
+    current: Data<CurrentState>,
+) -> Result<HttpResponse, ApiError> {
     let path = || format!("/console/{name}");
     check_enabled(&current, &path())?;
-    let asset = ASSETS.iter().find(|asset| asset.name == *name).ok_or_else(|| ApiError::not_found("GET", &path()))?;
-    Ok(document(asset.content_type).insert_header((CONTENT_SECURITY_POLICY, POLICY)).body(asset.bytes))
+    let asset = ASSET_DOCUMENTS.get(name.as_str()).ok_or_else(|| ApiError::not_found("GET", &path()))?;
+    Ok(asset.answer(&request, [(CONTENT_SECURITY_POLICY, POLICY)]))
 }
 
 /// Serves the browser module. It is public code without any right, so a page of any origin may load it: whether that page
 /// may call the gateway is a question of its own (`cors.origins`).
-pub(in crate::http) async fn module() -> HttpResponse {
-    document(SCRIPT)
-        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
-        .body(MODULE)
+pub(in crate::http) async fn module(request: HttpRequest) -> HttpResponse {
+    let headers = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")];
+    MODULE_DOCUMENT.answer(&request, headers)
 }
 
 /// Fails as an unknown path does if the settings end the console.
 fn check_enabled(current: &CurrentState, path: &str) -> Result<(), ApiError> {
     if current.current().settings.console.enabled { Ok(()) } else { Err(ApiError::not_found("GET", path)) }
-}
-
-/// A gateway that was updated serves other files by the same names, so browsers ask each time.
-fn document(content_type: &'static str) -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((REFERRER_POLICY, "no-referrer"));
-    response
 }
 
 #[cfg(test)]

@@ -6,17 +6,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use rawzip::{CompressionMethod, ZipArchive};
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 
-/// An asset of the page.
-#[derive(Clone)]
-pub(super) struct Asset {
-    pub(super) content_type: &'static str,
-    pub(super) bytes: Bytes,
-}
+use crate::http::handlers::document::Document;
 
 /// The assets that the page loads, and their media types.
 const ASSETS: [(&str, &str); 7] = [
@@ -32,8 +26,8 @@ const ASSETS: [(&str, &str); 7] = [
 /// The most bytes of one asset.
 const MAX_ASSET_BYTES: usize = 8 << 20;
 
-/// The assets by name. Requests share their bytes: a client that reads nothing makes the gateway hold no copy.
-static UNPACKED: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
+/// The assets by name.
+static UNPACKED: LazyLock<HashMap<&'static str, Document>> = LazyLock::new(|| {
     unpack(SWAGGER_UI_VENDORED).unwrap_or_else(|error| {
         tracing::error!(%error, "the assets of /docs cannot be unpacked");
         HashMap::new()
@@ -41,9 +35,9 @@ static UNPACKED: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
 });
 
 /// Returns an asset by its file name, or nothing if the page has no such asset.
-pub(super) fn asset(name: &str) -> Option<Asset> {
+pub(super) fn asset(name: &str) -> Option<&'static Document> {
     // Only the name of an asset unpacks the archive.
-    ASSETS.iter().find(|(known, _)| *known == name).and_then(|_| UNPACKED.get(name).cloned())
+    ASSETS.iter().find(|(known, _)| *known == name).and_then(|_| UNPACKED.get(name))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +48,7 @@ enum UnpackError {
     Compressed(&'static str, miniz_oxide::inflate::DecompressError),
 }
 
-fn unpack(archive: &[u8]) -> Result<HashMap<&'static str, Asset>, UnpackError> {
+fn unpack(archive: &[u8]) -> Result<HashMap<&'static str, Document>, UnpackError> {
     let archive = ZipArchive::from_slice(archive)?;
     let mut unpacked = HashMap::new();
     let mut entries = archive.entries();
@@ -69,7 +63,7 @@ fn unpack(archive: &[u8]) -> Result<HashMap<&'static str, Asset>, UnpackError> {
         } else {
             decompress_to_vec_with_limit(data, MAX_ASSET_BYTES).map_err(|error| UnpackError::Compressed(name, error))?
         };
-        unpacked.insert(name, Asset { content_type, bytes: bytes.into() });
+        unpacked.insert(name, Document::new(content_type, bytes));
     }
     Ok(unpacked)
 }

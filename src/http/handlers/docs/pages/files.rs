@@ -65,6 +65,7 @@ pub(super) static TEXTS: &[File] = files![
     "deploy/local/speech_server/recogniser.py",
     "deploy/local/speech_server/refusal.py",
     "deploy/local/speech_server/server.py",
+    "deploy/local/tied.py",
     "deploy/local/voxgate.toml",
     "deploy/nextjs/.env.example",
     "deploy/nextjs/.gitignore",

@@ -19,10 +19,10 @@ mod site;
 #[cfg(test)]
 mod tests;
 
-use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::{HttpRequest, HttpResponse};
 
 use self::site::SITE;
-use super::answer::document;
 
 /// The content security policy of the pages: scripts, styles and pictures in files of this origin alone. No page can be put
 /// into a frame.
@@ -30,12 +30,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Returns the answer for an address below `/docs/`, if there is a document at it.
-pub(super) fn serve(name: &str) -> Option<HttpResponse> {
-    let document_there = SITE.document(name)?;
-    Some(document(document_there.content_type, POLICY).body(document_there.body.clone()))
+pub(super) fn serve(name: &str, request: &HttpRequest) -> Option<HttpResponse> {
+    Some(SITE.document(name)?.answer(request, [(CONTENT_SECURITY_POLICY, POLICY)]))
 }
 
 /// Returns the list of all pages for programs.
-pub(super) fn serve_list() -> HttpResponse {
-    document("text/plain; charset=utf-8", POLICY).body(SITE.llms.clone())
+pub(super) fn serve_list(request: &HttpRequest) -> HttpResponse {
+    SITE.llms.answer(request, [(CONTENT_SECURITY_POLICY, POLICY)])
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::markdown::{self, Rendered};
 use super::{files, layout, list, llms, search};
+use crate::http::handlers::document::Document;
 
 const HTML: &str = "text/html; charset=utf-8";
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
@@ -16,17 +17,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// The style of the pages, with the colours of the console.
 const STYLE: &str = concat!(include_str!("../../console/colors.css"), include_str!("page.css"));
 
-/// A document. Requests share its bytes.
-pub(super) struct Document {
-    pub(super) content_type: &'static str,
-    pub(super) body: Bytes,
-}
-
 /// The documents.
 pub(super) struct Site {
     /// By the address below `/docs/`.
     documents: HashMap<String, Document>,
-    pub(super) llms: Bytes,
+    pub(super) llms: Document,
 }
 
 pub(super) static SITE: LazyLock<Site> = LazyLock::new(Site::build);
@@ -41,7 +36,7 @@ impl Site {
         let rendered: HashMap<&str, Rendered> =
             list::all().map(|page| (page.name, markdown::render(page.path, page.text))).collect();
         let with_rendered = || list::all().filter_map(|page| Some((page, rendered.get(page.name)?)));
-        let mut site = Self { documents: HashMap::new(), llms: llms::list().into() };
+        let mut site = Self { documents: HashMap::new(), llms: Document::new(PLAIN, llms::list()) };
         for (page, rendered) in with_rendered() {
             site.add(page.name, HTML, layout::page(page, rendered));
             site.add(&format!("{}.md", page.name), MARKDOWN, rendered.markdown.clone());
@@ -66,6 +61,6 @@ impl Site {
     }
 
     fn add(&mut self, name: &str, content_type: &'static str, body: impl Into<Bytes>) {
-        self.documents.insert(name.to_owned(), Document { content_type, body: body.into() });
+        self.documents.insert(name.to_owned(), Document::new(content_type, body));
     }
 }

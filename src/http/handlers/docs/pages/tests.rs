@@ -139,8 +139,8 @@ fn markdown_keeps_all_but_the_addresses_of_links() {
 #[test]
 fn the_index_of_the_search_has_every_section_and_is_bounded() {
     let index = SITE.document("search.json").unwrap();
-    assert!((100_000..600_000).contains(&index.body.len()), "{}", index.body.len());
-    let index: serde_json::Value = serde_json::from_slice(&index.body).unwrap();
+    assert!((100_000..600_000).contains(&index.bytes.len()), "{}", index.bytes.len());
+    let index: serde_json::Value = serde_json::from_slice(&index.bytes).unwrap();
     let sections = index["sections"].as_array().unwrap();
     for page in list::all() {
         for section in markdown::render(page.path, page.text).sections {
@@ -159,7 +159,7 @@ fn the_index_of_the_search_has_every_section_and_is_bounded() {
 #[test]
 fn the_scripts_make_no_markup_of_texts() {
     for script in ["page.js", "search.js"] {
-        let script = std::str::from_utf8(&SITE.document(script).unwrap().body).unwrap();
+        let script = std::str::from_utf8(&SITE.document(script).unwrap().bytes).unwrap();
         for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
             assert!(!script.contains(word), "{word}");
         }
