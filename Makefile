@@ -1,4 +1,5 @@
-# `make run` serves, `make test` checks everything. Both need nothing but Rust and a C compiler.
+# `make run` serves, and needs nothing but Rust and a C compiler. `make test` installs what else it needs, with sudo.
+# `make test-all` checks everything.
 
 .PHONY: help run install quick test test-all seed lint check-features deny bench bench-pieces soak fuzz test-tools test-browser \
 	test-containers test-speech local package package-test release-check

@@ -205,7 +205,7 @@ impl Banner {
                     format!("With the same VOXGATE_JWT_SECRET, `{command} token --sub alice` prints more.")
                 };
                 let (model, token) = (&self.default_model, token.expose_secret());
-                let sample = if Path::new(SAMPLE).exists() { SAMPLE } else { "speech.wav" };
+                let sample = if Path::new(SAMPLE).exists() { SAMPLE } else { "YOUR-RECORDING.wav" };
                 format!(
                     "The same token, valid for an hour, and a first request for a second terminal:\n\n\
                      export VOXGATE_TOKEN={token}\n\n\

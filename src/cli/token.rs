@@ -82,8 +82,8 @@ fn new_id() -> String {
 
 fn mint(settings: &Settings, grant: &Grant) -> Result<SecretString, Failure> {
     let Some(key) = &settings.identity.secret else {
-        let message = "a token needs the secret that the gateway checks it with: set VOXGATE_JWT_SECRET or \
-                       VOXGATE_JWT_SECRET_FILE to what the gateway has";
+        let message = "a token needs the secret that the gateway checks it with: name the gateway's settings \
+                       file with --config, or set VOXGATE_JWT_SECRET or VOXGATE_JWT_SECRET_FILE to what the gateway has";
         return Err(Failure::Other(message.to_owned()));
     };
     Minter::new(key, &settings.identity.rules)

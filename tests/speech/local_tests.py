@@ -144,6 +144,8 @@ class MakeLocal(unittest.TestCase):
             stream = local.ask("POST", "/v1/audio/transcriptions?stream=true", SAMPLE.read_bytes())
             self.assertIn("transcript.text.delta", stream)
             self.assertTrue(stream.rstrip().endswith("data: [DONE]"))
+            subtitles = local.ask("POST", "/v1/audio/transcriptions?stream=true&response_format=srt", SAMPLE.read_bytes())
+            self.assertIn("-->", subtitles)
             (model,) = json.loads(local.ask("GET", "/v1/models"))["data"]
             self.assertEqual((model["id"], model["voxgate"]["timestamps"]), ("faster-whisper", "model"))
             self.assertEqual((model["voxgate"]["tasks"], model["voxgate"]["usd_per_minute"]), (["transcribe"], "0.00"))

@@ -7,6 +7,7 @@ from .refusal import Refusal
 
 MAX_FIELDS = 64
 MAX_FIELD = 64 << 10  # bytes of a text field
+STREAMED = ("json", "text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,8 @@ def read_options(form, task, abilities):
     granularities = form.fields.get("timestamp_granularities[]", ["segment"])
     return Options(
         format=response_format,
-        stream=form.last("stream") == "true" and abilities.streams,
+        # The events of a stream have no subtitles: those come whole, and the gateway makes events of them.
+        stream=form.last("stream") == "true" and abilities.streams and response_format in STREAMED,
         segments="segment" in granularities,
         asked=Asked(
             task=task,
