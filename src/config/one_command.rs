@@ -77,7 +77,7 @@ mod tests {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut source = source::read(None, variables)?;
         source.table.extend(toml.parse::<Table>().unwrap());
-        Settings::for_one_command_from(source, PathBuf::from("books"))
+        Settings::for_one_command_from(source, PathBuf::from("records"))
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
         let settings = read(toml, &variables).unwrap();
         assert!(settings.fixed.server.is_loopback() && settings.fixed.server.ops_bind.is_none());
         assert!(settings.identity.is_empty() && settings.fixed.store.redis.is_none());
-        assert_eq!(settings.fixed.store.data_dir, Path::new("books"));
+        assert_eq!(settings.fixed.store.data_dir, Path::new("records"));
         assert!(settings.fixed.telemetry.otlp_endpoint.is_none());
         let plan = &settings.plans["default"];
         assert!(plan.monthly_usd.is_none() && plan.allows_unknown() && settings.plans.len() == 1);

@@ -60,7 +60,7 @@ pub(super) struct Facts {
     pub(super) forwarded: Option<Instant>,
     pub(super) provider_time: Option<Duration>,
     pub(super) first_event: Option<Instant>,
-    /// How the recording was cut, if it was.
+    /// The report of the cutting, if the recording was cut.
     pub(super) cut: Option<CutReport>,
     pub(super) usage: Option<Usage>,
     pub(super) outcome: Outcome,

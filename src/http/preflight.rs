@@ -22,7 +22,7 @@ pub(super) struct Preflight {
     pub(super) body: BodyHead,
 }
 
-/// The statements of a head about the body and the client's patience.
+/// The statements of a head about the body and the time that the client allows.
 pub(super) struct BodyHead {
     pub(super) form: BodyForm,
     /// The body's declared size in bytes (`Content-Length`), if there is one.

@@ -58,7 +58,7 @@ pub struct SharedState {
     pub sandbox: Option<SandboxProvider>,
     /// The exporter of traces, if traces are configured.
     pub traces: Option<Traces>,
-    /// What the operator's page last read from the store.
+    /// The usage that the operator's page last read from the store.
     pub(super) operator_cache: OperatorCache,
     /// The time of the start.
     pub(super) started: Instant,

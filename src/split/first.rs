@@ -18,7 +18,7 @@ use crate::upstream::{AnswerBudget, AnswerBytes, EventBytes, UpstreamError};
 pub(super) struct FirstPiece {
     sent: SentPiece,
     bytes: EventBytes,
-    /// What counts of its words in the size of all answers. A stream that breaks off gives it back: the piece is sent again.
+    /// The share of its words in the size of all answers. A stream that breaks off gives it back: the piece is sent again.
     counted: AnswerBytes,
     scanner: Scanner,
     steps: VecDeque<FirstPieceStep>,

@@ -41,7 +41,7 @@ pub struct SplitRequest {
     pub pieces: PieceStream,
     /// Begins to send a piece.
     pub send: Box<dyn Fn(PieceToSend<'_>) -> SendingPiece>,
-    /// What the pieces know of one another on their way to providers.
+    /// The state that the pieces share on their way to providers.
     pub group: PieceGroup,
     /// The joiner of their transcripts.
     pub joiner: Joiner,

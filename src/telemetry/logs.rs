@@ -31,7 +31,7 @@ pub enum LogError {
 /// The events of a gateway that runs by itself. The store logs once when Redis is unavailable, so the client's own messages
 /// are off.
 const OF_A_SERVICE: &str = "info,actix_http=off,actix_server=warn,redis=off";
-/// The events for a person at a terminal, who is told the outcome apart from them.
+/// The events for a person at a terminal, who sees the outcome apart from them.
 const OF_A_COMMAND: &str = "warn,actix_http=off,actix_server=off";
 
 /// Reads the filter in `RUST_LOG`. An empty value counts as unset, as for every variable.

@@ -173,7 +173,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// What is told the result of a stream at its end.
+/// A recorder of the result of a stream at its end.
 struct Ending {
     lease: ProviderLease,
     entry: AttemptEntry,

@@ -37,7 +37,7 @@ pub(super) struct Batch<'a> {
     pub(super) is_refused: &'a Cell<bool>,
 }
 
-/// What is to be done with a transcript, or with a part of one.
+/// The next step for a transcript, or for a part of one.
 enum Finished {
     /// It is in its file, or its words were printed, or there is none.
     Delivered,

@@ -50,7 +50,7 @@ pub(super) enum ClientError {
     Refused {
         /// The address.
         address: String,
-        /// What the gateway says.
+        /// The gateway's error.
         refusal: Box<Refusal>,
     },
     /// Something answers that is no gateway.

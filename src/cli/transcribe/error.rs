@@ -27,9 +27,9 @@ pub(super) enum TranscribeError {
     /// The gateway transcribed a part of the recording.
     #[error("{refusal}")]
     Incomplete {
-        /// What the gateway says.
+        /// The gateway's error.
         refusal: Box<Refusal>,
-        /// What was heard, in the format that was asked for.
+        /// The transcript of that part, in the format that was asked for.
         heard: Heard,
         /// The parts that are missing, for people.
         missing: String,

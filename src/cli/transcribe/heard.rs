@@ -1,4 +1,4 @@
-//! What was heard of a recording.
+//! The transcript of a recording, or of a part of it.
 
 use std::fmt;
 

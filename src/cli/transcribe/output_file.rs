@@ -76,7 +76,7 @@ pub(super) enum State {
     Blocked(String),
 }
 
-/// What became of a transcript.
+/// The result of writing a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
     /// It is in its file.

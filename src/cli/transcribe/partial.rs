@@ -24,7 +24,7 @@ struct ErrorObject<'a> {
     partial: &'a RawValue,
 }
 
-/// What was heard of a recording.
+/// The part of a recording that was transcribed.
 #[derive(Deserialize)]
 struct Partial {
     text: String,

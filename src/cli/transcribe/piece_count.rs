@@ -21,9 +21,9 @@ pub(super) struct PieceCount {
 }
 
 impl PieceCount {
-    /// Returns true if this tells a person more than `told` did.
-    pub(super) fn is_news_after(self, told: Self) -> bool {
-        self.done > told.done || (self.done == told.done && told.all.is_none() && self.all.is_some())
+    /// Returns true if this tells a person more than `shown` did.
+    pub(super) fn is_news_after(self, shown: Self) -> bool {
+        self.done > shown.done || (self.done == shown.done && shown.all.is_none() && self.all.is_some())
     }
 
     /// Reads the progress that an event states, if it does.

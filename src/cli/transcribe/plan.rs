@@ -1,4 +1,4 @@
-//! What a run is to do, checked before anything is sent.
+//! The plan of a run, checked before anything is sent.
 
 use std::collections::HashSet;
 

@@ -28,8 +28,8 @@ pub(super) struct RecordingProgress {
     label: String,
     display: Display,
     bar: Option<ProgressBar>,
-    /// The pieces that were told last.
-    told: Cell<Option<PieceCount>>,
+    /// The pieces that were shown last.
+    shown: Cell<Option<PieceCount>>,
     /// The lines about pieces that were written, and when the last one was.
     lines: Cell<u32>,
     last_line: Cell<Option<Instant>>,
@@ -63,7 +63,7 @@ impl RecordingProgress {
             label,
             display: display.clone(),
             bar: None,
-            told: Cell::new(None),
+            shown: Cell::new(None),
             lines: Cell::new(0),
             last_line: Cell::new(None),
         }
@@ -72,7 +72,7 @@ impl RecordingProgress {
     /// Tells that a recording of this length in bytes is being sent.
     pub(super) fn sending(&mut self, length: Option<u64>) -> UploadProgress {
         self.remove_bar();
-        self.told.set(None);
+        self.shown.set(None);
         match &self.display {
             Display::Bars { bars, all } => {
                 let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
@@ -92,14 +92,14 @@ impl RecordingProgress {
 
     /// Tells how many pieces were heard.
     pub(super) fn pieces(&self, count: PieceCount) {
-        let told = self.told.get();
-        if count.all.is_some_and(|all| count.done > all) || told.is_some_and(|told| !count.is_news_after(told)) {
+        let shown = self.shown.get();
+        if count.all.is_some_and(|all| count.done > all) || shown.is_some_and(|shown| !count.is_news_after(shown)) {
             return;
         }
         if self.bar.is_none() && !self.may_write_a_line() {
             return;
         }
-        self.told.set(Some(count));
+        self.shown.set(Some(count));
         match (&self.bar, count.all) {
             (Some(bar), Some(all)) => {
                 bar.set_length(all);

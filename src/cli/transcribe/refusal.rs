@@ -1,4 +1,4 @@
-//! What a gateway says in an error.
+//! The errors of a gateway.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const REQUEST_ID: &str = "x-request-id";
 const MAX_SHOWN_MESSAGE: usize = 1000;
 const MAX_SHOWN_CODE: usize = 100;
 
-/// What a gateway says in an error.
+/// An error of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// The HTTP status; none for an error in a stream.

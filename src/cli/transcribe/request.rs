@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The time for an answer once the whole recording is sent, if the options allow none.
 const MAX_ANSWER_TIME: Duration = Duration::from_hours(2);
 
-/// What is asked of the gateway for every recording.
+/// The options that every recording is sent with.
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) format: Format,

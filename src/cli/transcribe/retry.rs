@@ -40,7 +40,7 @@ const FORBIDDEN: [&str; 6] = [
     "https_required",
 ];
 
-/// What to do after a refusal.
+/// The next step after a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
     /// Another try cannot help, or may be charged.

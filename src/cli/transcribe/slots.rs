@@ -1,4 +1,4 @@
-//! How many recordings are sent at the same time.
+//! The limit on the recordings that are sent at the same time.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! How many recordings were transcribed, were there, and failed.
+//! The numbers of recordings that were transcribed, were there, and failed.
 
 use std::cell::Cell;
 

@@ -16,7 +16,7 @@ pub(super) const MIN_VOICE: u64 = 4;
 /// The measurements of the sound in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::speech) struct Frame {
-    /// How much the frame is like speech, from 0 to 1.
+    /// The likeness of the frame to speech, from 0 to 1.
     pub(in crate::speech) score: f32,
     /// The mean of the squared samples.
     pub(in crate::speech) energy: f32,

@@ -1,4 +1,4 @@
-//! How long pieces are.
+//! The lengths of pieces.
 
 use super::frame::FRAME_LENGTH;
 use crate::speech::samples::Samples;

@@ -1,4 +1,4 @@
-//! What callers and operators read: requests by their ids, the totals of all callers, the last requests.
+//! The records that callers and operators read: requests by their ids, the totals of all callers, the last requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

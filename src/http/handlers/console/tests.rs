@@ -2,7 +2,7 @@ use miniz_oxide::deflate::compress_to_vec;
 
 use super::*;
 
-/// What a browser loads before the page works, compressed as a proxy would.
+/// The files that a browser loads before the page works, compressed as a proxy would.
 #[test]
 fn page_and_module_take_less_than_60_kilobytes() {
     let texts = ASSETS.iter().filter(|asset| asset.content_type != "audio/mpeg").map(|asset| asset.bytes);

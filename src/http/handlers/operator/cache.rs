@@ -1,4 +1,4 @@
-//! What the operator's page last read from the store. However often it is asked for, the store is read once in a while, and
+//! The usage that the operator's page last read from the store. However often it is asked for, the store is read once in a while, and
 //! once for all who ask at the same time.
 
 use std::collections::BTreeMap;

@@ -50,7 +50,7 @@ fn pool(load: ThreadsLoad) -> Value {
     json!({ "busy": load.busy, "threads": load.threads, "queued": load.queued, "max_queued": load.max_queued })
 }
 
-/// Describes a provider. Keys are told by their names.
+/// Describes a provider. Keys are shown by their names.
 fn provider(provider: &ProviderState) -> Value {
     let keys = provider.keys.iter().map(|(name, state)| json!({ "name": name, "state": state.as_str() }));
     json!({

@@ -35,7 +35,7 @@ fn each_file_of_docs_is_a_page_or_a_picture() {
     assert_eq!(missing, Vec::<String>::new(), "name them in list.rs or files.rs");
 }
 
-/// What a page shows of a folder is all of it.
+/// The list of a folder has all its files.
 #[test]
 fn each_file_of_a_linked_folder_is_served() {
     let served: HashSet<_> = files::TEXTS.iter().map(|file| file.path).collect();
