@@ -169,6 +169,7 @@ pub(crate) fn revise(ask: &AdmitRequest, at: UnixMs, charge: Charge) -> ReviseRe
         id: ask.id,
         revision: Revision::new(1),
         subject: ask.subject.clone(),
+        token: ask.token.clone(),
         session: ask.session.clone(),
         limits: Limits { requests: None, audio: None, concurrent: None, ..ask.limits },
         at,
