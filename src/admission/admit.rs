@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::AskedPermit;
+use super::asked_permit::AskedPermit;
 use super::estimate::{Amounts, JobToAdmit, PlannedPieces};
 use super::limiter::{Limiter, Unavailable};
 use super::permit::Permit;

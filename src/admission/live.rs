@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::admit::{Admission, request_info};
-use super::decide::AskedPermit;
+use super::asked_permit::AskedPermit;
 use super::estimate::Amounts;
 use super::open_charge::OpenCharge;
 use super::permit::Permit;
@@ -72,8 +72,9 @@ impl Admission {
     /// Sets the charge of a live session's permit to `charge`, and renews its lease. `rated` is all the audio that the
     /// session takes from the rate, earlier slices included. Costs one round trip to the store.
     ///
-    /// If it is refused, nothing changes but the permit may be asked for again: a rate has room later. What was done under
-    /// the permit is charged when it is settled.
+    /// If it is refused, the permit keeps its charge and its lease. It can be asked for again, since a rate has room later;
+    /// until then a change that takes nothing more, which only a revoked token or a store that is required and away can
+    /// refuse, renews the lease. What was done under the permit is charged when it is settled.
     pub async fn revise_live(
         &self,
         open: &OpenCharge,

@@ -6,8 +6,8 @@
 //!
 //! - `admit`: the checks of a request, before its body and with it; `targets`: the model entries that can do a job
 //! - `estimate`: the job to admit and its expected cost; `cost`: the cost of what providers did
-//! - `decide`: the decision on a request whose charge is known; `revise`: the change of an open permit's charge; `live`:
-//!   both for live sessions, in slices
+//! - `decide`: the decision on a request whose charge is known (`asked_permit`); `revise`: the change of an open permit's
+//!   charge; `live`: both for live sessions, in slices
 //! - `limiter`: decisions by the [`store`](crate::store) or, while that is down, by the state of this process; `open`
 //!   opens it by the settings
 //! - `pending_request`: a request to the store until its answer; `watch`: maintenance of the store and of the limiter
@@ -15,6 +15,7 @@
 //! - `permit`: leave to forward, which settles itself; `open_charge`: its charge, which can change until then; `refusal`: every reason to refuse, and its message
 
 mod admit;
+mod asked_permit;
 mod cost;
 mod decide;
 mod estimate;

@@ -125,7 +125,7 @@ impl Attempts {
     pub fn are_over(&self) -> bool {
         let Forwardings { all, past, .. } = &*self.lock();
         let current = all.values().map(|forwarding| forwarding.progress);
-        let mut current = current.chain(past.progress()).filter(|progress| *progress != Progress::Withdrawn).peekable();
+        let mut current = current.chain(past.progress).filter(|progress| *progress != Progress::Withdrawn).peekable();
         current.peek().is_some() && current.all(|progress| progress == Progress::Finished)
     }
 

@@ -73,9 +73,8 @@ pub(super) struct PastForwardings {
     pub(super) last_target: Option<(u64, AttemptTarget)>,
     pub(super) have_recording: bool,
     pub(super) any_abandoned: bool,
-    any_finished: bool,
-    /// True if one was given up before its last attempt ended.
-    any_underway: bool,
+    /// `Underway` if one of them was given up before its last attempt ended; `None` if all were withdrawn.
+    pub(super) progress: Option<Progress>,
 }
 
 impl PastForwardings {
@@ -88,13 +87,10 @@ impl PastForwardings {
         }
         self.have_recording |= forwarding.upload.is_set();
         self.any_abandoned |= forwarding.is_abandoned;
-        self.any_finished |= forwarding.progress == Progress::Finished;
-        self.any_underway |= forwarding.progress == Progress::Underway;
-    }
-
-    /// Returns the progress that the forwardings have made, each kind once.
-    pub(super) fn progress(&self) -> impl Iterator<Item = Progress> {
-        let finished = self.any_finished.then_some(Progress::Finished);
-        finished.into_iter().chain(self.any_underway.then_some(Progress::Underway))
+        self.progress = match forwarding.progress {
+            Progress::Underway => Some(Progress::Underway),
+            Progress::Finished => self.progress.or(Some(Progress::Finished)),
+            Progress::Withdrawn => self.progress,
+        };
     }
 }

@@ -154,6 +154,9 @@ async fn a_used_up_rate_of_audio_has_room_again_later() {
         let Limit::Audio { wait, needed, .. } = limit(session.next(dear(20)).await.unwrap_err()) else { panic!() };
         assert_eq!((wait, needed), (Duration::from_secs(20), SLICE));
     }
+    // Meanwhile the lease can be renewed.
+    let (open, rated) = (session.permit.charge(), AudioMs::new(2 * SLICE.get()));
+    bench.admission.revise_live(&open, &bench.caller, spent, rated, LEASE).await.unwrap();
     assert_eq!(bench.spent().await, spent);
     bench.clock.advance(Duration::from_secs(20));
     session.next(dear(20)).await.unwrap();

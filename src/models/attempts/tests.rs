@@ -172,5 +172,6 @@ fn an_hour_of_turns_takes_no_more_memory_than_those_in_flight() {
     }
     drop(in_flight);
     assert_eq!((taken + attempts.take_finished_pieces().len(), attempts.count()), (3600, 3600));
-    assert!(size_of_val(&*attempts.lock()) < 1024);
+    // A node of the map has room for eleven forwardings.
+    assert!(size_of_val(&*attempts.lock()) + 11 * size_of::<ForwardState>() < 8 * 1024);
 }

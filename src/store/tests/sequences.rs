@@ -46,14 +46,15 @@ pub(super) enum Step {
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.9), any::<bool>());
     let step = prop_oneof![
         10 => (0..2_usize, 0..PLANS, 1..30_000_u64, 0..40_u64)
             .prop_map(|(caller, plan, audio, usd)| Step::AdmitRequest { caller, plan, audio, usd }),
         2 => any::<usize>().prop_map(|which| Step::AskAgain { which }),
         4 => (any::<usize>(), 0..60_u64, 0..40_000_u64)
             .prop_map(|(which, usd, audio)| Step::Settle { which, usd, audio }),
-        4 => (any::<usize>(), 0..PLANS, 0..40_000_u64, 0..20_000_u64, 0..60_u64, prop::bool::weighted(0.8), prop::bool::weighted(0.9), any::<bool>())
-            .prop_map(|(which, plan, audio, more, usd, is_new, is_open, with_token)| {
+        4 => (any::<usize>(), 0..PLANS, (0..40_000_u64, 0..20_000_u64, 0..60_u64), flags)
+            .prop_map(|(which, plan, (audio, more, usd), (is_new, is_open, with_token))| {
                 Step::Revise { which, plan, audio, more, usd, is_new, is_open, with_token }
             }),
         1 => (0..2_usize).prop_map(|caller| Step::Revoke { caller }),
@@ -142,7 +143,7 @@ impl<'a> Pair<'a> {
                 let revision = if is_new { last.next() } else { last };
                 let request = ReviseRequest { revision, ..revise(ask, at, charge(usd, audio)) };
                 let token = TokenRef { id: with_token.then(|| TOKEN.to_owned()), ..TokenRef::default() };
-                self.revise(ReviseRequest { limits, token, ..request });
+                self.revise(ReviseRequest { token, limits, ..request });
             }
             Step::Revoke { caller } => self.revoke(self.callers[caller].clone()),
             Step::Settle { which, usd, audio } => {
