@@ -1,7 +1,7 @@
 //! Samples to pieces: looks for voice, cuts, and encodes.
 
-use super::held::HeldSamples;
 use super::form::PieceForm;
+use super::held::HeldSamples;
 use super::piece_file::PieceFile;
 use super::report::CutReport;
 use crate::intake::SpoolRoom;

@@ -28,7 +28,7 @@ mod split;
 mod tests;
 mod timeline;
 
-pub(super) use live::{LiveBlock, LiveReader};
 pub use error::{Reason, SoundError};
+pub(super) use live::{LiveBlock, LiveReader};
 pub use reader::SoundReader;
 pub use report::DecodeReport;

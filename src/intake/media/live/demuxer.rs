@@ -2,10 +2,10 @@
 
 use super::error::LiveMediaError;
 use super::mp4::LiveMp4;
-use crate::intake::media::{Container, MediaError};
 use crate::intake::media::codec::{TrackParams, table};
 use crate::intake::media::demux::{Demuxer, Matroska, Ogg, PacketSink, Step, TrackId, Wav};
 use crate::intake::media::packets::collector::Collector;
+use crate::intake::media::{Container, MediaError};
 
 /// The most that may be held of what a recording says about itself, and of packets that go on. Recorders write a few
 /// kilobytes.
@@ -28,7 +28,7 @@ impl LiveDemuxer {
         match container {
             Container::Wav => Some(Self::Wav(Box::new(Wav::live()))),
             Container::Ogg => Some(Self::Ogg(Box::new(Ogg::new()))),
-            Container::Webm => Some(Self::Webm(Box::new(Matroska::new()))),
+            Container::Webm => Some(Self::Webm(Box::new(Matroska::live()))),
             Container::Mp4 => Some(Self::Mp4(LiveMp4::new())),
             Container::Mp3 | Container::Flac | Container::Aiff | Container::Caf => None,
         }
@@ -92,11 +92,7 @@ impl LiveDemuxer {
 }
 
 /// Hands all of `window` to `sink`.
-fn bare(
-    params: &mut Option<Box<TrackParams>>,
-    window: &[u8],
-    sink: &mut Collector,
-) -> Result<Step, MediaError> {
+fn bare(params: &mut Option<Box<TrackParams>>, window: &[u8], sink: &mut Collector) -> Result<Step, MediaError> {
     const TRACK: TrackId = TrackId(0);
     if let Some(params) = params.take() {
         sink.track(TRACK, &params)?;

@@ -27,12 +27,7 @@ impl LiveMp4 {
     }
 
     /// Reads from `window`, like [`Demuxer::step`].
-    pub(super) fn step(
-        &mut self,
-        window: &[u8],
-        at_end: bool,
-        sink: &mut Collector,
-    ) -> Result<Step, LiveMediaError> {
+    pub(super) fn step(&mut self, window: &[u8], at_end: bool, sink: &mut Collector) -> Result<Step, LiveMediaError> {
         if self.walk.has_fragments()
             && let Some(head) = self.head.take()
         {

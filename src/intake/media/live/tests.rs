@@ -24,7 +24,9 @@ fn a_container_is_known_from_its_first_bytes_however_they_come() {
 
 #[test]
 fn bytes_that_can_become_no_recording_are_refused_at_once() {
-    for bytes in [&b"f"[..], b"\x1b", b"\x1a\x46", b"RX", b"RIFF\0\0\0\0WAVX", b"\0\0\0\x0f", b"\0\0\0\x18fty_", b"\xff"] {
+    for bytes in
+        [&b"f"[..], b"\x1b", b"\x1a\x46", b"RX", b"RIFF\0\0\0\0WAVX", b"\0\0\0\x0f", b"\0\0\0\x18fty_", b"\xff"]
+    {
         assert!(matches!(container(bytes), Err(LiveMediaError::Beginning { .. })), "{bytes:?}");
         assert!(bytes.len() < 2 || matches!(container(&bytes[..bytes.len() - 1]), Ok(None)), "{bytes:?}");
     }

@@ -18,8 +18,8 @@ const FIELDS: usize = 64;
 
 /// The boxes that a live recording consists of.
 const OUTER: &[&Kind] = &[
-    b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx", b"ssix", b"prft", b"emsg", b"pdin",
-    b"uuid", b"udta", b"meta", b"mfra",
+    b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx", b"ssix", b"prft", b"emsg",
+    b"pdin", b"uuid", b"udta", b"meta", b"mfra",
 ];
 const NO_BOX: &str = "has bytes between its boxes";
 

@@ -6,14 +6,7 @@ use super::*;
 async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
-    let order = Order {
-        max: None,
-        silent_until: Arc::default(),
-        audio,
-        info,
-        late: None,
-        cancelled,
-    };
+    let order = Order { max: None, silent_until: Arc::default(), audio, info, late: None, cancelled };
     Machine::new(order, room(&quota(1 << 30)), rules, Encoding::Flac)
 }
 

@@ -37,10 +37,7 @@ async fn every_rate_and_channel_sounds_as_a_file_of_it() {
         let bytes = bytes_of(&interleaved);
         let size = u32::try_from(bytes.len()).unwrap();
         let file = whole(&wav(rate, channels, size + 36, size, &interleaved));
-        let mut reader = crate::speech::decode::LiveReader::new(
-            pcm16(rate, channels).packets(),
-            AudioMs::new(60_000),
-        );
+        let mut reader = crate::speech::decode::LiveReader::new(pcm16(rate, channels).packets(), AudioMs::new(60_000));
         assert!(super::containers::live_samples(&mut reader, &bytes, &[1, 3333, 2]) == file, "{rate} {channels}");
         let session = Session::hear(pcm16(rate, channels), &bytes, &[4001]).await;
         assert_eq!(session.audio(), u64::try_from(file.len()).unwrap());

@@ -68,7 +68,11 @@ async fn the_memory_of_a_session() {
             }
         }
         let held: usize = sessions.iter().map(|session| session.sound.held_bytes()).sum();
-        eprintln!("{name}: {} KiB resident a session, {} of them counted", (resident() - before) / SESSIONS / 1024, held / SESSIONS / 1024);
+        eprintln!(
+            "{name}: {} KiB resident a session, {} of them counted",
+            (resident() - before) / SESSIONS / 1024,
+            held / SESSIONS / 1024
+        );
     }
 }
 
