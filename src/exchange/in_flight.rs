@@ -74,6 +74,11 @@ impl Exchange {
         self.attempts.withdraw();
     }
 
+    /// Returns the record of the request.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// Returns the permit, to compare it with another job.
     pub fn permit(&self) -> &Permit {
         &self.permit

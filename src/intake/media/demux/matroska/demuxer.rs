@@ -35,8 +35,6 @@ pub(in super::super::super) struct Matroska {
     pub(super) seek_heads: SeekHeads,
     /// True from bytes that belong to no element up to the next element in its place.
     pub(super) is_lost: bool,
-    /// True if the recording is live: a search cannot wait for what comes much later.
-    pub(super) is_live: bool,
 }
 
 impl Matroska {
@@ -59,13 +57,7 @@ impl Matroska {
             doubts: Doubts::default(),
             seek_heads: SeekHeads::default(),
             is_lost: false,
-            is_live: false,
         }
-    }
-
-    /// Creates a demuxer of a recording that is live.
-    pub(in super::super::super) fn live() -> Self {
-        Self { is_live: true, ..Self::new() }
     }
 
     /// Returns the number of bytes held of the descriptions of tracks.
