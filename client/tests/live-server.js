@@ -28,7 +28,7 @@ class Session {
   get facts() {
     const { audio_format, sample_rate, channels = 1 } = this.options;
     const format = audio_format === "pcm16" ? { audio_format, sample_rate, channels } : { audio_format: "auto", containers: ["webm"] };
-    const ms = Math.round((this.samples * 1000) / SAMPLE_RATE);
+    const ms = Math.round((this.samples * 1000) / (sample_rate ?? SAMPLE_RATE));
     return { id: this.id, object: "live.session", status: this.status, model: this.options.model ?? "m", created_at: 1, expires_at: 3601, ...format, max_piece_bytes: this.max ?? 1048576, next_seq: this.pieces.length, audio_ms: ms, transcribed_ms: ms, idle_timeout: 60 };
   }
 
@@ -53,8 +53,11 @@ class Session {
     const [start, end] = [(this.samples - count) / SAMPLE_RATE, this.samples / SAMPLE_RATE];
     const error = this.fails?.(word);
     if (error) return this.emit({ type: "error", error: { message: "It failed.", type: "server_error", param: null, code: error, start, end } });
+    this.say(this.write?.(word) ?? written(word, count), start, end);
+  }
+
+  say(text, start, end) {
     const segment_id = `seg_${this.turns++}`;
-    const text = this.write?.(word) ?? written(word, count);
     const delta = `${this.text === "" ? "" : " "}${text}`;
     this.text += delta;
     // In two parts, as a model would that streams.
@@ -66,7 +69,7 @@ class Session {
     if (this.status !== "open") return;
     this.endWord();
     this.status = status;
-    const seconds = this.samples / SAMPLE_RATE;
+    const seconds = this.samples / (this.options.sample_rate ?? SAMPLE_RATE);
     this.emit({ type: "transcript.text.done", text: this.text, usage: { type: "duration", seconds }, duration: seconds });
     this.emit("[DONE]");
   }
@@ -80,6 +83,25 @@ class Session {
     this.events.push(event);
     for (const reader of this.readers) reader.advance();
   }
+}
+
+/** Makes a session hear the beeps of Chromium's microphone: what is loud for a while is a word, with its time. */
+export function hearingBeeps() {
+  let [loud, quiet] = [null, 0];
+  return {
+    sample(value) {
+      const rate = this.options.sample_rate;
+      this.samples++;
+      const isLoud = Math.abs(value) > 1500;
+      if (isLoud) loud ??= this.samples;
+      quiet = isLoud ? 0 : quiet + 1;
+      if (loud !== null && quiet > rate / 20) {
+        this.say("beep", loud / rate, (this.samples - quiet) / rate);
+        loud = null;
+      }
+    },
+    endWord() {},
+  };
 }
 
 /** `hooks` may have `on({method, path, route, seq, body, session, count})`, which answers or breaks a request: see `act`. */
@@ -104,6 +126,7 @@ export async function serveLive(hooks = {}) {
     };
     seen.push(facts);
     facts.count = seen.filter((one) => one.route === route).length;
+    if (hooks.page?.(url.pathname, response)) return;
     const act = hooks.on?.(facts, { sessions, all }) ?? null;
     if (act === "break") return response.destroy();
     if (act === "hang") return;

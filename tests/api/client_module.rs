@@ -28,6 +28,12 @@ async fn the_module_reads_every_answer_and_repeats_only_what_is_free() {
 }
 
 #[tokio::test]
+async fn live_sessions_lose_no_word_whatever_breaks() {
+    let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
+    run(node, &["--test", "tests/live.test.js"], &[]).await;
+}
+
+#[tokio::test]
 async fn the_package_is_small_and_complete() {
     let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
     run(node, &["--test", "tests/package.test.js"], &[]).await;
