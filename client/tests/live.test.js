@@ -360,6 +360,23 @@ test("errors that pass open another session, and others end it", { timeout: 20_0
   }
 });
 
+test("a refusal for good ends the session, at a piece and when another session is opened", { timeout: 20_000 }, async () => {
+  const refusal = { status: 429, code: "insufficient_quota", headers: { "retry-after": "1", "x-should-retry": "false" } };
+  for (const refused of [refusal, { status: 400, code: "invalid_audio" }, { status: 413, code: "file_too_large" }, { status: 403, code: "insufficient_scope" }]) {
+    for (const route of ["POST audio", "POST open"]) {
+      const server = await serving({ on: (facts, { all }) => (facts.route === route && all.length > 0 && all[0].pieces.length > 0 ? refused : null) });
+      const mouth = microphone();
+      const heard = await listen(server.url, { source: mouth.source });
+      mouth.says(1, 2);
+      await heard.until(() => heard.told.segments.length === 1);
+      if (route === "POST open") server.lose(server.all[0]);
+      mouth.says(3);
+      const error = await failure(heard.session.result);
+      assert.deepEqual([error.code, error.partial, heard.told.errors], [refused.code, { text: "w1" }, [error]]);
+    }
+  }
+});
+
 test("sessions that are lost without a word in between are not opened for ever", { timeout: 20_000 }, async () => {
   const server = await serving({ on: ({ route }) => (route === "POST audio" ? { status: 404, code: "live_session_not_found" } : null) });
   const error = await failure(live({ url: server.url, source: [soundOf(1)], sampleRate: SAMPLE_RATE }).then(({ result }) => result));
@@ -456,6 +473,7 @@ test("a turn that failed is told with its times, and the session goes on", { tim
 
 test("silence is not kept once the gateway has transcribed it", { timeout: 20_000 }, async () => {
   const server = await serving();
+  LIMITS.quiet = 0;
   const mouth = microphone();
   const heard = await listen(server.url, { source: mouth.source });
   mouth.says(1, ...Array(9).fill(0));

@@ -51,15 +51,17 @@ export class EventReader {
       timer = setTimeout(() => cut.abort(AGAIN), LIMITS.silence * 1000);
     };
     let parser;
+    let lastEvent = performance.now();
     const begin = (response) => {
       if (!response.headers.get("content-type")?.startsWith("text/event-stream")) throw shared.wrongAnswer();
       parser = new shared.EventParser((_, data, id) => {
         if (session.outcome !== null) return;
+        lastEvent = performance.now();
         this.#onEvent(shared.parseObject(data), response);
         session.lastEventId = id;
         // Nothing comes after it.
         if (session.outcome !== null) throw AGAIN;
-      }, () => this.#onComment(signal));
+      }, () => performance.now() - lastEvent >= LIMITS.quiet * 1000 && this.#onComment(signal));
       isAlive();
       this.#requests.works("reading");
     };

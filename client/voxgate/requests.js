@@ -82,7 +82,7 @@ export class Requests {
 /** True for what a repetition may mend: a broken connection, the page of some other server, a limit, a failure. */
 export function mayPass(error) {
   if (error === AGAIN || error.name === "TimeoutError") return true;
-  if (!(error instanceof shared.VoxgateError)) return false;
+  if (!(error instanceof shared.VoxgateError) || error.response?.headers.get("x-should-retry") === "false") return false;
   return isFailure(error) || [408, 429, 503].includes(error.status) || ["connection_lost", "invalid_answer"].includes(error.code);
 }
 

@@ -17,6 +17,8 @@ export const LIMITS = {
   slowestBytesPerSecond: 8_000,
   /** A stream of events that is silent for longer is opened anew. The gateway sends a comment every 15 seconds. */
   silence: 45,
+  /** A comment tells that nobody speaks if no event has come for longer. */
+  quiet: 5,
   firstWait: 0.25,
   longestWait: 4,
   /** A session whose gateway fails for longer is given up for another. */

@@ -76,3 +76,11 @@ async fn the_module_records_and_transcribes_in_chromium() {
     run(node, &["--test", "tests/chromium.test.js"], &variables).await;
     assert_eq!(gateway.provider.requests(), 1);
 }
+
+#[tokio::test]
+async fn live_sessions_lose_no_sound_of_chromiums_microphone() {
+    let Some(_) = require_tool("tests/browser/node_modules/playwright-core", BROWSER) else { return };
+    let Some(chromium) = require_tool("chromium", BROWSER) else { return };
+    let Some(node) = require_tool(".test-tools/node", BROWSER) else { return };
+    run(node, &["--test", "tests/live.chromium.test.js"], &[("CHROMIUM", chromium.to_str().unwrap())]).await;
+}
