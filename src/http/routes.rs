@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 33] = [
+static ROUTES: [ApiRoute; 34] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -65,6 +65,7 @@ static ROUTES: [ApiRoute; 33] = [
     route(Public, Method::GET, "/", |route| route.to(console::page)),
     route(Public, Method::GET, "/console/{asset}", |route| route.to(console::asset)),
     route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
+    route(Public, Method::GET, "/voxgate/{part}", |route| route.to(console::module_part)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)).with_pattern("/docs{slash:/?}"),
     // Pages are in folders (`/docs/deploy/compose`).
