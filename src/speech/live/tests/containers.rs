@@ -2,7 +2,7 @@
 
 use super::webm::{Blocks, Cut};
 use super::*;
-use crate::intake::media::{Container, LivePackets};
+use crate::intake::media::{Codec, Container, LivePackets};
 use crate::speech::decode::{LiveBlock, LiveReader};
 use crate::speech::testing::voice;
 
@@ -20,10 +20,9 @@ const LIVE: &[(&str, Container, &str)] = &[
 /// Decodes all of `bytes`, which come in pieces of these sizes, over and over.
 pub(super) fn live_samples(reader: &mut LiveReader, bytes: &[u8], sizes: &[usize]) -> Vec<f32> {
     let mut samples = Vec::new();
-    let mut read = |reader: &mut LiveReader| loop {
-        match reader.next().unwrap() {
-            LiveBlock::Samples(block) => samples.extend_from_slice(block),
-            LiveBlock::Starved | LiveBlock::Ended => break,
+    let mut read = |reader: &mut LiveReader| {
+        while let LiveBlock::Samples(block) = reader.next().unwrap() {
+            samples.extend_from_slice(block);
         }
     };
     for piece in pieces(bytes, sizes) {
@@ -50,7 +49,7 @@ fn pieces_cut_anywhere_sound_as_the_whole_recording() {
             let samples = live_samples(&mut reader, &bytes, sizes);
             assert!(samples == expected, "{name} {sizes:?}: {} of {}", samples.len(), expected.len());
             let (found, found_codec) = reader.media().unwrap();
-            assert_eq!((found, found_codec.map(|codec| codec.name())), (*container, Some(*codec)));
+            assert_eq!((found, found_codec.map(Codec::name)), (*container, Some(*codec)));
         }
     }
 }

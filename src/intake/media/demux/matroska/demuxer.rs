@@ -7,6 +7,7 @@ use super::tracks::{Entry, Track};
 use crate::intake::media::demux::TrackId;
 
 /// A demuxer for Matroska.
+#[expect(clippy::struct_excessive_bools, reason = "each is another fact")]
 #[derive(Clone)]
 pub(in super::super::super) struct Matroska {
     /// The offset of the window in the recording.
