@@ -115,7 +115,6 @@ function onDelta(delta, { segment_id: id }) {
   heard.text += delta;
   const { said } = rowOf(id);
   said.textContent = (said.textContent + delta).trimStart();
-  announce(delta.trim());
   scroll();
 }
 
@@ -126,6 +125,7 @@ function onSegment(segment) {
   row.className = "";
   time.textContent = clock(segment.start);
   said.textContent = segment.text.trim();
+  announce(segment.text.trim());
   scroll();
 }
 
@@ -251,7 +251,8 @@ function showFailure(error, wasOpen) {
     $("live-state").hidden = true;
     return say($("live-said"), error.message);
   }
-  const [title, message, advice] = wordsFor(error);
+  const [title, message, usual] = wordsFor(error);
+  const advice = error.code === "token_expired" ? "Paste another token above." : usual;
   const parts = [message, advice].filter(Boolean).map((text) => element("p", {}, text));
   const facts = [error.status, error.code, error.requestId].filter(Boolean).join(" · ");
   $("live-failure").replaceChildren(element("strong", {}, title), ...parts, element("p", { class: "small" }, facts));
