@@ -226,7 +226,7 @@ fn id3v2_bytes(head: &[u8]) -> Option<u64> {
     Some(content + if flags & 0x10 == 0 { 10 } else { 20 })
 }
 
-fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
+pub(super) fn by_signature(head: &[u8]) -> Result<Option<Container>, MediaError> {
     let at = |offset: usize| head.get(offset..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
     Ok(match (&at(0), &at(4), &at(8)) {
         _ if is_wav(head) => Some(Container::Wav),

@@ -11,6 +11,7 @@
 //! - `codec`: computes the duration of a packet from its bytes
 //! - `tally`: sums the durations
 //! - [`packets`](PacketReader): hands out the packets of one track, for decoding
+//! - [`LivePackets`]: hands out packets of a recording that comes piece by piece
 //! - [`claim`]: reads the length that the beginning of a recording states, while the rest is still arriving
 
 mod budget;
@@ -24,6 +25,7 @@ mod describe;
 mod detect;
 mod error;
 mod inspect;
+mod live;
 mod mp4;
 mod packets;
 mod players;
@@ -38,4 +40,5 @@ pub use codec::{Codec, FlacFrame, MpegFrame, TrackParams};
 pub use container::Container;
 pub use error::MediaError;
 pub use inspect::{MAX_AT_ONCE, MediaInfo, inspect, inspect_at_once};
+pub use live::{LiveMediaError, LivePackets, LiveStep};
 pub use packets::{EditPart, PacketEvent, PacketReader};

@@ -31,6 +31,8 @@ pub struct BlockingWriter {
     buffer: Vec<u8>,
     /// The size at which the buffer is written to the file.
     max_buffer: usize,
+    /// True if the buffer never grows beyond the smallest.
+    is_small: bool,
 }
 
 impl BlockingWriter {
@@ -39,7 +41,19 @@ impl BlockingWriter {
     pub fn new(room: &SpoolRoom, head: usize) -> Self {
         let (quota, disk) = (Arc::clone(room.quota()), room.reservation());
         let (memory, max_buffer) = (room.memory(), room.buffer().map_or(SMALL_BUFFER, |size| size.max(SMALL_BUFFER)));
-        Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer }
+        Self { quota, memory, disk, file: None, written: 0, buffer: vec![0; head], max_buffer, is_small: false }
+    }
+
+    /// Keeps no more than the smallest buffer in memory, however much there is.
+    #[must_use]
+    pub fn small(self) -> Self {
+        Self { is_small: true, ..self }
+    }
+
+    /// Returns the number of bytes in memory.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Appends `chunk` at the end.
@@ -50,6 +64,7 @@ impl BlockingWriter {
                 self.make_room()?;
             }
             let (some, after) = rest.split_at(rest.len().min(self.max_buffer.saturating_sub(self.buffer.len())));
+            self.reserve(some.len());
             self.buffer.extend_from_slice(some);
             rest = after;
         }
@@ -78,11 +93,22 @@ impl BlockingWriter {
         Ok(Spool::complete(&Arc::new(shared), length))
     }
 
+    /// Makes room in the buffer for `count` more bytes, twice as much as before where it must grow, but no more than it may
+    /// hold.
+    fn reserve(&mut self, count: usize) {
+        let needed = self.buffer.len().saturating_add(count);
+        if self.buffer.capacity() < needed {
+            let capacity = needed.max(self.buffer.capacity().saturating_mul(2).min(self.max_buffer));
+            self.buffer.reserve_exact(capacity - self.buffer.len());
+        }
+    }
+
     /// Makes the full buffer larger, or empties it into the file.
     fn make_room(&mut self) -> Result<(), SpoolError> {
         let threshold = usize::try_from(self.quota.threshold).unwrap_or(usize::MAX);
-        let is_small = self.max_buffer < LARGE_BUFFER && (self.file.is_some() || threshold >= LARGE_BUFFER);
-        if is_small && self.memory.grow_to(bytes(LARGE_BUFFER)).is_ok() {
+        let may_grow = !self.is_small && self.max_buffer < LARGE_BUFFER;
+        let grows = may_grow && (self.file.is_some() || threshold >= LARGE_BUFFER);
+        if grows && self.memory.grow_to(bytes(LARGE_BUFFER)).is_ok() {
             self.max_buffer = LARGE_BUFFER;
             return Ok(());
         }

@@ -8,8 +8,6 @@ use super::frame::{FRAME_LENGTH, Frame, start_of};
 use super::rules::CutRules;
 use crate::speech::samples::{Samples, Span};
 
-/// The silence that divides two regions.
-pub(super) const MIN_GAP: Samples = Samples::from_ms(3_000);
 /// The maximum number of stretches of voice that a piece tells. From then on the last one goes to the end of the voice.
 /// Only a recording in one piece of many hours has so many.
 const MAX_STRETCHES: usize = 32 * 1024;
@@ -58,6 +56,8 @@ pub(in crate::speech) struct Cutter {
     decisions: VecDeque<Decision>,
     /// The number of complete pieces.
     pieces: u64,
+    /// The number of samples that the recording surely has.
+    arrived: Samples,
 }
 
 impl Cutter {
@@ -72,7 +72,26 @@ impl Cutter {
             decided: Samples::default(),
             decisions: VecDeque::new(),
             pieces: 0,
+            arrived: Samples::default(),
         }
+    }
+
+    /// Gives back the memory that nothing needs until more frames come.
+    pub(in crate::speech) fn trim(&mut self) {
+        self.window.shrink_to_fit();
+        self.voice.shrink_to_fit();
+        self.decisions.shrink_to_fit();
+    }
+
+    /// Returns the number of bytes in memory.
+    #[cfg(test)]
+    pub(in crate::speech) fn held_bytes(&self) -> usize {
+        self.window.capacity() * size_of::<Frame>() + self.voice.capacity() * size_of::<Span>()
+    }
+
+    /// Takes the number of samples that have come, so that no frame within them waits for the next.
+    pub(in crate::speech) fn arrived(&mut self, samples: Samples) {
+        self.arrived = samples;
     }
 
     /// Takes the next frame.
@@ -81,8 +100,9 @@ impl Cutter {
         if let Some(ended) = self.activity.push(frame) {
             self.add_voice(ended);
         }
-        // The recording may end within this frame.
-        self.decide(self.activity.position().saturating_sub(FRAME_LENGTH));
+        let end = self.activity.position();
+        // Unless more is known to have come, the recording may end within this frame.
+        self.decide(end.saturating_sub(FRAME_LENGTH).max(end.min(self.arrived)));
         self.trim_window();
     }
 
@@ -207,7 +227,7 @@ impl Cutter {
     fn is_over(&self, end: Samples) -> bool {
         let quiet_until = self.activity.undecided_from().min(end);
         self.rules.skips_silence()
-            && self.last_voice().is_none_or(|last| quiet_until.saturating_sub(last) >= MIN_GAP)
+            && self.last_voice().is_none_or(|last| quiet_until.saturating_sub(last) >= self.rules.gap())
             && self.rules.may_divide(self.pieces, quiet_until)
     }
 
@@ -215,8 +235,7 @@ impl Cutter {
     /// short without; `quiet_until` is the end of the silence after it.
     fn padded_end(&self, start: Samples, quiet_until: Samples) -> Samples {
         let last = self.last_voice().unwrap_or(start);
-        // The other half of the silence is the next region's.
-        let max = last.saturating_add(Samples::new(MIN_GAP.get() / 2)).min(quiet_until).max(last);
+        let max = last.saturating_add(self.rules.gap_kept()).min(quiet_until).max(last);
         last.saturating_add(self.rules.padding()).max(start.saturating_add(self.rules.min())).min(max)
     }
 

@@ -17,6 +17,19 @@ const SUBTITLE_PADDING: Samples = Samples::from_ms(500);
 /// time for the same sound, and times within longer ones are poor.
 const SUBTITLE_MIN: Samples = Samples::from_ms(10_000);
 const SUBTITLE_MAX: Samples = Samples::from_ms(30_000);
+/// The shortest and the longest pause that ends a turn.
+const MIN_TURN_PAUSE: Samples = Samples::from_ms(150);
+const MAX_TURN_PAUSE: Samples = Samples::from_ms(5_000);
+/// The shortest maximum of a turn.
+const MIN_LONGEST_TURN: Samples = Samples::from_ms(5_000);
+/// The window at the end of a turn in which it is cut if it is too long, and what such a cut leaves. Samples wait for a
+/// decision as long as both together, so they bound what a live session holds.
+const TURN_WINDOW: Samples = Samples::from_ms(3_000);
+const TURN_TAIL: Samples = Samples::from_ms(1_000);
+/// The shortest file of a turn: providers refuse shorter ones.
+const MIN_TURN: Samples = Samples::from_ms(100);
+/// The silence that divides a recording into regions, unless it is a live session.
+pub(super) const MIN_GAP: Samples = Samples::from_ms(3_000);
 /// A length that no recording has.
 const ENDLESS: Samples = Samples::new(u64::MAX);
 
@@ -59,6 +72,9 @@ pub struct CutRules {
     padding: Samples,
     /// The maximum of silence that a piece keeps before and after a cut.
     cut_padding: Samples,
+    /// The silence that divides two regions, and how much of it the one before may keep.
+    gap: Samples,
+    gap_kept: Samples,
     skips_silence: bool,
     /// The number of pieces from which silence divides the recording only if another length of `piece_each` has passed for
     /// each of them.
@@ -93,6 +109,30 @@ impl CutRules {
         Self::pieces(limits.max, limits)
     }
 
+    /// Returns the rules for the turns of a live session: a turn ends with a silence of `pause`, which it keeps, and it is
+    /// no longer than `longest`. It begins with as much silence, as far as no turn before has it. The pause is brought
+    /// between 150 ms and five seconds, and to no more than a quarter of `longest`, which is brought between five and 800
+    /// seconds.
+    pub fn turns(pause: Samples, longest: Samples) -> Self {
+        let longest = longest.clamp(MIN_LONGEST_TURN, MAX_PIECE);
+        let pause = pause.clamp(MIN_TURN_PAUSE, MAX_TURN_PAUSE).min(part(longest, 4));
+        let tail = TURN_TAIL.min(part(longest, 8)).saturating_add(FRAME_LENGTH);
+        let latest = longest.saturating_sub(tail).saturating_sub(pause);
+        Self {
+            min: MIN_TURN,
+            earliest: latest.saturating_sub(TURN_WINDOW.min(part(longest, 4))),
+            latest,
+            tail,
+            padding: pause,
+            cut_padding: pause,
+            gap: pause,
+            gap_kept: pause,
+            skips_silence: true,
+            base_pieces: u64::MAX,
+            piece_each: ENDLESS,
+        }
+    }
+
     /// Returns the rules for one piece that holds everything.
     pub fn whole() -> Self {
         Self {
@@ -102,6 +142,8 @@ impl CutRules {
             tail: Samples::default(),
             padding: Samples::default(),
             cut_padding: ENDLESS,
+            gap: MIN_GAP,
+            gap_kept: part(MIN_GAP, 2),
             skips_silence: false,
             base_pieces: 1,
             piece_each: ENDLESS,
@@ -130,6 +172,9 @@ impl CutRules {
             padding: room.padding,
             // Half of what a piece must have, so that no piece is silent as a whole.
             cut_padding: room.padding.max(part(earliest, 2)),
+            gap: MIN_GAP,
+            // The other half is the next region's.
+            gap_kept: part(MIN_GAP, 2),
             skips_silence: true,
             base_pieces: u64::MAX,
             piece_each: ENDLESS,
@@ -167,6 +212,16 @@ impl CutRules {
 
     pub(super) fn cut_padding(&self) -> Samples {
         self.cut_padding
+    }
+
+    /// Returns the silence that divides two regions.
+    pub(super) fn gap(&self) -> Samples {
+        self.gap
+    }
+
+    /// Returns how much of that silence the region before may keep.
+    pub(super) fn gap_kept(&self) -> Samples {
+        self.gap_kept
     }
 
     pub(super) fn skips_silence(&self) -> bool {

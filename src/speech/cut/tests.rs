@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::cutter::MIN_GAP;
 use super::frame::{FRAME_LENGTH, MIN_PAUSE, MIN_VOICE, start_of};
+use super::rules::MIN_GAP;
 use super::*;
 use crate::speech::samples::{Samples, Span};
 

@@ -43,6 +43,17 @@ impl HeldSamples {
         self.start = self.start.saturating_add(Samples::new(u64::try_from(count).unwrap_or(u64::MAX)));
     }
 
+    /// Gives back the memory that nothing needs until more samples come.
+    pub(super) fn trim(&mut self) {
+        self.samples.shrink_to_fit();
+    }
+
+    /// Returns the number of bytes in memory.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.samples.capacity() * size_of::<i16>()
+    }
+
     /// Forgets the samples before `until`.
     pub(super) fn forget_until(&mut self, until: Samples) {
         self.forget(usize::try_from(until.saturating_sub(self.start).get()).unwrap_or(usize::MAX));

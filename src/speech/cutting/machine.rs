@@ -4,32 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::held::HeldSamples;
+use super::form::PieceForm;
 use super::measurement::LateMeasurement;
-use super::piece_file::PieceFile;
+use super::pieces::Pieces;
 use super::report::CutReport;
 use crate::domain::thread_time;
 use crate::intake::media::MediaInfo;
 use crate::intake::{Spool, SpoolRoom};
-use crate::speech::cut::{CutRules, Cutter, Decision, PieceFacts};
-use crate::speech::decode::{SoundError, SoundReader};
+use crate::speech::cut::CutRules;
+use crate::speech::decode::{DecodeReport, SoundError, SoundReader};
 use crate::speech::encoding::Encoding;
 use crate::speech::error::SpeechError;
 use crate::speech::piece::Piece;
 use crate::speech::pool::Turn;
 use crate::speech::samples::Samples;
-use crate::speech::voice::VoiceDetector;
-
-/// The samples that are encoded between two looks at the clock.
-const STEP: usize = 32 * 1024;
 
 /// The input of the work.
 pub(super) struct Order {
-    pub(super) room: SpoolRoom,
     pub(super) audio: Spool,
     pub(super) info: MediaInfo,
-    pub(super) rules: CutRules,
-    pub(super) encoding: Encoding,
     /// The measurement to come, if `info` is only what the recording's beginning claims.
     pub(super) late: Option<LateMeasurement>,
     /// The longest sound that may be decoded if the recording was not measured, but has a mere bound of its length.
@@ -44,22 +37,17 @@ pub(super) struct Order {
 pub(super) struct Machine {
     order: Order,
     sound: Sound,
-    cutter: Cutter,
-    held: HeldSamples,
-    /// The decision that is being carried out.
-    decision: Option<Decision>,
-    piece: Option<PieceFile>,
+    pieces: Pieces,
     /// True if the recording seems to end before it is measured.
     is_at_unmeasured_end: bool,
-    /// The samples of the last block.
-    block: Vec<i16>,
-    pub(super) report: CutReport,
+    decoding: DecodeReport,
+    pub(super) processor_time: Duration,
 }
 
 /// The source of the samples.
 enum Sound {
     Unopened,
-    Open(Box<SoundReader>, VoiceDetector),
+    Open(Box<SoundReader>),
     Ended,
 }
 
@@ -74,18 +62,22 @@ pub(super) enum Outcome {
 }
 
 impl Machine {
-    pub(super) fn new(order: Order) -> Self {
+    /// Prepares the work; its pieces take their bytes from `room`.
+    pub(super) fn new(order: Order, room: SpoolRoom, rules: CutRules, encoding: Encoding) -> Self {
+        let form = PieceForm { encoding, is_fast: false, is_small: false };
         Self {
-            cutter: Cutter::new(order.rules),
             order,
             sound: Sound::Unopened,
-            held: HeldSamples::default(),
-            decision: None,
-            piece: None,
+            pieces: Pieces::new(room, form, rules),
             is_at_unmeasured_end: false,
-            block: Vec::new(),
-            report: CutReport::default(),
+            decoding: DecodeReport::default(),
+            processor_time: Duration::ZERO,
         }
+    }
+
+    /// Returns the account of what was done.
+    pub(super) fn report(&self) -> CutReport {
+        CutReport { decoding: self.decoding, processor_time: self.processor_time, ..self.pieces.report() }
     }
 
     /// Waits with the end of the recording, and what it has beyond its claimed length, until it is measured.
@@ -102,16 +94,16 @@ impl Machine {
     pub(super) fn turn(&mut self, turn: &Turn) -> Option<Result<Outcome, SpeechError>> {
         let began = thread_time();
         let outcome = self.work(turn).transpose();
-        self.report.processor_time += thread_time().saturating_sub(began);
+        self.processor_time += thread_time().saturating_sub(began);
         let (length, allowed) = (self.order.info.length.upper_bound(), self.allowed());
-        let is_spent = self.report.processor_time > allowed;
+        let is_spent = self.processor_time > allowed;
         outcome.or_else(|| is_spent.then_some(Err(SpeechError::TooExpensive { length, allowed })))
     }
 
     /// Returns the number of samples that wait for a decision.
     #[cfg(test)]
     pub(super) fn held_samples(&self) -> u64 {
-        self.held.end().saturating_sub(self.held.start()).get()
+        self.pieces.held_samples()
     }
 
     /// Returns the processor time that the recording may take: a twentieth of its length, and a second.
@@ -127,7 +119,7 @@ impl Machine {
             if let Some(piece) = self.carry_out()? {
                 return Ok(Some(Outcome::Piece(piece)));
             }
-            if self.decision.is_none() {
+            if !self.pieces.is_busy() {
                 if matches!(self.sound, Sound::Ended) {
                     return Ok(Some(Outcome::End));
                 }
@@ -153,7 +145,7 @@ impl Machine {
     /// Refuses a recording that turns out to be longer than it may be. One that was measured was checked before.
     fn check_length(&self) -> Result<(), SpeechError> {
         let is_measured = self.order.info.length.measured().is_some();
-        match self.order.max.filter(|max| !is_measured && self.held.end() > *max) {
+        match self.order.max.filter(|max| !is_measured && self.pieces.length() > *max) {
             Some(max) => Err(SpeechError::TooLong { max: max.audio_ms() }),
             None => Ok(()),
         }
@@ -164,78 +156,30 @@ impl Machine {
         let Some(late) = &self.order.late else { return Ok(false) };
         let Some(info) = late.get() else {
             let claimed = Samples::from_ms(self.order.info.length.upper_bound().get());
-            return Ok(self.is_at_unmeasured_end || self.held.end() >= claimed);
+            return Ok(self.is_at_unmeasured_end || self.pieces.length() >= claimed);
         };
         (self.order.info, self.order.late, self.is_at_unmeasured_end) = (info, None, false);
         match &mut self.sound {
-            Sound::Open(reader, _) => reader.measured(&info).map(|()| false),
+            Sound::Open(reader) => reader.measured(&info).map(|()| false),
             Sound::Unopened | Sound::Ended => Ok(false),
         }
     }
 
-    /// Carries out the decisions of the cutter, up to [`STEP`] samples of a piece or its end.
+    /// Carries out what the cutter has decided.
     fn carry_out(&mut self) -> Result<Option<Piece>, SpeechError> {
-        while let Some(decision) = self.decision.take().or_else(|| self.cutter.next_decision()) {
-            match decision {
-                Decision::Skip { until } => {
-                    let skipped = until.saturating_sub(self.held.start());
-                    self.report.skipped = self.report.skipped.saturating_add(skipped);
-                    self.held.forget_until(until);
-                    self.order.silent_until.store(until.get(), Ordering::Relaxed);
-                }
-                Decision::Send { until } => {
-                    self.encode(until)?;
-                    if self.held.start() < until {
-                        self.decision = Some(Decision::Send { until });
-                        return Ok(None);
-                    }
-                }
-                Decision::End(facts) => return self.finish_piece(facts),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Encodes up to [`STEP`] of the samples before `until`.
-    fn encode(&mut self, until: Samples) -> Result<(), SpeechError> {
-        let piece = match &mut self.piece {
-            Some(piece) => piece,
-            none => none.insert(PieceFile::new(&self.order.room, self.order.encoding)?),
-        };
-        let mut left = STEP;
-        while left > 0 {
-            let samples = self.held.first(until, left);
-            if samples.is_empty() {
-                break;
-            }
-            let count = samples.len();
-            piece.push(samples)?;
-            self.held.forget(count);
-            left -= count;
-        }
-        Ok(())
-    }
-
-    fn finish_piece(&mut self, PieceFacts { span, voice }: PieceFacts) -> Result<Option<Piece>, SpeechError> {
-        let Some(piece) = self.piece.take() else { return Ok(None) };
-        let audio = piece.finish(self.order.rules.min())?;
-        let number = self.report.pieces;
-        self.report.pieces += 1;
-        self.report.sent = self.report.sent.saturating_add(span.length());
-        self.report.speech =
-            voice.iter().fold(self.report.speech, |speech, voice| speech.saturating_add(voice.length()));
-        Ok(Some(Piece { number, span, voice, encoding: self.order.encoding, audio }))
+        let piece = self.pieces.carry_out();
+        self.order.silent_until.store(self.pieces.report().silent_until.get(), Ordering::Relaxed);
+        piece
     }
 
     /// Decodes the next block, and looks for voice in it.
     fn decode(&mut self) -> Result<(), SoundError> {
-        let (reader, voice) = match &mut self.sound {
-            Sound::Open(reader, voice) => (reader, voice),
+        let reader = match &mut self.sound {
+            Sound::Open(reader) => reader,
             Sound::Ended => return Ok(()),
             Sound::Unopened => {
                 let source = self.order.audio.source_arriving(&self.order.cancelled);
-                let reader = SoundReader::open(source, &self.order.info)?;
-                self.sound = Sound::Open(Box::new(reader), VoiceDetector::new());
+                self.sound = Sound::Open(Box::new(SoundReader::open(source, &self.order.info)?));
                 return Ok(());
             }
         };
@@ -245,25 +189,12 @@ impl Machine {
             self.is_at_unmeasured_end = true;
             return Ok(());
         }
-        self.block.clear();
-        self.block.extend(block.unwrap_or_default().iter().map(|&sample| to_i16(sample)));
-        self.report.decoding = reader.report();
-        self.held.push(&self.block);
-        voice.push(&self.block, |frame| self.cutter.push(frame));
-        if is_end && let Sound::Open(_, voice) = std::mem::replace(&mut self.sound, Sound::Ended) {
-            voice.finish(|frame| self.cutter.push(frame));
-            self.cutter.finish(self.held.end());
+        self.pieces.push(block.unwrap_or_default());
+        self.decoding = reader.report();
+        if is_end {
+            self.sound = Sound::Ended;
+            self.pieces.end();
         }
         Ok(())
     }
-}
-
-/// Returns the nearest sample of 16 bits. What is beyond the scale is clipped.
-#[allow(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    reason = "the conversion goes to the nearest bound, and from NaN to zero"
-)]
-fn to_i16(sample: f32) -> i16 {
-    (sample * 32_768.0).round() as i16
 }

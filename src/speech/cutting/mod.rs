@@ -2,14 +2,16 @@
 //!
 //! - [`Cutting`]: hands out one piece after another
 //! - `machine`: the work that a thread does, turn by turn
-//! - `held`: the samples that wait for a decision; `piece_file`: the piece that is being encoded
+//! - `pieces`: samples to pieces, in a `form`; `held`: the samples that wait for a decision; `piece_file`: the piece that is being encoded
 //! - [`LateMeasurement`]: the measurement of a recording that is cut while it arrives
 //! - [`CutReport`]: what was done
 
+mod form;
 mod held;
 mod machine;
 mod measurement;
 mod piece_file;
+mod pieces;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -28,8 +30,10 @@ use crate::domain::AudioMs;
 use crate::fair_share::ShareKey;
 use crate::intake::media::MediaInfo;
 use crate::intake::{Spool, SpoolRoom};
+pub(super) use form::PieceForm;
 use machine::{Machine, Order, Outcome};
 pub use measurement::LateMeasurement;
+pub(super) use pieces::Pieces;
 pub use report::CutReport;
 
 /// A recording that is decoded and cut, one piece at a time. Dropping it ends the work at once, and deletes what is
@@ -79,17 +83,14 @@ impl Cutting {
     ) -> Self {
         let (cancelled, silent_until) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let order = Order {
-            room,
             audio: audio.clone(),
             info,
-            rules,
-            encoding,
             late: None,
             max: None,
             silent_until: Arc::clone(&silent_until),
             cancelled: Arc::clone(&cancelled),
         };
-        let work = Work::Idle(Box::new(Machine::new(order)));
+        let work = Work::Idle(Box::new(Machine::new(order, room, rules, encoding)));
         Self {
             pool: Arc::clone(pool),
             audio,
@@ -135,7 +136,7 @@ impl Cutting {
                     self.place = running.place();
                     self.work = Work::Failed;
                     let Turned { machine, outcome } = turned?;
-                    self.report = machine.report;
+                    self.report = machine.report();
                     match outcome? {
                         Outcome::Piece(piece) => {
                             self.work = Work::Idle(machine);

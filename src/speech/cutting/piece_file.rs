@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::form::PieceForm;
 use crate::intake::{BlockingWriter, Spool, SpoolRoom};
 use crate::speech::encoding::Encoding;
 use crate::speech::error::SpeechError;
@@ -27,12 +28,13 @@ enum Encoder {
 }
 
 impl PieceFile {
-    pub(super) fn new(room: &SpoolRoom, encoding: Encoding) -> Result<Self, SpeechError> {
-        let (encoder, head) = match encoding {
-            Encoding::Flac => (Encoder::Flac(Box::new(FlacEncoder::new()?)), flac::HEAD),
+    pub(super) fn new(room: &SpoolRoom, form: PieceForm) -> Result<Self, SpeechError> {
+        let (encoder, head) = match form.encoding {
+            Encoding::Flac => (Encoder::Flac(Box::new(FlacEncoder::new(form.is_fast)?)), flac::HEAD),
             Encoding::Wav => (Encoder::Wav, wav::HEAD),
         };
         let writer = BlockingWriter::new(room, head);
+        let writer = if form.is_small { writer.small() } else { writer };
         Ok(Self { encoder, writer, length: 0, encoded: Vec::new() })
     }
 
@@ -58,6 +60,24 @@ impl PieceFile {
         };
         self.writer.append(&self.encoded)?;
         Ok(self.writer.finish(&head)?)
+    }
+
+    /// Gives back the memory that nothing needs until more samples come.
+    pub(super) fn trim(&mut self) {
+        self.encoded = Vec::new();
+        if let Encoder::Flac(encoder) = &mut self.encoder {
+            encoder.trim();
+        }
+    }
+
+    /// Returns the number of bytes in memory.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let encoder = match &self.encoder {
+            Encoder::Flac(encoder) => encoder.held_bytes(),
+            Encoder::Wav => 0,
+        };
+        self.writer.held_bytes() + self.encoded.capacity() + encoder
     }
 
     fn write_out(&mut self) -> Result<(), SpeechError> {

@@ -289,6 +289,25 @@ impl Link {
         }
     }
 
+    /// Plays what is held of a stream that is not divided into packets, and so has no padding at its end.
+    pub(super) fn play_stream(&mut self, output: &mut Vec<f32>) {
+        if let (Some(_), Some(resampler)) = (&self.splitter, &mut self.resampler) {
+            self.timeline.finish(|samples| resampler.push(samples, output));
+        }
+    }
+
+    /// Gives back the memory that nothing needs until more packets come.
+    pub(super) fn trim(&mut self) {
+        self.mono = Vec::new();
+        self.timeline.trim();
+        if let Some(splitter) = &mut self.splitter {
+            splitter.trim();
+        }
+        if let Some(resampler) = &mut self.resampler {
+            resampler.trim();
+        }
+    }
+
     /// Tells the splitter that no more bytes come; frames may still be left for [`Link::next`].
     pub(super) fn end_stream(&mut self) {
         if let Some(splitter) = &mut self.splitter {

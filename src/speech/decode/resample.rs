@@ -53,6 +53,14 @@ impl Resampler {
         self.given = self.given.saturating_add(count(output.len() - before));
     }
 
+    /// Gives back the memory that nothing needs until more samples come.
+    pub(super) fn trim(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            filter.waiting.shrink_to_fit();
+            filter.output = Vec::new();
+        }
+    }
+
     /// Appends the rest to `output`.
     pub(super) fn finish(mut self, output: &mut Vec<f32>) {
         let whole = u128::from(self.taken) * u128::from(Samples::RATE);

@@ -151,6 +151,11 @@ impl Timeline {
         }
     }
 
+    /// Gives back the memory that nothing needs until more samples come.
+    pub(super) fn trim(&mut self) {
+        self.held.shrink_to_fit();
+    }
+
     /// Converts a time in units of which `units` make a second to samples, to the nearest.
     fn scale(&self, time: u64, units: u64) -> u64 {
         let twice = u128::from(time) * u128::from(self.rate) * 2 / u128::from(units.max(1));

@@ -5,7 +5,7 @@ use crate::speech::testing::decode_flac;
 
 /// Encodes samples that come in chunks of this size.
 fn encode(samples: &[i16], chunk: usize) -> Vec<u8> {
-    let (mut encoder, mut frames) = (FlacEncoder::new().unwrap(), Vec::new());
+    let (mut encoder, mut frames) = (FlacEncoder::new(false).unwrap(), Vec::new());
     for chunk in samples.chunks(chunk) {
         encoder.push(chunk, &mut frames).unwrap();
     }

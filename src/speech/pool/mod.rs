@@ -47,6 +47,12 @@ impl SpeechPool {
         FairThreads::new("speech", threads, max_queued, take_turn).map(Self)
     }
 
+    /// Creates a pool of one thread in which this many recordings may wait.
+    #[cfg(test)]
+    pub(super) fn with_places(max_queued: u64) -> Self {
+        Self::with(1, max_queued).unwrap()
+    }
+
     /// Queues `work`, which is called for one turn after another until it returns a result.
     pub(super) fn run<T: Send + 'static>(
         &self,

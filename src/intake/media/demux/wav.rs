@@ -18,6 +18,8 @@ pub(in super::super) use claim::claim;
 const PROBED: usize = 128 * 1024;
 /// The size of a probed piece, except in formats with larger blocks.
 const MAX_PIECE: u32 = 4096;
+/// The largest chunk of a live recording that is no sound.
+const MAX_LIVE_CHUNK: u64 = 1024 * 1024;
 /// The error for chunks that some players find and others do not.
 const TWO_WALKS: MediaError = MediaError::Feature {
     container: Container::Wav,
@@ -28,6 +30,7 @@ const TRACK: TrackId = TrackId(0);
 const LOOKS_LIKE: TrackId = TrackId(1);
 
 /// A demuxer for WAV.
+#[derive(Clone)]
 pub(in super::super) struct Wav {
     state: State,
     /// True for RF64 and BW64, which have a `ds64`.
@@ -44,6 +47,8 @@ pub(in super::super) struct Wav {
     suspected: bool,
     /// True if declared PCM that could be another codec is refused, without a closer look.
     plain_only: bool,
+    /// True if the recording is live: declared PCM is believed at once, and bytes that cannot belong to it are refused.
+    is_live: bool,
     /// The offset of the WAV in its file.
     start: u64,
     /// The offset of the window; `size` is the size of the whole recording, if known.
@@ -51,6 +56,7 @@ pub(in super::super) struct Wav {
     size: Option<u64>,
 }
 
+#[derive(Clone, Copy)]
 enum State {
     Riff,
     Chunk,
@@ -84,6 +90,7 @@ impl Wav {
             sound: 0,
             suspected: false,
             plain_only: false,
+            is_live: false,
             start: 0,
             position: 0,
             size,
@@ -98,6 +105,11 @@ impl Wav {
     /// Makes the demuxer refuse declared PCM that could be another codec, instead of following that codec's frames.
     pub(in super::super) fn plain_only(self) -> Self {
         Self { plain_only: true, ..self }
+    }
+
+    /// Creates a demuxer of a recording that is live.
+    pub(in super::super) fn live() -> Self {
+        Self { is_live: true, ..Self::new(None) }
     }
 
     fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
@@ -138,8 +150,12 @@ impl Wav {
             b"XMA2" if self.format.is_none() => {
                 Err(MediaError::Codec { container: Container::Wav, codec: table::XMA2.name().to_owned() })
             }
+            _ if self.is_live && self.sound == 0 && !self.is_chunk(id, size) => Err(MediaError::Feature {
+                container: Container::Wav,
+                what: "has bytes before its sound that are no chunk",
+            }),
             // Bytes after the sound that are no chunk are more sound than the header stated.
-            _ if self.sound > 0 && !id.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+            _ if self.sound > 0 && !self.is_chunk(id, size) => {
                 // Padding is not sound.
                 if let Some(padding) = padding(*header, window) {
                     return self.pass_over(padding, window, at_end);
@@ -150,6 +166,11 @@ impl Wav {
             }
             _ => self.pass_over(8 + size + u64::from(padded), window, at_end),
         }
+    }
+
+    /// Returns true if a chunk may begin with this id and size.
+    fn is_chunk(&self, id: [u8; 4], size: u64) -> bool {
+        id.iter().all(|byte| (b' '..=b'~').contains(byte)) && !(self.is_live && size > MAX_LIVE_CHUNK)
     }
 
     /// Skips `left` bytes, and searches them for sound at the offsets where other players look for the next chunk.
@@ -191,7 +212,7 @@ impl Wav {
         };
         if self.sound == 0 {
             sink.track(TRACK, format)?;
-            if format.codec.as_ref().is_ok_and(|codec| table::PLAIN_PCM.contains(codec)) {
+            if !self.is_live && format.codec.as_ref().is_ok_and(|codec| table::PLAIN_PCM.contains(codec)) {
                 self.state = State::Probe { size, padded };
                 return Ok(());
             }

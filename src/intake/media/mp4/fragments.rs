@@ -14,7 +14,7 @@ const MAX_HELD: usize = 2 * 1024 * 1024;
 const MAX_RUNS: usize = 16 * 1024;
 
 /// The sound of fragments whose samples have not arrived yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Fragments {
     /// The offset of the current fragment.
     begins: u64,
@@ -55,6 +55,11 @@ pub(super) struct Run {
 }
 
 impl Fragments {
+    /// Returns the number of bytes held for samples that have not arrived.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.saturating_add(self.runs.saturating_mul(size_of::<Samples>()))
+    }
+
     /// Begins a `moof`.
     pub(super) fn begin(&mut self, at: u64) {
         self.begins = at;

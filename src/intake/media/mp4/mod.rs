@@ -40,6 +40,7 @@ mod tests;
 pub(super) use esds::decoder_setup;
 pub(super) use packets::Mp4Packets;
 pub(super) use read_buffer::ReadBuffer;
+pub(super) use walk::Mp4 as LiveWalk;
 
 use std::io::{Read, Seek};
 

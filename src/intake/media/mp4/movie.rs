@@ -12,7 +12,7 @@ use super::tracks::{Brand, Description, Handler, describe};
 const MAX_NUMBERS: usize = 1024;
 
 /// An audio track.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Track {
     /// The id under which the sink counts its packets.
     pub(super) counted: TrackId,
@@ -23,7 +23,7 @@ pub(super) struct Track {
 }
 
 /// A track during reading.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Open {
     number: Option<u32>,
     handler: Handler,
@@ -35,7 +35,7 @@ struct Open {
 }
 
 /// The part of the movie read so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Movie {
     brand: Brand,
     timescale: u32,

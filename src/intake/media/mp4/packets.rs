@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::edits;
-use super::error::cut_off;
+use super::error::{cut_off, feature};
 use super::playing::Playing;
 use super::tables::Samples;
 use super::walk::{Index, Mp4};
@@ -108,6 +108,25 @@ impl<S: Read + Seek> Mp4Packets<S> {
         if let State::Walk { reader, .. } = std::mem::replace(&mut self.state, State::Ended) {
             self.state = State::Rest { source: reader.into_source(), behind, tables };
         }
+        Ok(())
+    }
+}
+
+impl Mp4 {
+    /// Hands on the parts of the selected track to play, before the packets of the first fragment. `head` holds the bytes
+    /// before it.
+    pub(in crate::intake::media) fn hand_on_edits<S: Read + Seek>(
+        &self,
+        head: &mut S,
+        sink: &mut Collector,
+    ) -> Result<(), MediaError> {
+        let Some(track) = sink.selected().and_then(|id| self.track(id)) else { return Ok(()) };
+        if let Some(mut samples) = Samples::new(head, track, false)?
+            && samples.next(head)?.is_some()
+        {
+            return Err(feature("has sound before its first fragment, so it cannot be decoded while it arrives"));
+        }
+        sink.edits_first(edits::parts(head, track)?);
         Ok(())
     }
 }

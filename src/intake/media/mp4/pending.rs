@@ -16,7 +16,7 @@ pub(super) struct Samples {
 }
 
 /// A list of samples in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     runs: VecDeque<Samples>,
     /// The sizes in groups of seven bits, lowest group first. The last group of a size has its eighth bit clear.
@@ -26,7 +26,7 @@ pub(super) struct Queue {
 }
 
 /// The samples of a track that have not arrived.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
     queue: Queue,
     /// Samples whose bytes had already passed when a fragment listed them, or that are listed twice.

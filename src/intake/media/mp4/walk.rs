@@ -16,9 +16,16 @@ const DESCRIPTION: usize = 64 * 1024;
 /// The maximum number of bytes read of any other box: its fields, or the fields before a table.
 const FIELDS: usize = 64;
 
+/// The boxes that a live recording consists of.
+const OUTER: &[&Kind] = &[
+    b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx", b"ssix", b"prft", b"emsg",
+    b"pdin", b"uuid", b"udta", b"meta", b"mfra",
+];
+const NO_BOX: &str = "has bytes between its boxes";
+
 /// A walk over an MP4 file that builds its [`Movie`] and hands on the packets of its fragments. The caller plays the packets
 /// in the movie's tables.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in super::super) struct Mp4 {
     /// The offset of the window.
     at: u64,
@@ -32,6 +39,8 @@ pub(in super::super) struct Mp4 {
     /// The start and the end of the content of each `sidx` box.
     segment_indexes: Vec<(u64, u64)>,
     fragments: Fragments,
+    /// True if the recording is live: it must consist of fragments, and bytes that are no box are refused.
+    is_live: bool,
 }
 
 /// The part of a file's index (the movie) seen so far.
@@ -69,13 +78,23 @@ impl Mp4 {
         Self { even_in_free: true, ..Self::default() }
     }
 
+    /// Creates the walk over a recording that is live.
+    pub(in super::super) fn live() -> Self {
+        Self { is_live: true, ..Self::default() }
+    }
+
+    /// Returns the number of bytes held for samples that have not arrived.
+    pub(in super::super) fn held(&self) -> usize {
+        self.fragments.held_bytes()
+    }
+
     /// Returns the part of the index seen so far.
     pub(super) fn index(&self) -> Index {
         self.index
     }
 
     /// Returns true if the file has fragments.
-    pub(super) fn has_fragments(&self) -> bool {
+    pub(in super::super) fn has_fragments(&self) -> bool {
         self.has_fragments
     }
 
@@ -131,11 +150,13 @@ impl Mp4 {
             Found::Head(found) => found,
             Found::More(needed) if !at_end => return Ok(Some(needed)),
             // ffmpeg ignores the rest of the enclosing box too.
+            Found::Broken if self.is_live => return Err(feature(NO_BOX)),
             Found::More(_) | Found::Broken => {
                 self.pass(self.end());
                 return Ok(None);
             }
         };
+        self.check_live(found)?;
         let begins = self.at.saturating_add(found.bytes);
         let end = found.content.map_or(u64::MAX, |content| begins.saturating_add(content)).min(self.end());
         let needed = self.needed(found, end.saturating_sub(begins));
@@ -154,11 +175,23 @@ impl Mp4 {
         let fields = usize::try_from(size).unwrap_or(FIELDS).min(FIELDS);
         match &found.kind {
             // The boxes in a description may extend beyond it.
-            b"stsd" => DESCRIPTION,
-            b"ftyp" | b"dref" => usize::try_from(size).unwrap_or(DESCRIPTION).min(DESCRIPTION),
+            b"stsd" if !self.is_live => DESCRIPTION,
+            b"ftyp" | b"dref" | b"stsd" => usize::try_from(size).unwrap_or(DESCRIPTION).min(DESCRIPTION),
             b"free" if !self.even_in_free => 0,
             b"mdat" | b"skip" | b"wide" => 0,
             _ => fields,
+        }
+    }
+
+    /// Refuses a box that no live recording has here.
+    fn check_live(&self, found: BoxHead) -> Result<(), MediaError> {
+        let is_outer = self.is_live && self.open.is_empty();
+        match &found.kind {
+            b"mdat" if is_outer && !self.has_fragments && found.content != Some(0) => {
+                Err(feature("has sound before its first fragment, so it cannot be decoded while it arrives"))
+            }
+            kind if is_outer && !OUTER.contains(&kind) => Err(feature(NO_BOX)),
+            _ => Ok(()),
         }
     }
 

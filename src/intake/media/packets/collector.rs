@@ -9,10 +9,14 @@ use crate::intake::media::{Container, MediaError};
 
 /// The largest packet: more than a FLAC frame of 65535 samples, 24 bits and eight channels.
 const MAX_PACKET: usize = 2 * 1024 * 1024;
+/// The largest packet of a live recording, which one session may hold: more than any that recorders write.
+const MAX_LIVE_PACKET: usize = 64 * 1024;
 
 /// The events that were found and not yet taken.
+#[derive(Clone)]
 pub(in crate::intake::media) struct Collector {
     container: Container,
+    max_packet: usize,
     /// The track that is played; `None` before the first of a part.
     selected: Option<TrackId>,
     is_stream: bool,
@@ -26,15 +30,19 @@ pub(in crate::intake::media) struct Collector {
     disguise: Option<Codec>,
     /// True if a demuxer has passed over sound of the track.
     has_unseen: bool,
+    /// The number of tracks and packets that have begun.
+    begun: u64,
 }
 
 /// A packet that has begun.
+#[derive(Clone)]
 struct Open {
     from: usize,
     size: u64,
     is_cut: bool,
 }
 
+#[derive(Clone)]
 enum Item {
     Track(Box<TrackParams>),
     Packet(Range<usize>),
@@ -47,9 +55,10 @@ enum Item {
 }
 
 impl Collector {
-    pub(super) fn new(container: Container) -> Self {
+    pub(in crate::intake::media) fn new(container: Container) -> Self {
         Self {
             container,
+            max_packet: MAX_PACKET,
             selected: None,
             is_stream: false,
             bytes: Vec::new(),
@@ -58,7 +67,30 @@ impl Collector {
             open: None,
             disguise: None,
             has_unseen: false,
+            begun: 0,
         }
+    }
+
+    /// Creates a sink for a recording that is live.
+    pub(in crate::intake::media) fn live(container: Container) -> Self {
+        Self { max_packet: MAX_LIVE_PACKET, ..Self::new(container) }
+    }
+
+    /// Returns the number of tracks and packets that have begun.
+    pub(in crate::intake::media) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Gives back the memory that nothing needs.
+    pub(in crate::intake::media) fn trim(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.items.shrink_to_fit();
+    }
+
+    /// Returns the number of bytes held.
+    #[cfg(test)]
+    pub(in crate::intake::media) fn held(&self) -> usize {
+        self.bytes.capacity() + self.items.capacity() * size_of::<Item>()
     }
 
     /// Returns the track that is played, if one was found.
@@ -73,12 +105,12 @@ impl Collector {
     }
 
     /// Returns true if events wait to be taken.
-    pub(super) fn has_events(&self) -> bool {
+    pub(in crate::intake::media) fn has_events(&self) -> bool {
         self.taken < self.items.len()
     }
 
     /// Takes the next event.
-    pub(super) fn next(&mut self) -> Option<PacketEvent<'_>> {
+    pub(in crate::intake::media) fn next(&mut self) -> Option<PacketEvent<'_>> {
         if self.taken >= self.items.len() {
             self.clear();
             return None;
@@ -147,6 +179,7 @@ impl PacketSink for Collector {
         let name = params.codec.as_ref().map(|codec| codec.name()).unwrap_or_default();
         let is_bare = matches!(self.container, Container::Wav | Container::Mp3 | Container::Flac | Container::Aiff);
         self.is_stream = is_bare || name.starts_with("pcm_") || name.starts_with("mp") || name == "adpcm_ima_qt";
+        self.begun += 1;
         self.items.push(Item::Track(Box::new(params.clone())));
         Ok(())
     }
@@ -155,6 +188,7 @@ impl PacketSink for Collector {
         if !self.is_selected(id) {
             return Wants::Nothing;
         }
+        self.begun += 1;
         self.open = Some(Open { from: self.bytes.len(), size, is_cut: false });
         Wants::Everything
     }
@@ -173,7 +207,7 @@ impl PacketSink for Collector {
             return;
         }
         let Some(open) = &mut self.open else { return };
-        if from.saturating_sub(open.from).saturating_add(bytes.len()) > MAX_PACKET {
+        if from.saturating_sub(open.from).saturating_add(bytes.len()) > self.max_packet {
             open.is_cut = true;
         } else {
             self.bytes.extend_from_slice(bytes);

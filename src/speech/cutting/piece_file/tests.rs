@@ -22,7 +22,7 @@ fn quota(disk: u64) -> Arc<SpoolQuota> {
 
 fn new_file(quota: &Arc<SpoolQuota>, encoding: Encoding) -> PieceFile {
     let room = SpoolRoom::reserve(quota, ShareKey::of_caller("alice"), 0).unwrap();
-    PieceFile::new(&room, encoding).unwrap()
+    PieceFile::new(&room, PieceForm { encoding, is_fast: false, is_small: false }).unwrap()
 }
 
 /// The bytes of a piece of at least `min` samples, whose samples come in chunks of this size.

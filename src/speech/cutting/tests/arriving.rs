@@ -69,17 +69,15 @@ async fn nothing_beyond_the_claimed_length_comes_before_the_measurement() {
     writer.append(&bytes).await.unwrap();
     let held = writer.finish();
     let measurement = LateMeasurement::default();
-    let mut machine = Machine::new(Order {
-        room: room(&quota(1 << 30)),
+    let order = Order {
         max: None,
         silent_until: Arc::default(),
         audio,
         info: claimed,
-        rules: short_pieces().with_silence(),
-        encoding: Encoding::Flac,
         late: Some(measurement.clone()),
         cancelled: Arc::default(),
-    });
+    };
+    let mut machine = Machine::new(order, room(&quota(1 << 30)), short_pieces().with_silence(), Encoding::Flac);
     let mut pieces = Vec::new();
     let readable = work(&mut machine, &mut pieces);
     assert_eq!(readable, Some(measured.bytes - 1), "it waits until the last byte is released");

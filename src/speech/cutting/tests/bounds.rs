@@ -6,24 +6,15 @@ use super::*;
 async fn machine(samples: &[i16], rules: CutRules) -> Machine {
     let (audio, info) = spool(&wav(samples)).await;
     let cancelled = Arc::default();
-    Machine::new(Order {
-        room: room(&quota(1 << 30)),
-        max: None,
-        silent_until: Arc::default(),
-        audio,
-        info,
-        rules,
-        encoding: Encoding::Flac,
-        late: None,
-        cancelled,
-    })
+    let order = Order { max: None, silent_until: Arc::default(), audio, info, late: None, cancelled };
+    Machine::new(order, room(&quota(1 << 30)), rules, Encoding::Flac)
 }
 
 #[tokio::test]
 async fn a_recording_has_a_twentieth_of_its_length_and_a_second_of_processor_time() {
     let mut machine = machine(&voice(320_000), CutRules::whole()).await;
     assert!(machine.turn(&Turn::over()).is_none());
-    machine.report.processor_time = std::time::Duration::from_millis(2001);
+    machine.processor_time = std::time::Duration::from_millis(2001);
     let Some(Err(SpeechError::TooExpensive { length, allowed })) = machine.turn(&Turn::over()) else {
         panic!("the work went on");
     };

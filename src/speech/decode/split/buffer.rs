@@ -29,6 +29,13 @@ impl Waiting {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Gives back the memory that nothing needs until more bytes come.
+    pub(super) fn trim(&mut self) {
+        self.bytes.drain(..self.used);
+        self.used = 0;
+        self.bytes.shrink_to_fit();
+    }
+
     /// Returns the bytes that wait.
     pub(super) fn rest(&self) -> &[u8] {
         self.bytes.get(self.used..).unwrap_or_default()

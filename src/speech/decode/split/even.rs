@@ -31,6 +31,10 @@ impl Even {
         self.waiting.push(bytes);
     }
 
+    pub(super) fn trim(&mut self) {
+        self.waiting.trim();
+    }
+
     pub(super) fn next(&mut self) -> Option<Unit> {
         let whole = self.waiting.rest().len().min(self.max) / self.frame * self.frame;
         (whole > 0).then(|| Unit::Frame(self.waiting.take(whole)))

@@ -67,6 +67,14 @@ impl Splitter {
         }
     }
 
+    /// Gives back the memory that nothing needs until more bytes come. Positions of frames are not valid afterwards.
+    pub(super) fn trim(&mut self) {
+        match self {
+            Self::Even(even) => even.trim(),
+            Self::Mpeg(_) | Self::Flac(_) => {}
+        }
+    }
+
     /// Returns the bytes of a frame.
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         match self {

@@ -7,6 +7,7 @@ use super::tracks::{Entry, Track};
 use crate::intake::media::demux::TrackId;
 
 /// A demuxer for Matroska.
+#[derive(Clone)]
 pub(in super::super::super) struct Matroska {
     /// The offset of the window in the recording.
     pub(super) at: u64,
@@ -32,6 +33,8 @@ pub(in super::super::super) struct Matroska {
     pub(super) last_block: Option<TrackId>,
     pub(super) doubts: Doubts,
     pub(super) seek_heads: SeekHeads,
+    /// True from bytes that belong to no element up to the next element in its place.
+    pub(super) is_lost: bool,
 }
 
 impl Matroska {
@@ -53,6 +56,19 @@ impl Matroska {
             last_block: None,
             doubts: Doubts::default(),
             seek_heads: SeekHeads::default(),
+            is_lost: false,
         }
+    }
+
+    /// Returns the number of bytes held of the descriptions of tracks.
+    pub(in super::super::super) fn held(&self) -> usize {
+        let tracks = self.tracks.iter().chain(&self.first).filter_map(|track| track.audio.as_ref());
+        let described: usize = tracks.map(|audio| audio.params.setup.len() + audio.stripped.len()).sum();
+        described + self.entry.as_ref().map_or(0, Entry::held)
+    }
+
+    /// Returns true if the bytes read last belong to no element.
+    pub(in super::super::super) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 }

@@ -29,6 +29,7 @@ impl Matroska {
         }
         if sound {
             self.doubts.has_id_behind = false;
+            self.is_lost = false;
         }
         Ok(())
     }
@@ -135,6 +136,7 @@ impl Matroska {
     /// Begins the search for the next element, since the following bytes are no element that could be here.
     pub(super) fn lose(&mut self, sink: &mut dyn PacketSink) -> Result<Moved, MediaError> {
         self.doubts.lose();
+        self.is_lost = true;
         let cluster = self.levels.iter().rfind(|level| level.context == Context::Cluster).copied();
         self.give_up(sink)?;
         self.known_id = None;

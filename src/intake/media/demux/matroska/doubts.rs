@@ -7,7 +7,7 @@ pub(super) const MAX_PLAUSIBLE_BLOCK: u64 = 1 << 20;
 
 /// The known reasons that another demuxer could read other clusters than this one.
 #[expect(clippy::struct_excessive_bools, reason = "each is another doubt")]
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Doubts {
     pub(super) watch: Watch,
     /// True if an id appeared inside an element since the last valid element. A demuxer that then meets invalid bytes

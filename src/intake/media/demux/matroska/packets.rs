@@ -62,6 +62,7 @@ impl Matroska {
                 // ffmpeg continues after the header of the next cluster.
                 self.doubts.lose();
                 self.doubts.is_ahead = true;
+                self.is_lost = true;
                 self.state = State::Pass { left: size, junk: true };
                 Ok(Moved::By(0))
             }

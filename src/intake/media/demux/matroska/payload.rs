@@ -4,7 +4,7 @@ use super::watch::to_u64;
 use crate::intake::media::demux::{PacketSink, Timestamp, TrackId};
 
 /// The packets left in a block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Payload {
     /// The sizes of all packets but the last; `last` is the size of the last, and `begun` the number of packets begun.
     pub(super) sizes: Vec<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Payload {
 pub(super) type Receivers = [Option<Receiver>; 2];
 
 /// A track that receives packets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Receiver {
     pub(super) id: TrackId,
     /// The index of its description among the tracks of the first file or of this one.

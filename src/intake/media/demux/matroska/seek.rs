@@ -8,7 +8,7 @@ use super::ebml::id;
 const MAX: usize = 256;
 
 /// The targets of seek heads and the elements found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct SeekHeads {
     /// The offset that positions are relative to; `None` once another file has begun.
     segment: Option<u64>,
@@ -23,7 +23,7 @@ pub(super) struct SeekHeads {
     too_many: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Entry {
     id: u64,
     position: Option<u64>,

@@ -17,6 +17,7 @@ pub(super) struct Level {
 }
 
 /// The kind of bytes at the start of the window.
+#[derive(Clone)]
 pub(super) enum State {
     /// The header of an element, or only its size if its id is known.
     Element,

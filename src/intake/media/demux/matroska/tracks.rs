@@ -21,7 +21,7 @@ pub(super) const MAX_STRIPPED: u64 = 4096;
 const NO_COMMENTS: &[u8] = b"\x03vorbis\0\0\0\0\0\0\0\0\x01";
 
 /// A `TrackEntry` during reading, element by element.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
     number: u64,
     codec_id: String,
@@ -35,7 +35,7 @@ pub(super) struct Entry {
 /// The rate of a track that states none, or one that ffmpeg does not accept.
 const DEFAULT_RATE: u32 = 8000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Audio {
     rate: u32,
     output_rate: u32,
@@ -50,7 +50,7 @@ impl Default for Audio {
 }
 
 /// A `ContentEncoding`. Its default is compression of packets with zlib.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Encoding {
     scope: u64,
     kind: u64,
@@ -68,7 +68,7 @@ impl Default for Encoding {
 const HEADER_STRIPPING: u64 = 3;
 
 /// A track.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Track {
     pub(super) number: u64,
     /// The audio; `None` for a picture, subtitles, or an unknown track.
@@ -97,6 +97,11 @@ impl AudioTrack {
 }
 
 impl Entry {
+    /// Returns the number of bytes held of the codec's configuration.
+    pub(super) fn held(&self) -> usize {
+        self.private.bytes.len()
+    }
+
     /// Begins a master element inside the entry.
     pub(super) fn open(&mut self, id: u32) {
         match id {
@@ -217,7 +222,7 @@ fn wave_format(bytes: &[u8], plain: &TrackParams) -> Option<TrackParams> {
 }
 
 /// The private data of a track during reading: its beginning, or Vorbis headers without the comments.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Private {
     bytes: Vec<u8>,
     /// The positions of the Vorbis headers, once known.

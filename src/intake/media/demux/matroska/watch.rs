@@ -18,7 +18,7 @@ static IDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 });
 
 /// A search for ids in a stream of bytes, by the last four bytes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Watch {
     last: u32,
 }

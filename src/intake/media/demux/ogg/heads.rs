@@ -7,7 +7,7 @@ use crate::intake::media::demux::matroska::vorbis_setup;
 const MAX_KEPT: usize = 64 * 1024;
 
 /// The beginning of a stream, packet by packet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Head {
     kind: Kind,
     /// The first header of Vorbis.
@@ -76,6 +76,11 @@ impl Kind {
 }
 
 impl Head {
+    /// Returns the number of bytes held.
+    pub(super) fn held(&self) -> usize {
+        self.identification.len()
+    }
+
     pub(super) fn new(kind: Kind) -> Self {
         Self { kind, identification: Vec::new(), packets: 0 }
     }

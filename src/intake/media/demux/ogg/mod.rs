@@ -23,7 +23,7 @@ use streams::{Streams, to_u64};
 const MAX_IN_VAIN: u64 = 1 << 20;
 
 /// A demuxer for Ogg.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in super::super) struct Ogg {
     streams: Streams,
     /// The size of the last valid page, if the window still begins with it. A player that finds no other page after it
@@ -32,11 +32,62 @@ pub(in super::super) struct Ogg {
     /// The number of bytes processed; `in_vain` is the number of bytes read in vain.
     done: u64,
     in_vain: u64,
+    /// True while the demuxer searches for the next page of a recording that is live.
+    is_lost: bool,
 }
 
 impl Ogg {
     pub(in super::super) fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the number of bytes held of streams.
+    pub(in super::super) fn held(&self) -> usize {
+        self.streams.held()
+    }
+
+    /// Returns true if the bytes read last belong to no page of a recording that is live.
+    pub(in super::super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Reads like [`Demuxer::step`] from a recording that is live: each page as soon as it is there. Pages that a player
+    /// would find within others need no search, since what is decoded is what is charged.
+    pub(in super::super) fn step_live(
+        &mut self,
+        window: &[u8],
+        at_end: bool,
+        sink: &mut dyn PacketSink,
+    ) -> Result<Step, MediaError> {
+        match page::read(window) {
+            Found::Page(page) => {
+                self.streams.page(&page, sink)?;
+                self.is_lost = false;
+                return Ok(self.advance(page.size));
+            }
+            Found::Short(needed) if !at_end => {
+                self.is_lost &= !window.starts_with(CAPTURE);
+                return Ok(Step::Need(needed));
+            }
+            Found::Short(_) => return Ok(Step::End),
+            Found::Nothing(read) => self.read_in_vain(read)?,
+        }
+        self.is_lost = true;
+        Ok(self.search(window, 0, at_end))
+    }
+
+    /// Goes on to the next page that may be in `window`, behind the first `held` bytes.
+    fn search(&mut self, window: &[u8], held: usize, at_end: bool) -> Step {
+        let rest = window.get(held..).unwrap_or_default();
+        let from = held + if rest.starts_with(CAPTURE) { CAPTURE.len() } else { 0 };
+        let behind = window.get(from..).unwrap_or_default();
+        // The capture pattern may begin at the end of the window.
+        let unseen = if at_end { 0 } else { CAPTURE.len() - 1 };
+        let passed = memchr::memmem::find(behind, CAPTURE).unwrap_or(behind.len().saturating_sub(unseen));
+        match from + passed {
+            0 => Step::Need(window.len() + 1),
+            count => self.advance(count),
+        }
     }
 
     fn advance(&mut self, count: usize) -> Step {
@@ -103,14 +154,6 @@ impl Demuxer for Ogg {
         if window.is_empty() {
             return Ok(Step::End);
         }
-        let from = held + if rest.starts_with(CAPTURE) { CAPTURE.len() } else { 0 };
-        let behind = window.get(from..).unwrap_or_default();
-        // The capture pattern may begin at the end of the window.
-        let unseen = if at_end { 0 } else { CAPTURE.len() - 1 };
-        let passed = memchr::memmem::find(behind, CAPTURE).unwrap_or(behind.len().saturating_sub(unseen));
-        Ok(match from + passed {
-            0 => Step::Need(window.len() + 1),
-            count => self.advance(count),
-        })
+        Ok(self.search(window, held, at_end))
     }
 }

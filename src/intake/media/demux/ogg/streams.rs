@@ -16,13 +16,13 @@ const MAX_PACKET_OF_MANY: usize = 16 * 1024;
 const MANY: usize = 4;
 
 /// The multiplexed streams.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Streams {
     streams: Vec<Stream>,
 }
 
 /// A logical stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Stream {
     serial: u32,
     /// The codec; `None` if the stream is not audio.
@@ -43,7 +43,7 @@ struct Stream {
 }
 
 /// A receiver of the packets of a stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Receiver {
     id: TrackId,
     kind: Kind,
@@ -88,10 +88,13 @@ impl Streams {
         }
     }
 
-    /// Returns the number of bytes held.
-    #[cfg(test)]
+    /// Returns the number of bytes held of packets, and of the descriptions of tracks.
     pub(super) fn held(&self) -> usize {
-        self.streams.iter().map(|stream| stream.packet.len()).sum()
+        let described = |stream: &Stream| -> usize {
+            let receivers = stream.receivers.iter().map(|receiver| receiver.params.setup.len());
+            receivers.sum::<usize>() + stream.head.as_ref().map_or(0, Head::held)
+        };
+        self.streams.iter().map(|stream| stream.packet.len() + described(stream)).sum()
     }
 
     fn add(&mut self, serial: u32, kind: Option<Kind>) -> Result<usize, MediaError> {
