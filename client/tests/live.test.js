@@ -353,7 +353,7 @@ test("a turn of which only the first words came is sent again as a whole", { tim
 });
 
 test("errors that pass open another session, and others end it", { timeout: 20_000 }, async () => {
-  for (const code of ["internal_error", "store_unavailable", "live_log_full", "live_session_lost"]) {
+  for (const code of ["internal_error", "store_unavailable", "live_log_full", "live_session_lost", "live_session_ended", "overloaded"]) {
     const server = await serving();
     const mouth = microphone();
     const heard = await listen(server.url, { source: mouth.source });

@@ -1,7 +1,10 @@
 import { LIMITS, shared } from "./shared.js";
 
-/** Errors that end a session after which another one can go on. */
-const PASSING = ["internal_error", "live_log_full", "live_session_lost", "store_unavailable"];
+/** Errors that end a session after which another one can go on. A gateway that stops ends its sessions, too. */
+const PASSING = [
+  "internal_error", "live_log_full", "live_session_ended", "live_session_lost", "overloaded", "rate_limit_exceeded",
+  "store_unavailable",
+];
 
 /** Between letters of these scripts there is no space. */
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
@@ -59,7 +62,7 @@ export class Transcript {
 
   /** Notes what a session has heard that ended as it should. */
   settle({ offset, seconds }, { usage, duration }) {
-    this.duration = offset + (Number.isFinite(duration) ? duration : seconds);
+    this.duration = rounded(offset + (Number.isFinite(duration) ? duration : seconds));
     this.hearUntil(this.duration);
     this.#usages.push(usage);
   }
@@ -95,7 +98,7 @@ export class Transcript {
   }
 
   #readSegment(session, event) {
-    const [start, end] = [event.start + session.offset, event.end + session.offset];
+    const [start, end] = [event.start, event.end].map((seconds) => rounded(seconds + session.offset));
     if (this.#isRepeated(session, start, end)) return;
     const now = performance.now();
     const begin = start <= this.heard + SAME_SECONDS && this.mayGoOn(now) ? this.turnBegin : Math.max(this.heard, start - LIMITS.lead);
@@ -108,8 +111,8 @@ export class Transcript {
   }
 
   #readTurnError(session, error) {
-    error.start += session.offset;
-    error.end += session.offset;
+    error.start = rounded(error.start + session.offset);
+    error.end = rounded(error.end + session.offset);
     if (!this.#isRepeated(session, error.start, error.end)) this.fail(error);
   }
 
@@ -161,6 +164,9 @@ export class Transcript {
     return isJoined || (UNSPACED.test(this.text.at(-1)) && UNSPACED.test(text[0])) ? text : ` ${text}`;
   }
 }
+
+/** Sums of times have digits that nobody measured. */
+const rounded = (seconds) => Math.round(seconds * 1000) / 1000;
 
 /** Makes the ids of segments unique in all of the text. */
 const idIn = ({ number }, id) => (number === 1 || id === undefined ? id : `${id}.${number}`);
