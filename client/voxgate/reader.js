@@ -57,7 +57,7 @@ export class EventReader {
     let lastEvent;
     const begin = (response) => {
       if (!response.headers.get("content-type")?.startsWith("text/event-stream")) throw shared.wrongAnswer();
-      parser = new shared.EventParser((_, data, id) => {
+      parser = new shared.EventParser((name, data, id) => {
         if (session.outcome !== null) return;
         lastEvent = performance.now();
         this.#onEvent(shared.parseObject(data), response);

@@ -78,6 +78,7 @@ export class Transcript {
 
   /** Tells of a turn, or of other sound, that has no words. */
   fail(error) {
+    [error.start, error.end] = [rounded(error.start), rounded(error.end)];
     this.#endTurn(error.end);
     this.#tell("onEvent", { type: "error", error });
     this.#tell("onError", error);
@@ -111,8 +112,8 @@ export class Transcript {
   }
 
   #readTurnError(session, error) {
-    error.start = rounded(error.start + session.offset);
-    error.end = rounded(error.end + session.offset);
+    error.start += session.offset;
+    error.end += session.offset;
     if (!this.#isRepeated(session, error.start, error.end)) this.fail(error);
   }
 
