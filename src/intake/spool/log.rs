@@ -226,7 +226,8 @@ mod tests {
         assert!(log.lock().recent.len() <= MAX_IN_MEMORY && log.lock().written > 0);
         assert_eq!(log.read_all().await.unwrap(), whole);
         log.close();
-        for place in [0, 1, 7000, log.lock().written, log.length() - 1, log.length()] {
+        let (written, length) = (log.lock().written, log.length());
+        for place in [0, 1, 7000, written, length - 1, length] {
             let from = usize::try_from(place).unwrap();
             assert_eq!(read_from(&log, place).await, whole[from..]);
         }

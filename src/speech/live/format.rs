@@ -12,7 +12,7 @@ pub enum LiveFormat {
         /// The number of channels, one or two.
         channels: u16,
     },
-    /// Consecutive pieces of one recording, of which only the first has a header: WebM, Ogg, MP4 in fragments, or WAV.
+    /// Consecutive pieces of one recording, of which only the first has a header: `WebM`, Ogg, MP4 in fragments, or WAV.
     Auto,
 }
 

@@ -15,8 +15,8 @@ use crate::speech::piece::Piece;
 use crate::speech::pool::Turn;
 use crate::speech::samples::Samples;
 
-/// The number of pieces in a row that are refused since the recording is lost, before they are taken as damage: if damage
-/// was taken for sound, the right bytes behind it would be refused for ever.
+/// The number of pieces in a row that are refused since they do not continue the recording, before they are taken as
+/// damage: if wrong bytes were taken for the inside of a packet, the right ones behind them must not be refused for ever.
 const MAX_REFUSED: u32 = 8;
 /// The processor time that a session may take beyond a twentieth of its sound, and for each of its pieces: the request
 /// that brings one costs as much.
@@ -151,7 +151,7 @@ impl Machine {
             let is_done = match &mut self.task {
                 Some(Task::Try { trial, piece }) => {
                     let piece = piece.clone();
-                    let tried = trial.step(self.reader.packets(), &mut self.chunk).map_err(LiveSoundError::Io)?;
+                    let tried = trial.step(&mut self.chunk).map_err(LiveSoundError::Io)?;
                     self.tried(tried, &piece)?;
                     false
                 }
@@ -168,14 +168,14 @@ impl Machine {
     fn tried(&mut self, tried: Tried, piece: &Spool) -> Result<(), LiveSoundError> {
         match tried {
             Tried::Further => return Ok(()),
-            Tried::Passed => {}
+            Tried::Passed => self.refused = 0,
+            // It stays so until a piece continues the recording.
             Tried::Failed(LiveMediaError::NoContinuation { .. }) if self.refused >= MAX_REFUSED => {}
             Tried::Failed(error) => {
                 self.refused = self.refused.saturating_add(1);
                 return Err(LiveSoundError::NotAudio { reason: error.to_string() });
             }
         }
-        self.refused = 0;
         self.task = Some(Task::Take(piece.source()));
         Ok(())
     }

@@ -72,8 +72,13 @@ impl LiveSound {
 
     async fn work(&mut self, piece: Option<Spool>) -> Result<Heard, LiveSoundError> {
         lock(&self.machine).begin(piece)?;
-        let machine = Arc::clone(&self.machine);
-        let running = self.pool.run(self.place, move |turn| lock(&machine).turn(turn));
+        let mut machine = Some(Arc::clone(&self.machine));
+        let running = self.pool.run(self.place, move |turn| {
+            let done = lock(machine.as_ref()?).turn(turn)?;
+            // Before the result is handed out: whoever has it may drop the session, and expect nothing to remain.
+            machine = None;
+            Some(done)
+        });
         let mut running = running.inspect_err(|_| lock(&self.machine).give_up())?;
         self.place = running.place();
         let heard = running.wait().await?;

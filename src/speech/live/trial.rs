@@ -27,10 +27,10 @@ impl Trial {
         Self { source: piece.source(), packets: packets.clone() }
     }
 
-    /// Tries out the next bytes. `before` are the packets without the piece.
-    pub(super) fn step(&mut self, before: &LivePackets, chunk: &mut Vec<u8>) -> io::Result<Tried> {
+    /// Tries out the next bytes.
+    pub(super) fn step(&mut self, chunk: &mut Vec<u8>) -> io::Result<Tried> {
         read_chunk(&mut self.source, chunk)?;
-        let tried = if chunk.is_empty() { self.packets.check_since(before) } else { self.packets.try_out(chunk) };
+        let tried = if chunk.is_empty() { self.packets.check() } else { self.packets.try_out(chunk) };
         Ok(match tried {
             Err(error) => Tried::Failed(error),
             Ok(()) if chunk.is_empty() => Tried::Passed,

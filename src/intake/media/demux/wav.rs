@@ -45,15 +45,23 @@ pub(in super::super) struct Wav {
     sound: u64,
     /// True if the sound also counts as the codec that it looks like.
     suspected: bool,
-    /// True if declared PCM that could be another codec is refused, without a closer look.
-    plain_only: bool,
-    /// True if the recording is live: declared PCM is believed at once, and bytes that cannot belong to it are refused.
-    is_live: bool,
+    declared_pcm: DeclaredPcm,
     /// The offset of the WAV in its file.
     start: u64,
     /// The offset of the window; `size` is the size of the whole recording, if known.
     position: u64,
     size: Option<u64>,
+}
+
+/// What is thought of PCM by its declaration, which players may decode as the codec that it looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeclaredPcm {
+    /// It is probed, and measured as that codec too.
+    Probed,
+    /// It is refused if it could be another codec, without a closer look.
+    PlainOnly,
+    /// It is believed at once: the recording is live, and nobody but this process decodes it.
+    Believed,
 }
 
 #[derive(Clone, Copy)]
@@ -89,8 +97,7 @@ impl Wav {
             format: None,
             sound: 0,
             suspected: false,
-            plain_only: false,
-            is_live: false,
+            declared_pcm: DeclaredPcm::Probed,
             start: 0,
             position: 0,
             size,
@@ -104,12 +111,12 @@ impl Wav {
 
     /// Makes the demuxer refuse declared PCM that could be another codec, instead of following that codec's frames.
     pub(in super::super) fn plain_only(self) -> Self {
-        Self { plain_only: true, ..self }
+        Self { declared_pcm: DeclaredPcm::PlainOnly, ..self }
     }
 
-    /// Creates a demuxer of a recording that is live.
+    /// Creates a demuxer of a recording that is live. Bytes that cannot belong to it are refused.
     pub(in super::super) fn live() -> Self {
-        Self { is_live: true, ..Self::new(None) }
+        Self { declared_pcm: DeclaredPcm::Believed, ..Self::new(None) }
     }
 
     fn chunk(&mut self, window: &[u8], at_end: bool, sink: &mut dyn PacketSink) -> Result<Step, MediaError> {
@@ -150,7 +157,7 @@ impl Wav {
             b"XMA2" if self.format.is_none() => {
                 Err(MediaError::Codec { container: Container::Wav, codec: table::XMA2.name().to_owned() })
             }
-            _ if self.is_live && self.sound == 0 && !self.is_chunk(id, size) => Err(MediaError::Feature {
+            _ if self.is_live() && self.sound == 0 && !self.is_chunk(id, size) => Err(MediaError::Feature {
                 container: Container::Wav,
                 what: "has bytes before its sound that are no chunk",
             }),
@@ -168,9 +175,17 @@ impl Wav {
         }
     }
 
+    fn is_live(&self) -> bool {
+        self.declared_pcm == DeclaredPcm::Believed
+    }
+
+    fn is_plain_only(&self) -> bool {
+        self.declared_pcm == DeclaredPcm::PlainOnly
+    }
+
     /// Returns true if a chunk may begin with this id and size.
     fn is_chunk(&self, id: [u8; 4], size: u64) -> bool {
-        id.iter().all(|byte| (b' '..=b'~').contains(byte)) && !(self.is_live && size > MAX_LIVE_CHUNK)
+        id.iter().all(|byte| (b' '..=b'~').contains(byte)) && !(self.is_live() && size > MAX_LIVE_CHUNK)
     }
 
     /// Skips `left` bytes, and searches them for sound at the offsets where other players look for the next chunk.
@@ -212,7 +227,7 @@ impl Wav {
         };
         if self.sound == 0 {
             sink.track(TRACK, format)?;
-            if !self.is_live && format.codec.as_ref().is_ok_and(|codec| table::PLAIN_PCM.contains(codec)) {
+            if !self.is_live() && format.codec.as_ref().is_ok_and(|codec| table::PLAIN_PCM.contains(codec)) {
                 self.state = State::Probe { size, padded };
                 return Ok(());
             }
@@ -247,7 +262,7 @@ impl Wav {
             // S/PDIF plays from samples of any size, frames only from 16-bit samples. With large blocks, decoders probe beyond
             // this beginning, so it does not settle the codec.
             let is_plain = format.codec == Ok(table::PCM_S16LE);
-            if self.plain_only && is_plain && !suspicion::is_plain(beginning) {
+            if self.is_plain_only() && is_plain && !suspicion::is_plain(beginning) {
                 return Err(MediaError::NoSound { container: Container::Wav });
             }
             let looks_like = match () {
@@ -256,7 +271,7 @@ impl Wav {
                     Some(suspicion::suspected_codec(beginning).unwrap_or(table::DISGUISED))
                 }
                 // It was searched above.
-                () if self.plain_only => None,
+                () if self.is_plain_only() => None,
                 () => suspicion::suspected_codec(beginning),
             };
             if let Some(codec) = looks_like {

@@ -8,7 +8,7 @@ use crate::intake::media::{Container, detect};
 /// The mark of EBML, and the number of bytes in which its document type must be.
 const EBML: &[u8] = b"\x1a\x45\xdf\xa3";
 const MAX_EBML_HEADER: usize = 128;
-/// The number of bytes that tell all containers but WebM.
+/// The number of bytes that tell all containers but `WebM`.
 const SIGNATURE: usize = 12;
 /// The largest first box of an MP4 file: its brands.
 const MAX_BRANDS: u32 = 4096;

@@ -28,7 +28,7 @@ impl LiveDemuxer {
         match container {
             Container::Wav => Some(Self::Wav(Box::new(Wav::live()))),
             Container::Ogg => Some(Self::Ogg(Box::new(Ogg::new()))),
-            Container::Webm => Some(Self::Webm(Box::new(Matroska::new()))),
+            Container::Webm => Some(Self::Webm(Box::new(Matroska::live()))),
             Container::Mp4 => Some(Self::Mp4(LiveMp4::new())),
             Container::Mp3 | Container::Flac | Container::Aiff | Container::Caf => None,
         }

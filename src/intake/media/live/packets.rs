@@ -140,14 +140,10 @@ impl LivePackets {
         Ok(())
     }
 
-    /// Checks that what was read since `before` continues the recording: it is not lost among bytes that belong to nothing
-    /// without a packet since.
-    pub fn check_since(&self, before: &Self) -> Result<(), LiveMediaError> {
-        let begun = |packets: &Self| packets.known.as_ref().map_or(0, |known| known.collector.begun());
+    /// Checks that what was read continues the recording: it does not end among bytes that belong to nothing.
+    pub fn check(&self) -> Result<(), LiveMediaError> {
         match &self.known {
-            Some(Known { container: Some(container), demuxer, .. })
-                if demuxer.is_lost() && begun(self) == begun(before) =>
-            {
+            Some(Known { container: Some(container), demuxer, .. }) if demuxer.is_lost() => {
                 Err(LiveMediaError::NoContinuation { container: *container })
             }
             _ => Ok(()),

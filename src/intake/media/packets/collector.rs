@@ -30,8 +30,6 @@ pub(in crate::intake::media) struct Collector {
     disguise: Option<Codec>,
     /// True if a demuxer has passed over sound of the track.
     has_unseen: bool,
-    /// The number of tracks and packets that have begun.
-    begun: u64,
 }
 
 /// A packet that has begun.
@@ -67,18 +65,12 @@ impl Collector {
             open: None,
             disguise: None,
             has_unseen: false,
-            begun: 0,
         }
     }
 
     /// Creates a sink for a recording that is live.
     pub(in crate::intake::media) fn live(container: Container) -> Self {
         Self { max_packet: MAX_LIVE_PACKET, ..Self::new(container) }
-    }
-
-    /// Returns the number of tracks and packets that have begun.
-    pub(in crate::intake::media) fn begun(&self) -> u64 {
-        self.begun
     }
 
     /// Gives back the memory that nothing needs.
@@ -179,7 +171,6 @@ impl PacketSink for Collector {
         let name = params.codec.as_ref().map(|codec| codec.name()).unwrap_or_default();
         let is_bare = matches!(self.container, Container::Wav | Container::Mp3 | Container::Flac | Container::Aiff);
         self.is_stream = is_bare || name.starts_with("pcm_") || name.starts_with("mp") || name == "adpcm_ima_qt";
-        self.begun += 1;
         self.items.push(Item::Track(Box::new(params.clone())));
         Ok(())
     }
@@ -188,7 +179,6 @@ impl PacketSink for Collector {
         if !self.is_selected(id) {
             return Wants::Nothing;
         }
-        self.begun += 1;
         self.open = Some(Open { from: self.bytes.len(), size, is_cut: false });
         Wants::Everything
     }

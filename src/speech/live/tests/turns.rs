@@ -68,7 +68,7 @@ async fn a_turn_without_a_pause_ends_at_thirty_seconds() {
 async fn silence_gives_no_turn_and_holds_nothing() {
     let mut session = Session::new(PCM);
     for second in 1..=120_u64 {
-        assert_eq!(session.push(&[0; 32_000]).await, 0);
+        assert_eq!(session.push(&vec![0; 32_000]).await, 0);
         assert_eq!(session.audio(), second * 16_000);
         let held = session.heard.audio.saturating_sub(session.heard.decided);
         assert!(held <= PAUSE.saturating_add(Samples::from_ms(50)), "{held:?}");

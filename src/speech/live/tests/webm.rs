@@ -1,4 +1,4 @@
-//! WebM as browsers record it, made here.
+//! `WebM` as browsers record it, made here.
 
 use opus_pure::{Application, OpusEncoder};
 

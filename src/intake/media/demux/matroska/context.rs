@@ -1,10 +1,13 @@
 //! The permitted children of elements and their sizes (RFC 9559 §5.1).
 
-use super::ebml::{self, id};
+use super::ebml::{self, Head, id};
 use super::tracks::MAX_STRIPPED;
 
 /// The maximum number of bytes read of a codec id.
 const MAX_CODEC_ID: u64 = 64;
+
+/// The largest element beside blocks that a recorder writes among them.
+const MAX_BESIDE_BLOCKS: u64 = 64;
 
 /// An element with children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,18 @@ impl Context {
     /// Returns true if the element consists of packets.
     pub(super) fn has_packets(self) -> bool {
         matches!(self, Self::Cluster | Self::BlockGroup)
+    }
+
+    /// Returns true if a recorder may write this element here; `known`: the element holds it. False for what bytes that are
+    /// no element look like.
+    pub(super) fn expects(self, head: Head, known: bool) -> bool {
+        match head.id {
+            id::VOID => !self.has_packets(),
+            id::CRC => head.size == Some(4),
+            id::SIMPLE_BLOCK | id::BLOCK_GROUP | id::BLOCK | id::BLOCK_ADDITIONS | id::CODEC_STATE if known => true,
+            _ if self.has_packets() => known && head.size.is_some_and(|size| size <= MAX_BESIDE_BLOCKS),
+            _ => known || !matches!(self, Self::Root | Self::Segment),
+        }
     }
 
     /// Returns true if `id` is a known child of the element.

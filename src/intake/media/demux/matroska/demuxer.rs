@@ -7,6 +7,7 @@ use super::tracks::{Entry, Track};
 use crate::intake::media::demux::TrackId;
 
 /// A demuxer for Matroska.
+#[expect(clippy::struct_excessive_bools, reason = "each is another fact")]
 #[derive(Clone)]
 pub(in super::super::super) struct Matroska {
     /// The offset of the window in the recording.
@@ -35,6 +36,8 @@ pub(in super::super::super) struct Matroska {
     pub(super) seek_heads: SeekHeads,
     /// True from bytes that belong to no element up to the next element in its place.
     pub(super) is_lost: bool,
+    /// True if the recording is live: a search cannot wait for what comes much later.
+    pub(super) is_live: bool,
 }
 
 impl Matroska {
@@ -57,7 +60,13 @@ impl Matroska {
             doubts: Doubts::default(),
             seek_heads: SeekHeads::default(),
             is_lost: false,
+            is_live: false,
         }
+    }
+
+    /// Creates a demuxer of a recording that is live.
+    pub(in super::super::super) fn live() -> Self {
+        Self { is_live: true, ..Self::new() }
     }
 
     /// Returns the number of bytes held of the descriptions of tracks.

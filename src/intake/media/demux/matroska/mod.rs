@@ -144,8 +144,7 @@ impl Matroska {
             needed => needed.and_then(|needed| window.get(length..needed)),
         };
         self.aligned(head, length, window, known || matches!(head.id, id::VOID | id::CRC))?;
-        let is_of_packets = matches!(context, Context::Root | Context::Segment) || context.has_packets();
-        self.is_lost |= is_of_packets && !known && !matches!(head.id, id::VOID | id::CRC);
+        self.is_lost |= !context.expects(head, known);
         self.known_id = None;
         if let Some(value) = small {
             self.set(head.id, value);

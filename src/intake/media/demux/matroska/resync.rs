@@ -10,6 +10,8 @@ use crate::intake::media::demux::PacketSink;
 
 /// The largest block that the search accepts.
 const MAX_BLOCK: u64 = 64 * 1024;
+/// The same in a recording that is live, where the search cannot wait for more.
+const MAX_LIVE_BLOCK: u64 = 8 * 1024;
 
 impl Matroska {
     /// Searches for the next element of a segment, as ffmpeg does, and for blocks before it while `cluster` may continue.
@@ -53,6 +55,9 @@ impl Matroska {
                 }
                 Read::Short => {
                     self.seen_only(&[]);
+                    if self.is_live {
+                        return Moved::Needs(window.len() + 1);
+                    }
                     let needed = usize::try_from(MAX_BLOCK).unwrap_or_default() + 2 * ebml::MAX_HEAD;
                     return Moved::Needs(needed.max(window.len() + 1));
                 }
@@ -73,7 +78,8 @@ impl Matroska {
             Read::Short => return more,
             Read::Bad => return Read::Bad,
         };
-        let Some(size) = head.size.filter(|size| (4..=MAX_BLOCK).contains(size)) else { return Read::Bad };
+        let max = if self.is_live { MAX_LIVE_BLOCK } else { MAX_BLOCK };
+        let Some(size) = head.size.filter(|size| (4..=max).contains(size)) else { return Read::Bad };
         let content = window.get(length..).unwrap_or_default();
         // Valid blocks leave reserved bits of the flags at 0 (RFC 9559 §10.2).
         let number = match ebml::number(content, 8) {
@@ -97,7 +103,7 @@ impl Matroska {
                 let may = Context::Cluster.holds(next.id) || ebml::is_top_level(next.id) || next.id == id::VOID;
                 if may { Read::Whole((), 0) } else { Read::Bad }
             }
-            Read::Short if behind.is_empty() && closed => Read::Whole((), 0),
+            Read::Short if behind.is_empty() && (closed || self.is_live) => Read::Whole((), 0),
             Read::Short => more,
             Read::Bad => Read::Bad,
         }
