@@ -189,6 +189,7 @@ export interface Recording {
 export interface LiveOptions extends RequestOptions {
   model?: string;
   language?: string;
+  languages?: string[];
   prompt?: string;
   keywords?: string[];
   /** Which microphone, and how; the default is `true`. */
@@ -235,6 +236,7 @@ export interface LiveSegment extends Segment {
 export interface LiveReplacement {
   type: "voxgate.session";
   id: string;
+  requestId: string | null;
   error: VoxgateError | null;
 }
 
@@ -251,6 +253,8 @@ export function live(options?: LiveOptions): Promise<LiveSession>;
 export interface LiveSession {
   /** The gateway's name of the session. It changes if the session has to be replaced. */
   readonly id: string;
+  /** The id of the request that opened it: `requestUsage` tells what the session cost. */
+  readonly requestId: string | null;
   readonly state: LiveState;
   readonly textSoFar: string;
   /** The seconds of sound so far. */

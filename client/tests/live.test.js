@@ -21,7 +21,7 @@ after(() => assert.deepEqual(unhandled, []));
 
 /** A server whose module waits only moments. */
 async function serving(hooks) {
-  Object.assign(LIMITS, { batch: 0.02, firstWait: 0.01, longestWait: 0.05 });
+  Object.assign(LIMITS, { batch: 0.02, firstWait: 0.01, longestWait: 0.05, turn: 0 });
   const server = await serveLive(hooks);
   servers.push(server);
   return server;
@@ -333,8 +333,27 @@ test("words of a turn that was lost half way are not told twice", { timeout: 20_
   }
 });
 
+test("a turn of which only the first words came is sent again as a whole", { timeout: 20_000 }, async () => {
+  const server = await serving();
+  LIMITS.turn = 1;
+  const mouth = microphone();
+  const heard = await listen(server.url, { source: mouth.source });
+  mouth.says(...Array(20).fill(0), 1, 2, 3);
+  await heard.until(() => heard.told.segments.length === 2);
+  // The last one was on its way.
+  server.lose(server.all[0]);
+  mouth.says(4);
+  mouth.ends();
+  const done = await heard.session.result;
+  assert.equal(done.text, "w1 w2 w3 w4");
+  assert.equal(heard.told.deltas.join(""), done.text);
+  assert.deepEqual(heard.told.segments.map(({ text, start }) => [text, time(start)]), numbers(4, 21).map((at) => [`w${at - 20}`, time((at - 1) * WORD_SECONDS)]));
+  // From half a second before the turn on.
+  assert.equal(server.all[1].samples, (10 + 4) * 400);
+});
+
 test("errors that pass open another session, and others end it", { timeout: 20_000 }, async () => {
-  for (const code of ["internal_error", "store_unavailable", "live_log_full", "live_session_lost"]) {
+  for (const code of ["internal_error", "store_unavailable", "live_log_full", "live_session_lost", "live_session_ended", "overloaded"]) {
     const server = await serving();
     const mouth = microphone();
     const heard = await listen(server.url, { source: mouth.source });
@@ -571,6 +590,8 @@ test("whatever fails and whenever, all words come once and in order", { timeout:
       },
     });
     LIMITS.losses = 30;
+    // All words together are one turn, or each one is.
+    LIMITS.turn = seed % 2;
     try {
       await hears(server, numbers(40), { token: () => "a-token-" + random() });
     } catch (error) {

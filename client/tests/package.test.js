@@ -16,10 +16,10 @@ const text = (name) => fs.readFileSync(new URL(name, folder), "utf8");
 const parts = fs.readdirSync(new URL("voxgate/", folder)).map((name) => `voxgate/${name}`);
 const compressed = (name) => zlib.gzipSync(text(name), { level: 9 }).length;
 
-test("the module is at most 10.5 kB, compressed, and its parts for live sessions are at most 17 kB", () => {
+test("the module is at most 10.5 kB, compressed, and its parts for live sessions are at most 18 kB", () => {
   assert.ok(compressed("voxgate.js") <= 10_500, `${compressed("voxgate.js")} bytes`);
   const size = parts.reduce((sum, name) => sum + compressed(name), 0);
-  assert.ok(parts.length > 5 && size <= 17_000, `${size} bytes`);
+  assert.ok(parts.length > 5 && size <= 18_000, `${size} bytes`);
 });
 
 test("the types name each value of the module, and no other", () => {

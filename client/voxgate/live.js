@@ -55,6 +55,10 @@ class Live {
     return this.#session?.id ?? null;
   }
 
+  get requestId() {
+    return this.#session?.requestId ?? null;
+  }
+
   get textSoFar() {
     return this.#transcript.text;
   }
@@ -147,7 +151,7 @@ class Live {
       await this.#backlog.until(() => this.#backlog.isOver || isMore(), this.#signal);
       if (!isMore()) return;
       this.#session = await this.#open((request) => this.#requests.persist(request, "sending", this.#signal));
-      this.#tell("onEvent", { type: "voxgate.session", id: this.id, error: error ?? null });
+      this.#tell("onEvent", { type: "voxgate.session", id: this.id, requestId: this.requestId, error: error ?? null });
     }
   }
 
@@ -198,13 +202,15 @@ class Live {
 
   /** Opens a session by a function that sends the request, for the sound that has no words yet. */
   async #open(send) {
-    const { model, language, prompt, keywords } = this.#options;
-    const body = JSON.stringify({ model, language, prompt, keywords, ...this.#source.format });
-    const answer = await send({ method: "POST", path: "/v1/live", body, type: "application/json" });
+    const { model, language, languages, prompt, keywords } = this.#options;
+    const body = JSON.stringify({ model, language, languages, prompt, keywords, ...this.#source.format });
+    let requestId = null;
+    const onHead = (response) => (requestId = response.requestId);
+    const answer = await send({ method: "POST", path: "/v1/live", body, type: "application/json", onHead });
     const number = (this.#session?.number ?? 0) + 1;
     const place = this.#placeOf(number);
     this.#transcript.beginSession();
-    return new GatewaySession(answer, { ...place, number });
+    return new GatewaySession(answer, { ...place, number, requestId });
   }
 
   /** What does not work at the beginning is told at once. */
@@ -224,9 +230,14 @@ class Live {
   #placeOf(number) {
     const { bytesPerSecond } = this.#source;
     if (bytesPerSecond === null) return this.#placeInRecording(number);
-    const from = Math.max(this.#position(), this.#aligned(Math.ceil, this.#backlog.begin));
+    const { heard, turnBegin } = this.#transcript;
+    const kept = this.#aligned(Math.ceil, this.#backlog.begin);
+    // A turn of which some words may be missing is sent again.
+    const ofTurn = this.#aligned(Math.round, turnBegin * bytesPerSecond);
+    const isRepeated = this.#transcript.mayGoOn(this.#reader?.brokeAt ?? performance.now()) && kept <= ofTurn;
+    const from = isRepeated ? ofTurn : Math.max(this.#position(), kept);
     if (from > this.#position()) this.#tellMissing(from / bytesPerSecond);
-    return { from, offset: from / bytesPerSecond };
+    return { from, offset: from / bytesPerSecond, repeatsUntil: isRepeated ? heard : null };
   }
 
   /** A recording can only be sent from its beginning, where its header is. */
@@ -274,9 +285,12 @@ class Live {
     this.#forgetHeard();
   }
 
+  /** Keeps the last turn, too: some of its words may not have come yet. */
   #forgetHeard() {
+    const { bytesPerSecond } = this.#source;
+    const turn = this.#transcript.turnBegin * bytesPerSecond;
     // The end of a turn may lie a little behind the sound that is sent.
-    if (this.#source.bytesPerSecond !== null) this.#backlog.forget(Math.min(this.#position(), this.#session.accepted));
+    if (bytesPerSecond !== null) this.#backlog.forget(Math.min(turn, this.#position(), this.#session.accepted));
   }
 
   /**

@@ -8,6 +8,8 @@ export class EventReader {
   #onEvent;
   #onComment;
   #cut = () => {};
+  /** The time at which the stream broke, unless it has come back. */
+  brokeAt = null;
 
   constructor(session, requests, onEvent, onComment) {
     this.#session = session;
@@ -30,6 +32,7 @@ export class EventReader {
       const before = { began: performance.now(), id: session.lastEventId };
       const error = await this.#readOnce(signal).then(() => null, (error) => error);
       if (session.outcome !== null) return session.outcome;
+      this.brokeAt ??= performance.now();
       signal.throwIfAborted();
       if (error !== null && !mayPass(error)) return session.outcomeOf(error);
       failingSince = error !== null && isFailure(error) ? (failingSince ?? performance.now()) : null;
@@ -51,17 +54,21 @@ export class EventReader {
       timer = setTimeout(() => cut.abort(AGAIN), LIMITS.silence * 1000);
     };
     let parser;
-    let lastEvent = performance.now();
+    let lastEvent;
     const begin = (response) => {
       if (!response.headers.get("content-type")?.startsWith("text/event-stream")) throw shared.wrongAnswer();
-      parser = new shared.EventParser((_, data, id) => {
+      parser = new shared.EventParser((name, data, id) => {
         if (session.outcome !== null) return;
         lastEvent = performance.now();
         this.#onEvent(shared.parseObject(data), response);
         session.lastEventId = id;
         // Nothing comes after it.
         if (session.outcome !== null) throw AGAIN;
-      }, () => performance.now() - lastEvent >= LIMITS.quiet * 1000 && this.#onComment(signal));
+      }, () => {
+        if (performance.now() - lastEvent >= LIMITS.quiet * 1000) this.#onComment(signal);
+      });
+      lastEvent = performance.now();
+      this.brokeAt = null;
       isAlive();
       this.#requests.works("reading");
     };

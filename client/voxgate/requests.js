@@ -21,10 +21,10 @@ export class Requests {
     this.#onTrouble = onTrouble;
   }
 
-  /** Sends a request once and returns the object that the answer has. */
-  async ask({ method, path, body, type }, signal, maxRetryWait = -1) {
+  /** Sends a request once and returns the object that the answer has. `onHead` gets the facts of its head. */
+  async ask({ method, path, body, type, onHead = () => {} }, signal, maxRetryWait = -1) {
     let text = "";
-    const reader = { begin: () => (text = ""), push: (chunk) => (text += chunk) };
+    const reader = { begin: onHead, push: (chunk) => (text += chunk) };
     const headers = type ? { "Content-Type": type } : {};
     const limit = timeout(LIMITS.answer + (body?.length ?? 0) / LIMITS.slowestBytesPerSecond);
     const request = { method, url: shared.addressOf(path, this.#url), headers, body };

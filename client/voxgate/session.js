@@ -5,6 +5,8 @@ export class GatewaySession {
   /** Where in all of the sound it begins: in bytes, and in seconds. */
   from;
   offset;
+  /** The id of the request that opened it, by which its cost is known. */
+  requestId;
   /** The first one has 1. */
   number;
   /** Where each piece ends, by its `seq`. A piece that was tried never changes: the gateway may have it. */

@@ -19,6 +19,10 @@ export const LIMITS = {
   silence: 45,
   /** A comment tells that nobody speaks if no event has come for longer. */
   quiet: 5,
+  /** The words of a turn come together. If a stream breaks sooner after an event, some of them may be missing. */
+  turn: 1,
+  /** The sound before a turn that is sent again with it. */
+  lead: 0.5,
   firstWait: 0.25,
   longestWait: 4,
   /** A session whose gateway fails for longer is given up for another. */

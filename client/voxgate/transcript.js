@@ -1,13 +1,16 @@
-import { shared } from "./shared.js";
+import { LIMITS, shared } from "./shared.js";
 
-/** Errors that end a session after which another one can go on. */
-const PASSING = ["internal_error", "live_log_full", "live_session_lost", "store_unavailable"];
+/** Errors that end a session after which another one can go on. A gateway that stops ends its sessions, too. */
+const PASSING = [
+  "internal_error", "live_log_full", "live_session_ended", "live_session_lost", "overloaded", "rate_limit_exceeded",
+  "store_unavailable",
+];
 
 /** Between letters of these scripts there is no space. */
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** Times of a repeated recording are the same but for rounding. */
-const SAME_SECONDS = 0.1;
+/** Times are rounded to milliseconds. */
+const SAME_SECONDS = 0.02;
 
 /** The words of all sessions in one flow, with times of all of the sound. */
 export class Transcript {
@@ -15,6 +18,9 @@ export class Transcript {
   /** All sound before this time has its words, or an error of its own. In seconds. */
   heard = 0;
   duration = 0;
+  /** Where the last turn begins. It may have several segments, of which one begins where the one before it ends. */
+  turnBegin = 0;
+  #lastSegment = -Infinity;
   #usages = [];
   #tell;
   /** The part of the text whose turn is not complete. If its session is lost, its sound is sent again. */
@@ -56,17 +62,23 @@ export class Transcript {
 
   /** Notes what a session has heard that ended as it should. */
   settle({ offset, seconds }, { usage, duration }) {
-    this.duration = offset + (Number.isFinite(duration) ? duration : seconds);
+    this.duration = rounded(offset + (Number.isFinite(duration) ? duration : seconds));
     this.hearUntil(this.duration);
     this.#usages.push(usage);
   }
 
   hearUntil(seconds) {
-    this.heard = Math.max(this.heard, seconds || 0);
+    this.turnBegin = this.heard = Math.max(this.heard, seconds || 0);
+  }
+
+  /** True if more words of the last turn may have been on their way at this time. */
+  mayGoOn(time) {
+    return this.turnBegin < this.heard && time - this.#lastSegment < LIMITS.turn * 1000;
   }
 
   /** Tells of a turn, or of other sound, that has no words. */
   fail(error) {
+    [error.start, error.end] = [rounded(error.start), rounded(error.end)];
     this.#endTurn(error.end);
     this.#tell("onEvent", { type: "error", error });
     this.#tell("onError", error);
@@ -87,9 +99,13 @@ export class Transcript {
   }
 
   #readSegment(session, event) {
-    const [start, end] = [event.start + session.offset, event.end + session.offset];
-    if (this.#isRepeated(session, end)) return;
+    const [start, end] = [event.start, event.end].map((seconds) => rounded(seconds + session.offset));
+    if (this.#isRepeated(session, start, end)) return;
+    const now = performance.now();
+    const begin = start <= this.heard + SAME_SECONDS && this.mayGoOn(now) ? this.turnBegin : Math.max(this.heard, start - LIMITS.lead);
+    this.#lastSegment = now;
     this.#endTurn(end);
+    this.turnBegin = begin;
     const segment = { ...event, id: idIn(session, event.id), start, end };
     this.#tell("onEvent", segment);
     this.#tell("onSegment", segment);
@@ -98,7 +114,7 @@ export class Transcript {
   #readTurnError(session, error) {
     error.start += session.offset;
     error.end += session.offset;
-    if (!this.#isRepeated(session, error.end)) this.fail(error);
+    if (!this.#isRepeated(session, error.start, error.end)) this.fail(error);
   }
 
   #endTurn(seconds) {
@@ -107,9 +123,9 @@ export class Transcript {
   }
 
   /** True for a turn that was told before its recording was sent again. After the first other one, nothing is held back. */
-  #isRepeated(session, end) {
+  #isRepeated(session, start, end) {
     if (session.repeatsUntil === null) return false;
-    if (end <= session.repeatsUntil + SAME_SECONDS) {
+    if ((start + end) / 2 < session.repeatsUntil) {
       session.heldDeltas = [];
       return true;
     }
@@ -149,6 +165,9 @@ export class Transcript {
     return isJoined || (UNSPACED.test(this.text.at(-1)) && UNSPACED.test(text[0])) ? text : ` ${text}`;
   }
 }
+
+/** Sums of times have digits that nobody measured. */
+const rounded = (seconds) => Math.round(seconds * 1000) / 1000;
 
 /** Makes the ids of segments unique in all of the text. */
 const idIn = ({ number }, id) => (number === 1 || id === undefined ? id : `${id}.${number}`);

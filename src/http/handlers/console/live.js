@@ -5,7 +5,8 @@ import { $, announce, clock, copy, duration, element, plural, save, say } from "
 import { EXPORTS, exported, isSegment } from "./exports.js";
 import { wordsFor } from "./failures.js";
 import * as options from "./options.js";
-import { asError, gateway } from "./sending.js";
+import { costOf, monthOf, usageOf } from "./result.js";
+import { account, asError, gateway } from "./sending.js";
 import { HINT } from "./sources.js";
 import * as tokens from "./token.js";
 
@@ -103,10 +104,10 @@ function cancel() {
 }
 
 function forget() {
-  heard = { text: "", segments: [], missing: [], done: null, call: {} };
+  heard = { text: "", segments: [], missing: [], elapsed: 0, done: null, call: {}, response: null, record: null, month: null, costSaid: null };
   rows = new Map();
   say($("live-said"), null);
-  for (const id of ["live-failure", "live-actions", "live-facts"]) $(id).hidden = true;
+  for (const id of ["live-failure", "live-actions", "live-facts", "live-facts-said"]) $(id).hidden = true;
   $("live-as-said").textContent = "";
   $("live-transcript").replaceChildren(element("ol"));
 }
@@ -115,7 +116,6 @@ function onDelta(delta, { segment_id: id }) {
   heard.text += delta;
   const { said } = rowOf(id);
   said.textContent = (said.textContent + delta).trimStart();
-  announce(delta.trim());
   scroll();
 }
 
@@ -126,6 +126,7 @@ function onSegment(segment) {
   row.className = "";
   time.textContent = clock(segment.start);
   said.textContent = segment.text.trim();
+  announce(segment.text.trim());
   scroll();
 }
 
@@ -211,7 +212,7 @@ function onLevel(level, elapsed) {
 
 /** Shows how a session ended: with its last event, with an error, or because it was cancelled. */
 function end(done, error) {
-  const { elapsed = 0, id = null } = session ?? {};
+  const { elapsed = 0, id = null, requestId = null } = session ?? {};
   [session, isOpening] = [null, false];
   onLevel(0, 0);
   const hadFocus = $("listening").contains(document.activeElement);
@@ -236,7 +237,12 @@ function end(done, error) {
   heard.done = { ...last, segments: heard.segments.map(({ words, type, ...segment }) => segment) };
   $("live-actions").hidden = heard.text === "";
   showExport();
-  showFacts(id, elapsed, done);
+  if (id === null) return;
+  Object.assign(heard, { elapsed, response: { requestId } });
+  showFacts();
+  // Another session may have begun meanwhile.
+  const ended = heard;
+  account(ended, () => ended === heard && showFacts());
 }
 
 function showExport() {
@@ -251,22 +257,28 @@ function showFailure(error, wasOpen) {
     $("live-state").hidden = true;
     return say($("live-said"), error.message);
   }
-  const [title, message, advice] = wordsFor(error);
+  const [title, message, usual] = wordsFor(error);
+  const advice = error.code === "token_expired" ? "Paste another token above." : usual;
   const parts = [message, advice].filter(Boolean).map((text) => element("p", {}, text));
   const facts = [error.status, error.code, error.requestId].filter(Boolean).join(" · ");
   $("live-failure").replaceChildren(element("strong", {}, title), ...parts, element("p", { class: "small" }, facts));
   $("live-failure").hidden = false;
 }
 
-function showFacts(id, elapsed, done) {
-  const { type, seconds, total_tokens: count } = done?.usage ?? {};
+function showFacts() {
+  const { elapsed, missing, done, record, month, costSaid } = heard;
   const facts = [
-    ["Sound", elapsed > 0 ? duration(elapsed) : null],
+    ["Sound", duration(elapsed)],
     ["Turns", rows.size],
-    ["Missing", heard.missing.length > 0 ? plural(heard.missing.length, "part") : null],
-    ["Usage", type === "duration" ? duration(seconds) : type === "tokens" ? plural(count, "token") : null],
-    ["Session", id],
-  ].filter(([, value]) => value !== null);
-  $("live-facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
-  $("live-facts").hidden = id === null;
+    ["Missing", missing.length > 0 ? plural(missing.length, "part") : null],
+    ["Provider", record?.provider, record?.model],
+    ["Usage", ...usageOf(record?.usage ?? done.usage)],
+    ["Cost", ...costOf(record)],
+    ["Left this month", ...monthOf(month)],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  $("live-facts").replaceChildren(...facts.map(([name, value, more]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, String(value), more ? element("small", {}, more) : null)),
+  ));
+  $("live-facts").hidden = false;
+  say($("live-facts-said"), costSaid);
 }

@@ -70,8 +70,8 @@ export function call() {
   // Without a model the gateway takes its own default.
   const options = model() ? { model: model() } : {};
   const languages = list(chosen.language);
-  if (!isTranslation && languages.length > 1 && has("languages") && !isLive) options.languages = languages;
-  else if (!isTranslation && languages.length > 0 && (has("language") || isLive)) options.language = languages[0];
+  if (!isTranslation && languages.length > 1 && has("languages")) options.languages = languages;
+  else if (!isTranslation && languages.length > 0 && has("language")) options.language = languages[0];
   if (!isTranslation && has("keywords") && list(chosen.keywords).length > 0) options.keywords = list(chosen.keywords);
   if (has("prompt") && chosen.prompt.trim()) options.prompt = chosen.prompt.trim();
   if (isLive) return options;
@@ -113,7 +113,7 @@ function show() {
   const pair = [];
   if (takes.tasks.length > 1 && !isLive) pair.push(select("task", "Task", tasks, task()));
   if (takes.formats.length > 1 && !isLive) pair.push(select("format", "Format", takes.formats.map((name) => [name, FORMATS[name] ?? name]), format()));
-  if (!isTranslation && (has("language") || has("languages") || isLive)) pair.push(languageField());
+  if (!isTranslation && (has("language") || has("languages"))) pair.push(languageField());
   if (pair.length > 0) fields.push(element("div", { class: "pair" }, ...pair));
   if (!isTranslation && has("keywords")) {
     fields.push(text("keywords", "Keywords", { placeholder: "Voxgate, Eryri" }, "Names and terms to expect, between commas."));
@@ -149,7 +149,7 @@ function describe(takes) {
 }
 
 function languageField() {
-  const hint = has("languages") && !isLive ? "Codes such as en, between commas." : "A code such as en.";
+  const hint = has("languages") ? "Codes such as en, between commas." : "A code such as en.";
   const field = text("language", "Language", { placeholder: "Any", list: "languages", maxlength: 100 }, hint);
   const names = typeof Intl.DisplayNames === "function" ? new Intl.DisplayNames(["en"], { type: "language" }) : { of: (code) => code };
   field.append(element("datalist", { id: "languages" }, ...LANGUAGES.map((code) => element("option", { value: code }, names.of(code)))));
