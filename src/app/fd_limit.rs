@@ -2,7 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::config::Server;
+use crate::config::{LiveCapacity, Server};
 
 /// The files of one request: the client's connection, the provider's connection and the recording; and one more, since
 /// clients stay connected between requests.
@@ -10,6 +10,12 @@ const FILES_PER_REQUEST: u64 = 4;
 
 /// The files of one request besides its client's connection: the provider's connection and the recording.
 const FILES_BESIDE_CLIENT: u64 = 2;
+
+/// The files of one live session: its events, its open turn, and turns on their way. Another session that is over keeps the
+/// file of its events.
+const FILES_PER_LIVE_SESSION: u64 = 6;
+/// The part of all files that live sessions may have: a quarter.
+const LIVE_PART: u64 = 4;
 
 /// The files reserved for the gateway itself in the limit on requests; deliberately generous.
 const OWN_FILES: u64 = 64;
@@ -29,21 +35,26 @@ pub(super) struct Shares {
     pub(super) in_flight: usize,
     /// The open connections of clients.
     pub(super) connections: usize,
+    /// The live sessions that may be open.
+    pub(super) live: usize,
 }
 
 impl Shares {
     /// Returns what the settings allow, or less if the limit on open files allows less.
-    pub(super) fn of(server: &Server) -> Self {
-        let in_flight = in_flight(server.max_in_flight);
-        Self { in_flight, connections: connections(server.max_connections, in_flight, server.worker_threads()) }
+    pub(super) fn of(server: &Server, live: LiveCapacity) -> Self {
+        let files = limit().unwrap_or(u64::MAX);
+        let live = live_within(files, live.max_sessions);
+        let files = files.saturating_sub(files_of_live(live));
+        let in_flight = in_flight(files, server.max_in_flight);
+        let connections = connections(files, server.max_connections, in_flight, server.worker_threads());
+        Self { in_flight, connections, live }
     }
 }
 
 /// Returns `wanted` requests, or fewer if the limit on open files allows fewer. Raises that limit as far as the process
 /// may, since the usual default of 1024 is too low for a server. Without file descriptors, recordings cannot be kept
 /// and providers look broken.
-fn in_flight(wanted: usize) -> usize {
-    let Some(files) = limit() else { return wanted };
+fn in_flight(files: u64, wanted: usize) -> usize {
     let possible = requests_within(files);
     if possible < wanted {
         tracing::warn!(
@@ -58,8 +69,7 @@ fn in_flight(wanted: usize) -> usize {
 
 /// Returns `wanted` client connections, or fewer if the limit on open files, less the files of `in_flight` requests and
 /// `workers`, allows fewer.
-fn connections(wanted: usize, in_flight: usize, workers: usize) -> usize {
-    let Some(files) = limit() else { return wanted };
+fn connections(files: u64, wanted: usize, in_flight: usize, workers: usize) -> usize {
     let possible = connections_within(files, in_flight, workers);
     if possible < wanted {
         tracing::info!(
@@ -79,6 +89,24 @@ fn limit() -> Option<u64> {
         Ok((soft, _)) => Some(soft),
         Err(_) => None,
     }
+}
+
+/// Returns `wanted` live sessions, or fewer if their part of the files allows fewer.
+fn live_within(files: u64, wanted: usize) -> usize {
+    let possible = usize::try_from(files / LIVE_PART / FILES_PER_LIVE_SESSION).unwrap_or(usize::MAX).max(1);
+    if possible < wanted {
+        tracing::info!(
+            files,
+            wanted,
+            possible,
+            "live.max_sessions is lowered, since so few files may be open (ulimit -n, LimitNOFILE)"
+        );
+    }
+    wanted.min(possible)
+}
+
+fn files_of_live(sessions: usize) -> u64 {
+    u64::try_from(sessions).unwrap_or(u64::MAX).saturating_mul(FILES_PER_LIVE_SESSION)
 }
 
 fn requests_within(files: u64) -> usize {

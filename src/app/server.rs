@@ -108,11 +108,12 @@ impl Application {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
         let (limiter, settlements) = Limiter::open(&settings.fixed.store, &Clock::system())?;
         let traces = Traces::start(&settings.fixed.telemetry)?;
-        let fd_shares = Shares::of(&settings.fixed.server);
+        let fd_shares = Shares::of(&settings.fixed.server, settings.fixed.live);
         let connections = Connections::new(fd_shares.connections, &settings.fixed.server, tls);
         let shared = SharedState::new(
             &settings,
             fd_shares.in_flight,
+            fd_shares.live,
             limiter,
             traces,
             sandbox.as_ref().map(Sandbox::provider),
@@ -174,8 +175,10 @@ impl Application {
         let state = current_state.current();
         state.shared.stop();
         tracing::info!(at_most = ?state.settings.fixed.server.shutdown_timeout, "stopping: finishing requests in flight");
-        shutdown.send_replace(true);
         let finish = async {
+            // Their words are read by connections that are not open yet. What is left of the time is for requests in flight.
+            state.shared.live.stop(state.settings.fixed.server.shutdown_timeout / 2).await;
+            shutdown.send_replace(true);
             join(&public_handle, true, public).await?;
             // Keep the operational listener until last, so that probes see the gateway stop. The sandbox must serve
             // requests in flight.

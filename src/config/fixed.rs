@@ -2,6 +2,7 @@
 
 use super::cors::Cors;
 use super::intake::Spool;
+use super::live::LiveCapacity;
 use super::sandbox::Sandbox;
 use super::server::{LogFormat, Server};
 use super::speech::SpeechPool;
@@ -29,6 +30,8 @@ pub struct Fixed {
     pub spool: Spool,
     /// `speech.threads`
     pub speech_pool: SpeechPool,
+    /// `live.max_sessions`
+    pub live: LiveCapacity,
     /// The part of `[upstream]` that says how to connect to providers.
     pub connections: ProviderConnections,
 }
@@ -37,7 +40,7 @@ impl Fixed {
     /// Returns the names of the settings that differ from those at the start.
     pub(super) fn changed_since(&self, start: &Self) -> Vec<&'static str> {
         // Without `..`, so that the compiler asks for the name of each new field.
-        let Self { server, cors, log_format, telemetry, sandbox, store, spool, speech_pool, connections } = self;
+        let Self { server, cors, log_format, telemetry, sandbox, store, spool, speech_pool, live, connections } = self;
         let differs = [
             ("server", *server != start.server),
             ("cors", *cors != start.cors),
@@ -47,6 +50,7 @@ impl Fixed {
             ("store, redis, ledger", *store != start.store),
             ("intake.spool_dir, intake.*spool*_bytes", *spool != start.spool),
             ("speech.threads", *speech_pool != start.speech_pool),
+            ("live.max_sessions", *live != start.live),
             ("upstream.connect_timeout, upstream.pool_idle_timeout", *connections != start.connections),
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()

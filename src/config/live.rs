@@ -5,7 +5,21 @@ use std::time::Duration;
 use super::reader::Section;
 use crate::domain::AudioMs;
 
-/// `[live]`
+/// The part of `[live]` that only a restart changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveCapacity {
+    /// The largest number of sessions that are open at the same time, 1 to 100000; 1000.
+    pub max_sessions: usize,
+}
+
+impl LiveCapacity {
+    pub(super) fn read(section: &mut Section) -> Self {
+        let max_sessions = section.ranged("max_sessions", 1..=100_000).unwrap_or(1000);
+        Self { max_sessions: usize::try_from(max_sessions).unwrap_or(usize::MAX) }
+    }
+}
+
+/// `[live]`, except the capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
     /// True if callers may open live sessions; true. Turn it off where each request is handled alone, as on AWS Lambda.
@@ -14,8 +28,6 @@ pub struct Live {
     pub max_time: Duration,
     /// The time without audio after which a session ends by itself; 60s.
     pub idle_timeout: Duration,
-    /// The largest number of sessions that are open at the same time, 1 to 100000; 1000.
-    pub max_sessions: usize,
     /// The time for which the events of a session stay readable after its end; 5m.
     pub keep_events: Duration,
     /// `slice_seconds`: the audio that is charged ahead of what was sent, 5 s to 600 s; 30 s.
@@ -35,9 +47,9 @@ struct Bounds {
 }
 
 impl Live {
+    /// Reads the rest of the section after [`LiveCapacity`].
     pub(super) fn read(mut section: Section) -> Self {
         let max_seconds = section.ranged("max_seconds", 10..=24 * 3600).unwrap_or(3600);
-        let max_sessions = section.ranged("max_sessions", 1..=100_000).unwrap_or(1000);
         let slice_seconds = section.ranged("slice_seconds", 5..=600).unwrap_or(30);
         let turn_pause = Bounds {
             key: "turn_pause",
@@ -55,7 +67,6 @@ impl Live {
             enabled: section.value("enabled", true),
             max_time: Duration::from_secs(max_seconds),
             idle_timeout: section.value("idle_timeout", Duration::from_mins(1)),
-            max_sessions: usize::try_from(max_sessions).unwrap_or(usize::MAX),
             keep_events: section.value("keep_events", Duration::from_mins(5)),
             slice: AudioMs::new(slice_seconds.saturating_mul(1000)),
             turn_pause: bounded(&mut section, &turn_pause),

@@ -41,7 +41,7 @@ pub use files::Files;
 pub use fixed::Fixed;
 pub use identity::Identity;
 pub use intake::{Intake, Spool};
-pub use live::Live;
+pub use live::{Live, LiveCapacity};
 pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
 pub use providers::{OPENAI, Provider, ProviderKey};
@@ -76,7 +76,7 @@ pub struct Settings {
     pub relay: Relay,
     /// `[speech]`, except the threads.
     pub speech: Speech,
-    /// `[live]`
+    /// `[live]`, except the capacity
     pub live: Live,
     /// `[sessions]`
     pub sessions: Sessions,
@@ -138,6 +138,7 @@ impl Settings {
     fn read(root: &mut Section) -> Self {
         let (mut server, mut intake, mut speech, mut upstream) =
             (root.section("server"), root.section("intake"), root.section("speech"), root.section("upstream"));
+        let mut live = root.section("live");
         let tls = TlsFiles::read(&mut server);
         let fixed = Fixed {
             server: Server::read(server, tls.is_some()),
@@ -148,6 +149,7 @@ impl Settings {
             store: Store::read(root),
             spool: Spool::read(&mut intake),
             speech_pool: SpeechPool::read(&mut speech),
+            live: LiveCapacity::read(&mut live),
             connections: ProviderConnections::read(&mut upstream),
         };
         let identity = Identity::read(root.section("identity"), fixed.server.is_loopback());
@@ -160,7 +162,7 @@ impl Settings {
             upstream: Upstream::read(upstream),
             relay: Relay::read(root.section("relay")),
             speech: Speech::read(speech),
-            live: Live::read(root.section("live")),
+            live: Live::read(live),
             sessions: Sessions::read(root.section("sessions")),
             console: Console::read(root.section("console")),
             plans: plans::read_plans(root, &models),

@@ -88,7 +88,7 @@ impl Drop for Facts {
         // Count before writing the event: a reader of the event can then rely on the metrics.
         self.count(whole, provider.zip(target.as_ref()));
         self.end_trace(ended_at, target.as_ref());
-        if self.is_of_live_session && self.status.is_none_or(|status| status < 500) {
+        if self.is_of_live_session && self.status.is_none_or(|status| status < 400) {
             return;
         }
         tracing::info!(

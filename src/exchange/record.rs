@@ -96,7 +96,7 @@ impl Record {
     }
 
     /// Records that the request is one of many of a live session, whose own record says what happens in it: no event is
-    /// written for it unless the gateway fails.
+    /// written for it unless it is refused.
     pub fn of_live_session(&self) {
         self.facts_mut().is_of_live_session = true;
     }

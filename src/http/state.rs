@@ -52,7 +52,7 @@ pub struct SharedState {
     /// The threads that decode, cut and encode recordings.
     pub(super) speech: Arc<SpeechPool>,
     /// The live sessions.
-    pub(super) live: Arc<LiveSessions>,
+    pub live: Arc<LiveSessions>,
     /// The limit on requests with audio in flight.
     pub(super) concurrency: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
@@ -70,11 +70,13 @@ pub struct SharedState {
 }
 
 impl SharedState {
-    /// Creates the state from the settings at the start, with `max_in_flight` places for requests with audio. Later
+    /// Creates the state from the settings at the start, with `max_in_flight` places for requests with audio and `max_live` for live
+    /// sessions. Later
     /// settings do not change it.
     pub fn new(
         settings: &Settings,
         max_in_flight: usize,
+        max_live: usize,
         limiter: Limiter,
         traces: Option<Traces>,
         sandbox: Option<SandboxProvider>,
@@ -89,7 +91,7 @@ impl SharedState {
             limiter,
             intake,
             speech,
-            live: Arc::default(),
+            live: LiveSessions::new(max_live),
             concurrency,
             write_metrics,
             sandbox,

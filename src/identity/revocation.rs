@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::domain::{Subject, UnixMs};
 use crate::identity::Caller;
 
-/// The time that a revocation is kept after its tokens have expired: clocks may differ.
-pub const PAST_EXPIRY: Duration = Duration::from_hours(1);
+/// The time that a revocation is kept after its tokens have expired: a live session may go on for a day after that, and clocks
+/// may differ.
+pub const PAST_EXPIRY: Duration = Duration::from_hours(25);
 
 /// The parts of a token that decide on its revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -24,8 +24,22 @@ impl Clocks {
         self.last_audio = Instant::now();
     }
 
+    /// Records that the client was told to come again after this time.
+    pub(super) fn told_to_wait(&mut self, wait: Duration) {
+        self.last_audio = Instant::now() + wait;
+    }
+
     /// Returns the time at which the session ends by itself if no more audio comes.
     pub(super) fn end(&self) -> Instant {
         self.expires.min(self.last_audio + self.idle_timeout)
+    }
+
+    /// Returns true if the session ends by itself now. One that is receiving a piece is not idle.
+    pub(super) fn is_due(&mut self, is_receiving: bool) -> bool {
+        let now = Instant::now();
+        if is_receiving && now < self.expires {
+            self.last_audio = now;
+        }
+        self.end() <= now
     }
 }

@@ -54,7 +54,7 @@ struct Asked {
 /// The audio that a revision is to cover beyond what is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ahead {
-    /// A slice, or the turn that waits if that is longer.
+    /// A slice, or the turn that waits if it is longer.
     Slice(AudioMs),
     /// The turn that waits, and no more, after a slice was refused.
     Turn(AudioMs),
@@ -68,6 +68,12 @@ struct Refused {
     refusal: Arc<Refusal>,
     /// The time from which it may be asked again; `None` if no wait helps.
     again_at: Option<Instant>,
+}
+
+/// A refusal that time will turn into an admission.
+pub(super) struct Throttled {
+    pub(super) refusal: Arc<Refusal>,
+    pub(super) wait: Duration,
 }
 
 /// The parts of a session that decide its credit.
@@ -128,14 +134,16 @@ impl Credit {
         }
         let half = AudioMs::new(self.slice.get() / 2);
         let is_renewal = now.saturating_duration_since(self.revised_at) >= self.slice.duration();
-        let slice = Ahead::Slice(self.slice.max(needed.unwrap_or_default()));
+        let slice = Ahead::Slice(self.slice);
         let ahead = match (self.refused.as_ref().map(|refused| refused.again_at), needed) {
             (Some(Some(again_at)), _) if now < again_at && is_renewal => Ahead::Held,
             (Some(Some(again_at)), _) if now < again_at => return,
-            (Some(None), Some(turn)) => Ahead::Turn(turn),
+            // A refusal of a whole slice may leave room for the turn that waits.
+            (Some(_), Some(turn)) => Ahead::Turn(turn),
             (Some(None), None) if is_renewal => Ahead::Held,
             (Some(None), None) => return,
             (None, None) if !is_renewal && self.covers(spent, self.estimate(half)) => return,
+            (None, Some(turn)) if turn > self.slice => Ahead::Slice(turn),
             (Some(Some(_)) | None, _) => slice,
         };
         self.ask(spent, ahead);
@@ -177,13 +185,19 @@ impl Credit {
     }
 
     /// Returns the refusal for which a turn waits that time will admit.
-    pub(super) fn throttled(&self) -> Option<&Arc<Refusal>> {
-        self.refused.as_ref().filter(|refused| refused.again_at.is_some()).map(|refused| &refused.refusal)
+    pub(super) fn throttled(&self) -> Option<Throttled> {
+        let Refused { refusal, again_at } = self.refused.as_ref()?;
+        let wait = (*again_at)?.saturating_duration_since(Instant::now());
+        Some(Throttled { refusal: Arc::clone(refusal), wait })
     }
 
     /// Returns the time at which the credit is to be looked at again.
     pub(super) fn next_look(&self) -> Instant {
         let renewal = self.revised_at + self.slice.duration();
+        if self.asked.is_some() {
+            // The answer wakes the session.
+            return Instant::now() + self.slice.duration();
+        }
         match &self.refused {
             Some(Refused { again_at: Some(at), .. }) => *at,
             // Without a revision the lease ends, and with it the place among the caller's requests in flight; the charge stays.

@@ -36,6 +36,9 @@ pub enum LiveFailure {
     /// The sound cannot be decoded further.
     #[error("The audio of the session cannot be decoded further: {0}.")]
     Sound(LiveSoundError),
+    /// The gateway has no room for the audio.
+    #[error("The gateway has no room for more audio of the session, which has ended.")]
+    NoRoom,
     /// The caller has given the session up.
     #[error("The session was deleted.")]
     Deleted,

@@ -75,14 +75,19 @@ impl EventLog {
         let done = framed(self.events.length(), &done.to_string());
         self.events.append(done.as_bytes()).await?;
         self.events.append(framed(self.events.length(), DONE).as_bytes()).await?;
-        self.events.close();
+        self.close();
         Ok(())
     }
 
     /// Ends the log with an error.
     pub(super) fn fail(&self, data: &str) {
         self.events.append_in_memory(framed(self.events.length(), data).as_bytes());
+        self.close();
+    }
+
+    fn close(&self) {
         self.events.close();
+        self.text.discard();
     }
 
     /// Returns bytes of the stream from `place` on.

@@ -39,11 +39,7 @@ pub struct EventReader {
 impl EventReader {
     /// Opens a reader of the events after the one with the id `after`. While there are none, it gives a comment every
     /// `keep_alive`.
-    pub(super) async fn open(
-        session: &Arc<LiveSession>,
-        after: u64,
-        keep_alive: Duration,
-    ) -> Result<Self, ReadEventsError> {
+    pub async fn open(session: &Arc<LiveSession>, after: u64, keep_alive: Duration) -> Result<Self, ReadEventsError> {
         let taken = session
             .readers
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |readers| (readers < MAX_READERS).then_some(readers + 1));

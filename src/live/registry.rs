@@ -2,49 +2,54 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::id::LiveId;
 use super::session::LiveSession;
+use crate::fair_share::{FairShare, Refused, Reservation, ShareKey, Shares};
 
-/// The number of sessions that are over and whose events are kept, for each that may be open.
-const KEPT_FOR_EACH_OPEN: usize = 4;
-
-/// All live sessions of a gateway: those that are open, and those that are over and whose events can still be read.
-#[derive(Debug, Default)]
-pub struct LiveSessions(Mutex<Sessions>);
+/// All live sessions of a gateway: those that are open, which callers share fairly, and those that are over and whose events
+/// can still be read.
+#[derive(Debug)]
+pub struct LiveSessions {
+    places: Arc<FairShare>,
+    max: usize,
+    sessions: Mutex<Sessions>,
+    /// The number of open sessions.
+    open: watch::Sender<usize>,
+    stopping: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Sessions {
     by_id: HashMap<LiveId, Arc<LiveSession>>,
-    /// The number of sessions that are open, or about to be.
-    open: usize,
-    /// The largest number of open sessions, as it was when the last one was opened.
-    max_open: usize,
     /// The sessions that are over, in the order of their ends.
-    over: VecDeque<LiveId>,
-}
-
-/// The error of a gateway that has as many open sessions as it may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("The gateway has {max} live sessions, as many as it may have. Please try again.")]
-pub struct TooManySessions {
-    max: usize,
+    over: VecDeque<Arc<LiveSession>>,
 }
 
 /// The place of an open session. Dropping it makes the place free.
 #[derive(Debug)]
-pub struct SessionSlot(Arc<LiveSessions>);
+pub struct SessionSlot {
+    sessions: Arc<LiveSessions>,
+    _place: Reservation,
+}
 
 impl LiveSessions {
-    /// Takes a place for another session, of `max` places.
-    pub fn take_slot(self: &Arc<Self>, max: usize) -> Result<SessionSlot, TooManySessions> {
-        let mut sessions = self.lock();
-        sessions.max_open = max;
-        if sessions.open >= max {
-            return Err(TooManySessions { max });
-        }
-        sessions.open += 1;
-        Ok(SessionSlot(Arc::clone(self)))
+    /// Creates the sessions of a gateway that has at most `max` open ones, and keeps the events of as many that are over.
+    pub fn new(max: usize) -> Arc<Self> {
+        let places = FairShare::new(Shares::new(u64::try_from(max).unwrap_or(u64::MAX)));
+        let (open, stopping) = (watch::Sender::new(0), watch::Sender::new(false));
+        Arc::new(Self { places, max, sessions: Mutex::default(), open, stopping })
+    }
+
+    /// Takes a place for another session of the caller of `key`.
+    pub fn take_slot(self: &Arc<Self>, key: ShareKey) -> Result<SessionSlot, Refused> {
+        let place = self.places.try_acquire(key, 1)?;
+        self.open.send_modify(|open| *open = open.saturating_add(1));
+        Ok(SessionSlot { sessions: Arc::clone(self), _place: place })
     }
 
     /// Returns the session of this id.
@@ -54,7 +59,27 @@ impl LiveSessions {
 
     /// Returns the number of open sessions.
     pub fn open(&self) -> usize {
-        self.lock().open
+        *self.open.borrow()
+    }
+
+    /// Returns the largest number of open sessions.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Ends all sessions, as their callers would, and waits until they are over or `time` has passed.
+    pub async fn stop(&self, time: Duration) {
+        self.stopping.send_replace(true);
+        let all_over = async { self.open.subscribe().wait_for(|open| *open == 0).await.is_ok() };
+        if timeout(time, all_over).await.is_err() {
+            tracing::warn!(sessions = self.open(), "live sessions are not over in time, and are dropped");
+        }
+    }
+
+    /// Waits until the gateway stops.
+    pub(super) async fn stopping(&self) {
+        // The state lives as long as this value.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Adds a session.
@@ -62,17 +87,16 @@ impl LiveSessions {
         self.lock().by_id.insert(session.id().clone(), Arc::clone(session));
     }
 
-    /// Records that a session is over. If too many are, the one that has been over for longest is forgotten.
+    /// Records that a session is over. If too many are, the oldest of the caller with the most of them is forgotten.
     pub(super) fn ended(&self, id: &LiveId) {
         let mut forgotten = Vec::new();
         let mut sessions = self.lock();
-        if !sessions.by_id.contains_key(id) {
-            return;
-        }
-        sessions.over.push_back(id.clone());
-        while sessions.over.len() > sessions.max_open.saturating_mul(KEPT_FOR_EACH_OPEN) {
-            let oldest = sessions.over.pop_front();
-            forgotten.extend(oldest.and_then(|oldest| sessions.by_id.remove(&oldest)));
+        let Some(session) = sessions.by_id.get(id).cloned() else { return };
+        sessions.over.push_back(session);
+        while sessions.over.len() > self.max {
+            let Some(session) = sessions.take_oldest_of_most() else { break };
+            sessions.by_id.remove(session.id());
+            forgotten.push(session);
         }
         drop(sessions);
         // A file is closed outside the lock.
@@ -83,7 +107,7 @@ impl LiveSessions {
     pub fn forget(&self, id: &LiveId) {
         let forgotten = {
             let mut sessions = self.lock();
-            sessions.over.retain(|over| over != id);
+            sessions.over.retain(|over| over.id() != id);
             sessions.by_id.remove(id)
         };
         drop(forgotten);
@@ -91,19 +115,31 @@ impl LiveSessions {
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         // A panic under the lock cannot leave a partial change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// Takes the oldest session that is over of the caller that has the most of them.
+    fn take_oldest_of_most(&mut self) -> Option<Arc<LiveSession>> {
+        let mut counts: HashMap<ShareKey, usize> = HashMap::new();
+        for session in &self.over {
+            *counts.entry(session.share_key()).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count)?.0;
+        let oldest = self.over.iter().position(|session| session.share_key() == most)?;
+        self.over.remove(oldest)
     }
 }
 
 impl SessionSlot {
     pub(super) fn sessions(&self) -> &Arc<LiveSessions> {
-        &self.0
+        &self.sessions
     }
 }
 
 impl Drop for SessionSlot {
     fn drop(&mut self) {
-        let mut sessions = self.0.lock();
-        sessions.open = sessions.open.saturating_sub(1);
+        self.sessions.open.send_modify(|open| *open = open.saturating_sub(1));
     }
 }

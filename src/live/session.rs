@@ -1,16 +1,15 @@
 //! The handle of a live session, which every connection may use.
 
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::error::PieceRefused;
+use super::error::{LiveFailure, PieceRefused};
 use super::event_log::EventLog;
 use super::id::LiveId;
-use super::reader::{EventReader, ReadEventsError};
 use super::status::{Phase, Position, Status};
 use crate::domain::{AudioMs, Subject, UnixMs};
 use crate::fair_share::{Refused, ShareKey};
@@ -26,9 +25,12 @@ pub struct LiveSession {
     subject: Subject,
     key: ShareKey,
     facts: SessionFacts,
-    status: Mutex<Status>,
+    status: watch::Sender<Status>,
     pub(super) events: EventLog,
     pub(super) readers: AtomicUsize,
+    /// The number of pieces whose bytes are arriving.
+    uploads: AtomicUsize,
+    deleted: Notify,
     commands: mpsc::Sender<Command>,
 }
 
@@ -55,10 +57,9 @@ pub(super) enum Command {
         origin: PieceOrigin,
         reply: oneshot::Sender<Result<Position, PieceRefused>>,
     },
-    End,
-    Delete,
-    /// More audio has come than may wait.
-    TooFarAhead,
+    End(oneshot::Sender<()>),
+    /// The body that is the audio cannot be read on.
+    Fail(LiveFailure),
 }
 
 /// The way on which a piece of audio came.
@@ -87,9 +88,11 @@ impl LiveSession {
             subject,
             key,
             facts,
-            status: Mutex::new(Status::new()),
+            status: watch::Sender::new(Status::new()),
             events: EventLog::new(quota, key)?,
             readers: AtomicUsize::new(0),
+            uploads: AtomicUsize::new(0),
+            deleted: Notify::new(),
             commands,
         };
         Ok((Arc::new(session), Commands(received)))
@@ -117,7 +120,7 @@ impl LiveSession {
 
     /// Returns the state.
     pub fn status(&self) -> Status {
-        *self.lock()
+        *self.status.borrow()
     }
 
     /// Checks a piece before its bytes are read. Returns the position if the session has the piece already.
@@ -137,46 +140,66 @@ impl LiveSession {
         replied.await.unwrap_or(Err(PieceRefused::Ended))
     }
 
-    /// Ends the session: no more audio comes, and what is left is transcribed.
+    /// Ends the session: no more audio comes, and what is left is transcribed. Returns once the session takes no more.
     pub async fn end(&self) {
+        let (reply, replied) = oneshot::channel();
         // The task is gone if the session is over.
-        let _ = self.commands.send(Command::End).await;
+        if self.commands.send(Command::End(reply)).await.is_ok() {
+            let _ = replied.await;
+        }
     }
 
-    /// Ends the session because more audio has come than may wait.
-    pub async fn end_too_far_ahead(&self) {
-        let _ = self.commands.send(Command::TooFarAhead).await;
+    /// Ends the session with an error, because the rest of its audio cannot be read.
+    pub async fn fail(&self, failure: LiveFailure) {
+        let _ = self.commands.send(Command::Fail(failure)).await;
     }
 
     /// Gives the session up.
-    pub async fn delete(&self) {
-        let _ = self.commands.send(Command::Delete).await;
+    pub fn delete(&self) {
+        self.deleted.notify_one();
     }
 
-    /// Opens a reader of the events after the one with the id `after`.
-    pub async fn read_events(
-        self: &Arc<Self>,
-        after: u64,
-        keep_alive: Duration,
-    ) -> Result<EventReader, ReadEventsError> {
-        EventReader::open(self, after, keep_alive).await
+    /// Waits until the session is given up.
+    pub(super) async fn deleted(&self) {
+        self.deleted.notified().await;
+    }
+
+    /// Waits until the session is over.
+    pub async fn over(&self) {
+        // The state lives as long as this value.
+        let _ = self.status.subscribe().wait_for(|status| status.phase.is_over()).await;
+    }
+
+    /// Counts a piece whose bytes are arriving, until the guard is dropped: the session is not idle.
+    pub fn begin_upload(self: &Arc<Self>) -> PieceUpload {
+        self.uploads.fetch_add(1, Ordering::Relaxed);
+        PieceUpload(Arc::clone(self))
+    }
+
+    /// Returns true if bytes of a piece are arriving.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.uploads.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn set_phase(&self, phase: Phase) {
-        self.lock().phase = phase;
+        self.status.send_modify(|status| status.phase = phase);
     }
 
     pub(super) fn set_position(&self, position: Position) {
-        self.lock().position = position;
+        self.status.send_modify(|status| status.position = position);
     }
 
     pub(super) fn set_transcribed(&self, transcribed: AudioMs) {
-        self.lock().transcribed = transcribed;
+        self.status.send_modify(|status| status.transcribed = status.transcribed.max(transcribed));
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        // A panic under the lock cannot leave a partial change.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+/// A piece whose bytes are arriving.
+pub struct PieceUpload(Arc<LiveSession>);
+
+impl Drop for PieceUpload {
+    fn drop(&mut self) {
+        self.0.uploads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,16 +12,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clocks::Clocks;
-use super::credit::{Credit, CreditParts, Spent};
+use super::credit::{Credit, CreditParts, Spent, Throttled};
 use super::error::{LiveFailure, PieceRefused};
-use super::registry::SessionSlot;
+use super::registry::{LiveSessions, SessionSlot};
 use super::session::{Command, Commands, LiveSession, PieceOrigin, check_piece};
 use super::status::{Phase, Position};
 use super::turn_sender::TurnSender;
 use super::turns::{JoinedTurn, Turns};
 use crate::admission::{Admission, Refusal};
 use crate::config;
-use crate::domain::AudioMs;
+use crate::domain::{AudioMs, Length};
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::intake::Spool;
@@ -32,6 +32,8 @@ use crate::split::join::{Times, TurnJoiner};
 
 /// The largest distance between the audio and its transcript.
 pub const MAX_AHEAD: Duration = Duration::from_mins(10);
+/// The wait before a piece that came too early is sent again.
+pub const AHEAD_WAIT: Duration = Duration::from_secs(1);
 
 /// The parts of a session.
 pub struct LiveWork {
@@ -70,7 +72,7 @@ pub fn start(work: LiveWork, session: &Arc<LiveSession>, commands: Commands, slo
     let session = Arc::clone(session);
     tokio::task::spawn_local(async move {
         let id = session.id().clone();
-        Task::new(work, session, commands).run().await;
+        Task::new(work, session, commands, Arc::clone(&sessions)).run().await;
         drop(slot);
         sessions.ended(&id);
         sleep(keep).await;
@@ -81,6 +83,7 @@ pub fn start(work: LiveWork, session: &Arc<LiveSession>, commands: Commands, slo
 /// A session at work.
 struct Task {
     over: OverOnDrop,
+    sessions: Arc<LiveSessions>,
     commands: Commands,
     exchange: Exchange,
     sound: Sound,
@@ -91,6 +94,8 @@ struct Task {
     /// Everything before is in a turn, or silence that is not sent.
     decided: Samples,
     max_audio: AudioMs,
+    /// True if the audio has ended while the decoder works.
+    is_end_due: bool,
     /// The failure that ends the session as soon as the turns at providers are over.
     failure: Option<LiveFailure>,
     report: Rc<Cell<CutReport>>,
@@ -107,12 +112,18 @@ enum Sound {
 struct Worked {
     sound: Box<LiveSound>,
     heard: Result<Heard, LiveSoundError>,
-    /// The answer to the request that brought the piece; `None` for the end of the audio.
-    reply: Option<oneshot::Sender<Result<Position, PieceRefused>>>,
+    /// The request that brought the piece; `None` for the end of the audio.
+    asked: Option<Asked>,
+}
+
+/// A piece that a client has sent and waits for.
+struct Asked {
+    origin: PieceOrigin,
+    reply: oneshot::Sender<Result<Position, PieceRefused>>,
 }
 
 impl Task {
-    fn new(work: LiveWork, session: Arc<LiveSession>, commands: Commands) -> Self {
+    fn new(work: LiveWork, session: Arc<LiveSession>, commands: Commands, sessions: Arc<LiveSessions>) -> Self {
         let LiveWork { settings, admission, caller, targets, exchange, held, slice, sound, .. } = work;
         let (charge, text) = (exchange.permit().charge(), work.sender.job.options.text_bytes());
         let report = Rc::new(Cell::new(CutReport::default()));
@@ -120,6 +131,7 @@ impl Task {
         let credit = Credit::new(CreditParts { admission, caller, targets, charge, text, slice, held });
         Self {
             over: OverOnDrop { session, describe: work.describe },
+            sessions,
             commands,
             exchange,
             sound: Sound::Idle(Box::new(sound)),
@@ -129,6 +141,7 @@ impl Task {
             position: Position::default(),
             decided: Samples::default(),
             max_audio: work.max_audio,
+            is_end_due: false,
             failure: None,
             report,
         }
@@ -136,10 +149,19 @@ impl Task {
 
     /// Works until the session is over.
     async fn run(mut self) {
+        let (session, sessions) = (Arc::clone(&self.over.session), Arc::clone(&self.sessions));
+        let (deleted, stopping) = (session.deleted(), sessions.stopping());
+        tokio::pin!(deleted, stopping);
+        let mut is_stopping = false;
         while !self.advance().await {
             let wake = self.wake();
             tokio::select! {
                 biased;
+                () = &mut deleted => return self.give_up(),
+                () = &mut stopping, if !is_stopping => {
+                    is_stopping = true;
+                    self.end();
+                }
                 answer = self.credit.answer() => self.take_credit(answer),
                 () = self.turns.answer() => {}
                 worked = self.sound.worked() => self.take_sound(worked),
@@ -159,7 +181,12 @@ impl Task {
     /// Does all that can be done without waiting. Returns true if the session is over.
     async fn advance(&mut self) -> bool {
         while let Some(joined) = self.turns.join_next() {
+            // What follows a turn that could not be written would hide it.
+            if matches!(self.failure, Some(LiveFailure::Events(_))) {
+                continue;
+            }
             if let Err(error) = self.write(joined).await {
+                self.turns.drop_waiting();
                 self.fail(error);
             }
         }
@@ -211,7 +238,7 @@ impl Task {
     fn take_credit(&mut self, answer: Result<(), Arc<Refusal>>) {
         if let Err(refusal) = answer {
             self.turns.drop_waiting();
-            let heard = self.turns.joined_until().audio_ms();
+            let heard = self.turns.first_start().unwrap_or(self.decided).audio_ms();
             self.fail(LiveFailure::NotAdmitted { refusal, heard });
         }
     }
@@ -219,16 +246,19 @@ impl Task {
     fn take_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Audio { seq, piece, origin, reply }) => match self.check(seq, origin) {
-                Ok(None) => self.decode(piece, reply),
+                Ok(None) => self.decode(piece, Asked { origin, reply }),
                 // The client may have left.
                 Ok(Some(position)) => drop(reply.send(Ok(position))),
                 Err(refused) => drop(reply.send(Err(refused))),
             },
-            Some(Command::End) => self.end(),
-            Some(Command::TooFarAhead) => self.fail_too_far_ahead(),
-            Some(Command::Delete) => {
-                self.turns.give_up();
-                self.failure = Some(LiveFailure::Deleted);
+            Some(Command::End(reply)) => {
+                self.end();
+                // The client may have left.
+                let _ = reply.send(());
+            }
+            Some(Command::Fail(failure)) => {
+                self.finish_sound();
+                self.fail(failure);
             }
             // Every handle is gone, and with them everybody who could read.
             None => self.end(),
@@ -241,20 +271,24 @@ impl Task {
         if known.is_some() {
             return Ok(known);
         }
-        // A client that is told to come again is there.
-        self.clocks.heard();
         let max = MAX_AHEAD;
         let is_far_ahead = self.ahead().duration() >= max;
-        match origin {
-            PieceOrigin::Stream if is_far_ahead => {
-                self.fail_too_far_ahead();
+        let throttled = self.credit.throttled().filter(|_| self.turns.is_waiting());
+        match (origin, throttled) {
+            (PieceOrigin::Stream, _) if is_far_ahead => {
+                self.finish_sound();
+                self.fail(LiveFailure::TooFarAhead { max });
                 Err(PieceRefused::Ended)
             }
-            PieceOrigin::Request if is_far_ahead => Err(PieceRefused::TooFarAhead { max }),
-            PieceOrigin::Request if self.turns.is_waiting() => match self.credit.throttled() {
-                Some(refusal) => Err(PieceRefused::NotAdmitted(Arc::clone(refusal))),
-                None => Ok(None),
-            },
+            // A client that is told to come again is there.
+            (PieceOrigin::Request, _) if is_far_ahead => {
+                self.clocks.told_to_wait(AHEAD_WAIT);
+                Err(PieceRefused::TooFarAhead { max })
+            }
+            (PieceOrigin::Request, Some(Throttled { refusal, wait })) => {
+                self.clocks.told_to_wait(wait);
+                Err(PieceRefused::NotAdmitted(refusal))
+            }
             _ => Ok(None),
         }
     }
@@ -267,20 +301,21 @@ impl Task {
 
     /// Returns the position up to which the audio is transcribed, or known to be silence.
     fn transcribed(&self) -> Samples {
-        if self.turns.are_over() { self.decided } else { self.turns.joined_until() }
+        self.turns.first_start().unwrap_or(self.decided)
     }
 
-    fn decode(&mut self, piece: Spool, reply: oneshot::Sender<Result<Position, PieceRefused>>) {
+    fn decode(&mut self, piece: Spool, asked: Asked) {
         let Sound::Idle(mut sound) = std::mem::replace(&mut self.sound, Sound::Ended) else { return };
         let work = async move {
             let heard = sound.push(piece).await;
-            Worked { sound, heard, reply: Some(reply) }
+            Worked { sound, heard, asked: Some(asked) }
         };
         self.sound = Sound::Working(work.boxed_local());
     }
 
-    fn take_sound(&mut self, Worked { sound, heard, reply }: Worked) {
-        let is_end = reply.is_none();
+    fn take_sound(&mut self, Worked { sound, heard, asked }: Worked) {
+        let is_end = asked.is_none();
+        let is_stream = asked.as_ref().is_some_and(|asked| asked.origin == PieceOrigin::Stream);
         self.report.set(sound.report());
         self.exchange.record().sound(sound.media());
         self.sound = if is_end { Sound::Ended } else { Sound::Idle(sound) };
@@ -288,12 +323,16 @@ impl Task {
             Ok(Heard { turns, audio, decided }) => {
                 self.take_turns(turns, decided);
                 let next_seq = self.position.next_seq.saturating_add(u64::from(!is_end));
+                if audio.audio_ms() > self.position.audio {
+                    self.clocks.heard();
+                }
                 self.position = Position { next_seq, audio: audio.audio_ms() };
                 self.over.session.set_position(self.position);
-                self.clocks.heard();
                 Ok(self.position)
             }
-            Err(error @ (LiveSoundError::NotAudio { .. } | LiveSoundError::Busy(_))) => Err(PieceRefused::Sound(error)),
+            Err(error @ LiveSoundError::Busy(_)) => Err(PieceRefused::Sound(error)),
+            // The client of a request sends other bytes; that of a stream cannot.
+            Err(error @ LiveSoundError::NotAudio { .. }) if !is_stream => Err(PieceRefused::Sound(error)),
             Err(error) => {
                 // What was heard before is transcribed.
                 if !is_end {
@@ -303,9 +342,12 @@ impl Task {
                 Err(PieceRefused::Ended)
             }
         };
-        if let Some(reply) = reply {
+        if let Some(Asked { reply, .. }) = asked {
             // The client may have left: it asks again, and learns that the piece was taken.
             let _ = reply.send(answer);
+        }
+        if std::mem::take(&mut self.is_end_due) {
+            self.finish_sound();
         }
         if self.position.audio >= self.max_audio {
             self.end();
@@ -314,7 +356,7 @@ impl Task {
 
     fn take_turns(&mut self, turns: Vec<Piece>, decided: Samples) {
         let are_wanted = match &self.failure {
-            None | Some(LiveFailure::Sound(_) | LiveFailure::TooFarAhead { .. }) => true,
+            None | Some(LiveFailure::Sound(_) | LiveFailure::TooFarAhead { .. } | LiveFailure::NoRoom) => true,
             Some(_) => false,
         };
         if are_wanted {
@@ -324,7 +366,7 @@ impl Task {
     }
 
     fn end_if_due(&mut self) {
-        if self.phase() == Phase::Open && self.clocks.end() <= Instant::now() {
+        if self.phase() == Phase::Open && self.clocks.is_due(self.over.session.is_receiving()) {
             self.end();
         }
     }
@@ -338,21 +380,22 @@ impl Task {
         self.finish_sound();
     }
 
-    /// Asks the decoder for the last turns.
+    /// Asks the decoder for the last turns, at once or as soon as it has done the piece that it works on.
     fn finish_sound(&mut self) {
-        if let Sound::Idle(mut sound) = std::mem::replace(&mut self.sound, Sound::Ended) {
-            let work = async move {
-                let heard = sound.finish().await;
-                Worked { sound, heard, reply: None }
-            };
-            self.sound = Sound::Working(work.boxed_local());
+        match std::mem::replace(&mut self.sound, Sound::Ended) {
+            Sound::Idle(mut sound) => {
+                let work = async move {
+                    let heard = sound.finish().await;
+                    Worked { sound, heard, asked: None }
+                };
+                self.sound = Sound::Working(work.boxed_local());
+            }
+            Sound::Working(work) => {
+                self.sound = Sound::Working(work);
+                self.is_end_due = true;
+            }
+            Sound::Ended => {}
         }
-    }
-
-    /// Takes no more audio, transcribes what was taken, and ends the session with an error.
-    fn fail_too_far_ahead(&mut self) {
-        self.finish_sound();
-        self.fail(LiveFailure::TooFarAhead { max: MAX_AHEAD });
     }
 
     /// Takes no more audio, and ends the session with this error once the turns that were taken are over.
@@ -365,11 +408,31 @@ impl Task {
         self.over.session.status().phase
     }
 
+    /// Ends the session because its caller has given it up. What providers have of it is charged.
+    fn give_up(mut self) {
+        self.turns.give_up();
+        self.over.fail(&LiveFailure::Deleted);
+        self.settle();
+    }
+
+    /// Settles the permit.
+    fn settle(mut self) {
+        let audio = self.position.audio;
+        self.exchange.measured(Length::Measured(audio), 0);
+        self.exchange.record().audio(audio);
+        self.exchange.finish_stream();
+    }
+
     /// Writes the last events, and settles the permit.
     async fn finish(mut self) {
         let session = Arc::clone(&self.over.session);
         session.set_transcribed(self.transcribed().audio_ms());
         let failure = match self.failure.take() {
+            // Turns may have come since the refusal.
+            Some(LiveFailure::NotAdmitted { refusal, heard }) => {
+                let heard = heard.max(session.status().transcribed);
+                Some(LiveFailure::NotAdmitted { refusal, heard })
+            }
             Some(failure) => Some(failure),
             None => {
                 let usage = self.turns.usage();
@@ -383,14 +446,11 @@ impl Task {
                 self.over.end(Phase::Ended);
             }
             Some(failure) => {
-                if !matches!(failure, LiveFailure::Deleted) {
-                    self.exchange.failed();
-                }
+                self.exchange.failed();
                 self.over.fail(&failure);
             }
         }
-        self.exchange.record().audio(self.position.audio);
-        self.exchange.finish_stream();
+        self.settle();
     }
 }
 

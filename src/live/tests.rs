@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::registry::LiveSessions;
 use super::session::{Commands, LiveSession, SessionFacts};
 use super::status::Phase;
-use super::{PieceRefused, ReadEventsError};
+use super::{EventReader, PieceRefused, ReadEventsError};
 use crate::config;
 use crate::domain::{AudioMs, Subject, UnixMs};
 use crate::fair_share::ShareKey;
@@ -29,6 +29,10 @@ fn quota(directory: &Path) -> Arc<SpoolQuota> {
 }
 
 fn session(directory: &Path) -> (Arc<LiveSession>, Commands) {
+    session_of(directory, "alice")
+}
+
+fn session_of(directory: &Path, caller: &str) -> (Arc<LiveSession>, Commands) {
     let facts = SessionFacts {
         model: "m".to_owned(),
         created_at: UnixMs::new(0),
@@ -36,12 +40,12 @@ fn session(directory: &Path) -> (Arc<LiveSession>, Commands) {
         format: LiveFormat::Auto,
         idle_timeout: Duration::from_secs(60),
     };
-    let subject: Subject = "alice".parse().unwrap();
-    LiveSession::new(subject, facts, &quota(directory), ShareKey::of_caller("alice")).unwrap()
+    let subject: Subject = caller.parse().unwrap();
+    LiveSession::new(subject, facts, &quota(directory), ShareKey::of_caller(caller)).unwrap()
 }
 
 async fn read_all(session: &Arc<LiveSession>, after: u64) -> String {
-    let mut reader = session.read_events(after, KEEP_ALIVE).await.unwrap();
+    let mut reader = EventReader::open(session, after, KEEP_ALIVE).await.unwrap();
     let mut all = Vec::new();
     while let Some(bytes) = reader.next().await {
         all.extend_from_slice(&bytes);
@@ -53,7 +57,7 @@ async fn read_all(session: &Arc<LiveSession>, after: u64) -> String {
 async fn a_reader_that_waits_gets_comments_and_no_event_is_split_by_them() {
     let directory = tempfile::tempdir().unwrap();
     let (session, _commands) = session(directory.path());
-    let mut reader = session.read_events(0, KEEP_ALIVE).await.unwrap();
+    let mut reader = EventReader::open(&session, 0, KEEP_ALIVE).await.unwrap();
     let comment = Bytes::from_static(b": keep-alive\n\n");
     for _ in 0..3 {
         assert_eq!(reader.next().await.unwrap(), comment);
@@ -88,7 +92,7 @@ async fn the_last_event_has_the_text_of_all_deltas_however_long() {
     let id = |event: &str| event.split_once('\n').unwrap().0.trim_start_matches(": keep-alive").to_owned();
     let third = id(events[3]).trim_start_matches("id: ").parse::<u64>().unwrap();
     assert!(read_all(&session, third).await.contains(events[4]));
-    assert!(matches!(session.read_events(third + 1, KEEP_ALIVE).await, Err(ReadEventsError::UnknownEvent)));
+    assert!(matches!(EventReader::open(&session, third + 1, KEEP_ALIVE).await, Err(ReadEventsError::UnknownEvent)));
 }
 
 #[tokio::test]
@@ -113,27 +117,43 @@ async fn a_session_whose_task_is_gone_takes_nothing() {
     session.set_phase(Phase::Ended);
     assert!(matches!(session.check_piece(0), Err(PieceRefused::Ended)));
     session.end().await;
-    session.delete().await;
+    session.delete();
 }
 
 #[tokio::test]
-async fn places_are_given_back_and_old_sessions_make_room() {
+async fn places_are_shared_and_old_sessions_make_room_for_those_of_others() {
     let directory = tempfile::tempdir().unwrap();
-    let sessions = Arc::new(LiveSessions::default());
-    let first = sessions.take_slot(1).unwrap();
-    assert!(sessions.take_slot(1).is_err());
-    drop(first);
+    let sessions = LiveSessions::new(5);
+    let [alice, bob] = ["alice", "bob"].map(ShareKey::of_caller);
+    let slots: Vec<_> = (0..5).map_while(|_| sessions.take_slot(alice).ok()).collect();
+    assert_eq!((slots.len(), sessions.open()), (4, 4));
+    let of_bob = sessions.take_slot(bob).unwrap();
+    assert!(sessions.take_slot(bob).is_err());
+    drop((slots, of_bob));
     assert_eq!(sessions.open(), 0);
-    let mut ids = Vec::new();
-    for _ in 0..6 {
-        let _slot = sessions.take_slot(1).unwrap();
-        let (session, _commands) = session(directory.path());
+    let over = |caller: &str| {
+        let session = session_of(directory.path(), caller).0;
         sessions.add(&session);
         sessions.ended(session.id());
-        ids.push(session.id().clone());
-    }
-    let found: Vec<_> = ids.iter().map(|id| sessions.find(id.as_str()).is_some()).collect();
-    assert_eq!(found, [false, false, true, true, true, true]);
-    sessions.forget(&ids[5]);
-    assert!(sessions.find(ids[5].as_str()).is_none() && sessions.find("live_").is_none());
+        session.id().clone()
+    };
+    let first = over("bob");
+    let of_alice: Vec<_> = (0..6).map(|_| over("alice")).collect();
+    let found: Vec<_> = of_alice.iter().map(|id| sessions.find(id.as_str()).is_some()).collect();
+    assert_eq!((sessions.find(first.as_str()).is_some(), found), (true, vec![false, false, true, true, true, true]));
+    sessions.forget(&first);
+    assert!(sessions.find(first.as_str()).is_none() && sessions.find("live_").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_stops_waits_for_its_sessions_but_not_for_ever() {
+    let sessions = LiveSessions::new(5);
+    sessions.stop(Duration::from_secs(5)).await;
+    let slot = sessions.take_slot(ShareKey::of_caller("alice")).unwrap();
+    let began = tokio::time::Instant::now();
+    sessions.stop(Duration::from_secs(5)).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    tokio::time::timeout(Duration::from_secs(1), sessions.stopping()).await.unwrap();
+    let (stopped, ()) = tokio::join!(sessions.stop(Duration::from_secs(5)), async { drop(slot) });
+    assert_eq!((stopped, began.elapsed()), ((), Duration::from_secs(5)));
 }

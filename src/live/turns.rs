@@ -30,8 +30,8 @@ pub(super) struct Turns {
     next: u32,
     /// The charges that were set aside for the turns that are not joined.
     set_aside: Charge,
-    /// The end of the last turn that was joined, or has failed.
-    joined_until: Samples,
+    /// The starts of the turns that are not joined, in order.
+    starts: VecDeque<Samples>,
 }
 
 /// A turn that is over.
@@ -53,12 +53,13 @@ impl Turns {
             answered: BTreeMap::new(),
             next: 0,
             set_aside: Charge::NONE,
-            joined_until: Samples::default(),
+            starts: VecDeque::new(),
         }
     }
 
     /// Adds turns that are complete.
     pub(super) fn add(&mut self, turns: Vec<Piece>) {
+        self.starts.extend(turns.iter().map(|turn| turn.span.start));
         self.waiting.extend(turns);
     }
 
@@ -103,7 +104,7 @@ impl Turns {
         // With the end of its log the turn costs what it costs.
         self.set_aside = self.set_aside.minus(estimate);
         self.next = self.next.saturating_add(1);
-        self.joined_until = turn.span.end;
+        self.starts.pop_front();
         let place = PiecePlace { number: turn.number, last: false, span: turn.span, voice: &turn.voice };
         let joined = answer.and_then(|answer| {
             self.joiner.add(&place, &answer.body).map_err(|error| {
@@ -142,9 +143,9 @@ impl Turns {
         self.set_aside
     }
 
-    /// Returns the end of the last turn that was joined.
-    pub(super) fn joined_until(&self) -> Samples {
-        self.joined_until
+    /// Returns the start of the first turn that is not joined; `None` if all are.
+    pub(super) fn first_start(&self) -> Option<Samples> {
+        self.starts.front().copied()
     }
 
     /// Returns the value of `usage` so far.

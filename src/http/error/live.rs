@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use super::api_error::ApiError;
 use super::code::ErrorCode;
 use crate::domain::text::printable;
-use crate::live::{LiveFailure, PieceRefused, ReadEventsError};
+use crate::live::{AHEAD_WAIT, LiveFailure, PieceRefused, ReadEventsError};
 use crate::speech::LiveSoundError;
 
-/// The wait before a piece that came too early is sent again.
-const TOO_FAR_AHEAD: Duration = Duration::from_secs(1);
 /// The wait before another reader is tried.
 const TOO_MANY_READERS: Duration = Duration::from_secs(1);
 const MAX_SHOWN_ID: usize = 80;
@@ -43,6 +41,7 @@ impl ApiError {
             LiveFailure::NotAdmitted { refusal, .. } => Self::from_refusal(refusal, message),
             LiveFailure::TooFarAhead { .. } => Self::new(ErrorCode::LiveTooFarAhead, message),
             LiveFailure::Sound(error) => Self::from_live_sound(error, message),
+            LiveFailure::NoRoom => Self::overloaded(message),
             LiveFailure::Deleted => Self::new(ErrorCode::LiveSessionDeleted, message),
             LiveFailure::Events(crate::live::EventLogError::Full) => Self::new(ErrorCode::LiveLogFull, message),
             LiveFailure::Events(error) => Self::internal_because(format!("{error} {}", cause(error))),
@@ -81,9 +80,7 @@ impl From<PieceRefused> for ApiError {
             PieceRefused::Empty => Self::new(ErrorCode::InvalidAudio, message).param("audio"),
             PieceRefused::Sound(error) => Self::from_live_sound(error, message),
             PieceRefused::NotAdmitted(refusal) => Self::from_refusal(refusal, message),
-            PieceRefused::TooFarAhead { .. } => {
-                Self::new(ErrorCode::LiveTooFarAhead, message).retry_after(TOO_FAR_AHEAD)
-            }
+            PieceRefused::TooFarAhead { .. } => Self::new(ErrorCode::LiveTooFarAhead, message).retry_after(AHEAD_WAIT),
         }
     }
 }

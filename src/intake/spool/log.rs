@@ -91,6 +91,18 @@ impl SpoolLog {
         self.changed.notify_waiters();
     }
 
+    /// Ends the log, and deletes its bytes.
+    pub fn discard(&self) {
+        let gone = {
+            let mut state = self.lock();
+            state.is_closed = true;
+            (std::mem::take(&mut state.recent), state.file.take(), std::mem::take(&mut state.written))
+        };
+        // A file is closed outside the lock.
+        drop(gone);
+        self.changed.notify_waiters();
+    }
+
     /// Returns the bytes from `place` on, some 64 KiB at most; waits while there are none and the log has not ended.
     pub async fn read(&self, place: u64) -> io::Result<LogRead> {
         loop {

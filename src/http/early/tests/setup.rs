@@ -94,7 +94,7 @@ impl Gateway {
         .unwrap();
         let settings = Settings::load(Some(file.path())).unwrap();
         let (limiter, queue) = Limiter::open(&settings.fixed.store, &Clock::system()).unwrap();
-        let shared = Arc::new(SharedState::new(&settings, 10, limiter, None, None, Box::new(|_| {})).unwrap());
+        let shared = Arc::new(SharedState::new(&settings, 10, 1, limiter, None, None, Box::new(|_| {})).unwrap());
         let verifier = Verifier::new(settings.identity.own_keys(), settings.identity.rules.clone()).unwrap();
         let providers = Arc::new(Providers::new(&settings.providers, &settings.upstream));
         let state = Arc::new(AppState::new(settings, verifier, providers, shared));

@@ -28,7 +28,10 @@ pub(in crate::http) async fn add(
     let (settings, shared) = (&context.state().settings.intake, &context.state().shared.intake);
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let bounds = PieceBody { declared, max: MAX_PIECE_BYTES };
-    let piece = take_in_piece(settings, &shared.quota, session.share_key(), bounds, body).await?;
+    let uploading = session.begin_upload();
+    let piece = take_in_piece(settings, &shared.quota, session.share_key(), bounds, body).await;
+    let piece = piece.map_err(|error| ApiError::from(error).param("audio"))?;
+    drop(uploading);
     Ok(taken(session.add_audio(seq, piece, PieceOrigin::Request).await?))
 }
 

@@ -33,7 +33,7 @@ pub(in crate::http) async fn read(
         Some((name, id)) => id.trim().parse().map_err(|_| unknown_event(name, id))?,
     };
     let keep_alive = context.state().settings.relay.keep_alive;
-    let reader = session.read_events(place, keep_alive).await.map_err(|error| match (&after, error) {
+    let reader = EventReader::open(&session, place, keep_alive).await.map_err(|error| match (&after, error) {
         (Some((name, id)), crate::live::ReadEventsError::UnknownEvent) => unknown_event(name, id),
         (_, error) => ApiError::from(error),
     })?;

@@ -1,15 +1,17 @@
 //! The reading of a body that is the audio of a live session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_util::future::{LocalBoxFuture, pending};
 use futures_util::{FutureExt, StreamExt};
+use tokio::time::sleep;
 
-use crate::intake::{SpoolQuota, SpoolWriter};
-use crate::live::{LiveSession, MAX_AHEAD, PieceOrigin, PieceRefused, Position};
-use crate::speech::LiveFormat;
+use crate::intake::{Spool, SpoolQuota, SpoolWriter};
+use crate::live::{LiveFailure, LiveSession, MAX_AHEAD, PieceOrigin, PieceRefused, Position};
+use crate::speech::{LiveFormat, LiveSoundError};
 
 const BYTES_PER_SAMPLE: u64 = 2;
 /// The bytes of a second in a container: those of PCM with 48 kHz and two channels.
@@ -34,11 +36,15 @@ pub(super) struct Feed {
 enum Ended {
     /// The body has ended, or the client has gone: what came is transcribed.
     Body,
-    /// The session is over, or takes no more.
+    /// The session is over, or takes no more. The client learns the reason from the events.
     Session,
-    /// More has come than may wait.
-    TooFarAhead,
+    /// The rest cannot be taken.
+    Failed(LiveFailure),
 }
+
+/// The wait before a piece is sent again while the threads that decode have no place for it, and how often that is done.
+const BUSY_WAIT: Duration = Duration::from_millis(250);
+const MAX_BUSY: u32 = 120;
 
 impl Feed {
     pub(super) fn new(session: Arc<LiveSession>, body: Payload, quota: &Arc<SpoolQuota>) -> Self {
@@ -59,8 +65,9 @@ impl Feed {
         let ended = loop {
             self.send();
             let step = tokio::select! {
-                added = added(&mut self.adding) => self.take_answer(&added),
+                added = added(&mut self.adding) => self.take_answer(added),
                 chunk = self.body.next() => self.take(chunk).await,
+                () = self.session.over() => Some(Ended::Session),
             };
             if let Some(ended) = step {
                 break ended;
@@ -68,9 +75,9 @@ impl Feed {
         };
         match ended {
             Ended::Body => self.finish().await,
-            // The client learns the reason from the events. Its body is read no further.
-            Ended::Session => self.session.end().await,
-            Ended::TooFarAhead => self.session.end_too_far_ahead().await,
+            // The body is read no further.
+            Ended::Session => {}
+            Ended::Failed(failure) => self.session.fail(failure).await,
         }
     }
 
@@ -82,18 +89,17 @@ impl Feed {
         let Some(piece) = self.piece.take() else { return };
         let (session, seq) = (Arc::clone(&self.session), self.next_seq);
         let piece = piece.finish().release();
-        self.adding = Some(async move { session.add_audio(seq, piece, PieceOrigin::Stream).await }.boxed_local());
+        self.adding = Some(add(session, seq, piece).boxed_local());
     }
 
-    fn take_answer(&mut self, added: &Result<Position, PieceRefused>) -> Option<Ended> {
+    fn take_answer(&mut self, added: Result<Position, PieceRefused>) -> Option<Ended> {
         self.adding = None;
         match added {
             Ok(position) => {
                 self.next_seq = position.next_seq;
                 None
             }
-            // The piece is dropped, and its place is that of the next one.
-            Err(PieceRefused::Sound(_)) => None,
+            Err(PieceRefused::Sound(error)) => Some(Ended::Failed(LiveFailure::Sound(error))),
             Err(_) => Some(Ended::Session),
         }
     }
@@ -104,13 +110,14 @@ impl Feed {
             Some(piece) => piece,
             none => match SpoolWriter::new(&self.quota, self.session.share_key(), None) {
                 Ok(piece) => none.insert(piece),
-                Err(_) => return Some(Ended::Session),
+                Err(_) => return Some(Ended::Failed(LiveFailure::NoRoom)),
             },
         };
         if piece.append(&chunk).await.is_err() {
-            return Some(Ended::Session);
+            return Some(Ended::Failed(LiveFailure::NoRoom));
         }
-        (piece.length() > self.max_waiting).then_some(Ended::TooFarAhead)
+        let is_too_far = piece.length() > self.max_waiting;
+        is_too_far.then_some(Ended::Failed(LiveFailure::TooFarAhead { max: MAX_AHEAD }))
     }
 
     /// Sends the rest, and ends the session.
@@ -121,11 +128,27 @@ impl Feed {
                 break;
             }
             let answer = added(&mut self.adding).await;
-            if self.take_answer(&answer).is_some() {
-                break;
+            match self.take_answer(answer) {
+                None => {}
+                Some(Ended::Failed(failure)) => return self.session.fail(failure).await,
+                Some(_) => break,
             }
         }
         self.session.end().await;
+    }
+}
+
+/// Adds a piece, and tries again while the threads that decode have no place for it.
+async fn add(session: Arc<LiveSession>, seq: u64, piece: Spool) -> Result<Position, PieceRefused> {
+    let mut tries = 0;
+    loop {
+        let added = session.add_audio(seq, piece.clone(), PieceOrigin::Stream).await;
+        let is_busy = matches!(added, Err(PieceRefused::Sound(LiveSoundError::Busy(_))));
+        if !is_busy || tries >= MAX_BUSY {
+            return added;
+        }
+        tries += 1;
+        sleep(BUSY_WAIT).await;
     }
 }
 

@@ -54,8 +54,8 @@ impl Opening<'_> {
         if shared.is_stopping() {
             return Err(ApiError::overloaded("The gateway is stopping. Please try again."));
         }
-        let slot =
-            shared.live.take_slot(settings.max_sessions).map_err(|full| ApiError::overloaded(full.to_string()))?;
+        let full = "The gateway has as many live sessions as it may have. Please try again.";
+        let slot = shared.live.take_slot(key).map_err(|_| ApiError::overloaded(full))?;
         let form = self.turn_form(&wanted)?;
         let quota = &shared.intake.quota;
         let room = SpoolRoom::growing(quota, key, 0).map_err(IntakeError::NoRoom)?;

@@ -71,7 +71,7 @@ pub(in crate::http) async fn delete(
     context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
     let session = find(&context, request.headers(), &id).await?;
-    session.delete().await;
+    session.delete();
     context.state().shared.live.forget(session.id());
     Ok(HttpResponse::NoContent().finish())
 }

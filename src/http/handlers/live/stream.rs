@@ -12,6 +12,7 @@ use super::{events, identify};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::preflight;
+use crate::live::EventReader;
 use crate::upstream::Upstream;
 
 /// Handles a session whose audio is the body and whose events are the answer, which begins at once.
@@ -28,7 +29,7 @@ pub(in crate::http) async fn open(
     let wanted = WantedSession::from_query(request.query_string(), state.settings.intake.max_text_bytes)?;
     let opening = Opening { context: &context, caller: &caller, upstream: Rc::clone(&upstream) };
     let session = opening.open(wanted).await?;
-    let reader = session.read_events(0, state.settings.relay.keep_alive).await?;
+    let reader = EventReader::open(&session, 0, state.settings.relay.keep_alive).await?;
     let answer = events::streamed(reader, &session);
     Feed::new(session, body, &state.shared.intake.quota).start();
     Ok(answer)

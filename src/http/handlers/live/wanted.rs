@@ -10,6 +10,8 @@ use crate::speech::LiveFormat;
 /// The members that a client may give.
 const KNOWN: [&str; 8] =
     ["model", "language", "languages", "prompt", "keywords", "audio_format", "sample_rate", "channels"];
+/// The members that are lists.
+const LISTS: [&str; 2] = ["languages", "keywords"];
 const MIN_RATE: u32 = 8_000;
 const MAX_RATE: u32 = 48_000;
 /// The maximum length of a value in an error, in characters.
@@ -78,6 +80,10 @@ impl WantedSession {
                 let shown = printable(base, MAX_SHOWN);
                 let message = format!("Unknown parameter '{shown}'; expected one of {}.", KNOWN.join(", "));
                 return Err(ApiError::new(ErrorCode::InvalidValue, message).param(&shown));
+            }
+            let is_list = base != name;
+            if is_list && !LISTS.contains(&base) {
+                return Err(ApiError::invalid_parameter(base, "it is one value"));
             }
             let slot = match name.as_str() {
                 "audio_format" => &mut format.audio_format,
@@ -165,6 +171,7 @@ mod tests {
             (r#"{"audio_format":"pcm16","sample_rate":7999}"#, "it takes a whole number from 8000 to 48000"),
             (r#"{"audio_format":"pcm16","sample_rate":16000,"channels":3}"#, "it takes a whole number from 1 to 2"),
             (r#"{"sample_rate":16000}"#, "it goes with audio_format 'pcm16' alone"),
+            (r#"{"audio_format":["pcm16"]}"#, "Invalid value for 'audio_format': it is one value"),
             (r#"{"keywords":[1]}"#, "it is a list of strings"),
             (r#"{"language":true}"#, "it is a string, a number or a list of strings"),
             ("[]", "The body is no JSON object"),
