@@ -185,6 +185,92 @@ export interface Recording {
   cancel(reason?: unknown): void;
 }
 
+/** Options of a live session. The sound is the microphone's, unless there is a `stream` or a `source`. */
+export interface LiveOptions extends RequestOptions {
+  model?: string;
+  language?: string;
+  languages?: string[];
+  prompt?: string;
+  keywords?: string[];
+  /** Which microphone, and how; the default is `true`. */
+  audio?: boolean | MediaTrackConstraints;
+  /** Sound of the page's own, such as a tab's or a call's. Its tracks go on when the session ends. */
+  stream?: MediaStream;
+  /** Raw sound: 16-bit samples, little-endian. It is read no further than `maxUnsent` ahead. */
+  source?: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | Int16Array | ArrayBuffer> | Iterable<Uint8Array | Int16Array | ArrayBuffer>;
+  /** The samples per second of `source`, from 8000 to 48000. */
+  sampleRate?: number;
+  /** The channels of `source`; the default is 1. */
+  channels?: 1 | 2;
+  /** Called with each new part of the text. All of them joined are the whole text. */
+  onDelta?: (delta: string, event: Delta) => void;
+  /** Called with each turn, in seconds of all of the sound. */
+  onSegment?: (segment: LiveSegment) => void;
+  /**
+   * Called with each error. One with `start` and `end` tells of sound that has no words, and the session goes on. After one
+   * without it is over, and `result` rejects with the same error.
+   */
+  onError?: (error: VoxgateError) => void;
+  /** Called with each event, also with those that have a function of their own. */
+  onEvent?: (event: LiveEvent) => void;
+  onState?: (state: LiveState) => void;
+  /** Called for each frame of the screen with the level (0 to 1) and the seconds so far. */
+  onLevel?: (level: number, elapsed: number) => void;
+  /** How many seconds of sound are kept while the gateway takes none, and how long it may be away; the default is 600. */
+  maxUnsent?: number;
+}
+
+/**
+ * `reconnecting`: the connection is broken, sound is kept, and the module tries again. `waiting`: a limit or a busy gateway
+ * holds the sound back. `ending`: no more sound is taken, and the last words are awaited.
+ */
+export type LiveState = "opening" | "listening" | "reconnecting" | "waiting" | "ending" | "ended";
+
+/** A turn: what was said between two pauses. */
+export interface LiveSegment extends Segment {
+  type: "transcript.text.segment";
+  id: string;
+}
+
+/** The gateway has lost its session, or ended it after its longest time, and another one goes on. */
+export interface LiveReplacement {
+  type: "voxgate.session";
+  id: string;
+  requestId: string | null;
+  error: VoxgateError | null;
+}
+
+/** An event of a live session. There may be others: ignore a type that you do not know. */
+export type LiveEvent = Delta | LiveSegment | Done | LiveReplacement | { type: "error"; error: VoxgateError };
+
+/**
+ * Asks for the microphone, and opens a session: words come while they are spoken. What breaks in between goes on where it
+ * broke; sound is sent again until its words have come.
+ */
+export function live(options?: LiveOptions): Promise<LiveSession>;
+
+/** A live session. Every way in which it ends releases the microphone. */
+export interface LiveSession {
+  /** The gateway's name of the session. It changes if the session has to be replaced. */
+  readonly id: string;
+  /** The id of the request that opened it: `requestUsage` tells what the session cost. */
+  readonly requestId: string | null;
+  readonly state: LiveState;
+  readonly textSoFar: string;
+  /** The seconds of sound so far. */
+  readonly elapsed: number;
+  /** The seconds of sound that the gateway does not have yet. */
+  readonly unsent: number;
+  /** How loud the microphone is now: 0 is silence (-60 dB), 1 the loudest. */
+  readonly level: number;
+  /** The whole text, once the session has ended: by `stop()`, at the end of the source, or because the microphone is gone. */
+  readonly result: Promise<Done>;
+  /** Takes no more sound, and returns the whole text when its last words have come. */
+  stop(): Promise<Done>;
+  /** Ends the session and drops what has no words yet. `result` rejects with the reason, by default an `AbortError`. */
+  cancel(reason?: unknown): void;
+}
+
 /** A refusal by the gateway, a connection or a stream that broke, or a microphone that cannot be used. */
 export class VoxgateError extends Error {
   constructor(message: string, facts?: object);
@@ -193,7 +279,7 @@ export class VoxgateError extends Error {
   /**
    * A code of the gateway (docs/errors.md) or of this module: `connection_lost`, `incomplete`, `invalid_audio`,
    * `invalid_base64`, `invalid_answer`, `redirected`, `microphone_denied`, `microphone_not_found`, `microphone_busy`,
-   * `recording_unsupported`, `recording_failed`, `insecure_context`.
+   * `recording_unsupported`, `recording_failed`, `insecure_context`, `live_audio_lost`.
    */
   readonly code: string | null;
   readonly type: string | null;
@@ -211,6 +297,9 @@ export class VoxgateError extends Error {
    */
   readonly maybeCharged: boolean;
   readonly response: ResponseFacts | null;
+  /** The part of a live session's sound that has no words because of the error, in seconds. */
+  readonly start: number | null;
+  readonly end: number | null;
 }
 
 /** A model that the caller may use. The gateway adds what the model can do. */

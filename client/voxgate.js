@@ -1,5 +1,6 @@
 /**
  * Voxgate for web pages: records the microphone, sends recordings to the gateway, and reads transcripts as they come.
+ * Live sessions are in voxgate/live.js, which is loaded when a page calls `live`.
  * client/README.md explains its use; client/voxgate.d.ts has the types.
  */
 
@@ -13,7 +14,7 @@ const DONE = "transcript.text.done";
 
 /** A refusal by the gateway, a connection or a stream that broke, or a microphone that cannot be used. */
 export class VoxgateError extends Error {
-  constructor(message, { status, code, type, param, partial, maybeCharged, response, cause } = {}) {
+  constructor(message, { status, code, type, param, partial, maybeCharged, response, cause, start, end, next_seq } = {}) {
     super(message, { cause });
     this.name = "VoxgateError";
     this.status = status ?? response?.status ?? null;
@@ -25,6 +26,9 @@ export class VoxgateError extends Error {
     this.partial = partial ?? null;
     this.maybeCharged = maybeCharged ?? false;
     this.response = response ?? null;
+    this.start = start ?? null;
+    this.end = end ?? null;
+    this.nextSeq = next_seq ?? null;
   }
 }
 
@@ -97,6 +101,7 @@ class EventParser {
   #afterReturn = false;
   #name = "";
   #data = [];
+  #id = "";
 
   constructor(onEvent, onComment) {
     this.#onEvent = onEvent;
@@ -128,13 +133,14 @@ class EventParser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "data") this.#data.push(value);
     if (field === "event") this.#name = value;
+    if (field === "id") this.#id = value;
   }
 
   #dispatch() {
     const [name, data] = [this.#name, this.#data];
     this.#name = "";
     this.#data = [];
-    if (data.length > 0) this.#onEvent(name, data.join("\n"));
+    if (data.length > 0) this.#onEvent(name, data.join("\n"), this.#id);
   }
 }
 
@@ -568,9 +574,7 @@ const SILENCE_DB = -60;
 export async function record(options = {}) {
   const { audio = true, signal } = options;
   signal?.throwIfAborted();
-  if (!globalThis.isSecureContext) throw microphoneError({ name: "SecurityError" });
-  if (!navigator.mediaDevices?.getUserMedia || !globalThis.MediaRecorder) throw microphoneError({ name: "NotSupportedError" });
-  const microphone = await navigator.mediaDevices.getUserMedia({ audio }).catch((cause) => Promise.reject(microphoneError(cause)));
+  const microphone = await askForMicrophone(audio, globalThis.MediaRecorder);
   try {
     signal?.throwIfAborted();
     return new Recording(microphone, options);
@@ -578,6 +582,13 @@ export async function record(options = {}) {
     release(microphone);
     throw signal?.aborted ? error : microphoneError(error);
   }
+}
+
+/** `recorder` is what is to read the microphone, if the browser has it. */
+async function askForMicrophone(audio, recorder) {
+  if (!globalThis.isSecureContext) throw microphoneError({ name: "SecurityError" });
+  if (!navigator.mediaDevices?.getUserMedia || !recorder) throw microphoneError({ name: "NotSupportedError" });
+  return navigator.mediaDevices.getUserMedia({ audio }).catch((cause) => Promise.reject(microphoneError(cause)));
 }
 
 /** A recording that is being made. Every way in which it ends releases the microphone. */
@@ -697,6 +708,20 @@ const MICROPHONE_ERRORS = {
 function microphoneError(cause) {
   const [code, message] = MICROPHONE_ERRORS[cause?.name] ?? ["recording_failed", `The recording failed. ${cause?.message ?? ""}`];
   return new VoxgateError(message.trim(), { code, cause });
+}
+
+// ---- Live -----------------------------------------------------------------------------------------------------------
+
+/** What the live sessions use of this module. */
+const SHARED = {
+  EventParser, LevelMeter, RECORDED_TYPES, VoxgateError, abortable, addressOf, askForMicrophone, connectionError, errorOf,
+  isStream, microphoneError, parseObject, release, send, sleep, wrongAnswer,
+};
+
+/** Opens a live session: sound goes up while it is spoken, and words come down. */
+export async function live(options = {}) {
+  const { start } = await import("./voxgate/live.js").catch((cause) => Promise.reject(connectionError(false, cause)));
+  return start(options, SHARED);
 }
 
 // ---- Other routes ---------------------------------------------------------------------------------------------------

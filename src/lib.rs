@@ -40,6 +40,7 @@ pub mod identity;
 pub mod intake;
 pub mod ledger;
 pub mod limits;
+pub mod live;
 pub mod models;
 pub mod private_dir;
 #[cfg(test)]

@@ -5,15 +5,18 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 
-import { models, subtitles, transcribe, usage } from "../voxgate.js";
+import { live, models, requestUsage, subtitles, transcribe, usage } from "../voxgate.js";
 import { all, failure } from "./answers.js";
 
 const { GATEWAY: url, TOKEN: token, EXPIRED_TOKEN, TRANSCRIPT } = process.env;
-const recording = new Blob([fs.readFileSync(new URL("../../tests/media/sample.wav", import.meta.url))], { type: "audio/wav" });
+const file = fs.readFileSync(new URL("../../tests/media/sample.wav", import.meta.url));
+const recording = new Blob([file], { type: "audio/wav" });
+/** The same as samples, in place of a microphone. */
+const sound = { source: [file.subarray(44)], sampleRate: 16_000 };
 
-/** The examples of the page, as the bodies of functions. */
+/** The examples of the page, as the bodies of functions. Those for Node alone are programs. */
 const page = fs.readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const examples = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+const examples = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code).filter((code) => !code.includes('from "node:'));
 
 test("a recording is transcribed, alone and in a form, as a stream and whole", async () => {
   for (const options of [{}, { prompt: "Quartz." }, { stream: false }, { stream: false, response_format: "text" }]) {
@@ -52,6 +55,24 @@ test("an expired token is renewed, and any other refusal is an error", async () 
   }
 });
 
+test("a live session gives deltas, a segment and the text, and its cost is known", async () => {
+  const told = { deltas: [], segments: [] };
+  const session = await live({ url, token, ...sound, onDelta: (delta) => told.deltas.push(delta), onSegment: (segment) => told.segments.push(segment) });
+  const { text, duration } = await session.result;
+  assert.deepEqual([text, told.deltas.join("")], [TRANSCRIPT, TRANSCRIPT]);
+  const [{ start, end }] = told.segments;
+  assert.ok(start >= 0 && end > start && end <= duration && duration > 2);
+  // It is settled a moment after its last words.
+  let record;
+  do record = await requestUsage(session.requestId, { url, token });
+  while (record.status === "open");
+  assert.ok(record.audio_ms > 2000, JSON.stringify(record));
+  const options = { url, token: ({ renew }) => (renew ? token : EXPIRED_TOKEN), ...sound };
+  assert.equal((await (await live(options)).result).text, TRANSCRIPT);
+  const { code, maybeCharged } = await failure(live({ ...options, model: "no-such-model" }));
+  assert.deepEqual([code, maybeCharged], ["model_not_found", false]);
+});
+
 test("models and usage are told", async () => {
   assert.ok((await models({ url, token })).some(({ id }) => id === "gpt-transcribe"));
   assert.ok((await usage({ url, token })).total.requests > 0);
@@ -64,7 +85,7 @@ test("the examples of the page run as they are written", async () => {
   let shown = "";
   // What the examples take from their page. The gateway is where the module came from.
   const scope = {
-    voxgate: { ...voxgate, transcribe: here(transcribe), models: here(models), usage: here(usage), record: async () => ({ stop: () => recording }) },
+    voxgate: { ...voxgate, transcribe: here(transcribe), models: here(models), usage: here(usage), live: (options) => live({ url, ...sound, ...options }), record: async () => ({ stop: () => recording }) },
     recording,
     token,
     show: (text) => (shown += text),
@@ -77,5 +98,5 @@ test("the examples of the page run as they are written", async () => {
     await new AsyncFunction(...Object.keys(scope), `{${code}}`)(...Object.values(scope));
     assert.match(shown, /Sphinx|temperature/, example);
   }
-  assert.equal(examples.length, 6);
+  assert.equal(examples.length, 7);
 });

@@ -1,7 +1,7 @@
 // What the types allow, and what they refuse. Checked by tests/api/client_module.rs.
 
-import { VoxgateError, models, record, requestUsage, subtitles, transcribe, usage } from "@voxgate/client";
-import type { Done, Recording, Token, TranscribeOptions, TranscriptEvent, Transcription } from "@voxgate/client";
+import { VoxgateError, live, models, record, requestUsage, subtitles, transcribe, usage } from "@voxgate/client";
+import type { Done, LiveEvent, LiveSession, LiveState, Recording, Token, TranscribeOptions, TranscriptEvent, Transcription } from "@voxgate/client";
 
 declare const blob: Blob;
 declare const session: { token: string };
@@ -51,6 +51,45 @@ export const options: TranscribeOptions = {
   an_option_of_the_provider: { of: ["any", "kind"] },
 };
 
+declare const microphone: MediaStream;
+declare const state: LiveState;
+
+export async function dictate(): Promise<string> {
+  const session: LiveSession = await live({
+    token: ({ renew }) => (renew ? "new" : session.id),
+    model: "gpt-transcribe",
+    keywords: ["Voxgate"],
+    stream: microphone,
+    onDelta: (delta, { segment_id }) => console.log(delta.trim(), segment_id),
+    onSegment: ({ id, start, end, text }) => console.log(id, start + end, text),
+    onError: ({ code, start, end }) => console.log(code, (end ?? 0) - (start ?? 0)),
+    onState: (state) => state === "reconnecting" && console.log(session.unsent),
+    onEvent: told,
+  });
+  console.log(session.textSoFar, session.level, session.elapsed, session.state === state);
+  const done: Done = await session.stop();
+  return done.text;
+}
+
+function told(event: LiveEvent): string | number | null {
+  switch (event.type) {
+    case "transcript.text.delta":
+      return event.delta;
+    case "transcript.text.segment":
+      return event.end;
+    case "transcript.text.done":
+      return event.text;
+    case "voxgate.session":
+      return event.error?.code ?? event.id;
+    case "error":
+      return event.error.start;
+    default:
+      return event satisfies never;
+  }
+}
+
+export const sounds = [blob.stream(), [new Uint8Array(1)], [new Int16Array(1)]].map((source) => live({ source, sampleRate: 16_000, channels: 2 }));
+
 export async function others(): Promise<unknown[]> {
   const [first] = await models({ token: "a-token" });
   const isLive = first?.voxgate?.live === "realtime" || first?.voxgate?.live === "segments";
@@ -69,6 +108,10 @@ transcribe(7);
 transcribe(blob, { response_format: "docx" });
 // @ts-expect-error: a function without a result is no token
 transcribe(blob, { token: () => {} });
+// @ts-expect-error: three channels are too many
+live({ source: blob.stream(), sampleRate: 48_000, channels: 3 });
+// @ts-expect-error: a recording is no live sound
+live({ source: blob });
 // @ts-expect-error: subtitles are srt or vtt
 subtitles([], "ass");
 // @ts-expect-error: only `record` makes recordings

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked_permit::AskedPermit;
 use super::estimate::{Amounts, JobToAdmit, PlannedPieces};
 use super::limiter::{Limiter, Unavailable};
-use super::open_charge::PendingCharge;
 use super::permit::Permit;
 use super::refusal::Refusal;
 use super::uploads::UploadGuard;
@@ -18,7 +18,7 @@ use crate::intake::Job;
 use crate::ledger::{Charge, PermitId, RequestInfo, Statement};
 use crate::limits::session::InSession;
 use crate::limits::{
-    AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits, Replaced, Revision,
+    AccountUsage, AdmitRequest, Allowance, Bucket, Denial, LimitContext, LimitReached, Limits, Replaced,
 };
 use crate::models::TargetChain;
 use crate::store::StoreError;
@@ -80,48 +80,43 @@ impl Admission {
         let amounts = Amounts::of(job, to_admit.pieces);
         let plan = self.check_job(to_admit, amounts.length)?;
         let request = self.request(to_admit, plan, amounts, replaced);
-        let (subject, session, info) = (request.subject.clone(), request.session.clone(), request.info.clone());
-        let estimate = request.estimate;
-        let decided = self.limiter.admit(request).await;
-        let decided = decided.map_err(|Unavailable| Refusal::StoreUnavailable)?;
-        let decision = decided.decision;
-        if let Some(denial) = decision.denial {
-            let spent = decision.account.spent.minus(replaced.unwrap_or_default().charge);
-            let account = AccountUsage { spent, ..decision.account };
-            return Err(denied(caller, plan, denial, account, estimate, Month::of(decision.at)));
-        }
-        let (id, decided_by, text) = (decided.id, decided.decided_by, amounts.text);
-        let (at, length) = (decision.at, amounts.length);
-        let charge = PendingCharge {
-            id,
-            subject,
-            session,
-            at,
-            info,
-            estimate,
-            rated: length.upper_bound(),
-            audio: length,
-            text,
-            owed: Charge::NONE,
-            revision: Revision::default(),
-            decided_by,
+        let asked = AskedPermit {
+            caller,
+            plan,
+            model: &targets.requested,
+            request,
+            replaced: replaced.unwrap_or_default().charge,
+            rated: amounts.length.upper_bound(),
+            audio: amounts.length,
+            text: amounts.text,
         };
-        let (settler, leases) = (self.limiter.settler(), self.limiter.leases());
-        Ok(Permit::new(Arc::clone(&targets.requested), charge, settler, leases))
+        self.decide(asked).await
     }
 
     /// Refuses a job that no decision of the store could admit, and returns the caller's plan.
     pub(super) fn check_job(&self, to_admit: JobToAdmit<'_>, length: Length) -> Result<&Plan, Refusal> {
-        let JobToAdmit { caller, targets, .. } = to_admit;
+        let plan = self.check_length_for_rate(to_admit.caller, length)?;
+        let model = &to_admit.targets.requested;
+        self.check_price(to_admit.caller, model)?;
+        Ok(plan)
+    }
+
+    /// Refuses audio of this `length` if the caller's rate of audio can never have room for it at once, and returns the
+    /// caller's plan.
+    pub(super) fn check_length_for_rate(&self, caller: &Caller, length: Length) -> Result<&Plan, Refusal> {
         let plan = self.plan(caller)?;
         if let Some(rate) = plan.audio.filter(|rate| length.upper_bound() > rate.burst) {
             return Err(Refusal::LongerThanBurst { plan: caller.plan.clone(), length, max: rate.burst });
         }
-        let model = &targets.requested;
-        if model.price.is_none() && plan.monthly_usd.is_some() {
+        Ok(plan)
+    }
+
+    /// Refuses a model without a price if the caller's plan has a budget of money.
+    pub(super) fn check_price(&self, caller: &Caller, model: &Model) -> Result<(), Refusal> {
+        if model.price.is_none() && self.plan(caller)?.monthly_usd.is_some() {
             return Err(Refusal::Unpriced { plan: caller.plan.clone(), model: model.name.clone() });
         }
-        Ok(plan)
+        Ok(())
     }
 
     fn request(
@@ -133,11 +128,11 @@ impl Admission {
     ) -> AdmitRequest {
         let JobToAdmit { caller, targets, provider, request_id, pieces, .. } = to_admit;
         let length = amounts.length.upper_bound();
-        let session = self.in_session(caller);
+        let session = self.in_session(caller, None);
         AdmitRequest {
             id: PermitId::new(),
             subject: caller.subject.clone(),
-            token: TokenRef::of(caller, self.leeway),
+            token: self.token(caller),
             session: session.map(|session| session.for_replacement(replaced.unwrap_or_default().charge)),
             limits: match replaced {
                 Some(replaced) => Limits::for_replacement(replaced, plan, length),
@@ -145,14 +140,7 @@ impl Admission {
             },
             estimate: amounts.estimate(targets),
             lease: self.lease(pieces),
-            info: RequestInfo {
-                request_id: request_id.to_owned(),
-                plan: caller.plan.clone(),
-                model: targets.requested.name.clone(),
-                provider: provider.to_owned(),
-                pieces: None,
-                attempts: None,
-            },
+            info: request_info(caller, &targets.requested, provider, request_id),
         }
     }
 
@@ -225,7 +213,7 @@ impl Admission {
 
     /// Refuses a caller whose token is revoked. For requests that are not admitted; admission makes the same check.
     pub async fn check_token(&self, caller: &Caller) -> Result<(), Refusal> {
-        match self.limiter.is_revoked(&caller.subject, TokenRef::of(caller, self.leeway)).await {
+        match self.limiter.is_revoked(&caller.subject, self.token(caller)).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(Refusal::Revoked),
             Err(Unavailable) => Err(Refusal::StoreUnavailable),
@@ -234,7 +222,7 @@ impl Admission {
 
     /// Refuses a caller whose token is known here to be revoked. Does not ask the store.
     pub fn check_known_revocations(&self, caller: &Caller) -> Result<(), Refusal> {
-        let token = TokenRef::of(caller, self.leeway);
+        let token = self.token(caller);
         if self.limiter.revocations().is_known(&caller.subject, &token) { Err(Refusal::Revoked) } else { Ok(()) }
     }
 
@@ -244,16 +232,34 @@ impl Admission {
         self.limiter.statement(&caller.subject, month).await
     }
 
-    /// Returns the caller's session if it has caps. The session ends when its token is no longer accepted.
-    pub(super) fn in_session(&self, caller: &Caller) -> Option<InSession> {
+    /// Returns the caller's token, for the check of its revocation.
+    pub(super) fn token(&self, caller: &Caller) -> TokenRef {
+        TokenRef::of(caller, self.leeway)
+    }
+
+    /// Returns the caller's session if it has caps. Its charges are kept until its token is no longer accepted or, if that
+    /// is later, until the end of the work, `until`.
+    pub(super) fn in_session(&self, caller: &Caller, until: Option<UnixMs>) -> Option<InSession> {
         let id = caller.token_id.clone().filter(|_| !caller.caps.are_none())?;
-        let expires_at = UnixMs::new(caller.expires_at.saturating_mul(1000)).plus(self.leeway);
-        Some(InSession { id, caps: caller.caps, expires_at })
+        let expires_at = self.token(caller).ends_at;
+        Some(InSession { id, caps: caller.caps, expires_at: until.map_or(expires_at, |until| until.max(expires_at)) })
     }
 
     /// Returns the caller's plan.
     pub fn plan(&self, caller: &Caller) -> Result<&Plan, Refusal> {
         self.plans.get(&caller.plan).ok_or_else(|| Refusal::UnknownPlan { plan: caller.plan.clone() })
+    }
+}
+
+/// Returns the description of a request in the ledger, before it is sent to a provider.
+pub(super) fn request_info(caller: &Caller, model: &Model, provider: &str, request_id: &str) -> RequestInfo {
+    RequestInfo {
+        request_id: request_id.to_owned(),
+        plan: caller.plan.clone(),
+        model: model.name.clone(),
+        provider: provider.to_owned(),
+        pieces: None,
+        attempts: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! The cost of work that a provider did: by its report, as far as that is plausible, or else by what it was sent.
 
+use std::collections::BTreeMap;
+
 use crate::config::Model;
-use crate::domain::{AudioMs, Length, NanoUsd};
+use crate::domain::{Length, NanoUsd};
 use crate::ledger::{Charge, Price, Report, Usage};
 use crate::models::{PieceProgress, SentPiece};
 
@@ -44,62 +46,62 @@ impl Cost {
 /// provider has whole. A piece that failed costs nothing, nor does silence that was not sent.
 #[derive(Debug, Default)]
 pub(super) struct CostOfPieces {
-    pub(super) charge: Charge,
-    /// The tokens, if every charged piece has reported tokens; else the lengths.
-    pub(super) usage: Option<Usage>,
+    sum: Charge,
+    tokens: TokenSum,
     /// The money by provider.
-    pub(super) by_provider: Vec<ProviderShare>,
+    pub(super) by_provider: BTreeMap<String, NanoUsd>,
     /// The number of pieces that went to a provider.
     pub(super) count: u32,
     pub(super) any_transcribed: bool,
     pub(super) any_charged: bool,
 }
 
-/// The money that one piece costs.
-#[derive(Debug)]
-pub(super) struct ProviderShare {
-    pub(super) provider: String,
-    pub(super) usd: NanoUsd,
+/// The tokens of all charged pieces.
+#[derive(Debug, Default)]
+struct TokenSum {
+    input: u64,
+    output: u64,
+    /// True if a piece has reported none, so that the sum is not that of all.
+    is_partial: bool,
 }
 
 impl CostOfPieces {
-    pub(super) fn of(pieces: Vec<SentPiece>) -> Self {
-        let mut sum = Self { count: u32::try_from(pieces.len()).unwrap_or(u32::MAX), ..Self::default() };
-        let mut usages = Vec::with_capacity(pieces.len());
+    /// Adds pieces, each of which is added once.
+    pub(super) fn add(&mut self, pieces: Vec<SentPiece>) {
+        self.count = self.count.saturating_add(u32::try_from(pieces.len()).unwrap_or(u32::MAX));
         for piece in pieces.into_iter().filter(|piece| piece.progress != PieceProgress::NotHeld) {
             let SentPiece { length, text, target, report, progress } = piece;
             let cost = Cost::of(&target.model, report, Length::Measured(length), text);
-            sum.charge = sum.charge.plus(cost.charge);
-            sum.by_provider.push(ProviderShare { provider: target.provider, usd: cost.charge.usd });
-            sum.any_transcribed |= progress == PieceProgress::Transcribed;
-            sum.any_charged = true;
-            usages.push(PieceUsage { reported: cost.usage, length: cost.charge.audio });
+            self.sum = self.sum.plus(cost.charge);
+            self.tokens.add(cost.usage);
+            let of_provider = self.by_provider.entry(target.provider).or_default();
+            *of_provider = of_provider.saturating_add(cost.charge.usd);
+            self.any_transcribed |= progress == PieceProgress::Transcribed;
+            self.any_charged = true;
         }
-        sum.charge.usd = sum.charge.usd.min(NanoUsd::MAX);
-        sum.usage = sum_of(&usages);
-        sum
+    }
+
+    /// Returns the charge for all of them.
+    pub(super) fn charge(&self) -> Charge {
+        Charge { usd: self.sum.usd.min(NanoUsd::MAX), ..self.sum }
+    }
+
+    /// Returns the tokens, if every charged piece has reported tokens; else the charged length. `None` without any charged
+    /// piece.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let TokenSum { input, output, is_partial } = self.tokens;
+        let usage = if is_partial { Usage::Length(self.sum.audio) } else { Usage::Tokens { input, output } };
+        self.any_charged.then_some(usage)
     }
 }
 
-/// The usage of one charged piece.
-struct PieceUsage {
-    reported: Option<Usage>,
-    /// The charged length.
-    length: AudioMs,
-}
-
-fn sum_of(usages: &[PieceUsage]) -> Option<Usage> {
-    let add_tokens = |sum: Option<Usage>, usage: &PieceUsage| match (sum?, usage.reported?) {
-        (Usage::Tokens { input, output }, Usage::Tokens { input: more_input, output: more_output }) => {
-            let (input, output) = (input.saturating_add(more_input), output.saturating_add(more_output));
-            Some(Usage::Tokens { input, output })
+impl TokenSum {
+    fn add(&mut self, reported: Option<Usage>) {
+        if let Some(Usage::Tokens { input, output }) = reported {
+            self.input = self.input.saturating_add(input);
+            self.output = self.output.saturating_add(output);
+        } else {
+            self.is_partial = true;
         }
-        _ => None,
-    };
-    if usages.is_empty() {
-        return None;
     }
-    let tokens = usages.iter().fold(Some(Usage::Tokens { input: 0, output: 0 }), add_tokens);
-    let length = || usages.iter().fold(AudioMs::default(), |sum, usage| sum.saturating_add(usage.length));
-    Some(tokens.unwrap_or_else(|| Usage::Length(length())))
 }

@@ -63,6 +63,14 @@ impl Amounts {
         Self { length, audio, text: job.options.text_bytes().saturating_mul(count) }
     }
 
+    /// Returns the amounts of `audio` that goes to providers in this number of turns, each with `text` bytes of text.
+    pub(super) fn of_turns(audio: AudioMs, turns: u32, text: u64) -> Self {
+        let turns = u64::from(turns);
+        let margin = AudioMs::new(MARGIN_PER_PIECE.get().saturating_mul(turns));
+        let (length, audio) = (Length::Measured(audio), audio.saturating_add(margin));
+        Self { length, audio, text: text.saturating_mul(turns) }
+    }
+
     /// Returns the estimate by the dearest of the model entries.
     pub(super) fn estimate(self, targets: &TargetChain) -> Charge {
         self.estimate_by(targets.models().filter_map(|model| model.price))

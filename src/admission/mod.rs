@@ -6,7 +6,8 @@
 //!
 //! - `admit`: the checks of a request, before its body and with it; `targets`: the model entries that can do a job
 //! - `estimate`: the job to admit and its expected cost; `cost`: the cost of what providers did
-//! - `revise`: the change of an open permit's charge
+//! - `decide`: the decision on a request whose charge is known (`asked_permit`); `revise`: the change of an open permit's
+//!   charge; `live`: both for live sessions, in slices
 //! - `limiter`: decisions by the [`store`](crate::store) or, while that is down, by the state of this process; `open`
 //!   opens it by the settings
 //! - `pending_request`: a request to the store until its answer; `watch`: maintenance of the store and of the limiter
@@ -14,9 +15,12 @@
 //! - `permit`: leave to forward, which settles itself; `open_charge`: its charge, which can change until then; `refusal`: every reason to refuse, and its message
 
 mod admit;
+mod asked_permit;
 mod cost;
+mod decide;
 mod estimate;
 mod limiter;
+mod live;
 mod open;
 mod open_charge;
 mod pending_request;
@@ -34,6 +38,7 @@ mod watch;
 pub use admit::Admission;
 pub use estimate::{JobToAdmit, PlannedPieces};
 pub use limiter::{Limiter, LimiterDecision, Unavailable};
+pub use live::LiveToAdmit;
 pub use open::LimiterError;
 pub use open_charge::OpenCharge;
 pub use permit::Permit;

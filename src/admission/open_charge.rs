@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::estimate::Amounts;
 use super::limiter::revise::HeldCharge;
 use crate::domain::{AudioMs, Length, Subject, UnixMs};
 use crate::ledger::{Charge, PermitId, RequestInfo};
@@ -73,10 +72,10 @@ impl OpenCharge {
         (charge.estimate, charge.owed) = (held.charge, held.owed);
     }
 
-    /// Records that a change was made, for a job of these amounts.
-    pub(super) fn revised(&self, amounts: Amounts) {
+    /// Records that a change was made, by which the permit has taken `rated` from the rate.
+    pub(super) fn revised(&self, rated: AudioMs) {
         let mut charge = self.lock();
-        charge.rated = charge.rated.max(amounts.length.upper_bound());
+        charge.rated = charge.rated.max(rated);
     }
 
     /// Records the length that is charged without a report, and the number of bytes of text that a provider may bill.

@@ -1,9 +1,10 @@
 //! Leave to forward one job, and the settlement of its charge.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::cost::{Cost, CostOfPieces, ProviderShare};
+use super::cost::{Cost, CostOfPieces};
 use super::open_charge::{OpenCharge, PendingCharge};
 use crate::config::Model;
 use crate::domain::Length;
@@ -32,6 +33,8 @@ pub struct Permit {
     model: Arc<Model>,
     charge: OpenCharge,
     attempts: Attempts,
+    /// The cost of the pieces that were taken from the attempts.
+    finished: CostOfPieces,
     report: Report,
     /// True if part of the transcript was sent to the client.
     delivered: bool,
@@ -60,6 +63,7 @@ impl Permit {
             model,
             charge: OpenCharge::new(charge),
             attempts,
+            finished: CostOfPieces::default(),
             report,
             delivered: false,
             end,
@@ -101,6 +105,13 @@ impl Permit {
     /// Returns what the permit has taken.
     pub(super) fn replaceable(&self) -> Replaced {
         self.charge.read(|charge| Replaced { charge: charge.estimate, rated: charge.rated })
+    }
+
+    /// Returns the cost of the pieces that are over, and keeps nothing but the sum of them: what the attempts keep does not
+    /// grow with their number. The settlement is the same as without this.
+    pub fn fold_finished_pieces(&mut self) -> Charge {
+        self.finished.add(self.attempts.take_finished_pieces());
+        self.finished.charge()
     }
 
     /// Returns the charge, which can change while the permit is open.
@@ -150,7 +161,7 @@ impl Permit {
             None if pieces.any_charged => Ending::Left,
             Some(End::Failed) | None => Ending::Refunded,
         };
-        Outcome { ending, cost: pieces.charge, usage: pieces.usage }
+        Outcome { ending, cost: pieces.charge(), usage: pieces.usage() }
     }
 
     /// Returns the cost at the price of the model entry that served.
@@ -170,7 +181,11 @@ struct Outcome {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let pieces = self.attempts.pieces().map(CostOfPieces::of);
+        let pieces = self.attempts.pieces().map(|rest| {
+            let mut pieces = std::mem::take(&mut self.finished);
+            pieces.add(rest);
+            pieces
+        });
         let outcome = pieces.as_ref().map(|pieces| self.outcome_of_pieces(pieces));
         let Outcome { ending, cost, usage } = outcome.unwrap_or_else(|| self.outcome());
         let charge = self.charge.get();
@@ -187,9 +202,9 @@ impl Drop for Permit {
         if !self.superseded {
             SETTLED.add([Label::fixed(ending.as_str())], 1);
         }
-        let whole = || vec![ProviderShare { provider: info.provider.clone(), usd: cost.usd }];
-        for share in pieces.map_or_else(whole, |pieces| pieces.by_provider) {
-            SPEND.add([Label::model(&self.model), Label::configured(&share.provider)], share.usd.get());
+        let whole = || BTreeMap::from([(info.provider.clone(), cost.usd)]);
+        for (provider, usd) in pieces.map_or_else(whole, |pieces| pieces.by_provider) {
+            SPEND.add([Label::model(&self.model), Label::configured(&provider)], usd.get());
         }
         let audio = audio.upper_bound();
         let settlement = Settlement {

@@ -10,6 +10,7 @@ mod files;
 mod fixed;
 mod identity;
 mod intake;
+mod live;
 mod models;
 mod one_command;
 mod plans;
@@ -40,6 +41,7 @@ pub use files::Files;
 pub use fixed::Fixed;
 pub use identity::Identity;
 pub use intake::{Intake, Spool};
+pub use live::Live;
 pub use models::{Fallback, Model};
 pub use plans::{AudioRate, Plan, RequestRate};
 pub use providers::{OPENAI, Provider, ProviderKey};
@@ -74,6 +76,8 @@ pub struct Settings {
     pub relay: Relay,
     /// `[speech]`, except the threads.
     pub speech: Speech,
+    /// `[live]`
+    pub live: Live,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[console]`
@@ -156,6 +160,7 @@ impl Settings {
             upstream: Upstream::read(upstream),
             relay: Relay::read(root.section("relay")),
             speech: Speech::read(speech),
+            live: Live::read(root.section("live")),
             sessions: Sessions::read(root.section("sessions")),
             console: Console::read(root.section("console")),
             plans: plans::read_plans(root, &models),

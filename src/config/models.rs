@@ -11,7 +11,7 @@ use super::presets::OPENAI_MAX_BYTES;
 use super::providers::{OPENAI, Provider};
 use super::reader::Section;
 use super::value::{Expected, Setting, text_settings};
-use crate::domain::terms::{Format, Task, Timestamps};
+use crate::domain::terms::{Format, LiveMode, Task, Timestamps};
 use crate::domain::{AudioMs, FileFormat, NanoUsd, OptionName, UnknownVariant};
 use crate::ledger::{Price, TokenPrice};
 
@@ -38,6 +38,8 @@ pub struct Model {
     pub options: Option<BTreeSet<OptionName>>,
     /// The source of the times in subtitles and in JSON with segments.
     pub timestamps: Timestamps,
+    /// The way in which it serves live sessions.
+    pub live: LiveMode,
     /// The file formats that it takes; `None`: any.
     pub accepts: Option<BTreeSet<FileFormat>>,
     /// The largest file in bytes.
@@ -99,7 +101,7 @@ impl Fallback {
     }
 }
 
-text_settings!(Timestamps);
+text_settings!(LiveMode, Timestamps);
 
 /// The name under which the usage of all models without an entry is counted.
 const NOT_CONFIGURED: &str = "*";
@@ -116,6 +118,7 @@ impl Model {
             streams: true,
             options: None,
             timestamps: Timestamps::Model,
+            live: LiveMode::Segments,
             accepts: None,
             max_bytes: Some(OPENAI_MAX_BYTES),
             max_audio: None,
@@ -145,6 +148,7 @@ impl Model {
         let model = Self {
             upstream_model: section.value("upstream_model", name.clone()),
             provider,
+            live: read_live(&mut section, &tasks),
             tasks,
             timestamps: read_timestamps(&mut section, formats.as_deref()),
             accepts: accepts::read(&mut section).or_else(|| at_provider?.accepts.clone()),
@@ -176,6 +180,16 @@ impl Model {
 fn read_timestamps(section: &mut Section, formats: Option<&[Format]>) -> Timestamps {
     let has_times = formats.is_none_or(|formats| formats.iter().any(|format| format.is_timed()));
     section.value("timestamps", if has_times { Timestamps::Model } else { Timestamps::None })
+}
+
+/// Reads `live`: where it is left out, a model that transcribes files serves live sessions.
+fn read_live(section: &mut Section, tasks: &[Task]) -> LiveMode {
+    let transcribes = tasks.contains(&Task::Transcribe);
+    let live = section.value("live", if transcribes { LiveMode::Segments } else { LiveMode::None });
+    if live == LiveMode::Segments && !transcribes {
+        section.problem("live", "got \"segments\" for a model whose tasks do not include \"transcribe\"");
+    }
+    live
 }
 
 /// Reads the price: `usd_per_minute`, and for a model that bills tokens both of its token prices.

@@ -66,6 +66,17 @@ pub enum Timestamps {
 
 words!(Timestamps { Model = "model", Pieces = "pieces", None = "none" });
 
+/// The way in which a model transcribes audio that is still being spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveMode {
+    /// Each turn of speech goes to it as a file.
+    Segments,
+    /// It does not serve live sessions.
+    None,
+}
+
+words!(LiveMode { Segments = "segments", None = "none" });
+
 impl Format {
     /// Returns true if an answer in this format consists of times and the text between them.
     pub const fn is_timed(self) -> bool {

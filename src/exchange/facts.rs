@@ -64,6 +64,8 @@ pub(super) struct Facts {
     pub(super) cut: Option<CutReport>,
     pub(super) usage: Option<Usage>,
     pub(super) outcome: Outcome,
+    /// True if the request is one of many of a live session.
+    pub(super) is_of_live_session: bool,
     pub(super) trace: Trace,
     /// The span of the first step, until the body takes it.
     pub(super) receiving: Span,
@@ -86,6 +88,9 @@ impl Drop for Facts {
         // Count before writing the event: a reader of the event can then rely on the metrics.
         self.count(whole, provider.zip(target.as_ref()));
         self.end_trace(ended_at, target.as_ref());
+        if self.is_of_live_session && self.status.is_none_or(|status| status < 500) {
+            return;
+        }
         tracing::info!(
             request_id = self.request_id,
             trace_id = self.trace.id(),

@@ -3,7 +3,7 @@
 use crate::admission::Permit;
 use crate::config::Model;
 use crate::domain::Length;
-use crate::ledger::Report;
+use crate::ledger::{Charge, Report};
 use crate::models::{AttemptLog, Attempts};
 use crate::split::{Transcript, TranscriptError};
 use crate::upstream::{UpstreamError, count_stream_failure};
@@ -62,10 +62,21 @@ impl Exchange {
         self.attempts.clone()
     }
 
+    /// Returns the cost of the pieces that are over: of which no log is left. The exchange keeps their sum and forgets them,
+    /// so that any number of pieces may follow.
+    pub fn cost_of_finished_pieces(&mut self) -> Charge {
+        self.permit.fold_finished_pieces()
+    }
+
     /// Records that every forwarding was cancelled before its upload was complete, so that no provider has done any work.
     pub fn withdraw(&mut self) {
         self.is_forwarding = false;
         self.attempts.withdraw();
+    }
+
+    /// Returns the record of the request.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Returns the permit, to compare it with another job.

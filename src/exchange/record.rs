@@ -12,8 +12,10 @@ use tracing::Instrument;
 use super::facts::{Facts, Outcome};
 
 use crate::config::Model;
+use crate::domain::AudioMs;
 use crate::identity::Caller;
 use crate::intake::Job;
+use crate::intake::media::{Codec, Container};
 use crate::ledger::Usage;
 use crate::models::Attempts;
 use crate::speech::CutReport;
@@ -70,10 +72,33 @@ impl Record {
         let mut facts = self.facts_mut();
         facts.container = Some(job.media.container.name());
         facts.codec = job.media.codec.as_ref().map(ToString::to_string);
-        facts.audio_ms = job.media.length.measured().map(crate::domain::AudioMs::get);
+        facts.audio_ms = job.media.length.measured().map(AudioMs::get);
         // While the body arrives, its size is only the client's claim.
         facts.bytes = (!job.audio.is_arriving()).then_some(job.media.bytes);
         facts.stream = job.options.streams();
+    }
+
+    /// Records the container and the codec of a live session's audio, once they are known.
+    pub fn sound(&self, media: Option<(Container, Option<Codec>)>) {
+        let Some((container, codec)) = media else { return };
+        let mut facts = self.facts_mut();
+        if facts.container.is_none() {
+            facts.container = Some(container.name());
+        }
+        if facts.codec.is_none() {
+            facts.codec = codec.as_ref().map(ToString::to_string);
+        }
+    }
+
+    /// Records the length of a live session's audio.
+    pub fn audio(&self, length: AudioMs) {
+        self.facts_mut().audio_ms = Some(length.get());
+    }
+
+    /// Records that the request is one of many of a live session, whose own record says what happens in it: no event is
+    /// written for it unless the gateway fails.
+    pub fn of_live_session(&self) {
+        self.facts_mut().is_of_live_session = true;
     }
 
     /// Records the model entry that the client asked for.

@@ -140,3 +140,27 @@ fn a_refusal_is_in_the_record() {
     let words = (facts.provider_error_type.as_deref(), facts.provider_error_code.as_deref());
     assert_eq!(words, (Some("invalid_request_error"), Some("too_short")));
 }
+
+#[test]
+fn finished_pieces_cost_the_same_whether_they_are_added_up_early_or_at_the_end() {
+    let (mut exchange, record, mut settlements) = exchange();
+    let attempts = exchange.begin_pieces(&Model::unknown("m"));
+    let mut sum = 0;
+    for length in [1000, 2000, 3000] {
+        let log = attempts.begin_piece(AudioMs::new(length), 0);
+        log.begin_attempt(target("p")).upload().set();
+        log.finish();
+        log.piece_transcribed(usage(length));
+        assert_eq!(exchange.cost_of_finished_pieces().audio, AudioMs::new(sum));
+        drop(log);
+        sum += length;
+        assert_eq!(exchange.cost_of_finished_pieces().audio, AudioMs::new(sum));
+        assert!(attempts.pieces().unwrap().is_empty());
+    }
+    assert_eq!(record.served(), Some(("p".to_owned(), 3)));
+    exchange.completed();
+    exchange.finish_stream();
+    let settlement = settlements.next().unwrap();
+    let facts = (settlement.ending, settlement.cost.audio, settlement.usage, settlement.info.pieces);
+    assert_eq!(facts, (Ending::Answered, AudioMs::new(6000), usage(6000).usage, Some(3)));
+}

@@ -12,7 +12,7 @@ use crate::domain::terms::Format;
 use crate::domain::{AudioMs, FileFormat, Length};
 use crate::exchange::Record;
 use crate::fair_share::{Refused, Room, ShareKey};
-use crate::intake::media::{Container, MediaInfo};
+use crate::intake::media::MediaInfo;
 use crate::intake::{Job, Options, SpoolRoom};
 use crate::models::{Attempts, MaxPieces, PiecePlan, PiecesInSpool, TargetChain, Way};
 use crate::relay::TranscriptFuture;
@@ -194,20 +194,7 @@ impl RecordingInPieces {
 impl PieceSender {
     fn send(&self, to_send: &PieceToSend<'_>) -> SendingPiece {
         let piece = to_send.piece;
-        let mut job = Job {
-            audio: piece.audio.clone(),
-            media: MediaInfo {
-                container: match piece.encoding {
-                    Encoding::Flac => Container::Flac,
-                    Encoding::Wav => Container::Wav,
-                },
-                is_fragmented: false,
-                codec: None,
-                length: Length::Measured(piece.span.length().audio_ms()),
-                bytes: piece.audio.length(),
-            },
-            ..self.job.clone()
-        };
+        let mut job = split::job_of_piece(&self.job, piece);
         job.options.stream = Some(to_send.streamed);
         if let Some(before) = to_send.before {
             job.options.prompt = Some(with_context(job.options.prompt.as_deref(), before));

@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::error::ApiError;
-use super::handlers::{audio, console, docs, health, metrics, models, operator, sessions, usage};
+use super::handlers::{audio, console, docs, health, live, metrics, models, operator, sessions, usage};
 use crate::domain::terms::Task;
 
 /// A route: a method on a path, and its handler. `GET` includes `HEAD`.
@@ -40,7 +40,7 @@ enum Listeners {
 
 use Listeners::{Both, Operational, Public};
 
-static ROUTES: [ApiRoute; 26] = [
+static ROUTES: [ApiRoute; 34] = [
     audio_route("/v1/audio/transcriptions", Task::Transcribe),
     audio_route("/v1/audio/translations", Task::Translate),
     route(Public, Method::GET, "/v1/models", |route| route.to(models::list)),
@@ -52,11 +52,20 @@ static ROUTES: [ApiRoute; 26] = [
     route(Public, Method::POST, "/v1/sessions", |route| route.to(sessions::open)),
     route(Public, Method::GET, "/v1/sessions", |route| route.to(sessions::list)),
     route(Public, Method::DELETE, "/v1/sessions/{id}", |route| route.to(sessions::end)),
+    route(Public, Method::POST, "/v1/live", |route| route.to(live::sessions::open)),
+    // Before the route of one session, which would match it.
+    route(Public, Method::POST, "/v1/live/stream", |route| route.to(live::stream::open)),
+    route(Public, Method::GET, "/v1/live/{id}", |route| route.to(live::sessions::show)),
+    route(Public, Method::DELETE, "/v1/live/{id}", |route| route.to(live::sessions::delete)),
+    route(Public, Method::POST, "/v1/live/{id}/audio", |route| route.to(live::audio::add)),
+    route(Public, Method::POST, "/v1/live/{id}/end", |route| route.to(live::sessions::end)),
+    route(Public, Method::GET, "/v1/live/{id}/events", |route| route.to(live::events::read)),
     route(Both, Method::GET, "/health/live", |route| route.to(health::live)),
     route(Both, Method::GET, "/health/ready", |route| route.to(health::ready)),
     route(Public, Method::GET, "/", |route| route.to(console::page)),
     route(Public, Method::GET, "/console/{asset}", |route| route.to(console::asset)),
     route(Public, Method::GET, "/voxgate.js", |route| route.to(console::module)),
+    route(Public, Method::GET, "/voxgate/{part}", |route| route.to(console::module_part)),
     route(Public, Method::GET, "/openapi.yaml", |route| route.to(docs::openapi)),
     route(Public, Method::GET, "/docs", |route| route.to(docs::page)).with_pattern("/docs{slash:/?}"),
     // Pages are in folders (`/docs/deploy/compose`).

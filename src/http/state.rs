@@ -13,6 +13,7 @@ use crate::admission::{Admission, Limiter};
 use crate::config::{Model, Settings};
 use crate::identity::{Minter, Verifier};
 use crate::intake;
+use crate::live::LiveSessions;
 use crate::sandbox::SandboxProvider;
 use crate::sessions::Sessions;
 use crate::speech::SpeechPool;
@@ -30,7 +31,7 @@ pub struct AppState {
     /// The signer of session tokens; `None` without a secret to sign with.
     pub(super) minter: Option<Minter>,
     /// The checks of plans, limits and budgets.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// The sessions of makers.
     pub(super) sessions: Sessions,
     /// The configured providers, or the sandbox in place of OpenAI.
@@ -50,6 +51,8 @@ pub struct SharedState {
     pub intake: intake::Shared,
     /// The threads that decode, cut and encode recordings.
     pub(super) speech: Arc<SpeechPool>,
+    /// The live sessions.
+    pub(super) live: Arc<LiveSessions>,
     /// The limit on requests with audio in flight.
     pub(super) concurrency: ConcurrencyLimit,
     /// Writes the metrics of what serves this module.
@@ -86,6 +89,7 @@ impl SharedState {
             limiter,
             intake,
             speech,
+            live: Arc::default(),
             concurrency,
             write_metrics,
             sandbox,
@@ -111,7 +115,7 @@ impl AppState {
     /// Builds the state from these settings, with their `verifier`. `providers` are those of the settings, or
     /// the sandbox in their place.
     pub fn new(settings: Settings, verifier: Verifier, providers: Arc<Providers>, shared: Arc<SharedState>) -> Self {
-        let admission = Admission::new(&settings, Arc::clone(&shared.limiter));
+        let admission = Arc::new(Admission::new(&settings, Arc::clone(&shared.limiter)));
         let sessions = shared.limiter.sessions(&settings);
         shared.intake.quota.set_largest_recording(settings.intake.max_audio_bytes);
         let identity = &settings.identity;

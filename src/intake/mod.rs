@@ -17,6 +17,7 @@ pub mod media;
 mod multipart;
 mod option_error;
 mod options;
+mod piece;
 mod recording;
 mod references;
 mod spool;
@@ -32,9 +33,10 @@ pub use job::Job;
 pub use measuring::MeasuringPool;
 pub use option_error::OptionError;
 pub use options::{Chunking, Options};
+pub use piece::{PieceBody, take_in_piece};
 pub use spool::{
-    BlockingWriter, HeldSpool, Spool, SpoolDirectoryError, SpoolError, SpoolQuota, SpoolRoom, SpoolSource, SpoolUsage,
-    SpoolWriter, probe_directory,
+    BlockingWriter, HeldSpool, LogRead, Spool, SpoolDirectoryError, SpoolError, SpoolLog, SpoolQuota, SpoolRoom,
+    SpoolSource, SpoolUsage, SpoolWriter, probe_directory,
 };
 pub use upload::{HeldJob, Upload, UploadRest, UploadStart};
 

@@ -6,6 +6,7 @@ use super::decision::{AccountUsage, Denial};
 use super::plan_limits::Limits;
 use super::session::InSession;
 use crate::domain::{Subject, UnixMs};
+use crate::identity::revocation::TokenRef;
 use crate::ledger::{Charge, Entry, PermitId, RequestInfo};
 
 /// The number of a change. Each change of one permit has a higher number than the one before; admission is number 0.
@@ -39,6 +40,8 @@ pub struct ReviseRequest {
     pub revision: Revision,
     /// The caller.
     pub subject: Subject,
+    /// The caller's token. If it is revoked, the change is refused.
+    pub token: TokenRef,
     /// The caller's session, if it has caps.
     pub session: Option<InSession>,
     /// The limits of the caller. The bucket of audio holds what the new charge takes from the rate beyond what the permit
@@ -66,7 +69,7 @@ impl ReviseRequest {
 pub enum RevisionOutcome {
     /// The permit has the new charge, or that of a later change.
     Charged,
-    /// A limit does not allow the new charge. Nothing has changed.
+    /// The token is revoked, or a limit does not allow the new charge. Nothing has changed.
     Denied(Denial),
     /// The permit is settled, or was never given. Nothing has changed.
     NotOpen,

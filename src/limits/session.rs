@@ -115,7 +115,8 @@ pub struct InSession {
     pub id: String,
     /// The caps on the total usage of the session.
     pub caps: Caps,
-    /// The time from which its token is no longer accepted.
+    /// The time until which its charges are kept at least: the time from which its token is no longer accepted, or the end
+    /// of work that goes on after that.
     pub expires_at: UnixMs,
 }
 

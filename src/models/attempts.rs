@@ -1,28 +1,14 @@
 //! The provider attempts of one request.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::attempt_target::AttemptTarget;
+use super::forwarding::{ForwardState, PastForwardings, Progress, UploadFlag};
 use super::sent_piece::{PieceState, SentPiece};
 use crate::domain::AudioMs;
 use crate::ledger::Report;
-
-/// A flag that is set when a provider has the whole recording: when its last byte is passed to the connection. From
-/// then on the provider may do the work, even if the client leaves. Each upload has its own flag.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct UploadFlag(Arc<AtomicBool>);
-
-impl UploadFlag {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// All provider attempts of one request. Accounting and the request log read them when the request ends. A job is
 /// forwarded once, or in pieces side by side: each forwarding writes an [`AttemptLog`] of its own.
@@ -32,35 +18,14 @@ pub struct Attempts(Arc<Mutex<Forwardings>>);
 /// The forwardings of one request.
 #[derive(Default)]
 struct Forwardings {
-    all: Vec<ForwardState>,
+    /// The forwardings by number, without those that were taken.
+    all: BTreeMap<u64, ForwardState>,
+    /// The number of the next forwarding.
+    next: u64,
+    /// The forwardings that were taken.
+    past: PastForwardings,
     /// True once the recording goes on in pieces. Each piece is charged by itself from then on.
     in_pieces: bool,
-}
-
-/// The state of one forwarding.
-#[derive(Default)]
-struct ForwardState {
-    attempts: u32,
-    /// The target of the last attempt.
-    target: Option<AttemptTarget>,
-    upload: UploadFlag,
-    /// True from the start of an attempt until its provider fails.
-    is_open: bool,
-    /// True if a provider had the whole recording when the client's own deadline passed.
-    is_abandoned: bool,
-    progress: Progress,
-    /// The piece that is forwarded; `None` if the recording is forwarded as it is.
-    piece: Option<PieceState>,
-}
-
-/// The progress of a forwarding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Progress {
-    #[default]
-    Underway,
-    /// No other attempt follows.
-    Finished,
-    Withdrawn,
 }
 
 impl Attempts {
@@ -83,26 +48,45 @@ impl Attempts {
     }
 
     fn begin(&self, piece: Option<PieceState>) -> AttemptLog {
+        let log = Arc::new(());
         let mut forwardings = self.lock();
-        forwardings.all.push(ForwardState { piece, ..ForwardState::default() });
-        AttemptLog { attempts: self.clone(), index: forwardings.all.len() - 1 }
+        let number = forwardings.next;
+        forwardings.next = number.saturating_add(1);
+        let state = ForwardState { piece, log: Arc::downgrade(&log), ..ForwardState::default() };
+        forwardings.all.insert(number, state);
+        AttemptLog { attempts: self.clone(), number, _log: log }
     }
 
-    /// Returns the pieces that went to a provider so far; `None` if the recording goes on as it is.
+    /// Returns the pieces that went to a provider so far, without those that were taken; `None` if the recording goes on as
+    /// it is.
     pub fn pieces(&self) -> Option<Vec<SentPiece>> {
         let forwardings = self.lock();
-        let sent = |forwarding: &ForwardState| {
-            let piece = forwarding.piece.filter(|_| forwarding.attempts > 0)?;
-            let is_held = forwarding.upload.is_set() || forwarding.is_abandoned;
-            Some(piece.sent(forwarding.target.clone()?, is_held))
-        };
-        forwardings.in_pieces.then(|| forwardings.all.iter().filter_map(sent).collect())
+        forwardings.in_pieces.then(|| forwardings.all.values().filter_map(ForwardState::sent_piece).collect())
+    }
+
+    /// Takes the pieces that are over: heard, failed, or left to a provider that has them whole, and no log is left that
+    /// could change that. Whoever takes them adds them up; what else is known of them, such as the number of attempts, goes
+    /// on to count here. So a request of any number of pieces takes no more memory than those that are not over.
+    ///
+    /// What was taken can no longer be withdrawn.
+    pub fn take_finished_pieces(&self) -> Vec<SentPiece> {
+        let mut forwardings = self.lock();
+        let Forwardings { all, past, in_pieces, .. } = &mut *forwardings;
+        if !*in_pieces {
+            return Vec::new();
+        }
+        let over = all.extract_if(.., |_, forwarding| forwarding.is_over());
+        let taken = over.filter_map(|(number, forwarding)| {
+            past.add(number, &forwarding);
+            forwarding.sent_piece()
+        });
+        taken.collect()
     }
 
     /// Cancels every forwarding. The upload of an attempt in progress is incomplete and stays so, and that attempt does
     /// not count.
     pub fn withdraw(&self) {
-        for forwarding in &mut self.lock().all {
+        for forwarding in self.lock().all.values_mut() {
             forwarding.attempts = forwarding.attempts.saturating_sub(u32::from(forwarding.is_open));
             forwarding.upload = UploadFlag::default();
             (forwarding.is_open, forwarding.progress) = (false, Progress::Withdrawn);
@@ -111,31 +95,38 @@ impl Attempts {
 
     /// Returns true if a provider has the whole recording and may be working on it.
     pub fn have_recording(&self) -> bool {
-        self.lock().all.iter().any(|forwarding| forwarding.upload.is_set())
+        let Forwardings { all, past, .. } = &*self.lock();
+        past.have_recording || all.values().any(|forwarding| forwarding.upload.is_set())
     }
 
     /// Returns true if a provider had the whole recording when the client's own deadline passed, and may have done the
     /// work.
     pub fn abandoned_by_client(&self) -> bool {
-        self.lock().all.iter().any(|forwarding| forwarding.is_abandoned)
+        let Forwardings { all, past, .. } = &*self.lock();
+        past.any_abandoned || all.values().any(|forwarding| forwarding.is_abandoned)
     }
 
     /// Returns the target of the last attempt, if there was one.
     pub fn last_target(&self) -> Option<AttemptTarget> {
-        self.lock().all.iter().rev().find_map(|forwarding| forwarding.target.clone())
+        let Forwardings { all, past, .. } = &*self.lock();
+        let last = all.iter().rev().find_map(|(number, forwarding)| Some((*number, forwarding.target.as_ref()?)));
+        let past = past.last_target.as_ref().map(|(number, target)| (*number, target));
+        let (_, target) = last.into_iter().chain(past).max_by_key(|(number, _)| *number)?;
+        Some(target.clone())
     }
 
     /// Returns the number of attempts.
     pub fn count(&self) -> u32 {
-        self.lock().all.iter().map(|forwarding| forwarding.attempts).sum()
+        let Forwardings { all, past, .. } = &*self.lock();
+        all.values().fold(past.attempts, |sum, forwarding| sum.saturating_add(forwarding.attempts))
     }
 
     /// Returns true if all attempts are over: the last target has served the request, or was the last to fail.
     pub fn are_over(&self) -> bool {
-        let forwardings = self.lock();
-        let mut current =
-            forwardings.all.iter().filter(|forwarding| forwarding.progress != Progress::Withdrawn).peekable();
-        current.peek().is_some() && current.all(|forwarding| forwarding.progress == Progress::Finished)
+        let Forwardings { all, past, .. } = &*self.lock();
+        let current = all.values().map(|forwarding| forwarding.progress);
+        let mut current = current.chain(past.progress).filter(|progress| *progress != Progress::Withdrawn).peekable();
+        current.peek().is_some() && current.all(|progress| progress == Progress::Finished)
     }
 
     fn lock(&self) -> MutexGuard<'_, Forwardings> {
@@ -154,7 +145,9 @@ impl fmt::Debug for Attempts {
 #[derive(Debug, Clone)]
 pub struct AttemptLog {
     attempts: Attempts,
-    index: usize,
+    number: u64,
+    /// While there is a clone of this, the forwarding can change.
+    _log: Arc<()>,
 }
 
 impl AttemptLog {
@@ -212,7 +205,7 @@ impl AttemptLog {
     }
 
     fn change(&self, change: impl FnOnce(&mut ForwardState)) {
-        if let Some(forwarding) = self.attempts.lock().all.get_mut(self.index) {
+        if let Some(forwarding) = self.attempts.lock().all.get_mut(&self.number) {
             change(forwarding);
         }
     }

@@ -4,11 +4,13 @@
 //! - `fit`: the way of a job to a model, or the reason why there is none (`unfit`); `way`: the ways; `piece_plan`: the
 //!   pieces that a model takes; `pieces_in_spool`: how many of them there are at the same time
 //! - `targets`: the model entries that can do one job
-//! - `attempts`: the attempts of a request, each at a target (`attempt_target`); `sent_piece`: the state of a piece
+//! - `attempts`: the attempts of a request, each at a target (`attempt_target`); `forwarding`: the state of one forwarding;
+//!   `sent_piece`: the state of a piece
 
 mod attempt_target;
 mod attempts;
 mod fit;
+mod forwarding;
 mod piece_plan;
 mod pieces_in_spool;
 mod sent_piece;
@@ -19,10 +21,11 @@ mod unfit;
 mod way;
 
 pub use attempt_target::AttemptTarget;
-pub(crate) use attempts::{AttemptEntry, AttemptFailure, UploadFlag};
+pub(crate) use attempts::{AttemptEntry, AttemptFailure};
 pub use attempts::{AttemptLog, Attempts};
 pub use fit::formats_of;
 pub(crate) use fit::{choose_way, does_pieces, plan_pieces};
+pub(crate) use forwarding::UploadFlag;
 pub use piece_plan::{MaxPieces, PiecePlan};
 pub use pieces_in_spool::PiecesInSpool;
 pub use sent_piece::{PieceProgress, SentPiece};

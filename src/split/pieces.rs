@@ -14,7 +14,7 @@ use super::join::{Joined, PiecePlace};
 use super::missing::missing;
 use super::piece_state::{CutPiece, SentPiece};
 use super::progress::Progress;
-use super::reading::{PieceAnswer, read_events};
+use super::reading::{AnswerLimits, PieceAnswer, read_answer};
 use super::request::{PieceToSend, SplitRequest};
 use crate::domain::AudioMs;
 use crate::models::AttemptLog;
@@ -183,15 +183,15 @@ impl Pieces {
     }
 
     fn wait_for(&mut self, sent: SentPiece, reply: ReplyFuture) {
-        let answers = self.request.answers.clone();
-        let (max_event_bytes, is_json) = (self.request.max_event_bytes, self.request.joiner.piece_format().is_json());
+        let (answers, max_event_bytes) = (self.request.answers.clone(), self.request.max_event_bytes);
+        let (limits, is_json) =
+            (AnswerLimits { answers, max_event_bytes }, self.request.joiner.piece_format().is_json());
         let answered = async move {
             let answer = match reply.await.map(|reply| reply.answer) {
                 Err(error) => Err(error),
-                Ok(Answer::Whole { body, .. }) => Ok(PieceReply::Whole(PieceAnswer::of_body(body, is_json))),
                 Ok(Answer::Events { bytes, key }) if sent.streamed => Ok(PieceReply::Stream { bytes, key }),
-                Ok(Answer::Events { bytes, key }) => {
-                    let read = read_events(bytes, key, is_json, max_event_bytes, &answers).await;
+                Ok(answer) => {
+                    let read = read_answer(answer, is_json, &limits).await;
                     // A useless answer is not charged.
                     read.inspect_err(|_| sent.log.piece_failed()).map(PieceReply::Whole)
                 }

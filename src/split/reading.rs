@@ -7,12 +7,23 @@ use serde::Deserialize;
 
 use crate::domain::sse::Scanner;
 use crate::ledger::Report;
-use crate::upstream::{AnswerBudget, EventBytes, UpstreamError, json_without_key};
+use crate::upstream::{Answer, AnswerBudget, EventBytes, UpstreamError, json_without_key};
 
 /// The answer for one piece.
-pub(super) struct PieceAnswer {
-    pub(super) body: Bytes,
-    pub(super) report: Report,
+pub struct PieceAnswer {
+    /// The body.
+    pub body: Bytes,
+    /// The provider's report on what it used.
+    pub report: Report,
+}
+
+/// The limits of an answer that is read to its end.
+#[derive(Clone)]
+pub struct AnswerLimits {
+    /// The size of this answer and others together.
+    pub answers: AnswerBudget,
+    /// The largest event of a stream, in bytes.
+    pub max_event_bytes: usize,
 }
 
 impl PieceAnswer {
@@ -41,22 +52,29 @@ struct Kind {
     kind: String,
 }
 
+/// Reads an answer to its end. `is_json`: the format that was asked for is JSON.
+pub async fn read_answer(answer: Answer, is_json: bool, limits: &AnswerLimits) -> Result<PieceAnswer, UpstreamError> {
+    match answer {
+        Answer::Whole { body, .. } => Ok(PieceAnswer::of_body(body, is_json)),
+        Answer::Events { bytes, key } => read_events(bytes, key, is_json, limits).await,
+    }
+}
+
 /// Reads the stream of a provider that streams without being asked to. `key` is the provider's, which it may quote. Only
-/// the last event is kept, and counts in `answers`.
-pub(super) async fn read_events(
+/// the last event is kept, and counts in the budget.
+async fn read_events(
     mut bytes: EventBytes,
     key: Option<SecretString>,
     is_json: bool,
-    max_event_bytes: usize,
-    answers: &AnswerBudget,
+    limits: &AnswerLimits,
 ) -> Result<PieceAnswer, UpstreamError> {
-    let (mut scanner, mut events) = (Scanner::new(max_event_bytes), Vec::new());
+    let (mut scanner, mut events) = (Scanner::new(limits.max_event_bytes), Vec::new());
     while let Some(chunk) = bytes.next().await {
         let pushed = scanner.push(chunk?, &mut events);
         for data in events.drain(..).filter_map(|event| event.data()) {
             let kind = serde_json::from_slice::<Kind>(&data).map(|it| it.kind).unwrap_or_default();
             if kind == "transcript.text.done" {
-                answers.take(data.len())?;
+                limits.answers.take(data.len())?;
                 return Ok(PieceAnswer::of_done(&clean(&data, key.as_ref()), is_json));
             }
         }

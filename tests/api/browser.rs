@@ -3,6 +3,7 @@
 //! `make test-browser` installs Chromium and requires it. Elsewhere the tests are skipped if there is none.
 
 mod console;
+mod live;
 mod operator;
 mod pages;
 

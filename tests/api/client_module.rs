@@ -28,6 +28,12 @@ async fn the_module_reads_every_answer_and_repeats_only_what_is_free() {
 }
 
 #[tokio::test]
+async fn live_sessions_lose_no_word_whatever_breaks() {
+    let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
+    run(node, &["--test", "tests/live.test.js"], &[]).await;
+}
+
+#[tokio::test]
 async fn the_package_is_small_and_complete() {
     let Some(node) = require_tool(".test-tools/node", TOOLS) else { return };
     run(node, &["--test", "tests/package.test.js"], &[]).await;
@@ -69,4 +75,12 @@ async fn the_module_records_and_transcribes_in_chromium() {
     ];
     run(node, &["--test", "tests/chromium.test.js"], &variables).await;
     assert_eq!(gateway.provider.requests(), 1);
+}
+
+#[tokio::test]
+async fn live_sessions_lose_no_sound_of_chromiums_microphone() {
+    let Some(_) = require_tool("tests/browser/node_modules/playwright-core", BROWSER) else { return };
+    let Some(chromium) = require_tool("chromium", BROWSER) else { return };
+    let Some(node) = require_tool(".test-tools/node", BROWSER) else { return };
+    run(node, &["--test", "tests/live.chromium.test.js"], &[("CHROMIUM", chromium.to_str().unwrap())]).await;
 }

@@ -181,6 +181,7 @@ async fn a_document_that_the_client_has_is_not_sent_again() {
         "/",
         "/console/console.js",
         "/voxgate.js",
+        "/voxgate/live.js",
         "/openapi.yaml",
         "/docs",
         "/docs/swagger-ui-bundle.js",

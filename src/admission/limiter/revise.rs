@@ -40,6 +40,9 @@ impl Limiter {
         held: HeldCharge,
     ) -> Result<LimiterRevision, Unavailable> {
         let limits = request.limits;
+        if self.revocations.is_known(&request.subject, &request.token) {
+            return Ok(self.revision(&request, held, Some(Denial::Revoked)));
+        }
         if held.decided_by == Granted::Locally {
             // The store does not know the permit.
             return Ok(match self.rates.take(&request.subject, &limits) {
@@ -90,6 +93,9 @@ impl Limiter {
             self.budgets.update(subject, month, account.spent, asked_at);
         }
         let denial = if let RevisionOutcome::Denied(denial) = outcome { Some(denial) } else { None };
+        if denial == Some(Denial::Revoked) {
+            self.revocations.remember(&request.token.revocation(subject));
+        }
         if in_front {
             match denial {
                 Some(_) => self.rates.give_back(subject, limits),

@@ -22,18 +22,18 @@ use crate::settlement::SettlementQueue;
 use crate::store::tests::bench::START;
 
 /// An admission with two priced models, of which `m` falls back to the dearer `dear`, and one caller.
-struct Bench {
-    admission: Admission,
-    limiter: Arc<Limiter>,
-    clock: Clock,
-    caller: Caller,
+pub(super) struct Bench {
+    pub(super) admission: Admission,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) clock: Clock,
+    pub(super) caller: Caller,
     settings: Settings,
     queue: SettlementQueue,
     _folder: TempDir,
 }
 
 impl Bench {
-    fn new(plan: &str) -> Self {
+    pub(super) fn new(plan: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
         write!(
@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// A job of this length with a prompt of ten bytes and five seconds of speaker samples.
-    async fn job(&self, seconds: u64) -> Job {
+    pub(super) async fn job(&self, seconds: u64) -> Job {
         let quota = SpoolQuota::new(&self.settings.fixed.spool, self.settings.intake.max_audio_bytes);
         let mut writer = SpoolWriter::new(&quota, ShareKey::unique(), None).unwrap();
         writer.append(b"a recording").await.unwrap();
@@ -76,7 +76,7 @@ impl Bench {
         Job { task: Task::Transcribe, options, audio: writer.finish().release(), media, references }
     }
 
-    async fn admit(&self, job: &Job, pieces: Option<PlannedPieces>) -> Result<Permit, Refusal> {
+    pub(super) async fn admit(&self, job: &Job, pieces: Option<PlannedPieces>) -> Result<Permit, Refusal> {
         let targets = self.admission.targets(&self.caller, job)?;
         let (provider, request_id) = ("openai", "a-request");
         let to_admit = JobToAdmit { caller: &self.caller, job, targets: &targets, provider, request_id, pieces };
@@ -90,13 +90,13 @@ impl Bench {
         self.admission.revise(&permit.charge(), to_admit).await
     }
 
-    async fn spent(&self) -> Charge {
+    pub(super) async fn spent(&self) -> Charge {
         let month = Month::of(self.clock.now());
         self.limiter.statement(&self.caller.subject, month).await.unwrap().total.charge()
     }
 
     /// Waits until every permit is settled.
-    async fn settled(self) -> Charge {
+    pub(super) async fn settled(self) -> Charge {
         let Self { admission, limiter, clock, caller, queue, .. } = self;
         queue.close().await;
         drop(admission);

@@ -32,6 +32,7 @@ type Deciding = JoinHandle<Result<LimiterDecision, Unavailable>>;
 /// A limiter with the store's own rates, or, as in front of Redis, with separate ones.
 pub(super) struct Bench {
     pub(super) limiter: Arc<Limiter>,
+    pub(super) store: Arc<Store>,
     pub(super) threads: ManualThreads,
     clock: Clock,
     data: TempDir,
@@ -59,9 +60,9 @@ impl Bench {
         let store = Arc::new(Store::Embedded(store));
         let builder = SettlementQueueBuilder::new(journal.path(), 100).unwrap();
         let (rates, leases) = if in_front { (rates(), leases()) } else { (own_rates, own_leases) };
-        let parts = LimiterParts { store, on_failure, clock: clock.clone(), rates, leases };
+        let parts = LimiterParts { store: Arc::clone(&store), on_failure, clock: clock.clone(), rates, leases };
         let (limiter, queue) = Limiter::new(parts, builder);
-        Self { limiter: Arc::new(limiter), threads, clock, data, _queue: queue, _journal: journal }
+        Self { limiter: Arc::new(limiter), store, threads, clock, data, _queue: queue, _journal: journal }
     }
 
     /// Begins to decide on a request for this much audio.

@@ -13,7 +13,7 @@ fn usd(text: &str) -> NanoUsd {
     text.parse().unwrap()
 }
 
-fn target(name: &str) -> AttemptTarget {
+pub(super) fn target(name: &str) -> AttemptTarget {
     let tokens = TokenPrice { input: usd("2.50"), output: usd("10.00") };
     let price = match name {
         "tokens" => Price { per_minute: usd("0.006"), tokens: Some(tokens) },
@@ -23,15 +23,15 @@ fn target(name: &str) -> AttemptTarget {
     AttemptTarget { model: Arc::new(model), provider: format!("{name}-provider"), key: None }
 }
 
-const fn seconds(seconds: u64) -> AudioMs {
+pub(super) const fn seconds(seconds: u64) -> AudioMs {
     AudioMs::new(seconds * 1000)
 }
 
-fn tokens(input: u64, output: u64) -> Report {
+pub(super) fn tokens(input: u64, output: u64) -> Report {
     Report { usage: Some(Usage::Tokens { input, output }), duration: None }
 }
 
-fn length(length: AudioMs) -> Report {
+pub(super) fn length(length: AudioMs) -> Report {
     Report { usage: Some(Usage::Length(length)), duration: None }
 }
 

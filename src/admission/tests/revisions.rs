@@ -9,10 +9,12 @@ use super::limiter::{Bench, LIMITS, RECOVERY, STORE_TIMEOUT};
 use crate::admission::limiter::revise::{HeldCharge, LimiterRevision};
 use crate::admission::limiter::{LimiterDecision, Unavailable};
 use crate::config::OnStoreFailure;
+use crate::domain::UnixMs;
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::Charge;
 use crate::limits::leases::Granted;
 use crate::limits::{Denial, Limits, ReviseRequest, Revision, Settlement};
-use crate::store::tests::bench::{ask, charge, revise, settlement, subject};
+use crate::store::tests::bench::{START, ask, charge, revise, settlement, subject};
 use crate::telemetry::traces::Span;
 
 type Changing = JoinHandle<Result<LimiterRevision, Unavailable>>;
@@ -36,6 +38,7 @@ impl Changed {
         let request = ReviseRequest {
             id: self.decided.id,
             revision: self.revision,
+            token: TokenRef { ends_at: UnixMs::new(START).plus(Duration::from_hours(1)), ..TokenRef::default() },
             limits: Limits { concurrent: None, ..LIMITS },
             ..revise(&asked, self.decided.decision.at, charge(0, audio))
         };
@@ -172,4 +175,38 @@ async fn a_client_that_leaves_during_a_change_pays_what_its_request_costs() {
         bench.pass(RECOVERY).await;
         assert_eq!((bench.total().charge(), bench.limiter.in_flight(&subject("alice"))), (charge(0, 2), 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_known_to_be_revoked_changes_nothing_whatever_the_store_does() {
+    for (in_front, is_stalled) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bench = Bench::new(OnStoreFailure::Local, in_front);
+        let mut permit = Changed::new(bench.decided(4, Duration::ZERO).await.unwrap(), 4);
+        if is_stalled {
+            bench.threads.stall();
+            assert_eq!(permit.to(&mut bench, 5, STORE_TIMEOUT).await, Ok(None));
+        }
+        let held = permit.held;
+        let until = UnixMs::new(START).plus(Duration::from_hours(1));
+        let tokens = RevokedTokens::IssuedUpTo(0);
+        bench.limiter.revocations().remember(&Revocation { subject: subject("alice"), tokens, until });
+        assert_eq!(permit.to(&mut bench, 6, Duration::ZERO).await, Ok(Some(Denial::Revoked)));
+        assert_eq!((permit.held, bench.limiter.spent(&subject("alice")).audio), (held, held.charge.audio));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_the_store_reports_is_remembered() {
+    let mut bench = Bench::new(OnStoreFailure::Local, true);
+    let mut permit = Changed::new(bench.decided(4, Duration::ZERO).await.unwrap(), 4);
+    let until = UnixMs::new(START).plus(Duration::from_hours(1));
+    let revocation = Revocation { subject: subject("alice"), tokens: RevokedTokens::IssuedUpTo(0), until };
+    let store = Arc::clone(&bench.store);
+    let revoking = tokio::spawn(async move { store.revoke(revocation).await });
+    bench.pass(Duration::ZERO).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(bench.limiter.revocations().count_known(), 0);
+    assert_eq!(permit.to(&mut bench, 5, Duration::ZERO).await, Ok(Some(Denial::Revoked)));
+    assert_eq!((bench.limiter.revocations().count_known(), permit.held.charge), (1, charge(0, 4)));
+    assert_eq!(bench.total().charge(), charge(0, 4));
 }

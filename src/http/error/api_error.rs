@@ -31,6 +31,8 @@ enum Body {
         param: Option<String>,
         /// The part of the transcript that there is. Boxed, since errors are returned in many places.
         partial: Option<Box<PartialJson>>,
+        /// The number of the piece that a live session takes next.
+        next_seq: Option<u64>,
     },
     /// A provider's error, already in OpenAI's shape.
     Provider(String),
@@ -55,6 +57,8 @@ struct ErrorObject<'a> {
     code: ErrorCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     partial: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_seq: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +82,7 @@ const MAX_SHOWN_ID: usize = 80;
 impl ApiError {
     /// Builds an error with the usual status and kind of its code.
     pub(in crate::http) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let body = Body::Own { message: message.into(), kind: code.kind(), param: None, partial: None };
+        let body = Body::Own { message: message.into(), kind: code.kind(), param: None, partial: None, next_seq: None };
         Self { status: code.status(), code, body, headers: Vec::new(), internal: None }
     }
 
@@ -177,6 +181,14 @@ impl ApiError {
         self
     }
 
+    /// Adds the number of the piece that a live session takes next.
+    pub(super) fn next_seq(mut self, number: u64) -> Self {
+        if let Body::Own { next_seq, .. } = &mut self.body {
+            *next_seq = Some(number);
+        }
+        self
+    }
+
     /// Names the parameter that is wrong.
     pub(in crate::http) fn param(mut self, name: &str) -> Self {
         if let Body::Own { param, .. } = &mut self.body {
@@ -241,9 +253,10 @@ impl ApiError {
     /// Returns the JSON for the client.
     pub(in crate::http) fn json(&self) -> String {
         match &self.body {
-            Body::Own { message, kind, param, partial } => {
+            Body::Own { message, kind, param, partial, next_seq } => {
                 let partial = partial.as_ref().map(|partial| &*partial.0);
-                let object = ErrorObject { message, kind: *kind, param: param.as_deref(), code: self.code, partial };
+                let (param, next_seq) = (param.as_deref(), *next_seq);
+                let object = ErrorObject { message, kind: *kind, param, code: self.code, partial, next_seq };
                 serde_json::to_string(&ErrorBody { error: object }).unwrap_or_default()
             }
             Body::Provider(json) => json.clone(),

@@ -110,6 +110,12 @@ error_codes! {
     ModelNotFound = "model_not_found", NOT_FOUND, InvalidRequest;
     RequestNotFound = "request_not_found", NOT_FOUND, InvalidRequest;
     SessionNotFound = "session_not_found", NOT_FOUND, InvalidRequest;
+    LiveSessionNotFound = "live_session_not_found", NOT_FOUND, InvalidRequest;
+    LiveDisabled = "live_disabled", NOT_FOUND, InvalidRequest;
+    LiveSessionEnded = "live_session_ended", CONFLICT, InvalidRequest;
+    LiveSessionDeleted = "live_session_deleted", CONFLICT, InvalidRequest;
+    LiveWrongSeq = "live_wrong_seq", CONFLICT, InvalidRequest;
+    LiveLogFull = "live_log_full", CONFLICT, InvalidRequest;
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, InvalidRequest;
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, InvalidRequest;
     FileTooLarge = "file_too_large", PAYLOAD_TOO_LARGE, InvalidRequest;
@@ -119,6 +125,8 @@ error_codes! {
     RateLimitExceeded = "rate_limit_exceeded", TOO_MANY_REQUESTS, RateLimit;
     ConcurrencyLimitExceeded = "concurrency_limit_exceeded", TOO_MANY_REQUESTS, RateLimit;
     SessionLimitExceeded = "session_limit_exceeded", TOO_MANY_REQUESTS, RateLimit;
+    LiveTooFarAhead = "live_too_far_ahead", TOO_MANY_REQUESTS, RateLimit;
+    LiveTooManyReaders = "live_too_many_readers", TOO_MANY_REQUESTS, RateLimit;
     InsufficientQuota = "insufficient_quota", TOO_MANY_REQUESTS, InsufficientQuota;
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, Server;
     SessionsUnavailable = "sessions_unavailable", NOT_IMPLEMENTED, Server;

@@ -8,6 +8,7 @@ mod code;
 mod head;
 mod identity;
 mod intake;
+mod live;
 mod provider;
 mod sessions;
 mod split;

@@ -88,6 +88,8 @@ fn load(page: &mut Page, state: &AppState) {
     page.gauge(&families::IN_FLIGHT_LIMIT, [([], in_flight.capacity)]);
     page.gauge(&families::QUEUED, [([], queue.held)]);
     page.gauge(&families::QUEUED_LIMIT, [([], queue.capacity)]);
+    page.gauge(&families::LIVE_SESSIONS, [([], number(state.shared.live.open()))]);
+    page.gauge(&families::LIVE_SESSIONS_LIMIT, [([], number(state.settings.live.max_sessions))]);
     page.gauge(&families::STREAMS, [([], number(relay::streams_open()))]);
     let (spool, limits) = (state.shared.intake.quota.used(), &state.settings.fixed.spool);
     page.gauge(&families::SPOOL_BYTES, [(["memory"], spool.memory), (["disk"], spool.disk)]);

@@ -77,7 +77,7 @@ fn abilities(model: &Model, plan: &Plan, speech: &Speech) -> Value {
         "options": options,
         "streams": model.streams,
         "timestamps": timestamps.as_str(),
-        "live": "none",
+        "live": model.live.as_str(),
         "max_seconds": longest_recording(model, plan, speech).get() / 1000,
         "usd_per_minute": model.price.map(|price| price.per_minute),
     })

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Bytes, Path, Payload};
+use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::domain::UnixMs;
 use crate::domain::terms::AUDIT;
 use crate::http::context::RequestContext;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::http::error::ApiError;
+use crate::http::handlers::small_body;
 use crate::http::{answer, preflight, query};
 use crate::identity::{Grant, MintError, Scope};
-use crate::intake::IntakeError;
 use crate::limits::session::{PageRequest, Session};
 use crate::sessions::{self, CreateSession, Maker, OpenSessionError};
 
@@ -34,7 +33,7 @@ pub(in crate::http) async fn open(
     let maker = maker(&request, &context, |maker| Ok(state.admission.check_requests(&maker.caller)?)).await?;
     preflight::check_coding(request.headers())?;
     let minter = state.minter.as_ref().ok_or_else(ApiError::no_sessions)?;
-    let body = read_body(body, state.settings.fixed.server.header_timeout).await?;
+    let body = small_body::read(body, MAX_BODY, state.settings.fixed.server.header_timeout).await?;
     let wanted = CreateSession::parse(&body, &maker.caller.plan)?;
     sessions::check_delegation(&wanted, &maker.caller, &state.settings.plans)?;
     // The token and the list of sessions use the same time.
@@ -59,14 +58,6 @@ pub(in crate::http) async fn open(
     let mut response = HttpResponse::Created();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(answer::json(response, &answer))
-}
-
-/// Reads a body. One this small must arrive within the time allowed for a head.
-async fn read_body(body: Payload, time_limit: Duration) -> Result<Bytes, ApiError> {
-    let body = timeout(time_limit, body.to_bytes_limited(MAX_BODY)).await;
-    let body = body.map_err(|_| IntakeError::TooSlow)?;
-    let body = body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is over 16 KiB."))?;
-    body.map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body could not be read."))
 }
 
 /// Returns the content of the session's token.

@@ -9,8 +9,8 @@ use futures_util::{Stream, StreamExt};
 use crate::http::state::AppState;
 use crate::telemetry::traces::{RemoteParent, Span, Trace};
 
-/// Begins the trace of a request that came at `since`. It is empty if traces are not configured, and for health probes,
-/// which are frequent and lead nowhere.
+/// Begins the trace of a request that came at `since`. It is empty if traces are not configured, and for frequent requests
+/// that lead nowhere: health probes, and all requests to a live session but the one that opens it.
 pub(in crate::http) fn begin(
     state: &AppState,
     method: &Method,
@@ -18,7 +18,7 @@ pub(in crate::http) fn begin(
     headers: &HeaderMap,
     since: SystemTime,
 ) -> Trace {
-    let Some(traces) = state.shared.traces.as_ref().filter(|_| !route.starts_with("/health/")) else {
+    let Some(traces) = state.shared.traces.as_ref().filter(|_| !is_frequent(route)) else {
         return Trace::default();
     };
     let trace_states: Vec<_> = headers.get_all("tracestate").filter_map(|value| value.to_str().ok()).collect();
@@ -28,6 +28,10 @@ pub(in crate::http) fn begin(
     let parent = parents.next().filter(|_| parents.next().is_none()).and_then(|value| value.to_str().ok());
     let parent = RemoteParent { parent, state: Some(trace_state.as_str()) };
     traces.begin(&parent, known_name(method), route, since)
+}
+
+fn is_frequent(route: &str) -> bool {
+    route.starts_with("/health/") || route.starts_with("/v1/live/{id}")
 }
 
 /// Returns a known method's name, or a fixed name for any other: clients can invent any number of them.

@@ -13,12 +13,13 @@ use crate::upstream;
 
 /// The gateway's own response headers that pages may read, besides the ones that CORS always allows and the providers'
 /// headers.
-const EXPOSED: [&str; 11] = [
+const EXPOSED: [&str; 12] = [
     "x-request-id",
     "x-voxgate-provider",
     "x-voxgate-attempts",
     "x-voxgate-pieces",
     "x-voxgate-speech-ms",
+    "x-voxgate-live",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",

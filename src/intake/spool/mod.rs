@@ -10,11 +10,13 @@
 //! - [`SpoolWriter`]: takes bytes as they arrive; [`BlockingWriter`]: takes bytes that this process makes
 //! - [`Spool`]: a handle for reading, as often as a retry needs; [`HeldSpool`]: a complete recording whose last byte is
 //!   still held back from early readers
-//! - `state`: the state that writer and readers share
+//! - [`SpoolLog`]: bytes that are appended, and read from any place while they are
+//! - `state`: the state that writer and readers of a recording share
 
 mod blocking;
 mod error;
 mod handle;
+mod log;
 mod probe;
 mod quota;
 mod reader;
@@ -27,6 +29,7 @@ mod writer;
 pub use blocking::BlockingWriter;
 pub use error::SpoolError;
 pub use handle::{HeldSpool, Spool};
+pub use log::{LogRead, SpoolLog};
 pub use probe::{SpoolDirectoryError, probe_directory};
 pub use quota::{SpoolQuota, SpoolUsage};
 pub use reader::SpoolSource;

@@ -113,3 +113,65 @@ fn a_piece_that_is_tried_again_is_one_piece_with_a_fresh_report() {
     assert_eq!((pieces.len(), pieces[0].report, pieces[0].text), (1, Report::default(), 5));
     assert_eq!((attempts.count(), attempts.are_over()), (2, false));
 }
+
+/// Has a provider hear a piece, and returns the log.
+fn heard(attempts: &Attempts) -> AttemptLog {
+    let log = attempts.begin_piece(AudioMs::new(1000), 0);
+    log.begin_attempt(target()).upload().set();
+    log.finish();
+    log.piece_transcribed(Report::default());
+    log
+}
+
+#[test]
+fn a_piece_is_taken_when_nothing_can_change_it_any_more() {
+    let attempts = Attempts::default();
+    drop(attempts.begin_forwarding().begin_attempt(target()));
+    assert_eq!(attempts.take_finished_pieces().len(), 0, "the recording goes on as it is");
+    let log = heard(&attempts);
+    assert_eq!(attempts.take_finished_pieces().len(), 0, "its answer may turn out to be useless");
+    drop(log);
+    assert_eq!(attempts.take_finished_pieces().iter().map(|piece| piece.progress).collect::<Vec<_>>(), [Transcribed]);
+    assert_eq!((attempts.take_finished_pieces().len(), attempts.pieces().unwrap().len()), (0, 0), "once");
+    let upload = attempts.begin_piece(AudioMs::new(1000), 0).begin_attempt(target()).upload();
+    assert_eq!(attempts.take_finished_pieces().len(), 0, "its upload may become complete");
+    upload.set();
+    assert_eq!(attempts.take_finished_pieces()[0].progress, Held);
+    drop(attempts.begin_piece(AudioMs::new(1000), 0).begin_attempt(target()).upload());
+    assert_eq!(attempts.take_finished_pieces()[0].progress, NotHeld);
+    drop(attempts.begin_piece(AudioMs::new(1000), 0));
+    assert_eq!(attempts.take_finished_pieces().len(), 0, "it went to no provider");
+    assert!(attempts.lock().all.is_empty());
+}
+
+#[test]
+fn the_log_of_a_piece_stays_its_own_when_earlier_ones_are_taken() {
+    let attempts = Attempts::default();
+    let (first, second) = (heard(&attempts), heard(&attempts));
+    drop(first);
+    assert_eq!(attempts.take_finished_pieces().len(), 1);
+    let third = heard(&attempts);
+    second.piece_failed();
+    assert_eq!(progress(&attempts), [NotHeld, Transcribed]);
+    drop((second, third));
+    assert_eq!((attempts.count(), attempts.have_recording()), (3, true));
+}
+
+#[test]
+fn an_hour_of_turns_takes_no_more_memory_than_those_in_flight() {
+    let attempts = Attempts::default();
+    let mut in_flight = std::collections::VecDeque::new();
+    let mut taken = 0;
+    for _ in 0..3600 {
+        in_flight.push_back(heard(&attempts));
+        if in_flight.len() > 4 {
+            in_flight.pop_front();
+        }
+        taken += attempts.take_finished_pieces().len();
+        assert!(attempts.lock().all.len() <= 4);
+    }
+    drop(in_flight);
+    assert_eq!((taken + attempts.take_finished_pieces().len(), attempts.count()), (3600, 3600));
+    // A node of the map has room for eleven forwardings.
+    assert!(size_of_val(&*attempts.lock()) + 11 * size_of::<ForwardState>() < 8 * 1024);
+}

@@ -1,7 +1,7 @@
 //! The transcripts of the pieces of a recording, joined to the one that the model would have given for all of it.
 //!
 //! A [`Joiner`] takes the answers in the order of time and gives, for each, what a stream adds ([`Added`]), and in the end
-//! the whole answer ([`Joined`]). It reads and writes no more than bytes that are in memory.
+//! the whole answer ([`Joined`]). A [`TurnJoiner`] does the same for a live session. They read and write no more than bytes that are in memory.
 
 mod common;
 mod cues;
@@ -19,6 +19,7 @@ mod sentences;
 mod speakers;
 mod stamp;
 mod times;
+mod turn;
 mod usage;
 mod voice;
 mod wrap;
@@ -32,3 +33,4 @@ pub use joined::{Joined, Partial};
 pub use joiner::Joiner;
 pub use place::PiecePlace;
 pub use request::{JoinRequest, Times};
+pub use turn::{TurnJoiner, TurnSegment};

@@ -1,10 +1,11 @@
 //! The text of the pieces, joined.
 
-/// The text of all pieces. White space between two pieces becomes one space, or none between characters of scripts that are
-/// written without spaces. White space before the first text and after the last stays.
-#[derive(Default)]
-pub(super) struct JoinedText {
-    text: String,
+/// The seams between the texts of pieces. White space between two pieces becomes one space, or none between characters of
+/// scripts that are written without spaces. White space before the first text and after the last stays.
+#[derive(Debug, Default)]
+pub(super) struct Seams {
+    /// The last character of the text that is not white space.
+    last: Option<char>,
     /// The white space after the text, which stays only if no text follows in another piece.
     trailing: String,
     /// The white space with which the current piece begins.
@@ -13,8 +14,8 @@ pub(super) struct JoinedText {
     begun: bool,
 }
 
-impl JoinedText {
-    /// Appends text of the current piece, and returns the delta for the client.
+impl Seams {
+    /// Takes text of the current piece, and returns what follows the text before it.
     pub(super) fn push(&mut self, delta: &str) -> String {
         let core = delta.trim_end();
         let after = delta.strip_prefix(core).unwrap_or_default();
@@ -24,7 +25,7 @@ impl JoinedText {
             return String::new();
         }
         let before = std::mem::take(if self.begun { &mut self.trailing } else { &mut self.leading });
-        let sent = match self.text.chars().next_back() {
+        let sent = match self.last {
             Some(last) if !self.begun => {
                 let core = core.trim_start();
                 let space = core.chars().next().filter(|first| needs_space(last, *first)).map_or("", |_| " ");
@@ -34,17 +35,38 @@ impl JoinedText {
         };
         self.begun = true;
         after.clone_into(&mut self.trailing);
-        self.text.push_str(&sent);
+        self.last = sent.chars().next_back().or(self.last);
         sent
     }
 
     /// Ends the current piece.
     pub(super) fn end_piece(&mut self) {
         let leading = std::mem::take(&mut self.leading);
-        if self.text.is_empty() && self.trailing.is_empty() {
+        if self.last.is_none() && self.trailing.is_empty() {
             self.trailing = leading;
         }
         self.begun = false;
+    }
+}
+
+/// The text of all pieces, joined at their [`Seams`].
+#[derive(Default)]
+pub(super) struct JoinedText {
+    text: String,
+    seams: Seams,
+}
+
+impl JoinedText {
+    /// Appends text of the current piece, and returns the delta for the client.
+    pub(super) fn push(&mut self, delta: &str) -> String {
+        let sent = self.seams.push(delta);
+        self.text.push_str(&sent);
+        sent
+    }
+
+    /// Ends the current piece.
+    pub(super) fn end_piece(&mut self) {
+        self.seams.end_piece();
     }
 
     /// Returns the text without the white space at its end.
@@ -54,8 +76,8 @@ impl JoinedText {
 
     /// Returns the text, and the last delta: the white space at its end.
     pub(super) fn finish(mut self) -> (String, String) {
-        self.text.push_str(&self.trailing);
-        (self.text, self.trailing)
+        self.text.push_str(&self.seams.trailing);
+        (self.text, self.seams.trailing)
     }
 }
 

@@ -75,8 +75,9 @@ pub(super) fn revise(
     if found.revision >= request.revision {
         return Ok(unchanged(RevisionOutcome::Charged));
     }
+    let revoked = writer.is_revoked(subject, &request.token, now)?.then_some(Denial::Revoked);
     let limits = request.limits.of_growth(found.charge, *charge);
-    let mut denial = denial.or(limits.exceeded(spent.minus(found.charge), *charge));
+    let mut denial = revoked.or(denial).or(limits.exceeded(spent.minus(found.charge), *charge));
     if let Some(session) = request.session.as_ref().filter(|_| denial.is_none()) {
         let spent = writer.spent_in(subject, &session.id)?.minus(found.charge);
         denial = session.of_growth(found.charge, *charge).is_exceeded(spent, *charge).then_some(Denial::SessionCaps);

@@ -36,14 +36,6 @@ local spent = redis.call('HMGET', month, 'usd', 'audio')
 local spent_usd = math.max(tonumber(spent[1]) or 0, 0)
 local spent_audio = math.max(tonumber(spent[2]) or 0, 0)
 
-local function is_revoked()
-  local revoked = redis.call('MGET', revoked_up_to, revoked_token)
-  if revoked[1] and (not args.issued_at or args.issued_at <= tonumber(revoked[1])) then
-    return true
-  end
-  return revoked_token ~= revoked_up_to and revoked[2]
-end
-
 local function exceeds_session()
   if not args.session_until then
     return false
@@ -60,7 +52,7 @@ local known = redis.call('HEXISTS', open, args.id) == 1
 if not known then
   local requests_wait = args.requests_weight and requests_ahead + args.requests_weight - args.requests_capacity or 0
   local audio_wait = args.audio_weight and audio_ahead + args.audio_weight - args.audio_capacity or 0
-  if is_revoked() then
+  if is_revoked(revoked_up_to, revoked_token, args.issued_at) then
     denial = 'revoked'
   elseif requests_wait > 0 and requests_wait >= audio_wait then
     denial, wait = 'requests', requests_wait
@@ -90,7 +82,7 @@ if denial == '' and not known then
   if args.session_until then
     redis.call('HINCRBY', session, 'usd', args.usd)
     redis.call('HINCRBY', session, 'audio', args.audio)
-    redis.call('PEXPIREAT', session, string.format('%.0f', math.max(args.session_until, now_ms) + args.lease))
+    keep_session(session, math.max(args.session_until, now_ms) + args.lease, now_ms)
   end
   requests_ahead = requests_ahead + (args.requests_weight or 0)
   audio_ahead = audio_ahead + (args.audio_weight or 0)

@@ -1,9 +1,10 @@
--- Sets the charge of an open permit to another amount, if the limits allow it, and renews its lease, in one step. Once: asked
+-- Sets the charge of an open permit to another amount, if the token is not revoked and the limits allow it, and renews its lease, in one step. Once: asked
 -- again with the number of this revision or of an earlier one, it changes nothing. A permit that is settled stays settled.
 
 local rates, leases, open = KEYS[1], KEYS[2], KEYS[3]
 local earlier_month, later_month = KEYS[4], KEYS[5] -- the same key, except around the turn of a month
-local session = KEYS[6] -- the charges of the session; absent if there is none
+local revoked_up_to, revoked_token = KEYS[6], KEYS[7] -- the same key, for a token without an id
+local session = KEYS[8] -- the charges of the session; absent if there is none
 
 local args = cjson.decode(ARGV[1]) -- see ReviseArguments in revise.rs
 
@@ -51,7 +52,9 @@ if not charged_usd then
   outcome = 'closed'
 elseif revision < args.revision then
   local audio_wait = args.audio_weight and audio_ahead + args.audio_weight - args.audio_capacity or 0
-  if audio_wait > 0 then
+  if is_revoked(revoked_up_to, revoked_token, args.issued_at) then
+    outcome = 'revoked'
+  elseif audio_wait > 0 then
     outcome, wait = 'audio', audio_wait
   elseif exceeds(args.max_usd, spent_usd, charged_usd, usd) then
     outcome = 'usd'
@@ -77,7 +80,7 @@ if is_new then
   if session and redis.call('EXISTS', session) == 1 then
     redis.call('HINCRBY', session, 'usd', string.format('%.0f', more_usd))
     redis.call('HINCRBY', session, 'audio', string.format('%.0f', more_audio))
-    redis.call('PEXPIREAT', session, string.format('%.0f', math.max(args.session_until, now_ms) + args.lease))
+    keep_session(session, math.max(args.session_until, now_ms) + args.lease, now_ms)
   end
   if args.audio_weight then
     audio_ahead = audio_ahead + args.audio_weight

@@ -25,6 +25,9 @@ struct ReviseArguments {
     #[serde(skip_serializing_if = "Option::is_none")]
     not_after: Option<u64>,
     given_at: UnixMs,
+    /// The time of issue of the token, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<u64>,
     later_month_from: UnixMs,
     #[serde(flatten)]
     charge: ChargeArguments,
@@ -39,6 +42,7 @@ impl Shared {
             revision: request.revision.get(),
             not_after: self.health.time_of(keys.shard(), self.timeout),
             given_at: request.at,
+            issued_at: request.token.issued_at,
             later_month_from: months.later.start(),
             charge: ChargeArguments::new(
                 request.charge,
@@ -49,8 +53,15 @@ impl Shared {
                 self.keep,
             ),
         };
-        let mut names =
-            vec![keys.rates(), keys.leases(), keys.open(), keys.month(months.earlier), keys.month(months.later)];
+        let mut names = vec![
+            keys.rates(),
+            keys.leases(),
+            keys.open(),
+            keys.month(months.earlier),
+            keys.month(months.later),
+            keys.revoked(None),
+            keys.revoked(request.token.id.as_deref()),
+        ];
         names.extend(session.map(|session| keys.session(&session.id)));
         Call::new(names, &arguments)
     }

@@ -36,11 +36,11 @@ impl Scripts {
             CachedScript { script: Script::new(&text), text: text.into() }
         };
         let (rates, open_charge) = (include_str!("rates.lua"), include_str!("open_charge.lua"));
-        let ended_sessions = include_str!("ended_sessions.lua");
+        let (token, ended_sessions) = (include_str!("token.lua"), include_str!("ended_sessions.lua"));
         Self {
-            admit: script(&[rates, include_str!("admit.lua")]),
+            admit: script(&[rates, token, include_str!("admit.lua")]),
             settle: script(&[open_charge, include_str!("settle.lua")]),
-            revise: script(&[rates, open_charge, include_str!("revise.lua")]),
+            revise: script(&[rates, token, open_charge, include_str!("revise.lua")]),
             void: script(&[include_str!("void.lua")]),
             open_session: script(&[rates, ended_sessions, include_str!("open_session.lua")]),
             list_sessions: script(&[ended_sessions, include_str!("list_sessions.lua")]),

@@ -125,6 +125,11 @@ impl Redis {
         Self::unwatched(settings, keep, clock, abandoned, include_str!("../tests/clock.lua"))
     }
 
+    /// Returns the key of the charges of a caller's session.
+    pub(crate) fn session_key(subject: &Subject, id: &str) -> String {
+        Keys::of(config::Namespace::Production, subject).session(id)
+    }
+
     /// Returns the key of the stream of a caller's records.
     pub(crate) fn ledger_of(subject: &Subject) -> String {
         Keys::of(config::Namespace::Production, subject).ledger()

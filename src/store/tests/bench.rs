@@ -119,6 +119,18 @@ impl Bench {
         }
     }
 
+    /// Returns the time for which the charges of a session are kept; Redis keeps it by its own clock.
+    pub(crate) fn kept_session(&self, subject: &Subject, id: &str) -> Duration {
+        let key = Redis::session_key(subject, id);
+        let command = ["PTTL", &key];
+        let left = match &self.place {
+            Place::Folder(_) => return Duration::MAX,
+            Place::Server(server) => server.run(&command),
+            Place::Cluster(cluster) => cluster.run(&key, &command),
+        };
+        Duration::from_millis(redis::from_redis_value(left).unwrap())
+    }
+
     /// Returns the records of a caller in this month.
     pub(crate) async fn entries(&self, subject: &Subject, month: Month) -> Vec<Entry> {
         match (&*self.store, &self.place) {
@@ -169,6 +181,7 @@ pub(crate) fn revise(ask: &AdmitRequest, at: UnixMs, charge: Charge) -> ReviseRe
         id: ask.id,
         revision: Revision::new(1),
         subject: ask.subject.clone(),
+        token: ask.token.clone(),
         session: ask.session.clone(),
         limits: Limits { requests: None, audio: None, concurrent: None, ..ask.limits },
         at,

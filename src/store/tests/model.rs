@@ -26,6 +26,8 @@ pub(super) struct Model {
     records: BTreeMap<PermitId, Entry>,
     settled: HashSet<PermitId>,
     revisions: HashMap<PermitId, Revision>,
+    /// The callers whose tokens with an id are revoked.
+    revoked: HashSet<Subject>,
 }
 
 impl Model {
@@ -61,6 +63,10 @@ impl Model {
         Decision { at: now, denial, account }
     }
 
+    pub(super) fn revoke(&mut self, subject: &Subject) {
+        self.revoked.insert(subject.clone());
+    }
+
     /// Returns the last revision of a permit.
     pub(super) fn revision(&self, id: PermitId) -> Revision {
         self.revisions.get(&id).copied().unwrap_or_default()
@@ -72,6 +78,7 @@ impl Model {
         let month = Month::of(known.as_ref().map_or(ask.at, |record| record.at));
         let mut spent = self.month(&ask.subject, month).total.charge();
         let last = self.revision(ask.id);
+        let is_revoked = ask.token.id.is_some() && self.revoked.contains(&ask.subject);
         let caller = self.callers.entry(ask.subject.clone()).or_default();
         caller.leases.retain(|_, until| *until > time);
         let outcome = match known {
@@ -82,7 +89,9 @@ impl Model {
                 let (after, limits) = (rest.plus(ask.charge), ask.limits);
                 let too_much = |grows: bool, after: u64, max: Option<u64>| grows && max.is_some_and(|max| after > max);
                 let grows = ask.charge.minus(record.cost);
-                let denial = if let Some(wait) = wait(caller.audio, time, limits.audio) {
+                let denial = if is_revoked {
+                    Some(Denial::Revoked)
+                } else if let Some(wait) = wait(caller.audio, time, limits.audio) {
                     Some(Denial::Audio { wait })
                 } else if too_much(grows.usd.get() > 0, after.usd.get(), limits.monthly_usd.map(NanoUsd::get)) {
                     Some(Denial::MonthlyUsd)

@@ -8,6 +8,7 @@ use super::edges::EVERY;
 use crate::config::AudioRate;
 use crate::domain::{AudioMs, Month, NanoUsd};
 use crate::identity::Caps;
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::{Charge, Ending};
 use crate::limits::session::InSession;
 use crate::limits::{AdmitRequest, Bucket, Denial, Limits, ReviseRequest, Revision, RevisionOutcome};
@@ -112,6 +113,87 @@ async fn a_change_counts_in_the_caps_of_the_session() {
         assert_eq!(bench.store.admit(Arc::new(fourth)).await.unwrap().denial, None);
         let fifth = AdmitRequest { estimate: charge(1, 1), ..asked() };
         assert_eq!(bench.store.admit(Arc::new(fifth)).await.unwrap().denial, Some(Denial::SessionCaps));
+    }
+}
+
+#[tokio::test]
+async fn a_change_with_a_revoked_token_changes_nothing() {
+    for make in EVERY {
+        let bench = make();
+        let (alice, bob) = (subject("alice"), subject("bob"));
+        for who in [&alice, &bob] {
+            bench.tell_the_time(who);
+        }
+        let until = bench.store.now(&alice).plus(Duration::from_hours(24 * 365 * 100));
+        let token =
+            |id: Option<&str>, issued_at| TokenRef { id: id.map(str::to_owned), issued_at, ..TokenRef::default() };
+        let asked = AdmitRequest { token: token(Some("one"), Some(5)), ..ask(&alice, BUDGET, charge(5, 50)) };
+        let given = bench.store.admit(Arc::new(asked.clone())).await.unwrap();
+        let to = |number, usd| ReviseRequest {
+            revision: Revision::new(number),
+            ..revise(&asked, given.at, charge(usd, 60))
+        };
+        assert_eq!(outcome(&bench, &to(1, 6)).await, RevisionOutcome::Charged);
+        for (who, tokens) in [
+            (&bob, RevokedTokens::Named("one".to_owned())),
+            (&alice, RevokedTokens::Named("another".to_owned())),
+            (&alice, RevokedTokens::IssuedUpTo(4)),
+        ] {
+            bench.store.revoke(Revocation { subject: who.clone(), tokens, until }).await.unwrap();
+        }
+        assert_eq!(outcome(&bench, &to(2, 7)).await, RevisionOutcome::Charged, "others are revoked");
+        let tokens = RevokedTokens::Named("one".to_owned());
+        bench.store.revoke(Revocation { subject: alice.clone(), tokens, until }).await.unwrap();
+        let before = bench.store.revise(Arc::new(to(2, 7))).await.unwrap();
+        assert_eq!(before.outcome, RevisionOutcome::Charged, "asked again, it was made before");
+        // Neither more, nor less, nor what a budget refuses too.
+        for usd in [8, 1, 11] {
+            let refused = bench.store.revise(Arc::new(to(3, usd))).await.unwrap();
+            assert_eq!(refused.outcome, RevisionOutcome::Denied(Denial::Revoked));
+            assert_eq!((refused.account, total(&bench, &asked).await), (before.account, charge(7, 60)));
+        }
+        let other = |token| ReviseRequest { token, ..to(3, 7) };
+        for revoked in [token(Some("three"), Some(4)), token(Some("three"), None), token(None, Some(3))] {
+            assert_eq!(outcome(&bench, &other(revoked)).await, RevisionOutcome::Denied(Denial::Revoked));
+        }
+        assert_eq!(outcome(&bench, &other(token(Some("three"), Some(5)))).await, RevisionOutcome::Charged);
+    }
+}
+
+#[tokio::test]
+async fn the_caps_hold_after_the_token_has_expired_until_the_work_ends() {
+    for make in EVERY {
+        let bench = make();
+        let alice = subject("alice");
+        // Redis ends keys by its own clock: far from now, so that none of them is ended here.
+        bench.clock.advance(Duration::from_hours(24 * 365 * 100));
+        bench.tell_the_time(&alice);
+        let now = bench.clock.now();
+        let caps = Caps { usd: Some(NanoUsd::new(10)), audio: None };
+        let until =
+            |hours| Some(InSession { id: "one".to_owned(), caps, expires_at: now.plus(Duration::from_hours(hours)) });
+        let asked = |hours| AdmitRequest { session: until(hours), ..ask(&alice, Limits::default(), charge(3, 1)) };
+        let (live, other) = (asked(3), asked(1));
+        let given = bench.store.admit(Arc::new(live.clone())).await.unwrap();
+        let kept = bench.kept_session(&alice, "one");
+        // A request whose token expires sooner does not shorten that, nor does a change of it.
+        bench.store.admit(Arc::new(other.clone())).await.unwrap();
+        assert_eq!(outcome(&bench, &revise(&other, given.at, charge(4, 1))).await, RevisionOutcome::Charged);
+        let minute = Duration::from_mins(1);
+        assert!(bench.kept_session(&alice, "one").saturating_add(minute) >= kept, "it is kept as long as before");
+        bench.clock.advance(Duration::from_hours(2));
+        bench.tell_the_time(&alice);
+        // The embedded store forgets what has ended, after the next write.
+        for number in 1..3 {
+            let change = ReviseRequest { revision: Revision::new(number), ..revise(&live, given.at, charge(3, 1)) };
+            assert_eq!(outcome(&bench, &change).await, RevisionOutcome::Charged);
+        }
+        let to =
+            |number, usd| ReviseRequest { revision: Revision::new(number), ..revise(&live, given.at, charge(usd, 1)) };
+        assert_eq!(outcome(&bench, &to(3, 7)).await, RevisionOutcome::Denied(Denial::SessionCaps));
+        bench.store.settle(Arc::new(settlement(&other, given.at, charge(2, 1)))).await.unwrap();
+        assert_eq!(outcome(&bench, &to(4, 9)).await, RevisionOutcome::Denied(Denial::SessionCaps));
+        assert_eq!(outcome(&bench, &to(4, 8)).await, RevisionOutcome::Charged);
     }
 }
 

@@ -14,9 +14,13 @@ use super::bench::{Bench, Place, ask, charge, revise, settlement, subject};
 use super::model::Model;
 use crate::config::{AudioRate, RequestRate};
 use crate::domain::{AudioMs, Month, NanoUsd, Subject};
+use crate::identity::revocation::{Revocation, RevokedTokens, TokenRef};
 use crate::ledger::{Charge, Ending, Usage};
 use crate::limits::{AdmitRequest, Bucket, IfUnknown, Limits, ReviseRequest, Settlement};
 use crate::store::Redis;
+
+/// The token of a caller that is revoked.
+const TOKEN: &str = "a-token";
 
 /// A step of a sequence. Its numbers choose among the existing callers, plans and permits.
 #[derive(Debug, Clone)]
@@ -26,7 +30,9 @@ pub(super) enum Step {
     /// A repetition of an earlier question, as after a broken connection.
     AskAgain { which: usize },
     /// The charge of a permit is changed by a plan, with a new number or with an old one. The permit may be settled.
-    Revise { which: usize, plan: usize, audio: u64, more: u64, usd: u64, is_new: bool, is_open: bool },
+    Revise { which: usize, plan: usize, audio: u64, more: u64, usd: u64, is_new: bool, is_open: bool, with_token: bool },
+    /// A caller's token is revoked, which some of its changes come with.
+    Revoke { caller: usize },
     /// A permit is settled at this cost.
     Settle { which: usize, usd: u64, audio: u64 },
     /// A repetition of an earlier settlement.
@@ -40,16 +46,18 @@ pub(super) enum Step {
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.9), any::<bool>());
     let step = prop_oneof![
         10 => (0..2_usize, 0..PLANS, 1..30_000_u64, 0..40_u64)
             .prop_map(|(caller, plan, audio, usd)| Step::AdmitRequest { caller, plan, audio, usd }),
         2 => any::<usize>().prop_map(|which| Step::AskAgain { which }),
         4 => (any::<usize>(), 0..60_u64, 0..40_000_u64)
             .prop_map(|(which, usd, audio)| Step::Settle { which, usd, audio }),
-        4 => (any::<usize>(), 0..PLANS, 0..40_000_u64, 0..20_000_u64, 0..60_u64, prop::bool::weighted(0.8), prop::bool::weighted(0.9))
-            .prop_map(|(which, plan, audio, more, usd, is_new, is_open)| {
-                Step::Revise { which, plan, audio, more, usd, is_new, is_open }
+        4 => (any::<usize>(), 0..PLANS, (0..40_000_u64, 0..20_000_u64, 0..60_u64), flags)
+            .prop_map(|(which, plan, (audio, more, usd), (is_new, is_open, with_token))| {
+                Step::Revise { which, plan, audio, more, usd, is_new, is_open, with_token }
             }),
+        1 => (0..2_usize).prop_map(|caller| Step::Revoke { caller }),
         2 => any::<usize>().prop_map(|which| Step::SettleAgain { which }),
         1 => (0..2_usize, 0..60_u64, any::<bool>())
             .prop_map(|(caller, usd, charged)| Step::SettleUnknown { caller, usd, charged }),
@@ -122,7 +130,7 @@ impl<'a> Pair<'a> {
                     self.ask(again);
                 }
             }
-            Step::Revise { which, plan, audio, more, usd, is_new, is_open } => {
+            Step::Revise { which, plan, audio, more, usd, is_new, is_open, with_token } => {
                 let ids: Vec<_> = if is_open {
                     self.model.open().iter().map(|entry| (entry.id, entry.at)).collect()
                 } else {
@@ -134,8 +142,10 @@ impl<'a> Pair<'a> {
                 let limits = Limits { requests: None, concurrent: None, ..limits(plan, more) };
                 let revision = if is_new { last.next() } else { last };
                 let request = ReviseRequest { revision, ..revise(ask, at, charge(usd, audio)) };
-                self.revise(ReviseRequest { limits, ..request });
+                let token = TokenRef { id: with_token.then(|| TOKEN.to_owned()), ..TokenRef::default() };
+                self.revise(ReviseRequest { token, limits, ..request });
             }
+            Step::Revoke { caller } => self.revoke(self.callers[caller].clone()),
             Step::Settle { which, usd, audio } => {
                 let open = self.model.open();
                 if let Some(entry) = open.get(which % open.len().max(1)) {
@@ -180,6 +190,14 @@ impl<'a> Pair<'a> {
         let request = Arc::new(request);
         let said = self.insist(|| self.bench.store.revise(Arc::clone(&request)));
         assert_eq!(said, expected, "{request:?}");
+    }
+
+    fn revoke(&mut self, subject: Subject) {
+        self.bench.tell_the_time(&subject);
+        self.model.revoke(&subject);
+        let until = self.bench.clock.now().plus(Duration::from_hours(24 * 365 * 100));
+        let revocation = Revocation { subject, tokens: RevokedTokens::Named(TOKEN.to_owned()), until };
+        self.insist(|| self.bench.store.revoke(revocation.clone()));
     }
 
     fn settle(&mut self, settlement: Settlement) {

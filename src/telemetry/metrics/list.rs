@@ -80,6 +80,12 @@ macro_rules! with_every_family {
             CONNECTIONS_LIMIT: Gauge<1> = "voxgate_connections_limit" ["listener"];
             /// Connections closed by a limit: idle (longest idle, closed to make room), limit (none was idle), address_limit, control_frames.
             CONNECTIONS_CLOSED: Counter<1> = "voxgate_connections_closed_total" ["reason"];
+            /// Open live sessions.
+            LIVE_SESSIONS: Gauge<0> = "voxgate_live_sessions" [];
+            /// Limit for open live sessions (live.max_sessions).
+            LIVE_SESSIONS_LIMIT: Gauge<0> = "voxgate_live_sessions_limit" [];
+            /// Turns of live sessions by outcome: transcribed, failed.
+            LIVE_TURNS: Counter<2> = "voxgate_live_turns_total" ["model", "outcome"];
             /// Open streams to clients.
             STREAMS: Gauge<0> = "voxgate_streams_in_flight" [];
             /// Bytes of spooled recordings, in memory and on disk.

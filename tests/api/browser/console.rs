@@ -66,7 +66,7 @@ fn reply(seen: &Seen, steps: &Steps) -> Reply {
 }
 
 /// Runs the script and returns what it found by its names. `on` hears of each step that the page shows.
-fn run(mut command: Command, on: impl Fn(&str)) -> BTreeMap<String, Vec<Value>> {
+pub(super) fn run(mut command: Command, on: impl Fn(&str)) -> BTreeMap<String, Vec<Value>> {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
@@ -242,7 +242,15 @@ async fn code_runs(gateway: &Gateway, codes: &Value) {
 #[tokio::test]
 async fn a_setting_ends_the_page_alone() {
     let gateway = Setup::new().config("[console]\nenabled = false\n").start().await;
-    for (path, status) in [("/", 404), ("/console/console.js", 404), ("/voxgate.js", 200), ("/docs", 200)] {
+    let paths = [
+        ("/", 404),
+        ("/console/console.js", 404),
+        ("/voxgate.js", 200),
+        ("/voxgate/live.js", 200),
+        ("/voxgate/nothing.js", 404),
+        ("/docs", 200),
+    ];
+    for (path, status) in paths {
         assert_eq!(gateway.send(gateway.request(reqwest::Method::GET, path)).await.status, status, "{path}");
     }
     let gateway = Gateway::start().await;

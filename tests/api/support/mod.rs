@@ -11,6 +11,7 @@
 //!   connections for clients of HTTP/2.
 //! * [`scrape`], [`busy_gateway`]: what `/metrics` says; [`collector`], [`spans`]: traces.
 //! * [`contract`]: `openapi.yaml`, which every answer is checked against.
+//! * [`live`]: a client of a live session.
 //! * [`sessions`], [`revocation`], [`usage_command`]: what an operator or a backend does; [`transcribe`]: what a person with
 //!   recordings does.
 //! * [`compose_file`], [`repository`]: files of this repository.
@@ -30,6 +31,7 @@ pub(crate) mod form;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod issuer;
+pub(crate) mod live;
 pub(crate) mod money;
 #[path = "../../support/ogg.rs"]
 #[allow(dead_code, reason = "the tests of decoding use the rest")]

@@ -32,6 +32,11 @@ impl Talk {
         u64::try_from((self.0.len() / 2 * 1000).div_ceil(RATE)).unwrap()
     }
 
+    /// The samples alone: 16 bit, little-endian.
+    pub(crate) fn pcm(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The recording as a WAV file.
     pub(crate) fn wav(&self) -> Vec<u8> {
         let data = u32::try_from(self.0.len()).unwrap();

@@ -9,6 +9,7 @@ use crate::admission::open_charge::PendingCharge;
 use crate::admission::permit::Permit;
 use crate::config::{Model, RequestRate};
 use crate::domain::{AudioMs, Length};
+use crate::identity::revocation::TokenRef;
 use crate::ledger::{Charge, Report, Usage};
 use crate::limits::{Bucket, Limits, ReviseRequest, Revision, Settlement};
 use crate::store::Redis;
@@ -75,6 +76,7 @@ impl Run {
                 id,
                 revision: account.revision,
                 subject: account.subject.clone(),
+                token: TokenRef::default(),
                 session: None,
                 limits,
                 at: account.at,

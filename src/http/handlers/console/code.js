@@ -3,6 +3,8 @@
 import { $, copy, element } from "./dom.js";
 
 const WAYS = [["curl", "curl", curl], ["python", "Python", python], ["javascript", "JavaScript", javascript]];
+/** A live session. Python's usual clients do not read an answer while they send. */
+const LIVE_WAYS = [["curl", "curl", liveCurl], ["javascript", "JavaScript", liveJavascript]];
 let shown = "curl";
 let request = null;
 
@@ -14,19 +16,24 @@ export function start() {
   $("tabs").addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const at = WAYS.findIndex(([id]) => id === shown);
-    const [next] = WAYS[(at + step + WAYS.length) % WAYS.length];
+    const ways = waysOf(request);
+    const at = ways.findIndex(([id]) => id === shown);
+    const [next] = ways[(at + step + ways.length) % ways.length];
     choose(next);
     $(`tab-${next}`).focus();
   });
   $("copy-code").addEventListener("click", () => copy($("code").textContent, $("code-said")));
 }
 
-/** Shows a call: `{base, name, call}`. */
+/** Shows a call: `{base, name, call}`, or `{base, isLive, call}`. */
 export function show(given) {
-  request = { ...given, name: pasteable(given.name) };
-  choose(shown);
+  request = { ...given, name: pasteable(given.name ?? "") };
+  const ways = waysOf(request).map(([id]) => id);
+  for (const [way] of WAYS) $(`tab-${way}`).hidden = !ways.includes(way);
+  choose(ways.includes(shown) ? shown : ways[0]);
 }
+
+const waysOf = ({ isLive }) => (isLive ? LIVE_WAYS : WAYS);
 
 function choose(id) {
   shown = id;
@@ -35,7 +42,7 @@ function choose(id) {
     $(`tab-${way}`).tabIndex = way === id ? 0 : -1;
   }
   $("code").setAttribute("aria-labelledby", `tab-${id}`);
-  const [, , write] = WAYS.find(([way]) => way === id);
+  const [, , write] = waysOf(request).find(([way]) => way === id);
   $("code").firstElementChild.textContent = write(request);
 }
 
@@ -133,5 +140,30 @@ function javascript({ base, name, call }) {
     ...(isText
       ? ["for await (const event of transcript) {", `  if (event.type === "transcript.text.delta") process.stdout.write(event.delta);`, "}", "console.log();"]
       : ["console.log(await transcript.text);"]),
+  ].join("\n");
+}
+
+function liveCurl({ base, call }) {
+  const list = Object.entries(call).flatMap(([field, value]) => (Array.isArray(value) ? value.map((item) => [`${field}[]`, item]) : [[field, value]]));
+  const query = new URLSearchParams([...list, ["audio_format", "pcm16"], ["sample_rate", "16000"]]);
+  return [
+    "arecord -q -t raw -f S16_LE -r 16000 |",
+    `  curl -sN -X POST -T . ${shell(`${base}v1/live/stream?${query}`)} \\`,
+    `  -H "Authorization: Bearer $VOXGATE_TOKEN"`,
+  ].join("\n");
+}
+
+function liveJavascript({ base, call }) {
+  return [
+    "// In a page whose origin is in cors.origins. Your backend opens a session for its user.",
+    `import { live } from ${quoted(`${base}voxgate.js`)};`,
+    "",
+    "const session = await live({",
+    `  token: async () => (await (await fetch("/my/session", { method: "POST" })).json()).token,`,
+    ...Object.entries(call).map(([option, value]) => `  ${option}: ${quoted(value)},`),
+    "  onDelta: (delta) => document.body.append(delta),",
+    "});",
+    `document.querySelector("button").onclick = () => session.stop();`,
+    "console.log((await session.result).text);",
   ].join("\n");
 }

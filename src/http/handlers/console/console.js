@@ -5,6 +5,7 @@ import { models } from "../voxgate.js";
 import * as code from "./code.js";
 import { $, announce, duration, element, say } from "./dom.js";
 import * as failures from "./failures.js";
+import * as live from "./live.js";
 import * as options from "./options.js";
 import * as result from "./result.js";
 import { account, asError, base, fresh, gateway, send } from "./sending.js";
@@ -25,12 +26,13 @@ code.start();
 options.start(showCode);
 result.start({ again, cancel });
 sources.start(add);
+live.start(showCode);
 tokens.onToken(onToken);
 tokens.start();
 loadModels();
 showCode();
 addEventListener("beforeunload", (event) => {
-  if (sources.isRecording() || items.some(({ state }) => state === "sending")) event.preventDefault();
+  if (sources.isRecording() || live.isRunning() || items.some(({ state }) => state === "sending")) event.preventDefault();
 });
 
 async function onToken(token) {
@@ -65,6 +67,7 @@ function add(recordings) {
     address: URL.createObjectURL(recording.blob),
   }));
   items.push(...added);
+  if (!live.isRunning()) live.choose(false);
   isPaused = false;
   if (!isSending || !selected) select(added[0]);
   // On a small screen the transcript is below.
@@ -202,5 +205,6 @@ function showQueue() {
 }
 
 function showCode() {
+  if (live.isChosen()) return code.show({ base, isLive: true, call: { model: options.DEFAULT_MODEL, ...options.call() } });
   code.show({ base, name: selected?.name ?? "recording.webm", call: { model: options.DEFAULT_MODEL, ...options.call() } });
 }

@@ -46,6 +46,9 @@ const ADVICE = table({
   connection_lost: ({ maybeCharged }) => (maybeCharged ? null : "Is the gateway running? Then send it again."),
   incomplete: "The text so far is below.",
   recording_unreadable: "Choose the file again.",
+  live_disabled: "The operator can turn them on: [live] enabled = true.",
+  live_session_deleted: "Another program of this caller ended it.",
+  live_too_far_ahead: "The provider is slower than speech. Try another model.",
   redirected: "Open the page at the gateway's own address. Another one may have the recording.",
 });
 
@@ -59,6 +62,7 @@ const TITLES = table({
   transcript_incomplete: "Not all of it was transcribed",
   recording_unreadable: "The file can no longer be read",
   page_failed: "The page failed",
+  live_disabled: "This gateway has no live sessions",
 });
 
 const TITLES_BY_STATUS = { 403: "Not allowed", 413: "Too large", 415: "Not a recording that the gateway knows", 429: "Too much at once", 503: "Not available now" };
@@ -82,6 +86,9 @@ export function waitOf({ error, repeats }) {
   return error.retryAfter !== null && error.retryAfter <= 300 ? error.retryAfter : null;
 }
 
+/** The title, the message and the advice for an error. */
+export const wordsFor = (error) => [titleOf(error), told(MESSAGES[error.code], error) ?? error.message, told(ADVICE[error.code], error)];
+
 /** Shows the failure of an item, or hides the box. `seconds` counts down until it is sent again. */
 export function show(item, again) {
   const box = $("failure");
@@ -89,8 +96,8 @@ export function show(item, again) {
   box.hidden = !error;
   if (!error || box.item === item && box.error === error) return;
   [box.item, box.error] = [item, error];
-  const children = [element("strong", {}, titleOf(error)), element("p", {}, told(MESSAGES[error.code], error) ?? error.message)];
-  const advice = told(ADVICE[error.code], error);
+  const [title, message, advice] = wordsFor(error);
+  const children = [element("strong", {}, title), element("p", {}, message)];
   const isFinal = waitOf(item) === null;
   const countdown = isFinal ? null : element("span", { id: "countdown", "aria-live": "off" });
   const said = [advice, error.maybeCharged ? MAY_COST : null, countdown].filter(Boolean);

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_OPENER_POLICY, CROSS_ORIGIN_RESOURCE_POLICY,
-    PERMISSIONS_POLICY,
+    HeaderName, PERMISSIONS_POLICY,
 };
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -33,6 +33,27 @@ const PAGE: &str = include_str!("index.html");
 /// The browser module.
 const MODULE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/client/voxgate.js"));
 
+/// Embeds files of the folder that the module loads its parts from.
+macro_rules! parts {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/client/voxgate/", $name)))),+]
+    };
+}
+
+/// The parts of the module that a page loads when it opens a live session, by their names.
+static PARTS: &[(&str, &str)] = parts![
+    "backlog.js",
+    "live.js",
+    "processor.js",
+    "reader.js",
+    "requests.js",
+    "sender.js",
+    "session.js",
+    "shared.js",
+    "sources.js",
+    "transcript.js",
+];
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A file of the page.
@@ -52,8 +73,8 @@ macro_rules! assets {
 /// The files of the page.
 static ASSETS: &[Asset] = assets! {
     SCRIPT => "" [
-        "code.js", "console.js", "dom.js", "exports.js", "failures.js", "options.js", "player.js", "result.js", "sending.js",
-        "sources.js", "token.js",
+        "code.js", "console.js", "dom.js", "exports.js", "failures.js", "live.js", "options.js", "player.js", "result.js",
+        "sending.js", "sources.js", "token.js",
     ],
     "text/css; charset=utf-8" => "" ["colors.css", "console.css"],
     "image/svg+xml" => "" ["icon.svg"],
@@ -63,6 +84,8 @@ static ASSETS: &[Asset] = assets! {
 /// The page, the module and the files, each with its tag.
 static PAGE_DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::new("text/html; charset=utf-8", PAGE));
 static MODULE_DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::new(SCRIPT, MODULE));
+static PART_DOCUMENTS: LazyLock<HashMap<&'static str, Document>> =
+    LazyLock::new(|| PARTS.iter().map(|(name, text)| (*name, Document::new(SCRIPT, *text))).collect());
 static ASSET_DOCUMENTS: LazyLock<HashMap<&'static str, Document>> =
     LazyLock::new(|| ASSETS.iter().map(|asset| (asset.name, Document::new(asset.content_type, asset.bytes))).collect());
 
@@ -93,8 +116,19 @@ pub(in crate::http) async fn asset(
 /// Serves the browser module. It is public code without any right, so a page of any origin may load it: whether that page
 /// may call the gateway is a question of its own (`cors.origins`).
 pub(in crate::http) async fn module(request: HttpRequest) -> HttpResponse {
-    let headers = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")];
-    MODULE_DOCUMENT.answer(&request, headers)
+    MODULE_DOCUMENT.answer(&request, for_any_origin())
+}
+
+/// Serves a part of the browser module, on the same terms.
+pub(in crate::http) async fn module_part(name: Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let unknown = || ApiError::not_found("GET", &format!("/voxgate/{name}"));
+    let part = PART_DOCUMENTS.get(name.as_str()).ok_or_else(unknown)?;
+    Ok(part.answer(&request, for_any_origin()))
+}
+
+/// Builds the headers that let a page of any origin load a script.
+fn for_any_origin() -> [(HeaderName, &'static str); 2] {
+    [(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")]
 }
 
 /// Fails as an unknown path does if the settings end the console.

@@ -26,6 +26,8 @@ export const DEFAULT_MODEL = "gpt-transcribe";
 const LANGUAGES = "en de fr es it pt nl pl uk ru tr sv da fi cs el ro hu ar he hi ja ko zh".split(" ");
 
 let known = [];
+/** True while the options are those of a live session. */
+let isLive = false;
 /** What was chosen, also of what the current model does not take. */
 const chosen = { model: null, task: "transcribe", format: "json", language: "", keywords: "", prompt: "", stream: true };
 let notify = () => {};
@@ -47,9 +49,13 @@ export function start(onChange) {
 /** Offers these models. */
 export function offer(models) {
   known = models;
-  if (!known.some(({ id }) => id === chosen.model)) {
-    chosen.model = (known.find(({ id }) => id === DEFAULT_MODEL) ?? known[0])?.id ?? null;
-  }
+  show();
+  notify();
+}
+
+/** Offers the options of a live session, or of a recording. */
+export function offerLive(wanted) {
+  isLive = wanted;
   show();
   notify();
 }
@@ -62,12 +68,13 @@ export function call() {
   const isTranslation = task() === "translate";
   const list = (text) => text.split(",").map((item) => item.trim()).filter(Boolean);
   // Without a model the gateway takes its own default.
-  const options = chosen.model ? { model: chosen.model } : {};
+  const options = model() ? { model: model() } : {};
   const languages = list(chosen.language);
   if (!isTranslation && languages.length > 1 && has("languages")) options.languages = languages;
   else if (!isTranslation && languages.length > 0 && has("language")) options.language = languages[0];
   if (!isTranslation && has("keywords") && list(chosen.keywords).length > 0) options.keywords = list(chosen.keywords);
   if (has("prompt") && chosen.prompt.trim()) options.prompt = chosen.prompt.trim();
+  if (isLive) return options;
   if (format() !== "json") options.response_format = format();
   if (format() === "verbose_json" && !isTranslation && takes.timestamps === "model" && has("timestamp_granularities")) {
     options.timestamp_granularities = ["word", "segment"];
@@ -84,9 +91,17 @@ export function reveal(param) {
 export const hasField = (param) => Boolean(fieldOf(param));
 const fieldOf = (param) => $("options").elements.namedItem({ __proto__: null, response_format: "format", languages: "language" }[param] ?? param);
 
-const facts = () => known.find(({ id }) => id === chosen.model)?.voxgate ?? UNKNOWN;
+/** The models that take what is to be sent. A gateway that does not tell may take it. */
+const models = () => known.filter(({ voxgate }) => !isLive || voxgate?.live !== "none");
+
+function model() {
+  const ids = models().map(({ id }) => id);
+  return [chosen.model, DEFAULT_MODEL].find((id) => ids.includes(id)) ?? ids[0] ?? null;
+}
+
+const facts = () => known.find(({ id }) => id === model())?.voxgate ?? UNKNOWN;
 const has = (option) => facts().options.includes(option);
-const task = () => (facts().tasks.includes(chosen.task) ? chosen.task : (facts().tasks[0] ?? "transcribe"));
+const task = () => (isLive ? "transcribe" : facts().tasks.includes(chosen.task) ? chosen.task : (facts().tasks[0] ?? "transcribe"));
 const format = () => (facts().formats.includes(chosen.format) ? chosen.format : (facts().formats[0] ?? "json"));
 
 function show() {
@@ -96,8 +111,8 @@ function show() {
   const fields = [modelField(takes)];
   const tasks = [["transcribe", "Transcribe"], ["translate", "Translate into English"]];
   const pair = [];
-  if (takes.tasks.length > 1) pair.push(select("task", "Task", tasks, task()));
-  if (takes.formats.length > 1) pair.push(select("format", "Format", takes.formats.map((name) => [name, FORMATS[name] ?? name]), format()));
+  if (takes.tasks.length > 1 && !isLive) pair.push(select("task", "Task", tasks, task()));
+  if (takes.formats.length > 1 && !isLive) pair.push(select("format", "Format", takes.formats.map((name) => [name, FORMATS[name] ?? name]), format()));
   if (!isTranslation && (has("language") || has("languages"))) pair.push(languageField());
   if (pair.length > 0) fields.push(element("div", { class: "pair" }, ...pair));
   if (!isTranslation && has("keywords")) {
@@ -106,30 +121,31 @@ function show() {
   if (has("prompt")) fields.push(text("prompt", "Prompt", { placeholder: "What the recording is about" }));
   const box = element("input", { type: "checkbox", name: "stream", id: "option-stream" });
   box.checked = chosen.stream;
-  fields.push(element("label", { class: "check" }, box, "Stream the text as it comes"));
+  if (!isLive) fields.push(element("label", { class: "check" }, box, "Stream the text as it comes"));
   $("options").replaceChildren(...fields);
   if (focused) $("options").elements.namedItem(focused)?.focus();
   summarize();
 }
 
 function summarize() {
-  const parts = [chosen.model ?? DEFAULT_MODEL, task() === "translate" ? "into English" : chosen.language || null, FORMATS[format()] ?? format()];
+  const kind = isLive ? null : (FORMATS[format()] ?? format());
+  const parts = [model() ?? DEFAULT_MODEL, task() === "translate" ? "into English" : chosen.language || null, kind];
   $("options-summary").textContent = parts.filter(Boolean).join(" · ");
 }
 
 function modelField(takes) {
-  const models = known.length > 0 ? known.map(({ id }) => [id, id]) : [["", "Needs a token"]];
-  const field = select("model", "Model", models, chosen.model, describe(takes));
-  field.querySelector("select").disabled = known.length === 0;
+  const offered = models().map(({ id }) => [id, id]);
+  const none = [["", known.length > 0 ? "None takes live sound" : "Needs a token"]];
+  const field = select("model", "Model", offered.length > 0 ? offered : none, model(), offered.length > 0 ? describe(takes) : null);
+  field.querySelector("select").disabled = offered.length === 0;
   return field;
 }
 
 function describe(takes) {
-  if (known.length === 0) return null;
   if (takes.unknown) return "This gateway does not tell what the model takes. It refuses what it does not take.";
   const price = takes.usd_per_minute === null || takes.usd_per_minute === undefined ? null : `${dollars(takes.usd_per_minute)} a minute`;
   const times = { model: "gives times", pieces: "times of pieces" }[takes.timestamps] ?? "no times";
-  return [price, takes.streams ? "streams" : "answers whole", times].filter(Boolean).join(" · ");
+  return [price, ...(isLive ? [] : [takes.streams ? "streams" : "answers whole", times])].filter(Boolean).join(" · ");
 }
 
 function languageField() {

@@ -242,12 +242,12 @@ function factsOf({ response, record, done, firstAt, lastAt, seconds, month, blob
   ];
 }
 
-function usageOf(usage) {
+export function usageOf(usage) {
   if (usage?.type === "tokens") return [plural(usage.total_tokens, "token"), `${usage.input_tokens} in, ${usage.output_tokens} out`];
   return usage?.type === "duration" ? [duration(usage.seconds), "billed"] : [null];
 }
 
-function costOf(record) {
+export function costOf(record) {
   if (!record) return [null];
   const { status, cost, estimate } = record;
   return status === "open" ? [dollars(estimate.usd), "estimate"] : [dollars((cost ?? estimate).usd)];
@@ -258,7 +258,7 @@ function minuteOf({ requests, audio }) {
   return parts.length > 0 ? parts : ["no limit"];
 }
 
-function monthOf(month) {
+export function monthOf(month) {
   if (!month) return [null];
   const { monthly_usd: usd, monthly_audio_ms: ms } = month.left;
   const parts = [usd !== null && dollars(usd), ms !== null && `${duration(ms / 1000)} of audio`].filter(Boolean);

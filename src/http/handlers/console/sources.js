@@ -7,7 +7,7 @@ const SAMPLES = [["sentence.mp3", "Sentence"], ["talk.mp3", "Short talk"], ["fre
 const MAX_RECORDING_SECONDS = 14_400;
 /** As text in a field it is copied several times. */
 const MAX_DATA_URL = 48_000_000;
-const HINT = "The transcript appears as soon as you stop.";
+export const HINT = "The transcript appears as soon as you stop.";
 
 let take = () => {};
 let recording = null;
@@ -59,6 +59,7 @@ function show(isOn) {
   $("record").classList.toggle("on", isOn);
   $("record").setAttribute("aria-label", isOn ? "Stop and transcribe" : "Record");
   $("recording").hidden = !isOn;
+  $("way-live").disabled = isOn;
   $("send-hint").textContent = isOn ? "Listening. Press again to stop and transcribe." : HINT;
   onLevel(0, 0);
 }

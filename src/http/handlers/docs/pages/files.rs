@@ -21,6 +21,7 @@ pub(super) static PICTURES: &[File] = files![
     "docs/images/console-360-dark.png",
     "docs/images/console-360.png",
     "docs/images/console-dark.png",
+    "docs/images/console-live.png",
     "docs/images/console.png",
     "docs/images/operator-360.png",
     "docs/images/operator.png",

@@ -50,6 +50,7 @@ pub(super) static GROUPS: &[Group] = &[
                 "Formats and codecs, and how the length of a recording is measured.",
             "long-audio" "Long recordings" = "docs/long-audio.md":
                 "Recordings of some hours, and subtitles from models that give no times.",
+            "live" "Live" = "docs/live.md": "Words while they are spoken: from a page, a phone, a shell.",
             "errors" "Errors" = "docs/errors.md": "Every error code, its meaning and its remedy.",
             "browser-module" "Browser module" = "client/README.md":
                 "The browser module: record and transcribe in a web page of your own.",

@@ -1,0 +1,445 @@
+//! The task of a session: the only place where a session changes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::clocks::Clocks;
+use super::credit::{Credit, CreditParts, Spent};
+use super::error::{LiveFailure, PieceRefused};
+use super::registry::SessionSlot;
+use super::session::{Command, Commands, LiveSession, PieceOrigin, check_piece};
+use super::status::{Phase, Position};
+use super::turn_sender::TurnSender;
+use super::turns::{JoinedTurn, Turns};
+use crate::admission::{Admission, Refusal};
+use crate::config;
+use crate::domain::AudioMs;
+use crate::exchange::Exchange;
+use crate::identity::Caller;
+use crate::intake::Spool;
+use crate::ledger::Charge;
+use crate::models::TargetChain;
+use crate::speech::{CutReport, Heard, LiveSound, LiveSoundError, Piece, Samples, Span};
+use crate::split::join::{Times, TurnJoiner};
+
+/// The largest distance between the audio and its transcript.
+pub const MAX_AHEAD: Duration = Duration::from_mins(10);
+
+/// The parts of a session.
+pub struct LiveWork {
+    /// `[live]`
+    pub settings: config::Live,
+    /// Admission by the settings at the opening.
+    pub admission: Arc<Admission>,
+    /// The caller that opened the session.
+    pub caller: Caller,
+    /// The model entries.
+    pub targets: TargetChain,
+    /// The permit and the record of the session.
+    pub exchange: Exchange,
+    /// The charge that the permit holds: the first slice.
+    pub held: Charge,
+    /// The audio that is charged ahead.
+    pub slice: AudioMs,
+    /// The decoder.
+    pub sound: LiveSound,
+    /// The sender of turns.
+    pub sender: TurnSender,
+    /// The source of the times of segments.
+    pub times: Times,
+    /// The largest number of turns that are at providers at the same time.
+    pub at_once: usize,
+    /// The longest audio of the session.
+    pub max_audio: AudioMs,
+    /// Writes the members of an error.
+    pub describe: fn(&LiveFailure) -> Value,
+}
+
+/// Opens a session to clients, and starts its task on the worker of this call. `slot` is its place among the open ones.
+pub fn start(work: LiveWork, session: &Arc<LiveSession>, commands: Commands, slot: SessionSlot) {
+    let (sessions, keep) = (Arc::clone(slot.sessions()), work.settings.keep_events);
+    sessions.add(session);
+    let session = Arc::clone(session);
+    tokio::task::spawn_local(async move {
+        let id = session.id().clone();
+        Task::new(work, session, commands).run().await;
+        drop(slot);
+        sessions.ended(&id);
+        sleep(keep).await;
+        sessions.forget(&id);
+    });
+}
+
+/// A session at work.
+struct Task {
+    over: OverOnDrop,
+    commands: Commands,
+    exchange: Exchange,
+    sound: Sound,
+    turns: Turns,
+    credit: Credit,
+    clocks: Clocks,
+    position: Position,
+    /// Everything before is in a turn, or silence that is not sent.
+    decided: Samples,
+    max_audio: AudioMs,
+    /// The failure that ends the session as soon as the turns at providers are over.
+    failure: Option<LiveFailure>,
+    report: Rc<Cell<CutReport>>,
+}
+
+/// The decoder, which is away while it works.
+enum Sound {
+    Idle(Box<LiveSound>),
+    Working(LocalBoxFuture<'static, Worked>),
+    Ended,
+}
+
+/// The result of the decoder's work.
+struct Worked {
+    sound: Box<LiveSound>,
+    heard: Result<Heard, LiveSoundError>,
+    /// The answer to the request that brought the piece; `None` for the end of the audio.
+    reply: Option<oneshot::Sender<Result<Position, PieceRefused>>>,
+}
+
+impl Task {
+    fn new(work: LiveWork, session: Arc<LiveSession>, commands: Commands) -> Self {
+        let LiveWork { settings, admission, caller, targets, exchange, held, slice, sound, .. } = work;
+        let (charge, text) = (exchange.permit().charge(), work.sender.job.options.text_bytes());
+        let report = Rc::new(Cell::new(CutReport::default()));
+        exchange.record().cutting(Rc::clone(&report));
+        let credit = Credit::new(CreditParts { admission, caller, targets, charge, text, slice, held });
+        Self {
+            over: OverOnDrop { session, describe: work.describe },
+            commands,
+            exchange,
+            sound: Sound::Idle(Box::new(sound)),
+            turns: Turns::new(work.sender, TurnJoiner::new(work.times), work.at_once),
+            credit,
+            clocks: Clocks::start(settings.idle_timeout, settings.max_time),
+            position: Position::default(),
+            decided: Samples::default(),
+            max_audio: work.max_audio,
+            failure: None,
+            report,
+        }
+    }
+
+    /// Works until the session is over.
+    async fn run(mut self) {
+        while !self.advance().await {
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                answer = self.credit.answer() => self.take_credit(answer),
+                () = self.turns.answer() => {}
+                worked = self.sound.worked() => self.take_sound(worked),
+                command = self.commands.0.recv(), if self.sound.is_free() => self.take_command(command),
+                () = sleep_until(wake) => self.end_if_due(),
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Returns the time at which something is due.
+    fn wake(&self) -> Instant {
+        let credit = self.credit.next_look();
+        if self.phase() == Phase::Open { credit.min(self.clocks.end()) } else { credit }
+    }
+
+    /// Does all that can be done without waiting. Returns true if the session is over.
+    async fn advance(&mut self) -> bool {
+        while let Some(joined) = self.turns.join_next() {
+            if let Err(error) = self.write(joined).await {
+                self.fail(error);
+            }
+        }
+        let mut spent = self.spent();
+        loop {
+            let next = self.turns.next_to_send();
+            let Some(length) = next else { break };
+            let estimate = self.credit.estimate(length);
+            if !self.credit.covers(spent, estimate) {
+                break;
+            }
+            self.credit.sent(length);
+            self.turns.send_next(estimate);
+            spent = Spent { set_aside: self.turns.set_aside(), ..spent };
+        }
+        let is_over = self.turns.are_over() && !matches!(self.sound, Sound::Working(_));
+        let has_ended = self.failure.is_some() || matches!(self.sound, Sound::Ended);
+        if is_over && has_ended {
+            return true;
+        }
+        self.credit.ask_if_needed(spent, self.turns.next_to_send(), Instant::now());
+        self.over.session.set_transcribed(self.transcribed().audio_ms());
+        false
+    }
+
+    fn spent(&mut self) -> Spent {
+        Spent { finished: self.exchange.cost_of_finished_pieces(), set_aside: self.turns.set_aside() }
+    }
+
+    /// Writes the events of a turn.
+    async fn write(&mut self, joined: JoinedTurn) -> Result<(), LiveFailure> {
+        let events = &self.over.session.events;
+        match joined {
+            JoinedTurn::Words(segments) => {
+                for segment in segments {
+                    self.exchange.delivered();
+                    events.push_delta(&segment.delta, &segment.delta_event()).await?;
+                    events.push(&segment.segment_event()).await?;
+                }
+            }
+            JoinedTurn::Failed { span, error } => {
+                let event = turn_error((self.over.describe)(&LiveFailure::Turn(error)), span);
+                events.push(&event).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_credit(&mut self, answer: Result<(), Arc<Refusal>>) {
+        if let Err(refusal) = answer {
+            self.turns.drop_waiting();
+            let heard = self.turns.joined_until().audio_ms();
+            self.fail(LiveFailure::NotAdmitted { refusal, heard });
+        }
+    }
+
+    fn take_command(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Audio { seq, piece, origin, reply }) => match self.check(seq, origin) {
+                Ok(None) => self.decode(piece, reply),
+                // The client may have left.
+                Ok(Some(position)) => drop(reply.send(Ok(position))),
+                Err(refused) => drop(reply.send(Err(refused))),
+            },
+            Some(Command::End) => self.end(),
+            Some(Command::TooFarAhead) => self.fail_too_far_ahead(),
+            Some(Command::Delete) => {
+                self.turns.give_up();
+                self.failure = Some(LiveFailure::Deleted);
+            }
+            // Every handle is gone, and with them everybody who could read.
+            None => self.end(),
+        }
+    }
+
+    /// Checks a piece. Returns the position if the session has it already.
+    fn check(&mut self, seq: u64, origin: PieceOrigin) -> Result<Option<Position>, PieceRefused> {
+        let known = check_piece(self.phase(), self.position, seq)?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        // A client that is told to come again is there.
+        self.clocks.heard();
+        let max = MAX_AHEAD;
+        let is_far_ahead = self.ahead().duration() >= max;
+        match origin {
+            PieceOrigin::Stream if is_far_ahead => {
+                self.fail_too_far_ahead();
+                Err(PieceRefused::Ended)
+            }
+            PieceOrigin::Request if is_far_ahead => Err(PieceRefused::TooFarAhead { max }),
+            PieceOrigin::Request if self.turns.is_waiting() => match self.credit.throttled() {
+                Some(refusal) => Err(PieceRefused::NotAdmitted(Arc::clone(refusal))),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the length of the audio that waits to be transcribed.
+    fn ahead(&self) -> AudioMs {
+        let audio = Samples::from_ms(self.position.audio.get());
+        audio.saturating_sub(self.transcribed()).audio_ms()
+    }
+
+    /// Returns the position up to which the audio is transcribed, or known to be silence.
+    fn transcribed(&self) -> Samples {
+        if self.turns.are_over() { self.decided } else { self.turns.joined_until() }
+    }
+
+    fn decode(&mut self, piece: Spool, reply: oneshot::Sender<Result<Position, PieceRefused>>) {
+        let Sound::Idle(mut sound) = std::mem::replace(&mut self.sound, Sound::Ended) else { return };
+        let work = async move {
+            let heard = sound.push(piece).await;
+            Worked { sound, heard, reply: Some(reply) }
+        };
+        self.sound = Sound::Working(work.boxed_local());
+    }
+
+    fn take_sound(&mut self, Worked { sound, heard, reply }: Worked) {
+        let is_end = reply.is_none();
+        self.report.set(sound.report());
+        self.exchange.record().sound(sound.media());
+        self.sound = if is_end { Sound::Ended } else { Sound::Idle(sound) };
+        let answer = match heard {
+            Ok(Heard { turns, audio, decided }) => {
+                self.take_turns(turns, decided);
+                let next_seq = self.position.next_seq.saturating_add(u64::from(!is_end));
+                self.position = Position { next_seq, audio: audio.audio_ms() };
+                self.over.session.set_position(self.position);
+                self.clocks.heard();
+                Ok(self.position)
+            }
+            Err(error @ (LiveSoundError::NotAudio { .. } | LiveSoundError::Busy(_))) => Err(PieceRefused::Sound(error)),
+            Err(error) => {
+                // What was heard before is transcribed.
+                if !is_end {
+                    self.finish_sound();
+                }
+                self.fail(LiveFailure::Sound(error));
+                Err(PieceRefused::Ended)
+            }
+        };
+        if let Some(reply) = reply {
+            // The client may have left: it asks again, and learns that the piece was taken.
+            let _ = reply.send(answer);
+        }
+        if self.position.audio >= self.max_audio {
+            self.end();
+        }
+    }
+
+    fn take_turns(&mut self, turns: Vec<Piece>, decided: Samples) {
+        let are_wanted = match &self.failure {
+            None | Some(LiveFailure::Sound(_) | LiveFailure::TooFarAhead { .. }) => true,
+            Some(_) => false,
+        };
+        if are_wanted {
+            self.turns.add(turns);
+        }
+        self.decided = decided;
+    }
+
+    fn end_if_due(&mut self) {
+        if self.phase() == Phase::Open && self.clocks.end() <= Instant::now() {
+            self.end();
+        }
+    }
+
+    /// Takes no more audio, and transcribes the rest.
+    fn end(&mut self) {
+        if self.phase() != Phase::Open {
+            return;
+        }
+        self.over.session.set_phase(Phase::Ending);
+        self.finish_sound();
+    }
+
+    /// Asks the decoder for the last turns.
+    fn finish_sound(&mut self) {
+        if let Sound::Idle(mut sound) = std::mem::replace(&mut self.sound, Sound::Ended) {
+            let work = async move {
+                let heard = sound.finish().await;
+                Worked { sound, heard, reply: None }
+            };
+            self.sound = Sound::Working(work.boxed_local());
+        }
+    }
+
+    /// Takes no more audio, transcribes what was taken, and ends the session with an error.
+    fn fail_too_far_ahead(&mut self) {
+        self.finish_sound();
+        self.fail(LiveFailure::TooFarAhead { max: MAX_AHEAD });
+    }
+
+    /// Takes no more audio, and ends the session with this error once the turns that were taken are over.
+    fn fail(&mut self, failure: LiveFailure) {
+        self.over.session.set_phase(Phase::Ending);
+        self.failure.get_or_insert(failure);
+    }
+
+    fn phase(&self) -> Phase {
+        self.over.session.status().phase
+    }
+
+    /// Writes the last events, and settles the permit.
+    async fn finish(mut self) {
+        let session = Arc::clone(&self.over.session);
+        session.set_transcribed(self.transcribed().audio_ms());
+        let failure = match self.failure.take() {
+            Some(failure) => Some(failure),
+            None => {
+                let usage = self.turns.usage();
+                let finished = session.events.finish(usage.as_deref(), self.position.audio).await;
+                finished.err().map(LiveFailure::from)
+            }
+        };
+        match failure {
+            None => {
+                self.exchange.completed();
+                self.over.end(Phase::Ended);
+            }
+            Some(failure) => {
+                if !matches!(failure, LiveFailure::Deleted) {
+                    self.exchange.failed();
+                }
+                self.over.fail(&failure);
+            }
+        }
+        self.exchange.record().audio(self.position.audio);
+        self.exchange.finish_stream();
+    }
+}
+
+impl Sound {
+    fn is_free(&self) -> bool {
+        !matches!(self, Self::Working(_))
+    }
+
+    /// Waits for the decoder. Never ends while it does not work.
+    async fn worked(&mut self) -> Worked {
+        match self {
+            Self::Working(work) => work.await,
+            Self::Idle(_) | Self::Ended => std::future::pending().await,
+        }
+    }
+}
+
+/// Returns the event of a turn that failed: the error, with the times of the turn.
+fn turn_error(mut error: Value, span: Span) -> String {
+    if let Some(members) = error.as_object_mut() {
+        for (name, at) in [("start", span.start), ("end", span.end)] {
+            members.insert(name.to_owned(), json!(at.audio_ms().duration().as_secs_f64()));
+        }
+    }
+    json!({ "type": "error", "error": error }).to_string()
+}
+
+/// A session that is over when its task is, however that ends.
+struct OverOnDrop {
+    session: Arc<LiveSession>,
+    describe: fn(&LiveFailure) -> Value,
+}
+
+impl OverOnDrop {
+    fn end(&self, phase: Phase) {
+        self.session.set_phase(phase);
+    }
+
+    fn fail(&self, failure: &LiveFailure) {
+        let event = json!({ "type": "error", "error": (self.describe)(failure) });
+        self.session.events.fail(&event.to_string());
+        self.session.set_phase(Phase::Failed);
+    }
+}
+
+impl Drop for OverOnDrop {
+    fn drop(&mut self) {
+        if !self.session.status().phase.is_over() {
+            self.fail(&LiveFailure::Stopped);
+        }
+    }
+}
