@@ -216,7 +216,7 @@ impl Decoding {
             }
             shared.effort.change(shared.before)?;
             self.codec = params.codec.as_ref().ok().copied();
-            self.link = Some(Link::new(params)?);
+            self.link = Some(Link::new(params, self.is_live)?);
             self.state = State::Packets;
             return Ok(());
         }

@@ -46,6 +46,7 @@ pub(super) struct Link {
     /// True if the last packet was cut off, which is damage if another follows.
     is_cut: bool,
     pages: Pages,
+    is_live: bool,
 }
 
 /// The positions that the pages of an Ogg stream state.
@@ -60,7 +61,8 @@ struct Pages {
 }
 
 impl Link {
-    pub(super) fn new(params: &TrackParams) -> Result<Self, Reason> {
+    /// Begins a track. `is_live`: its sound is handed out as soon as can be.
+    pub(super) fn new(params: &TrackParams, is_live: bool) -> Result<Self, Reason> {
         let mut decoder = decoder(params).map_err(reason)?;
         let splitter = Splitter::new(params);
         let mut timeline = Timeline::new(decoder.rate());
@@ -77,6 +79,7 @@ impl Link {
             before: 0,
             is_cut: false,
             pages: Pages::default(),
+            is_live,
         })
     }
 
@@ -251,7 +254,8 @@ impl Link {
             self.change_rate(rate, output);
         }
         if self.resampler.is_none() {
-            self.resampler = Some(Resampler::new(rate).ok_or(Reason::Rate { rate })?);
+            let resampler = if self.is_live { Resampler::prompt(rate) } else { Resampler::new(rate) };
+            self.resampler = Some(resampler.ok_or(Reason::Rate { rate })?);
         }
         let Some(resampler) = &mut self.resampler else { return Ok(()) };
         self.timeline.push(mono, |samples| resampler.push(samples, output));
@@ -299,6 +303,7 @@ impl Link {
     /// Gives back the memory that nothing needs until more packets come.
     pub(super) fn trim(&mut self) {
         self.mono = Vec::new();
+        self.decoder.trim();
         self.timeline.trim();
         if let Some(splitter) = &mut self.splitter {
             splitter.trim();

@@ -13,6 +13,9 @@ use crate::speech::samples::Samples;
 const CHUNK: usize = 1024;
 const HIGH_CHUNK: usize = 4096;
 const HIGH_RATE: u32 = 88_200;
+/// The number of times a second that a resampler which is prompt transforms what has come. Below 16 kHz it is half as often,
+/// since the filter must be steeper where the band ends within speech.
+const PROMPT: u32 = 50;
 /// The largest block, in samples, that is transformed at once. Every usual rate has blocks of 441 or fewer.
 const MAX_BLOCK: usize = 4096;
 
@@ -38,7 +41,17 @@ struct Filter {
 impl Resampler {
     /// Creates a resampler; `None` for a rate that has none.
     pub(super) fn new(rate: u32) -> Option<Self> {
-        let filter = if rate == Samples::RATE { None } else { Some(Box::new(Filter::new(rate)?)) };
+        Self::with(rate, if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK })
+    }
+
+    /// Creates a resampler that holds little of the sound back, whatever the rate, and little memory.
+    pub(super) fn prompt(rate: u32) -> Option<Self> {
+        let chunk = if rate < Samples::RATE { rate.saturating_mul(2) } else { rate } / PROMPT;
+        if rate >= HIGH_RATE { Self::new(rate) } else { Self::with(rate, chunk.try_into().ok()?) }
+    }
+
+    fn with(rate: u32, chunk: usize) -> Option<Self> {
+        let filter = if rate == Samples::RATE { None } else { Some(Box::new(Filter::new(rate, chunk)?)) };
         Some(Self { rate, filter, taken: 0, given: 0 })
     }
 
@@ -78,8 +91,7 @@ impl Resampler {
 }
 
 impl Filter {
-    fn new(rate: u32) -> Option<Self> {
-        let min = if rate >= HIGH_RATE { HIGH_CHUNK } else { CHUNK };
+    fn new(rate: u32, min: usize) -> Option<Self> {
         let resampling = match even_chunk(rate, min) {
             Some(chunk) => by_blocks(rate, chunk)?,
             None => by_points(rate)?,

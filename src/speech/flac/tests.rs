@@ -57,3 +57,20 @@ fn the_head_states_the_sizes_of_blocks_and_frames() {
     let frames = head(12..15)..=head(15..18);
     assert!(frames.contains(&((file.len() - HEAD) / 3)), "{frames:?} of {}", file.len());
 }
+
+/// `cargo test --lib flac::tests -- --ignored --nocapture`
+#[test]
+#[ignore = "prints figures"]
+#[allow(clippy::print_stderr)]
+fn the_cost_of_saving_bytes() {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/media/sample.wav")).unwrap();
+    let sentence: Vec<_> = file[44..].as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+    let samples = sentence.repeat(20);
+    for fast in [false, true] {
+        let (mut encoder, mut bytes) = (FlacEncoder::new(fast).unwrap(), Vec::new());
+        let began = crate::domain::thread_time();
+        encoder.push(&samples, &mut bytes).unwrap();
+        let took = crate::domain::thread_time().saturating_sub(began);
+        eprintln!("fast {fast}: {} bytes of {}, {took:?}", bytes.len(), samples.len() * 2);
+    }
+}

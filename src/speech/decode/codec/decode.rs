@@ -21,6 +21,9 @@ pub(in crate::speech::decode) trait Decode {
         false
     }
 
+    /// Gives back the memory that nothing needs until another packet comes.
+    fn trim(&mut self) {}
+
     /// Returns the number of samples a second in which the container counts positions, if it is not [`Decode::rate`].
     fn clock(&self) -> Option<u32> {
         None

@@ -114,6 +114,10 @@ impl Decode for Opus {
         self.begun.take()
     }
 
+    fn trim(&mut self) {
+        self.output = Vec::new();
+    }
+
     fn clock(&self) -> Option<u32> {
         Some(CLOCK)
     }

@@ -96,6 +96,10 @@ impl Decode for Plain {
         }
     }
 
+    fn trim(&mut self) {
+        self.decoder.trim();
+    }
+
     fn lost(&self, packet: Option<&[u8]>) -> u64 {
         match (self.bytes, packet) {
             // A block that the recording cuts off.

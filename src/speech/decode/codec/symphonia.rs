@@ -48,6 +48,11 @@ impl Symphonia {
         Ok(())
     }
 
+    /// Gives back the memory that nothing needs until another packet comes.
+    pub(super) fn trim(&mut self) {
+        self.interleaved = Vec::new();
+    }
+
     /// Returns the number of samples a second of the last packet; 0 before the first.
     pub(super) fn rate(&self) -> u32 {
         self.rate

@@ -1,5 +1,7 @@
 //! Bytes that are no audio, and the right ones after them.
 
+use proptest::prelude::*;
+
 use super::webm::{Blocks, Cut};
 use super::*;
 use crate::speech::testing::voice;
@@ -157,6 +159,51 @@ async fn damage_after_sound_was_heard_is_final_and_leaves_the_last_turn() {
     assert!(matches!(error, LiveSoundError::Unusable { .. }), "{error}");
     assert!(matches!(session.try_push(&first).await, Err(LiveSoundError::BrokeOff)));
     assert_eq!(session.finish().await, 1);
+}
+
+/// A recording of which some bytes are others, some are missing, and some come twice.
+fn any_damage() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+    let name = prop::sample::select(vec!["live.wav", "opus.ogg", "vorbis.ogg", "recorder.webm", "fragmented.mp4"]);
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, 1..200_usize, any::<u8>()), 1..8);
+    (name, edits, prop::collection::vec(1..3000_usize, 1..5)).prop_map(|(name, edits, sizes)| {
+        let mut bytes = media(name);
+        for (at, kind, count, byte) in edits {
+            let from = at.index(bytes.len());
+            let to = (from + count).min(bytes.len());
+            match kind {
+                0 => bytes[from] = byte,
+                1 => bytes[from..to].fill(byte),
+                2 => drop(bytes.drain(from..to)),
+                _ => {
+                    let again = bytes[from..to].to_vec();
+                    bytes.splice(from..from, again);
+                }
+            }
+        }
+        (bytes, sizes)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn damage_ends_in_turns_or_errors((bytes, sizes) in any_damage()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut session = Session::new(LiveFormat::Auto);
+            for piece in pieces(&bytes, &sizes) {
+                match session.try_push(piece).await {
+                    Ok(_) | Err(LiveSoundError::NotAudio { .. }) => {}
+                    Err(LiveSoundError::Unusable { .. }) => break,
+                    Err(other) => panic!("{other}"),
+                }
+                assert!(session.sound.held_bytes() < 200 * 1024);
+            }
+            session.finish().await;
+            assert!(session.heard.decided == session.heard.audio);
+        });
+    }
 }
 
 fn ogg_pages(bytes: &[u8]) -> Vec<&[u8]> {

@@ -19,16 +19,19 @@ fn talk(seconds: usize) -> Vec<i16> {
 }
 
 /// The forms of the sound, with pieces of a quarter of a second.
-fn forms(seconds: usize) -> [(&'static str, LiveFormat, Vec<Vec<u8>>); 3] {
+fn forms(seconds: usize) -> [(&'static str, LiveFormat, Vec<Vec<u8>>); 5] {
     let samples = talk(seconds);
     let webm = webm::of(&samples, Blocks { packets: 3, cut: Cut::Unknown });
     let webm = std::iter::once(webm.head).chain(webm.blocks.chunks(4).map(<[_]>::concat)).collect();
     let fast: Vec<_> = samples.iter().flat_map(|sample| [*sample; 3]).collect();
+    let file = |name| media(name).chunks(1000).map(<[u8]>::to_vec).collect();
     let pieces = |samples: &[i16], length| samples.chunks(length).map(bytes_of).collect();
     [
         ("pcm16 16 kHz", LiveFormat::Pcm16 { rate: 16_000, channels: 1 }, pieces(&samples, 4000)),
         ("pcm16 48 kHz", LiveFormat::Pcm16 { rate: 48_000, channels: 1 }, pieces(&fast, 12_000)),
         ("webm opus", LiveFormat::Auto, webm),
+        ("mp4 aac", LiveFormat::Auto, file("fragmented.mp4")),
+        ("ogg vorbis", LiveFormat::Auto, file("vorbis.ogg")),
     ]
 }
 
@@ -67,7 +70,7 @@ async fn the_memory_of_a_session() {
         }
         let before = resident();
         let mut sessions: Vec<_> = (0..SESSIONS).map(|_| Session::on(&pool, format)).collect();
-        for piece in pieces.iter().take(30) {
+        for piece in pieces.iter().take(pieces.len() * 9 / 10) {
             for session in &mut sessions {
                 session.push(piece).await;
                 session.turns.clear();
