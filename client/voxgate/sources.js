@@ -161,8 +161,9 @@ async function nodeIn(context, step) {
   const file = () => new URL("./processor.js", import.meta.url).href;
   const text = () => URL.createObjectURL(new Blob([`(${define})("${PROCESSOR}")`], { type: "text/javascript" }));
   for (const place of [file, text]) {
-    const address = place();
+    let address;
     try {
+      address = place();
       await context.audioWorklet.addModule(address);
       return new AudioWorkletNode(context, PROCESSOR, options);
     } catch {
