@@ -223,7 +223,10 @@ mod tests {
             log.append(line.as_bytes()).await.unwrap();
             whole.extend_from_slice(line.as_bytes());
         }
-        assert!(log.lock().recent.len() <= MAX_IN_MEMORY && log.lock().written > 0);
+        {
+            let state = log.lock();
+            assert!(state.recent.len() <= MAX_IN_MEMORY && state.written > 0);
+        }
         assert_eq!(log.read_all().await.unwrap(), whole);
         log.close();
         let (written, length) = (log.lock().written, log.length());
