@@ -391,7 +391,8 @@ function addressOf(path, url = ownAddress()) {
 
 /** The path of a bundle tells nothing of the gateway's. */
 function ownAddress() {
-  const { protocol, origin, pathname } = new URL(import.meta.url);
+  // A bundle that is no module has none.
+  const { protocol, origin, pathname } = new URL(import.meta.url ?? "bundle:");
   return protocol.startsWith("http") ? origin + (/^(.*)\/voxgate\.js$/.exec(pathname)?.[1] ?? "") : "";
 }
 

@@ -161,10 +161,16 @@ async function nodeIn(context, step) {
   const file = () => new URL("./processor.js", import.meta.url).href;
   const text = () => URL.createObjectURL(new Blob([`(${define})("${PROCESSOR}")`], { type: "text/javascript" }));
   for (const place of [file, text]) {
+    let address;
     try {
-      await context.audioWorklet.addModule(place());
+      address = place();
+      await context.audioWorklet.addModule(address);
       return new AudioWorkletNode(context, PROCESSOR, options);
-    } catch {}
+    } catch {
+      // The other place may do.
+    } finally {
+      URL.revokeObjectURL(address);
+    }
   }
   return null;
 }

@@ -186,7 +186,7 @@ function showRunning(state) {
   const isEnding = state === "ending";
   $("live-stop").hidden = isEnding;
   $("listen").classList.toggle("on", !isEnding);
-  $("listen").setAttribute("aria-label", isEnding ? "Stopped" : "Stop");
+  $("listen").setAttribute("aria-label", isEnding ? "Stopping" : "Stop");
   $("way-record").disabled = true;
   $("send-hint").textContent = state === "opening" ? "Waiting for the microphone …" : isEnding ? "The last words are on their way." : "Listening. Press again to stop.";
   $("live-state").className = `state ${COLOURS[state] ?? "sending"}`;

@@ -34,6 +34,7 @@ export function start(onRecordings) {
 async function begin() {
   if (isAsking) return;
   isAsking = true;
+  $("way-live").disabled = true;
   say($("record-said"), null);
   $("send-hint").textContent = "Waiting for the microphone …";
   try {
