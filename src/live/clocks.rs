@@ -34,10 +34,10 @@ impl Clocks {
         self.expires.min(self.last_audio + self.idle_timeout)
     }
 
-    /// Returns true if the session ends by itself now. One that is receiving a piece is not idle.
-    pub(super) fn is_due(&mut self, is_receiving: bool) -> bool {
+    /// Returns true if the session ends by itself now. One that is busy with a piece is not idle.
+    pub(super) fn is_due(&mut self, is_busy: bool) -> bool {
         let now = Instant::now();
-        if is_receiving && now < self.expires {
+        if is_busy && now < self.expires {
             self.last_audio = now;
         }
         self.end() <= now

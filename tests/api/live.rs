@@ -1,12 +1,14 @@
 //! A live session takes audio piece by piece, and its words come as events.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::account::Account;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::live::{Event, Live, QUARTER, ask, joined, numbered, of_type, parse, pcm16, whole_text};
-use crate::support::poll::until;
+use crate::support::poll::{let_pass, until};
 use crate::support::provider::{Gate, Reply};
 use crate::support::talk::{Talk, piece_ms};
 use crate::support::token;
@@ -104,7 +106,7 @@ async fn a_piece_is_between_a_byte_and_a_mebibyte() {
     let gateway = gateway().await;
     let live = Live::open(&gateway).await;
     live.send(0, &[]).await.is_error(400, "invalid_audio", Some("audio"));
-    live.send(0, &vec![0; 1024 * 1024 + 1]).await.is_error(413, "file_too_large", Some("file"));
+    live.send(0, &vec![0; 1024 * 1024 + 1]).await.is_error(413, "file_too_large", Some("audio"));
     // Half a sample waits for the other half.
     assert_eq!(live.send(0, &[0]).await.json()["audio_ms"], 0);
     assert_eq!(live.send(1, &[0; 31]).await.json()["audio_ms"], 1);
@@ -366,6 +368,61 @@ async fn a_session_without_speech_ends_with_an_empty_text_and_asks_nobody() {
     assert_eq!(gateway.provider.requests(), 0);
     let empty = Live::open(&gateway).await;
     assert_eq!(whole_text(&empty.finish().await), "");
+}
+
+#[tokio::test]
+async fn a_session_whose_time_is_over_while_it_decodes_keeps_the_open_turn() {
+    let gateway = with("max_seconds = 10\nidle_timeout = \"1h\"").await;
+    let live = Live::open(&gateway).await;
+    let opened = Instant::now();
+    live.say_all(Talk::default().says(1).pcm()).await;
+    // A piece that takes a while to decode, about when the time is over.
+    let_pass(Duration::from_millis(9_950).saturating_sub(opened.elapsed())).await;
+    let seq = live.show().await.json()["next_seq"].as_u64().unwrap();
+    live.send(seq, &vec![0; 1024 * 1024]).await;
+    assert_eq!(whole_text(&live.all_events().await), "Turn 1.");
+}
+
+#[tokio::test]
+async fn long_silence_is_not_behind() {
+    let gateway = Gateway::start().await;
+    let gate = Gate::closed();
+    gateway.provider.answer_always(Reply::json(200, &json!({ "text": "Here." })).held_by(&gate));
+    let live = Live::open(&gateway).await;
+    let silence = vec![0; 1024 * 1024];
+    for _ in 0..20 {
+        live.say(&silence).await;
+    }
+    live.say_all(sentences(1).pcm()).await;
+    gateway.provider.asked(1).await;
+    let transcribed = live.show().await.json()["transcribed_ms"].as_u64().unwrap();
+    assert!(transcribed > 600_000, "{transcribed}");
+    live.say_all(&[0; QUARTER]).await;
+    gate.open();
+    assert_eq!(whole_text(&live.finish().await), "Here.");
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_lets_its_sessions_end() {
+    let gateway = gateway().await;
+    let live = Live::open(&gateway).await;
+    let mut events = live.events().await;
+    live.say_all(Talk::default().pause(300).says(1).pcm()).await;
+    events.until(": keep-alive").await;
+    gateway.terminate();
+    let rest = events.rest().await;
+    assert!(rest.contains("Turn 1.") && rest.ends_with("data: [DONE]\n\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_is_in_the_log_and_the_session_ends_at_once() {
+    let gateway = gateway().await;
+    let live = Live::open(&gateway).await;
+    let refused = live.send(7, b"xx").await;
+    let record = gateway.log.request(refused.request_id()).await;
+    assert_eq!((&record["status"], &record["error"]), (&json!(409), &json!("live_wrong_seq")));
+    let ended = live.end().await;
+    assert!(["ending", "ended"].contains(&ended.json()["status"].as_str().unwrap()), "{}", ended.text());
 }
 
 #[tokio::test]

@@ -135,6 +135,26 @@ async fn audio_without_end_far_ahead_of_its_words_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_live_audio_ends_with_an_error() {
+    let gateway = gateway().await;
+    for name in ["cbr.mp3", "speech.flac", "aac.m4a"] {
+        let request = gateway.post("/v1/live/stream").body(audio::recorded(name));
+        let events = parse(gateway.send(request).await.text());
+        assert_eq!(events.last().unwrap().data["error"]["code"], "invalid_audio", "{name}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn audio_for_which_there_is_no_room_ends_with_an_error_behind_what_was_heard() {
+    let toml = "[intake]\nmax_audio_bytes = 100000\nspool_memory_bytes = 0\nmax_spool_memory_bytes = 0\nmax_spool_disk_bytes = 400000\n";
+    let gateway = Setup::new().config(toml).start().await;
+    gateway.provider.answer_by(numbered());
+    let request = gateway.post(&format!("/v1/live/stream?{PCM}")).body(sentence().pcm().repeat(12));
+    let events = parse(gateway.send(request).await.text());
+    assert_eq!(events.last().unwrap().data["error"]["code"], "overloaded", "{events:?}");
+}
+
+#[tokio::test]
 async fn a_session_in_one_request_ends_without_audio() {
     let gateway = Setup::new().config("[live]\nidle_timeout = \"400ms\"\n").start().await;
     gateway.provider.answer_by(numbered());
