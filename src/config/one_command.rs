@@ -57,6 +57,9 @@ impl Settings {
         server.write_timeout = CLIENT_TIME;
         let intake = &mut settings.intake;
         (intake.idle_timeout, intake.body_timeout, intake.min_bytes_per_second) = (CLIENT_TIME, CLIENT_TIME, 0);
+        // The only session is the command's, which ends it.
+        let live = &mut settings.live;
+        (live.enabled, live.idle_timeout, live.max_time) = (true, CLIENT_TIME, CLIENT_TIME);
         settings.fixed.store.data_dir = data_dir;
         Ok(settings)
     }
@@ -108,6 +111,13 @@ mod tests {
         assert_eq!(settings.models.keys().collect::<Vec<_>>(), ["small"]);
         assert!(!settings.uses_sandbox() && settings.models["small"].fallbacks.is_empty());
         assert!(read("", &[("OPENAI_API_KEY", "sk-1")]).unwrap().models.contains_key("whisper-1"));
+    }
+
+    #[test]
+    fn the_sound_of_a_command_may_pause() {
+        let toml = "[live]\nenabled = false\nidle_timeout = \"5s\"\nturn_pause = \"1s\"\n";
+        let live = read(toml, &[("OPENAI_API_KEY", "sk-1")]).unwrap().live;
+        assert!(live.enabled && live.idle_timeout == CLIENT_TIME && live.turn_pause == Duration::from_secs(1));
     }
 
     #[test]

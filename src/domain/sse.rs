@@ -50,6 +50,12 @@ impl Event {
         Some(joined.freeze())
     }
 
+    /// Returns the event's id, by which a client goes on behind it; `None` if it has none.
+    pub fn id(&self) -> Option<&str> {
+        let id = self.lines().filter_map(|line| value_of(line, b"id")).next_back()?;
+        std::str::from_utf8(id).ok().filter(|id| !id.is_empty())
+    }
+
     /// Returns true if the event has only comments and blank lines: a keep-alive.
     pub fn is_comment_only(&self) -> bool {
         self.lines().all(|line| line.starts_with(b":"))
@@ -61,7 +67,7 @@ impl Event {
     }
 
     /// Returns the lines that are not blank. Splitting CRLF in two adds only a blank line, which is left out.
-    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+    fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.text.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty())
     }
 }
@@ -73,9 +79,13 @@ impl fmt::Debug for Event {
     }
 }
 
-/// Returns the value of a `data` line, without the one space that may follow its colon.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
-    match line.strip_prefix(b"data")? {
+    value_of(line, b"data")
+}
+
+/// Returns the value of a line of this field, without the one space that may follow its colon.
+fn value_of<'l>(line: &'l [u8], field: &[u8]) -> Option<&'l [u8]> {
+    match line.strip_prefix(field)? {
         [] => Some(b""),
         [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
         _ => None,

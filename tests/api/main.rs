@@ -114,6 +114,8 @@ mod transcribe_batch;
 mod transcribe_failures;
 mod transcribe_gateway;
 mod transcribe_hostile;
+mod transcribe_live;
+mod transcribe_live_losses;
 mod transcribe_progress;
 mod usage_command;
 mod usage_records;

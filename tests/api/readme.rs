@@ -344,7 +344,7 @@ async fn recordings_are_transcribed_from_the_command_line_as_the_readme_says() {
     ];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let said = newcomer.pastes(&commands, &variables).await;
-    assert_eq!(said.matches(TRANSCRIPT).count(), 2, "{said}");
+    assert_eq!(said.matches(TRANSCRIPT).count(), 3, "{said}");
     assert!(newcomer.path("subtitles/talk.srt").exists(), "{said}");
 }
 

@@ -8,6 +8,7 @@ use clap::value_parser;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
+use super::live_arguments::LiveArguments;
 use crate::domain::terms::Format;
 
 /// The largest number of recordings that are sent at the same time.
@@ -23,6 +24,9 @@ With --url, it sends the recordings to a gateway, with a token that the gateway'
 A folder, with subtitles in another; the same command again goes on where it was stopped:
   voxgate transcribe recordings/ --format srt --output subtitles/
 
+Words while they are spoken, from a microphone or any other program that writes sound (--live):
+  arecord -q -t raw -f S16_LE -r 16000 | voxgate transcribe --live --sample-rate 16000
+
 Environment:
   VOXGATE_URL                        as --url
   VOXGATE_TOKEN, VOXGATE_TOKEN_FILE  the token, or the file that it is in
@@ -30,8 +34,8 @@ Environment:
   VOXGATE_CONFIG                     without --url: as --config, for its providers and models
 
 Exit status:
-  0    every recording is transcribed, or its transcript was there
-  1    some recordings failed; standard error names each
+  0    every recording is transcribed, or its transcript was there; with --live, all of the sound
+  1    some recordings failed, or parts of the sound; standard error names each
   2    nothing could be tried: wrong arguments, no key, no gateway, a refused token
   130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)";
 
@@ -40,7 +44,7 @@ Exit status:
 #[command(after_help = NOTES)]
 pub(in crate::cli) struct Arguments {
     /// The recordings: files, folders for the recordings directly in them, or - for standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "live")]
     pub(super) files: Vec<PathBuf>,
     /// The format of the transcripts
     #[arg(long, value_enum, default_value_t)]
@@ -74,6 +78,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(short, long)]
     pub(super) quiet: bool,
     #[command(flatten)]
+    pub(super) live: LiveArguments,
+    #[command(flatten)]
     pub(super) gateway: GatewayArguments,
 }
 
@@ -98,7 +104,7 @@ pub(super) enum OutputFormat {
     /// The text alone
     #[default]
     Text,
-    /// The answer of the API, with the usage
+    /// The answer of the API, with the usage; with --live, each event on a line
     Json,
     /// Subtitles
     Srt,

@@ -1,11 +1,12 @@
 //! A client of a gateway.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::multipart::Form;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -66,9 +67,9 @@ pub(super) enum ClientError {
 pub(super) struct GatewayClient {
     http: Client,
     address: GatewayAddress,
-    authorization: HeaderValue,
-    /// True if the head of a stream says for sure which provider answers.
-    may_stream: bool,
+    authorization: RefCell<HeaderValue>,
+    /// The models that only the gateway's sandbox has.
+    of_sandbox: Vec<String>,
 }
 
 /// The list of models, as far as it matters here.
@@ -101,21 +102,24 @@ impl GatewayClient {
         address: GatewayAddress,
         token: &SecretString,
     ) -> Result<Self, ClientError> {
-        let authorization = authorization(token)?;
+        let authorization = RefCell::new(authorization(token)?);
         let builder = builder
             .user_agent(concat!("voxgate/", env!("CARGO_PKG_VERSION")))
             // The token must not go elsewhere.
             .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_keepalive(TCP_KEEPALIVE);
-        Ok(Self { http: builder.build()?, address, authorization, may_stream: true })
+            .tcp_keepalive(TCP_KEEPALIVE)
+            // A connection that a network has lost is found out, and not used again.
+            .http2_keep_alive_interval(TCP_KEEPALIVE)
+            .http2_keep_alive_timeout(CONNECT_TIMEOUT);
+        Ok(Self { http: builder.build()?, address, authorization, of_sandbox: Vec::new() })
     }
 
     /// Checks that the gateway can be reached, takes the token, and can recognise speech with `model`, before anything is
     /// sent. A gateway without a list of models is not asked for more.
     pub(super) async fn checked(mut self, model: Option<&str>) -> Result<Self, ClientError> {
         let url = self.address.of("/v1/models");
-        let answer = self.http.get(url.clone()).header(AUTHORIZATION, &self.authorization).timeout(LIST_TIMEOUT);
+        let answer = self.http.get(url.clone()).header(AUTHORIZATION, self.authorization()).timeout(LIST_TIMEOUT);
         let response = answer.send().await.map_err(|error| self.unreachable(unreachable(&error, &url)))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read_body(response, MAX_ERROR_BYTES).await.map_err(|error| self.unreachable(error.to_string()))?;
@@ -129,14 +133,12 @@ impl GatewayClient {
         let Ok(Models { data: models }) = serde_json::from_slice::<Models>(&body) else {
             return Err(ClientError::NoGateway(self.address.to_string()));
         };
-        let is_sandbox = |row: &&Model| row.owned_by == SANDBOX;
-        let of_sandbox = models.iter().filter(is_sandbox).count();
-        let is_named = |name: &str| models.iter().filter(is_sandbox).any(|row| row.id == name);
-        if of_sandbox > 0 && (of_sandbox == models.len() || model.is_some_and(is_named)) {
+        let all = models.len();
+        self.of_sandbox = models.into_iter().filter(|row| row.owned_by == SANDBOX).map(|row| row.id).collect();
+        let is_sandbox_alone = !self.of_sandbox.is_empty() && self.of_sandbox.len() == all;
+        if is_sandbox_alone || model.is_some_and(|name| self.is_of_sandbox(name)) {
             return Err(ClientError::Sandbox(self.address.to_string()));
         }
-        // The head of a stream may go out before a provider answers; then a gateway that has a sandbox names that.
-        self.may_stream = of_sandbox == 0;
         Ok(self)
     }
 
@@ -144,15 +146,44 @@ impl GatewayClient {
         ClientError::Unreachable { address: self.address.to_string(), reason }
     }
 
-    /// True if transcripts may be asked for as streams.
+    /// True if transcripts may be asked for as streams: the head of a stream says for sure which provider answers. It may go
+    /// out before a provider answers; then a gateway that has a sandbox names that.
     pub(super) fn may_stream(&self) -> bool {
-        self.may_stream
+        self.of_sandbox.is_empty()
+    }
+
+    /// Returns true if only the gateway's sandbox has this model.
+    pub(super) fn is_of_sandbox(&self, model: &str) -> bool {
+        self.of_sandbox.iter().any(|name| name == model)
+    }
+
+    /// Begins a request to a path of the API, with the token.
+    pub(super) fn request(&self, method: Method, path: &str, query: Option<&str>) -> RequestBuilder {
+        let mut url = self.address.of(path);
+        url.set_query(query);
+        self.http.request(method, url).header(AUTHORIZATION, self.authorization())
+    }
+
+    /// Goes on with this token. Returns false if it is the one in use.
+    pub(super) fn renew(&self, token: &SecretString) -> Result<bool, TokenError> {
+        let renewed = authorization(token)?;
+        let used = self.authorization.replace(renewed.clone());
+        Ok(used != renewed)
+    }
+
+    fn authorization(&self) -> HeaderValue {
+        self.authorization.borrow().clone()
+    }
+
+    /// Explains why a request got no answer.
+    pub(super) fn explain(&self, error: &reqwest::Error) -> String {
+        unreachable(error, &self.address.of("/"))
     }
 
     /// Sends a form with a recording, and returns the answer, whatever its status.
     pub(super) async fn send(&self, form: Form, timeout: Option<Duration>) -> Result<Response, TranscribeError> {
         let url = self.address.of("/v1/audio/transcriptions");
-        let request = self.http.post(url.clone()).header(AUTHORIZATION, &self.authorization).multipart(form);
+        let request = self.http.post(url.clone()).header(AUTHORIZATION, self.authorization()).multipart(form);
         let response = with_timeout(request, timeout).send().await;
         response.map_err(|error| TranscribeError::NoAnswer(unreachable(&error, &url)))
     }

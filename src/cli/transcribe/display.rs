@@ -39,6 +39,11 @@ impl Display {
         Self::Bars { bars, all }
     }
 
+    /// Chooses the display for a run whose words are the progress.
+    pub(super) fn without_bars(quiet: bool) -> Self {
+        if quiet { Self::Errors } else { Self::Lines }
+    }
+
     /// Tells what happened.
     pub(super) fn note(&self, line: &str) {
         if !matches!(self, Self::Errors) {

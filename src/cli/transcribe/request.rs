@@ -15,6 +15,7 @@ use super::answer::{EventReader, MAX_ERROR_BYTES, is_stream, read_body, read_who
 use super::client::{GatewayClient, is_of_sandbox};
 use super::error::TranscribeError;
 use super::input::Input;
+use super::jitter::jittered;
 use super::partial::error_with_part;
 use super::recording::Recording;
 use super::recording_progress::{RecordingProgress, UploadProgress};
@@ -204,11 +205,6 @@ impl Request<'_> {
         };
         form.part("file", part.file_name(self.input.file_name()))
     }
-}
-
-/// Returns a wait with up to a quarter more, so that clients that were refused together do not come back together.
-fn jittered(wait: Duration) -> Duration {
-    wait.mul_f64(1.0 + fastrand::f64() / 4.0)
 }
 
 /// Returns the bytes of a recording, and tells the progress while they are sent, and `sent` at their end.

@@ -6,55 +6,23 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::address::{AddressError, GatewayAddress};
-use super::arguments::{Arguments, GatewayArguments};
+use super::address::GatewayAddress;
+use super::arguments::Arguments;
 use super::batch::Batch;
-use super::client::{ClientError, GatewayClient};
+use super::client::GatewayClient;
 use super::display::Display;
-use super::environment::variable;
+use super::exit_status::{NOTHING_TRIED, SOME_FAILED};
 use super::interrupts::{Interrupt, Interrupts};
-use super::output_file::{OutputError, OutputFile, State, prepare_folder};
-use super::own_gateway::{OwnGateway, OwnGatewayError};
-use super::plan::{PlanError, Task, plan};
+use super::live;
+use super::output_file::{OutputFile, State, prepare_folder};
+use super::own_gateway::OwnGateway;
+use super::plan::{Task, plan};
+use super::remote::{Remote, find_remote};
 use super::request::Options;
+use super::run_error::RunError;
 use super::tally::{Tally, count};
-use super::token_source::{self, TokenError};
 use crate::cli::output::print_remark;
 use crate::telemetry;
-
-/// The exit status of a run in which nothing could be tried.
-pub(in crate::cli) const NOTHING_TRIED: u8 = 2;
-/// The exit status of a run in which some recordings failed.
-const SOME_FAILED: u8 = 1;
-
-/// The reason why nothing could be tried.
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error(transparent)]
-    OwnGateway(#[from] OwnGatewayError),
-    #[error(transparent)]
-    Logs(#[from] telemetry::LogError),
-    #[error("the gateway in this process ended: {0}")]
-    Ended(io::Error),
-    #[error("signals cannot be caught: {0}")]
-    Signals(io::Error),
-}
-
-/// A gateway that runs somewhere else.
-struct Remote {
-    address: GatewayAddress,
-    token: SecretString,
-}
 
 /// The end of the work.
 enum End {
@@ -65,7 +33,9 @@ enum End {
 
 /// Runs the command and returns its exit status. `file` is the settings file that the command line names.
 pub(in crate::cli) async fn run(arguments: &Arguments, file: Option<&Path>) -> u8 {
-    match try_run(arguments, file).await {
+    let ran =
+        if arguments.live.live { Box::pin(live::run(arguments, file)).await } else { try_run(arguments, file).await };
+    match ran {
         Ok(status) => status,
         Err(error) => {
             print_remark(&error.to_string());
@@ -98,20 +68,6 @@ async fn try_run(arguments: &Arguments, file: Option<&Path>) -> Result<u8, RunEr
     // Then it is the token that is wrong, or spent.
     let is_in_vain = is_refused.get() && status == SOME_FAILED && tally.done.get() == 0;
     Ok(if is_in_vain { NOTHING_TRIED } else { status })
-}
-
-/// Finds the gateway that the command line or the environment names.
-fn find_remote(arguments: &GatewayArguments) -> Result<Option<Remote>, RunError> {
-    let Some(url) = arguments.url.clone().or_else(|| variable("VOXGATE_URL")) else {
-        token_source::refuse_without_url(arguments)?;
-        return Ok(None);
-    };
-    let address = GatewayAddress::parse(&url)?;
-    let token = token_source::find(arguments)?;
-    if address.is_readable_on_the_way() {
-        print_remark(&format!("the token goes to {address} over plain HTTP, and others on the way can read it"));
-    }
-    Ok(Some(Remote { address, token }))
 }
 
 /// Leaves out the recordings whose transcripts are there.

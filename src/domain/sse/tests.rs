@@ -88,6 +88,20 @@ fn data_follows_the_standard() {
 }
 
 #[test]
+fn an_event_may_have_an_id() {
+    for (event, id) in [
+        ("id: 7\ndata: x\n\n", Some("7")),
+        ("data: x\nid:abc\n\n", Some("abc")),
+        ("id: 7\nid: 8\ndata: x\n\n", Some("8")),
+        ("id\ndata: x\n\n", None),
+        ("idle: 7\ndata: id: 7\n\n", None),
+    ] {
+        let (events, _) = scan(event.as_bytes(), NO_LIMIT);
+        assert_eq!(events[0].id(), id, "{event:?}");
+    }
+}
+
+#[test]
 fn comments_are_told_from_events() {
     let (events, _) = scan(b": ping\n\n\n:\n: pong\n\nevent: x\n\ndata: y\n\n", NO_LIMIT);
     let comments: Vec<_> = events.iter().map(Event::is_comment_only).collect();

@@ -7,7 +7,7 @@ use crate::domain::AudioMs;
 
 /// The kinds of subtitles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subtitles {
+pub enum Subtitles {
     /// `SubRip`: `.srt`.
     Srt,
     /// `WebVTT`: `.vtt`.
@@ -88,9 +88,14 @@ impl JoinedCues {
 
     /// Returns the whole text, and what is still to be added to what was: the head of subtitles without a cue.
     pub(super) fn finish(mut self) -> (String, String) {
-        let rest = if self.text.is_empty() && self.kind == Subtitles::Vtt { VTT_HEAD } else { "" };
+        let rest = self.missing_head();
         self.text.push_str(rest);
         (self.text, rest.to_owned())
+    }
+
+    /// Returns the head of subtitles without a cue.
+    pub(super) fn missing_head(&self) -> &'static str {
+        if self.text.is_empty() && self.kind == Subtitles::Vtt { VTT_HEAD } else { "" }
     }
 
     fn append(&mut self, mut added: String) -> String {

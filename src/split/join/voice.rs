@@ -13,6 +13,11 @@ impl Voice {
         Self::within(place.voice.iter().copied(), place.span)
     }
 
+    /// Takes all of `span` for voice.
+    pub(super) fn throughout(span: Span) -> Self {
+        Self(vec![span])
+    }
+
     /// Returns the part of the voice within `span`; all of `span` if it has none.
     pub(super) fn part(&self, span: Span) -> Self {
         let begin = self.0.partition_point(|stretch| stretch.end <= span.start);

@@ -13,7 +13,8 @@
 //! * [`contract`]: `openapi.yaml`, which every answer is checked against.
 //! * [`live`]: a client of a live session.
 //! * [`sessions`], [`revocation`], [`usage_command`]: what an operator or a backend does; [`transcribe`]: what a person with
-//!   recordings does.
+//!   recordings does; [`speaker`]: one who speaks.
+//! * [`cutting_proxy`]: a network that can be cut.
 //! * [`compose_file`], [`repository`]: files of this repository.
 //! * [`tools`]: programs that a machine may not have.
 //! * [`poll`]: waits for what cannot notify a test; [`open_files`]: for the files of a gateway.
@@ -25,6 +26,7 @@ pub(crate) mod busy_gateway;
 pub(crate) mod collector;
 pub(crate) mod compose_file;
 pub(crate) mod contract;
+pub(crate) mod cutting_proxy;
 #[path = "../../support/flac.rs"]
 pub(crate) mod flac;
 pub(crate) mod form;
@@ -49,6 +51,7 @@ pub(crate) mod scrape;
 pub(crate) mod sender;
 pub(crate) mod sessions;
 pub(crate) mod spans;
+pub(crate) mod speaker;
 pub(crate) mod stores;
 pub(crate) mod talk;
 pub(crate) mod token;

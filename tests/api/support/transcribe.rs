@@ -126,7 +126,8 @@ impl Recordings {
         Running { child, stdout, stderr: Screen::of(File::from(master)) }
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    /// The same as it is written, for tests that write its standard input while it runs.
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = command(&self.variables);
         command.arg("transcribe").args(arguments).current_dir(self.folder.path());
         command
@@ -179,7 +180,7 @@ impl Drop for Running {
 }
 
 impl Screen {
-    fn of(mut output: impl Read + Send + 'static) -> Self {
+    pub(crate) fn of(mut output: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = watch::channel(String::new());
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
