@@ -366,7 +366,8 @@ impl Task {
     }
 
     fn end_if_due(&mut self) {
-        if self.phase() == Phase::Open && self.clocks.is_due(self.over.session.is_receiving() || !self.sound.is_free()) {
+        if self.phase() == Phase::Open && self.clocks.is_due(self.over.session.is_receiving() || !self.sound.is_free())
+        {
             self.end();
         }
     }
