@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::domain::AudioMs;
 use crate::fair_share::{Refused, ShareKey};
 use crate::intake::{LogRead, SpoolError, SpoolLog, SpoolQuota};
+use crate::split::join::TurnSegment;
 use std::sync::Arc;
 
 /// The largest size of all events of a session together, in bytes.
@@ -44,19 +45,30 @@ impl EventLog {
 
     /// Appends an event.
     pub(super) async fn push(&self, data: &str) -> Result<(), EventLogError> {
-        let event = framed(self.events.length(), data);
+        self.append(&framed(self.events.length(), data)).await
+    }
+
+    async fn append(&self, events: &str) -> Result<(), EventLogError> {
         // The text comes once more at the end, and JSON writes some characters as six bytes, but words rarely.
         let end = self.text.length().saturating_mul(2).saturating_add(ROOM_FOR_END);
-        let length = u64::try_from(event.len()).unwrap_or(u64::MAX);
+        let length = u64::try_from(events.len()).unwrap_or(u64::MAX);
         if self.events.length().saturating_add(length).saturating_add(end) > MAX_BYTES {
             return Err(EventLogError::Full);
         }
-        Ok(self.events.append(event.as_bytes()).await?)
+        Ok(self.events.append(events.as_bytes()).await?)
     }
 
-    /// Appends the event of a delta with this text.
-    pub(super) async fn push_delta(&self, text: &str, data: &str) -> Result<(), EventLogError> {
-        self.push(data).await?;
+    /// Appends the events of a turn, all or none of which a reader has.
+    pub(super) async fn push_turn(&self, segments: &[TurnSegment]) -> Result<(), EventLogError> {
+        let (mut events, mut text) = (String::new(), String::new());
+        for segment in segments {
+            for data in [segment.delta_event(), segment.segment_event()] {
+                let written = u64::try_from(events.len()).unwrap_or(u64::MAX);
+                events.push_str(&framed(self.events.length().saturating_add(written), &data));
+            }
+            text.push_str(&segment.delta);
+        }
+        self.append(&events).await?;
         Ok(self.text.append(text.as_bytes()).await?)
     }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::id::LiveId;
 use super::session::LiveSession;
+use super::turns::count_none;
 use crate::fair_share::{FairShare, Refused, Reservation, ShareKey, Shares};
 
 /// All live sessions of a gateway: those that are open, which callers share fairly, and those that are over and whose events
@@ -40,6 +41,7 @@ pub struct SessionSlot {
 impl LiveSessions {
     /// Creates the sessions of a gateway that has at most `max` open ones, and keeps the events of as many that are over.
     pub fn new(max: usize) -> Arc<Self> {
+        count_none();
         let places = FairShare::new(Shares::new(u64::try_from(max).unwrap_or(u64::MAX)));
         let (open, stopping) = (watch::Sender::new(0), watch::Sender::new(false));
         Arc::new(Self { places, max, sessions: Mutex::default(), open, stopping })

@@ -221,10 +221,9 @@ impl Task {
         let events = &self.over.session.events;
         match joined {
             JoinedTurn::Words(segments) => {
-                for segment in segments {
+                if !segments.is_empty() {
+                    events.push_turn(&segments).await?;
                     self.exchange.delivered();
-                    events.push_delta(&segment.delta, &segment.delta_event()).await?;
-                    events.push(&segment.segment_event()).await?;
                 }
             }
             JoinedTurn::Failed { span, error } => {

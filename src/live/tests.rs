@@ -15,6 +15,7 @@ use crate::domain::{AudioMs, Subject, UnixMs};
 use crate::fair_share::ShareKey;
 use crate::intake::SpoolQuota;
 use crate::speech::LiveFormat;
+use crate::split::join::TurnSegment;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -38,10 +39,15 @@ fn session_of(directory: &Path, caller: &str) -> (Arc<LiveSession>, Commands) {
         created_at: UnixMs::new(0),
         expires_at: UnixMs::new(3_600_000),
         format: LiveFormat::Auto,
-        idle_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_mins(1),
     };
     let subject: Subject = caller.parse().unwrap();
     LiveSession::new(subject, facts, &quota(directory), ShareKey::of_caller(caller)).unwrap()
+}
+
+fn segment(number: u64, delta: &str) -> TurnSegment {
+    let (start, end) = (AudioMs::new(number), AudioMs::new(number));
+    TurnSegment { number, delta: delta.to_owned(), text: delta.trim().to_owned(), start, end }
 }
 
 async fn read_all(session: &Arc<LiveSession>, after: u64) -> String {
@@ -77,14 +83,14 @@ async fn the_last_event_has_the_text_of_all_deltas_however_long() {
     let mut text = String::new();
     for number in 0..3_000 {
         let delta = format!(" word{number}");
-        session.events.push_delta(&delta, &format!("{{\"delta\":\"{delta}\"}}")).await.unwrap();
+        session.events.push_turn(&[segment(number, &delta)]).await.unwrap();
         text.push_str(&delta);
     }
     session.events.finish(Some(r#"{"type":"duration","seconds":2.5}"#), AudioMs::new(1500)).await.unwrap();
     let stream = read_all(&session, 0).await;
     let events: Vec<_> = stream.split_terminator("\n\n").collect();
-    assert_eq!((events.len(), events[3_001].ends_with("data: [DONE]")), (3_002, true));
-    let done = events[3_000].split_once("data: ").unwrap().1;
+    assert_eq!((events.len(), events[6_001].ends_with("data: [DONE]")), (6_002, true));
+    let done = events[6_000].split_once("data: ").unwrap().1;
     let done: serde_json::Value = serde_json::from_str(done).unwrap();
     assert_eq!((done["text"].as_str(), done["duration"].as_f64()), (Some(text.as_str()), Some(1.5)));
     assert_eq!(done["usage"]["seconds"], 2.5);
@@ -99,12 +105,12 @@ async fn the_last_event_has_the_text_of_all_deltas_however_long() {
 async fn a_session_has_no_more_events_than_there_is_room_for() {
     let directory = tempfile::tempdir().unwrap();
     let (session, _commands) = session(directory.path());
-    let event = format!("\"{}\"", "x".repeat(100_000));
+    let words = "x".repeat(100_000);
     let mut count = 0;
-    while session.events.push_delta(&event, &event).await.is_ok() {
+    while session.events.push_turn(&[segment(count, &words)]).await.is_ok() {
         count += 1;
     }
-    assert!((8..42).contains(&count), "{count}");
+    assert!((5..20).contains(&count), "{count}");
     session.events.finish(None, AudioMs::new(0)).await.unwrap();
 }
 

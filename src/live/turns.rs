@@ -15,6 +15,17 @@ use crate::split::join::{PiecePlace, TurnJoiner, TurnSegment};
 use crate::telemetry::metrics::{LIVE_TURNS, Label};
 use crate::upstream::UpstreamError;
 
+/// The outcomes of turns in the metrics.
+const TRANSCRIBED: &str = "transcribed";
+const FAILED: &str = "failed";
+
+/// Counts zero turns of each outcome, so that the first one is seen to be more.
+pub(super) fn count_none() {
+    for outcome in [TRANSCRIBED, FAILED] {
+        LIVE_TURNS.add([Label::fixed(outcome)], 0);
+    }
+}
+
 /// The turns of a session that are not over. Dropping them cancels the requests to providers.
 pub(super) struct Turns {
     sender: TurnSender,
@@ -113,8 +124,7 @@ impl Turns {
                 UpstreamError::NoTranscript
             })
         });
-        let outcome = if joined.is_ok() { "transcribed" } else { "failed" };
-        LIVE_TURNS.add([Label::model(&self.sender.targets.requested), Label::fixed(outcome)], 1);
+        LIVE_TURNS.add([Label::fixed(if joined.is_ok() { TRANSCRIBED } else { FAILED })], 1);
         Some(match joined {
             Ok(segments) => JoinedTurn::Words(segments),
             Err(error) => JoinedTurn::Failed { span: turn.span, error },

@@ -5,11 +5,14 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::gateway::{Gateway, Log, Setup};
-use crate::support::provider::{KEY, TRANSCRIPT};
+use crate::support::live::{parse, whole_text};
+use crate::support::provider::{KEY, Reply, TRANSCRIPT};
 use crate::support::repository::{self, readme_block, readme_blocks};
+use crate::support::talk::Talk;
 use crate::support::token;
 use crate::support::tools::{TOOLS, require_tool};
 
@@ -17,13 +20,14 @@ const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// What each block is about, by what its first line begins with. One that is not here is one that nobody runs.
-const BLOCKS: [(&str, &str); 16] = [
+const BLOCKS: [(&str, &str); 17] = [
     ("text", "   browser, script, OpenAI SDK"),
     ("sh", "git clone "),
     ("text", "Voxgate listens on"),
     ("sh", WITH_A_KEY),
     ("sh", "url=http://"),
     ("sh", TRANSCRIBE),
+    ("sh", LIVE),
     ("python", "import os\nfrom openai import OpenAI"),
     ("js", "import fs from"),
     ("html", "<!doctype html>"),
@@ -35,6 +39,7 @@ const BLOCKS: [(&str, &str); 16] = [
     ("sh", CONTAINERS),
     ("sh", CONTAINERS_WITHOUT_A_KEY),
 ];
+const LIVE: &str = "arecord -q -t raw";
 const TRANSCRIBE: &str = "export OPENAI_API_KEY=sk-…\nvoxgate transcribe";
 const WITH_A_KEY: &str = "mkdir -p -m 700 secrets\n\
                           [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\nexport";
@@ -346,6 +351,18 @@ async fn recordings_are_transcribed_from_the_command_line_as_the_readme_says() {
     let said = newcomer.pastes(&commands, &variables).await;
     assert_eq!(said.matches(TRANSCRIPT).count(), 3, "{said}");
     assert!(newcomer.path("subtitles/talk.srt").exists(), "{said}");
+}
+
+#[tokio::test]
+async fn the_microphone_is_piped_into_the_gateway_as_the_readme_says() {
+    let (newcomer, gateway) = (Newcomer::new(), Gateway::start().await);
+    gateway.provider.answer_always(Reply::json(200, &json!({ "text": "Turn." })));
+    let sound = newcomer.path("sound");
+    std::fs::write(&sound, Talk::default().says(1).pause(700).says(1).pcm()).unwrap();
+    newcomer.tool("arecord", &format!("[ \"$*\" = '-q -t raw -f S16_LE -r 16000' ] && exec cat '{}'", sound.display()));
+    let commands = format!("{{ {}; }} 2>/dev/null", local(&readme_block(LIVE), &gateway).trim());
+    let said = newcomer.pastes(&commands, &[("VOXGATE_TOKEN", &token::good())]).await;
+    assert_eq!(whole_text(&parse(&said)), "Turn. Turn.");
 }
 
 #[tokio::test]

@@ -29,13 +29,20 @@ enum Body {
         message: String,
         kind: ErrorKind,
         param: Option<String>,
-        /// The part of the transcript that there is. Boxed, since errors are returned in many places.
-        partial: Option<Box<PartialJson>>,
-        /// The number of the piece that a live session takes next.
-        next_seq: Option<u64>,
+        /// The members that few errors have. Boxed, since errors are returned in many places.
+        more: Option<Box<MoreMembers>>,
     },
     /// A provider's error, already in OpenAI's shape.
     Provider(String),
+}
+
+/// The members that few errors have.
+#[derive(Debug, Default)]
+struct MoreMembers {
+    /// The part of the transcript that there is.
+    partial: Option<PartialJson>,
+    /// The number of the piece that a live session takes next.
+    next_seq: Option<u64>,
 }
 
 /// `error.partial` as JSON. It is never shown in a log: it has a transcript.
@@ -82,7 +89,7 @@ const MAX_SHOWN_ID: usize = 80;
 impl ApiError {
     /// Builds an error with the usual status and kind of its code.
     pub(in crate::http) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let body = Body::Own { message: message.into(), kind: code.kind(), param: None, partial: None, next_seq: None };
+        let body = Body::Own { message: message.into(), kind: code.kind(), param: None, more: None };
         Self { status: code.status(), code, body, headers: Vec::new(), internal: None }
     }
 
@@ -175,16 +182,16 @@ impl ApiError {
 
     /// Adds the part of the transcript that there is.
     pub(super) fn partial(mut self, json: Box<RawValue>) -> Self {
-        if let Body::Own { partial, .. } = &mut self.body {
-            *partial = Some(Box::new(PartialJson(json)));
+        if let Body::Own { more, .. } = &mut self.body {
+            more.get_or_insert_default().partial = Some(PartialJson(json));
         }
         self
     }
 
     /// Adds the number of the piece that a live session takes next.
     pub(super) fn next_seq(mut self, number: u64) -> Self {
-        if let Body::Own { next_seq, .. } = &mut self.body {
-            *next_seq = Some(number);
+        if let Body::Own { more, .. } = &mut self.body {
+            more.get_or_insert_default().next_seq = Some(number);
         }
         self
     }
@@ -253,9 +260,10 @@ impl ApiError {
     /// Returns the JSON for the client.
     pub(in crate::http) fn json(&self) -> String {
         match &self.body {
-            Body::Own { message, kind, param, partial, next_seq } => {
-                let partial = partial.as_ref().map(|partial| &*partial.0);
-                let (param, next_seq) = (param.as_deref(), *next_seq);
+            Body::Own { message, kind, param, more } => {
+                let (param, more) = (param.as_deref(), more.as_deref());
+                let partial = more.and_then(|more| more.partial.as_ref()).map(|partial| &*partial.0);
+                let next_seq = more.and_then(|more| more.next_seq);
                 let object = ErrorObject { message, kind: *kind, param, code: self.code, partial, next_seq };
                 serde_json::to_string(&ErrorBody { error: object }).unwrap_or_default()
             }

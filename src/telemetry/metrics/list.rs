@@ -85,7 +85,7 @@ macro_rules! with_every_family {
             /// Limit for open live sessions (live.max_sessions).
             LIVE_SESSIONS_LIMIT: Gauge<0> = "voxgate_live_sessions_limit" [];
             /// Turns of live sessions by outcome: transcribed, failed.
-            LIVE_TURNS: Counter<2> = "voxgate_live_turns_total" ["model", "outcome"];
+            LIVE_TURNS: Counter<1> = "voxgate_live_turns_total" ["outcome"];
             /// Open streams to clients.
             STREAMS: Gauge<0> = "voxgate_streams_in_flight" [];
             /// Bytes of spooled recordings, in memory and on disk.

@@ -58,7 +58,7 @@ async fn the_live_tab_loses_no_word_while_the_network_is_away() {
     let rows = spoken["rows"].as_array().unwrap();
     assert_eq!(rows.len(), SENTENCES, "{spoken}");
     assert!(rows.iter().all(|row| row.as_str().unwrap().ends_with(SENTENCE)), "{spoken}");
-    assert_eq!(spoken["outputs"]["txt"], vec![SENTENCE; SENTENCES].join(" "));
+    assert_eq!(spoken["outputs"]["txt"], [SENTENCE; SENTENCES].join(" "));
     assert_eq!(spoken["outputs"]["srt"].as_str().unwrap().matches(" --> ").count(), SENTENCES);
     assert!(spoken["outputs"]["json"].as_str().unwrap().contains("\"segments\""), "{spoken}");
     assert!(spoken["code"]["curl"].as_str().unwrap().starts_with("arecord -q -t raw -f S16_LE -r 16000 |"), "{spoken}");

@@ -19,8 +19,8 @@ pub(in crate::http) async fn add(
     body: Payload,
     context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
-    let session = find(&context, request.headers(), &id).await?;
     preflight::check_coding(request.headers())?;
+    let session = find(&context, request.headers(), &id).await?;
     let seq = seq(request.query_string())?;
     if let Some(position) = session.check_piece(seq)? {
         return Ok(taken(position));

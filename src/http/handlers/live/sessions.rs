@@ -59,6 +59,7 @@ pub(in crate::http) async fn end(
     id: Path<String>,
     context: RequestContext,
 ) -> Result<HttpResponse, ApiError> {
+    preflight::check_coding(request.headers())?;
     let session = find(&context, request.headers(), &id).await?;
     session.end().await;
     Ok(answer::json(HttpResponse::Accepted(), &json_of(&session)))
