@@ -11,9 +11,9 @@ const FILES_PER_REQUEST: u64 = 4;
 /// The files of one request besides its client's connection: the provider's connection and the recording.
 const FILES_BESIDE_CLIENT: u64 = 2;
 
-/// The files of one live session: its events, its open turn, and turns on their way. Another session that is over keeps the
-/// file of its events.
-const FILES_PER_LIVE_SESSION: u64 = 6;
+/// The files of one live session: its open turn, its events, and those of another session that is over. What is short needs
+/// none: 16 KiB of events, two seconds of a turn.
+const FILES_PER_LIVE_SESSION: u64 = 3;
 /// The part of all files that live sessions may have: a quarter.
 const LIVE_PART: u64 = 4;
 

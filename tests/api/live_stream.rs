@@ -131,7 +131,7 @@ async fn audio_without_end_far_ahead_of_its_words_ends_the_session() {
     (0..4).for_each(|_| gate.open());
     let events = stream.wire.until("live_too_far_ahead").await;
     assert!(!events.contains("[DONE]"));
-    assert!(events.matches("\"delta\":\" y\"").count() > 10, "{events}");
+    assert!(events.matches("\"delta\":\" y\"").count() > 100, "{events}");
 }
 
 #[tokio::test]

@@ -74,10 +74,10 @@ impl Feed {
             }
         };
         match ended {
-            Ended::Body => self.finish().await,
+            Ended::Body => self.finish(None).await,
             // The body is read no further.
             Ended::Session => {}
-            Ended::Failed(failure) => self.session.fail(failure).await,
+            Ended::Failed(failure) => self.finish(Some(failure)).await,
         }
     }
 
@@ -120,8 +120,8 @@ impl Feed {
         is_too_far.then_some(Ended::Failed(LiveFailure::TooFarAhead { max: MAX_AHEAD }))
     }
 
-    /// Sends the rest, and ends the session.
-    async fn finish(mut self) {
+    /// Sends what came, and ends the session: well, or with this failure.
+    async fn finish(mut self, failure: Option<LiveFailure>) {
         loop {
             self.send();
             if self.adding.is_none() {
@@ -134,7 +134,10 @@ impl Feed {
                 Some(_) => break,
             }
         }
-        self.session.end().await;
+        match failure {
+            Some(failure) => self.session.fail(failure).await,
+            None => self.session.end().await,
+        }
     }
 }
 
