@@ -58,21 +58,21 @@ class Gateway:
         }
         binary = str(pathlib.Path(binary).resolve())
         command = (binary, "token", "--sub", "speech", "--ttl", "12h")
-        self._token = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.strip()
+        self.token = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.strip()
         outputs = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         self._process = subprocess.Popen((binary, "serve"), env=variables, **outputs)
-        self._log, self._address, self._listens = [], None, threading.Event()
+        self._log, self.address, self._listens = [], None, threading.Event()
         threading.Thread(target=self._read_log, daemon=True).start()
         self._listens.wait(START_TIMEOUT)
-        if not self._address:
+        if not self.address:
             self.stop()
             raise Failure("the gateway did not start:\n" + "".join(self._log))
 
     def _read_log(self):
         for line in self._process.stderr:
             self._log.append(line)
-            if not self._address and '"listening"' in line:
-                self._address = json.loads(line)["address"]
+            if not self.address and '"listening"' in line:
+                self.address = json.loads(line)["address"]
                 self._listens.set()
         self._listens.set()
 
@@ -94,8 +94,8 @@ class Gateway:
         body += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n'.encode()
         body += f"Content-Type: {TYPES[path.suffix]}\r\n\r\n".encode() + path.read_bytes()
         body += f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": f"multipart/form-data; boundary={boundary}"}
-        request = urllib.request.Request(f"http://{self._address}/v1/audio/transcriptions", body, headers)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": f"multipart/form-data; boundary={boundary}"}
+        request = urllib.request.Request(f"http://{self.address}/v1/audio/transcriptions", body, headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=ANSWER_TIMEOUT) as response:

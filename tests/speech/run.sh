@@ -22,4 +22,5 @@ export PYTHONDONTWRITEBYTECODE=1
 "$python" tests/speech/tests.py --quiet
 "$python" tests/speech/server_tests.py --quiet
 "$python" tests/speech/local_tests.py --quiet
+"$python" tests/speech/live.py "$@"
 exec "$python" tests/speech/run.py "$@"

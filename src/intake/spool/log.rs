@@ -241,7 +241,8 @@ mod tests {
         }
         assert_eq!(log.read_all().await.unwrap(), whole);
         log.close();
-        let (written, length) = (log.lock().written, log.length());
+        let written = log.lock().written;
+        let length = log.length();
         for place in [0, 1, 7000, written, length - 1, length] {
             let from = usize::try_from(place).unwrap();
             assert_eq!(read_from(&log, place).await, whole[from..]);
