@@ -60,7 +60,7 @@ check-features: ## Check that the gateway compiles without the features that onl
 deny: test-tools ## Check the licences, the sources and the known faults of the dependencies
 	tests/deny.sh
 
-bench: test-tools ## Measure what the gateway costs beside nginx, and what limits cost
+bench: test-tools ## Measure what the gateway costs beside nginx, live sessions, and what limits cost
 	$(DIST) --bench gateway
 	$(DIST) --bench limits
 

@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench gateway -- 40k-1 1m-32` measures these rows; `--list` names them all. `ROUNDS=` and `SECONDS=` set
 //! how often and how long each target is measured; `HOURS=` how long the recordings of split-16 are; `BEFORE=path/to/voxgate`
-//! names another build to measure in turn. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load.
+//! names another build to measure in turn. `-- soak` is another thing: two minutes, or `SECONDS=`, of steady load. So is
+//! `-- live`, which comes after all rows too: live sessions, `SESSIONS=` at once for a minute, or `SECONDS=`.
 //!
 //! # Layout
 //!
@@ -12,6 +13,7 @@
 //! - `house`: all that a row needs: `proxies` (the gateway with its Redis, nginx) and `provider`
 //! - `load`: the clients; `uploads` and `recordings`: what they send; `wire`: HTTP as they and the provider speak it
 //! - `soak`: steady load before a provider that fails; `accounts`: what is charged for it
+//! - `live`: live sessions
 //! - `process`: the processor's time and the memory of a process; `machine`: what it is, and what else it does
 //! - `table`: what is printed
 
@@ -25,6 +27,7 @@
 
 mod accounts;
 mod house;
+mod live;
 mod load;
 mod machine;
 mod memory;
@@ -50,6 +53,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use house::House;
+use live::Crowd;
 use rounds::Pace;
 use rows::{ROWS, Row};
 
@@ -69,13 +73,23 @@ fn main() -> ExitCode {
         let span = Duration::from_secs_f64(variable("SECONDS", 120.0));
         return if runtime.block_on(soak::run(span)) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    let live = || {
+        live::run(Crowd {
+            sessions: variable("SESSIONS", 500),
+            length: Duration::from_secs_f64(variable("SECONDS", 60.0)),
+        })
+    };
+    if arguments.iter().any(|argument| argument == "live") {
+        return runtime.block_on(live());
+    }
     let known = |name: &String| ROWS.iter().any(|row| row.name == name);
     if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
         println!("There is no row {unknown}; --list names those that there are.");
         return ExitCode::FAILURE;
     }
     let wanted = |row: &&Row| arguments.is_empty() || arguments.iter().any(|name| name == row.name);
-    runtime.block_on(measure(ROWS.iter().filter(wanted).collect()))
+    let rows = runtime.block_on(measure(ROWS.iter().filter(wanted).collect()));
+    if arguments.is_empty() && runtime.block_on(live()) != ExitCode::SUCCESS { ExitCode::FAILURE } else { rows }
 }
 
 async fn measure(rows: Vec<&'static Row>) -> ExitCode {

@@ -1,11 +1,11 @@
-//! A provider that reads the whole of a form, checks that none of it is missing, and answers at once.
+//! A provider that reads the whole of a form, checks that none of it is missing, and answers at once, or when it is told to.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use tokio::net::{TcpListener, TcpStream};
@@ -45,10 +45,21 @@ struct Manner {
     fails: AtomicBool,
     /// Said when connections that wait for a request are to be closed.
     closes: watch::Sender<()>,
+    /// What it takes for the sound of live sessions, in milliseconds.
+    thinks_ms: AtomicU64,
+    /// What it has had of them.
+    turns: Mutex<Vec<Turn>>,
     asked: AtomicU64,
     answered: AtomicU64,
     refused: AtomicU64,
     reset: AtomicU64,
+}
+
+/// A piece of sound in FLAC, as those of live sessions are: when all of it had come, and when its answer went out.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) arrived: Instant,
+    pub(crate) answered: Instant,
 }
 
 /// How often it was asked, and what came of it.
@@ -90,6 +101,16 @@ impl Provider {
         self.manner.fails.store(fails, Ordering::Relaxed);
     }
 
+    /// How long it takes for each piece of sound in FLAC.
+    pub(crate) fn think(&self, time: Duration) {
+        self.manner.thinks_ms.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// The pieces of sound in FLAC, as they were answered.
+    pub(crate) fn turns(&self) -> Vec<Turn> {
+        self.manner.turns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Closes the connections that wait for a request, so that whoever keeps them for the next one lets go of them.
     pub(crate) fn close_idle(&self) {
         self.manner.closes.send_replace(());
@@ -113,38 +134,52 @@ async fn serve(socket: TcpStream, manner: Arc<Manner>) -> io::Result<()> {
         let Some(head) = head else { return Ok(()) };
         closes.mark_unchanged();
         let form = Form::read(&mut wire, &head).await?;
+        let arrived = Instant::now();
         if let Some(fault) = form.fault(&head) {
             let body = format!(r#"{{"error":{{"message":"The bench's provider: {fault}"}}}}"#);
             wire.send(whole("400 Bad Request", &body).as_bytes()).await?;
             continue;
         }
-        match manner.turn() {
-            Turn::Answer if form.streamed => stream(&mut wire, &manner).await?,
-            Turn::Answer => wire.send(whole("200 OK", ANSWER).as_bytes()).await?,
-            Turn::Refuse => wire.send(whole("500 Internal Server Error", FAILURE).as_bytes()).await?,
-            Turn::Reset => return wire.reset(),
+        if form.is_flac() {
+            manner.take_turn(arrived).await;
+        }
+        match manner.fate() {
+            Fate::Answer if form.streamed => stream(&mut wire, &manner).await?,
+            Fate::Answer => wire.send(whole("200 OK", ANSWER).as_bytes()).await?,
+            Fate::Refuse => wire.send(whole("500 Internal Server Error", FAILURE).as_bytes()).await?,
+            Fate::Reset => return wire.reset(),
         }
     }
 }
 
-enum Turn {
+enum Fate {
     Answer,
     Refuse,
     Reset,
 }
 
 impl Manner {
+    /// Thinks, and keeps when that was.
+    async fn take_turn(&self, arrived: Instant) {
+        let thinking = Duration::from_millis(self.thinks_ms.load(Ordering::Relaxed));
+        if !thinking.is_zero() {
+            tokio::time::sleep(thinking).await;
+        }
+        let turn = Turn { arrived, answered: Instant::now() };
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).push(turn);
+    }
+
     /// Whether the request that has come is one of those that fail. Every fourth of them is a reset.
-    fn turn(&self) -> Turn {
+    fn fate(&self) -> Fate {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let fails = self.fails.load(Ordering::Relaxed) && number % 5 == 4;
-        let (turn, count) = match (fails, number % 20 == 19) {
-            (false, _) => (Turn::Answer, &self.answered),
-            (true, false) => (Turn::Refuse, &self.refused),
-            (true, true) => (Turn::Reset, &self.reset),
+        let (fate, count) = match (fails, number % 20 == 19) {
+            (false, _) => (Fate::Answer, &self.answered),
+            (true, false) => (Fate::Refuse, &self.refused),
+            (true, true) => (Fate::Reset, &self.reset),
         };
         count.fetch_add(1, Ordering::Relaxed);
-        turn
+        fate
     }
 }
 
@@ -180,6 +215,10 @@ impl Form {
         Self { opening: Vec::new(), ending: Vec::new(), length: 0, streamed: false }
     }
 
+    fn is_flac(&self) -> bool {
+        memmem::find(&self.opening, b"\r\n\r\nfLaC").is_some()
+    }
+
     /// What is wrong with it: it must have the recording in full, as its WAV head says, and end there. FLAC, in which pieces
     /// of a recording come, does not say how long it is.
     fn fault(&self, head: &Head) -> Option<String> {
@@ -187,7 +226,7 @@ impl Form {
         let Some((_, boundary)) = boundary else { return Some("no boundary".to_owned()) };
         let end = format!("\r\n--{}--\r\n", boundary.trim_matches('"'));
         let is_whole = self.ending.ends_with(end.as_bytes());
-        if is_whole && memmem::find(&self.opening, b"\r\n\r\nfLaC").is_some() {
+        if is_whole && self.is_flac() {
             return None;
         }
         let Some(start) = memmem::find(&self.opening, b"RIFF") else { return Some("no recording".to_owned()) };
