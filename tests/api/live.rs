@@ -230,7 +230,7 @@ async fn eight_readers_get_the_same_and_a_ninth_is_refused() {
 
 #[tokio::test]
 async fn a_session_ends_by_itself_without_audio_and_at_its_time() {
-    for live in ["idle_timeout = \"300ms\"", "max_seconds = 10\nidle_timeout = \"1h\""] {
+    for live in ["idle_timeout = \"3s\"", "max_seconds = 10\nidle_timeout = \"1h\""] {
         let gateway = with(live).await;
         let session = Live::open(&gateway).await;
         session.say_all(sentences(1).pcm()).await;
@@ -253,7 +253,7 @@ async fn a_session_ends_by_itself_without_audio_and_at_its_time() {
 
 #[tokio::test]
 async fn events_stay_readable_for_a_while_and_then_the_session_is_gone() {
-    let gateway = with("keep_events = \"1s\"").await;
+    let gateway = with("keep_events = \"3s\"").await;
     let live = Live::open(&gateway).await;
     live.say_all(sentences(1).pcm()).await;
     let events = live.finish().await;

@@ -156,7 +156,7 @@ async fn audio_for_which_there_is_no_room_ends_with_an_error_behind_what_was_hea
 
 #[tokio::test]
 async fn a_session_in_one_request_ends_without_audio() {
-    let gateway = Setup::new().config("[live]\nidle_timeout = \"400ms\"\n").start().await;
+    let gateway = Setup::new().config("[live]\nidle_timeout = \"3s\"\n").start().await;
     gateway.provider.answer_by(numbered());
     let mut stream = Stream::open(&gateway, PCM).await;
     stream.wire.head().await;
