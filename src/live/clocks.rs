@@ -24,8 +24,8 @@ impl Clocks {
         self.last_audio = Instant::now();
     }
 
-    /// Records that the client was told to come again after this time.
-    pub(super) fn told_to_wait(&mut self, wait: Duration) {
+    /// Allows the client to wait for this time before it sends audio again.
+    pub(super) fn allow_wait(&mut self, wait: Duration) {
         self.last_audio = Instant::now() + wait;
     }
 

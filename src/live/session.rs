@@ -65,7 +65,7 @@ pub(super) enum Command {
 /// The way on which a piece of audio came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceOrigin {
-    /// A request of its own, which can be told to come again later.
+    /// A request of its own, which can be refused for a while.
     Request,
     /// The body of a request that goes on, which must be read.
     Stream,

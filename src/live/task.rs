@@ -5,65 +5,28 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
-use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clocks::Clocks;
 use super::credit::{Credit, CreditParts, Spent, Throttled};
+use super::decoder::{Decoded, Decoder, PieceRequest};
+use super::ending::OverOnDrop;
 use super::error::{LiveFailure, PieceRefused};
 use super::registry::{LiveSessions, SessionSlot};
 use super::session::{Command, Commands, LiveSession, PieceOrigin, check_piece};
 use super::status::{Phase, Position};
-use super::turn_sender::TurnSender;
 use super::turns::{JoinedTurn, Turns};
-use crate::admission::{Admission, Refusal};
-use crate::config;
+use super::work::LiveWork;
+use crate::admission::Refusal;
 use crate::domain::{AudioMs, Length};
 use crate::exchange::Exchange;
-use crate::identity::Caller;
-use crate::intake::Spool;
-use crate::ledger::Charge;
-use crate::models::TargetChain;
-use crate::speech::{CutReport, Heard, LiveSound, LiveSoundError, Piece, Samples, Span};
-use crate::split::join::{Times, TurnJoiner};
+use crate::speech::{CutReport, Heard, LiveSoundError, Piece, Samples};
+use crate::split::join::TurnJoiner;
 
 /// The largest distance between the audio and its transcript.
 pub const MAX_AHEAD: Duration = Duration::from_mins(10);
 /// The wait before a piece that came too early is sent again.
 pub const AHEAD_WAIT: Duration = Duration::from_secs(1);
-
-/// The parts of a session.
-pub struct LiveWork {
-    /// `[live]`
-    pub settings: config::Live,
-    /// Admission by the settings at the opening.
-    pub admission: Arc<Admission>,
-    /// The caller that opened the session.
-    pub caller: Caller,
-    /// The model entries.
-    pub targets: TargetChain,
-    /// The permit and the record of the session.
-    pub exchange: Exchange,
-    /// The charge that the permit holds: the first slice.
-    pub held: Charge,
-    /// The audio that is charged ahead.
-    pub slice: AudioMs,
-    /// The decoder.
-    pub sound: LiveSound,
-    /// The sender of turns.
-    pub sender: TurnSender,
-    /// The source of the times of segments.
-    pub times: Times,
-    /// The largest number of turns that are at providers at the same time.
-    pub at_once: usize,
-    /// The longest audio of the session.
-    pub max_audio: AudioMs,
-    /// Writes the members of an error.
-    pub describe: fn(&LiveFailure) -> Value,
-}
 
 /// Opens a session to clients, and starts its task on the worker of this call. `slot` is its place among the open ones.
 pub fn start(work: LiveWork, session: &Arc<LiveSession>, commands: Commands, slot: SessionSlot) {
@@ -86,7 +49,7 @@ struct Task {
     sessions: Arc<LiveSessions>,
     commands: Commands,
     exchange: Exchange,
-    sound: Sound,
+    decoder: Decoder,
     turns: Turns,
     credit: Credit,
     clocks: Clocks,
@@ -94,32 +57,9 @@ struct Task {
     /// Everything before is in a turn, or silence that is not sent.
     decided: Samples,
     max_audio: AudioMs,
-    /// True if the audio has ended while the decoder works.
-    is_end_due: bool,
     /// The failure that ends the session as soon as the turns at providers are over.
     failure: Option<LiveFailure>,
     report: Rc<Cell<CutReport>>,
-}
-
-/// The decoder, which is away while it works.
-enum Sound {
-    Idle(Box<LiveSound>),
-    Working(LocalBoxFuture<'static, Worked>),
-    Ended,
-}
-
-/// The result of the decoder's work.
-struct Worked {
-    sound: Box<LiveSound>,
-    heard: Result<Heard, LiveSoundError>,
-    /// The request that brought the piece; `None` for the end of the audio.
-    asked: Option<Asked>,
-}
-
-/// A piece that a client has sent and waits for.
-struct Asked {
-    origin: PieceOrigin,
-    reply: oneshot::Sender<Result<Position, PieceRefused>>,
 }
 
 impl Task {
@@ -134,14 +74,13 @@ impl Task {
             sessions,
             commands,
             exchange,
-            sound: Sound::Idle(Box::new(sound)),
+            decoder: Decoder::new(sound),
             turns: Turns::new(work.sender, TurnJoiner::new(work.times), work.at_once),
             credit,
             clocks: Clocks::start(settings.idle_timeout, settings.max_time),
             position: Position::default(),
             decided: Samples::default(),
             max_audio: work.max_audio,
-            is_end_due: false,
             failure: None,
             report,
         }
@@ -164,8 +103,8 @@ impl Task {
                 }
                 answer = self.credit.answer() => self.take_credit(answer),
                 () = self.turns.answer() => {}
-                worked = self.sound.worked() => self.take_sound(worked),
-                command = self.commands.0.recv(), if self.sound.is_free() => self.take_command(command),
+                decoded = self.decoder.decoded() => self.take_sound(decoded),
+                command = self.commands.0.recv(), if !self.decoder.is_working() => self.take_command(command),
                 () = sleep_until(wake) => self.end_if_due(),
             }
         }
@@ -202,8 +141,8 @@ impl Task {
             self.turns.send_next(estimate);
             spent = Spent { set_aside: self.turns.set_aside(), ..spent };
         }
-        let is_over = self.turns.are_over() && !matches!(self.sound, Sound::Working(_));
-        let has_ended = self.failure.is_some() || matches!(self.sound, Sound::Ended);
+        let is_over = self.turns.are_over() && !self.decoder.is_working();
+        let has_ended = self.failure.is_some() || self.decoder.has_ended();
         if is_over && has_ended {
             return true;
         }
@@ -227,8 +166,7 @@ impl Task {
                 }
             }
             JoinedTurn::Failed { span, error } => {
-                let event = turn_error((self.over.describe)(&LiveFailure::Turn(error)), span);
-                events.push(&event).await?;
+                events.push(&self.over.turn_error(&LiveFailure::Turn(error), span)).await?;
             }
         }
         Ok(())
@@ -245,7 +183,7 @@ impl Task {
     fn take_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Audio { seq, piece, origin, reply }) => match self.check(seq, origin) {
-                Ok(None) => self.decode(piece, Asked { origin, reply }),
+                Ok(None) => self.decoder.push(piece, PieceRequest { origin, reply }),
                 // The client may have left.
                 Ok(Some(position)) => drop(reply.send(Ok(position))),
                 Err(refused) => drop(reply.send(Err(refused))),
@@ -256,7 +194,7 @@ impl Task {
                 let _ = reply.send(());
             }
             Some(Command::Fail(failure)) => {
-                self.finish_sound();
+                self.decoder.finish();
                 self.fail(failure);
             }
             // Every handle is gone, and with them everybody who could read.
@@ -275,17 +213,17 @@ impl Task {
         let throttled = self.credit.throttled().filter(|_| self.turns.is_waiting());
         match (origin, throttled) {
             (PieceOrigin::Stream, _) if is_far_ahead => {
-                self.finish_sound();
+                self.decoder.finish();
                 self.fail(LiveFailure::TooFarAhead { max });
                 Err(PieceRefused::Ended)
             }
-            // A client that is told to come again is there.
+            // A client that waits as it should is not idle.
             (PieceOrigin::Request, _) if is_far_ahead => {
-                self.clocks.told_to_wait(AHEAD_WAIT);
+                self.clocks.allow_wait(AHEAD_WAIT);
                 Err(PieceRefused::TooFarAhead { max })
             }
             (PieceOrigin::Request, Some(Throttled { refusal, wait })) => {
-                self.clocks.told_to_wait(wait);
+                self.clocks.allow_wait(wait);
                 Err(PieceRefused::NotAdmitted(refusal))
             }
             _ => Ok(None),
@@ -303,21 +241,11 @@ impl Task {
         self.turns.first_start().unwrap_or(self.decided)
     }
 
-    fn decode(&mut self, piece: Spool, asked: Asked) {
-        let Sound::Idle(mut sound) = std::mem::replace(&mut self.sound, Sound::Ended) else { return };
-        let work = async move {
-            let heard = sound.push(piece).await;
-            Worked { sound, heard, asked: Some(asked) }
-        };
-        self.sound = Sound::Working(work.boxed_local());
-    }
-
-    fn take_sound(&mut self, Worked { sound, heard, asked }: Worked) {
-        let is_end = asked.is_none();
-        let is_stream = asked.as_ref().is_some_and(|asked| asked.origin == PieceOrigin::Stream);
-        self.report.set(sound.report());
-        self.exchange.record().sound(sound.media());
-        self.sound = if is_end { Sound::Ended } else { Sound::Idle(sound) };
+    fn take_sound(&mut self, Decoded { heard, request, report, media }: Decoded) {
+        let is_end = request.is_none();
+        let is_stream = request.as_ref().is_some_and(|request| request.origin == PieceOrigin::Stream);
+        self.report.set(report);
+        self.exchange.record().sound(media);
         let answer = match heard {
             Ok(Heard { turns, audio, decided }) => {
                 self.take_turns(turns, decided);
@@ -335,18 +263,15 @@ impl Task {
             Err(error) => {
                 // What was heard before is transcribed.
                 if !is_end {
-                    self.finish_sound();
+                    self.decoder.finish();
                 }
                 self.fail(LiveFailure::Sound(error));
                 Err(PieceRefused::Ended)
             }
         };
-        if let Some(Asked { reply, .. }) = asked {
+        if let Some(PieceRequest { reply, .. }) = request {
             // The client may have left: it asks again, and learns that the piece was taken.
             let _ = reply.send(answer);
-        }
-        if std::mem::take(&mut self.is_end_due) {
-            self.finish_sound();
         }
         if self.position.audio >= self.max_audio {
             self.end();
@@ -365,7 +290,8 @@ impl Task {
     }
 
     fn end_if_due(&mut self) {
-        if self.phase() == Phase::Open && self.clocks.is_due(self.over.session.is_receiving() || !self.sound.is_free())
+        if self.phase() == Phase::Open
+            && self.clocks.is_due(self.over.session.is_receiving() || self.decoder.is_working())
         {
             self.end();
         }
@@ -377,25 +303,7 @@ impl Task {
             return;
         }
         self.over.session.set_phase(Phase::Ending);
-        self.finish_sound();
-    }
-
-    /// Asks the decoder for the last turns, at once or as soon as it has done the piece that it works on.
-    fn finish_sound(&mut self) {
-        match std::mem::replace(&mut self.sound, Sound::Ended) {
-            Sound::Idle(mut sound) => {
-                let work = async move {
-                    let heard = sound.finish().await;
-                    Worked { sound, heard, asked: None }
-                };
-                self.sound = Sound::Working(work.boxed_local());
-            }
-            Sound::Working(work) => {
-                self.sound = Sound::Working(work);
-                self.is_end_due = true;
-            }
-            Sound::Ended => {}
-        }
+        self.decoder.finish();
     }
 
     /// Takes no more audio, and ends the session with this error once the turns that were taken are over.
@@ -443,7 +351,7 @@ impl Task {
         match failure {
             None => {
                 self.exchange.completed();
-                self.over.end(Phase::Ended);
+                self.over.end();
             }
             Some(failure) => {
                 self.exchange.failed();
@@ -451,55 +359,5 @@ impl Task {
             }
         }
         self.settle();
-    }
-}
-
-impl Sound {
-    fn is_free(&self) -> bool {
-        !matches!(self, Self::Working(_))
-    }
-
-    /// Waits for the decoder. Never ends while it does not work.
-    async fn worked(&mut self) -> Worked {
-        match self {
-            Self::Working(work) => work.await,
-            Self::Idle(_) | Self::Ended => std::future::pending().await,
-        }
-    }
-}
-
-/// Returns the event of a turn that failed: the error, with the times of the turn.
-fn turn_error(mut error: Value, span: Span) -> String {
-    if let Some(members) = error.as_object_mut() {
-        for (name, at) in [("start", span.start), ("end", span.end)] {
-            members.insert(name.to_owned(), json!(at.audio_ms().duration().as_secs_f64()));
-        }
-    }
-    json!({ "type": "error", "error": error }).to_string()
-}
-
-/// A session that is over when its task is, however that ends.
-struct OverOnDrop {
-    session: Arc<LiveSession>,
-    describe: fn(&LiveFailure) -> Value,
-}
-
-impl OverOnDrop {
-    fn end(&self, phase: Phase) {
-        self.session.set_phase(phase);
-    }
-
-    fn fail(&self, failure: &LiveFailure) {
-        let event = json!({ "type": "error", "error": (self.describe)(failure) });
-        self.session.events.fail(&event.to_string());
-        self.session.set_phase(Phase::Failed);
-    }
-}
-
-impl Drop for OverOnDrop {
-    fn drop(&mut self) {
-        if !self.session.status().phase.is_over() {
-            self.fail(&LiveFailure::Stopped);
-        }
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Conversation<'a> {
     link: Link<'a>,
     sound: &'a Sound,
     report: &'a Report,
-    wish: Map<String, Value>,
+    members: Map<String, Value>,
     /// The id of the last session.
     id: RefCell<Option<String>>,
 }
@@ -46,9 +46,9 @@ struct Opened {
 impl<'a> Conversation<'a> {
     /// Creates a conversation with the options of each session.
     pub(super) fn new(link: Link<'a>, sound: &'a Sound, report: &'a Report, options: Map<String, Value>) -> Self {
-        let mut wish = options;
-        wish.extend(sound.format().members());
-        Self { link, sound, report, wish, id: RefCell::new(None) }
+        let mut members = options;
+        members.extend(sound.format().members());
+        Self { link, sound, report, members, id: RefCell::new(None) }
     }
 
     /// Returns true if the gateway has opened a session.
@@ -95,7 +95,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn open(&self) -> Result<Opened, LiveError> {
-        let answer = self.link.open(&self.wish, self.has_begun()).await?;
+        let answer = self.link.open(&self.members, self.has_begun()).await?;
         match answer.status {
             StatusCode::CREATED => {}
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {

@@ -12,7 +12,7 @@ use super::super::answer::read_body;
 use super::super::client::GatewayClient;
 use super::answer::{Answer, Verdict};
 use super::error::LiveError;
-use super::patience::Patience;
+use super::outage::Outage;
 use super::piece::Piece;
 use super::report::Report;
 use super::token_renewal::TokenRenewal;
@@ -47,9 +47,9 @@ impl<'a> Link<'a> {
     }
 
     /// Asks for a session. Of a run that has not begun, a person learns soon that it cannot.
-    pub(super) async fn open(&self, wish: &Map<String, Value>, has_begun: bool) -> Result<Answer, LiveError> {
-        let body = Value::Object(wish.clone()).to_string();
-        let mut patience = Patience::new(&self.report.display, if has_begun { MAX_OUTAGE } else { MAX_OPENING });
+    pub(super) async fn open(&self, members: &Map<String, Value>, has_begun: bool) -> Result<Answer, LiveError> {
+        let body = Value::Object(members.clone()).to_string();
+        let mut outage = Outage::new(&self.report.display, if has_begun { MAX_OUTAGE } else { MAX_OPENING });
         loop {
             let request = || {
                 let request = self.client.request(Method::POST, "/v1/live", None);
@@ -58,13 +58,13 @@ impl<'a> Link<'a> {
             let asked = self.try_once(&request, StatusCode::CREATED).await;
             let failed = match asked {
                 Ok(answer) => {
-                    patience.answered();
+                    outage.answered();
                     return Ok(answer);
                 }
                 Err(failed) => failed,
             };
             let wait = failed.wait.or(failed.later);
-            let waited = patience.wait(&failed.reason, wait).await;
+            let waited = outage.wait(&failed.reason, wait).await;
             match (waited, failed.refused) {
                 (Err(_), Some(answer)) => return Ok(answer),
                 (waited, _) => waited?,
@@ -117,21 +117,21 @@ impl<'a> Link<'a> {
 
     /// Sends a request until the gateway answers it.
     async fn ask(&self, success: StatusCode, request: impl Fn() -> RequestBuilder) -> Result<Answer, LiveError> {
-        let mut patience = Patience::new(&self.report.display, MAX_OUTAGE);
+        let mut outage = Outage::new(&self.report.display, MAX_OUTAGE);
         loop {
             match self.try_once(&request, success).await {
                 Ok(answer) => {
-                    patience.answered();
+                    outage.answered();
                     return Ok(answer);
                 }
                 Err(Failed { later: Some(wait), reason, .. }) => {
-                    patience.answered();
+                    outage.answered();
                     if !self.has_told_later.replace(true) {
                         self.report.display.note(&format!("the gateway takes the sound more slowly: {reason}"));
                     }
                     sleep(wait).await;
                 }
-                Err(Failed { reason, wait, .. }) => patience.wait(&reason, wait).await?,
+                Err(Failed { reason, wait, .. }) => outage.wait(&reason, wait).await?,
             }
         }
     }

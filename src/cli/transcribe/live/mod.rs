@@ -3,7 +3,7 @@
 //! - `run`: one run, with its signals and its result; `conversation`: the sessions that it takes
 //! - `sound`: the sound between standard input and the gateway; `kept_sound`: what is kept of it; `sound_format`, `piece`
 //! - `session`: one session; `sending`: its sound; `reading`: its events; `event`
-//! - `link`: the requests; `answer`: whether to ask again; `patience`: how long; `token_renewal`
+//! - `link`: the requests; `answer`: whether to ask again; `outage`: how long; `token_renewal`
 //! - `output`: the words on standard output; `running_text`, `json_lines`: two of its forms
 //! - `report`: what a person is told; `error`: why a run has ended early
 
@@ -14,8 +14,8 @@ mod event;
 mod json_lines;
 mod kept_sound;
 mod link;
+mod outage;
 mod output;
-mod patience;
 mod piece;
 mod reading;
 mod report;

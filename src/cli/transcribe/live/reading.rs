@@ -11,8 +11,8 @@ use super::super::refusal::Refusal;
 use super::error::LiveError;
 use super::event::{EventKind, LiveEvent, Span};
 use super::link::{Link, MAX_OUTAGE};
+use super::outage::Outage;
 use super::output::Output;
-use super::patience::Patience;
 use super::report::Report;
 use super::sound::Sound;
 use crate::domain::sse::{Event, Scanner};
@@ -61,7 +61,7 @@ impl Reader<'_> {
     pub(super) async fn run(&self, output: &mut Output) -> Result<ReadEnd, LiveError> {
         // The sender tells of a gateway that does not answer.
         let quiet = Display::without_bars(true);
-        let (mut patience, mut place) = (Patience::new(&quiet, MAX_OUTAGE), Place::default());
+        let (mut outage, mut place) = (Outage::new(&quiet, MAX_OUTAGE), Place::default());
         loop {
             let before = place.bytes;
             let stopped = match self.link.events(self.id, place.last_id.as_deref()).await {
@@ -75,9 +75,9 @@ impl Reader<'_> {
                 Stopped::End(end) => return Ok(end),
                 Stopped::Broken(reason) => {
                     if place.bytes > before {
-                        patience.answered();
+                        outage.answered();
                     }
-                    patience.wait(&reason, None).await?;
+                    outage.wait(&reason, None).await?;
                 }
             }
         }

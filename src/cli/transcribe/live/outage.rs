@@ -14,8 +14,8 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The number of failures in a row that are told nobody: an idle connection may close at any time.
 const QUIET_FAILURES: u32 = 1;
 
-/// The patience with a gateway that gives no usable answer.
-pub(super) struct Patience<'a> {
+/// An outage: the time for which a gateway has given no usable answer, and the waits between requests.
+pub(super) struct Outage<'a> {
     display: &'a Display,
     /// The time after which the gateway is given up.
     max: Duration,
@@ -24,7 +24,7 @@ pub(super) struct Patience<'a> {
     wait: Duration,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Outage<'a> {
     pub(super) fn new(display: &'a Display, max: Duration) -> Self {
         Self { display, max, failing_since: None, failures: 0, wait: FIRST_WAIT }
     }
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waits_grow_and_end_with_the_patience() {
+    async fn waits_grow_and_end_with_the_outage() {
         let display = Display::without_bars(true);
-        let mut patience = Patience::new(&display, Duration::from_mins(1));
+        let mut outage = Outage::new(&display, Duration::from_mins(1));
         let mut waits = Vec::new();
         let error = loop {
             let before = Instant::now();
-            match patience.wait("no connection", None).await {
+            match outage.wait("no connection", None).await {
                 Ok(()) => waits.push(before.elapsed()),
                 Err(error) => break error,
             }
@@ -78,12 +78,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_starts_patience_anew() {
+    async fn an_answer_ends_the_outage() {
         let display = Display::without_bars(true);
-        let mut patience = Patience::new(&display, Duration::from_secs(2));
+        let mut outage = Outage::new(&display, Duration::from_secs(2));
         for _ in 0..50 {
-            patience.wait("no connection", Some(Duration::from_millis(1500))).await.unwrap();
-            patience.answered();
+            outage.wait("no connection", Some(Duration::from_millis(1500))).await.unwrap();
+            outage.answered();
         }
     }
 }
