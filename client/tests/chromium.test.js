@@ -3,30 +3,19 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import net from "node:net";
 import { after, before, test } from "node:test";
 
+import { MICROPHONE, launch } from "../../tests/browser/browser.mjs";
 import { DELTAS, EVENTS, SERVED, TEXT, frame, refusal, serve } from "./answers.js";
 
-const { CHROMIUM, GATEWAY, TOKEN, TRANSCRIPT } = process.env;
-const { chromium } = createRequire(new URL("../../tests/browser/package.json", import.meta.url))("playwright-core");
+const { GATEWAY, TOKEN, TRANSCRIPT } = process.env;
 const MODULE = fs.readFileSync(new URL("../voxgate.js", import.meta.url));
 const PAGE = { contentType: "text/html", body: "<!doctype html><title>Test</title>" };
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--no-sandbox", // root, as in a container, has none; the page is our own
-      "--disable-dev-shm-usage",
-      "--no-proxy-server",
-      "--use-fake-ui-for-media-stream",
-      "--use-fake-device-for-media-stream",
-      "--host-resolver-rules=MAP insecure.example 127.0.0.1",
-    ],
-  });
+  browser = await launch(...MICROPHONE, "--host-resolver-rules=MAP insecure.example 127.0.0.1");
 });
 after(() => browser.close());
 

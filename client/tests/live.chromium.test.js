@@ -3,27 +3,16 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
+import { MICROPHONE, launch } from "../../tests/browser/browser.mjs";
 import { hearingBeeps, serveLive } from "./live-server.js";
 
-const { CHROMIUM } = process.env;
-const { chromium } = createRequire(new URL("../../tests/browser/package.json", import.meta.url))("playwright-core");
 const folder = new URL("../", import.meta.url);
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--no-sandbox", // root, as in a container, has none; the page is our own
-      "--disable-dev-shm-usage",
-      "--no-proxy-server",
-      "--use-fake-ui-for-media-stream",
-      "--use-fake-device-for-media-stream",
-    ],
-  });
+  browser = await launch(...MICROPHONE);
 });
 after(() => browser.close());
 

@@ -57,6 +57,7 @@ mod limits;
 mod line_breaks;
 mod live;
 mod live_charges;
+mod live_ends;
 mod live_stream;
 mod log_redaction;
 mod malformed_requests;

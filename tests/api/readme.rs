@@ -1,22 +1,18 @@
 //! Every command and every example of the README is run as it is written: against a gateway of this build, with the fixed
 //! address in them replaced by where that one listens.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::gateway::{Gateway, Log, Setup};
+use crate::support::gateway::{Gateway, Setup};
 use crate::support::live::{parse, whole_text};
+use crate::support::newcomer::Newcomer;
 use crate::support::provider::{KEY, Reply, TRANSCRIPT};
 use crate::support::repository::{self, readme_block, readme_blocks};
 use crate::support::talk::Talk;
 use crate::support::token;
 use crate::support::tools::{TOOLS, require_tool};
 
-const GATEWAY: &str = env!("CARGO_BIN_EXE_voxgate");
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// What each block is about, by what its first line begins with. One that is not here is one that nobody runs.
@@ -48,87 +44,6 @@ const CONTAINERS: &str = "mkdir -p -m 700 secrets\n\
 const CONTAINERS_WITHOUT_A_KEY: &str = "mkdir -p -m 700 secrets\n\
                                         [ -s secrets/jwt_secret ] || openssl rand -hex 32 > secrets/jwt_secret\nchmod";
 
-pub(crate) fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A folder that looks like the repository to who types the README's commands, with a `make` that runs this build.
-struct Newcomer {
-    folder: TempDir,
-    data: TempDir,
-}
-
-impl Newcomer {
-    fn new() -> Self {
-        let newcomer = Self { folder: TempDir::new().unwrap(), data: TempDir::new().unwrap() };
-        symlink(repository().join("tests"), newcomer.path("tests")).unwrap();
-        symlink(repository().join("tests/sdk/node/node_modules"), newcomer.path("node_modules")).unwrap();
-        std::fs::create_dir(newcomer.path("bin")).unwrap();
-        newcomer.tool("make", &format!("[ \"$*\" = run ] && exec '{GATEWAY}' serve"));
-        // What a build puts there.
-        std::fs::create_dir_all(newcomer.path("target/release")).unwrap();
-        symlink(GATEWAY, newcomer.path("target/release/voxgate")).unwrap();
-        newcomer.tool("voxgate", &format!("exec '{GATEWAY}' \"$@\""));
-        // As written, but an answer that is an error is a failure.
-        newcomer.tool("curl", "PATH=${PATH#*:} exec curl --fail-with-body -sS --max-time 30 \"$@\"");
-        newcomer
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn tool(&self, name: &str, script: &str) {
-        let path = self.path("bin").join(name);
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    /// A command of theirs, which knows nothing but `variables`.
-    fn command(&self, program: &Path, variables: &[(&str, &str)]) -> Command {
-        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new(program);
-        command.current_dir(self.folder.path()).env_clear().env("PATH", path).env("NO_PROXY", "127.0.0.1");
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env("VOXGATE_DATA_DIR", self.data.path());
-        command.envs(variables.iter().copied()).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command to its end, and gives what it said.
-    async fn said(&self, mut command: Command) -> String {
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        said.into_owned()
-    }
-
-    /// Pastes `text` into a shell.
-    async fn pastes(&self, text: &str, variables: &[(&str, &str)]) -> String {
-        let mut shell = self.command(Path::new("bash"), variables);
-        shell.args(["-euo", "pipefail", "-c", text]);
-        self.said(shell).await
-    }
-
-    /// Pastes `text` that ends in a gateway that runs, and gives what that one says when it listens.
-    async fn starts(&self, text: &str, variables: &[(&str, &str)]) -> (serde_json::Value, String) {
-        let mut shell = self.command(Path::new("bash"), variables);
-        shell.env("VOXGATE_BIND", "127.0.0.1:0").env("VOXGATE_OPS_BIND", "127.0.0.1:0");
-        // The shell becomes the gateway, so that to end the one is to end the other.
-        let (before, _) = text.trim_end().rsplit_once("make run").expect("the block ends in a gateway that runs");
-        let text = format!("{before}exec make run");
-        shell.args(["-euo", "pipefail", "-c", &text]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = shell.spawn().unwrap();
-        let (log, stdout) = (Log::of(child.stderr.take().unwrap()), Log::of(child.stdout.take().unwrap()));
-        let listening = log.event("listening").await;
-        stdout.find("where it listens", |line| line.contains("Voxgate listens on").then_some(())).await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        stdout.finish();
-        let said = stdout.text();
-        (listening, said)
-    }
-}
-
 fn local(text: &str, gateway: &Gateway) -> String {
     text.replace(ADDRESS, &gateway.address.to_string())
 }
@@ -157,11 +72,11 @@ fn every_block_of_the_readme_is_known_here() {
 /// Of the README, of what it leads to, and of the list of targets.
 #[test]
 fn every_target_of_make_that_is_named_is_there() {
-    let makefile = std::fs::read_to_string(repository().join("Makefile")).unwrap();
+    let makefile = std::fs::read_to_string(repository::path("Makefile")).unwrap();
     let pages = ["README.md", "CONTRIBUTING.md", "docs/README.md", "docs/operations.md", "docs/tokens.md"];
     let mut named = 0;
     for page in pages {
-        let text = std::fs::read_to_string(repository().join(page)).unwrap();
+        let text = std::fs::read_to_string(repository::path(page)).unwrap();
         for rest in text.split("make ").skip(1).zip(text.split("make ")).filter_map(|(rest, before)| {
             // In code: at the begin of a line, or after a backtick.
             (before.ends_with('`') || before.ends_with('\n') || before.ends_with("toml ")).then_some(rest)
@@ -190,7 +105,7 @@ fn every_link_leads_somewhere() {
     };
     let mut links = 0;
     for page in ["README.md", "docs/README.md", "docs/operations.md"] {
-        let file = repository().join(page);
+        let file = repository::path(page);
         let text = std::fs::read_to_string(&file).unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
@@ -250,8 +165,8 @@ async fn a_secret_that_is_there_is_kept_by_every_block() {
 
 #[test]
 fn the_sentence_of_the_sample_is_the_one_that_the_readme_tells() {
-    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let made = std::fs::read_to_string(repository().join("tests/media/make.sh")).unwrap();
+    let readme = std::fs::read_to_string(repository::path("README.md")).unwrap();
+    let made = std::fs::read_to_string(repository::path("tests/media/make.sh")).unwrap();
     let spoken = made.split("sentence.wav\" \"").nth(1).unwrap().split('"').next().unwrap();
     assert!(readme.contains(&format!("*{spoken}*")), "{spoken}");
 }
@@ -339,7 +254,7 @@ async fn the_commands_in_the_readme_do_what_it_says() {
 async fn recordings_are_transcribed_from_the_command_line_as_the_readme_says() {
     let (newcomer, gateway) = (Newcomer::new(), Gateway::start().await);
     std::fs::create_dir(newcomer.path("recordings")).unwrap();
-    std::fs::copy(repository().join("tests/media/sample.wav"), newcomer.path("recordings/talk.wav")).unwrap();
+    std::fs::copy(repository::path("tests/media/sample.wav"), newcomer.path("recordings/talk.wav")).unwrap();
     let commands = local(&readme_block(TRANSCRIBE), &gateway).replace("sk-…", KEY);
     let (home, token) = (newcomer.path("home"), token::good());
     let variables = [
@@ -400,7 +315,7 @@ async fn the_examples_in_python_and_javascript_run() {
 
 #[test]
 fn the_commands_for_containers_are_run_where_there_is_an_engine() {
-    let script = std::fs::read_to_string(repository().join("tests/containers.sh")).unwrap();
+    let script = std::fs::read_to_string(repository::path("tests/containers.sh")).unwrap();
     // It takes every block of that chapter as it stands.
     assert!(script.contains("pasted '## Docker'"), "tests/containers.sh does not take its commands from the README");
 }

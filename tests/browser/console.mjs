@@ -4,12 +4,11 @@
 // URL is the gateway's, TOKENS the tokens by their names, RECORDINGS a folder of recordings, CHROMIUM the browser. Each
 // finding is a line of JSON: {"saw": …} is what the provider waits for, {"is": …, …} what the test looks at.
 
-import axe from 'axe-core';
-
+import { checkOf } from './axe.mjs';
 import { MICROPHONE, launch } from './browser.mjs';
 import { MADE_UP, oddities } from './oddities.mjs';
 
-const { RECORDINGS, SCREENSHOTS } = process.env;
+const { RECORDINGS } = process.env;
 const URL = process.env.URL;
 const TOKENS = JSON.parse(process.env.TOKENS);
 /** A machine that is busy with other tests is slow, which is not what this is about. */
@@ -18,6 +17,7 @@ const TIMEOUT = Number(process.env.TIMEOUT ?? 180_000);
 const browser = await launch(...MICROPHONE);
 
 const say = (line) => console.log(JSON.stringify(line));
+const check = checkOf('console', say);
 const requested = new Set();
 
 const until = (page, state) => page.locator(`#state.${state}`).waitFor();
@@ -54,15 +54,6 @@ async function open({ token = 'good', width = 1280, height = 900, colorScheme = 
   await page.goto(token ? `${URL}/#token=${TOKENS[token]}` : URL);
   if (token) await page.locator('#option-model:enabled').waitFor({ state: 'attached' });
   return page;
-}
-
-async function check(page, name) {
-  // What is in the page's own realm may be evaluated, whatever its policy.
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(', ')}`);
-  say({ is: 'axe', name, violations: found });
-  if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/console-${name}.png` });
 }
 
 /** Press the button and speak: the deltas are shown one by one, as the provider lets them go. */

@@ -4,17 +4,17 @@
 // URL is the gateway's, TOKENS the tokens by their names, SPEECH what the microphone says, SENTENCES how many, CHROMIUM the
 // browser. Each finding is a line of JSON.
 
-import axe from 'axe-core';
-
+import { checkOf } from './axe.mjs';
 import { MICROPHONE, launch } from './browser.mjs';
 
-const { SPEECH, SCREENSHOTS, URL } = process.env;
+const { SPEECH, URL } = process.env;
 const TOKENS = JSON.parse(process.env.TOKENS);
 const SENTENCES = Number(process.env.SENTENCES);
 /** A machine that is busy with other tests is slow, which is not what this is about. */
 const TIMEOUT = Number(process.env.TIMEOUT ?? 180_000);
 
 const say = (line) => console.log(JSON.stringify(line));
+const check = checkOf('live', say);
 
 const turns = (page, count) =>
   page.waitForFunction((count) => document.querySelectorAll('#live-transcript li:not(.open)').length >= count, count);
@@ -42,14 +42,6 @@ async function open(browser, { token = 'good', width = 1280, height = 900, color
   await page.goto(token ? `${URL}/#token=${TOKENS[token]}` : URL);
   if (token) await page.locator('#option-model:enabled').waitFor({ state: 'attached' });
   return page;
-}
-
-async function check(page, name) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(', ')}`);
-  say({ is: 'axe', name, violations: found });
-  if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/live-${name}.png` });
 }
 
 /** Words appear while somebody speaks. The network is away for five seconds, and nothing is lost. */

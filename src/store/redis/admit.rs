@@ -70,18 +70,10 @@ impl Shared {
                 self.keep,
             ),
         };
-        let keys = vec![
-            keys.rates(),
-            keys.leases(),
-            keys.open(),
-            keys.month(months.earlier),
-            keys.month(months.later),
-            keys.revoked(None),
-            keys.revoked(request.token.id.as_deref()),
-            session.map_or_else(|| keys.revoked(None), |session| keys.session(&session.id)),
-            keys.tag().closed(),
-        ];
-        Call::new(keys, &arguments)
+        let mut names = keys.of_charge(months, &request.token);
+        names.push(session.map_or_else(|| keys.revoked(None), |session| keys.session(&session.id)));
+        names.push(keys.tag().closed());
+        Call::new(names, &arguments)
     }
 
     /// Reads the answer of `admit.lua`, which took `elapsed` to come.

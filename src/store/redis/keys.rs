@@ -5,8 +5,10 @@
 //! callers share some thousands of tags, and the callers of a tag share one stream of records, since even a nearly
 //! empty stream takes some kilobytes.
 
+use super::months::MonthsAround;
 use crate::config::Namespace;
 use crate::domain::{Month, Subject};
+use crate::identity::revocation::TokenRef;
 
 /// The number of tags. A change would make every caller start with empty limits, so it must never change.
 const TAGS: u16 = 4096;
@@ -97,6 +99,19 @@ impl Keys {
     /// Returns the key of the HASH of a month's charges, and of the settled part of them by day and by model.
     pub(super) fn month(&self, month: Month) -> String {
         format!("{}:{month}", self.caller)
+    }
+
+    /// Returns the keys that each script that charges has first, in the order in which the scripts take them.
+    pub(super) fn of_charge(&self, months: MonthsAround, token: &TokenRef) -> Vec<String> {
+        vec![
+            self.rates(),
+            self.leases(),
+            self.open(),
+            self.month(months.earlier),
+            self.month(months.later),
+            self.revoked(None),
+            self.revoked(token.id.as_deref()),
+        ]
     }
 
     /// Returns the key of the STRING of a revocation: the second up to which all tokens are revoked, or the mark of a

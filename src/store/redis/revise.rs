@@ -53,15 +53,7 @@ impl Shared {
                 self.keep,
             ),
         };
-        let mut names = vec![
-            keys.rates(),
-            keys.leases(),
-            keys.open(),
-            keys.month(months.earlier),
-            keys.month(months.later),
-            keys.revoked(None),
-            keys.revoked(request.token.id.as_deref()),
-        ];
+        let mut names = keys.of_charge(months, &request.token);
         names.extend(session.map(|session| keys.session(&session.id)));
         Call::new(names, &arguments)
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::account::Account;
 use crate::support::gateway::{Answer, Events, Gateway};
 use crate::support::provider::{Reply, Seen};
+use crate::support::talk::Talk;
 
 /// The bytes of a quarter of a second of PCM at 16 kHz.
 pub(crate) const QUARTER: usize = 8_000;
@@ -148,6 +149,11 @@ pub(crate) fn whole_text(events: &[Event]) -> String {
     assert_eq!(done.data["type"], "transcript.text.done", "{events:?}");
     assert_eq!(done.data["text"], joined(events), "{events:?}");
     joined(events)
+}
+
+/// Some sentences with pauses that end a turn.
+pub(crate) fn sentences(count: usize) -> Talk {
+    (0..count).fold(Talk::default().pause(300), |talk, _| talk.says(1).pause(500))
 }
 
 /// Answers that number the turns.

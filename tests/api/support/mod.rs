@@ -15,6 +15,7 @@
 //! * [`sessions`], [`revocation`], [`usage_command`]: what an operator or a backend does; [`transcribe`]: what a person with
 //!   recordings does; [`speaker`]: one who speaks.
 //! * [`cutting_proxy`]: a network that can be cut.
+//! * [`newcomer`]: does what the README says.
 //! * [`compose_file`], [`repository`]: files of this repository.
 //! * [`tools`]: programs that a machine may not have.
 //! * [`poll`]: waits for what cannot notify a test; [`open_files`]: for the files of a gateway.
@@ -35,6 +36,7 @@ pub(crate) mod http2;
 pub(crate) mod issuer;
 pub(crate) mod live;
 pub(crate) mod money;
+pub(crate) mod newcomer;
 #[path = "../../support/ogg.rs"]
 #[allow(dead_code, reason = "the tests of decoding use the rest")]
 pub(crate) mod ogg;

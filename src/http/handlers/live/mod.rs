@@ -19,6 +19,7 @@ use actix_web::http::header::HeaderMap;
 
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::preflight;
 use crate::identity::{Caller, Scope};
 use crate::live::LiveSession;
 
@@ -32,6 +33,14 @@ async fn identify(context: &RequestContext, headers: &HeaderMap) -> Result<Calle
     let state = context.state();
     state.admission.check_known_revocations(&caller)?;
     if state.settings.live.enabled { Ok(caller) } else { Err(ApiError::live_disabled()) }
+}
+
+/// Returns the caller, if it may open a session now: all that the head of its request tells is checked.
+async fn may_open(context: &RequestContext, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let caller = identify(context, headers).await?;
+    context.state().admission.check_requests(&caller)?;
+    preflight::check_coding(headers)?;
+    Ok(caller)
 }
 
 /// Returns the caller's session of this id. The request is one of many of the session.

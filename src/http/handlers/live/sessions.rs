@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::opening::Opening;
 use super::wanted::WantedSession;
-use super::{MAX_PIECE_BYTES, find, identify};
+use super::{MAX_PIECE_BYTES, find, may_open};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::handlers::small_body;
@@ -28,9 +28,7 @@ pub(in crate::http) async fn open(
     context: RequestContext,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = identify(&context, request.headers()).await?;
-    context.state().admission.check_requests(&caller)?;
-    preflight::check_coding(request.headers())?;
+    let caller = may_open(&context, request.headers()).await?;
     let settings = &context.state().settings;
     let body = small_body::read(body, settings.intake.max_text_bytes, settings.fixed.server.header_timeout).await?;
     let wanted = WantedSession::from_json(&body)?;

@@ -8,10 +8,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::feed::Feed;
 use super::opening::Opening;
 use super::wanted::WantedSession;
-use super::{events, identify};
+use super::{events, may_open};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::preflight;
 use crate::live::EventReader;
 use crate::upstream::Upstream;
 
@@ -22,10 +21,8 @@ pub(in crate::http) async fn open(
     context: RequestContext,
     upstream: Data<Rc<Upstream>>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = identify(&context, request.headers()).await?;
+    let caller = may_open(&context, request.headers()).await?;
     let state = context.state();
-    state.admission.check_requests(&caller)?;
-    preflight::check_coding(request.headers())?;
     let wanted = WantedSession::from_query(request.query_string(), state.settings.intake.max_text_bytes)?;
     let opening = Opening { context: &context, caller: &caller, upstream: Rc::clone(&upstream) };
     let session = opening.open(wanted).await?;
