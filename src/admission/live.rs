@@ -45,7 +45,7 @@ impl Admission {
 
     /// Admits a live session as one request in flight, and charges its first slice: all or nothing.
     ///
-    /// The permit costs what its pieces cost. For its record, tell it how much audio was sent
+    /// The permit costs what its pieces cost. For its record, report how much audio was sent
     /// ([`Permit::set_measured_audio`]).
     pub async fn admit_live(&self, live: LiveToAdmit<'_>) -> Result<Permit, Refusal> {
         let LiveToAdmit { caller, targets, provider, request_id, charge, rated, lease, until } = live;

@@ -1,4 +1,4 @@
-//! One request in flight, from its admission to the last byte of its answer. Each fact about it is told here once, and
+//! One request in flight, from its admission to the last byte of its answer. Each fact about it is reported here once, and
 //! passed on to the permit, the log, the metrics and the trace.
 //!
 //! - [`Exchange`]: an admitted job, with its permit, its record and its attempts

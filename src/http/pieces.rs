@@ -127,7 +127,7 @@ pub(super) fn is_worth_splitting(job: &Job) -> bool {
 }
 
 impl RecordingInPieces {
-    /// Makes this the way of a recording that is still arriving, and returns what is to be told once it is whole.
+    /// Makes this the way of a recording that is still arriving, and returns what takes the measurement once it is whole.
     pub(super) fn measured_later(&mut self, room: &SpoolRoom) -> ToBeMeasured {
         let measurement = self.late.insert(LateMeasurement::default()).clone();
         self.deadlines.upload.set(UploadTime::Arriving);

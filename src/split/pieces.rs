@@ -74,7 +74,7 @@ impl Pieces {
         }
     }
 
-    /// Goes on until the client can be told more, and returns the data of the events that do so; `None` at the end.
+    /// Works until there is more to send to the client, and returns the data of the events for it; `None` at the end.
     pub(super) async fn advance(&mut self) -> Option<Vec<String>> {
         loop {
             if let Some(events) = self.join_next() {

@@ -28,7 +28,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 const MAX_STREAM_BYTES: usize = 4 * MAX_ANSWER_BYTES;
 /// The largest error. It may bring what was heard.
 pub(super) const MAX_ERROR_BYTES: usize = 16 << 20;
-/// The longest silence in a stream. A gateway sends a comment each quarter of a minute, unless it is told otherwise.
+/// The longest silence in a stream. A gateway sends a comment each quarter of a minute, unless its settings say otherwise.
 const MAX_SILENCE: Duration = Duration::from_mins(10);
 
 /// Returns true if the answer is a stream of events.

@@ -1,4 +1,4 @@
-//! Where the command tells what happens: bars on a terminal, else lines. Both go to standard error.
+//! The display of what happens: bars on a terminal, else lines. Both go to standard error.
 
 use std::io::{self, IsTerminal, Write};
 

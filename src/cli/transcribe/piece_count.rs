@@ -21,7 +21,7 @@ pub(super) struct PieceCount {
 }
 
 impl PieceCount {
-    /// Returns true if this tells a person more than `shown` did.
+    /// Returns true if this shows a person more than `shown` did.
     pub(super) fn is_news_after(self, shown: Self) -> bool {
         self.done > shown.done || (self.done == shown.done && shown.all.is_none() && self.all.is_some())
     }

@@ -33,18 +33,18 @@ impl Recording {
                 None
             }
             Input::File(path) => {
-                let (tell, opened) = oneshot::channel();
+                let (answer, opened) = oneshot::channel();
                 let path = path.clone();
                 spawn(move || match open_file(&path) {
                     Ok((file, length)) => {
                         // A file that grows is sent as long as it was, since that length goes first.
-                        if tell.send(Ok(length)).is_ok() {
+                        if answer.send(Ok(length)).is_ok() {
                             send_all(file.take(length.unwrap_or(u64::MAX)), &sender);
                         }
                     }
                     Err(error) => {
                         // Nobody wants to know once the command is stopped.
-                        let _ = tell.send(Err(error));
+                        let _ = answer.send(Err(error));
                     }
                 })?;
                 opened.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()))?

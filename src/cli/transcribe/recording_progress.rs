@@ -35,7 +35,7 @@ pub(super) struct RecordingProgress {
     last_line: Cell<Option<Instant>>,
 }
 
-/// The part of the progress that the upload tells.
+/// The part of the progress that the upload is.
 #[derive(Clone)]
 pub(super) struct UploadProgress(Option<ProgressBar>);
 

@@ -29,7 +29,7 @@ use crate::domain::terms::Format;
 /// The shortest and the longest wait for a request of another program to end.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
 const MAX_WAIT_FOR_OTHERS: Duration = Duration::from_mins(1);
-/// The time that a gateway has beyond the time that it was told, to say what it has until then: that was paid for.
+/// The time that a gateway has beyond the time that was stated to it, to say what it has until then: that was paid for.
 const GRACE: Duration = Duration::from_secs(10);
 /// The time for an answer once the whole recording is sent, if the options allow none.
 const MAX_ANSWER_TIME: Duration = Duration::from_hours(2);
@@ -207,7 +207,7 @@ impl Request<'_> {
     }
 }
 
-/// Returns the bytes of a recording, and tells the progress while they are sent, and `sent` at their end.
+/// Returns the bytes of a recording, and reports the progress while they are sent, and `sent` at their end.
 fn counted(recording: Recording, progress: UploadProgress, sent: oneshot::Sender<()>) -> Body {
     let (each, end) = (progress.clone(), progress);
     let bytes = recording.into_stream().inspect(move |chunk| each.sent(chunk.as_ref().map_or(0, bytes::Bytes::len)));

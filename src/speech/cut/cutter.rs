@@ -8,7 +8,7 @@ use super::frame::{FRAME_LENGTH, Frame, start_of};
 use super::rules::CutRules;
 use crate::speech::samples::{Samples, Span};
 
-/// The maximum number of stretches of voice that a piece tells. From then on the last one goes to the end of the voice.
+/// The maximum number of stretches of voice that a piece lists. From then on the last one goes to the end of the voice.
 /// Only a recording in one piece of many hours has so many.
 const MAX_STRETCHES: usize = 32 * 1024;
 

@@ -1,7 +1,7 @@
 //! The availability of Redis, shard by shard, and the offset of its clock from the gateway's.
 //!
 //! A request that finds Redis away marks its shard; from then on requests do not wait for that shard, until the watch has
-//! written to it again. The log tells once that Redis is away and once that it is back, not for each request.
+//! written to it again. The log says once that Redis is away and once that it is back, not for each request.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;

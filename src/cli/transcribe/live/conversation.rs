@@ -23,7 +23,7 @@ const MAX_LOSSES: u32 = 5;
 const SOON: Duration = Duration::from_mins(1);
 /// The wait before another session is opened, for each that was lost soon.
 const WAIT_AFTER_LOSS: Duration = Duration::from_millis(500);
-/// The part of a session's idle time after which it is told that a recording goes on.
+/// The part of a session's idle time after which an empty piece keeps the session of a recording open.
 const KEEP_ALIVE_PART: u32 = 3;
 const USUAL_IDLE_TIME: Duration = Duration::from_mins(1);
 

@@ -5,7 +5,7 @@
 //! - `session`: one session; `sending`: its sound; `reading`: its events; `event`
 //! - `link`: the requests; `answer`: whether to ask again; `outage`: how long; `token_renewal`
 //! - `output`: the words on standard output; `running_text`, `json_lines`: two of its forms
-//! - `report`: what a person is told; `error`: why a run has ended early
+//! - `report`: the messages for a person; `error`: why a run has ended early
 
 mod answer;
 mod conversation;

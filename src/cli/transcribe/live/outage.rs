@@ -1,4 +1,4 @@
-//! How long, and at what intervals, a gateway is asked that does not answer.
+//! Retries of requests to a gateway that does not answer.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::error::LiveError;
 /// The first and the longest wait before a gateway that does not answer is asked again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// The number of failures in a row that are told nobody: an idle connection may close at any time.
+/// The number of failures in a row that are not reported: an idle connection may close at any time.
 const QUIET_FAILURES: u32 = 1;
 
 /// An outage: the time for which a gateway has given no usable answer, and the waits between requests.

@@ -65,7 +65,7 @@ impl OutputForm {
         }
     }
 
-    /// Returns what ends the output. `is_whole` tells whether the transcript has come to its end.
+    /// Returns what ends the output. `is_whole`: true if the transcript has come to its end.
     fn finish(&mut self, is_whole: bool) -> String {
         match self {
             Self::Text(text) => text.finish(),

@@ -59,7 +59,7 @@ enum Stopped {
 impl Reader<'_> {
     /// Reads the events to their end, and writes their words.
     pub(super) async fn run(&self, output: &mut Output) -> Result<ReadEnd, LiveError> {
-        // The sender tells of a gateway that does not answer.
+        // The sender reports a gateway that does not answer.
         let quiet = Display::without_bars(true);
         let (mut outage, mut place) = (Outage::new(&quiet, MAX_OUTAGE), Place::default());
         loop {

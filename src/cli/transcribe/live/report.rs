@@ -1,4 +1,4 @@
-//! What a person at the terminal is told, and whether anything is missing.
+//! The messages for the person at the terminal, and whether anything is missing.
 
 use std::cell::Cell;
 

@@ -20,7 +20,7 @@ pub(super) struct Sender<'a> {
     pub(super) sound: &'a Sound,
     pub(super) report: &'a Report,
     pub(super) id: &'a str,
-    /// The silence after which the gateway is told that the sound goes on.
+    /// The silence after which an empty piece keeps the session open.
     pub(super) keep_alive: Option<Duration>,
 }
 

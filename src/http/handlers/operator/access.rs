@@ -15,7 +15,7 @@ use super::{origin, refusals};
 use crate::http::error::ApiError;
 use crate::http::state::{AppState, CurrentState};
 
-/// Leave to send the operator a page that tells nothing of the gateway by itself.
+/// Permission to send the operator a page, which by itself shows nothing of the gateway.
 ///
 /// The listener is on a loopback address, or there is a token for the operator; and the request is for the gateway's own name
 /// and from no page of another origin.
@@ -25,7 +25,7 @@ pub(in crate::http) struct OperatorPage {
     is_local: bool,
 }
 
-/// Leave to tell the operator what the gateway does and what its callers used: what [`OperatorPage`] asks for and, unless the
+/// Permission to show the operator what the gateway does and what its callers used: what [`OperatorPage`] asks for and, unless the
 /// request comes from this machine, the operator's token.
 pub(in crate::http) struct OperatorAccess {
     state: Arc<AppState>,

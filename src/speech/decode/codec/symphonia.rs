@@ -25,7 +25,7 @@ impl Symphonia {
         Ok(Self { decoder, interleaved: Vec::new(), rate: 0, last: 0 })
     }
 
-    /// Decodes a packet, which holds `duration` samples where the decoder must be told.
+    /// Decodes a packet, which holds `duration` samples where the decoder needs that number.
     pub(super) fn decode(&mut self, packet: &[u8], duration: u64, mono: &mut Vec<f32>) -> Result<(), Undecoded> {
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(duration), packet);
         let decoded = match self.decoder.decode_ref(&packet) {
