@@ -56,7 +56,7 @@ impl Sound {
     }
 
     /// Waits for the next piece of the session, which is the same one until [`Sound::taken`]. `None` at the end of the sound.
-    /// The silence after which an empty piece keeps the session open.
+    /// After a silence of `keep_alive` the next piece is an empty one, which keeps the session open.
     pub(super) async fn next(&self, keep_alive: Option<Duration>) -> Option<Piece> {
         let quiet_until = keep_alive.map(|time| Instant::now() + time);
         loop {
